@@ -1,0 +1,105 @@
+// Package buf is the memory that payload lives in: blocks with a reference
+// count, views into them, and packets made of views.
+//
+// A byte that the program writes is copied once, into a block; a byte that it
+// reads is copied once, out of one. In between only references move: the send
+// queue, the packet under way, the peer's reassembly queue in the same process
+// and its receive queue may all hold the same block. Bytes of a block that
+// somebody can see are never written again.
+package buf
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// Sizes of the blocks, in bytes. The largest holds one 64 KiB IP packet and
+// the headers below it.
+const (
+	SmallSize  = 2 << 10
+	MediumSize = 16 << 10
+	LargeSize  = 72 << 10
+)
+
+var sizes = [...]int{SmallSize, MediumSize, LargeSize}
+
+var pools [len(sizes)]sync.Pool
+
+// Block is a piece of memory with a reference count. Get returns it with one
+// reference; who holds a reference may read what was written before it got it.
+type Block struct {
+	refs  atomic.Int32
+	class uint8
+	mem   []byte
+}
+
+// Get returns a block of at least size bytes (at most LargeSize) with one
+// reference. Its content is undefined.
+func Get(size int) *Block {
+	class := 0
+	for sizes[class] < size {
+		class++
+	}
+	if b, _ := pools[class].Get().(*Block); b != nil {
+		b.refs.Store(1)
+		return b
+	}
+	b := &Block{class: uint8(class), mem: make([]byte, sizes[class])}
+	b.refs.Store(1)
+	return b
+}
+
+// Bytes returns the whole block.
+func (b *Block) Bytes() []byte { return b.mem }
+
+// Cap returns the size of the block in bytes.
+func (b *Block) Cap() int { return len(b.mem) }
+
+// Retain adds a reference.
+func (b *Block) Retain() { b.refs.Add(1) }
+
+// Release gives a reference back. The block is used again after the last one.
+func (b *Block) Release() {
+	switch n := b.refs.Add(-1); {
+	case n == 0:
+		pools[b.class].Put(b)
+	case n < 0:
+		panic("buf: block released more often than retained")
+	}
+}
+
+// View is a run of bytes in a block. A view that is stored owns one reference;
+// a view that is passed as an argument is borrowed unless the callee says
+// otherwise.
+type View struct {
+	Block *Block
+	off   uint32
+	len   uint32
+}
+
+// MakeView returns the view of b's bytes [off, off+n). It does not retain b.
+func MakeView(b *Block, off, n int) View {
+	_ = b.mem[off : off+n]
+	return View{Block: b, off: uint32(off), len: uint32(n)}
+}
+
+// Len returns the length in bytes.
+func (v View) Len() int { return int(v.len) }
+
+// Bytes returns the bytes, to be read only.
+func (v View) Bytes() []byte { return v.Block.mem[v.off : v.off+v.len] }
+
+// Slice returns the part [from, to) of v, without a reference of its own.
+func (v View) Slice(from, to int) View {
+	_ = v.Bytes()[from:to]
+	return View{Block: v.Block, off: v.off + uint32(from), len: uint32(to - from)}
+}
+
+// Retain adds a reference to v's block and returns v.
+func (v View) Retain() View {
+	v.Block.Retain()
+	return v
+}
+
+// Release gives v's reference back.
+func (v View) Release() { v.Block.Release() }

@@ -1,0 +1,52 @@
+package tcp
+
+import (
+	"time"
+
+	"github.com/handfast-tcp/handfast/cc"
+)
+
+// Config is what all connections of an endpoint share. The zero value of a
+// field means the default. An endpoint keeps a pointer: do not change it later.
+type Config struct {
+	// Secret keys the initial sequence numbers (RFC 6528), timestamp offsets
+	// and hashes. It must be random and secret.
+	Secret [16]byte
+
+	SendBuffer    int // bytes queued before a write waits; default 1 MiB
+	ReceiveBuffer int // bytes offered as window; default 1 MiB
+
+	MSL        time.Duration // TIME-WAIT lasts twice as long; default 30 s, as Linux
+	InitialRTO time.Duration // default 1 s (RFC 6298 §2)
+	MinRTO     time.Duration // default 200 ms, as Linux
+	MaxRTO     time.Duration // default 120 s
+	DelayedAck time.Duration // default 40 ms
+
+	SynRetries    int           // default 6: gives up after 127 s
+	SynAckRetries int           // default 5: gives up after 63 s
+	UserTimeout   time.Duration // unacknowledged data: default 15 min
+	FinWait2      time.Duration // how long a closed program's FIN-WAIT-2 lasts; default 60 s
+
+	MaxHalfOpen int // half-open entries; default 4096
+	MaxTimeWait int // TIME-WAIT entries; the oldest goes first; default 65536
+
+	NoTimestamps  bool // do not offer RFC 7323 timestamps
+	NoSACK        bool // do not offer RFC 2018
+	NoWindowScale bool // do not offer RFC 7323 window scaling
+
+	// NewController makes a connection's congestion control; default NewReno.
+	NewController func(mss int) cc.Controller
+}
+
+// Path is what TCP must know of the way to a peer.
+type Path struct {
+	MTU    int // largest IP packet, in bytes
+	MaxGSO int // largest super-segment (IP packet) that the link takes; 0: none
+}
+
+// KeepAlive is the probing of an idle connection, RFC 9293 §3.8.4. The zero
+// value is off.
+type KeepAlive struct {
+	Idle, Interval time.Duration
+	Count          int
+}
