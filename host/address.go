@@ -1,0 +1,174 @@
+package host
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// address is one of our addresses and the network that it is in.
+type address struct {
+	addr      wire.Addr
+	iface     int
+	network   network
+	broadcast wire.Addr // IPv4 directed broadcast; zero when the network has none
+}
+
+// network is a prefix as two masked words, so that a match is two compares.
+type network struct {
+	hi, lo         uint64
+	maskHi, maskLo uint64
+	bits           int // of 128; IPv4 begins at 96
+}
+
+func makeNetwork(p netip.Prefix) network {
+	a, bits := wire.AddrFrom(p.Addr()), p.Bits()
+	if p.Addr().Is4() {
+		bits += 96
+	}
+	n := network{bits: bits}
+	n.maskHi = ^uint64(0) << max(64-bits, 0)
+	n.maskLo = ^uint64(0) << (128 - max(bits, 64))
+	hi, lo := words(a)
+	n.hi, n.lo = hi&n.maskHi, lo&n.maskLo
+	return n
+}
+
+func (n *network) contains(a wire.Addr) bool {
+	hi, lo := words(a)
+	return hi&n.maskHi == n.hi && lo&n.maskLo == n.lo
+}
+
+func words(a wire.Addr) (hi, lo uint64) {
+	return binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:])
+}
+
+func (h *Host) addAddress(iface int, p netip.Prefix) error {
+	if iface < 0 || iface >= len(h.links) {
+		return ErrNoLink
+	}
+	p = unmapPrefix(p)
+	a := address{addr: wire.AddrFrom(p.Addr()), iface: iface, network: makeNetwork(p)}
+	if !p.IsValid() || isUnspecified(a.addr) || isMulticast(a.addr) {
+		return ErrDestination
+	}
+	a.broadcast = broadcastOf(p)
+	h.addresses = append(h.addresses, a)
+	h.addRoute(route{network: a.network, iface: iface})
+	if !a.addr.Is4() {
+		// Neighbours speak from link-local addresses too.
+		h.addRoute(route{network: makeNetwork(linkLocal), iface: iface})
+	}
+	return nil
+}
+
+var linkLocal = netip.MustParsePrefix("fe80::/10")
+
+// unmapPrefix turns ::ffff:a.b.c.d/96+n into a.b.c.d/n.
+func unmapPrefix(p netip.Prefix) netip.Prefix {
+	if p.Addr().Is4In6() && p.Bits() >= 96 {
+		return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
+	return p
+}
+
+// broadcastOf returns the directed broadcast address of an IPv4 network. One
+// of 31 or 32 bits has none (RFC 3021).
+func broadcastOf(p netip.Prefix) wire.Addr {
+	if !p.Addr().Is4() || p.Bits() > 30 {
+		return wire.Addr{}
+	}
+	a := p.Addr().As4()
+	b := binary.BigEndian.Uint32(a[:]) | ^uint32(0)>>p.Bits()
+	binary.BigEndian.PutUint32(a[:], b)
+	return wire.AddrFrom(netip.AddrFrom4(a))
+}
+
+// HasAddress reports whether a is one of the host's addresses.
+func (h *Host) HasAddress(a wire.Addr) bool {
+	for i := range h.addresses {
+		if h.addresses[i].addr == a {
+			return true
+		}
+	}
+	return false
+}
+
+func isUnspecified(a wire.Addr) bool {
+	hi, lo := words(a)
+	return hi == 0 && (lo == 0 || lo == 0xffff_0000_0000)
+}
+
+func isMulticast(a wire.Addr) bool {
+	if a.Is4() {
+		return a[12]>>4 == 0xe
+	}
+	return a[0] == 0xff
+}
+
+// isLoopback also covers the IPv4 networks that no host may send from: 0/8
+// ("this network") and 240/4 (reserved), RFC 1122 §3.2.1.3.
+func isLoopback(a wire.Addr) bool {
+	if a.Is4() {
+		return a[12] == 127 || a[12] == 0 || a[12] >= 240
+	}
+	hi, lo := words(a)
+	return hi == 0 && lo == 1
+}
+
+var limitedBroadcast = wire.AddrFrom(netip.AddrFrom4([4]byte{255, 255, 255, 255}))
+
+func (h *Host) isBroadcast(a wire.Addr) bool {
+	if !a.Is4() {
+		return false
+	}
+	if a == limitedBroadcast {
+		return true
+	}
+	for i := range h.addresses {
+		if h.addresses[i].broadcast == a {
+			return true
+		}
+	}
+	return false
+}
+
+// isEndpoint reports whether a can be one end of a TCP connection.
+func (h *Host) isEndpoint(a wire.Addr) bool {
+	return !isUnspecified(a) && !isMulticast(a) && !h.isBroadcast(a)
+}
+
+// validSource reports whether a packet from outside may come from a: not from
+// nobody, a group, a loopback network or ourselves. RFC 1122 §3.2.1.3 and the
+// LAND attack. https://www.rfc-editor.org/rfc/rfc1122#section-3.2.1.3
+func (h *Host) validSource(a wire.Addr) bool {
+	return !isUnspecified(a) && !isMulticast(a) && !isLoopback(a) && !h.isBroadcast(a) && !h.HasAddress(a)
+}
+
+// allNodes are the groups that every host is in.
+var (
+	allHosts4 = wire.AddrFrom(netip.AddrFrom4([4]byte{224, 0, 0, 1}))
+	allNodes6 = wire.AddrFrom(netip.MustParseAddr("ff02::1"))
+)
+
+// solicitedNode returns the group that a's owner listens to for neighbour
+// solicitations, RFC 4291 §2.7.1.
+func solicitedNode(a wire.Addr) wire.Addr {
+	g := wire.AddrFrom(netip.MustParseAddr("ff02::1:ff00:0"))
+	copy(g[13:], a[13:])
+	return g
+}
+
+// inGroup reports whether a is a multicast group that we listen to.
+func (h *Host) inGroup(a wire.Addr) bool {
+	if a == allHosts4 || a == allNodes6 {
+		return true
+	}
+	for i := range h.addresses {
+		if own := h.addresses[i].addr; !own.Is4() && solicitedNode(own) == a {
+			return true
+		}
+	}
+	return false
+}

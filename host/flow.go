@@ -1,0 +1,36 @@
+package host
+
+import (
+	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// Flow says which shards a packet is for.
+type Flow uint8
+
+// The kinds of flow.
+const (
+	FlowHashed Flow = iota // the shard that the hash names
+	FlowFirst              // shard 0: fragments, and what cannot be parsed
+	FlowAll                // every shard: ARP and NDP. Each needs a copy
+)
+
+// ShardOf returns the shard, of n, that a hash names.
+func ShardOf(hash uint32, n int) int { return int(uint64(hash) * uint64(n) >> 32) }
+
+// TupleHash hashes a flow so that both directions give the same. Without the
+// seed nobody can choose tuples that fall on one shard.
+func TupleHash(seed uint64, t wire.Tuple) uint32 {
+	aHi, aLo := words(t.Local)
+	bHi, bLo := words(t.Remote)
+	a := mix(aHi^seed, aLo^0xa0761d6478bd642f) + mix(uint64(t.LocalPort)^seed, 0xe7037ed1a0b428db)
+	b := mix(bHi^seed, bLo^0xa0761d6478bd642f) + mix(uint64(t.RemotePort)^seed, 0xe7037ed1a0b428db)
+	return uint32(mix((a+b)^seed, (a^b)|1) >> 32)
+}
+
+// FlowHash returns which shard of a host a packet is for, by its headers only:
+// nothing is verified here. TCP and UDP go by their tuple, ICMP errors by the
+// tuple of the packet that they quote, other packets by their addresses.
+func FlowHash(seed uint64, ethernet bool, p *buf.Packet) (hash uint32, f Flow) {
+	return flowHash(seed, ethernet, p)
+}

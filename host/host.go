@@ -1,0 +1,213 @@
+package host
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// Errors of a Host's methods.
+var (
+	ErrNoRoute     = errors.New("host: no route to destination")         // ENETUNREACH
+	ErrNotLocal    = errors.New("host: address is not ours")             // EADDRNOTAVAIL
+	ErrNoLink      = errors.New("host: no such link")                    // the iface number is wrong
+	ErrDestination = errors.New("host: destination is not an endpoint")  // unspecified, multicast or of another family
+	ErrInUse       = errors.New("host: address in use")                  // EADDRINUSE
+	ErrMessageSize = errors.New("host: message too long")                // EMSGSIZE
+	ErrQueueFull   = errors.New("host: output queue is full")            // ENOBUFS
+	ErrNotBound    = errors.New("host: socket has no destination")       // EDESTADDRREQ
+	ErrClosed      = errors.New("host: socket is closed")                // net.ErrClosed
+	ErrConnected   = errors.New("host: connected socket, other address") // EISCONN
+)
+
+// Config is what a host is made of. The zero value of a limit means its default.
+type Config struct {
+	TCP tcp.Config
+
+	// Seed keys flow hashes, flow labels and fragment identifications. It must
+	// be random and secret, and the same for all shards of a host.
+	Seed uint64
+
+	// Shard says which of the Shards hosts that share the same addresses this
+	// one is. Shard 0 answers what is given to all of them (ARP, NDP) and puts
+	// fragments together. Shards 0 or 1: there is only this one.
+	Shard, Shards int
+
+	MaxQueued    int // packets that wait for Output; a new one is dropped; default 1024
+	MaxPathMTUs  int // destinations whose path MTU is known; the oldest goes first; default 1024
+	MaxNeighbour int // neighbours; the one used longest ago goes first; default 512
+
+	MaxFragmentDatagrams int           // datagrams that wait for fragments; the oldest goes first; default 64
+	MaxFragmentBytes     int           // memory that they hold; the oldest goes first; default 1 MiB
+	FragmentTimeout      time.Duration // default 30 s
+
+	UDPReceiveBuffer int // bytes that wait in a UDP socket; a new datagram is dropped; default 208 KiB
+
+	EchoPerSecond  int // echo replies; default 10000
+	ErrorPerSecond int // ICMP errors that we send; default 1000, as Linux
+}
+
+func (c *Config) setDefaults() {
+	for _, d := range []struct {
+		field *int
+		value int
+	}{
+		{&c.Shards, 1}, {&c.MaxQueued, 1024}, {&c.MaxPathMTUs, 1024}, {&c.MaxNeighbour, 512},
+		{&c.MaxFragmentDatagrams, 64}, {&c.MaxFragmentBytes, 1 << 20}, {&c.UDPReceiveBuffer, 208 << 10},
+		{&c.EchoPerSecond, 10000}, {&c.ErrorPerSecond, 1000},
+	} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	if c.FragmentTimeout == 0 {
+		c.FragmentTimeout = 30 * time.Second
+	}
+}
+
+// LinkConfig is what a host must know of a link. It does not change.
+type LinkConfig struct {
+	Name string
+	// Ethernet says that the link carries Ethernet frames; otherwise it
+	// carries IP packets.
+	Ethernet     bool
+	HardwareAddr [6]byte // ours, for Ethernet
+	MTU          int     // largest IP packet, in bytes
+	// MaxGSO is the largest IP packet, in bytes, that the link takes as a
+	// super-segment; 0 when it takes none.
+	MaxGSO int
+	// ChecksumOffload says that the link completes partial checksums.
+	ChecksumOffload bool
+}
+
+// Host is an IP host. Its methods are for one goroutine at a time.
+type Host struct {
+	cfg       Config
+	links     []LinkConfig
+	addresses []address
+	routes    []route
+	tcp       *tcp.Endpoint
+	counters  Counters
+
+	// cache holds what is known of the destinations used last.
+	cache      [cacheSize]destination
+	generation uint32 // entries of cache with another one are void
+
+	neighbours neighbours
+	mtus       pathMTUs
+	fragments  reassembly
+	udp        sockets
+	echoes     bucket
+	errors     bucket
+	random     random
+
+	queue    packetQueue // leaves next
+	handover packetQueue // for other shards
+
+	// What a packet is parsed into, so that nothing is allocated per packet.
+	in  inbound
+	out tcp.Output
+}
+
+// New returns a host without links and addresses.
+func New(cfg Config) *Host {
+	cfg.setDefaults()
+	h := &Host{cfg: cfg, generation: 1, random: random{state: cfg.Seed}}
+	h.tcp = tcp.NewEndpoint(&h.cfg.TCP)
+	h.neighbours.init(cfg.MaxNeighbour)
+	h.mtus.init(cfg.MaxPathMTUs)
+	h.fragments.init(&h.cfg)
+	h.udp.init()
+	h.echoes = newBucket(cfg.EchoPerSecond, cfg.EchoPerSecond)
+	h.errors = newBucket(cfg.ErrorPerSecond, max(cfg.ErrorPerSecond/20, 1))
+	h.queue.limit, h.handover.limit = cfg.MaxQueued, cfg.MaxQueued
+	return h
+}
+
+// AddLink adds a link and returns the number by which Receive and Output name it.
+func (h *Host) AddLink(l LinkConfig) (iface int) {
+	h.links = append(h.links, l)
+	h.forget()
+	return len(h.links) - 1
+}
+
+// TCP returns the host's TCP endpoint.
+func (h *Host) TCP() *tcp.Endpoint { return h.tcp }
+
+// SetTrace makes TCP collect its events in t; nil collects none.
+func (h *Host) SetTrace(t *tcp.Trace) { h.tcp.SetTrace(t) }
+
+// Counters returns the host's counters, which go on counting.
+func (h *Host) Counters() *Counters { return &h.counters }
+
+// Connect opens a TCP connection. A zero local address is chosen by the route.
+// It fails with ErrNoRoute, ErrNotLocal, ErrDestination or tcp.ErrInUse.
+func (h *Host) Connect(now clock.Time, local wire.Addr, localPort uint16, remote wire.Addr, remotePort uint16, owner any) (*tcp.Entry, error) {
+	if !h.isEndpoint(remote) {
+		return nil, ErrDestination
+	}
+	src, path, ok := h.Source(remote)
+	if !ok {
+		return nil, ErrNoRoute
+	}
+	local, err := h.pickLocal(local, src)
+	if err != nil {
+		return nil, err
+	}
+	return h.tcp.Connect(now, path, wire.Tuple{Local: local, Remote: remote, LocalPort: localPort, RemotePort: remotePort}, owner)
+}
+
+// pickLocal returns the address that a flow starts from: the one asked for, if
+// it is ours and of the same family as src, or src.
+func (h *Host) pickLocal(asked, src wire.Addr) (wire.Addr, error) {
+	switch {
+	case isUnspecified(asked):
+		return src, nil
+	case !h.HasAddress(asked) || asked.Is4() != src.Is4():
+		return wire.Addr{}, ErrNotLocal
+	}
+	return asked, nil
+}
+
+// Deadline returns when Advance is wanted next; clock.Never when it is not.
+func (h *Host) Deadline() clock.Time {
+	return min(h.tcp.Deadline(), h.neighbours.deadline, h.mtus.deadline, h.fragments.deadline)
+}
+
+// Advance does what time demands. Output may have packets afterwards.
+func (h *Host) Advance(now clock.Time) {
+	h.advanceNeighbours(now)
+	h.advanceFragments(now)
+	if h.mtus.advance(now) {
+		h.forget()
+	}
+	h.tcp.Advance(now)
+}
+
+// NextReady returns what became ready since it was last asked: UDP sockets
+// first, then TCP connections and listeners. ok is false when there is nothing.
+func (h *Host) NextReady() (owner any, r tcp.Ready, ok bool) {
+	if s := h.udp.nextReady(); s != nil {
+		return s.Owner, tcp.Readable, true
+	}
+	return h.tcp.NextReady()
+}
+
+// NextHandover returns a packet that was put together from fragments here and
+// whose flow belongs to another shard; nil when there is none. The caller gives
+// it to that shard's Receive.
+func (h *Host) NextHandover() (p *buf.Packet, iface, shard int) {
+	e, ok := h.handover.pop()
+	if !ok {
+		return nil, 0, 0
+	}
+	return e.packet, e.iface, e.shard
+}
+
+// AddAddress makes p's address ours and adds the route to p's network.
+func (h *Host) AddAddress(iface int, p netip.Prefix) error { return h.addAddress(iface, p) }

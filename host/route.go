@@ -1,0 +1,169 @@
+package host
+
+import (
+	"net/netip"
+
+	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// route says where packets to a network go.
+type route struct {
+	network network
+	gateway wire.Addr // zero: the destination is a neighbour itself
+	iface   int
+}
+
+// AddRoute sends packets for dst to gateway, or straight to the link when
+// gateway is not valid. The longest prefix wins; of two equal ones the older.
+func (h *Host) AddRoute(dst netip.Prefix, gateway netip.Addr, iface int) error {
+	if iface < 0 || iface >= len(h.links) {
+		return ErrNoLink
+	}
+	dst = unmapPrefix(dst)
+	if !dst.IsValid() || gateway.IsValid() && gateway.Unmap().Is4() != dst.Addr().Is4() {
+		return ErrDestination
+	}
+	r := route{network: makeNetwork(dst), iface: iface}
+	if gateway.IsValid() {
+		r.gateway = wire.AddrFrom(gateway)
+	}
+	h.addRoute(r)
+	return nil
+}
+
+// addRoute keeps the longest prefixes first, so that the first match is the best.
+func (h *Host) addRoute(r route) {
+	i := 0
+	for i < len(h.routes) && h.routes[i].network.bits >= r.network.bits {
+		i++
+	}
+	h.routes = append(h.routes, route{})
+	copy(h.routes[i+1:], h.routes[i:])
+	h.routes[i] = r
+	h.forget()
+}
+
+// localMTU is the MTU between two of our own addresses: the largest IP packet.
+const localMTU = 65535
+
+// cacheSize is the number of destinations that are cached; a power of two.
+const cacheSize = 64
+
+// destination is where packets to one address go: RFC 4861's destination
+// cache. It is derived, so it may be forgotten at any time.
+type destination struct {
+	addr       wire.Addr
+	generation uint32
+	local      bool // one of our own addresses
+	group      bool // broadcast or multicast
+	iface      int
+	nextHop    wire.Addr
+	source     wire.Addr
+	path       tcp.Path
+	neighbour  *neighbour // nil: not looked up yet, or not Ethernet
+}
+
+// forget voids all cached destinations: something that they are derived from
+// has changed.
+func (h *Host) forget() { h.generation++ }
+
+// lookup returns what is known of the way to dst, nil when there is no route.
+// The result is valid until the next lookup.
+func (h *Host) lookup(dst wire.Addr) *destination {
+	d := &h.cache[(dst[15]^dst[14]*31^dst[13]*17)%cacheSize]
+	if d.generation == h.generation && d.addr == dst {
+		return d
+	}
+	n, ok := h.derive(dst)
+	if !ok {
+		return nil
+	}
+	*d = n
+	return d
+}
+
+func (h *Host) derive(dst wire.Addr) (destination, bool) {
+	d := destination{addr: dst, generation: h.generation}
+	if h.HasAddress(dst) {
+		d.local, d.source, d.path = true, dst, tcp.Path{MTU: localMTU}
+		return d, true
+	}
+	r := h.findRoute(dst)
+	if r == nil {
+		return d, false
+	}
+	d.iface, d.nextHop = r.iface, r.gateway
+	d.group = isMulticast(dst) || h.isBroadcast(dst)
+	if d.group || isUnspecified(r.gateway) {
+		d.nextHop = dst
+	}
+	l := &h.links[r.iface]
+	d.path = tcp.Path{MTU: h.mtus.limit(dst, l.MTU), MaxGSO: l.MaxGSO}
+	var ok bool
+	d.source, ok = h.sourceOn(r.iface, dst)
+	return d, ok
+}
+
+func (h *Host) findRoute(dst wire.Addr) *route {
+	for i := range h.routes {
+		// An IPv6 default route must not match ::ffff:0:0/96, which is IPv4.
+		if r := &h.routes[i]; r.network.contains(dst) && (r.network.bits >= 96 || !dst.Is4()) {
+			return r
+		}
+	}
+	if dst == limitedBroadcast || isMulticast(dst) {
+		return h.anyLink(dst)
+	}
+	return nil
+}
+
+// anyLink is the route of a group that no route names: the first link with an
+// address of its family.
+func (h *Host) anyLink(dst wire.Addr) *route {
+	for i := range h.addresses {
+		if a := &h.addresses[i]; a.addr.Is4() == dst.Is4() {
+			return &route{iface: a.iface}
+		}
+	}
+	return nil
+}
+
+// sourceOn chooses the address that we speak to dst from: one of the link's
+// when it has one, the longest common network first (RFC 6724 §5, rules 5 and
+// 8, with what is left of them for a host whose addresses do not change).
+func (h *Host) sourceOn(iface int, dst wire.Addr) (best wire.Addr, ok bool) {
+	score := -1
+	for i := range h.addresses {
+		a := &h.addresses[i]
+		if a.addr.Is4() != dst.Is4() {
+			continue
+		}
+		s := 0
+		if a.iface == iface {
+			s += 1000
+		}
+		if a.network.contains(dst) {
+			s += a.network.bits
+		}
+		if isLinkLocal(a.addr) != isLinkLocal(dst) {
+			s -= 500
+		}
+		if s > score {
+			best, score, ok = a.addr, s, true
+		}
+	}
+	return best, ok
+}
+
+func isLinkLocal(a wire.Addr) bool { return a[0] == 0xfe && a[1]&0xc0 == 0x80 }
+
+// Source returns the address that a packet to dst leaves from and what TCP must
+// know of the path; ok is false when there is no route.
+func (h *Host) Source(dst wire.Addr) (src wire.Addr, path tcp.Path, ok bool) {
+	d := h.lookup(dst)
+	if d == nil {
+		return src, path, false
+	}
+	return d.source, d.path, true
+}
