@@ -2,6 +2,13 @@ package wire
 
 import "github.com/handfast-tcp/handfast/seq"
 
+// TCPSize is the length of a TCP header without options, and MaxTCPOptions the
+// most that options can add to it, both in bytes.
+const (
+	TCPSize       = 20
+	MaxTCPOptions = 40
+)
+
 // Flags are the control bits of a TCP header, as on the wire, with AE (the
 // former NS) as bit 8. https://www.rfc-editor.org/rfc/rfc9293#section-3.1
 type Flags uint16
@@ -19,38 +26,14 @@ const (
 	AE
 )
 
+// allFlags are the bits that have a name; the other three of the field are
+// reserved, "must be ignored in received segments".
+const allFlags = AE<<1 - 1
+
 // Has reports whether all bits of g are set in f.
 func (f Flags) Has(g Flags) bool { return f&g == g }
 
-// OptionSet says which options are present.
-type OptionSet uint8
-
-// The TCP options that Options knows.
-const (
-	OptMSS OptionSet = 1 << iota
-	OptWindowScale
-	OptSACKPermitted
-	OptTimestamps
-	OptSACK
-)
-
-// SACKBlock is one block of RFC 2018: the numbers [Left, Right).
-type SACKBlock struct{ Left, Right seq.Num }
-
-// Options are the options of a TCP header; a field counts when its bit is in Set.
-type Options struct {
-	Set          OptionSet
-	WindowScale  uint8 // shift count, at most 14
-	SACKBlocks   uint8 // how many of SACK are used
-	MSS          uint16
-	TSVal, TSEcr uint32
-	SACK         [4]SACKBlock
-}
-
-// Has reports whether all options of s are present.
-func (o *Options) Has(s OptionSet) bool { return o.Set&s == s }
-
-// TCP is a TCP header.
+// TCP is a TCP header. https://www.rfc-editor.org/rfc/rfc9293#section-3.1
 type TCP struct {
 	SrcPort, DstPort uint16
 	Seq, Ack         seq.Num
@@ -59,4 +42,63 @@ type TCP struct {
 	Checksum         uint16
 	Urgent           uint16
 	Options          Options
+}
+
+// ParseTCP reads the header at the start of b, a TCP segment, into h and
+// returns its length in bytes: the payload is b[headerLen:]. It does not check
+// the checksum, which needs the addresses: Fold(Sum(b, PseudoSum(...))) is
+// 0xffff when it is right.
+//
+// The reasons to drop are TooShort, BadHeaderLength and BadOption; with the
+// last one the fixed part of h and headerLen are right all the same.
+func ParseTCP(b []byte, h *TCP) (headerLen int, d Drop) {
+	if len(b) < TCPSize {
+		return 0, TooShort
+	}
+	headerLen = int(b[12]>>4) * 4
+	if headerLen < TCPSize || headerLen > len(b) {
+		return 0, BadHeaderLength
+	}
+	h.SrcPort = be16(b[0:])
+	h.DstPort = be16(b[2:])
+	h.Seq = seq.Num(be32(b[4:]))
+	h.Ack = seq.Num(be32(b[8:]))
+	h.Flags = Flags(be16(b[12:])) & allFlags
+	h.Window = be16(b[14:])
+	h.Checksum = be16(b[16:])
+	h.Urgent = be16(b[18:])
+	return headerLen, h.Options.parse(b[TCPSize:headerLen])
+}
+
+// ParseQuotedTCP reads what an ICMP error quotes of a TCP segment, of which
+// only the first eight bytes are sure to be there: the ports and the sequence
+// number. The rest of h becomes zero. The only reason to drop is TooShort.
+// https://www.rfc-editor.org/rfc/rfc792
+func ParseQuotedTCP(b []byte, h *TCP) Drop {
+	if len(b) < 8 {
+		return TooShort
+	}
+	*h = TCP{SrcPort: be16(b[0:]), DstPort: be16(b[2:]), Seq: seq.Num(be32(b[4:]))}
+	return None
+}
+
+// HeaderLen returns how many bytes Append adds: a multiple of four, 20 to 60.
+func (h *TCP) HeaderLen() int { return TCPSize + h.Options.size() }
+
+// Append appends the header to b, with the checksum field as h.Checksum has
+// it, and the options in the order and with the padding that Linux gives them.
+func (h *TCP) Append(b []byte) []byte {
+	n := h.HeaderLen()
+	whole, w := grow(b, n)
+	w = w[:n:n]
+	put16(w[0:], h.SrcPort)
+	put16(w[2:], h.DstPort)
+	put32(w[4:], uint32(h.Seq))
+	put32(w[8:], uint32(h.Ack))
+	put16(w[12:], uint16(n/4)<<12|uint16(h.Flags&allFlags))
+	put16(w[14:], h.Window)
+	put16(w[16:], h.Checksum)
+	put16(w[18:], h.Urgent)
+	h.Options.put(w[TCPSize:])
+	return whole
 }

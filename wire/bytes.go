@@ -1,0 +1,27 @@
+package wire
+
+import "encoding/binary"
+
+func be16(b []byte) uint16 { return binary.BigEndian.Uint16(b) }
+func be32(b []byte) uint32 { return binary.BigEndian.Uint32(b) }
+
+func put16(b []byte, v uint16) { binary.BigEndian.PutUint16(b, v) }
+func put32(b []byte, v uint32) { binary.BigEndian.PutUint32(b, v) }
+
+var zeros [TCPSize + MaxTCPOptions]byte
+
+// grow appends n zero bytes to b (at most a TCP header's) and returns the whole
+// and the part that is new.
+func grow(b []byte, n int) (whole, added []byte) {
+	whole = append(b, zeros[:n]...)
+	return whole, whole[len(b):]
+}
+
+// addr4 and addr6 read an address from the wire.
+func addr4(b []byte) (a Addr) {
+	a[10], a[11] = 0xff, 0xff
+	copy(a[12:], b[:4])
+	return a
+}
+
+func addr6(b []byte) Addr { return Addr(b[:16]) }

@@ -1,0 +1,122 @@
+package wire
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// The Internet checksum: https://www.rfc-editor.org/rfc/rfc1071
+//
+// A sum here is partial: a uint32 that is congruent, modulo 65535, to the sum
+// of the 16-bit big-endian words seen so far. It is zero only when nothing but
+// zeros went in, so Fold gives 0xffff, never 0, for every real packet.
+
+// Sum adds b, read as 16-bit big-endian words, to the partial sum initial. An
+// odd last byte counts as the high half of a word. b has to start at an even
+// offset of what is summed; SumAt is for pieces that may not.
+func Sum(b []byte, initial uint32) uint32 {
+	return addCarry(initial, uint32(sumBytes(b)))
+}
+
+// SumAt adds b, a piece that starts offset bytes into what is summed. After an
+// odd offset the bytes of each word are exchanged, and so are those of the sum:
+// https://www.rfc-editor.org/rfc/rfc1071#section-2
+func SumAt(sum uint32, b []byte, offset int) uint32 {
+	s := sumBytes(b)
+	if offset&1 != 0 {
+		s = bits.ReverseBytes16(s)
+	}
+	return addCarry(sum, uint32(s))
+}
+
+// Fold reduces a partial sum to 16 bits. Over data that includes a correct
+// checksum field it gives 0xffff.
+func Fold(sum uint32) uint16 {
+	sum = sum>>16 + sum&0xffff
+	return uint16(sum>>16 + sum)
+}
+
+// Checksum is what goes into the checksum field when sum covers the rest (with
+// that field as zero), and 0 when sum covers a correct field too. UDP sends
+// 0xffff in place of 0: https://www.rfc-editor.org/rfc/rfc768
+func Checksum(sum uint32) uint16 { return ^Fold(sum) }
+
+// UpdateChecksum returns the checksum after one 16-bit word that it covers
+// changed from old to new. It is the third equation of RFC 1624, the one that
+// never turns a right checksum into the wrong zero.
+// https://www.rfc-editor.org/rfc/rfc1624#section-3
+func UpdateChecksum(csum, old, new uint16) uint16 {
+	return Checksum(uint32(^csum) + uint32(^old) + uint32(new))
+}
+
+// PseudoSum returns the sum of the pseudo-header of TCP, UDP or ICMPv6 for
+// length bytes of header and payload. Both versions are summed as 16-byte
+// addresses: the prefix ::ffff: of an IPv4 address adds 0xffff, and that is
+// zero to a ones' complement sum.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.1
+// https://www.rfc-editor.org/rfc/rfc8200#section-8.1
+func PseudoSum(src, dst Addr, proto uint8, length int) uint32 {
+	s, c := bits.Add64(le64(src[:8]), le64(src[8:]), 0)
+	s, c = bits.Add64(s, le64(dst[:8]), c)
+	s, c = bits.Add64(s, le64(dst[8:]), c)
+	sum := uint32(bits.ReverseBytes16(fold64(s, c)))
+	return sum + uint32(proto) + uint32(length)>>16 + uint32(length)&0xffff
+}
+
+// sumBytes returns the folded sum of b. The words are added in the order of a
+// little-endian machine, eight bytes at a time with the carry kept in the CPU's
+// flag, and turned around once at the end: a ones' complement sum does not
+// depend on byte order. https://www.rfc-editor.org/rfc/rfc1071#section-2
+func sumBytes(b []byte) uint16 {
+	var s, c uint64
+	for len(b) >= 64 {
+		s, c = bits.Add64(s, le64(b[0:8]), c)
+		s, c = bits.Add64(s, le64(b[8:16]), c)
+		s, c = bits.Add64(s, le64(b[16:24]), c)
+		s, c = bits.Add64(s, le64(b[24:32]), c)
+		s, c = bits.Add64(s, le64(b[32:40]), c)
+		s, c = bits.Add64(s, le64(b[40:48]), c)
+		s, c = bits.Add64(s, le64(b[48:56]), c)
+		s, c = bits.Add64(s, le64(b[56:64]), c)
+		b = b[64:]
+	}
+	for len(b) >= 8 {
+		s, c = bits.Add64(s, le64(b), c)
+		b = b[8:]
+	}
+	s, c = bits.Add64(s, lastBytes(b), c)
+	return bits.ReverseBytes16(fold64(s, c))
+}
+
+// lastBytes reads the at most seven bytes of b as a little-endian number.
+func lastBytes(b []byte) (v uint64) {
+	shift := 0
+	if len(b) >= 4 {
+		v, shift, b = uint64(binary.LittleEndian.Uint32(b)), 32, b[4:]
+	}
+	if len(b) >= 2 {
+		v |= uint64(binary.LittleEndian.Uint16(b)) << shift
+		shift, b = shift+16, b[2:]
+	}
+	if len(b) == 1 {
+		v |= uint64(b[0]) << shift
+	}
+	return v
+}
+
+// fold64 reduces a sum of 64-bit words and its last carry to 16 bits.
+func fold64(s, carry uint64) uint16 {
+	s = s>>32 + s&0xffffffff + carry
+	s = s>>32 + s&0xffffffff
+	s = s>>16 + s&0xffff
+	s = s>>16 + s&0xffff
+	return uint16(s>>16 + s)
+}
+
+// addCarry adds in ones' complement arithmetic.
+func addCarry(a, b uint32) uint32 {
+	s, c := bits.Add32(a, b, 0)
+	return s + c
+}
+
+func le64(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }

@@ -1,0 +1,187 @@
+package wire
+
+// Sizes of the IP headers that Append writes, in bytes.
+const (
+	IPv4Size         = 20
+	IPv6Size         = 40
+	IPv6FragmentSize = 8
+)
+
+// Protocol numbers, in IP.Proto.
+// https://www.iana.org/assignments/protocol-numbers
+const (
+	ProtoICMP   = 1
+	ProtoTCP    = 6
+	ProtoUDP    = 17
+	ProtoICMPv6 = 58
+)
+
+// Bits of the flags and fragment offset word of IPv4.
+const (
+	ipv4DontFragment  = 0x4000
+	ipv4MoreFragments = 0x2000
+	ipv4OffsetMask    = 0x1fff
+)
+
+// maxTotal is the largest packet of IPv4, and the largest payload of IPv6.
+const maxTotal = 65535
+
+// IP is an IP header of either version.
+type IP struct {
+	Version    uint8 // 4 or 6
+	Proto      uint8 // the transport protocol, after the extension headers
+	TTL        uint8 // hop limit
+	TOS        uint8 // traffic class: DSCP and, in the low two bits, ECN
+	Src, Dst   Addr
+	HeaderLen  int // offset of the transport header: options and extension headers included
+	TotalLen   int // header and payload; what lies behind it is padding of the link
+	FlowLabel  uint32
+	ID         uint32 // of a fragment; 16 bits in IPv4
+	FragOffset int    // bytes
+
+	MoreFragments, DontFragment bool
+}
+
+// IsFragment reports whether the packet is a part of a larger one.
+func (ip *IP) IsFragment() bool { return ip.MoreFragments || ip.FragOffset != 0 }
+
+// ParseIP reads the header at the start of b, a packet of either version, into
+// ip. The payload is b[ip.HeaderLen:ip.TotalLen].
+//
+// The checksum of an IPv4 header is verified, its options are skipped without
+// a look. IPv6 extension headers are walked; see parseIPv6. A fragment has to
+// have a length and an offset that can be part of a packet.
+//
+// The reasons to drop are TooShort, BadVersion, BadHeaderLength, BadTotalLength,
+// BadIPChecksum, BadExtension, and BadSource or BadDestination for an
+// IPv4-mapped address in an IPv6 header.
+// https://www.rfc-editor.org/rfc/rfc791#section-3.1
+func ParseIP(b []byte, ip *IP) Drop {
+	d := parseIP(b, ip)
+	if d != None {
+		return d
+	}
+	if ip.TotalLen > len(b) {
+		return BadTotalLength
+	}
+	if ip.Version == 4 && Fold(Sum(b[:ip.HeaderLen], 0)) != 0xffff {
+		return BadIPChecksum
+	}
+	return ip.checkFragment()
+}
+
+// ParseQuotedIP reads the header at the start of b, the part of a packet that
+// an ICMP error quotes. It is ParseIP, except that the packet may be cut off
+// after the header (TotalLen may be larger than b), and that the IPv4 checksum
+// is not verified: a router on the way may have left the one from before it
+// changed the TTL. https://www.rfc-editor.org/rfc/rfc1812#section-4.3.2.3
+func ParseQuotedIP(b []byte, ip *IP) Drop { return parseIP(b, ip) }
+
+func parseIP(b []byte, ip *IP) Drop {
+	if len(b) == 0 {
+		return TooShort
+	}
+	switch b[0] >> 4 {
+	case 4:
+		return parseIPv4(b, ip)
+	case 6:
+		return parseIPv6(b, ip)
+	}
+	return BadVersion
+}
+
+func parseIPv4(b []byte, ip *IP) Drop {
+	if len(b) < IPv4Size {
+		return TooShort
+	}
+	headerLen := int(b[0]&15) * 4
+	if headerLen < IPv4Size || headerLen > len(b) {
+		return BadHeaderLength
+	}
+	total := int(be16(b[2:]))
+	if total < headerLen {
+		return BadTotalLength
+	}
+	frag := be16(b[6:])
+	*ip = IP{
+		Version: 4, TOS: b[1], TTL: b[8], Proto: b[9],
+		HeaderLen: headerLen, TotalLen: total,
+		ID:            uint32(be16(b[4:])),
+		FragOffset:    int(frag&ipv4OffsetMask) * 8,
+		MoreFragments: frag&ipv4MoreFragments != 0,
+		DontFragment:  frag&ipv4DontFragment != 0,
+		Src:           addr4(b[12:]), Dst: addr4(b[16:]),
+	}
+	return None
+}
+
+// checkFragment finds fragments that no packet can be made of: one that is not
+// the last and not a multiple of eight bytes, or empty; one that ends past the
+// largest packet. https://www.rfc-editor.org/rfc/rfc8200#section-4.5
+func (ip *IP) checkFragment() Drop {
+	n := ip.TotalLen - ip.HeaderLen
+	if ip.MoreFragments && (n == 0 || n%8 != 0) {
+		return BadTotalLength
+	}
+	if ip.FragOffset == 0 {
+		return None
+	}
+	end := ip.FragOffset + n
+	if ip.Version == 4 {
+		end += ip.HeaderLen
+	}
+	if end > maxTotal {
+		return BadTotalLength
+	}
+	return None
+}
+
+// HeaderSize returns how many bytes Append adds: 20 for IPv4, 40 for IPv6, 48
+// for a fragment of IPv6.
+func (ip *IP) HeaderSize() int {
+	switch {
+	case ip.Version == 4:
+		return IPv4Size
+	case ip.IsFragment():
+		return IPv6Size + IPv6FragmentSize
+	}
+	return IPv6Size
+}
+
+// Append appends the header of a packet with payload bytes behind it to b: no
+// options, an IPv4 checksum that is right, a fragment header when the packet is
+// a fragment of IPv6. HeaderLen and TotalLen are not used. Header and payload
+// together are at most 65535 bytes.
+func (ip *IP) Append(b []byte, payload int) []byte {
+	if ip.Version == 4 {
+		return ip.appendIPv4(b, payload)
+	}
+	return ip.appendIPv6(b, payload)
+}
+
+func (ip *IP) appendIPv4(b []byte, payload int) []byte {
+	whole, w := grow(b, IPv4Size)
+	w = w[:IPv4Size]
+	w[0] = 4<<4 | IPv4Size/4
+	w[1] = ip.TOS
+	put16(w[2:], uint16(IPv4Size+payload))
+	put16(w[4:], uint16(ip.ID))
+	put16(w[6:], ip.fragmentWord())
+	w[8] = ip.TTL
+	w[9] = ip.Proto
+	copy(w[12:], ip.Src[12:])
+	copy(w[16:], ip.Dst[12:])
+	put16(w[10:], Checksum(Sum(w, 0)))
+	return whole
+}
+
+func (ip *IP) fragmentWord() uint16 {
+	w := uint16(ip.FragOffset / 8)
+	if ip.MoreFragments {
+		w |= ipv4MoreFragments
+	}
+	if ip.DontFragment {
+		w |= ipv4DontFragment
+	}
+	return w
+}
