@@ -49,7 +49,7 @@ func (ip *IP) IsFragment() bool { return ip.MoreFragments || ip.FragOffset != 0 
 // ip. The payload is b[ip.HeaderLen:ip.TotalLen].
 //
 // The checksum of an IPv4 header is verified, its options are skipped without
-// a look. IPv6 extension headers are walked; see parseIPv6. A fragment has to
+// a look. IPv6 extension headers are walked; see walkExtensions. A fragment has to
 // have a length and an offset that can be part of a packet.
 //
 // The reasons to drop are TooShort, BadVersion, BadHeaderLength, BadTotalLength,
@@ -57,15 +57,18 @@ func (ip *IP) IsFragment() bool { return ip.MoreFragments || ip.FragOffset != 0 
 // IPv4-mapped address in an IPv6 header.
 // https://www.rfc-editor.org/rfc/rfc791#section-3.1
 func ParseIP(b []byte, ip *IP) Drop {
-	d := parseIP(b, ip)
-	if d != None {
+	if d := parseFixed(b, ip); d != None {
 		return d
 	}
 	if ip.TotalLen > len(b) {
 		return BadTotalLength
 	}
-	if ip.Version == 4 && Fold(Sum(b[:ip.HeaderLen], 0)) != 0xffff {
-		return BadIPChecksum
+	if ip.Version == 4 {
+		if Fold(Sum(b[:ip.HeaderLen], 0)) != 0xffff {
+			return BadIPChecksum
+		}
+	} else if d := ip.walkExtensions(b[:ip.TotalLen]); d != None {
+		return d
 	}
 	return ip.checkFragment()
 }
@@ -75,9 +78,15 @@ func ParseIP(b []byte, ip *IP) Drop {
 // after the header (TotalLen may be larger than b), and that the IPv4 checksum
 // is not verified: a router on the way may have left the one from before it
 // changed the TTL. https://www.rfc-editor.org/rfc/rfc1812#section-4.3.2.3
-func ParseQuotedIP(b []byte, ip *IP) Drop { return parseIP(b, ip) }
+func ParseQuotedIP(b []byte, ip *IP) Drop {
+	if d := parseFixed(b, ip); d != None || ip.Version == 4 {
+		return d
+	}
+	return ip.walkExtensions(b[:min(len(b), ip.TotalLen)])
+}
 
-func parseIP(b []byte, ip *IP) Drop {
+// parseFixed reads all but IPv6 extension headers.
+func parseFixed(b []byte, ip *IP) Drop {
 	if len(b) == 0 {
 		return TooShort
 	}

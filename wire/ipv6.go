@@ -14,18 +14,11 @@ const (
 // https://www.rfc-editor.org/rfc/rfc8504#section-5.3
 const maxExtensions = 8
 
-// parseIPv6 reads the fixed header and walks the extension headers, up to the
-// first header that is none: that is ip.Proto, and it starts at ip.HeaderLen.
-//
-// The walk ends behind a fragment header too, because what follows is part of
-// the whole packet and not of this one; Proto is then the first header of the
-// fragmented part, which may be an extension header. Whoever puts the fragments
-// together parses the result again. A fragment header on a whole packet counts
-// as nothing: https://www.rfc-editor.org/rfc/rfc6946
+// parseIPv6 reads the fixed header.
 //
 // IPv4-mapped addresses have no place on the wire. They would pass for IPv4
 // inside, with our checks of IPv4 addresses not made.
-// https://www.rfc-editor.org/rfc/rfc8200#section-3
+// https://www.rfc-editor.org/rfc/rfc4291#section-2.5.5.2
 func parseIPv6(b []byte, ip *IP) Drop {
 	if len(b) < IPv6Size {
 		return TooShort
@@ -43,7 +36,7 @@ func parseIPv6(b []byte, ip *IP) Drop {
 	if ip.Dst.Is4() {
 		return BadDestination
 	}
-	return ip.walkExtensions(b[:min(len(b), ip.TotalLen)])
+	return None
 }
 
 func isExtension(proto uint8) bool {
@@ -54,6 +47,14 @@ func isExtension(proto uint8) bool {
 	return false
 }
 
+// walkExtensions walks the extension headers of the packet b, up to the first
+// header that is none: that is then ip.Proto, and starts at ip.HeaderLen.
+//
+// The walk ends behind a fragment header too, because what follows is part of
+// the whole packet and not of this one; Proto is then the first header of the
+// fragmented part, which may be an extension header. Whoever puts the fragments
+// together parses the result again. A fragment header on a whole packet counts
+// as nothing: https://www.rfc-editor.org/rfc/rfc6946#section-4
 func (ip *IP) walkExtensions(b []byte) Drop {
 	for n := 0; isExtension(ip.Proto); n++ {
 		if n == maxExtensions || ip.Proto == extHopByHop && n > 0 {
