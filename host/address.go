@@ -152,21 +152,13 @@ var (
 	allNodes6 = wire.AddrFrom(netip.MustParseAddr("ff02::1"))
 )
 
-// solicitedNode returns the group that a's owner listens to for neighbour
-// solicitations, RFC 4291 §2.7.1.
-func solicitedNode(a wire.Addr) wire.Addr {
-	g := wire.AddrFrom(netip.MustParseAddr("ff02::1:ff00:0"))
-	copy(g[13:], a[13:])
-	return g
-}
-
 // inGroup reports whether a is a multicast group that we listen to.
 func (h *Host) inGroup(a wire.Addr) bool {
 	if a == allHosts4 || a == allNodes6 {
 		return true
 	}
 	for i := range h.addresses {
-		if own := h.addresses[i].addr; !own.Is4() && solicitedNode(own) == a {
+		if own := h.addresses[i].addr; !own.Is4() && wire.SolicitedNode(own) == a {
 			return true
 		}
 	}

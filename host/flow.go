@@ -1,6 +1,8 @@
 package host
 
 import (
+	"encoding/binary"
+
 	"github.com/handfast-tcp/handfast/buf"
 	"github.com/handfast-tcp/handfast/wire"
 )
@@ -32,5 +34,49 @@ func TupleHash(seed uint64, t wire.Tuple) uint32 {
 // nothing is verified here. TCP and UDP go by their tuple, ICMP errors by the
 // tuple of the packet that they quote, other packets by their addresses.
 func FlowHash(seed uint64, ethernet bool, p *buf.Packet) (hash uint32, f Flow) {
-	return flowHash(seed, ethernet, p)
+	b := p.Data
+	if ethernet {
+		var e wire.Ethernet
+		if wire.ParseEthernet(b, &e) != wire.None {
+			return 0, FlowFirst
+		}
+		if e.Type == wire.EtherTypeARP {
+			return 0, FlowAll
+		}
+		b = b[wire.EthernetSize:]
+	}
+	var ip wire.IP
+	if wire.ParseQuotedIP(b, &ip) != wire.None || ip.IsFragment() {
+		return 0, FlowFirst
+	}
+	t := wire.Tuple{Local: ip.Src, Remote: ip.Dst}
+	b = b[ip.HeaderLen:]
+	switch ip.Proto {
+	case wire.ProtoTCP, wire.ProtoUDP:
+		if len(b) >= 4 {
+			t.LocalPort, t.RemotePort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+		}
+	case wire.ProtoICMP, wire.ProtoICMPv6:
+		return icmpFlow(seed, ip.Version, t, b)
+	}
+	return TupleHash(seed, t), FlowHashed
+}
+
+func icmpFlow(seed uint64, version uint8, t wire.Tuple, b []byte) (hash uint32, f Flow) {
+	if len(b) < wire.ICMPSize {
+		return 0, FlowFirst
+	}
+	if version == 6 && b[0] >= wire.ICMPv6RouterSolicitation && b[0] <= wire.ICMPv6Redirect {
+		return 0, FlowAll
+	}
+	if version == 6 && b[0] < 128 || version == 4 && isError4(b[0]) {
+		if q, ok := parseQuote(b[wire.ICMPSize:]); ok {
+			t = q.tuple
+		}
+	}
+	return TupleHash(seed, t), FlowHashed
+}
+
+func isError4(kind byte) bool {
+	return kind == wire.ICMPv4Unreachable || kind == wire.ICMPv4TimeExceeded || kind == wire.ICMPv4ParameterProblem
 }

@@ -1,6 +1,8 @@
 package host
 
 import (
+	"iter"
+
 	"github.com/handfast-tcp/handfast/buf"
 	"github.com/handfast-tcp/handfast/clock"
 	"github.com/handfast-tcp/handfast/tcp"
@@ -31,6 +33,10 @@ type UDPSocket struct {
 	bytes   int // memory that the queue holds
 	limit   int
 	failure tcp.Failure
+
+	// Where an unconnected socket sent last.
+	lastAddr wire.Addr
+	lastPort uint16
 }
 
 // Tuple returns the addresses and ports that the socket was opened with.
@@ -62,7 +68,7 @@ func (s *UDPSocket) TakeFailure() tcp.Failure {
 }
 
 // udpKey is what an unconnected socket is found by. The address is zero for
-// every address.
+// every address, and anyIPv4 for every IPv4 address.
 type udpKey struct {
 	addr wire.Addr
 	port uint16
@@ -80,6 +86,8 @@ func (u *sockets) init() {
 	u.connected = map[wire.Tuple]*UDPSocket{}
 }
 
+var anyIPv4 = wire.Addr{10: 0xff, 11: 0xff}
+
 // find returns the socket for a datagram: the most specific one. An unconnected
 // flow has its own address as Local.
 func (u *sockets) find(t wire.Tuple) *UDPSocket {
@@ -88,6 +96,11 @@ func (u *sockets) find(t wire.Tuple) *UDPSocket {
 	}
 	if s := u.bound[udpKey{t.Local, t.LocalPort}]; s != nil {
 		return s
+	}
+	if t.Local.Is4() {
+		if s := u.bound[udpKey{anyIPv4, t.LocalPort}]; s != nil {
+			return s
+		}
 	}
 	return u.bound[udpKey{port: t.LocalPort}]
 }
@@ -129,7 +142,7 @@ func (u *sockets) nextReady() *UDPSocket {
 }
 
 // OpenUDP opens a socket on a port that the caller chose. A zero local address
-// is every address, or for a connected socket the one that the route gives. A
+// is every address (0.0.0.0 is every IPv4 address), or for a connected socket the one that the route gives. A
 // zero remote address makes an unconnected socket. It fails with ErrInUse,
 // ErrNotLocal, ErrNoRoute or ErrDestination.
 func (h *Host) OpenUDP(local wire.Addr, port uint16, remote wire.Addr, remotePort uint16, owner any) (*UDPSocket, error) {
@@ -140,8 +153,7 @@ func (h *Host) OpenUDP(local wire.Addr, port uint16, remote wire.Addr, remotePor
 		if err := h.connectUDP(s, local, remote, remotePort); err != nil {
 			return nil, err
 		}
-	case isUnspecified(local):
-	case h.HasAddress(local):
+	case isUnspecified(local), h.HasAddress(local):
 		s.tuple.Local = local
 	default:
 		return nil, ErrNotLocal
@@ -167,13 +179,42 @@ func (h *Host) connectUDP(s *UDPSocket, local, remote wire.Addr, remotePort uint
 	return nil
 }
 
-// UDPInUse reports whether a socket has just this local address and port, and
-// remote ones when t has them.
+// UDPInUse reports whether a socket opened for t would get another one's
+// datagrams: one for the same flow when t has a remote end, otherwise an
+// unconnected one on this port whose address is the same or covers it.
 func (h *Host) UDPInUse(t wire.Tuple) bool {
 	if t.RemotePort != 0 || !isUnspecified(t.Remote) {
 		return h.udp.connected[t] != nil
 	}
-	return h.udp.bound[udpKey{t.Local, t.LocalPort}] != nil
+	for s := range h.udp.onPort(t.LocalPort, h.addresses) {
+		if covers(s.tuple.Local, t.Local) || covers(t.Local, s.tuple.Local) {
+			return true
+		}
+	}
+	return false
+}
+
+// onPort yields the unconnected sockets on a port.
+func (u *sockets) onPort(port uint16, addresses []address) iter.Seq[*UDPSocket] {
+	return func(yield func(*UDPSocket) bool) {
+		for i := -2; i < len(addresses); i++ {
+			key := udpKey{port: port}
+			switch {
+			case i == -1:
+				key.addr = anyIPv4
+			case i >= 0:
+				key.addr = addresses[i].addr
+			}
+			if s := u.bound[key]; s != nil && !yield(s) {
+				return
+			}
+		}
+	}
+}
+
+// covers reports whether a socket bound to a hears what is sent to b.
+func covers(a, b wire.Addr) bool {
+	return a == b || a == wire.Addr{} || a == anyIPv4 && b.Is4()
 }
 
 // CloseUDP closes s and gives back what waits in it. It may be called twice.
@@ -201,8 +242,16 @@ func (h *Host) SendUDP(now clock.Time, s *UDPSocket, dst wire.Addr, port uint16,
 		return ErrNotBound
 	case !s.connected:
 		t.Remote, t.RemotePort = dst, port
+		s.lastAddr, s.lastPort = dst, port
 	case !isUnspecified(dst) && (dst != t.Remote || port != t.RemotePort):
 		return ErrConnected
 	}
 	return h.sendUDP(now, t, payload)
+}
+
+// mayHaveSent reports whether a datagram of this flow can be ours: a connected
+// socket's, or one to where an unconnected socket sent last.
+func (u *sockets) mayHaveSent(t wire.Tuple) bool {
+	s := u.find(t)
+	return s != nil && (s.connected || s.lastAddr == t.Remote && s.lastPort == t.RemotePort)
 }

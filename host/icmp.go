@@ -1,0 +1,121 @@
+package host
+
+import (
+	"encoding/binary"
+
+	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// How much of the packet an ICMP error quotes: all that fits in a packet that
+// every path carries. RFC 1812 §4.3.2.3, RFC 4443 §2.4 (c).
+const (
+	maxError4 = 576
+	maxError6 = 1280
+)
+
+// sendEcho answers an echo request with its own payload, by reference. Requests
+// to groups are not answered (RFC 1122 §3.2.2.6 allows that): they multiply.
+func (h *Host) sendEcho(now clock.Time, in *inbound, request *wire.ICMP) wire.Drop {
+	h.counters.IcmpInEchos++
+	if in.group {
+		return wire.BadDestination
+	}
+	if !h.echoes.take(now) {
+		h.counters.IcmpOutRateLimitGlobal++
+		return wire.None
+	}
+	reply := wire.ICMP{Type: wire.ICMPv4EchoReply, Rest: request.Rest}
+	if in.ip.Version == 6 {
+		reply.Type = wire.ICMPv6EchoReply
+	}
+	p := in.packet
+	v := viewOf(p, int(p.L3)+in.ip.HeaderLen+wire.ICMPSize)
+	h.counters.IcmpOutEchoReps++
+	return h.sendICMP(now, &in.ip, &reply, v)
+}
+
+// sendICMP sends a message with a payload, which is borrowed, to who sent the
+// packet with the header ip. It leaves from the address that it was sent to.
+func (h *Host) sendICMP(now clock.Time, ip *wire.IP, c *wire.ICMP, payload buf.View) wire.Drop {
+	d := h.lookup(ip.Src)
+	if d == nil {
+		h.counters.IpOutNoRoutes++
+		return wire.NoRoute
+	}
+	t := wire.Tuple{Local: ip.Dst, Remote: ip.Src}
+	m := message{payload: payload.Retain()}
+	sum := uint32(0)
+	if ip.Version == 4 {
+		m.ip = h.ipHeader(&t, wire.ProtoICMP)
+	} else {
+		m.ip = h.ipHeader(&t, wire.ProtoICMPv6)
+		sum = wire.PseudoSum(t.Local, t.Remote, wire.ProtoICMPv6, wire.ICMPSize+payload.Len())
+	}
+	var room [wire.ICMPSize]byte
+	sum = wire.Sum(c.Append(room[:0]), sum)
+	c.Checksum = wire.Checksum(wire.Sum(payload.Bytes(), sum))
+	m.header = c.Append(room[:0])
+	h.counters.IcmpOutMsgs++
+	if h.send(now, d, &m) != nil {
+		h.counters.IcmpOutErrors++
+	}
+	return wire.None
+}
+
+// sendPortUnreachable answers a UDP datagram that nobody waits for.
+func (h *Host) sendPortUnreachable(now clock.Time, in *inbound) {
+	c := wire.ICMP{Type: wire.ICMPv4Unreachable, Code: wire.ICMPv4PortUnreachable}
+	if in.ip.Version == 6 {
+		c = wire.ICMP{Type: wire.ICMPv6Unreachable, Code: wire.ICMPv6PortUnreachable}
+	}
+	h.counters.IcmpOutDestUnreachs++
+	h.sendError(now, in, &c)
+}
+
+// sendProtocolUnreachable answers a packet of a protocol that we do not speak.
+func (h *Host) sendProtocolUnreachable(now clock.Time, in *inbound) {
+	c := wire.ICMP{Type: wire.ICMPv4Unreachable, Code: wire.ICMPv4ProtocolUnreachable}
+	if in.ip.Version == 6 {
+		// RFC 4443 §3.4. The pointer names the field of the fixed header; when
+		// extension headers stand between, their walk is not repeated here.
+		c = wire.ICMP{Type: wire.ICMPv6ParameterProblem, Code: wire.ICMPv6UnrecognizedNextHeader}
+		binary.BigEndian.PutUint32(c.Rest[:], 6)
+	}
+	h.sendError(now, in, &c)
+}
+
+// sendError sends an ICMP error about a packet that came in.
+func (h *Host) sendError(now clock.Time, in *inbound, c *wire.ICMP) {
+	if !in.group {
+		in.packet.Flatten()
+		h.sendErrorAbout(now, &in.ip, viewOf(in.packet, int(in.packet.L3)), c)
+	}
+}
+
+// sendErrorAbout sends an ICMP error about a packet that starts with the header
+// ip. The caller has seen to it that the packet is no ICMP message, came to one
+// of our own addresses and from a single host, and is no fragment but the
+// first. https://www.rfc-editor.org/rfc/rfc1122#section-3.2.2
+func (h *Host) sendErrorAbout(now clock.Time, ip *wire.IP, packet buf.View, c *wire.ICMP) {
+	if !h.takeError(now) {
+		h.counters.IcmpOutRateLimitGlobal++
+		return
+	}
+	limit := maxError4 - wire.IPv4Size - wire.ICMPSize
+	if ip.Version == 6 {
+		limit = maxError6 - wire.IPv6Size - wire.ICMPSize
+	}
+	h.sendICMP(now, ip, c, packet.Slice(0, min(packet.Len(), limit)))
+}
+
+// takeError asks the bucket that all errors share. Now and then it takes one
+// token more than needed, so that nobody can count our errors to others by how
+// many are left for him (CVE-2020-25705).
+func (h *Host) takeError(now clock.Time) bool {
+	if h.random.next()%4 == 0 {
+		h.errors.take(now)
+	}
+	return h.errors.take(now)
+}

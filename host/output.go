@@ -1,0 +1,234 @@
+package host
+
+import (
+	"encoding/binary"
+
+	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// defaultTTL is what packets of ours start with, RFC 1700.
+const defaultTTL = 64
+
+// Where the checksum lies in a transport header.
+const (
+	tcpChecksumAt = 16
+	udpChecksumAt = 6
+)
+
+func put16(b []byte, v uint16) { binary.BigEndian.PutUint16(b, v) }
+
+// Output returns the next packet that leaves and the link that it leaves by;
+// nil when there is nothing more. The packet is the caller's.
+func (h *Host) Output(now clock.Time) (p *buf.Packet, iface int) {
+	for {
+		if e, ok := h.queue.pop(); ok {
+			return e.packet, e.iface
+		}
+		if !h.tcp.Output(now, &h.out) {
+			return nil, 0
+		}
+		if p, iface := h.outputTCP(now, &h.out); p != nil {
+			return p, iface
+		}
+	}
+}
+
+// outputTCP makes a packet of a segment; nil when it stays here: it is for
+// ourselves, waits for a neighbour, or has no way out.
+func (h *Host) outputTCP(now clock.Time, out *tcp.Output) (*buf.Packet, int) {
+	h.counters.TcpOutSegs++
+	if out.Flags.Has(wire.RST) {
+		h.counters.TcpOutRsts++
+	}
+	d := h.lookup(out.Tuple.Remote)
+	if d == nil {
+		h.counters.IpOutNoRoutes++
+		releaseViews(out.Views)
+		return nil, 0
+	}
+	if d.local {
+		h.loopTCP(now, d, out)
+		return nil, 0
+	}
+	p := h.buildTCP(d, out)
+	return h.address(now, d, p), d.iface
+}
+
+// loopTCP gives a segment for one of our own addresses straight to its receiver.
+// It needs no queue: what the receiver answers is pulled like all else, and
+// windows bound what two ends in one endpoint can have under way.
+func (h *Host) loopTCP(now clock.Time, d *destination, out *tcp.Output) {
+	h.counters.TcpInSegs++
+	h.counters.drop(h.tcp.Receive(now, d.path, out.Tuple.Reverse(), &out.Segment))
+	releaseViews(out.Views)
+}
+
+func releaseViews(views []buf.View) {
+	for i := range views {
+		views[i].Release()
+	}
+}
+
+// buildTCP is the fast path: headers into Data, payload by reference.
+func (h *Host) buildTCP(d *destination, out *tcp.Output) *buf.Packet {
+	ip := h.ipHeader(&out.Tuple, wire.ProtoTCP)
+	length := out.HeaderLen() + out.Len
+	p := h.newPacket(d, &ip, length)
+	at := len(p.Data)
+	out.Checksum = 0
+	p.Data = out.TCP.Append(p.Data)
+	for i := range out.Views {
+		p.AddView(out.Views[i])
+	}
+	p.GSOSize = uint16(out.GSOSize)
+	h.finish(d, p, at, tcpChecksumAt, wire.PseudoSum(ip.Src, ip.Dst, ip.Proto, length))
+	return p
+}
+
+// ipHeader returns the header of a packet that is not fragmented. With DF set
+// the packet is atomic and its ID says nothing: it is 0, so that there is no
+// counter to observe (RFC 6864 §4.1, CVE-2020-36516). IPv6 gets a flow label
+// that is constant for the flow and means nothing to others (RFC 6437).
+func (h *Host) ipHeader(t *wire.Tuple, proto uint8) wire.IP {
+	ip := wire.IP{Version: 4, Proto: proto, TTL: defaultTTL, Src: t.Local, Dst: t.Remote, DontFragment: true}
+	if !t.Remote.Is4() {
+		ip.Version, ip.DontFragment = 6, false
+		ip.FlowLabel = TupleHash(h.cfg.Seed+1, *t) & 0xfffff
+	}
+	return ip
+}
+
+// newPacket returns a packet with the link's header, the receiver's address in
+// it still to come, and the IP header for length bytes.
+func (h *Host) newPacket(d *destination, ip *wire.IP, length int) *buf.Packet {
+	p := buf.NewPacket()
+	if l := &h.links[d.iface]; l.Ethernet {
+		e := wire.Ethernet{Src: l.HardwareAddr, Type: wire.EtherTypeIPv4}
+		if ip.Version == 6 {
+			e.Type = wire.EtherTypeIPv6
+		}
+		p.Data = e.Append(p.Data)
+		p.L3 = wire.EthernetSize
+	}
+	p.Data = ip.Append(p.Data, length)
+	h.counters.IpOutRequests++
+	return p
+}
+
+// finish fills in the checksum of the transport header at Data[at], or leaves
+// it to the link.
+func (h *Host) finish(d *destination, p *buf.Packet, at, field int, pseudo uint32) {
+	if h.links[d.iface].ChecksumOffload {
+		p.Checksum = buf.ChecksumPartial
+		p.CsumStart, p.CsumOffset = uint16(at), uint16(field)
+		put16(p.Data[at+field:], wire.Fold(pseudo))
+		return
+	}
+	put16(p.Data[at+field:], notZero(wire.Checksum(sumPacket(p, at, pseudo))))
+}
+
+// notZero is RFC 768's "all ones for a checksum that is zero". TCP may do so
+// too: both are zero in ones' complement.
+func notZero(checksum uint16) uint16 {
+	if checksum == 0 {
+		return 0xffff
+	}
+	return checksum
+}
+
+// address fills in the receiver's Ethernet address; it returns nil when the
+// packet has to wait for it.
+func (h *Host) address(now clock.Time, d *destination, p *buf.Packet) *buf.Packet {
+	if !h.links[d.iface].Ethernet {
+		return p
+	}
+	hw, ok := h.resolve(now, d, p)
+	if !ok {
+		return nil
+	}
+	copy(p.Data, hw[:])
+	return p
+}
+
+// enqueue lets p leave with the next Output. It reports false when the queue is
+// full; p is dropped then.
+func (h *Host) enqueue(iface int, p *buf.Packet) bool {
+	ok := h.queue.push(queued{packet: p, iface: iface})
+	if !ok {
+		h.counters.IpOutDiscards++
+	}
+	return ok
+}
+
+// message is a transport header and its payload on their way down.
+type message struct {
+	ip      wire.IP
+	header  []byte
+	payload buf.View // owned; no Block when there is none
+}
+
+func (m *message) length() int { return len(m.header) + m.payload.Len() }
+
+func (m *message) release() {
+	if m.payload.Block != nil {
+		m.payload.Release()
+	}
+}
+
+// send sends m, in fragments when it is larger than the path's MTU. It takes
+// over the payload's reference and fails with ErrQueueFull, or ErrMessageSize
+// on a link that is too narrow for any fragment.
+func (h *Host) send(now clock.Time, d *destination, m *message) error {
+	defer m.release()
+	if m.ip.HeaderSize()+m.length() > d.path.MTU {
+		return h.sendFragments(now, d, m)
+	}
+	return h.sendPart(now, d, m, 0, m.length())
+}
+
+// sendPart sends the bytes [from, to) of m behind m.ip.
+func (h *Host) sendPart(now clock.Time, d *destination, m *message, from, to int) error {
+	p := h.newPacket(d, &m.ip, to-from)
+	head := len(m.header)
+	if from < head {
+		p.Data = append(p.Data, m.header[from:min(to, head)]...)
+	}
+	if to > head {
+		p.AddView(m.payload.Slice(max(from-head, 0), to-head).Retain())
+	}
+	if p = h.address(now, d, p); p != nil && !h.enqueue(d.iface, p) {
+		return ErrQueueFull
+	}
+	return nil
+}
+
+// sendFragments cuts m into packets of the path's MTU. Identifications are
+// random: a counter would tell others how much we send (RFC 7739).
+// https://www.rfc-editor.org/rfc/rfc8200#section-4.5
+func (h *Host) sendFragments(now clock.Time, d *destination, m *message) error {
+	m.ip.DontFragment = false
+	m.ip.ID = uint32(h.random.next())
+	m.ip.MoreFragments = true
+	step := (d.path.MTU - m.ip.HeaderSize()) &^ 7
+	if step < 8 {
+		return ErrMessageSize
+	}
+	pieces := (m.length() + step - 1) / step
+	if h.queue.len()+pieces > h.queue.limit {
+		h.counters.IpOutDiscards++
+		return ErrQueueFull // not the first half of a datagram
+	}
+	for from := 0; from < m.length(); from += step {
+		to := min(from+step, m.length())
+		m.ip.FragOffset, m.ip.MoreFragments = from, to < m.length()
+		if err := h.sendPart(now, d, m, from, to); err != nil {
+			return err
+		}
+		h.counters.IpFragCreates++
+	}
+	h.counters.IpFragOKs++
+	return nil
+}

@@ -1,0 +1,257 @@
+package host
+
+import (
+	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// inbound is a packet that came in, while it is worked on.
+type inbound struct {
+	iface     int
+	packet    *buf.Packet
+	ethernet  wire.Ethernet
+	ip        wire.IP
+	group     bool // it is for a multicast group or broadcast
+	assembled bool // it was put together from fragments
+
+	segment tcp.Segment
+	views   [1]buf.View
+}
+
+// Receive takes a packet that came in by link iface, and says what became of
+// it. The packet is the host's from here on.
+func (h *Host) Receive(now clock.Time, iface int, p *buf.Packet) wire.Drop {
+	in := &h.in
+	in.iface, in.packet, in.assembled = iface, p, false
+	var d wire.Drop
+	if h.links[iface].Ethernet {
+		d = h.receiveFrame(now, in)
+	} else {
+		p.L3 = 0
+		d = h.receiveIP(now, in)
+	}
+	h.counters.drop(d)
+	in.packet = nil
+	p.Release()
+	return d
+}
+
+// receiveFrame takes an Ethernet frame.
+func (h *Host) receiveFrame(now clock.Time, in *inbound) wire.Drop {
+	b := in.packet.Data
+	if d := wire.ParseEthernet(b, &in.ethernet); d != wire.None {
+		return d
+	}
+	if in.ethernet.Dst[0]&1 == 0 && in.ethernet.Dst != h.links[in.iface].HardwareAddr {
+		return wire.NotOurs
+	}
+	in.packet.L3 = wire.EthernetSize
+	version := byte(0)
+	switch in.ethernet.Type {
+	case wire.EtherTypeARP:
+		return h.receiveARP(now, in.iface, b[wire.EthernetSize:])
+	case wire.EtherTypeIPv4:
+		version = 4
+	case wire.EtherTypeIPv6:
+		version = 6
+	default:
+		return wire.UnknownEtherType
+	}
+	if len(b) > wire.EthernetSize && b[wire.EthernetSize]>>4 != version {
+		return wire.BadVersion
+	}
+	return h.receiveIP(now, in)
+}
+
+func (h *Host) receiveIP(now clock.Time, in *inbound) wire.Drop {
+	h.counters.IpInReceives++
+	if d := in.parse(); d != wire.None {
+		return d
+	}
+	if d := h.checkAddresses(in); d != wire.None {
+		return d
+	}
+	if in.ip.IsFragment() {
+		return h.receiveFragment(now, in)
+	}
+	return h.deliver(now, in)
+}
+
+// parse reads the IP header and cuts off the link's padding.
+func (in *inbound) parse() wire.Drop {
+	p := in.packet
+	if p.N > 0 {
+		if in.parseSplit() {
+			return wire.None
+		}
+		p.Flatten()
+	}
+	if d := wire.ParseIP(p.Data[p.L3:], &in.ip); d != wire.None {
+		return d
+	}
+	p.Data = p.Data[:int(p.L3)+in.ip.TotalLen]
+	return wire.None
+}
+
+// parseSplit reads the header of a packet that comes from a sender in the same
+// process: headers in Data, payload in Views, so that it need not be copied.
+// It leaves all that is unusual to parse, by reporting false.
+func (in *inbound) parseSplit() bool {
+	p := in.packet
+	b := p.Data[p.L3:]
+	if wire.ParseQuotedIP(b, &in.ip) != wire.None || in.ip.IsFragment() || in.ip.TotalLen != p.Len()-int(p.L3) {
+		return false
+	}
+	return in.ip.Version == 6 || wire.Fold(wire.Sum(b[:in.ip.HeaderLen], 0)) == 0xffff
+}
+
+// checkAddresses refuses, without any answer, packets that no host of good
+// faith sends to us. RFC 1122 §3.2.1.3.
+func (h *Host) checkAddresses(in *inbound) wire.Drop {
+	if !h.validSource(in.ip.Src) && !in.mayBeUnspecified() {
+		return wire.BadSource
+	}
+	in.group = false
+	switch {
+	case h.HasAddress(in.ip.Dst):
+		// RFC 1122 §3.3.6: for one host, and yet sent to all on the link.
+		if h.links[in.iface].Ethernet && in.ethernet.Dst[0]&1 != 0 {
+			return wire.BadDestination
+		}
+	case h.isBroadcast(in.ip.Dst) || h.inGroup(in.ip.Dst):
+		in.group = true
+	default:
+		return wire.NotOurs
+	}
+	return wire.None
+}
+
+// mayBeUnspecified is for a neighbour solicitation that asks whether an address
+// is free (RFC 4862 §5.4.2): its sender has none yet.
+func (in *inbound) mayBeUnspecified() bool {
+	return in.ip.Proto == wire.ProtoICMPv6 && in.ip.Src == wire.Addr{}
+}
+
+// deliver gives a whole packet to its protocol.
+func (h *Host) deliver(now clock.Time, in *inbound) wire.Drop {
+	h.counters.IpInDelivers++
+	switch {
+	case in.ip.Proto == wire.ProtoTCP:
+		return h.receiveTCP(now, in)
+	case in.ip.Proto == wire.ProtoUDP:
+		return h.receiveUDP(now, in)
+	case in.ip.Proto == wire.ProtoICMP && in.ip.Version == 4:
+		return h.receiveICMPv4(now, in)
+	case in.ip.Proto == wire.ProtoICMPv6 && in.ip.Version == 6:
+		return h.receiveICMPv6(now, in)
+	}
+	h.sendProtocolUnreachable(now, in)
+	return wire.UnknownProtocol
+}
+
+// receiveTCP is the fast path: nothing is copied, nothing allocated.
+func (h *Host) receiveTCP(now clock.Time, in *inbound) wire.Drop {
+	h.counters.TcpInSegs++
+	if in.group {
+		return wire.BadDestination
+	}
+	if !in.checksumOK(in.length()) {
+		return wire.BadTCPChecksum
+	}
+	s := &in.segment
+	n, drop := wire.ParseTCP(in.transport(), &s.TCP)
+	if drop != wire.None {
+		h.counters.TcpInErrs++
+		return drop
+	}
+	if s.SrcPort == 0 {
+		return wire.BadSource
+	}
+	if s.DstPort == 0 {
+		return wire.BadDestination
+	}
+	d := h.lookup(in.ip.Src)
+	if d == nil {
+		return wire.NoRoute
+	}
+	s.Len = in.length() - n
+	s.Views = in.payload(n)
+	return h.tcp.Receive(now, d.path, in.tuple(s.DstPort, s.SrcPort), s)
+}
+
+// tuple returns the flow that the packet belongs to, as seen from our side.
+func (in *inbound) tuple(local, remote uint16) wire.Tuple {
+	return wire.Tuple{Local: in.ip.Dst, Remote: in.ip.Src, LocalPort: local, RemotePort: remote}
+}
+
+// length returns the length of the transport header and its payload.
+func (in *inbound) length() int { return in.ip.TotalLen - in.ip.HeaderLen }
+
+// transport returns the transport header and what follows it in Data.
+func (in *inbound) transport() []byte {
+	return in.packet.Data[int(in.packet.L3)+in.ip.HeaderLen:]
+}
+
+// checksumOK verifies the transport checksum over n bytes, with the
+// pseudo-header, unless somebody below has done it.
+func (in *inbound) checksumOK(n int) bool {
+	p := in.packet
+	if p.Checksum != buf.ChecksumFull {
+		return true
+	}
+	sum := wire.PseudoSum(in.ip.Src, in.ip.Dst, in.ip.Proto, n)
+	if p.N == 0 {
+		return wire.Fold(wire.Sum(in.transport()[:n], sum)) == 0xffff
+	}
+	return wire.Fold(sumPacket(p, int(p.L3)+in.ip.HeaderLen, sum)) == 0xffff
+}
+
+// sumPacket adds all bytes of p from Data[at] on.
+func sumPacket(p *buf.Packet, at int, sum uint32) uint32 {
+	sum = wire.Sum(p.Data[at:], sum)
+	offset := len(p.Data) - at
+	for i := range p.N {
+		b := p.Views[i].Bytes()
+		sum = wire.SumAt(sum, b, offset)
+		offset += len(b)
+	}
+	return sum
+}
+
+// payload returns what lies behind a transport header of n bytes, borrowed from
+// the packet.
+func (in *inbound) payload(n int) []buf.View {
+	p := in.packet
+	at := int(p.L3) + in.ip.HeaderLen + n
+	if at == len(p.Data) {
+		return p.Views[:p.N]
+	}
+	in.views[0] = viewOf(p, at)
+	return in.views[:]
+}
+
+// viewOf returns a view of all of p from Data[at] on, without a reference of
+// its own. It flattens p when it has to.
+func viewOf(p *buf.Packet, at int) buf.View {
+	if p.N > 0 || p.Block == nil {
+		p.Flatten()
+	}
+	room := p.Block.Bytes()
+	off := cap(room) - cap(p.Data)
+	if off < 0 || off+len(p.Data) > len(room) || &room[off] != &p.Data[0] {
+		off = 0
+		moveIntoBlock(p)
+	}
+	return buf.MakeView(p.Block, off+at, len(p.Data)-at)
+}
+
+// moveIntoBlock copies Data, of which we cannot tell where it lies in Block, to
+// the start of a new block.
+func moveIntoBlock(p *buf.Packet) {
+	b := buf.Get(len(p.Data))
+	p.Data = b.Bytes()[:copy(b.Bytes(), p.Data)]
+	p.Block.Release()
+	p.Block = b
+}
