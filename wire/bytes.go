@@ -1,6 +1,9 @@
 package wire
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 func be16(b []byte) uint16 { return binary.BigEndian.Uint16(b) }
 func be32(b []byte) uint32 { return binary.BigEndian.Uint32(b) }
@@ -10,12 +13,13 @@ func put16(b []byte, v uint16) { binary.BigEndian.PutUint16(b, v) }
 func put32(b []byte, v uint32) { binary.BigEndian.PutUint32(b, v) }
 func put64(b []byte, v uint64) { binary.BigEndian.PutUint64(b, v) }
 
-var zeros [TCPSize + MaxTCPOptions]byte
-
-// grow appends n zero bytes to b (at most a TCP header's) and returns the whole
-// and the part that is new.
+// grow makes b n bytes longer and returns the whole and the part that is new,
+// whose content is undefined: the caller writes every byte.
 func grow(b []byte, n int) (whole, added []byte) {
-	whole = append(b, zeros[:n]...)
+	if cap(b)-len(b) < n {
+		b = slices.Grow(b, n)
+	}
+	whole = b[:len(b)+n]
 	return whole, whole[len(b):]
 }
 

@@ -70,38 +70,43 @@ func PseudoSum(src, dst Addr, proto uint8, length int) uint32 {
 func sumBytes(b []byte) uint16 {
 	var s, c uint64
 	for len(b) >= 64 {
-		s, c = bits.Add64(s, le64(b[0:8]), c)
-		s, c = bits.Add64(s, le64(b[8:16]), c)
-		s, c = bits.Add64(s, le64(b[16:24]), c)
-		s, c = bits.Add64(s, le64(b[24:32]), c)
-		s, c = bits.Add64(s, le64(b[32:40]), c)
-		s, c = bits.Add64(s, le64(b[40:48]), c)
-		s, c = bits.Add64(s, le64(b[48:56]), c)
-		s, c = bits.Add64(s, le64(b[56:64]), c)
+		s, c = add32(b, s, c)
+		s, c = add32(b[32:64], s, c)
 		b = b[64:]
 	}
-	for len(b) >= 8 {
+	if len(b) >= 32 {
+		s, c = add32(b, s, c)
+		b = b[32:]
+	}
+	if len(b) >= 16 {
+		s, c = bits.Add64(s, le64(b), c)
+		s, c = bits.Add64(s, le64(b[8:16]), c)
+		b = b[16:]
+	}
+	if len(b) >= 8 {
 		s, c = bits.Add64(s, le64(b), c)
 		b = b[8:]
 	}
-	s, c = bits.Add64(s, lastBytes(b), c)
+	if len(b) >= 4 {
+		s, c = bits.Add64(s, uint64(binary.LittleEndian.Uint32(b)), c)
+		b = b[4:]
+	}
+	if len(b) >= 2 {
+		s, c = bits.Add64(s, uint64(binary.LittleEndian.Uint16(b)), c)
+		b = b[2:]
+	}
+	if len(b) == 1 {
+		s, c = bits.Add64(s, uint64(b[0]), c)
+	}
 	return bits.ReverseBytes16(fold64(s, c))
 }
 
-// lastBytes reads the at most seven bytes of b as a little-endian number.
-func lastBytes(b []byte) (v uint64) {
-	shift := 0
-	if len(b) >= 4 {
-		v, shift, b = uint64(binary.LittleEndian.Uint32(b)), 32, b[4:]
-	}
-	if len(b) >= 2 {
-		v |= uint64(binary.LittleEndian.Uint16(b)) << shift
-		shift, b = shift+16, b[2:]
-	}
-	if len(b) == 1 {
-		v |= uint64(b[0]) << shift
-	}
-	return v
+// add32 adds the first 32 bytes of b.
+func add32(b []byte, s, c uint64) (sum, carry uint64) {
+	s, c = bits.Add64(s, le64(b[0:8]), c)
+	s, c = bits.Add64(s, le64(b[8:16]), c)
+	s, c = bits.Add64(s, le64(b[16:24]), c)
+	return bits.Add64(s, le64(b[24:32]), c)
 }
 
 // fold64 reduces a sum of 64-bit words and its last carry to 16 bits.

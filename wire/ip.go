@@ -178,6 +178,7 @@ func (ip *IP) appendIPv4(b []byte, payload int) []byte {
 	put16(w[6:], ip.fragmentWord())
 	w[8] = ip.TTL
 	w[9] = ip.Proto
+	put16(w[10:], 0)
 	copy(w[12:], ip.Src[12:])
 	copy(w[16:], ip.Dst[12:])
 	put16(w[10:], Checksum(Sum(w, 0)))

@@ -151,7 +151,7 @@ func (ip *IP) appendIPv6(b []byte, payload int) []byte {
 func (ip *IP) appendFragment(b []byte) []byte {
 	whole, w := grow(b, IPv6FragmentSize)
 	w = w[:IPv6FragmentSize]
-	w[0] = ip.Proto
+	w[0], w[1] = ip.Proto, 0
 	offset := uint16(ip.FragOffset) &^ 7
 	if ip.MoreFragments {
 		offset |= 1

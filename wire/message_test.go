@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 
 	"github.com/handfast-tcp/handfast/wire"
@@ -250,6 +251,32 @@ func TestEthernet(t *testing.T) {
 		}
 	}
 }
+
+// Append writes every byte that it adds: the room may hold an older packet.
+func TestAppendLeavesNothingOfWhatWasThere(t *testing.T) {
+	quiet := solicitation
+	quiet.Router = true // which a solicitation cannot say
+	values := map[string]interface{ Append([]byte) []byte }{
+		"UDP": &wire.UDP{}, "ICMP": &wire.ICMP{}, "ARP": &wire.ARP{}, "Ethernet": &wire.Ethernet{},
+		"solicitation": &quiet, "advertisement": &wire.Neighbour{Type: wire.ICMPv6NeighbourAdvert},
+	}
+	for i := range tcpHeaders {
+		values["TCP "+tcpHeaders[i].name] = &tcpHeaders[i].h
+	}
+	for i, ip := range []wire.IP{{Version: 4}, {Version: 6}, {Version: 6, MoreFragments: true}} {
+		values[fmt.Sprint("IP ", i)] = appendIP{&ip}
+	}
+	for name, v := range values {
+		dirty := bytes.Repeat([]byte{0xff}, 100)
+		if got, want := v.Append(dirty[:0]), v.Append(nil); !bytes.Equal(got, want) {
+			t.Errorf("%s: got % x\nwant % x", name, got, want)
+		}
+	}
+}
+
+type appendIP struct{ *wire.IP }
+
+func (a appendIP) Append(b []byte) []byte { return a.IP.Append(b, 0) }
 
 // fuzzFixed checks a format whose every byte is in the value: what parses comes
 // out of Append as it went in.

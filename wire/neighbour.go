@@ -90,11 +90,10 @@ func (m *Neighbour) parseOptions(b []byte) Drop {
 // 24 bytes, or 32 with a link-layer address.
 func (m *Neighbour) Append(b []byte) []byte {
 	whole, w := grow(b, NeighbourSize)
-	w[0] = m.Type
+	w = w[:NeighbourSize]
+	w[0], w[1] = m.Type, 0
 	put16(w[2:], m.Checksum)
-	if m.Type == ICMPv6NeighbourAdvert {
-		w[4] = m.flags()
-	}
+	put32(w[4:], uint32(m.flags())<<24)
 	copy(w[8:], m.Target[:])
 	if !m.HasHW {
 		return whole
@@ -105,7 +104,11 @@ func (m *Neighbour) Append(b []byte) []byte {
 	return whole
 }
 
+// flags returns those of an advertisement; a solicitation has none.
 func (m *Neighbour) flags() (f byte) {
+	if m.Type != ICMPv6NeighbourAdvert {
+		return 0
+	}
 	if m.Router {
 		f |= ndpRouter
 	}
