@@ -103,3 +103,16 @@ func (v View) Retain() View {
 
 // Release gives v's reference back.
 func (v View) Release() { v.Block.Release() }
+
+// Grow makes the view n bytes longer. The caller has just written those bytes
+// and is the only one who writes to the block.
+func (v *View) Grow(n int) {
+	_ = v.Block.mem[v.off : int(v.off+v.len)+n]
+	v.len += uint32(n)
+}
+
+// Room returns the bytes of the block behind the view.
+func (v View) Room() []byte { return v.Block.mem[v.off+v.len:] }
+
+// Follows reports whether v begins in the block where u ends.
+func (v View) Follows(u View) bool { return v.Block == u.Block && v.off == u.off+u.len }

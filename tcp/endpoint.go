@@ -1,63 +1,35 @@
 package tcp
 
 import (
-	"errors"
-	"time"
-
-	"github.com/handfast-tcp/handfast/buf"
 	"github.com/handfast-tcp/handfast/clock"
 	"github.com/handfast-tcp/handfast/seq"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
-// Errors of an Endpoint's methods.
-var (
-	ErrInUse = errors.New("tcp: address in use")
-)
+// Endpoint holds the connections of one host, or of one shard of a host: it
+// finds the connection that a segment belongs to, makes new ones, answers for
+// those that do not exist, and says which connection sends next.
+//
+// It is not safe for concurrent use. After any call the caller takes what
+// NextReady tells and pulls Output until there is none.
+type Endpoint struct {
+	cfg   *Config
+	key   sipKey
+	trace *Trace
+	stats Counters
 
-// Ready says what a connection or a listener is ready for.
-type Ready uint8
+	conns     map[wire.Tuple]*Entry
+	halfOpen  table[halfOpen]
+	timeWait  table[timeWait]
+	listeners map[listenKey]*Listener
 
-// The kinds of readiness.
-const (
-	Connected  Ready = 1 << iota // the handshake is done, or has failed
-	Readable                     // data, the end of the stream, or an error
-	Writable                     // room in the send buffer, or an error
-	Acceptable                   // a listener has a connection
-	Gone                         // CLOSED: nothing will ever happen again
-)
-
-// Failure is why a connection ended before its time.
-type Failure uint8
-
-// The failures; the root package maps them to the errors of package syscall.
-const (
-	NoFailure          Failure = iota
-	Reset                      // ECONNRESET
-	Refused                    // ECONNREFUSED
-	TimedOut                   // ETIMEDOUT
-	HostUnreachable            // EHOSTUNREACH
-	NetworkUnreachable         // ENETUNREACH
-	ProtocolError              // EPROTO
-	Aborted                    // aborted by the program: ECONNABORTED
-)
-
-// ICMPKind is what an ICMP error means for TCP, RFC 5927 and RFC 9293 §3.9.2.2.
-type ICMPKind uint8
-
-// The kinds of ICMP error.
-const (
-	ICMPSoft   ICMPKind = iota // may pass: net or host unreachable, time exceeded
-	ICMPHard                   // protocol or port unreachable
-	ICMPTooBig                 // path MTU
-)
-
-// ICMPError is an ICMP error that quotes a segment of ours.
-type ICMPError struct {
-	Kind    ICMPKind
-	Failure Failure // what a connection attempt fails with
-	Seq     seq.Num // sequence number in the quoted header
-	MTU     int     // ICMPTooBig: as the message says, perhaps 0
+	due     deadlines[*Entry]
+	sending entryQueue           // entries that may have something to send
+	compact ring[wire.Tuple]     // compact connections that owe a segment
+	replies ring[statelessReply] // answers for connections that do not exist
+	ready   ring[readyItem]
+	alive   *KeepAlive // the last setting, shared by all who have the same
+	scratch Conn       // a compact connection, expanded
 }
 
 // Entry is a connection in an endpoint's table.
@@ -65,66 +37,269 @@ type Entry struct {
 	Conn
 	// Owner is the program's; the endpoint only gives it back.
 	Owner any
+
+	listener *Listener  // until it is accepted
+	next     *Entry     // in the queue of those that send
+	armed    clock.Time // the time of its item in the heap of deadlines
+	told     Ready      // what NextReady has told
+	queued   bool       // in the queue of those that send
+	burst    uint8      // segments sent in this turn
 }
 
-// Listener is a port that is listened on.
-type Listener struct {
-	Local   wire.Addr // zero: every address
-	Port    uint16
-	Backlog int
-	Owner   any
+// NewEndpoint returns an endpoint without connections.
+func NewEndpoint(cfg *Config) *Endpoint {
+	e := &Endpoint{
+		cfg:       cfg.withDefaults(),
+		key:       newSipKey(cfg.Secret),
+		conns:     map[wire.Tuple]*Entry{},
+		listeners: map[listenKey]*Listener{},
+		halfOpen:  newTable(func(h *halfOpen) *compact { return &h.compact }),
+		timeWait:  newTable(func(w *timeWait) *compact { return &w.compact }),
+		replies:   ring[statelessReply]{limit: maxReplies},
+		compact:   ring[wire.Tuple]{limit: 1 << 16},
+	}
+	return e
 }
 
-type Conn struct{}
+// SetTrace switches events on: all connections made from now on report to t.
+func (e *Endpoint) SetTrace(t *Trace) { e.trace = t }
 
-func (c *Conn) State() State          { panic("") }
-func (c *Conn) Tuple() wire.Tuple     { panic("") }
-func (c *Conn) Failure() Failure      { panic("") }
-func (c *Conn) SendSpace() int        { panic("") } // bytes until SendBuffer is reached, may be negative
-func (c *Conn) Readable() bool        { panic("") } // data, EOF or failure: Take will not be empty-handed
-func (c *Conn) Buffered() int         { panic("") } // in-order bytes that wait for the program
-func (c *Conn) EOF() bool             { panic("") } // peer's FIN came and all data before it was taken
-func (c *Conn) WriteClosed() bool     { panic("") } // CloseWrite or Close was called
-func (c *Conn) Unsent() int           { panic("") } // bytes queued and not acknowledged
-func (c *Conn) PeekInto(b []byte) int { panic("") }
+// Len returns how many connections there are, half-open and TIME-WAIT ones included.
+func (e *Endpoint) Len() int { return len(e.conns) + len(e.halfOpen.entries) + len(e.timeWait.entries) }
 
-type Endpoint struct{}
-
-func NewEndpoint(cfg *Config) *Endpoint                                                   { panic("") }
-func (e *Endpoint) SetTrace(t *Trace)                                                     { panic("") }
-func (e *Endpoint) Receive(now clock.Time, path Path, t wire.Tuple, s *Segment) wire.Drop { panic("") }
-func (e *Endpoint) ReceiveICMP(now clock.Time, t wire.Tuple, icmp ICMPError) wire.Drop    { panic("") }
-func (e *Endpoint) Output(now clock.Time, out *Output) bool                               { panic("") }
-func (e *Endpoint) Deadline() clock.Time                                                  { panic("") }
-func (e *Endpoint) Advance(now clock.Time)                                                { panic("") }
-func (e *Endpoint) Listen(local wire.Addr, port uint16, backlog int, owner any) (*Listener, error) {
-	panic("")
+// InUse reports whether a connection with this four-tuple exists.
+func (e *Endpoint) InUse(t wire.Tuple) bool {
+	_, open := e.conns[t]
+	_, half := e.halfOpen.entries[t]
+	_, wait := e.timeWait.entries[t]
+	return open || half || wait
 }
-func (e *Endpoint) CloseListener(now clock.Time, l *Listener) { panic("") }
-func (e *Endpoint) Accept(l *Listener) *Entry                 { panic("") }
+
+// Receive takes a segment that arrived for t, named from our side.
+func (e *Endpoint) Receive(now clock.Time, path Path, t wire.Tuple, s *Segment) wire.Drop {
+	e.stats.InSegs++
+	v := e.dispatch(now, path, t, s)
+	if v.Reset {
+		e.reply(now, t, s)
+	}
+	return v.Drop
+}
+
+// dispatch finds who the segment is for: a connection, a half-open one, one in
+// TIME-WAIT, a listener, nobody.
+func (e *Endpoint) dispatch(now clock.Time, path Path, t wire.Tuple, s *Segment) Verdict {
+	if en := e.conns[t]; en != nil {
+		if en.state != TimeWait || !e.reopens(now, &en.Conn, s) {
+			v := en.Conn.Receive(now, path, s)
+			e.update(now, en)
+			return v
+		}
+		en.closed(now, NoFailure, CauseReuse)
+		e.update(now, en)
+		return e.arrivedSyn(now, path, t, s, en.snd.nxt)
+	}
+	if h, ok := e.halfOpen.entries[t]; ok {
+		return e.arrivedHalfOpen(now, path, t, &h, s)
+	}
+	if w, ok := e.timeWait.entries[t]; ok {
+		return e.arrivedTimeWait(now, path, t, &w, s)
+	}
+	return e.arrivedSyn(now, path, t, s, 0)
+}
+
+// ReceiveICMP takes an ICMP error that quotes a segment of t.
+func (e *Endpoint) ReceiveICMP(now clock.Time, t wire.Tuple, icmp ICMPError) wire.Drop {
+	en := e.conns[t]
+	if en == nil {
+		return wire.ForgedICMP
+	}
+	d := en.receiveICMP(now, icmp)
+	e.update(now, en)
+	return d
+}
+
+// Connect opens a connection to t.Remote from t.Local: OPEN of RFC 9293
+// §3.10.1. It fails with ErrInUse when the four-tuple is taken.
 func (e *Endpoint) Connect(now clock.Time, path Path, t wire.Tuple, owner any) (*Entry, error) {
-	panic("")
+	if e.InUse(t) {
+		return nil, ErrInUse
+	}
+	en := &Entry{Owner: owner, armed: clock.Never}
+	en.init(e.cfg, t, path, e.key.timestampOffset(t), e.trace)
+	en.openActive(now, e.key.isn(now, t))
+	e.conns[t] = en
+	e.stats.ActiveOpens++
+	e.update(now, en)
+	return en, nil
 }
-func (e *Endpoint) InUse(t wire.Tuple) bool                  { panic("") }
-func (e *Endpoint) NextReady() (owner any, r Ready, ok bool) { panic("") }
-func (e *Endpoint) All(yield func(*Entry) bool)              { panic("") }
-func (e *Endpoint) Len() int                                 { panic("") } // entries, half-open and TIME-WAIT included
 
-// Send queues v (the reference passes) even past SendBuffer; false when the connection no longer takes data (then v is released).
-func (e *Endpoint) Send(now clock.Time, en *Entry, v buf.View) bool { panic("") }
+// All calls yield for every connection that is more than half-open and not a
+// compact TIME-WAIT one, in no order.
+func (e *Endpoint) All(yield func(*Entry) bool) {
+	for _, en := range e.conns {
+		if !yield(en) {
+			return
+		}
+	}
+}
 
-// SendCopy copies b to the queue's tail: for small writes.
-func (e *Endpoint) SendCopy(now clock.Time, en *Entry, b []byte) bool { panic("") }
+// Compact calls yield for every half-open connection and every TIME-WAIT one
+// whose program has gone.
+func (e *Endpoint) Compact(yield func(wire.Tuple, State) bool) {
+	for t := range e.halfOpen.entries {
+		if !yield(t, SynReceived) {
+			return
+		}
+	}
+	for t := range e.timeWait.entries {
+		if !yield(t, TimeWait) {
+			return
+		}
+	}
+}
 
-// Take detaches up to max in-order bytes, appended to dst; the references pass to the caller.
-func (e *Endpoint) Take(now clock.Time, en *Entry, max int, dst []buf.View) []buf.View { panic("") }
-func (e *Endpoint) CloseWrite(now clock.Time, en *Entry)                               { panic("") } // SHUT_WR: FIN after what is queued
-func (e *Endpoint) CloseRead(now clock.Time, en *Entry)                                { panic("") } // SHUT_RD
-func (e *Endpoint) Close(now clock.Time, en *Entry)                                    { panic("") } // program lets go of it; unread data: RST. Entry lives on until CLOSED
-func (e *Endpoint) Abort(now clock.Time, en *Entry)                                    { panic("") } // RST
-func (e *Endpoint) SetNoDelay(now clock.Time, en *Entry, on bool)                      { panic("") }
-func (e *Endpoint) SetKeepAlive(now clock.Time, en *Entry, k KeepAlive)                { panic("") }
-func (e *Endpoint) SetUserTimeout(now clock.Time, en *Entry, d time.Duration)          { panic("") }
-func (e *Endpoint) SetReceiveBuffer(now clock.Time, en *Entry, bytes int)              { panic("") }
-func (e *Endpoint) SetSendBuffer(now clock.Time, en *Entry, bytes int)                 { panic("") }
-func (e *Endpoint) SetUrgent(now clock.Time, en *Entry)                                { panic("") } // what is queued so far is urgent (RFC 6093)
+// Deadline returns when Advance is wanted next.
+func (e *Endpoint) Deadline() clock.Time {
+	return min(e.due.next(), e.halfOpen.due.next(), e.timeWait.due.next())
+}
+
+// Advance lets time pass: timers that are due fire.
+func (e *Endpoint) Advance(now clock.Time) {
+	for e.due.next() <= now {
+		it := e.due.pop()
+		en := it.key
+		if en.armed != it.at {
+			continue
+		}
+		en.armed = clock.Never
+		en.Conn.Advance(now)
+		e.schedule(en)
+		e.update(now, en)
+	}
+	e.advanceHalfOpen(now)
+	e.advanceTimeWait(now)
+}
+
+// schedule sees to it that en's deadline is not missed.
+func (e *Endpoint) schedule(en *Entry) {
+	if d := en.Deadline(); d < en.armed {
+		en.armed = d
+		e.due.push(d, en)
+		e.due.prune(len(e.conns), func(at clock.Time, en *Entry) bool { return en.armed == at })
+	}
+}
+
+// update follows a change of en: it may have something to send, and its
+// program may have something to learn.
+func (e *Endpoint) update(now clock.Time, en *Entry) {
+	if en.is(gone) {
+		return
+	}
+	if !en.queued {
+		en.queued = true
+		e.sending.push(en)
+	}
+	r := en.readiness()
+	if fresh := r &^ en.told; fresh != 0 && en.Owner != nil {
+		e.ready.push(readyItem{en.Owner, fresh})
+	}
+	en.told = r
+	if en.state.Synchronized() && en.listener != nil {
+		e.offerAccept(en)
+	}
+}
+
+// maxBurst is how many segments one connection sends before others have their turn.
+const maxBurst = 8
+
+// Output fills out with the next segment to send. False: there is none.
+func (e *Endpoint) Output(now clock.Time, out *Output) bool {
+	if r, ok := e.replies.pop(); ok {
+		r.fill(now, out, e.trace)
+		e.stats.sent(out)
+		return true
+	}
+	for e.compact.len() > 0 {
+		if e.outputCompact(now, out) {
+			e.stats.sent(out)
+			return true
+		}
+	}
+	for en := e.sending.first; en != nil; en = e.sending.first {
+		if en.NextSegment(now, out) {
+			e.stats.sent(out)
+			if en.burst++; en.burst >= maxBurst {
+				en.burst = 0
+				e.sending.rotate()
+			}
+			return true
+		}
+		e.sending.pop()
+		en.queued, en.burst = false, 0
+		e.settle(now, en)
+	}
+	return false
+}
+
+// settle looks at a connection that has nothing more to say for now.
+func (e *Endpoint) settle(now clock.Time, en *Entry) {
+	switch {
+	case en.is(gone):
+	case en.state == Closed:
+		e.remove(en)
+	case en.state == TimeWait && en.is(orphan):
+		e.keepTimeWait(now, &en.Conn)
+		e.remove(en)
+	default:
+		e.schedule(en)
+	}
+}
+
+// remove takes en out of the table. What it received stays readable while the
+// program holds it.
+func (e *Endpoint) remove(en *Entry) {
+	if e.conns[en.tuple] == en {
+		delete(e.conns, en.tuple)
+	}
+	en.set(gone, true)
+	en.armed = clock.Never
+	if en.is(orphan) {
+		en.release()
+	}
+}
+
+// NextReady returns who became ready for what since it was asked last.
+func (e *Endpoint) NextReady() (owner any, r Ready, ok bool) {
+	it, ok := e.ready.pop()
+	return it.owner, it.ready, ok
+}
+
+type readyItem struct {
+	owner any
+	ready Ready
+}
+
+// reopens reports whether a segment for a connection in TIME-WAIT is a new SYN
+// that may take its place: RFC 6191, and RFC 9293 §3.10.7.4 (MAY-2).
+// https://www.rfc-editor.org/rfc/rfc6191#section-2
+func (e *Endpoint) reopens(now clock.Time, c *Conn, s *Segment) bool {
+	if s.Flags&(wire.SYN|wire.ACK|wire.RST|wire.FIN) != wire.SYN || e.listener(c.tuple) == nil {
+		return false
+	}
+	if c.ts.on && s.Options.Has(wire.OptTimestamps) {
+		if d := int32(s.Options.TSVal - c.ts.recent); d != 0 {
+			return d > 0
+		}
+	}
+	return c.rcv.nxt.Less(s.Seq)
+}
+
+// newISN returns an initial sequence number for t, beyond what the previous
+// connection of the same four-tuple used, if there was one.
+func (e *Endpoint) newISN(now clock.Time, t wire.Tuple, beyond seq.Num) seq.Num {
+	iss := e.key.isn(now, t)
+	if beyond != 0 && iss.LessEq(beyond) {
+		return beyond.Add(1 << 17)
+	}
+	return iss
+}

@@ -53,6 +53,27 @@ func (t *Trace) add(e Event) {
 	}
 }
 
+// begin notes a segment that arrives, before what it causes, and returns where.
+func (t *Trace) begin(now clock.Time, c *Conn, s *Segment) int {
+	if t == nil {
+		return -1
+	}
+	t.add(Event{Time: now, Kind: SegmentReceived, Tuple: c.tuple, From: c.state, Segment: s.TCP, Len: s.Len})
+	return len(t.events) - 1
+}
+
+// finish adds to the event what only became known later.
+func (t *Trace) finish(at int, c *Conn, d wire.Drop) {
+	if t == nil {
+		return
+	}
+	e := &t.events[at]
+	e.State, e.Drop, e.ISS, e.IRS = c.state, d, uint32(c.snd.iss), uint32(c.rcv.irs)
+	if d != wire.None {
+		e.Kind = SegmentDropped
+	}
+}
+
 // Take returns the events since the last Take. The slice is valid until the
 // next event.
 func (t *Trace) Take() []Event {

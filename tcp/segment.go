@@ -14,6 +14,27 @@ type Segment struct {
 	// Views hold the payload. Of a segment that arrives they are borrowed; of
 	// one that leaves, whoever takes it owns the references.
 	Views []buf.View
+
+	skip int  // bytes at the front of Views that are not payload any more
+	cut  bool // text past the window was cut off
+}
+
+// cutFront takes n bytes of text off the front.
+func (s *Segment) cutFront(n int) {
+	s.skip += n
+	s.Len -= n
+	s.Seq = s.Seq.Add(seq.Size(n))
+	if int(s.Urgent) > n {
+		s.Urgent -= uint16(n)
+	} else {
+		s.Flags &^= wire.URG
+	}
+}
+
+// cutBack takes n bytes of text off the back.
+func (s *Segment) cutBack(n int) {
+	s.Len -= n
+	s.cut = true
 }
 
 // SeqLen returns SEG.LEN of RFC 9293: the payload, SYN and FIN counted.
@@ -37,4 +58,5 @@ type Output struct {
 	GSOSize int
 
 	views [buf.MaxViews]buf.View
+	again bool // not the first time
 }

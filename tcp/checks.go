@@ -1,0 +1,287 @@
+package tcp
+
+import (
+	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/seq"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// The checks of RFC 9293 §3.10.7.4, one function each. A check returns true
+// when the segment is done with.
+
+// checkSynAgain meets the SYN that opened the connection once more: its
+// SYN-ACK was lost, or both ends open at the same time and this is the peer's
+// SYN-ACK, whose SYN we have already.
+func (c *Conn) checkSynAgain(now clock.Time, s *Segment) (Verdict, bool) {
+	if c.state != SynReceived || !s.Flags.Has(wire.SYN) || s.Seq != c.rcv.irs || s.Flags.Has(wire.RST) {
+		return used, false
+	}
+	if !s.Flags.Has(wire.ACK) {
+		c.snd.resend = c.snd.iss
+		return drop(wire.Duplicate), true
+	}
+	s.Flags &^= wire.SYN
+	s.Seq = s.Seq.Add(1)
+	return used, false
+}
+
+// checkSequence is the first check: is any of the segment inside the receive
+// window? What lies outside is cut off.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.4-2.1
+func (c *Conn) checkSequence(now clock.Time, s *Segment) (Verdict, bool) {
+	wnd := c.rcv.edge.Sub(c.rcv.nxt)
+	if c.acceptable(s, wnd) {
+		c.trim(s)
+		return used, false
+	}
+	if s.Flags.Has(wire.RST) {
+		return drop(wire.BadSequence), true
+	}
+	if s.Flags.Has(wire.SYN) {
+		return c.checkSyn(now, s)
+	}
+	if c.state == TimeWait && s.Flags.Has(wire.FIN) && s.Seq.Add(s.SeqLen()) == c.rcv.nxt {
+		c.restartTimeWait(now) // a retransmission of the peer's FIN
+		c.owes |= owesAck
+		return drop(wire.Duplicate), true
+	}
+	return c.unacceptable(now, s)
+}
+
+// acceptable is the table of four cases of RFC 9293 §3.4.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.4-15
+func (c *Conn) acceptable(s *Segment, wnd seq.Size) bool {
+	n := s.SeqLen()
+	switch {
+	case wnd == 0:
+		// With length the text is not taken, but ACK, URG and RST are ("special
+		// allowance"): the segment goes on, without its text.
+		return s.Seq == c.rcv.nxt
+	case n == 0:
+		return s.Seq.In(c.rcv.nxt, wnd)
+	}
+	return s.Seq.In(c.rcv.nxt, wnd) || s.Seq.Add(n-1).In(c.rcv.nxt, wnd)
+}
+
+// unacceptable answers with an ACK that tells the peer where we are. Text is
+// always answered, or the peer would repeat it for ever; segments without text
+// at a limited rate, or two confused ends would shout at each other.
+func (c *Conn) unacceptable(now clock.Time, s *Segment) (Verdict, bool) {
+	why := wire.BadSequence
+	if s.Seq.Add(s.SeqLen()).LessEq(c.rcv.nxt) {
+		why = wire.Duplicate
+	}
+	if s.Len > 0 || s.Flags.Has(wire.FIN) {
+		c.owes |= owesAck
+	} else {
+		c.challenge(now)
+	}
+	c.helpStuckPeer(now, s)
+	return drop(why), true
+}
+
+// helpStuckPeer takes the ACK out of a segment whose sequence number is one
+// that we have gone past: after a simultaneous close, or a probe that crossed
+// ours, the ACK may stand in no other segment. It never takes a window.
+func (c *Conn) helpStuckPeer(now clock.Time, s *Segment) {
+	if c.state < Established || !s.Flags.Has(wire.ACK) || s.Seq.Add(s.SeqLen()) != c.rcv.nxt {
+		return
+	}
+	if c.snd.una.Less(s.Ack) && s.Ack.LessEq(c.snd.nxt) {
+		c.acknowledge(now, s)
+		c.ackedFin(now, s)
+	}
+}
+
+// trim cuts off what we have already and what lies past the window.
+func (c *Conn) trim(s *Segment) {
+	if s.Seq.Less(c.rcv.nxt) {
+		n := c.rcv.nxt.Sub(s.Seq)
+		if s.Flags.Has(wire.SYN) {
+			s.Flags &^= wire.SYN
+			s.Seq = s.Seq.Add(1)
+			n--
+		}
+		s.cutFront(int(n))
+	}
+	end := s.Seq.Add(s.SeqLen())
+	if c.rcv.edge.Less(end) && !s.Flags.Has(wire.SYN) {
+		n := int(end.Sub(c.rcv.edge))
+		if s.Flags.Has(wire.FIN) {
+			s.Flags &^= wire.FIN
+			n--
+		}
+		s.cutBack(n)
+	}
+}
+
+// checkReset is the second check, with RFC 5961 §3: only the exact number
+// resets; another one inside the window is asked to prove itself.
+// https://www.rfc-editor.org/rfc/rfc5961#section-3
+func (c *Conn) checkReset(now clock.Time, s *Segment) (Verdict, bool) {
+	if !s.Flags.Has(wire.RST) {
+		return used, false
+	}
+	if c.state == TimeWait {
+		return drop(wire.TimeWaitReset), true // RFC 1337
+	}
+	if s.Seq != c.rcv.nxt {
+		c.challenge(now)
+		return drop(wire.BlindReset), true
+	}
+	switch c.state {
+	case SynReceived:
+		if c.is(passive) {
+			c.backToListen(now, CauseReset)
+		} else {
+			c.closed(now, Refused, CauseRefused)
+		}
+	case Closing, LastAck:
+		c.closed(now, NoFailure, CauseReset) // all that we sent was asked for
+	default:
+		c.closed(now, Reset, CauseReset)
+	}
+	return used, true
+}
+
+// backToListen forgets a connection that never was.
+func (c *Conn) backToListen(now clock.Time, why Cause) {
+	c.timers.disarmAll()
+	c.owes = 0
+	c.setState(now, Listen, why)
+}
+
+// checkSyn is the fourth check, with RFC 5961 §4: a SYN never ends a
+// connection; it is answered with a challenge ACK. In TIME-WAIT it may open a
+// new one (RFC 6191), which the endpoint has seen to.
+// https://www.rfc-editor.org/rfc/rfc5961#section-4
+func (c *Conn) checkSyn(now clock.Time, s *Segment) (Verdict, bool) {
+	if !s.Flags.Has(wire.SYN) {
+		return used, false
+	}
+	if c.state == SynReceived && c.is(passive) && c.acceptable(s, c.rcv.edge.Sub(c.rcv.nxt)) {
+		c.backToListen(now, CauseSyn)
+		return drop(wire.BlindSyn), true
+	}
+	c.challenge(now)
+	return drop(wire.BlindSyn), true
+}
+
+// checkAck is the fifth check, with RFC 5961 §5: an ACK that is too old is as
+// suspicious as one of something not sent.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.4-2.5
+func (c *Conn) checkAck(now clock.Time, s *Segment) (Verdict, bool) {
+	if !s.Flags.Has(wire.ACK) {
+		return drop(wire.NoAckFlag), true
+	}
+	if c.state == SynReceived {
+		if s.Ack.LessEq(c.snd.una) || c.snd.nxt.Less(s.Ack) {
+			return Verdict{wire.BadAck, true}, true
+		}
+		c.noteTimestamp(now, s)
+		c.acknowledge(now, s)
+		c.takeWindow(s, c.scaled(s))
+		c.establish(now, CauseAckOfSyn)
+		return used, false
+	}
+	if c.snd.nxt.Less(s.Ack) || s.Ack.Less(c.snd.una-seq.Num(c.snd.maxWnd)) {
+		c.challenge(now)
+		return drop(wire.BadAck), true
+	}
+	c.noteTimestamp(now, s)
+	c.processAck(now, s)
+	return c.ackedFin(now, s)
+}
+
+// ackedFin makes the moves that the ACK of our FIN allows.
+func (c *Conn) ackedFin(now clock.Time, s *Segment) (Verdict, bool) {
+	if !c.is(finQueued) || c.snd.una != c.finEnd() {
+		return used, false
+	}
+	switch c.state {
+	case FinWait1:
+		if s.Flags.Has(wire.FIN) && s.Seq == c.rcv.nxt {
+			return used, false // its FIN comes with it: TIME-WAIT at once
+		}
+		c.setState(now, FinWait2, CauseAckOfFin)
+		c.armFinWait2(now)
+	case Closing:
+		c.enterTimeWait(now, CauseAckOfFin)
+	case LastAck:
+		c.closed(now, NoFailure, CauseAckOfFin)
+		return used, true
+	}
+	return used, false
+}
+
+// checkUrgent is the sixth check: the pointer is noted, the data stays in line.
+// https://www.rfc-editor.org/rfc/rfc6093#section-3.1
+func (c *Conn) checkUrgent(s *Segment) {
+	if !s.Flags.Has(wire.URG) || c.state > FinWait2 || c.is(finReceived) {
+		return
+	}
+	up := s.Seq.Add(seq.Size(s.Urgent))
+	if !c.is(urgentSeen) || c.rcv.up.Less(up) {
+		c.rcv.up = up
+		c.set(urgentSeen, true)
+	}
+}
+
+// checkText is the seventh check: the segment's text.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.4-2.7
+func (c *Conn) checkText(now clock.Time, s *Segment) (Verdict, bool) {
+	if s.Len == 0 && s.cut {
+		c.owes |= owesAck
+		return drop(wire.WindowFull), true
+	}
+	if c.is(finReceived) || s.Len == 0 {
+		return used, false
+	}
+	// RFC 9293 §3.6.1 (SHLD-3) and RFC 2525 §2.17: nobody will read this.
+	if c.is(orphan) {
+		c.owes |= owesReset
+		c.closed(now, Reset, CauseDataAfterClose)
+		return drop(wire.Closed), true
+	}
+	if d := c.arrivedText(now, s); d != wire.None {
+		return drop(d), true
+	}
+	return used, false
+}
+
+// checkFin is the eighth check: the peer has closed.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.4-2.8
+func (c *Conn) checkFin(now clock.Time, s *Segment) {
+	if !s.Flags.Has(wire.FIN) || c.is(finReceived) {
+		return
+	}
+	fin := s.Seq.Add(seq.Size(s.Len))
+	if fin != c.rcv.nxt {
+		c.in.noteFin(fin)
+		c.owes |= owesAck
+		return
+	}
+	c.takeFin(now)
+}
+
+// takeFin goes past the peer's FIN, which lies at RCV.NXT.
+func (c *Conn) takeFin(now clock.Time) {
+	c.rcv.nxt = c.rcv.nxt.Add(1)
+	if c.rcv.edge.Less(c.rcv.nxt) {
+		c.rcv.edge = c.rcv.nxt
+	}
+	c.set(finReceived, true)
+	c.owes |= owesAck
+	switch c.state {
+	case Established:
+		c.setState(now, CloseWait, CauseFin)
+	case FinWait1:
+		if c.snd.una == c.finEnd() {
+			c.enterTimeWait(now, CauseFinAndAck)
+		} else {
+			c.setState(now, Closing, CauseFin)
+		}
+	case FinWait2:
+		c.enterTimeWait(now, CauseFin)
+	}
+}

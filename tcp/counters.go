@@ -1,0 +1,29 @@
+package tcp
+
+import "github.com/handfast-tcp/handfast/wire"
+
+// Counters count what an endpoint did, under the names that Linux gives them
+// in /proc/net/snmp and /proc/net/netstat.
+type Counters struct {
+	ActiveOpens, PassiveOpens uint64
+	InSegs, OutSegs           uint64 // super-segments count as one
+	OutRsts                   uint64
+	RetransSegs               uint64
+	ListenOverflows           uint64 // the accept queue was full
+	TCPReqQFullDrop           uint64 // the half-open queue was full
+	TimeWaitOverflow          uint64 // TIME-WAIT entries given up early
+	RepliesDropped            uint64 // RSTs not sent: too many at once
+}
+
+// Counters returns the counters so far.
+func (e *Endpoint) Counters() Counters { return e.stats }
+
+func (n *Counters) sent(out *Output) {
+	n.OutSegs++
+	if out.Flags.Has(wire.RST) {
+		n.OutRsts++
+	}
+	if out.again {
+		n.RetransSegs++
+	}
+}

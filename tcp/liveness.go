@@ -1,0 +1,196 @@
+package tcp
+
+import (
+	"time"
+
+	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// liveness is what decides that a connection is dead, and how often we speak
+// when we have nothing to say.
+type liveness struct {
+	heard     clock.Time // when the last acceptable segment arrived
+	stalled   clock.Time // since when nothing was acknowledged, while something waits; 0: it does not
+	challenge clock.Time // when the last challenge ACK went out
+	sent      clock.Time // when the last text went out
+	soft      Failure    // what ICMP said, should the connection time out
+	retries   uint8      // SYNs, probes or keep-alives sent in a row
+	quick     uint8      // segments acknowledged at once so far
+	user      time.Duration
+	alive     *KeepAlive // nil: off
+}
+
+// arrived notes that the peer is there.
+func (l *liveness) arrived(now clock.Time) { l.heard = now }
+
+// progress notes that the peer acknowledged something new.
+func (l *liveness) progress() { l.stalled, l.retries = 0, 0 }
+
+// challengeInterval is the least time between two ACKs that answer segments
+// which may be forged. The limit is each connection's own: one that is shared
+// tells an attacker about other connections (CVE-2016-5696).
+const challengeInterval = 500 * time.Millisecond
+
+// challenge owes the peer an ACK that says where we are, RFC 5961 §7.
+// https://www.rfc-editor.org/rfc/rfc5961#section-7
+func (c *Conn) challenge(now clock.Time) {
+	if c.live.challenge != 0 && now.Sub(c.live.challenge) < challengeInterval {
+		return
+	}
+	c.live.challenge = max(now, 1)
+	c.owes |= owesAck
+}
+
+// giveUp ends a connection whose peer has not acknowledged anything for too
+// long: R2 of RFC 9293 §3.8.3, the user timeout otherwise.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.8.3
+func (c *Conn) giveUp(now clock.Time) bool {
+	if c.live.stalled == 0 {
+		c.live.stalled = max(now, 1)
+	}
+	c.live.retries++
+	switch {
+	case c.snd.una == c.snd.iss:
+		if int(c.live.retries) <= c.synRetries() {
+			return false
+		}
+		if c.is(passive) && c.state == SynReceived {
+			c.backToListen(now, CauseTimeout)
+			return true
+		}
+	case now.Sub(c.live.stalled) < c.userTimeout():
+		return false
+	}
+	why := TimedOut
+	if c.live.soft != NoFailure { // RFC 9293 §3.9.2.2: what ICMP said is worth more
+		why = c.live.soft
+	}
+	c.fail(now, why, CauseTimeout)
+	return true
+}
+
+func (c *Conn) synRetries() int {
+	if c.is(passive) {
+		return c.cfg.SynAckRetries
+	}
+	return c.cfg.SynRetries
+}
+
+func (c *Conn) userTimeout() time.Duration {
+	if c.live.user > 0 {
+		return c.live.user
+	}
+	return c.cfg.UserTimeout
+}
+
+// fail ends the connection and tells the peer, should it be alive after all.
+func (c *Conn) fail(now clock.Time, f Failure, why Cause) {
+	if c.state.Synchronized() {
+		c.owes |= owesReset
+	}
+	c.closed(now, f, why)
+}
+
+// windowShut reports whether the peer's window holds back the very next
+// segment: that is the persist timer's time.
+func (c *Conn) windowShut() bool { return c.snd.wnd == 0 && c.snd.una != c.snd.iss }
+
+// armPersist starts the timer of zero-window probes, with the back-off of the
+// retransmission timer. https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.1
+func (c *Conn) armPersist(now clock.Time) {
+	if !c.timers.armed(TimerPersist) {
+		c.timers.arm(TimerPersist, now.Add(c.rtt.timeout(c.cfg)))
+	}
+}
+
+// persistTimeout sends a probe. A peer that answers may keep its window shut
+// for as long as it likes (MUST-37), unless our program has gone.
+func (c *Conn) persistTimeout(now clock.Time) {
+	if c.live.stalled == 0 {
+		c.live.stalled = max(now, 1)
+	}
+	silent := now.Sub(c.live.heard) >= c.userTimeout()
+	if now.Sub(c.live.stalled) >= c.userTimeout() && (silent || c.is(orphan)) {
+		c.fail(now, TimedOut, CauseUserTimeout)
+		return
+	}
+	c.rtt.backoff = min(c.rtt.backoff+1, 16)
+	c.rttStop()
+	c.owes |= owesProbe
+	c.armPersist(now)
+}
+
+// windowOpened ends probing: what waits goes out, beginning with the probe's
+// octet, which the peer did not take.
+func (c *Conn) windowOpened(now clock.Time) {
+	if !c.timers.armed(TimerPersist) {
+		return
+	}
+	c.timers.disarm(TimerPersist)
+	c.owes &^= owesProbe
+	c.rtt.backoff = 0
+	c.live.progress()
+	c.snd.resend = c.snd.una
+	c.armRetransmit(now)
+}
+
+// armKeepAlive starts the idle time anew.
+func (c *Conn) armKeepAlive(now clock.Time) {
+	if c.live.alive == nil || !c.state.Synchronized() || c.state == TimeWait {
+		c.timers.disarm(TimerKeepAlive)
+		return
+	}
+	c.timers.arm(TimerKeepAlive, now.Add(c.live.alive.Idle))
+}
+
+// keepAliveTimeout probes a peer that has been silent for the idle time, and
+// gives up after Count probes. https://www.rfc-editor.org/rfc/rfc9293#section-3.8.4
+func (c *Conn) keepAliveTimeout(now clock.Time) {
+	k := c.live.alive
+	if k == nil {
+		return
+	}
+	idle := now.Sub(c.live.heard)
+	switch {
+	case idle < k.Idle: // heard of it meanwhile
+		c.live.retries = 0
+		c.timers.arm(TimerKeepAlive, c.live.heard.Add(k.Idle))
+		return
+	case c.snd.una != c.snd.nxt: // the retransmission timer is at it
+		c.timers.arm(TimerKeepAlive, now.Add(k.Interval))
+		return
+	case int(c.live.retries) >= k.Count:
+		c.fail(now, TimedOut, CauseKeepAlive)
+		return
+	}
+	c.live.retries++
+	c.owes |= owesAlive
+	c.timers.arm(TimerKeepAlive, now.Add(k.Interval))
+}
+
+// armFinWait2 bounds FIN-WAIT-2 for a program that has let go: nobody will
+// ever read what the peer might still send.
+func (c *Conn) armFinWait2(now clock.Time) {
+	if c.state == FinWait2 && c.is(orphan) {
+		c.timers.arm(TimerLife, now.Add(c.cfg.FinWait2))
+	}
+}
+
+// receiveICMP is what an ICMP error means, RFC 5927: it must quote a segment
+// that is in flight; a hard error ends only an attempt to connect.
+// https://www.rfc-editor.org/rfc/rfc5927#section-4
+func (c *Conn) receiveICMP(now clock.Time, e ICMPError) wire.Drop {
+	if !e.Seq.In(c.snd.una, c.snd.nxt.Sub(c.snd.una)) {
+		return wire.ForgedICMP
+	}
+	switch {
+	case e.Kind == ICMPTooBig:
+		c.packetTooBig(now, e.MTU)
+	case e.Kind == ICMPHard && c.state == SynSent:
+		c.closed(now, e.Failure, CauseICMP)
+	default:
+		c.live.soft = e.Failure
+	}
+	return wire.None
+}

@@ -1,0 +1,132 @@
+package tcp
+
+import (
+	"slices"
+	"sort"
+
+	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/seq"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// maxParts bounds the pieces that wait out of order; a segment that would make
+// one more is dropped and will be sent again.
+const maxParts = 2048
+
+// part is a piece of the stream that came too early.
+type part struct {
+	seq  seq.Num
+	view buf.View
+}
+
+func (p part) end() seq.Num { return p.seq.Add(seq.Size(p.view.Len())) }
+
+// outOfOrder is the reassembly queue: disjoint parts, sorted, all beyond
+// RCV.NXT and inside the window. Of bytes that arrive twice the first stay.
+type outOfOrder struct {
+	parts  []part
+	blocks [4]wire.SACKBlock // RFC 2018: most recently changed first
+	count  uint8             // how many of blocks are used
+	hasFin bool
+	fin    seq.Num // sequence number of the peer's FIN
+}
+
+// insert adds the bytes of vs from byte skip on, n bytes, the first of which has
+// number s. It reports whether there was anything new, and room for it.
+func (q *recvQueue) insert(s seq.Num, vs views, skip, n int) (fresh, room bool) {
+	if q.ooo == nil {
+		q.ooo = &outOfOrder{}
+	}
+	room = true
+	at := s
+	forEachPart(vs, skip, n, func(v buf.View) {
+		f, r := q.insertView(at, v)
+		fresh, room = fresh || f, room && r
+		at = at.Add(seq.Size(v.Len()))
+	})
+	if fresh {
+		q.ooo.noteBlock(s, at)
+	}
+	return fresh, room
+}
+
+// insertView adds the parts of v that no part covers yet.
+func (q *recvQueue) insertView(s seq.Num, v buf.View) (fresh, room bool) {
+	o := q.ooo
+	end := s.Add(seq.Size(v.Len()))
+	i := sort.Search(len(o.parts), func(i int) bool { return s.Less(o.parts[i].end()) })
+	for at := s; at.Less(end); {
+		stop := end
+		if i < len(o.parts) {
+			stop = seq.Min(end, o.parts[i].seq)
+		}
+		if at.Less(stop) {
+			if len(o.parts) >= maxParts {
+				return fresh, false
+			}
+			piece := q.own(v.Slice(int(at.Sub(s)), int(stop.Sub(s))))
+			o.parts = slices.Insert(o.parts, i, part{at, piece})
+			fresh = true
+			i++
+		}
+		if i == len(o.parts) {
+			break
+		}
+		at = seq.Max(at, o.parts[i].end())
+		i++
+	}
+	return fresh, true
+}
+
+// noteBlock keeps the list of SACK blocks, RFC 2018 §4: the block that holds
+// the segment just received comes first.
+func (o *outOfOrder) noteBlock(left, right seq.Num) {
+	block := wire.SACKBlock{Left: left, Right: right}
+	old, n := o.blocks, uint8(1)
+	for _, b := range old[:o.count] {
+		switch {
+		case !b.Right.Less(block.Left) && !block.Right.Less(b.Left):
+			block.Left, block.Right = seq.Min(block.Left, b.Left), seq.Max(block.Right, b.Right)
+		case int(n) < len(o.blocks):
+			o.blocks[n] = b
+			n++
+		}
+	}
+	o.blocks[0], o.count = block, n
+}
+
+// dropBlocks forgets the blocks that lie before nxt.
+func (o *outOfOrder) dropBlocks(nxt seq.Num) {
+	n := uint8(0)
+	for _, b := range o.blocks[:o.count] {
+		if nxt.Less(b.Left) {
+			o.blocks[n] = b
+			n++
+		}
+	}
+	o.count = n
+}
+
+// drain gives push all parts that follow nxt without a gap, and returns the
+// number after them.
+func (o *outOfOrder) drain(nxt seq.Num, push func(buf.View)) seq.Num {
+	n := 0
+	for n < len(o.parts) && o.parts[n].seq.LessEq(nxt) {
+		p := o.parts[n]
+		n++
+		if p.end().LessEq(nxt) { // arrived again, in order
+			p.view.Release()
+			continue
+		}
+		if skip := int(nxt.Sub(p.seq)); skip > 0 {
+			p.view = p.view.Slice(skip, p.view.Len())
+		}
+		push(p.view)
+		nxt = nxt.Add(seq.Size(p.view.Len()))
+	}
+	if n > 0 {
+		o.parts = slices.Delete(o.parts, 0, n)
+		o.dropBlocks(nxt)
+	}
+	return nxt
+}

@@ -1,0 +1,172 @@
+package tcp
+
+import (
+	"slices"
+
+	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/seq"
+)
+
+// recvQueue holds the bytes that arrived in order and wait for the program,
+// and those that came out of order.
+type recvQueue struct {
+	views views // views[head:] are used
+	head  int32
+	bytes int32
+	used  int32      // bytes used of tail
+	tail  *buf.Block // small payloads are copied here, so that they do not hold large blocks
+	ooo   *outOfOrder
+}
+
+// pinShare is how much of its block a payload must fill to be kept as it is. A
+// smaller one is copied, so that what we hold is at most pinShare times what
+// the window promises.
+const pinShare = 4
+
+func (q *recvQueue) buffered() int { return int(q.bytes) }
+
+// own returns a view with v's bytes and a reference of its own: v itself when
+// it fills its block well, a copy otherwise.
+func (q *recvQueue) own(v buf.View) buf.View {
+	n := v.Len()
+	if n*pinShare >= v.Block.Cap() {
+		return v.Retain()
+	}
+	if q.tail != nil && int(q.used)+n > q.tail.Cap() {
+		q.tail.Release()
+		q.tail = nil
+	}
+	if q.tail == nil {
+		q.tail, q.used = buf.Get(max(n, min(int(q.bytes), buf.MediumSize))), 0
+	}
+	c := buf.MakeView(q.tail, int(q.used), n)
+	copy(q.tail.Bytes()[q.used:], v.Bytes())
+	q.used += int32(n)
+	return c.Retain()
+}
+
+// push appends a view whose reference the queue takes over.
+func (q *recvQueue) push(v buf.View) {
+	q.bytes += int32(v.Len())
+	if last := len(q.views) - 1; last >= int(q.head) && v.Follows(q.views[last]) {
+		q.views[last].Grow(v.Len())
+		v.Release()
+		return
+	}
+	q.views = append(q.views, v)
+}
+
+// pushAll appends what is in vs from byte skip on, n bytes.
+func (q *recvQueue) pushAll(vs views, skip, n int) {
+	forEachPart(vs, skip, n, func(v buf.View) { q.push(q.own(v)) })
+}
+
+// forEachPart calls f with the parts of vs that hold n bytes from byte skip on.
+func forEachPart(vs views, skip, n int, f func(buf.View)) {
+	for _, v := range vs {
+		if skip >= v.Len() {
+			skip -= v.Len()
+			continue
+		}
+		part := v.Slice(skip, min(v.Len(), skip+n))
+		skip = 0
+		if part.Len() == 0 {
+			return
+		}
+		n -= part.Len()
+		f(part)
+	}
+}
+
+// take moves up to n bytes to dst, references and all.
+func (q *recvQueue) take(dst views, n int) views {
+	for n > 0 && q.bytes > 0 {
+		v := &q.views[q.head]
+		if n < v.Len() {
+			dst = append(dst, v.Slice(0, n).Retain())
+			*v = v.Slice(n, v.Len())
+			q.bytes -= int32(n)
+			break
+		}
+		n -= v.Len()
+		q.bytes -= int32(v.Len())
+		dst = append(dst, *v)
+		*v = buf.View{}
+		q.head++
+	}
+	q.compact()
+	return dst
+}
+
+func (q *recvQueue) compact() {
+	if q.bytes == 0 {
+		if cap(q.views) > 64 {
+			q.views = nil
+		}
+		q.views, q.head = q.views[:0], 0
+		if q.ooo == nil && q.tail != nil {
+			q.tail.Release()
+			q.tail, q.used = nil, 0
+		}
+		return
+	}
+	if int(q.head) > len(q.views)/2 && q.head >= 16 {
+		q.views = slices.Delete(q.views, 0, int(q.head))
+		q.head = 0
+	}
+}
+
+func (q *recvQueue) dropOutOfOrder() {
+	if q.ooo == nil {
+		return
+	}
+	for _, p := range q.ooo.parts {
+		p.view.Release()
+	}
+	q.ooo = nil
+}
+
+func (q *recvQueue) clear() {
+	q.dropOutOfOrder()
+	for i := int(q.head); i < len(q.views); i++ {
+		q.views[i].Release()
+	}
+	if q.tail != nil {
+		q.tail.Release()
+	}
+	*q = recvQueue{}
+}
+
+func (q *recvQueue) clone() recvQueue {
+	c := *q
+	c.views = slices.Clone(q.views[q.head:])
+	c.head, c.tail, c.used = 0, nil, 0
+	for _, v := range c.views {
+		v.Retain()
+	}
+	if q.ooo != nil {
+		o := *q.ooo
+		o.parts = slices.Clone(o.parts)
+		for _, p := range o.parts {
+			p.view.Retain()
+		}
+		c.ooo = &o
+	}
+	return c
+}
+
+// collect moves what has come into order to the in-order queue and returns
+// the number after it, and whether the peer's FIN lies there.
+func (q *recvQueue) collect(nxt seq.Num) (seq.Num, bool) {
+	if q.ooo == nil {
+		return nxt, false
+	}
+	nxt = q.ooo.drain(nxt, q.push)
+	fin := q.ooo.hasFin && q.ooo.fin == nxt
+	if fin {
+		q.dropOutOfOrder()
+	} else if len(q.ooo.parts) == 0 && !q.ooo.hasFin {
+		q.ooo = nil
+	}
+	return nxt, fin
+}

@@ -1,0 +1,244 @@
+package tcp
+
+import (
+	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/seq"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// NextSegment fills out with the next segment to send and reports whether
+// there is one. It builds a segment and gives it up when it comes out empty:
+// nothing else answers the question whether there is something to send.
+func (c *Conn) NextSegment(now clock.Time, out *Output) bool {
+	out.Tuple, out.GSOSize, out.Len, out.again = c.tuple, 0, 0, false
+	out.Views = out.views[:0]
+	out.TCP = wire.TCP{SrcPort: c.tuple.LocalPort, DstPort: c.tuple.RemotePort}
+	ok := c.buildReset(out) || c.buildSyn(now, out) || c.buildFastRetransmit(now, out) ||
+		c.buildData(now, out) || c.buildProbe(now, out) || c.buildKeepAlive(now, out) || c.buildAck(now, out)
+	if ok && c.trace != nil {
+		c.trace.add(Event{Time: now, Kind: SegmentSent, Tuple: c.tuple, State: c.state, From: c.state,
+			Segment: out.TCP, Len: out.Len, Retransmit: out.again, ISS: uint32(c.snd.iss), IRS: uint32(c.rcv.irs)})
+	}
+	return ok
+}
+
+// buildReset makes the RST of an abort, RFC 9293 §3.10.5.
+func (c *Conn) buildReset(out *Output) bool {
+	if c.owes&owesReset == 0 {
+		return false
+	}
+	c.owes = 0
+	out.Seq, out.Ack, out.Flags = c.snd.nxt, c.rcv.nxt, wire.RST|wire.ACK
+	return true
+}
+
+// buildSyn makes our SYN, with an ACK if the peer's has come.
+func (c *Conn) buildSyn(now clock.Time, out *Output) bool {
+	if c.state < SynSent || c.snd.resend != c.snd.iss {
+		return false
+	}
+	out.again = c.snd.nxt != c.snd.iss
+	out.Seq, out.Flags = c.snd.iss, wire.SYN
+	out.Options.Set, out.Options.MSS = wire.OptMSS, c.ourMSS()
+	answer := c.state != SynSent
+	if !c.cfg.NoWindowScale && (!answer || c.is(scaling)) {
+		out.Options.Set |= wire.OptWindowScale
+		out.Options.WindowScale = c.rcv.shift
+	}
+	if !c.cfg.NoSACK && (!answer || c.is(sackOK)) {
+		out.Options.Set |= wire.OptSACKPermitted
+	}
+	if answer {
+		out.Flags |= wire.ACK
+		out.Ack = c.rcv.nxt
+		c.ackSent()
+	}
+	c.addTimestamp(now, out, !answer && !c.cfg.NoTimestamps)
+	out.Window = c.offerSyn()
+	c.sent(now, out, c.snd.iss.Add(1))
+	return true
+}
+
+// buildFastRetransmit makes the segment at snd.una again.
+func (c *Conn) buildFastRetransmit(now clock.Time, out *Output) bool {
+	if c.owes&owesFastRtx == 0 {
+		return false
+	}
+	c.owes &^= owesFastRtx
+	if !c.state.Synchronized() || c.snd.una == c.snd.nxt {
+		return false
+	}
+	n := min(int(c.snd.nxt.Sub(c.snd.una)), int(c.snd.mss), max(int(c.snd.wnd), 1))
+	out.again = true
+	return c.buildText(now, out, c.snd.una, min(n, int(c.out.end().Diff(c.snd.una))))
+}
+
+// buildData makes the next segment of data, with the FIN if it is the last.
+func (c *Conn) buildData(now clock.Time, out *Output) bool {
+	if c.cc == nil {
+		return false // our SYN is not acknowledged yet
+	}
+	pos := c.snd.resend
+	left := int(c.out.end().Diff(pos))
+	if left < 0 || left == 0 && !c.is(finQueued) {
+		return false
+	}
+	c.restartIfIdle(now)
+	n, ok := c.allowed(now, pos, left)
+	if !ok {
+		return false
+	}
+	out.again = pos.Less(c.snd.nxt)
+	return c.buildText(now, out, pos, n)
+}
+
+// buildText makes the segment of n bytes from number pos on.
+func (c *Conn) buildText(now clock.Time, out *Output, pos seq.Num, n int) bool {
+	if n > 0 {
+		out.Views, out.Len = c.out.fill(out.Views, pos, n)
+		out.wholeSegments(n, int(c.snd.mss))
+	}
+	end := pos.Add(seq.Size(out.Len))
+	out.Seq, out.Flags = pos, wire.ACK
+	if end == c.out.end() {
+		if out.Len > 0 {
+			out.Flags |= wire.PSH // nothing more is queued: RFC 9293 §3.9.1.2
+		}
+		if c.is(finQueued) && int(end.Sub(c.snd.una)) < max(int(c.snd.wnd), 1) {
+			out.Flags |= wire.FIN
+			end = end.Add(1)
+		}
+	}
+	if end == pos {
+		return false
+	}
+	c.addUrgent(out)
+	c.finish(now, out)
+	c.sent(now, out, end)
+	return true
+}
+
+// wholeSegments cuts a super-segment that could not take all n bytes, because
+// they lie in too many blocks, down to whole segments.
+func (out *Output) wholeSegments(n, mss int) {
+	if out.Len < n && out.Len > mss {
+		last := &out.Views[len(out.Views)-1]
+		if excess := out.Len % mss; excess < last.Len() {
+			*last = last.Slice(0, last.Len()-excess)
+			out.Len -= excess
+		}
+	}
+	if out.Len > mss {
+		out.GSOSize = mss
+	}
+}
+
+// addUrgent sets the pointer to the end of urgent data, RFC 6093 §3.
+func (c *Conn) addUrgent(out *Output) {
+	if c.is(urgentSent) && out.Seq.Less(c.snd.up) {
+		out.Flags |= wire.URG
+		out.Urgent = uint16(min(c.snd.up.Sub(out.Seq), 0xffff))
+	}
+}
+
+// finish puts in what every segment after the SYN carries: ACK, window, timestamp.
+func (c *Conn) finish(now clock.Time, out *Output) {
+	out.Ack = c.rcv.nxt
+	out.Window = c.offer()
+	c.addTimestamp(now, out, false)
+	c.ackSent()
+}
+
+func (c *Conn) addTimestamp(now clock.Time, out *Output, ask bool) {
+	if !c.ts.on && !ask {
+		return
+	}
+	out.Options.Set |= wire.OptTimestamps
+	out.Options.TSVal, out.Options.TSEcr = c.ts.value(now), c.ts.recent
+}
+
+// ackSent notes that the peer is told RCV.NXT.
+func (c *Conn) ackSent() {
+	c.owes &^= owesAck
+	c.rcv.acked = c.rcv.nxt
+	c.timers.disarm(TimerDelayedAck)
+}
+
+// sent notes that the numbers up to end are under way.
+func (c *Conn) sent(now clock.Time, out *Output, end seq.Num) {
+	if out.Seq == c.snd.resend {
+		c.snd.resend = end
+	}
+	if c.snd.nxt.Less(end) {
+		c.snd.nxt = end
+		if !out.again {
+			c.rttSent(now, end)
+		}
+	}
+	c.live.sent = now
+	if !c.timers.armed(TimerRetransmit) && !c.timers.armed(TimerPersist) {
+		c.armRetransmit(now)
+	}
+}
+
+// buildProbe makes a zero-window probe: one octet, or the FIN, or as much as a
+// silly window takes. https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.1
+func (c *Conn) buildProbe(now clock.Time, out *Output) bool {
+	if c.owes&owesProbe == 0 {
+		return false
+	}
+	c.owes &^= owesProbe
+	n := min(int(c.out.end().Diff(c.snd.una)), int(c.snd.mss), max(int(c.snd.wnd), 1))
+	if !c.state.Synchronized() || n < 0 || n == 0 && !c.is(finQueued) {
+		return false
+	}
+	resend := c.snd.resend
+	out.again = true // never timed: an answer may take as long as the window stays shut
+	ok := c.buildText(now, out, c.snd.una, n)
+	if c.snd.wnd == 0 {
+		c.snd.resend = resend // the peer will not take it
+	}
+	return ok
+}
+
+// buildKeepAlive makes a probe that the peer must answer: a number that it has
+// acknowledged already.
+func (c *Conn) buildKeepAlive(now clock.Time, out *Output) bool {
+	if c.owes&owesAlive == 0 {
+		return false
+	}
+	c.owes &^= owesAlive
+	out.Seq, out.Flags = c.snd.una-1, wire.ACK
+	c.finish(now, out)
+	return true
+}
+
+// buildAck makes an ACK without text, with what we hold out of order.
+func (c *Conn) buildAck(now clock.Time, out *Output) bool {
+	switch {
+	case c.state < SynReceived:
+		return false
+	case c.rcv.dupAcks > 0:
+		c.rcv.dupAcks--
+	case c.owes&owesAck == 0:
+		return false
+	}
+	out.Seq, out.Flags = c.snd.nxt, wire.ACK
+	c.addSACK(out)
+	c.finish(now, out)
+	return true
+}
+
+// addSACK lists what came out of order, RFC 2018 §4: three blocks beside a
+// timestamp, else four. https://www.rfc-editor.org/rfc/rfc2018#section-4
+func (c *Conn) addSACK(out *Output) {
+	if !c.is(sackOK) || c.in.ooo == nil || c.in.ooo.count == 0 {
+		return
+	}
+	n := c.in.ooo.count
+	if c.ts.on {
+		n = min(n, 3)
+	}
+	out.Options.Set |= wire.OptSACK
+	out.Options.SACK, out.Options.SACKBlocks = c.in.ooo.blocks, n
+}

@@ -1,0 +1,84 @@
+package tcp
+
+import (
+	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/seq"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// ackEvery is after how many full segments an ACK goes out without waiting,
+// RFC 9293 §3.8.6.3 (SHLD-19).
+const ackEvery = 2
+
+// quickAcks is how many of a connection's first segments are acknowledged at
+// once: the peer is in slow start and waits for them.
+const quickAcks = 16
+
+// arrivedText takes the text of a segment that lies inside the window, in
+// order or out of it.
+func (c *Conn) arrivedText(now clock.Time, s *Segment) wire.Drop {
+	if s.Len == 0 {
+		return wire.None
+	}
+	if s.Seq != c.rcv.nxt {
+		return c.textTooEarly(s)
+	}
+	if !c.is(readClosed) {
+		c.in.pushAll(s.Views, s.skip, s.Len)
+	}
+	hadGap := c.in.ooo != nil
+	nxt, fin := c.in.collect(c.rcv.nxt.Add(seq.Size(s.Len)))
+	if c.is(readClosed) {
+		c.in.clear()
+	}
+	c.rcv.nxt, c.rcv.dupAcks = nxt, 0
+	if s.Flags.Has(wire.PSH) {
+		c.rcv.push = s.Seq.Add(seq.Size(s.Len))
+	}
+	if fin {
+		c.takeFin(now)
+	}
+	c.scheduleAck(now, s, hadGap)
+	return wire.None
+}
+
+// textTooEarly keeps text that came before its turn. It is answered at once,
+// once for each segment: the peer counts those ACKs (RFC 5681 §4.2).
+func (c *Conn) textTooEarly(s *Segment) wire.Drop {
+	c.rcv.dupAcks = min(c.rcv.dupAcks+1, maxDupAcksOwed)
+	fresh, room := c.in.insert(s.Seq, s.Views, s.skip, s.Len)
+	switch {
+	case !room:
+		return wire.ReassemblyFull
+	case !fresh:
+		return wire.Duplicate
+	}
+	return wire.None
+}
+
+// maxDupAcksOwed bounds the ACKs that one batch of segments can make us owe.
+const maxDupAcksOwed = 64
+
+// scheduleAck decides between an ACK now and a delayed one.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.3
+func (c *Conn) scheduleAck(now clock.Time, s *Segment, hadGap bool) {
+	c.rcv.mss = max(c.rcv.mss, uint16(min(s.Len, int(c.ourMSS()))))
+	waiting := int(c.rcv.nxt.Sub(c.rcv.acked))
+	switch {
+	case hadGap, waiting >= ackEvery*int(c.rcv.mss), s.cut:
+		c.owes |= owesAck
+	case c.live.quick < quickAcks:
+		c.live.quick++
+		c.owes |= owesAck
+	case !c.timers.armed(TimerDelayedAck):
+		c.timers.arm(TimerDelayedAck, now.Add(c.cfg.DelayedAck))
+	}
+}
+
+// noteFin remembers a FIN that came before its turn.
+func (q *recvQueue) noteFin(fin seq.Num) {
+	if q.ooo == nil {
+		q.ooo = &outOfOrder{}
+	}
+	q.ooo.fin, q.ooo.hasFin = fin, true
+}

@@ -1,0 +1,59 @@
+package tcp
+
+import (
+	"time"
+
+	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/seq"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// timestamps is the state of RFC 7323 §3 to §5. Our clock counts milliseconds
+// from an offset that differs for every connection (§5.4).
+type timestamps struct {
+	on     bool
+	offset uint32
+	recent uint32     // TS.Recent
+	at     clock.Time // when TS.Recent was set
+}
+
+// staleTimestamp is after how long TS.Recent says nothing any more: by then
+// the peer's clock may have wrapped. https://www.rfc-editor.org/rfc/rfc7323#section-5.5
+const staleTimestamp = 24 * 24 * time.Hour
+
+func (t *timestamps) remember(now clock.Time, val uint32) { t.recent, t.at = val, now }
+
+func (t *timestamps) value(now clock.Time) uint32 { return now.Milliseconds() + t.offset }
+
+// checkTimestamp is PAWS: a segment whose timestamp is older than TS.Recent is
+// an old duplicate. A peer that leaves the option out in mid-connection is
+// tolerated, as every kernel does.
+// https://www.rfc-editor.org/rfc/rfc7323#section-5.3
+func (c *Conn) checkTimestamp(now clock.Time, s *Segment) (Verdict, bool) {
+	if !c.ts.on || !s.Options.Has(wire.OptTimestamps) || s.Flags.Has(wire.RST) {
+		return used, false
+	}
+	if int32(s.Options.TSVal-c.ts.recent) >= 0 || now.Sub(c.ts.at) > staleTimestamp {
+		return used, false
+	}
+	if s.Len > 0 || s.Flags.Has(wire.FIN) {
+		c.owes |= owesAck
+	} else {
+		c.challenge(now)
+	}
+	return drop(wire.PAWS), true
+}
+
+// noteTimestamp updates TS.Recent from a segment that has passed the sequence
+// and ACK checks and spans the last ACK that we sent.
+// https://www.rfc-editor.org/rfc/rfc7323#section-4.3
+func (c *Conn) noteTimestamp(now clock.Time, s *Segment) {
+	if !c.ts.on || !s.Options.Has(wire.OptTimestamps) {
+		return
+	}
+	first := s.Seq - seq.Num(s.skip)
+	newer := int32(s.Options.TSVal-c.ts.recent) >= 0 || now.Sub(c.ts.at) > staleTimestamp
+	if newer && first.LessEq(c.rcv.acked) {
+		c.ts.remember(now, s.Options.TSVal)
+	}
+}
