@@ -30,11 +30,11 @@ func ParseARP(b []byte, m *ARP) Drop {
 	if be64(b)>>16 != arpStart>>16 {
 		return BadNeighbour
 	}
-	*m = ARP{
-		Op:       be16(b[6:]),
-		SenderHW: [6]byte(b[8:14]), SenderIP: addr4(b[14:]),
-		TargetHW: [6]byte(b[18:24]), TargetIP: addr4(b[24:]),
-	}
+	m.Op = be16(b[6:])
+	m.SenderHW = [6]byte(b[8:14])
+	m.SenderIP.set4(b[14:])
+	m.TargetHW = [6]byte(b[18:24])
+	m.TargetIP.set4(b[24:])
 	return None
 }
 

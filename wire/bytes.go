@@ -23,11 +23,9 @@ func grow(b []byte, n int) (whole, added []byte) {
 	return whole, whole[len(b):]
 }
 
-// addr4 and addr6 read an address from the wire.
-func addr4(b []byte) (a Addr) {
-	a[10], a[11] = 0xff, 0xff
-	copy(a[12:], b[:4])
-	return a
+// set4 makes a the IPv4 address at the start of b. It writes in place: a value
+// that is returned waits for its own small stores before it can be copied.
+func (a *Addr) set4(b []byte) {
+	put64(a[0:], 0)
+	put64(a[8:], 0xffff<<32|uint64(be32(b)))
 }
-
-func addr6(b []byte) Addr { return Addr(b[:16]) }

@@ -1,5 +1,7 @@
 package wire
 
+import "math"
+
 // ICMPSize is the length of the part that all ICMP messages begin with, in bytes.
 const ICMPSize = 8
 
@@ -97,10 +99,11 @@ func (m *ICMP) SetEcho(id, seq uint16) {
 }
 
 // MTU returns the MTU, in bytes, that ICMPv4Unreachable with the code
-// ICMPv4FragmentationNeeded reports (0 from an old router), or ICMPv6PacketTooBig.
+// ICMPv4FragmentationNeeded reports (0 from an old router), or ICMPv6PacketTooBig
+// (at most 2^31-1).
 func (m *ICMP) MTU() int {
 	if m.Type == ICMPv6PacketTooBig {
-		return int(be32(m.Rest[:]))
+		return int(min(be32(m.Rest[:]), math.MaxInt32))
 	}
 	return int(be16(m.Rest[2:]))
 }

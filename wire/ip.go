@@ -112,15 +112,18 @@ func parseIPv4(b []byte, ip *IP) Drop {
 		return BadTotalLength
 	}
 	frag := be16(b[6:])
-	*ip = IP{
-		Version: 4, TOS: b[1], TTL: b[8], Proto: b[9],
-		HeaderLen: headerLen, TotalLen: total,
-		ID:            uint32(be16(b[4:])),
-		FragOffset:    int(frag&ipv4OffsetMask) * 8,
-		MoreFragments: frag&ipv4MoreFragments != 0,
-		DontFragment:  frag&ipv4DontFragment != 0,
-		Src:           addr4(b[12:]), Dst: addr4(b[16:]),
-	}
+	*ip = IP{}
+	ip.Version = 4
+	ip.TOS = b[1]
+	ip.ID = uint32(be16(b[4:]))
+	ip.FragOffset = int(frag&ipv4OffsetMask) * 8
+	ip.MoreFragments = frag&ipv4MoreFragments != 0
+	ip.DontFragment = frag&ipv4DontFragment != 0
+	ip.TTL = b[8]
+	ip.Proto = b[9]
+	ip.Src.set4(b[12:])
+	ip.Dst.set4(b[16:])
+	ip.HeaderLen, ip.TotalLen = headerLen, total
 	return None
 }
 

@@ -24,12 +24,15 @@ func parseIPv6(b []byte, ip *IP) Drop {
 		return TooShort
 	}
 	first := be32(b)
-	*ip = IP{
-		Version: 6, TOS: uint8(first >> 20), FlowLabel: first & 0xfffff,
-		Proto: b[6], TTL: b[7],
-		HeaderLen: IPv6Size, TotalLen: IPv6Size + int(be16(b[4:])),
-		Src: addr6(b[8:]), Dst: addr6(b[24:]),
-	}
+	*ip = IP{}
+	ip.Version = 6
+	ip.TOS = uint8(first >> 20)
+	ip.FlowLabel = first & 0xfffff
+	ip.HeaderLen, ip.TotalLen = IPv6Size, IPv6Size+int(be16(b[4:]))
+	ip.Proto = b[6]
+	ip.TTL = b[7]
+	ip.Src = Addr(b[8:24])
+	ip.Dst = Addr(b[24:40])
 	if ip.Src.Is4() {
 		return BadSource
 	}

@@ -89,6 +89,10 @@ func TestICMPMTU(t *testing.T) {
 			t.Errorf("type %d, MTU %d: % x, %d", c.kind, c.mtu, m.Rest, m.MTU())
 		}
 	}
+	huge := wire.ICMP{Type: wire.ICMPv6PacketTooBig, Rest: [4]byte{0xff, 0xff, 0xff, 0xff}}
+	if huge.MTU() != 1<<31-1 {
+		t.Errorf("huge MTU %d", huge.MTU())
+	}
 	old := wire.ICMP{Type: wire.ICMPv4Unreachable, Rest: [4]byte{9, 9, 2, 0}}
 	if old.MTU() != 512 {
 		t.Errorf("the unused half counts: %d", old.MTU())

@@ -47,7 +47,7 @@ func ParseNeighbour(b []byte, m *Neighbour) Drop {
 	if len(b) < NeighbourSize {
 		return TooShort
 	}
-	*m = Neighbour{Type: b[0], Checksum: be16(b[2:]), Target: addr6(b[8:])}
+	*m = Neighbour{Type: b[0], Checksum: be16(b[2:]), Target: Addr(b[8:24])}
 	if m.option() == 0 || b[1] != 0 || !m.Target.isUnicast6() {
 		return BadNeighbour
 	}
