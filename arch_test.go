@@ -22,33 +22,33 @@ const modulePath = "github.com/handfast-tcp/handfast"
 // those that know no goroutine, lock, channel, socket and no real clock. What
 // is not listed may not exist. Some of these are still to be written.
 const layers = `
-	clock        pure:
-	seq          pure:
-	buf          pure:
-	wire         pure: seq
-	cc           pure: clock
-	netem        pure: clock buf
-	tcp          pure: clock seq buf wire cc
-	host         pure: clock seq buf wire tcp
-	trace        pure: clock seq wire tcp host
-	lab          pure: clock seq buf wire cc netem tcp host trace
-	script       pure: seq wire
-	drill        pure: clock seq wire tcp host lab script
-	capture      pure: clock seq wire tcp
-	link             : buf
-	link/offload     : buf link wire
-	link/virtio      : buf link wire
-	link/pipe        : buf link
-	link/tun         : buf link wire link/offload link/virtio
-	link/tap         : buf link wire link/offload link/virtio link/tun
-	link/packet      : buf link wire link/offload link/virtio
-	link/xdp         : buf link wire link/offload
-	link/sniff       : clock buf link wire trace
-	link/impair      : clock buf link netem
-	.                : clock seq buf wire cc tcp host link
-	inspect          : clock seq wire tcp host .
-	guard            : clock seq buf wire tcp host link .
-	web              : clock seq wire tcp host trace inspect .
+	clock                 pure:
+	seq                   pure:
+	buf                   pure:
+	wire                  pure: seq
+	cc                    pure: clock
+	netem                 pure: clock buf
+	tcp                   pure: clock seq buf wire cc
+	host                  pure: clock seq buf wire tcp
+	trace                 pure: clock seq wire tcp host
+	lab                   pure: clock seq buf wire cc netem tcp host trace
+	script                pure: seq wire
+	drill                 pure: clock seq wire tcp host lab script
+	capture               pure: clock seq wire tcp
+	link                      : buf
+	link/offload              : buf link wire
+	link/internal/testnet     : seq buf link wire
+	link/pipe                 : buf link
+	link/tun                  : buf link wire link/offload
+	link/tap                  : buf link wire link/offload link/tun
+	link/packet               : buf link wire link/offload
+	link/xdp                  : buf link wire link/offload
+	link/sniff                : clock buf link wire trace
+	link/impair               : clock buf link netem
+	.                         : clock seq buf wire cc tcp host link
+	inspect                   : clock seq wire tcp host .
+	guard                     : clock seq buf wire tcp host link .
+	web                       : clock seq wire tcp host trace inspect .
 `
 
 // layer is one line of the table.

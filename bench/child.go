@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/pprof"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// spec is one case: what a child process is told to measure.
+type spec struct {
+	Row, Peer string
+	Streams   int
+	Seconds   float64
+	Profile   string `json:",omitempty"` // directory
+}
+
+// childGrace is how much longer than its window a child may take.
+const childGrace = 60 * time.Second
+
+// runCase measures one case in a process of its own. It does not fail: what
+// went wrong is in the result.
+func runCase(s spec) result {
+	res, err := startChild(s)
+	res.Row, res.Peer = s.Row, s.Peer
+	if err != nil {
+		res.Err = err.Error()
+	}
+	return res
+}
+
+func startChild(s spec) (res result, err error) {
+	arg, err := json.Marshal(s)
+	if err != nil {
+		return res, err
+	}
+	p, r, err := s.find()
+	if err != nil {
+		return res, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), childGrace+time.Duration(s.Seconds*float64(time.Second)))
+	defer cancel()
+	var stdout, stderr bytes.Buffer
+	c := exec.CommandContext(ctx, "/proc/self/exe", "-child", string(arg))
+	c.Stdout, c.Stderr = &stdout, &stderr
+	if p.privileged[r.path] {
+		c.SysProcAttr = new(syscall.SysProcAttr)
+		ownNamespace(c.SysProcAttr)
+		if err := c.Start(); err != nil {
+			return result{Skipped: fmt.Sprintf("no network namespace: %v", err)}, nil
+		}
+	} else if err := c.Start(); err != nil {
+		return res, err
+	}
+	if err := c.Wait(); err != nil {
+		return res, childError(ctx, err, stderr.String())
+	}
+	return res, json.Unmarshal(stdout.Bytes(), &res)
+}
+
+// childError says in one line why a child failed.
+func childError(ctx context.Context, err error, stderr string) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("hung: killed after its time")
+	}
+	line, _, _ := strings.Cut(strings.TrimSpace(stderr), "\n")
+	if line == "" {
+		return err
+	}
+	return fmt.Errorf("%s", line)
+}
+
+// find returns the peer and the row that s names.
+func (s spec) find() (*peer, row, error) {
+	p, err := findPeer(s.Peer)
+	if err != nil {
+		return nil, row{}, err
+	}
+	for _, r := range rows(s.Streams) {
+		if r.name == s.Row {
+			return p, r, nil
+		}
+	}
+	return nil, row{}, fmt.Errorf("no row is called %q", s.Row)
+}
+
+// runChild measures the case that arg holds and prints the result as JSON. It
+// ends the process without closing anything: what a peer does when it is torn
+// down is not measured here.
+func runChild(arg string) error {
+	var s spec
+	if err := json.Unmarshal([]byte(arg), &s); err != nil {
+		return fmt.Errorf("-child: %w", err)
+	}
+	p, r, err := s.find()
+	if err != nil {
+		return err
+	}
+	attach := p.attach[r.path]
+	if attach == nil {
+		return fmt.Errorf("%s does not run over %s", p.name, r.path)
+	}
+	near, far, err := attach()
+	switch {
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist):
+		return json.NewEncoder(os.Stdout).Encode(result{Skipped: err.Error()})
+	case err != nil:
+		return fmt.Errorf("attach: %w", err)
+	}
+	stop, err := startProfile(s)
+	if err != nil {
+		return err
+	}
+	res, err := measure(r, near, far, time.Duration(s.Seconds*float64(time.Second)))
+	stop()
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(res)
+}
+
+// startProfile begins a processor profile when s asks for one.
+func startProfile(s spec) (stop func(), err error) {
+	if s.Profile == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(filepath.Join(s.Profile, s.Row+"-"+s.Peer+".prof"))
+	if err != nil {
+		return nil, err
+	}
+	return pprof.StopCPUProfile, pprof.StartCPUProfile(f)
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/link"
+	"github.com/handfast-tcp/handfast/link/pipe"
+	hftun "github.com/handfast-tcp/handfast/link/tun"
+)
+
+// maxSegment is the largest packet that goes down whole where a link allows it.
+const maxSegment = 65535
+
+// handfastPeer is the code of this repository, with its defaults.
+func handfastPeer() *peer {
+	return &peer{
+		name: "handfast", module: "github.com/handfast-tcp/handfast",
+		what: "link/pipe in memory; link/tun with virtio headers",
+		attach: map[path]func() (stack, stack, error){
+			mem1500: func() (stack, stack, error) { return handfastPair(pipe.Options{}) },
+			mem64k: func() (stack, stack, error) {
+				return handfastPair(pipe.Options{MaxGSO: maxSegment, ChecksumOffload: true})
+			},
+			tun: handfastTUN,
+		},
+		privileged: map[path]bool{tun: true},
+	}
+}
+
+// handfastStack is one host with one address.
+type handfastStack struct {
+	*handfast.Host
+	address netip.Addr
+}
+
+func newHandfastStack(l link.Link, address netip.Addr) (stack, error) {
+	h, err := handfast.New(handfast.Config{FirstPort: 16384, LastPort: 65535})
+	if err != nil {
+		return nil, err
+	}
+	o := handfast.LinkOptions{Addresses: []netip.Prefix{netip.PrefixFrom(address, prefixBits)}}
+	if err := h.Attach(l, o); err != nil {
+		return nil, err
+	}
+	return handfastStack{h, address}, nil
+}
+
+func (h handfastStack) addr() netip.Addr { return h.address }
+
+func (h handfastStack) listen(port uint16) (net.Listener, error) {
+	return h.Listen("tcp", netip.AddrPortFrom(h.address, port).String())
+}
+
+func (h handfastStack) dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+	return h.DialContext(ctx, "tcp", to.String())
+}
+
+// handfastPair joins two hosts in memory.
+func handfastPair(o pipe.Options) (near, far stack, err error) {
+	a, b := pipe.New(o)
+	if near, err = newHandfastStack(a, nearAddr); err != nil {
+		return nil, nil, fmt.Errorf("near: %w", err)
+	}
+	if far, err = newHandfastStack(b, farAddr); err != nil {
+		return nil, nil, fmt.Errorf("far: %w", err)
+	}
+	return near, far, nil
+}
+
+// handfastTUN puts a host on a TUN device whose other end is the kernel.
+func handfastTUN() (near, far stack, err error) {
+	l, err := hftun.Open(hftun.Options{Name: tunName})
+	if err != nil {
+		return nil, nil, err
+	}
+	if far, err = kernelOnTUN(); err != nil {
+		return nil, nil, err
+	}
+	near, err = newHandfastStack(l, nearAddr)
+	return near, far, err
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// progress tells how far a run is: a line that is written over on a terminal,
+// a line for each round elsewhere.
+type progress struct {
+	w           *os.File
+	terminal    bool
+	done, total int
+	begun       time.Time
+	round       int
+}
+
+func newProgress(w *os.File, plans []plan, rounds int) *progress {
+	p := &progress{w: w, begun: time.Now()}
+	_, err := unix.IoctlGetTermios(int(w.Fd()), unix.TCGETS)
+	p.terminal = err == nil
+	for _, pl := range plans {
+		p.total += rounds * len(pl.cases)
+	}
+	return p
+}
+
+// begin says that a case starts.
+func (p *progress) begin(s spec, round int) {
+	switch {
+	case p.terminal:
+		fmt.Fprintf(p.w, "\r\x1b[K[%d/%d] round %d: %s, %s%s", p.done+1, p.total, round, s.Row, s.Peer, p.left())
+	case round != p.round:
+		fmt.Fprintf(p.w, "round %d, %d of %d cases done%s\n", round, p.done, p.total, p.left())
+	}
+	p.round = round
+	p.done++
+}
+
+// left guesses how long the rest takes.
+func (p *progress) left() string {
+	if p.done == 0 {
+		return ""
+	}
+	each := time.Since(p.begun) / time.Duration(p.done)
+	return fmt.Sprintf(", about %v left", (each * time.Duration(p.total-p.done)).Round(time.Second))
+}
+
+// end clears the line.
+func (p *progress) end() {
+	if p.terminal {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}
