@@ -1,0 +1,79 @@
+package host
+
+import (
+	"testing"
+
+	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+func TestFlowHashIsSymmetric(t *testing.T) {
+	everywhere(t, config{}, func(t *testing.T, p *pair) {
+		out := p.fromA(wire.ProtoTCP)
+		back := out
+		back.Src, back.Dst = out.Dst, out.Src
+		segment := (&wire.TCP{SrcPort: 4000, DstPort: 80}).Append(nil)
+		answer := (&wire.TCP{SrcPort: 80, DstPort: 4000}).Append(nil)
+		want, f := p.flowOf(out, segment)
+		if f != FlowHashed || want != TupleHash(7, wire.Tuple{Local: p.addrA, Remote: p.addrB, LocalPort: 4000, RemotePort: 80}) {
+			t.Errorf("hash %x, flow %d", want, f)
+		}
+		if got, _ := p.flowOf(back, answer); got != want {
+			t.Errorf("other direction: %x, want %x", got, want)
+		}
+		c := wire.ICMP{Type: wire.ICMPv4Unreachable}
+		if p.v6 {
+			c.Type = wire.ICMPv6PacketTooBig
+		}
+		router := p.fromA(p.protoICMP())
+		router.Src = addr(map[bool]string{false: "192.0.2.1", true: "2001:db8::1"}[p.v6])
+		if got, _ := p.flowOf(router, icmp(router, c, append(back.Append(nil, 1000), answer...))); got != want {
+			t.Errorf("ICMP error of a router: %x, want %x", got, want)
+		}
+	})
+}
+
+func (p *pair) flowOf(ip wire.IP, transport []byte) (uint32, Flow) {
+	frame := p.frame(wire.Ethernet{}, ip, transport)
+	defer frame.Release()
+	return FlowHash(7, p.ethernet, frame)
+}
+
+func TestFlowsForAllAndForTheFirst(t *testing.T) {
+	everywhere(t, config{}, func(t *testing.T, p *pair) {
+		fragment := p.fromA(wire.ProtoUDP)
+		fragment.FragOffset = 8
+		if _, f := p.flowOf(fragment, pattern(8)); f != FlowFirst {
+			t.Errorf("fragment: %d", f)
+		}
+		if p.v6 {
+			ndp := p.fromA(wire.ProtoICMPv6)
+			if _, f := p.flowOf(ndp, icmp(ndp, wire.ICMP{Type: wire.ICMPv6NeighbourAdvert}, pattern(16))); f != FlowAll {
+				t.Errorf("NDP: %d", f)
+			}
+		}
+		broken := buf.NewPacket()
+		if _, f := FlowHash(7, p.ethernet, broken); f != FlowFirst {
+			t.Errorf("empty packet: %d", f)
+		}
+		broken.Data = (&wire.Ethernet{Type: wire.EtherTypeARP}).Append(broken.Data)
+		if _, f := FlowHash(7, true, broken); f != FlowAll {
+			t.Errorf("ARP: %d", f)
+		}
+	})
+}
+
+func TestFlowsSpreadOverShards(t *testing.T) {
+	const shards, flows = 8, 80000
+	var count [shards]int
+	for i := range flows {
+		tuple := wire.Tuple{Local: addr("10.0.0.1"), Remote: addr("10.0.0.2"), LocalPort: 80, RemotePort: uint16(i)}
+		tuple.Remote[13] = byte(i >> 16)
+		count[ShardOf(TupleHash(1, tuple), shards)]++
+	}
+	for i, n := range count {
+		if n < flows/shards*9/10 || n > flows/shards*11/10 {
+			t.Errorf("shard %d has %d of %d flows", i, n, flows)
+		}
+	}
+}

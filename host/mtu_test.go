@@ -1,0 +1,134 @@
+package host
+
+import (
+	"encoding/binary"
+	"testing"
+	"time"
+
+	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// tooBig is a router's message to b that a packet of b's, of length bytes and
+// with the given transport header, was larger than mtu.
+func (p *pair) tooBig(mtu, length int, proto uint8, transport []byte) wire.Drop {
+	outer, quoted := p.fromA(p.protoICMP()), p.fromA(proto)
+	quoted.Src, quoted.Dst = p.addrB, p.addrA
+	c := wire.ICMP{Type: wire.ICMPv4Unreachable, Code: wire.ICMPv4FragmentationNeeded}
+	if p.v6 {
+		c = wire.ICMP{Type: wire.ICMPv6PacketTooBig}
+	}
+	c.SetMTU(mtu)
+	quote := append(quoted.Append(nil, length-quoted.HeaderSize()), transport...)
+	return p.inject(outer, icmp(outer, c, quote))
+}
+
+func (p *pair) wantMTU(why string, want int) {
+	p.Helper()
+	if _, path, _ := p.b.Source(p.addrA); path.MTU != want {
+		p.Errorf("%s: path MTU %d, want %d", why, path.MTU, want)
+	}
+}
+
+func TestPathMTU(t *testing.T) {
+	everywhere(t, config{mtu: 9000}, func(t *testing.T, p *pair) {
+		p.open(p.b, 5000, p.addrA, 53)
+		u := wire.UDP{SrcPort: 5000, DstPort: 53, Length: 8000}
+		said := func(mtu, length int) wire.Drop { return p.tooBig(mtu, length, wire.ProtoUDP, u.Append(nil)) }
+		p.wantMTU("the link's", 9000)
+		said(1400, 8020)
+		p.wantMTU("true", 1400)
+		said(1500, 8020)
+		p.wantMTU("never raised", 1400)
+		if d := said(1300, 1300); d != wire.ForgedICMP {
+			t.Errorf("a packet that fits was too big: %v", d)
+		}
+		p.wantMTU("not larger than said", 1400)
+
+		p.after(5 * time.Minute)
+		said(1290, 1400)
+		p.wantMTU("lower", 1290)
+		p.after(9*time.Minute + 59*time.Second)
+		p.wantMTU("for ten minutes", 1290)
+		p.after(time.Second)
+		p.wantMTU("then tried anew", 9000)
+	})
+}
+
+func TestSmallestPathMTU(t *testing.T) {
+	for said, want := range map[int]int{0: 1492, 1: 576, 68: 576, 575: 576, 577: 577} {
+		p := newPair(t, config{})
+		p.open(p.b, 5000, p.addrA, 53)
+		u := wire.UDP{SrcPort: 5000, DstPort: 53}
+		p.tooBig(said, 1500, wire.ProtoUDP, u.Append(nil))
+		p.wantMTU("IPv4", want)
+	}
+	for said, want := range map[int]int{0: 1500, 68: 1500, 1279: 1500, 1280: 1280, 1281: 1281} {
+		p := newPair(t, config{v6: true})
+		p.open(p.b, 5000, p.addrA, 53)
+		u := wire.UDP{SrcPort: 5000, DstPort: 53}
+		p.tooBig(said, 1500, wire.ProtoUDP, u.Append(nil))
+		p.wantMTU("IPv6", want)
+	}
+}
+
+func TestForgedPathMTU(t *testing.T) {
+	everywhere(t, config{}, func(t *testing.T, p *pair) {
+		p.open(p.b, 5000, p.addrA, 53)
+		unconnected := p.open(p.b, 5001, wire.Addr{}, 0)
+		forge := func(why string, proto uint8, from, to uint16) {
+			t.Helper()
+			u := wire.UDP{SrcPort: from, DstPort: to, Length: 1480}
+			if d := p.tooBig(1300, 1500, proto, u.Append(nil)); d == wire.None {
+				t.Errorf("%s: believed", why)
+			}
+			p.wantMTU(why, 1500)
+		}
+		forge("nobody sent from there", wire.ProtoUDP, 5002, 53)
+		forge("nor to there", wire.ProtoUDP, 5000, 54)
+		forge("this socket sent nothing", wire.ProtoUDP, 5001, 53)
+		forge("no such connection", wire.ProtoTCP, 5000, 53)
+		forge("we ping nobody", p.protoICMP(), 5000, 53)
+
+		p.tap = func(_ *Host, packet *buf.Packet) bool { packet.Release(); return false }
+		p.send(p.b, unconnected, p.addrA, 53, nil)
+		u := wire.UDP{SrcPort: 5001, DstPort: 53}
+		if d := p.tooBig(1300, 1500, wire.ProtoUDP, u.Append(nil)); d != wire.None {
+			t.Errorf("sent to there: %v", d)
+		}
+		p.wantMTU("now it did", 1300)
+		p.run()
+		p.after(5 * time.Second)
+	})
+}
+
+func TestPathMTUsAreBounded(t *testing.T) {
+	var m pathMTUs
+	m.init(10)
+	for i := range 1000 {
+		dst := addr("10.0.0.0")
+		binary.BigEndian.PutUint16(dst[14:], uint16(i))
+		m.lower(0, dst, 1000)
+		if len(m.byAddr) > 10 || len(m.byAge) != len(m.byAddr) {
+			t.Fatalf("%d destinations", len(m.byAddr))
+		}
+	}
+	if m.limit(addr("10.0.3.231"), 1500) != 1000 || m.limit(addr("10.0.3.0"), 1500) != 1500 {
+		t.Error("not the newest are kept")
+	}
+}
+
+func TestDatagramsShrinkToThePath(t *testing.T) {
+	everywhere(t, config{}, func(t *testing.T, p *pair) {
+		s, client := p.open(p.a, 53, wire.Addr{}, 0), p.open(p.b, 5000, p.addrA, 53)
+		p.send(p.b, client, wire.Addr{}, 0, pattern(1400))
+		p.run()
+		p.wantDatagram("whole", s, p.addrB, 5000, pattern(1400))
+		u := wire.UDP{SrcPort: 5000, DstPort: 53}
+		p.tooBig(1300, 1500, wire.ProtoUDP, u.Append(nil))
+		p.send(p.b, client, wire.Addr{}, 0, pattern(1400))
+		p.run()
+		p.wantDatagram("in two", s, p.addrB, 5000, pattern(1400))
+		p.wantDrops("the first waited for the second", wire.FragmentPending)
+	})
+}
