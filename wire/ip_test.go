@@ -91,6 +91,7 @@ var ipPackets = []struct {
 	{"IPv4 protocol 0 is no extension", ipv4(nil, 8, set(9, hop)), wire.None, 20, 0},
 	{"IPv4 first fragment", ipv4(nil, 16, word(6, 0x2000)), wire.None, 20, 6},
 	{"IPv4 last fragment", ipv4(nil, 5, word(6, 3)), wire.None, 20, 6},
+	{"IPv4 fragment that ends the largest packet", ipv4(nil, 11, word(6, 0x1ffc)), wire.None, 20, 6},
 	{"IPv4 TTL 0", ipv4(nil, 5, set(8, 0)), wire.None, 20, 6},
 	{"IPv6", ipv6(6, payload8), wire.None, 40, 6},
 	{"IPv6 without payload", ipv6(noNext, nil), wire.None, 40, noNext},
@@ -118,6 +119,7 @@ var ipPackets = []struct {
 	{"IPv4 fragment of 12 bytes", ipv4(nil, 12, word(6, 0x2000)), wire.BadTotalLength, 0, 0},
 	{"IPv4 empty fragment", ipv4(nil, 0, word(6, 0x2000)), wire.BadTotalLength, 0, 0},
 	{"IPv4 fragment past the largest packet", ipv4(nil, 8, word(6, 0x1fff)), wire.BadTotalLength, 0, 0},
+	{"IPv4 fragment past the largest packet by its header", ipv4(nil, 8, word(6, 0x1ffd)), wire.BadTotalLength, 0, 0},
 	{"IPv6 payload past the end", changed(ipv6(6, payload8), 5, 9), wire.BadTotalLength, 0, 0},
 	{"IPv6 extension past the end", ipv6(dest, []byte{6, 1, 0, 0, 0, 0, 0, 0}), wire.BadExtension, 0, 0},
 	{"IPv6 extension of 7 bytes", ipv6(dest, []byte{6, 0, 0, 0, 0, 0, 0}), wire.BadExtension, 0, 0},
@@ -167,6 +169,9 @@ func TestParseIPFields(t *testing.T) {
 		{"IPv6 fragment", ipv6(fragment, []byte{17, 0, 0, 0x18, 1, 2, 3, 4, 0xff}), wire.IP{Version: 6, TTL: 64, Proto: 17,
 			ID: 0x01020304, FragOffset: 24, HeaderLen: 48, TotalLen: 49, Src: addr("2001:db8::1"), Dst: addr("2001:db8::2")},
 			"IP6 2001:db8::1 > 2001:db8::2: proto 17, ttl 64, length 1, frag 16909060@24"},
+		{"IPv6 fragment, more", ipv6(fragment, join([]byte{17, 0, 0, 0x19, 1, 2, 3, 4}, payload8)), wire.IP{Version: 6, TTL: 64, Proto: 17,
+			ID: 0x01020304, FragOffset: 24, MoreFragments: true, HeaderLen: 48, TotalLen: 56, Src: addr("2001:db8::1"), Dst: addr("2001:db8::2")},
+			"IP6 2001:db8::1 > 2001:db8::2: proto 17, ttl 64, length 8, frag 16909060@24+"},
 	}
 	for _, c := range cases {
 		var ip wire.IP
@@ -226,6 +231,15 @@ func TestParseQuotedIP(t *testing.T) {
 	var ip wire.IP
 	if d := wire.ParseQuotedIP(changed(ipv4(nil, 8, nil), 8, 63), &ip); d != wire.None {
 		t.Errorf("TTL changed without the checksum: %v", d)
+	}
+}
+
+// The two reserved bits of a fragment header are ignored.
+func TestParseIPFragmentReservedBits(t *testing.T) {
+	var ip wire.IP
+	d := wire.ParseIP(ipv6(fragment, []byte{17, 0xff, 0, 0x1e, 0, 0, 0, 1, 0xff}), &ip)
+	if d != wire.None || ip.FragOffset != 24 || ip.MoreFragments {
+		t.Errorf("%v, %+v", d, ip)
 	}
 }
 
