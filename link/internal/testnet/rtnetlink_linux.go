@@ -1,0 +1,140 @@
+package testnet
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// message is a netlink request under construction.
+// https://docs.kernel.org/userspace-api/netlink/intro.html
+type message []byte
+
+func newMessage(kind, flags uint16, body ...byte) message {
+	m := make(message, unix.SizeofNlMsghdr, 256)
+	binary.NativeEndian.PutUint16(m[4:], kind)
+	binary.NativeEndian.PutUint16(m[6:], flags|unix.NLM_F_REQUEST|unix.NLM_F_ACK)
+	return append(m, body...)
+}
+
+// attribute appends one attribute, padded to 4 bytes.
+func (m message) attribute(kind uint16, value []byte) message {
+	m = binary.NativeEndian.AppendUint16(m, uint16(4+len(value)))
+	m = binary.NativeEndian.AppendUint16(m, kind)
+	m = append(m, value...)
+	return append(m, make([]byte, -len(value)&3)...)
+}
+
+func (m message) text(kind uint16, s string) message { return m.attribute(kind, append([]byte(s), 0)) }
+
+func (m message) number(kind uint16, v uint32) message {
+	return m.attribute(kind, binary.NativeEndian.AppendUint32(nil, v))
+}
+
+// nest appends an attribute that is made of attributes.
+func (m message) nest(kind uint16, inner message) message { return m.attribute(kind, inner) }
+
+// send asks the kernel and fails the test when it refuses.
+func (m message) send(t testing.TB) {
+	t.Helper()
+	binary.NativeEndian.PutUint32(m, uint32(len(m)))
+	s, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+	if err != nil {
+		t.Fatalf("netlink: %v", err)
+	}
+	defer unix.Close(s)
+	if err := unix.Sendto(s, m, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		t.Fatalf("netlink: %v", err)
+	}
+	answer := make([]byte, 4096)
+	n, _, err := unix.Recvfrom(s, answer, 0)
+	if err != nil || n < unix.SizeofNlMsghdr+4 {
+		t.Fatalf("netlink: answer of %d bytes, %v", n, err)
+	}
+	if code := int32(binary.NativeEndian.Uint32(answer[unix.SizeofNlMsghdr:])); code != 0 {
+		t.Fatalf("netlink: %v", unix.Errno(-code))
+	}
+}
+
+// linkBody is a struct ifinfomsg.
+func linkBody(index int, flags, change uint32) []byte {
+	b := make([]byte, unix.SizeofIfInfomsg)
+	binary.NativeEndian.PutUint32(b[4:], uint32(index))
+	binary.NativeEndian.PutUint32(b[8:], flags)
+	binary.NativeEndian.PutUint32(b[12:], change)
+	return b
+}
+
+func index(t testing.TB, name string) int {
+	t.Helper()
+	device, err := net.InterfaceByName(name)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return device.Index
+}
+
+// Veth makes two Ethernet devices that are connected with each other.
+func Veth(t testing.TB, a, b string) {
+	t.Helper()
+	peer := message(linkBody(0, 0, 0)).text(unix.IFLA_IFNAME, b)
+	data := message(nil).nest(1 /* VETH_INFO_PEER */, peer)
+	info := message(nil).text(unix.IFLA_INFO_KIND, "veth").nest(unix.IFLA_INFO_DATA, data)
+	newMessage(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, linkBody(0, 0, 0)...).
+		text(unix.IFLA_IFNAME, a).nest(unix.IFLA_LINKINFO, info).send(t)
+}
+
+// Up brings a device up.
+func Up(t testing.TB, name string) {
+	t.Helper()
+	newMessage(unix.RTM_NEWLINK, 0, linkBody(index(t, name), unix.IFF_UP, unix.IFF_UP)...).send(t)
+}
+
+// Down brings a device down.
+func Down(t testing.TB, name string) {
+	t.Helper()
+	newMessage(unix.RTM_NEWLINK, 0, linkBody(index(t, name), 0, unix.IFF_UP)...).send(t)
+}
+
+// MTU sets the MTU of a device, in bytes.
+func MTU(t testing.TB, name string, mtu int) {
+	t.Helper()
+	newMessage(unix.RTM_NEWLINK, 0, linkBody(index(t, name), 0, 0)...).number(unix.IFLA_MTU, uint32(mtu)).send(t)
+}
+
+// Delete removes a device.
+func Delete(t testing.TB, name string) {
+	t.Helper()
+	newMessage(unix.RTM_DELLINK, 0, linkBody(index(t, name), 0, 0)...).send(t)
+}
+
+// Address gives a device an address, which is usable at once.
+func Address(t testing.TB, name string, p netip.Prefix) {
+	t.Helper()
+	family := byte(unix.AF_INET)
+	if p.Addr().Is6() {
+		family = unix.AF_INET6
+	}
+	body := []byte{family, byte(p.Bits()), unix.IFA_F_NODAD, unix.RT_SCOPE_UNIVERSE}
+	body = binary.NativeEndian.AppendUint32(body, uint32(index(t, name)))
+	address := p.Addr().AsSlice()
+	newMessage(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, body...).
+		attribute(unix.IFA_LOCAL, address).attribute(unix.IFA_ADDRESS, address).send(t)
+}
+
+// Neighbour tells the kernel the hardware address of a, so that it need not ask.
+func Neighbour(t testing.TB, name string, a netip.Addr, hardware [6]byte) {
+	t.Helper()
+	family := byte(unix.AF_INET)
+	if a.Is6() {
+		family = unix.AF_INET6
+	}
+	body := binary.NativeEndian.AppendUint32([]byte{family, 0, 0, 0}, uint32(index(t, name)))
+	body = binary.NativeEndian.AppendUint16(body, unix.NUD_PERMANENT)
+	body = append(body, 0, 0)
+	newMessage(unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, body...).
+		attribute(unix.NDA_DST, a.AsSlice()).attribute(unix.NDA_LLADDR, hardware[:]).send(t)
+}

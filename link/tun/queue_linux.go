@@ -1,0 +1,190 @@
+package tun
+
+import (
+	"os"
+	"sync"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/link"
+	"github.com/handfast-tcp/handfast/link/offload"
+)
+
+// frameStart is where a received packet starts in its block. The virtio-net
+// header lies right before it, and the IP header at a multiple of 16.
+const frameStart = 16
+
+// queue is one file descriptor of the device. It is not blocking; the Go
+// runtime's poller waits for it, so that a Read that waits costs no thread and
+// Close ends it.
+type queue struct {
+	device *Device
+	file   *os.File
+	conn   syscall.RawConn
+
+	// What the closures work on. They are made once: one per call would be an
+	// allocation per batch.
+	drain, send func(fd uintptr) bool
+	in          []*buf.Packet
+	got         int
+	readError   error
+	spare       *buf.Packet // ready to receive; left over when a read found nothing
+
+	writing    sync.Mutex
+	out        []*buf.Packet
+	writeError error
+	header     [offload.HeaderSize]byte
+}
+
+func newQueue(d *Device, fd int) (*queue, error) {
+	q := &queue{device: d, file: os.NewFile(uintptr(fd), "/dev/net/tun")}
+	conn, err := q.file.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	q.conn, q.drain, q.send = conn, q.drainReady, q.sendAll
+	return q, nil
+}
+
+func (q *queue) read(batch []*buf.Packet) (int, error) {
+	q.in, q.got, q.readError = batch, 0, nil
+	err := q.conn.Read(q.drain)
+	q.in = nil
+	switch {
+	case q.got > 0:
+		return q.got, nil
+	case q.readError != nil && !q.device.closed.Load():
+		return 0, q.readError
+	case err != nil:
+		q.dropSpare()
+	}
+	return 0, link.ErrClosed
+}
+
+// drainReady reads what is there. It returns false when that is nothing, and
+// is called again when something came.
+func (q *queue) drainReady(fd uintptr) bool {
+	for q.got < len(q.in) {
+		switch err := q.readOne(int(fd)); err {
+		case nil, unix.EINTR:
+		case unix.EAGAIN:
+			return q.got > 0
+		default:
+			q.readError = q.device.gone(err)
+			return true
+		}
+	}
+	return true
+}
+
+func (q *queue) readOne(fd int) error {
+	p := q.spare
+	if p == nil {
+		p = buf.NewPacket()
+		p.ReceiveInto(buf.LargeSize)
+		q.spare = p
+	}
+	mem := p.Block.Bytes()
+	from := frameStart
+	if q.device.vnet {
+		from -= offload.HeaderSize
+	}
+	n, err := unix.Read(fd, mem[from:])
+	if err != nil {
+		return err
+	}
+	if n <= frameStart-from || !q.accept(p, mem[:from+n]) {
+		q.device.drops.Read.Add(1)
+		return nil
+	}
+	q.in[q.got], q.spare = p, nil
+	q.got++
+	return nil
+}
+
+// accept makes p the packet that lies in mem.
+func (q *queue) accept(p *buf.Packet, mem []byte) bool {
+	p.Data = mem[frameStart:]
+	return !q.device.vnet || offload.Decode(mem[frameStart-offload.HeaderSize:], p)
+}
+
+func (q *queue) dropSpare() {
+	if q.spare != nil {
+		q.spare.Release()
+		q.spare = nil
+	}
+}
+
+func (q *queue) write(batch []*buf.Packet) error {
+	q.writing.Lock()
+	defer q.writing.Unlock()
+	q.out, q.writeError = batch, nil
+	err := q.conn.Write(q.send)
+	q.out = nil
+	for i, p := range batch {
+		p.Release()
+		batch[i] = nil
+	}
+	if err != nil || q.device.closed.Load() {
+		return link.ErrClosed
+	}
+	return q.writeError
+}
+
+// sendAll writes all of q.out. It never waits: what the kernel does not take
+// is dropped.
+func (q *queue) sendAll(fd uintptr) bool {
+	for _, p := range q.out {
+		switch err := q.sendOne(fd, p); err {
+		case 0:
+		case unix.EBADFD:
+			q.writeError = q.device.gone(err)
+			return true
+		default:
+			q.device.drops.Write.Add(1)
+		}
+	}
+	return true
+}
+
+func (q *queue) sendOne(fd uintptr, p *buf.Packet) unix.Errno {
+	if !q.carries(p) {
+		return unix.EMSGSIZE
+	}
+	var pieces [2 + buf.MaxViews]unix.Iovec
+	n := 0
+	if q.device.vnet {
+		offload.Encode(q.header[:], p)
+		n = addPiece(&pieces, n, q.header[:])
+	}
+	n = addPiece(&pieces, n, p.Data)
+	for i := range p.N {
+		n = addPiece(&pieces, n, p.Views[i].Bytes())
+	}
+	for {
+		_, _, err := unix.Syscall(unix.SYS_WRITEV, fd, uintptr(unsafe.Pointer(&pieces[0])), uintptr(n))
+		if err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+func addPiece(pieces *[2 + buf.MaxViews]unix.Iovec, n int, b []byte) int {
+	if len(b) == 0 {
+		return n
+	}
+	pieces[n].Base = &b[0]
+	pieces[n].SetLen(len(b))
+	return n + 1
+}
+
+// carries reports whether p is what the attributes say that the link takes.
+func (q *queue) carries(p *buf.Packet) bool {
+	if p.GSOSize == 0 && p.Checksum != buf.ChecksumPartial {
+		return true
+	}
+	return q.device.vnet && offload.Valid(p) && p.Len() <= offload.MaxSegment+ipv6Header
+}

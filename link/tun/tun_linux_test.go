@@ -1,0 +1,304 @@
+package tun_test
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/link"
+	"github.com/handfast-tcp/handfast/link/internal/testnet"
+	"github.com/handfast-tcp/handfast/link/tun"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+var _ link.Link = (*tun.Device)(nil)
+
+func TestMain(m *testing.M) { testnet.Main(m) }
+
+// open opens a device that the test has for itself.
+func open(t testing.TB, o tun.Options) *tun.Device {
+	t.Helper()
+	testnet.Need(t)
+	d, err := tun.Open(o)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+// connected opens a device, brings it up and gives the kernel's side the first
+// address of the test's network. The peer has the second.
+func connected(t testing.TB, o tun.Options, v6 bool) (*tun.Device, *testnet.Peer) {
+	t.Helper()
+	d := open(t, o)
+	testnet.Up(t, d.Name())
+	kernel, ours := netip.MustParseAddr("10.77.0.1"), netip.MustParseAddr("10.77.0.2")
+	bits := 24
+	if v6 {
+		kernel, ours, bits = netip.MustParseAddr("fd77::1"), netip.MustParseAddr("fd77::2"), 64
+	}
+	testnet.Address(t, d.Name(), netip.PrefixFrom(kernel, bits))
+	return d, &testnet.Peer{T: t, Link: d, Local: ours, Remote: kernel}
+}
+
+// variants runs test with and without offload, on both versions of IP.
+func variants(t *testing.T, test func(t *testing.T, o tun.Options, v6 bool)) {
+	for _, v := range []struct {
+		name    string
+		options tun.Options
+		v6      bool
+	}{
+		{"IPv4", tun.Options{Name: "hf0"}, false},
+		{"IPv6", tun.Options{Name: "hf0"}, true},
+		{"IPv4, plain", tun.Options{Name: "hf0", NoOffload: true}, false},
+		{"IPv6, plain", tun.Options{Name: "hf0", NoOffload: true}, true},
+	} {
+		t.Run(v.name, func(t *testing.T) { test(t, v.options, v.v6) })
+	}
+}
+
+func dial(t testing.TB, network string, p *testnet.Peer) net.Conn {
+	t.Helper()
+	c, err := net.Dial(network, netip.AddrPortFrom(p.Local, 80).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func TestDatagramBothWays(t *testing.T) {
+	variants(t, func(t *testing.T, o tun.Options, v6 bool) {
+		_, peer := connected(t, o, v6)
+		c := dial(t, "udp", peer)
+		io.WriteString(c, "question")
+		r := peer.Await(wire.ProtoUDP)
+		if string(r.Payload) != "question" {
+			t.Errorf("received %q", r.Payload)
+		}
+		if wantPartial := !o.NoOffload; (r.Checksum == buf.ChecksumPartial) != wantPartial {
+			t.Errorf("checksum is %v", r.Checksum)
+		}
+		r.Release()
+		peer.SendUDP([]byte("an answer"))
+		answer := make([]byte, 100)
+		if n, err := c.Read(answer); err != nil || string(answer[:n]) != "an answer" {
+			t.Errorf("the kernel received %q, %v", answer[:n], err)
+		}
+	})
+}
+
+// The kernel's segments come whole, and ours go whole.
+func TestSuperSegmentsBothWays(t *testing.T) {
+	for _, v6 := range []bool{false, true} {
+		t.Run(map[bool]string{false: "IPv4", true: "IPv6"}[v6], func(t *testing.T) {
+			_, peer := connected(t, tun.Options{Name: "hf0"}, v6)
+			c := established(t, peer)
+
+			data := make([]byte, 10000)
+			for i := range data {
+				data[i] = byte(i * 7)
+			}
+			go c.Write(data)
+			r := peer.Await(wire.ProtoTCP)
+			if r.GSOSize < 1000 || len(r.Payload) < 5000 || string(r.Payload) != string(data[:len(r.Payload)]) {
+				t.Errorf("received %d bytes, GSO size %d; want thousands in one packet", len(r.Payload), r.GSOSize)
+			}
+			peer.Ack = r.TCP.Seq.Add(10000)
+			r.Release()
+
+			peer.SendTCP(wire.ACK|wire.PSH, data, 1000)
+			got := make([]byte, len(data))
+			if _, err := io.ReadFull(c, got); err != nil || string(got) != string(data) {
+				t.Errorf("the kernel's application received other bytes, or %v", err)
+			}
+		})
+	}
+}
+
+func established(t *testing.T, peer *testnet.Peer) net.Conn {
+	t.Helper()
+	var c net.Conn
+	var dialing sync.WaitGroup
+	dialing.Go(func() { c = dial(t, "tcp", peer) })
+	peer.Accept()
+	dialing.Wait()
+	return c
+}
+
+func TestAttributes(t *testing.T) {
+	d := open(t, tun.Options{Name: "hf%d"})
+	want := link.Attributes{Name: "hf0", Medium: link.IP, MTU: 1500, Queues: 1, MaxGSO: 65535, ChecksumOffload: true}
+	if got := d.Attributes(); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	device, err := net.InterfaceByName("hf0")
+	if err != nil || device.Index != d.Index() {
+		t.Errorf("index is %d, want that of %v, %v", d.Index(), device, err)
+	}
+	plain := open(t, tun.Options{Name: "hf%d", NoOffload: true, MTU: 9000})
+	want = link.Attributes{Name: "hf1", Medium: link.IP, MTU: 9000, Queues: 1}
+	if got := plain.Attributes(); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestQueues(t *testing.T) {
+	d, peer := connected(t, tun.Options{Name: "hf0", Queues: 3}, false)
+	if got := d.Attributes().Queues; got != 3 {
+		t.Fatalf("%d queues, want 3", got)
+	}
+	// The kernel spreads flows over the queues; every datagram comes by one.
+	const flows = 32
+	var received, readers sync.WaitGroup
+	received.Add(flows)
+	for queue := range 3 {
+		readers.Go(func() {
+			for {
+				batch := make([]*buf.Packet, 8)
+				n, err := d.Read(queue, batch)
+				if err != nil {
+					return
+				}
+				for _, p := range batch[:n] {
+					if p.Data[0]>>4 == 4 && p.Data[9] == wire.ProtoUDP {
+						received.Done()
+					}
+					p.Release()
+				}
+			}
+		})
+	}
+	for range flows {
+		io.WriteString(dial(t, "udp", peer), "x")
+	}
+	received.Wait()
+	d.Close()
+	readers.Wait()
+}
+
+func TestCloseEndsReads(t *testing.T) {
+	d := open(t, tun.Options{Name: "hf0", Queues: 2})
+	var readers sync.WaitGroup
+	for queue := range 2 {
+		readers.Go(func() {
+			batch := make([]*buf.Packet, 1)
+			n, err := d.Read(queue, batch)
+			for ; err == nil; n, err = d.Read(queue, batch) {
+				batch[:n][0].Release()
+			}
+			if !errors.Is(err, link.ErrClosed) {
+				t.Errorf("queue %d: %v", queue, err)
+			}
+		})
+	}
+	d.Close()
+	readers.Wait()
+	if err := d.Write(0, []*buf.Packet{buf.NewPacket()}); !errors.Is(err, link.ErrClosed) {
+		t.Errorf("write after close: %v", err)
+	}
+	if _, err := d.Read(0, make([]*buf.Packet, 1)); !errors.Is(err, link.ErrClosed) {
+		t.Errorf("read after close: %v", err)
+	}
+	if err := d.Close(); err != nil {
+		t.Errorf("second close: %v", err)
+	}
+}
+
+func TestDeviceThatVanishes(t *testing.T) {
+	d, peer := connected(t, tun.Options{Name: "hf0"}, false)
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		for {
+			batch := make([]*buf.Packet, 1)
+			_, err := d.Read(0, batch)
+			if err == nil {
+				batch[0].Release()
+				continue
+			}
+			if errors.Is(err, link.ErrClosed) || !strings.Contains(err.Error(), "tun hf0 is gone") {
+				t.Errorf("read: %v", err)
+			}
+			return
+		}
+	})
+	testnet.Delete(t, "hf0")
+	reader.Wait()
+	p := peer.Packet(wire.ProtoUDP, make([]byte, 8), 6, nil, 0)
+	if err := d.Write(0, []*buf.Packet{p}); err == nil || !strings.Contains(err.Error(), "tun hf0 is gone") {
+		t.Errorf("write: %v", err)
+	}
+}
+
+func TestPacketsThatTheKernelDoesNotTake(t *testing.T) {
+	d, peer := connected(t, tun.Options{Name: "hf0"}, false)
+	super := peer.Packet(wire.ProtoTCP, make([]byte, 20), 16, make([]byte, 3000), 1000)
+	super.Checksum = buf.ChecksumFull
+	notIP := buf.NewPacket()
+	notIP.Data = append(notIP.Data, "\xff neither 4 nor 6"...)
+	if err := d.Write(0, []*buf.Packet{super, notIP}); err != nil {
+		t.Errorf("write: %v", err)
+	}
+	if got := d.Drops().Write.Load(); got != 2 {
+		t.Errorf("%d drops, want 2", got)
+	}
+	testnet.Down(t, "hf0")
+	peer.SendUDP([]byte("nobody is there"))
+	if got := d.Drops().Write.Load(); got != 3 {
+		t.Errorf("%d drops with the device down, want 3", got)
+	}
+}
+
+// An error says what to do.
+func TestErrors(t *testing.T) {
+	open(t, tun.Options{Name: "hf0"})
+	for _, c := range []struct {
+		name  string
+		cause error
+		says  string
+	}{
+		{"hf0", unix.EBUSY, "in use by another program"},
+		{"lo", unix.EINVAL, "not a TUN device"},
+		{"a-name-that-is-too-long", nil, "longer than 15 bytes"},
+	} {
+		d, err := tun.Open(tun.Options{Name: c.name})
+		if err == nil {
+			d.Close()
+			t.Errorf("%s: no error", c.name)
+			continue
+		}
+		if c.cause != nil && !errors.Is(err, c.cause) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v; want one that says %q", c.name, err, c.says)
+		}
+	}
+}
+
+func TestNoAllocation(t *testing.T) {
+	d, peer := connected(t, tun.Options{Name: "hf0"}, false)
+	c := dial(t, "udp", peer).(*net.UDPConn)
+	batch, payload := make([]*buf.Packet, 1), []byte("x")
+	allocations := testing.AllocsPerRun(200, func() {
+		c.Write(payload)
+		if n, err := d.Read(0, batch); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		if err := d.Write(0, batch); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if allocations >= 1 {
+		t.Errorf("%v allocations for a packet in and out", allocations)
+	}
+}
