@@ -1,7 +1,7 @@
 # Few words. `make` alone lists them.
 
-MODULES     := . $(wildcard conformance) cmd/handfast bench
-PACKAGES    := $(MODULES:%=./%/...)
+# All packages of all modules that go.work joins.
+PACKAGES     = $(shell go list -m -f '{{.Dir}}/...')
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # What the tests call, and the Debian package that has it.
