@@ -1,0 +1,170 @@
+package handfast
+
+import (
+	"context"
+	"net"
+	"net/netip"
+
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// network is one of the networks that package net names.
+type network uint8
+
+const (
+	netTCP network = iota
+	netTCP4
+	netTCP6
+	netUDP
+	netUDP4
+	netUDP6
+)
+
+var networkNames = [...]string{"tcp", "tcp4", "tcp6", "udp", "udp4", "udp6"}
+
+func (n network) String() string { return networkNames[n] }
+
+// protocol is the family of protocols of a call: Listen takes the networks of
+// TCP, ListenPacket those of UDP.
+type protocol string
+
+const (
+	protoTCP protocol = "tcp"
+	protoUDP protocol = "udp"
+)
+
+// parseNetwork finds the network called name, if it is one of proto's.
+func parseNetwork(proto protocol, name string) (network, error) {
+	for i, s := range networkNames {
+		if s == name && s[:3] == string(proto) {
+			return network(i), nil
+		}
+	}
+	return 0, net.UnknownNetworkError(name)
+}
+
+// allows reports whether n carries a's address family. A zero address is of
+// both.
+func (n network) allows(a wire.Addr) bool {
+	switch n {
+	case netTCP4, netUDP4:
+		return a.Is4()
+	case netTCP6, netUDP6:
+		return !a.Is4()
+	}
+	return true
+}
+
+// any returns the address that stands for every address of n's families; for
+// IPv6 alone there is none, and the same as for both is used.
+func (n network) any() wire.Addr {
+	if n == netTCP4 || n == netUDP4 {
+		return any4
+	}
+	return wire.Addr{}
+}
+
+// any4 is 0.0.0.0.
+var any4 = wire.AddrFrom(netip.IPv4Unspecified())
+
+// isAny reports whether a stands for every address, of one family or of both.
+func isAny(a wire.Addr) bool { return a == wire.Addr{} || a == any4 }
+
+// endpoint is an address and a port.
+type endpoint struct {
+	addr wire.Addr
+	port uint16
+}
+
+func addrError(err, addr string) error { return &net.AddrError{Err: err, Addr: addr} }
+
+// splitAddress splits "host:port" and looks up the port.
+func splitAddress(ctx context.Context, n network, address string) (host string, port uint16, err error) {
+	host, service, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, err
+	}
+	p, err := net.DefaultResolver.LookupPort(ctx, n.String(), service)
+	return host, uint16(p), err
+}
+
+// parseLocal parses where to listen. No host, 0.0.0.0 and [::] stand for every
+// address.
+func parseLocal(n network, address string) (endpoint, error) {
+	host, port, err := splitAddress(context.Background(), n, address)
+	if err != nil {
+		return endpoint{}, err
+	}
+	var a wire.Addr
+	if host != "" {
+		a, err = parseIP(n, host)
+	}
+	if isAny(a) {
+		a = n.any()
+	}
+	return endpoint{a, port}, err
+}
+
+// parseIP parses a numeric address of one of n's families.
+func parseIP(n network, host string) (wire.Addr, error) {
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return wire.Addr{}, addrError("not a numeric address; resolve the name first or set Config.Resolver", host)
+	}
+	a := wire.AddrFrom(ip)
+	if !n.allows(a) {
+		return wire.Addr{}, addrError("no suitable address found", host)
+	}
+	return a, nil
+}
+
+// resolve returns the addresses that a dial to address tries, in order.
+func (h *Host) resolve(ctx context.Context, n network, address string) ([]endpoint, error) {
+	if address == "" {
+		return nil, addrError("missing address", "")
+	}
+	host, port, err := splitAddress(ctx, n, address)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := netip.ParseAddr(host); err == nil || host == "" || h.cfg.Resolver == nil {
+		a, err := h.parseRemote(n, host)
+		return []endpoint{{a, port}}, err
+	}
+	return h.lookUp(ctx, n, host, port)
+}
+
+// parseRemote parses a numeric address. None at all, 0.0.0.0 and [::] stand for
+// the host itself, as in package net.
+func (h *Host) parseRemote(n network, host string) (a wire.Addr, err error) {
+	if host != "" {
+		if a, err = parseIP(n, host); err != nil || !isAny(a) {
+			return a, err
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, own := range h.addresses {
+		if n.allows(own) {
+			return own, nil
+		}
+	}
+	return a, addrError("the host has no address of its own", host)
+}
+
+// lookUp asks Config.Resolver.
+func (h *Host) lookUp(ctx context.Context, n network, host string, port uint16) (found []endpoint, err error) {
+	ips, err := h.cfg.Resolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return nil, err
+	}
+	for _, ip := range ips {
+		if a := wire.AddrFrom(ip); n.allows(a) {
+			found = append(found, endpoint{a, port})
+		}
+	}
+	if found == nil {
+		return nil, addrError("no suitable address found", host)
+	}
+	return found, nil
+}

@@ -1,0 +1,130 @@
+package handfast
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"log/slog"
+	"math/bits"
+	"net"
+	"net/netip"
+	"runtime"
+
+	"github.com/handfast-tcp/handfast/host"
+	"github.com/handfast-tcp/handfast/tcp"
+)
+
+// Defaults and limits of Config.
+const (
+	DefaultBacklog   = 4096
+	DefaultFirstPort = 32768 // as Linux
+	DefaultLastPort  = 60999 // as Linux
+	MaxShards        = 64
+)
+
+// Config is what New makes a host of. The zero value is a good one.
+type Config struct {
+	// Shards is over how many independent parts, each with its own lock, the
+	// connections are spread; rounded up to a power of two, at most MaxShards.
+	// Default: GOMAXPROCS rounded down to a power of two, at most 8.
+	Shards int
+
+	// TCP is what all connections share. Its limits hold for each shard. A zero
+	// Secret is replaced by a random one.
+	TCP tcp.Config
+
+	// Backlog is how many established connections wait at most in a listener
+	// for Accept. What comes then has to try again. Default DefaultBacklog.
+	Backlog int
+
+	// FirstPort and LastPort bound the ports that are chosen when the program
+	// names none. Default DefaultFirstPort to DefaultLastPort.
+	FirstPort, LastPort uint16
+
+	// NoKeepAlive makes connections begin without keep-alive probes. As in
+	// package net they begin otherwise with one after 15 s of silence.
+	NoKeepAlive bool
+
+	// Resolver looks up the host names given to Dial. Without it only numeric
+	// addresses are accepted: a host has no name service of its own.
+	Resolver *net.Resolver
+
+	// Trace is called with what happened, in order for each shard, while the
+	// shard is locked: it must not block, must not call the host, and must not
+	// keep the slice. Several shards call it at the same time.
+	Trace func([]tcp.Event)
+
+	// Logger gets a line when a link comes or goes. Default: nothing is logged.
+	Logger *slog.Logger
+}
+
+func (c *Config) setDefaults() error {
+	if c.Shards < 0 || c.Shards > MaxShards {
+		return errors.New("handfast: Config.Shards is negative or above MaxShards")
+	}
+	if c.Shards == 0 {
+		c.Shards = min(1<<(bits.Len(uint(runtime.GOMAXPROCS(0)))-1), 8)
+	}
+	c.Shards = 1 << bits.Len(uint(c.Shards-1))
+	if c.Backlog <= 0 {
+		c.Backlog = DefaultBacklog
+	}
+	if c.FirstPort == 0 {
+		c.FirstPort = DefaultFirstPort
+	}
+	if c.LastPort == 0 {
+		c.LastPort = max(DefaultLastPort, c.FirstPort)
+	}
+	if c.LastPort < c.FirstPort {
+		return errors.New("handfast: Config.LastPort is below FirstPort")
+	}
+	if c.TCP.Secret == ([16]byte{}) {
+		rand.Read(c.TCP.Secret[:])
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+// hostConfig returns what one shard's host is made of.
+func (c *Config) hostConfig(shard int, seed uint64) host.Config {
+	return host.Config{TCP: c.TCP, Seed: seed, Shard: shard, Shards: c.Shards}
+}
+
+func randomSeed() uint64 {
+	var b [8]byte
+	rand.Read(b[:])
+	return binary.LittleEndian.Uint64(b[:])
+}
+
+// LinkOptions say what a host is on a link.
+type LinkOptions struct {
+	// Addresses are the host's own on this link, each with the network that is
+	// reached directly: 10.0.0.2/24.
+	Addresses []netip.Prefix
+	// Gateway is where packets go that no route is for; zero: nowhere. It
+	// serves its own address family; for the other one add to Routes.
+	Gateway netip.Addr
+	// Routes are further networks that are reached by this link.
+	Routes []Route
+}
+
+// Route is the way to a network.
+type Route struct {
+	Destination netip.Prefix
+	// Gateway is the next hop; zero: the destinations are on the link itself.
+	Gateway netip.Addr
+}
+
+// allRoutes returns o's routes, the one by its gateway among them.
+func (o *LinkOptions) allRoutes() []Route {
+	routes := o.Routes[:len(o.Routes):len(o.Routes)]
+	switch g := o.Gateway.Unmap(); {
+	case g.Is4():
+		routes = append(routes, Route{netip.PrefixFrom(netip.IPv4Unspecified(), 0), g})
+	case g.Is6():
+		routes = append(routes, Route{netip.PrefixFrom(netip.IPv6Unspecified(), 0), g})
+	}
+	return routes
+}

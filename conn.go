@@ -1,0 +1,372 @@
+package handfast
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// TCPConn is a TCP connection. It is a net.Conn that behaves like a
+// *net.TCPConn, without what needs a file descriptor. Its methods may be called
+// by several goroutines at the same time.
+//
+// It differs in one thing: a connection that was reset goes on failing with
+// ECONNRESET when it is read, where the kernel says so once and then pretends
+// an orderly end of the stream.
+type TCPConn struct {
+	shard *shard
+	entry *tcp.Entry
+
+	// The shard's lock guards the rest.
+	readers, writers            waitList
+	readDeadline, writeDeadline clock.Time
+	probes                      probes
+	linger                      int32 // seconds; below zero: Close does not wait
+	network                     network
+	flags                       connFlags
+}
+
+// connFlags are what a connection remembers of the program's calls.
+type connFlags uint8
+
+const (
+	connClosed     connFlags = 1 << iota // Close was called
+	connReadClosed                       // CloseRead was called
+	connWriting                          // a Write is under way: others wait
+	connFailed                           // a call has returned why the connection failed
+)
+
+func newTCPConn(s *shard, n network) *TCPConn {
+	return &TCPConn{
+		shard: s, network: n, linger: -1, probes: defaultProbes,
+		readDeadline: clock.Never, writeDeadline: clock.Never,
+	}
+}
+
+// start gives a new connection the options that package net gives it. The
+// caller is in the shard.
+func (c *TCPConn) start(now clock.Time, e *tcp.Entry) {
+	c.entry, e.Owner = e, c
+	c.shard.tcp.SetNoDelay(now, e, true)
+	if c.probes.on = !c.shard.owner.cfg.NoKeepAlive; c.probes.on {
+		c.shard.tcp.SetKeepAlive(now, e, c.probes.config())
+	}
+}
+
+// becomeReady wakes the calls that wait for what c has become ready for.
+func (c *TCPConn) becomeReady(r tcp.Ready) {
+	if r&^tcp.Writable != 0 {
+		c.readers.wakeAll()
+	}
+	if r&^tcp.Readable != 0 {
+		c.writers.wakeAll()
+	}
+}
+
+func (c *TCPConn) wakeAll() {
+	c.readers.wakeAll()
+	c.writers.wakeAll()
+}
+
+// dead returns why no call can do anything any more, nil when one can.
+func (c *TCPConn) dead() error {
+	if c.flags&connClosed != 0 {
+		return net.ErrClosed
+	}
+	return c.shard.err
+}
+
+// usable returns why a call that waits cannot go on.
+func (c *TCPConn) usable(now, deadline clock.Time) error {
+	if err := c.dead(); err != nil {
+		return err
+	}
+	if deadline <= now {
+		return os.ErrDeadlineExceeded
+	}
+	return nil
+}
+
+// Read reads what has arrived, at most len(p) bytes, and waits when there is
+// nothing. It returns io.EOF after the peer's last byte.
+func (c *TCPConn) Read(p []byte) (int, error) {
+	n, err := c.read(p)
+	if err != nil && err != io.EOF {
+		err = c.opError("read", err)
+	}
+	return n, err
+}
+
+// takeViews is how many pieces of received data a call takes without
+// allocating.
+const takeViews = 32
+
+func (c *TCPConn) read(p []byte) (n int, err error) {
+	var room [takeViews]buf.View
+	views, err := c.take(len(p), room[:0])
+	for _, v := range views {
+		n += copy(p[n:], v.Bytes())
+		v.Release()
+	}
+	return n, err
+}
+
+// take waits for received bytes and appends up to limit of them to dst. The
+// caller owns the views.
+func (c *TCPConn) take(limit int, dst []buf.View) ([]buf.View, error) {
+	s := c.shard
+	now := s.enter()
+	for {
+		if limit == 0 {
+			err := c.dead()
+			s.leave(now)
+			return nil, err
+		}
+		err := c.usable(now, c.readDeadline)
+		if err == nil {
+			dst = s.tcp.Take(now, c.entry, limit, dst)
+			err = c.endOfStream(len(dst))
+		}
+		if err != nil || len(dst) > 0 {
+			s.leave(now)
+			return dst, err
+		}
+		now = s.wait(&c.readers, now, c.readDeadline)
+	}
+}
+
+// endOfStream returns how the stream has ended, nil when it has not or when
+// there were bytes to take.
+func (c *TCPConn) endOfStream(taken int) error {
+	e := c.entry
+	switch {
+	case taken > 0:
+		return nil
+	case e.EOF() || c.flags&connReadClosed != 0:
+		return io.EOF
+	case e.Failure() != tcp.NoFailure:
+		c.flags |= connFailed
+		return failed("read", e.Failure())
+	case e.State() == tcp.Closed:
+		return io.EOF
+	}
+	return nil
+}
+
+// smallWrite is up to how many bytes a write is copied while the shard is
+// locked; copying more would keep others waiting.
+const smallWrite = 1 << 10
+
+// chunkSize is how much of a write is copied and queued at once, in bytes.
+const chunkSize = 64 << 10
+
+// Write queues p to be sent, and waits while the send buffer is full. The
+// writes of several goroutines do not mix. When it fails, n bytes of p were
+// queued.
+func (c *TCPConn) Write(p []byte) (n int, err error) {
+	n, err = c.write(p)
+	if err != nil {
+		err = c.opError("write", err)
+	}
+	return n, err
+}
+
+func (c *TCPConn) write(p []byte) (n int, err error) {
+	s := c.shard
+	now, err := c.beginWrite(s.enter())
+	if err != nil {
+		s.leave(now)
+		return 0, err
+	}
+	for {
+		if now, err = c.awaitSpace(now); err != nil {
+			break
+		}
+		if rest := p[n:]; len(rest) <= smallWrite {
+			s.tcp.SendCopy(now, c.entry, rest)
+			n = len(p)
+			break
+		}
+		s.leave(now)
+		v := copyIn(p[n:min(len(p), n+chunkSize)])
+		now = s.enter()
+		if err = c.queue(now, v); err != nil {
+			break
+		}
+		if n += v.Len(); n == len(p) {
+			break
+		}
+	}
+	c.endWrite()
+	s.leave(now)
+	return n, err
+}
+
+// copyIn copies p into memory of ours.
+func copyIn(p []byte) buf.View {
+	b := buf.Get(len(p))
+	return buf.MakeView(b, 0, copy(b.Bytes(), p))
+}
+
+// beginWrite waits until no other write is under way and begins one. The caller
+// is in the shard, and on success calls endWrite.
+func (c *TCPConn) beginWrite(now clock.Time) (clock.Time, error) {
+	for {
+		if err := c.writable(now); err != nil {
+			return now, err
+		}
+		if c.flags&connWriting == 0 {
+			c.flags |= connWriting
+			return now, nil
+		}
+		now = c.shard.wait(&c.writers, now, c.writeDeadline)
+	}
+}
+
+func (c *TCPConn) endWrite() {
+	c.flags &^= connWriting
+	c.writers.wakeAll()
+}
+
+// awaitSpace waits until there is room in the send buffer. Its size is a soft
+// limit: any amount fits while there is room at all.
+func (c *TCPConn) awaitSpace(now clock.Time) (clock.Time, error) {
+	for {
+		if err := c.writable(now); err != nil {
+			return now, err
+		}
+		if c.entry.SendSpace() > 0 {
+			return now, nil
+		}
+		now = c.shard.wait(&c.writers, now, c.writeDeadline)
+	}
+}
+
+// queue sends v, whose reference it takes. The caller is in the shard.
+func (c *TCPConn) queue(now clock.Time, v buf.View) error {
+	if err := c.writable(now); err != nil {
+		v.Release()
+		return err
+	}
+	c.shard.tcp.Send(now, c.entry, v)
+	return nil
+}
+
+// writable returns why nothing can be written, nil when something can. Like the
+// kernel's, the first call that finds the connection broken learns why, later
+// ones get EPIPE, and so does one that wrote to a peer that had closed.
+func (c *TCPConn) writable(now clock.Time) error {
+	if err := c.usable(now, c.writeDeadline); err != nil {
+		return err
+	}
+	e := c.entry
+	switch f := e.Failure(); {
+	case f != tcp.NoFailure && c.flags&connFailed == 0 && !e.EOF():
+		c.flags |= connFailed
+		return failed("write", f)
+	case f != tcp.NoFailure || e.WriteClosed() || e.State() == tcp.Closed:
+		return os.NewSyscallError("write", syscall.EPIPE)
+	}
+	return nil
+}
+
+// Close ends the connection. Blocked calls fail with net.ErrClosed. What was
+// written is still sent, in the background; SetLinger changes that. When
+// received data was not read the peer gets a reset.
+func (c *TCPConn) Close() error {
+	s := c.shard
+	now := s.enter()
+	if c.flags&connClosed != 0 {
+		s.leave(now)
+		return c.opError("close", net.ErrClosed)
+	}
+	c.flags |= connClosed
+	c.wakeAll()
+	switch {
+	case s.err != nil:
+	case c.linger == 0:
+		s.tcp.Abort(now, c.entry)
+	default:
+		s.tcp.Close(now, c.entry)
+		now = c.waitClosed(now)
+	}
+	s.leave(now)
+	return nil
+}
+
+// waitClosed waits until the peer has acknowledged everything, our FIN
+// included, but no longer than SetLinger says.
+func (c *TCPConn) waitClosed(now clock.Time) clock.Time {
+	if c.linger < 0 {
+		return now
+	}
+	deadline := now.Add(time.Duration(c.linger) * time.Second)
+	for !c.entry.Delivered() && now < deadline && c.shard.err == nil {
+		now = c.shard.wait(&c.shard.lingering, now, deadline)
+	}
+	return now
+}
+
+// CloseRead shuts down the reading side: Read returns io.EOF from now on. What
+// the peer still sends is acknowledged and thrown away.
+func (c *TCPConn) CloseRead() error {
+	return c.shutdown(func(now clock.Time) {
+		c.flags |= connReadClosed
+		c.shard.tcp.CloseRead(now, c.entry)
+		c.readers.wakeAll()
+	})
+}
+
+// CloseWrite shuts down the writing side: the peer reads what was written, then
+// the end of the stream. Reading goes on.
+func (c *TCPConn) CloseWrite() error {
+	return c.shutdown(func(now clock.Time) {
+		c.shard.tcp.CloseWrite(now, c.entry)
+		c.writers.wakeAll()
+	})
+}
+
+// shutdown does what shutdown(2) does, with its error when there is no
+// connection any more.
+func (c *TCPConn) shutdown(do func(now clock.Time)) error {
+	s := c.shard
+	now := s.enter()
+	defer s.leave(now)
+	if err := c.dead(); err != nil {
+		return c.opError("close", err)
+	}
+	if st := c.entry.State(); st == tcp.Closed || st == tcp.TimeWait {
+		return c.opError("close", os.NewSyscallError("shutdown", syscall.ENOTCONN))
+	}
+	do(now)
+	return nil
+}
+
+// LocalAddr returns our end, a *net.TCPAddr.
+func (c *TCPConn) LocalAddr() net.Addr {
+	t := c.entry.Tuple()
+	return tcpAddr(t.Local, t.LocalPort)
+}
+
+// RemoteAddr returns the peer's end, a *net.TCPAddr.
+func (c *TCPConn) RemoteAddr() net.Addr {
+	t := c.entry.Tuple()
+	return tcpAddr(t.Remote, t.RemotePort)
+}
+
+func tcpAddr(a wire.Addr, port uint16) *net.TCPAddr {
+	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(a.Netip(), port))
+}
+
+// opError dresses err as package net does.
+func (c *TCPConn) opError(op string, err error) error {
+	return &net.OpError{Op: op, Net: c.network.String(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
+}

@@ -1,0 +1,165 @@
+package handfast
+
+import (
+	"net"
+	"time"
+
+	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/tcp"
+)
+
+// minBuffer is the least that SetReadBuffer and SetWriteBuffer give, in bytes.
+const minBuffer = 4 << 10
+
+// SetDeadline sets both deadlines.
+func (c *TCPConn) SetDeadline(t time.Time) error { return c.setDeadlines(t, true, true) }
+
+// SetReadDeadline sets when a Read that waits, now or later, fails with
+// os.ErrDeadlineExceeded. The zero time is never.
+func (c *TCPConn) SetReadDeadline(t time.Time) error { return c.setDeadlines(t, true, false) }
+
+// SetWriteDeadline sets when a Write that waits, now or later, fails with
+// os.ErrDeadlineExceeded. The zero time is never.
+func (c *TCPConn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, false, true) }
+
+func (c *TCPConn) setDeadlines(t time.Time, read, write bool) error {
+	at := c.shard.owner.clockTime(t)
+	return c.setLocal(func(clock.Time) {
+		if read {
+			c.readDeadline = at
+			c.readers.wakeAll()
+		}
+		if write {
+			c.writeDeadline = at
+			c.writers.wakeAll()
+		}
+	})
+}
+
+// set changes an option.
+func (c *TCPConn) set(do func(now clock.Time)) error {
+	if err := c.change(do); err != nil {
+		return c.opError("set", err)
+	}
+	return nil
+}
+
+// setLocal changes an option that package net takes for one of the local end
+// alone, which shows in its errors.
+func (c *TCPConn) setLocal(do func(now clock.Time)) error {
+	if err := c.change(do); err != nil {
+		return &net.OpError{Op: "set", Net: c.network.String(), Addr: c.LocalAddr(), Err: err}
+	}
+	return nil
+}
+
+func (c *TCPConn) change(do func(now clock.Time)) error {
+	s := c.shard
+	now := s.enter()
+	defer s.leave(now)
+	if err := c.dead(); err != nil {
+		return err
+	}
+	do(now)
+	return nil
+}
+
+// SetLinger says what Close does with data that is not acknowledged. Below
+// zero, the default, it is sent in the background. Zero throws it away and
+// resets the connection. Above zero Close waits that many seconds, at most,
+// until all of it is acknowledged; the rest is sent in the background.
+func (c *TCPConn) SetLinger(sec int) error {
+	return c.set(func(clock.Time) { c.linger = int32(min(max(sec, -1), 1<<30)) })
+}
+
+// SetNoDelay says whether data is sent at once (true, the default) or small
+// segments wait for an acknowledgement, by Nagle's algorithm.
+func (c *TCPConn) SetNoDelay(noDelay bool) error {
+	return c.set(func(now clock.Time) { c.shard.tcp.SetNoDelay(now, c.entry, noDelay) })
+}
+
+// SetReadBuffer sets how many bytes may wait to be read.
+func (c *TCPConn) SetReadBuffer(bytes int) error {
+	return c.setLocal(func(now clock.Time) {
+		c.shard.tcp.SetReceiveBuffer(now, c.entry, max(bytes, minBuffer))
+	})
+}
+
+// SetWriteBuffer sets how many bytes may wait to be sent and acknowledged
+// before a Write waits.
+func (c *TCPConn) SetWriteBuffer(bytes int) error {
+	return c.setLocal(func(now clock.Time) {
+		c.shard.tcp.SetSendBuffer(now, c.entry, max(bytes, minBuffer))
+	})
+}
+
+// MultipathTCP reports whether the connection is one of Multipath TCP; it never
+// is.
+func (c *TCPConn) MultipathTCP() (bool, error) { return false, nil }
+
+// probes are a connection's keep-alive settings, in seconds.
+type probes struct {
+	idle, interval uint32
+	count          uint16
+	on             bool
+}
+
+// defaultProbes are those of package net.
+var defaultProbes = probes{idle: 15, interval: 15, count: 9}
+
+func (p *probes) config() tcp.KeepAlive {
+	if !p.on {
+		return tcp.KeepAlive{}
+	}
+	return tcp.KeepAlive{
+		Idle:     time.Duration(p.idle) * time.Second,
+		Interval: time.Duration(p.interval) * time.Second,
+		Count:    int(p.count),
+	}
+}
+
+// setSeconds sets a field as package net does: rounded up to a second, zero is
+// the default, below zero leaves it alone.
+func setSeconds(field *uint32, d time.Duration, byDefault uint32) {
+	switch {
+	case d == 0:
+		*field = byDefault
+	case d > 0:
+		*field = uint32(min((d-1)/time.Second+1, 32767))
+	}
+}
+
+func (c *TCPConn) setProbes(change func(p *probes)) error {
+	return c.set(func(now clock.Time) {
+		change(&c.probes)
+		c.shard.tcp.SetKeepAlive(now, c.entry, c.probes.config())
+	})
+}
+
+// SetKeepAlive says whether an idle connection is probed.
+func (c *TCPConn) SetKeepAlive(keepalive bool) error {
+	return c.setProbes(func(p *probes) { p.on = keepalive })
+}
+
+// SetKeepAlivePeriod sets how long a connection is idle before it is probed;
+// zero is 15 s, below zero leaves it as it is.
+func (c *TCPConn) SetKeepAlivePeriod(d time.Duration) error {
+	return c.setProbes(func(p *probes) { setSeconds(&p.idle, d, defaultProbes.idle) })
+}
+
+// SetKeepAliveConfig sets all that concerns keep-alive. As in package net a
+// field that is zero means its default (15 s, 15 s, 9 probes), and one below
+// zero leaves the setting as it is.
+func (c *TCPConn) SetKeepAliveConfig(config net.KeepAliveConfig) error {
+	return c.setProbes(func(p *probes) {
+		p.on = config.Enable
+		setSeconds(&p.idle, config.Idle, defaultProbes.idle)
+		setSeconds(&p.interval, config.Interval, defaultProbes.interval)
+		switch {
+		case config.Count == 0:
+			p.count = defaultProbes.count
+		case config.Count > 0:
+			p.count = uint16(min(config.Count, 127))
+		}
+	})
+}

@@ -1,0 +1,67 @@
+// Package handfast is TCP for Go programs, outside the kernel.
+//
+// A [Host] is an IP host of the program's own. It has links (package link: a
+// TUN device, an Ethernet device, a pipe in memory, or one that you write),
+// addresses and routes on them, and TCP and UDP above. What it gives out are
+// the types that programs know: [TCPConn] is a net.Conn, [TCPListener] a
+// net.Listener, [UDPConn] a net.PacketConn, and they behave like their siblings
+// in package net. net/http runs on them unchanged.
+//
+// # Start
+//
+//	h, err := handfast.New(handfast.Config{})
+//	err = h.Attach(device, handfast.LinkOptions{
+//		Addresses: []netip.Prefix{netip.MustParsePrefix("10.77.0.2/24")},
+//		Gateway:   netip.MustParseAddr("10.77.0.1"),
+//	})
+//	l, err := h.Listen("tcp", ":80")
+//	err = http.Serve(l, handler)
+//
+// and on the other side
+//
+//	c, err := h.Dial("tcp", "10.77.0.2:80")
+//	client := http.Client{Transport: &http.Transport{DialContext: h.DialContext}}
+//
+// A host has no name service: Dial takes numeric addresses, unless
+// [Config].Resolver says who looks up names.
+//
+// # Errors
+//
+// Errors are those of package net: a *net.OpError around net.ErrClosed,
+// os.ErrDeadlineExceeded, or an os.SyscallError with the number that the
+// kernel's call would have given, so that errors.Is finds
+//
+//	syscall.ECONNREFUSED   nobody listens there
+//	syscall.ECONNRESET     the peer has reset the connection
+//	syscall.ETIMEDOUT      the peer does not answer any more
+//	syscall.EPIPE          a write after CloseWrite, or to a peer that has closed
+//	syscall.EADDRINUSE     another listener has the port
+//	syscall.EADDRNOTAVAIL  the address is not the host's, or no port is free
+//	syscall.ENETUNREACH    there is no route
+//	syscall.EHOSTUNREACH   nobody answers for the address, or a router said so
+//
+// When a link fails, the whole host does: every blocked call and every later
+// one returns a [*LinkError] that names the link. [Host.Done] and [Host.Err]
+// tell it to who wants to know. [Host.Close] resets what is still connected and
+// returns when no goroutine of the host is left.
+//
+// # What differs from package net
+//
+//   - There are no file descriptors, so no File and no SyscallConn.
+//   - A connection that was reset goes on failing with ECONNRESET when it is
+//     read; the kernel says so once and then io.EOF, as if all had come.
+//   - CloseRead throws away what has arrived and was not read.
+//   - The limits of [Config].TCP hold for each shard.
+//
+// # How it works
+//
+// Connections are spread over shards by a hash of their addresses and ports. A
+// shard is a pure host.Host, which knows no goroutine and no clock, behind one
+// mutex and one timer. One goroutine for each queue of each link reads packets
+// in batches and gives them to the shards; whoever has made a shard have
+// something to send, such a goroutine or the program's in Write, sends it.
+// Bytes are copied between the program's memory and ours, and links are read
+// and written, while no lock is held.
+//
+// An idle connection has no goroutine, no timer and no buffer of its own.
+package handfast

@@ -1,0 +1,101 @@
+package handfast
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/handfast-tcp/handfast/host"
+	"github.com/handfast-tcp/handfast/tcp"
+)
+
+// LinkError says which of a host's links is gone, and why. After it the host
+// does not work any more: every blocked call and every later one fails with it.
+type LinkError struct {
+	Link string // its name, as in link.Attributes
+	Err  error  // what its Read or Write returned
+}
+
+func (e *LinkError) Error() string {
+	return fmt.Sprintf("handfast: link %s is gone: %v", e.Link, e.Err)
+}
+
+// Unwrap returns e.Err.
+func (e *LinkError) Unwrap() error { return e.Err }
+
+var failureErrno = [...]syscall.Errno{
+	tcp.Reset:              syscall.ECONNRESET,
+	tcp.Refused:            syscall.ECONNREFUSED,
+	tcp.TimedOut:           syscall.ETIMEDOUT,
+	tcp.HostUnreachable:    syscall.EHOSTUNREACH,
+	tcp.NetworkUnreachable: syscall.ENETUNREACH,
+	tcp.ProtocolError:      syscall.EPROTO,
+	tcp.Aborted:            syscall.ECONNABORTED,
+}
+
+// failed is the error that the kernel's call would have given for f.
+func failed(call string, f tcp.Failure) error {
+	return os.NewSyscallError(call, failureErrno[f])
+}
+
+var hostErrno = []struct {
+	err   error
+	errno syscall.Errno
+}{
+	{tcp.ErrInUse, syscall.EADDRINUSE},
+	{host.ErrInUse, syscall.EADDRINUSE},
+	{host.ErrNotLocal, syscall.EADDRNOTAVAIL},
+	{host.ErrNoRoute, syscall.ENETUNREACH},
+	{host.ErrDestination, syscall.ENETUNREACH},
+	{host.ErrMessageSize, syscall.EMSGSIZE},
+	{host.ErrQueueFull, syscall.ENOBUFS},
+	{host.ErrNotBound, syscall.EDESTADDRREQ},
+	{host.ErrConnected, syscall.EISCONN},
+}
+
+// refused is the error that the kernel's call would have given where a host
+// gave err.
+func refused(call string, err error) error {
+	for _, e := range hostErrno {
+		if errors.Is(err, e.err) {
+			return os.NewSyscallError(call, e.errno)
+		}
+	}
+	if errors.Is(err, host.ErrClosed) {
+		return net.ErrClosed
+	}
+	return err
+}
+
+// timeoutError is what a dial fails with when its context's deadline passes,
+// as in package net.
+type timeoutError struct{}
+
+func (timeoutError) Error() string   { return "i/o timeout" }
+func (timeoutError) Timeout() bool   { return true }
+func (timeoutError) Temporary() bool { return true }
+
+// Is makes it a context.DeadlineExceeded.
+func (timeoutError) Is(err error) bool { return err == context.DeadlineExceeded }
+
+// canceledError is what a dial fails with when its context is cancelled.
+type canceledError struct{}
+
+func (canceledError) Error() string { return "operation was canceled" }
+
+// Is makes it a context.Canceled.
+func (canceledError) Is(err error) bool { return err == context.Canceled }
+
+// contextError turns a context's error into the one that package net gives.
+func contextError(err error) error {
+	switch err {
+	case context.Canceled:
+		return canceledError{}
+	case context.DeadlineExceeded:
+		return timeoutError{}
+	}
+	return err
+}

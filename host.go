@@ -1,0 +1,230 @@
+package handfast
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/host"
+	"github.com/handfast-tcp/handfast/link"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// closePatience is how long Close waits for its resets to leave.
+const closePatience = 100 * time.Millisecond
+
+// maxLinks is how many links a host can have.
+const maxLinks = 256
+
+// Host is an IP host of the program's own: addresses on links, and TCP and UDP
+// on them. Its methods may be called by several goroutines at the same time.
+type Host struct {
+	cfg    Config
+	seed   uint64    // of the flow hash
+	epoch  time.Time // clock.Time counts from here
+	shards []*shard
+	ports  atomic.Pointer[[]*port] // by number; replaced, never changed
+	picker portPicker
+
+	running sync.WaitGroup // goroutines that read links, and that send
+
+	mu        sync.Mutex
+	err       error // why the host works no more
+	done      chan struct{}
+	addresses []wire.Addr               // the host's own
+	listeners map[uint16][]*TCPListener // by port
+	sockets   map[*UDPConn]struct{}
+}
+
+// port is where a link is plugged in.
+type port struct {
+	link       link.Link
+	attributes link.Attributes
+	queues     []sync.Mutex // held while writing to that queue
+}
+
+// write sends packets by the queue that shard s uses: a flow keeps its order.
+func (p *port) write(shard int, batch []*buf.Packet) error {
+	queue := shard % len(p.queues)
+	p.queues[queue].Lock()
+	defer p.queues[queue].Unlock()
+	return p.link.Write(queue, batch)
+}
+
+// New returns a host that has no link yet. It fails when cfg contradicts
+// itself.
+func New(cfg Config) (*Host, error) {
+	if err := cfg.setDefaults(); err != nil {
+		return nil, err
+	}
+	h := &Host{
+		cfg:  cfg,
+		seed: randomSeed(),
+		// The first second is left out: some fields count a zero as "never".
+		epoch:     time.Now().Add(-time.Second),
+		done:      make(chan struct{}),
+		listeners: map[uint16][]*TCPListener{},
+		sockets:   map[*UDPConn]struct{}{},
+	}
+	h.ports.Store(new([]*port))
+	h.picker.init(cfg.FirstPort, cfg.LastPort)
+	for i := range cfg.Shards {
+		h.shards = append(h.shards, newShard(h, i, cfg.hostConfig(i, h.seed)))
+	}
+	return h, nil
+}
+
+// now returns the time since the host was made, and a second.
+func (h *Host) now() clock.Time { return clock.Time(time.Since(h.epoch)) }
+
+// clockTime converts a deadline of package net; the zero time is never.
+func (h *Host) clockTime(t time.Time) clock.Time {
+	if t.IsZero() {
+		return clock.Never
+	}
+	return h.now().Add(time.Until(t))
+}
+
+// Attach plugs a link into the host, which reads it from now on and closes it
+// in Close. It fails, and leaves the link to the caller, when an address or
+// route is not valid or the host is closed.
+func (h *Host) Attach(l link.Link, o LinkOptions) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	p := &port{link: l, attributes: l.Attributes()}
+	p.queues = make([]sync.Mutex, max(p.attributes.Queues, 1))
+
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	ports := *h.ports.Load()
+	switch {
+	case h.err != nil:
+		return h.err
+	case len(ports) == maxLinks:
+		return fmt.Errorf("handfast: a host has at most %d links", maxLinks)
+	}
+	iface := len(ports)
+	ports = append(ports[:iface:iface], p)
+	h.ports.Store(&ports)
+	for _, s := range h.shards {
+		if err := s.plug(p.attributes, &o); err != nil {
+			return err
+		}
+	}
+	for q := range p.queues {
+		h.running.Go(func() { h.readLink(p, iface, q) })
+	}
+	for _, a := range o.Addresses {
+		h.addresses = append(h.addresses, wire.AddrFrom(a.Addr()))
+	}
+	h.cfg.Logger.Info("link attached", "link", p.attributes.Name, "addresses", o.Addresses)
+	return nil
+}
+
+// check finds what an IP host would refuse, before anything is changed.
+func (o *LinkOptions) check() error {
+	for _, a := range o.Addresses {
+		if !a.IsValid() {
+			return errors.New("handfast: LinkOptions.Addresses: not a valid address with its prefix length")
+		}
+	}
+	for _, r := range o.Routes {
+		if !r.Destination.IsValid() {
+			return errors.New("handfast: LinkOptions.Routes: not a valid destination")
+		}
+		if g := r.Gateway; g.IsValid() && g.Unmap().Is4() != r.Destination.Addr().Unmap().Is4() {
+			return fmt.Errorf("handfast: route to %v: gateway %v is of the other address family", r.Destination, g)
+		}
+	}
+	return nil
+}
+
+// plug tells the shard's host of a link.
+func (s *shard) plug(a link.Attributes, o *LinkOptions) error {
+	defer s.leave(s.enter())
+	iface := s.host.AddLink(host.LinkConfig{
+		Name: a.Name, Ethernet: a.Medium == link.Ethernet, HardwareAddr: a.HardwareAddr,
+		MTU: a.MTU, MaxGSO: a.MaxGSO, ChecksumOffload: a.ChecksumOffload,
+	})
+	for _, address := range o.Addresses {
+		if err := s.host.AddAddress(iface, address); err != nil {
+			return fmt.Errorf("handfast: address %v on %s: %w", address, a.Name, err)
+		}
+	}
+	for _, r := range o.allRoutes() {
+		if err := s.host.AddRoute(r.Destination, r.Gateway, iface); err != nil {
+			return fmt.Errorf("handfast: route to %v by %s: %w", r.Destination, a.Name, err)
+		}
+	}
+	return nil
+}
+
+// linkGone is called when a link has returned an error.
+func (h *Host) linkGone(p *port, err error) {
+	if h.stop(&LinkError{p.attributes.Name, err}) {
+		h.cfg.Logger.Error("link is gone", "link", p.attributes.Name, "error", err)
+	}
+}
+
+// stop makes the host work no more. It reports whether it did so far.
+func (h *Host) stop(err error) bool {
+	h.mu.Lock()
+	if h.err != nil {
+		h.mu.Unlock()
+		return false
+	}
+	h.err = err
+	close(h.done)
+	listeners, sockets := h.listeners, h.sockets
+	h.listeners, h.sockets = nil, nil
+	h.mu.Unlock()
+
+	for _, s := range h.shards {
+		s.stop(err)
+	}
+	for _, same := range listeners {
+		for _, l := range same {
+			l.stop(err)
+		}
+	}
+	for u := range sockets {
+		u.stop(err)
+	}
+	for _, p := range *h.ports.Load() {
+		p.link.Close()
+	}
+	return true
+}
+
+// Close resets every connection, makes every blocked call and every later one
+// fail with net.ErrClosed, closes the links, and waits until no goroutine of
+// the host is left. A program that wants its connections to end in peace
+// closes them first.
+func (h *Host) Close() error {
+	if h.Err() == nil {
+		for _, s := range h.shards {
+			s.abortAll(closePatience)
+		}
+	}
+	h.stop(net.ErrClosed)
+	h.running.Wait()
+	return nil
+}
+
+// Done returns a channel that is closed when the host works no more: it was
+// closed, or a link is gone.
+func (h *Host) Done() <-chan struct{} { return h.done }
+
+// Err returns why the host works no more: net.ErrClosed after Close, a
+// *LinkError after a link has gone, and nil while it works.
+func (h *Host) Err() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.err
+}

@@ -1,0 +1,296 @@
+package handfast
+
+import (
+	"errors"
+	"math/bits"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// TCPListener is a port that is listened on. It is a net.Listener that behaves
+// like a *net.TCPListener, without what needs a file descriptor. Its methods
+// may be called by several goroutines at the same time.
+type TCPListener struct {
+	owner   *Host
+	network network
+	local   endpoint
+	parts   []*tcp.Listener // one in each shard
+
+	mu       sync.Mutex // may be taken in a shard, not the other way round
+	waiting  waitList
+	waiters  waiterPool
+	ready    uint64 // which shards may have a connection
+	last     int    // the shard that the last connection came from
+	deadline clock.Time
+	err      error // why it does not listen any more
+}
+
+// Listen listens on address, "host:port", of one of the networks tcp, tcp4 and
+// tcp6. Without a host, or with 0.0.0.0 or [::], it listens on every address;
+// port 0 is replaced by a free one, which Addr tells. Errors are those of
+// package net: EADDRINUSE, EADDRNOTAVAIL.
+func (h *Host) Listen(network, address string) (*TCPListener, error) {
+	n, err := parseNetwork(protoTCP, network)
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
+	}
+	local, err := parseLocal(n, address)
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
+	}
+	l := &TCPListener{owner: h, network: n, local: local, deadline: clock.Never}
+	if err := h.bind(l); err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Addr: tcpAddr(local.addr, local.port), Err: err}
+	}
+	return l, nil
+}
+
+// bind gives l its port.
+func (h *Host) bind(l *TCPListener) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.err != nil:
+		return h.err
+	case !isAny(l.local.addr) && !h.has(l.local.addr):
+		return os.NewSyscallError("bind", syscall.EADDRNOTAVAIL)
+	case l.local.port != 0:
+		return h.bindPort(l)
+	}
+	for port := range h.picker.candidates(flow{local: l.local.addr}) {
+		l.local.port = port
+		if err := h.bindPort(l); !errors.Is(err, syscall.EADDRINUSE) {
+			return err
+		}
+	}
+	l.local.port = 0
+	return os.NewSyscallError("bind", syscall.EADDRINUSE)
+}
+
+// bindPort makes l listen in every shard. The caller holds h.mu.
+func (h *Host) bindPort(l *TCPListener) error {
+	same := h.listeners[l.local.port]
+	for _, o := range same {
+		if l.overlaps(o) {
+			return os.NewSyscallError("bind", syscall.EADDRINUSE)
+		}
+	}
+	backlog := (h.cfg.Backlog + len(h.shards) - 1) / len(h.shards)
+	for _, s := range h.shards {
+		now := s.enter()
+		part, err := s.tcp.Listen(l.local.addr, l.local.port, backlog, l)
+		s.leave(now)
+		if err != nil {
+			l.closeParts()
+			return refused("bind", err)
+		}
+		l.parts = append(l.parts, part)
+	}
+	h.listeners[l.local.port] = append(same, l)
+	return nil
+}
+
+// overlaps reports whether l and o, on the same port, would get the same
+// connections.
+func (l *TCPListener) overlaps(o *TCPListener) bool {
+	a, b := l.local.addr, o.local.addr
+	if isAny(a) || isAny(b) {
+		return l.families()&o.families() != 0
+	}
+	return a == b
+}
+
+// families returns the address families that l listens for: bit 0 is IPv4, bit
+// 1 is IPv6.
+func (l *TCPListener) families() uint8 {
+	switch {
+	case l.network == netTCP4 || l.local.addr.Is4():
+		return 1
+	case l.network == netTCP6 || !isAny(l.local.addr):
+		return 2
+	}
+	return 3
+}
+
+// has reports whether a is an address of the host's own.
+func (h *Host) has(a wire.Addr) bool {
+	s := h.shards[0]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.host.HasAddress(a)
+}
+
+// listens reports whether a listener has the port.
+func (h *Host) listens(port uint16) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.listeners[port]) > 0
+}
+
+// closeParts makes the shards forget l. What nobody has accepted is reset.
+func (l *TCPListener) closeParts() {
+	for i, part := range l.parts {
+		s := l.owner.shards[i]
+		now := s.enter()
+		if s.err == nil {
+			s.tcp.CloseListener(now, part)
+		}
+		s.leave(now)
+	}
+	l.parts = nil
+}
+
+// becomeReady is called in a shard that has a connection for l.
+func (l *TCPListener) becomeReady(shard int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ready |= 1 << shard
+	l.waiting.wakeAll()
+}
+
+// Accept waits for a connection and returns it.
+func (l *TCPListener) Accept() (net.Conn, error) {
+	c, err := l.AcceptTCP()
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// AcceptTCP is Accept with the connection's own type.
+func (l *TCPListener) AcceptTCP() (*TCPConn, error) {
+	for {
+		shard, err := l.awaitShard()
+		if err != nil {
+			return nil, &net.OpError{Op: "accept", Net: l.network.String(), Addr: l.Addr(), Err: err}
+		}
+		if c := l.acceptFrom(l.owner.shards[shard]); c != nil {
+			return c, nil
+		}
+	}
+}
+
+// awaitShard waits for a shard that may have a connection. The shards take
+// turns.
+func (l *TCPListener) awaitShard() (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for {
+		now := l.owner.now()
+		switch {
+		case l.err != nil:
+			return 0, l.err
+		case l.deadline <= now:
+			return 0, os.ErrDeadlineExceeded
+		case l.ready != 0:
+			return l.takeTurn(), nil
+		}
+		w := l.waiters.begin(&l.waiting, now, l.deadline)
+		l.mu.Unlock()
+		<-w.wake
+		l.mu.Lock()
+		l.waiters.end(&l.waiting, w)
+	}
+}
+
+// takeTurn returns the next ready shard after the last one, and takes it for
+// empty until somebody says otherwise.
+func (l *TCPListener) takeTurn() int {
+	shard := bits.TrailingZeros64(l.ready &^ (1<<(l.last+1) - 1))
+	if shard == 64 {
+		shard = bits.TrailingZeros64(l.ready)
+	}
+	l.last = shard
+	l.ready &^= 1 << shard
+	return shard
+}
+
+// acceptFrom takes a connection out of a shard; nil when it has none.
+func (l *TCPListener) acceptFrom(s *shard) *TCPConn {
+	now := s.enter()
+	defer func() { s.leave(now) }()
+	if s.err != nil || l.failure() != nil {
+		return nil
+	}
+	for e := s.tcp.Accept(l.parts[s.index]); e != nil; e = s.tcp.Accept(l.parts[s.index]) {
+		if !l.network.allows(e.Tuple().Local) {
+			s.tcp.Abort(now, e)
+			continue
+		}
+		c := newTCPConn(s, l.network)
+		c.start(now, e)
+		l.becomeReady(s.index) // there may be more
+		return c
+	}
+	return nil
+}
+
+func (l *TCPListener) failure() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
+
+// stop makes every Accept fail with err. It reports whether it did not so far.
+func (l *TCPListener) stop(err error) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err != nil {
+		return false
+	}
+	l.err = err
+	l.waiting.wakeAll()
+	return true
+}
+
+// Close stops listening. Connections that nobody has accepted are reset;
+// accepted ones go on.
+func (l *TCPListener) Close() error {
+	if !l.stop(net.ErrClosed) {
+		return &net.OpError{Op: "close", Net: l.network.String(), Addr: l.Addr(), Err: net.ErrClosed}
+	}
+	h := l.owner
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l.closeParts()
+	h.forget(l)
+	return nil
+}
+
+// forget frees l's port. The caller holds h.mu.
+func (h *Host) forget(l *TCPListener) {
+	rest := h.listeners[l.local.port]
+	for i, o := range rest {
+		if o == l {
+			rest = append(rest[:i:i], rest[i+1:]...)
+			break
+		}
+	}
+	if h.listeners[l.local.port] = rest; len(rest) == 0 {
+		delete(h.listeners, l.local.port)
+	}
+}
+
+// Addr returns where l listens, a *net.TCPAddr.
+func (l *TCPListener) Addr() net.Addr { return tcpAddr(l.local.addr, l.local.port) }
+
+// SetDeadline sets when an Accept that waits, now or later, fails with
+// os.ErrDeadlineExceeded. The zero time is never.
+func (l *TCPListener) SetDeadline(t time.Time) error {
+	at := l.owner.clockTime(t)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err != nil {
+		return l.err
+	}
+	l.deadline = at
+	l.waiting.wakeAll()
+	return nil
+}

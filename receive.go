@@ -1,0 +1,78 @@
+package handfast
+
+import (
+	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/host"
+	"github.com/handfast-tcp/handfast/link"
+)
+
+// inbound is a batch of packets on the way in.
+type inbound struct {
+	packets [batchSize]*buf.Packet
+	shards  [batchSize]uint8 // whose each packet is
+}
+
+// readLink reads one queue of a link until the link is closed.
+func (h *Host) readLink(p *port, iface, queue int) {
+	in := new(inbound)
+	for {
+		n, err := p.link.Read(queue, in.packets[:])
+		h.distribute(p, iface, in, n)
+		if err != nil {
+			h.linkGone(p, err)
+			return
+		}
+	}
+}
+
+// distribute gives n packets to the shards that they belong to, entering each
+// shard once.
+func (h *Host) distribute(p *port, iface int, in *inbound, n int) {
+	batch := in.packets[:n]
+	touched := h.choose(p, iface, in, batch)
+	for i := 0; touched != 0; i, touched = i+1, touched>>1 {
+		if touched&1 != 0 {
+			h.shards[i].receive(iface, batch, in.shards[:n])
+		}
+	}
+	clear(batch)
+}
+
+// choose finds the shard of each packet and returns the set of these shards.
+func (h *Host) choose(p *port, iface int, in *inbound, batch []*buf.Packet) (touched uint64) {
+	if len(h.shards) == 1 {
+		if len(batch) > 0 {
+			touched = 1
+		}
+		return touched
+	}
+	ethernet := p.attributes.Medium == link.Ethernet
+	for i, packet := range batch {
+		hash, flow := host.FlowHash(h.seed, ethernet, packet)
+		shard := 0
+		switch flow {
+		case host.FlowHashed:
+			shard = host.ShardOf(hash, len(h.shards))
+		case host.FlowAll:
+			h.copyToOthers(iface, packet)
+		}
+		in.shards[i] = uint8(shard)
+		touched |= 1 << shard
+	}
+	return touched
+}
+
+// copyToOthers gives a copy of p to every shard but the first. These are the
+// few packets that each of them has to know: who has which link address.
+func (h *Host) copyToOthers(iface int, p *buf.Packet) {
+	for i := 1; i < len(h.shards); i++ {
+		c := buf.NewPacket()
+		n := copy(c.ReceiveInto(p.Len()), p.Data)
+		for _, v := range p.Views[:p.N] {
+			n += copy(c.Data[n:], v.Bytes())
+		}
+		c.Data, c.L3 = c.Data[:n], p.L3
+		c.Checksum, c.CsumStart, c.CsumOffset = p.Checksum, p.CsumStart, p.CsumOffset
+		h.shards[i].receive(iface, []*buf.Packet{c}, []uint8{uint8(i)})
+	}
+}

@@ -1,0 +1,274 @@
+package handfast
+
+import (
+	"sync"
+	"time"
+
+	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/host"
+	"github.com/handfast-tcp/handfast/tcp"
+)
+
+// batchSize is how many packets are read, and written, at once.
+const batchSize = 64
+
+// flushRounds is after how many batches a goroutine that sends for a shard
+// hands the rest to another one. It may be the program's, and would never come
+// back to it while others go on producing.
+const flushRounds = 16
+
+// shard is a part of a host: the flows whose hash falls on it, one lock and one
+// timer. Shards share nothing on a packet's way.
+//
+// A goroutine enters a shard, does what it wants to do, and leaves it. Leaving
+// wakes who has become ready, and sends. Only one goroutine sends at a time, so
+// that packets keep their order although the lock is not held for writing; one
+// that finds another sending just goes, because the sender looks again after
+// each batch.
+type shard struct {
+	owner *Host
+	index int
+	host  *host.Host
+	tcp   *tcp.Endpoint
+	trace *tcp.Trace // nil: nobody wants it
+
+	mu        sync.Mutex
+	err       error // why nothing works any more
+	sending   bool  // a goroutine is in send
+	sent      waitList
+	lingering waitList // calls of Close that wait for an acknowledgement
+	waiters   waiterPool
+	armed     clock.Time // when the timer fires
+	timer     *time.Timer
+	outbound  outbound // of the goroutine that is in send
+
+	_ [64]byte // keeps neighbours off this cache line
+}
+
+// outbound is a batch of packets on the way out.
+type outbound struct {
+	packets [batchSize]*buf.Packet
+	links   [batchSize]uint8
+	n       int
+}
+
+func newShard(owner *Host, index int, cfg host.Config) *shard {
+	s := &shard{owner: owner, index: index, host: host.New(cfg), armed: clock.Never}
+	s.tcp = s.host.TCP()
+	if owner.cfg.Trace != nil {
+		s.trace = new(tcp.Trace)
+		s.host.SetTrace(s.trace)
+	}
+	s.timer = time.AfterFunc(time.Hour, s.tick)
+	s.timer.Stop()
+	return s
+}
+
+// enter locks the shard and returns the time, which never goes back in it.
+func (s *shard) enter() (now clock.Time) {
+	s.mu.Lock()
+	return s.owner.now()
+}
+
+// leave wakes who has become ready, sends what there is to send, and unlocks.
+func (s *shard) leave(now clock.Time) {
+	s.notify()
+	s.report()
+	if s.sending {
+		s.mu.Unlock()
+		return
+	}
+	s.sending = true
+	s.send(now)
+}
+
+// wait leaves the shard until l is woken or deadline has passed, and enters it
+// again.
+func (s *shard) wait(l *waitList, now, deadline clock.Time) clock.Time {
+	w := s.waiters.begin(l, now, deadline)
+	s.leave(now)
+	<-w.wake
+	now = s.enter()
+	s.waiters.end(l, w)
+	return now
+}
+
+// notify tells the program's objects what they have become ready for.
+func (s *shard) notify() {
+	for {
+		owner, ready, ok := s.host.NextReady()
+		if !ok {
+			return
+		}
+		switch o := owner.(type) {
+		case *TCPConn:
+			o.becomeReady(ready)
+		case *TCPListener:
+			o.becomeReady(s.index)
+		case *UDPConn:
+			o.becomeReady(s.index)
+		}
+	}
+}
+
+// report gives new events to Config.Trace.
+func (s *shard) report() {
+	if events := s.trace.Take(); len(events) > 0 {
+		s.owner.cfg.Trace(events)
+	}
+}
+
+// send sends until there is nothing more to send, and unlocks. The caller holds
+// the lock and has set sending.
+func (s *shard) send(now clock.Time) {
+	for round := 1; s.pull(now); round++ {
+		s.mu.Unlock()
+		s.write()
+		s.mu.Lock()
+		if round == flushRounds && s.err == nil {
+			s.owner.running.Go(s.sendOn)
+			s.mu.Unlock()
+			return
+		}
+		now = s.owner.now()
+	}
+	s.sending = false
+	s.sent.wakeAll()
+	s.arm(now)
+	s.mu.Unlock()
+}
+
+// sendOn goes on with another goroutine's send.
+func (s *shard) sendOn() { s.send(s.enter()) }
+
+// pull fills the outbound batch and reports whether there is anything in it.
+func (s *shard) pull(now clock.Time) bool {
+	o := &s.outbound
+	for o.n = 0; o.n < batchSize; o.n++ {
+		p, iface := s.host.Output(now)
+		if p == nil {
+			break
+		}
+		o.packets[o.n], o.links[o.n] = p, uint8(iface)
+	}
+	s.report()
+	return o.n > 0
+}
+
+// write gives the outbound batch to the links, as many packets at once as go
+// the same way. The caller is in send and does not hold the lock.
+func (s *shard) write() {
+	o := &s.outbound
+	ports := *s.owner.ports.Load()
+	for from := 0; from < o.n; {
+		to := from + 1
+		for to < o.n && o.links[to] == o.links[from] {
+			to++
+		}
+		p := ports[o.links[from]]
+		if err := p.write(s.index, o.packets[from:to]); err != nil {
+			s.owner.linkGone(p, err)
+		}
+		from = to
+	}
+	clear(o.packets[:o.n])
+}
+
+// arm makes the timer fire when the host wants to know the time. It is left
+// alone when it fires too early, which costs less than to set it each time.
+func (s *shard) arm(now clock.Time) {
+	if s.err != nil {
+		return
+	}
+	if d := s.host.Deadline(); d < s.armed {
+		s.armed = d
+		s.timer.Reset(d.Sub(now))
+	}
+}
+
+// tick is what the timer does.
+func (s *shard) tick() {
+	now := s.enter()
+	s.armed = clock.Never
+	if s.err == nil {
+		s.host.Advance(now)
+	}
+	s.lingering.wakeAll()
+	s.leave(now)
+}
+
+// receive gives the shard those packets of a batch that are for it.
+func (s *shard) receive(iface int, batch []*buf.Packet, shards []uint8) {
+	now := s.enter()
+	for i, p := range batch {
+		switch {
+		case int(shards[i]) != s.index:
+		case s.err != nil:
+			p.Release()
+		default:
+			s.host.Receive(now, iface, p)
+		}
+	}
+	s.lingering.wakeAll()
+	handover := s.takeHandover()
+	s.leave(now)
+	for _, h := range handover {
+		s.owner.shards[h.shard].receive(h.iface, []*buf.Packet{h.packet}, []uint8{uint8(h.shard)})
+	}
+}
+
+// handedOver is a packet made of fragments, which all go to shard 0, that
+// belongs to another shard.
+type handedOver struct {
+	packet       *buf.Packet
+	iface, shard int
+}
+
+func (s *shard) takeHandover() (all []handedOver) {
+	for {
+		p, iface, shard := s.host.NextHandover()
+		if p == nil {
+			return all
+		}
+		all = append(all, handedOver{p, iface, shard})
+	}
+}
+
+// abortAll resets every connection and waits until that is on its way, but not
+// for long: a link may be stuck.
+func (s *shard) abortAll(patience time.Duration) {
+	now := s.enter()
+	var all []*tcp.Entry
+	for e := range s.tcp.All {
+		all = append(all, e)
+	}
+	for _, e := range all {
+		s.tcp.Abort(now, e)
+	}
+	s.leave(now)
+
+	s.mu.Lock()
+	for deadline := now.Add(patience); s.sending && now < deadline; {
+		w := s.waiters.begin(&s.sent, now, deadline)
+		s.mu.Unlock()
+		<-w.wake
+		now = s.enter()
+		s.waiters.end(&s.sent, w)
+	}
+	s.mu.Unlock()
+}
+
+// stop makes every call that is blocked, or comes later, fail with err.
+func (s *shard) stop(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+	s.timer.Stop()
+	s.lingering.wakeAll()
+	for e := range s.tcp.All {
+		if c, ok := e.Owner.(*TCPConn); ok {
+			c.wakeAll()
+		}
+	}
+}

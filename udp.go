@@ -1,0 +1,387 @@
+package handfast
+
+import (
+	"errors"
+	"math/bits"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/host"
+	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// UDPConn is a UDP socket. It is a net.PacketConn and a net.Conn that behaves
+// like a *net.UDPConn, without what needs a file descriptor. Its methods may be
+// called by several goroutines at the same time.
+type UDPConn struct {
+	owner         *Host
+	network       network
+	local, remote endpoint          // remote is zero when not connected
+	parts         []*host.UDPSocket // one in each shard
+
+	mu                          sync.Mutex // may be taken in a shard, not the other way round
+	waiting                     waitList
+	waiters                     waiterPool
+	ready                       uint64 // which shards may have a datagram
+	readDeadline, writeDeadline clock.Time
+	err                         error // why it works no more
+}
+
+// ListenPacket opens a UDP socket on address, "host:port", of one of the
+// networks udp, udp4 and udp6. Without a host, or with 0.0.0.0 or [::], it has
+// every address; port 0 is replaced by a free one, which LocalAddr tells.
+func (h *Host) ListenPacket(network, address string) (*UDPConn, error) {
+	n, err := parseNetwork(protoUDP, network)
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
+	}
+	local, err := parseLocal(n, address)
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
+	}
+	u, err := h.openUDP(n, local, endpoint{}, "bind")
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Addr: udpAddr(local.addr, local.port), Err: err}
+	}
+	return u, nil
+}
+
+// dialUDP opens a socket that speaks with remote only.
+func (h *Host) dialUDP(n network, local, remote endpoint) (*UDPConn, error) {
+	source, err := h.source(local.addr, remote.addr)
+	if err != nil {
+		return nil, err
+	}
+	local.addr = source
+	return h.openUDP(n, local, remote, "connect")
+}
+
+func (h *Host) openUDP(n network, local, remote endpoint, call string) (*UDPConn, error) {
+	u := &UDPConn{
+		owner: h, network: n, local: local, remote: remote,
+		readDeadline: clock.Never, writeDeadline: clock.Never,
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.err != nil {
+		return nil, h.err
+	}
+	if local.port != 0 {
+		return u, u.open(call)
+	}
+	for port := range h.picker.candidates(flow{local.addr, remote.addr, remote.port}) {
+		u.local.port = port
+		if err := u.open(call); !errors.Is(err, syscall.EADDRINUSE) {
+			return u, err
+		}
+	}
+	return nil, os.NewSyscallError(call, syscall.EADDRNOTAVAIL)
+}
+
+// open opens u in every shard. The caller holds the host's lock.
+func (u *UDPConn) open(call string) error {
+	for _, s := range u.owner.shards {
+		now := s.enter()
+		part, err := s.host.OpenUDP(u.local.addr, u.local.port, u.remote.addr, u.remote.port, u)
+		s.leave(now)
+		if err != nil {
+			u.closeParts()
+			return refused(call, err)
+		}
+		u.parts = append(u.parts, part)
+	}
+	u.owner.sockets[u] = struct{}{}
+	return nil
+}
+
+func (u *UDPConn) closeParts() {
+	for i, part := range u.parts {
+		s := u.owner.shards[i]
+		now := s.enter()
+		s.host.CloseUDP(part)
+		s.leave(now)
+	}
+	u.parts = nil
+}
+
+// becomeReady is called in a shard that has something for u.
+func (u *UDPConn) becomeReady(shard int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.ready |= 1 << shard
+	u.waiting.wakeAll()
+}
+
+// Read receives a datagram; what of it does not fit into p is lost.
+func (u *UDPConn) Read(p []byte) (int, error) {
+	n, _, err := u.ReadFromUDPAddrPort(p)
+	return n, err
+}
+
+// ReadFrom receives a datagram and says where it came from, a *net.UDPAddr.
+// What of it does not fit into p is lost.
+func (u *UDPConn) ReadFrom(p []byte) (int, net.Addr, error) {
+	n, from, err := u.ReadFromUDPAddrPort(p)
+	if err != nil {
+		return n, nil, err
+	}
+	return n, net.UDPAddrFromAddrPort(from), nil
+}
+
+// ReadFromUDPAddrPort is ReadFrom without the allocation.
+func (u *UDPConn) ReadFromUDPAddrPort(p []byte) (n int, from netip.AddrPort, err error) {
+	d, err := u.receive()
+	if err != nil {
+		return 0, from, u.opError("read", u.remoteAddr(), err)
+	}
+	n = copy(p, d.Payload.Bytes())
+	d.Payload.Release()
+	return n, netip.AddrPortFrom(d.Src.Netip(), d.SrcPort), nil
+}
+
+// receive waits for a datagram. The caller releases its payload.
+func (u *UDPConn) receive() (host.Datagram, error) {
+	for {
+		shard, err := u.awaitShard()
+		if err != nil {
+			return host.Datagram{}, err
+		}
+		if d, err, ok := u.receiveFrom(u.owner.shards[shard]); ok {
+			return d, err
+		}
+	}
+}
+
+// awaitShard waits for a shard that may have something.
+func (u *UDPConn) awaitShard() (int, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for {
+		now := u.owner.now()
+		switch {
+		case u.err != nil:
+			return 0, u.err
+		case u.readDeadline <= now:
+			return 0, os.ErrDeadlineExceeded
+		case u.ready != 0:
+			shard := bits.TrailingZeros64(u.ready)
+			u.ready &^= 1 << shard
+			return shard, nil
+		}
+		w := u.waiters.begin(&u.waiting, now, u.readDeadline)
+		u.mu.Unlock()
+		<-w.wake
+		u.mu.Lock()
+		u.waiters.end(&u.waiting, w)
+	}
+}
+
+// receiveFrom takes what a shard has: a datagram, or what an ICMP error said.
+// ok is false when it has nothing.
+func (u *UDPConn) receiveFrom(s *shard) (d host.Datagram, err error, ok bool) {
+	now := s.enter()
+	defer func() { s.leave(now) }()
+	if s.err != nil || u.failure() != nil {
+		return d, nil, false
+	}
+	part := u.parts[s.index]
+	if f := part.TakeFailure(); f != tcp.NoFailure {
+		err, ok = failed("read", f), true
+	} else if d, ok = part.Receive(); !u.network.allows(d.Src) && ok {
+		d.Payload.Release()
+		d, ok = host.Datagram{}, false
+		u.becomeReady(s.index)
+	}
+	if ok {
+		u.becomeReady(s.index) // there may be more
+	}
+	return d, err, ok
+}
+
+// Write sends a datagram to the address that was dialled.
+func (u *UDPConn) Write(p []byte) (int, error) {
+	if u.remote == (endpoint{}) {
+		return 0, u.opError("write", nil, os.NewSyscallError("write", syscall.EDESTADDRREQ))
+	}
+	if err := u.send(p, u.remote, "write"); err != nil {
+		return 0, u.opError("write", u.remoteAddr(), err)
+	}
+	return len(p), nil
+}
+
+// WriteTo sends a datagram to a, a *net.UDPAddr.
+func (u *UDPConn) WriteTo(p []byte, a net.Addr) (int, error) {
+	to, ok := a.(*net.UDPAddr)
+	if !ok {
+		return 0, u.opError("write", a, syscall.EINVAL)
+	}
+	return u.WriteToUDPAddrPort(p, to.AddrPort())
+}
+
+// WriteToUDPAddrPort is WriteTo without the allocation.
+func (u *UDPConn) WriteToUDPAddrPort(p []byte, to netip.AddrPort) (int, error) {
+	err := error(net.ErrWriteToConnected)
+	if u.remote == (endpoint{}) {
+		err = u.sendTo(p, to)
+	}
+	if err != nil {
+		return 0, u.opError("write", net.UDPAddrFromAddrPort(to), err)
+	}
+	return len(p), nil
+}
+
+func (u *UDPConn) sendTo(p []byte, to netip.AddrPort) error {
+	if !to.Addr().IsValid() {
+		return addrError("missing address", "")
+	}
+	e := endpoint{wire.AddrFrom(to.Addr()), to.Port()}
+	if !u.network.allows(e.addr) {
+		return addrError("no suitable address found", to.Addr().String())
+	}
+	return u.send(p, e, "sendto")
+}
+
+// send sends a datagram by the shard that its answers come to.
+func (u *UDPConn) send(p []byte, to endpoint, call string) error {
+	s := u.owner.shardOf(wire.Tuple{Local: u.local.addr, LocalPort: u.local.port, Remote: to.addr, RemotePort: to.port})
+	now := s.enter()
+	defer func() { s.leave(now) }()
+	switch err, deadline := u.sendState(); {
+	case err != nil:
+		return err
+	case s.err != nil:
+		return s.err
+	case deadline <= now:
+		return os.ErrDeadlineExceeded
+	}
+	part := u.parts[s.index]
+	if f := part.TakeFailure(); f != tcp.NoFailure {
+		return failed(call, f)
+	}
+	if err := s.host.SendUDP(now, part, to.addr, to.port, p); err != nil {
+		return refused(call, err)
+	}
+	return nil
+}
+
+func (u *UDPConn) sendState() (err error, deadline clock.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.err, u.writeDeadline
+}
+
+func (u *UDPConn) failure() error {
+	err, _ := u.sendState()
+	return err
+}
+
+// stop makes every call fail with err. It reports whether it did not so far.
+func (u *UDPConn) stop(err error) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.err != nil {
+		return false
+	}
+	u.err = err
+	u.waiting.wakeAll()
+	return true
+}
+
+// Close closes the socket. Blocked calls fail with net.ErrClosed.
+func (u *UDPConn) Close() error {
+	if !u.stop(net.ErrClosed) {
+		return u.opError("close", u.remoteAddr(), net.ErrClosed)
+	}
+	h := u.owner
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	u.closeParts()
+	delete(h.sockets, u)
+	return nil
+}
+
+// LocalAddr returns our end, a *net.UDPAddr.
+func (u *UDPConn) LocalAddr() net.Addr { return udpAddr(u.local.addr, u.local.port) }
+
+// RemoteAddr returns the end that was dialled, a *net.UDPAddr, or nil.
+func (u *UDPConn) RemoteAddr() net.Addr { return u.remoteAddr() }
+
+// remoteAddr is the address for errors: a nil interface when there is none.
+func (u *UDPConn) remoteAddr() net.Addr {
+	if u.remote == (endpoint{}) {
+		return nil
+	}
+	return udpAddr(u.remote.addr, u.remote.port)
+}
+
+// SetDeadline sets both deadlines.
+func (u *UDPConn) SetDeadline(t time.Time) error { return u.setDeadlines(t, true, true) }
+
+// SetReadDeadline sets when a read that waits, now or later, fails with
+// os.ErrDeadlineExceeded. The zero time is never.
+func (u *UDPConn) SetReadDeadline(t time.Time) error { return u.setDeadlines(t, true, false) }
+
+// SetWriteDeadline sets from when on writes fail with os.ErrDeadlineExceeded.
+// The zero time is never.
+func (u *UDPConn) SetWriteDeadline(t time.Time) error { return u.setDeadlines(t, false, true) }
+
+func (u *UDPConn) setDeadlines(t time.Time, read, write bool) error {
+	at := u.owner.clockTime(t)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.err != nil {
+		return u.setError(u.err)
+	}
+	if read {
+		u.readDeadline = at
+		u.waiting.wakeAll()
+	}
+	if write {
+		u.writeDeadline = at
+	}
+	return nil
+}
+
+// SetReadBuffer sets how many bytes may wait to be read.
+func (u *UDPConn) SetReadBuffer(bytes int) error {
+	if err := u.failure(); err != nil {
+		return u.setError(err)
+	}
+	share := max(bytes, minBuffer) / len(u.owner.shards)
+	u.owner.mu.Lock()
+	defer u.owner.mu.Unlock()
+	for i, part := range u.parts {
+		s := u.owner.shards[i]
+		s.mu.Lock()
+		part.SetReceiveBuffer(share)
+		s.mu.Unlock()
+	}
+	return nil
+}
+
+// SetWriteBuffer does nothing: a datagram leaves at once or not at all.
+func (u *UDPConn) SetWriteBuffer(int) error {
+	if err := u.failure(); err != nil {
+		return u.setError(err)
+	}
+	return nil
+}
+
+func udpAddr(a wire.Addr, port uint16) *net.UDPAddr {
+	return net.UDPAddrFromAddrPort(netip.AddrPortFrom(a.Netip(), port))
+}
+
+// opError dresses err as package net does.
+func (u *UDPConn) opError(op string, addr net.Addr, err error) error {
+	return &net.OpError{Op: op, Net: u.network.String(), Source: u.LocalAddr(), Addr: addr, Err: err}
+}
+
+func (u *UDPConn) setError(err error) error {
+	return &net.OpError{Op: "set", Net: u.network.String(), Addr: u.LocalAddr(), Err: err}
+}
