@@ -19,7 +19,9 @@ type Counters struct {
 	IcmpOutTimeExcds, IcmpOutEchoReps                    uint64
 	IcmpOutRateLimitGlobal                               uint64
 
-	TcpInSegs, TcpInErrs, TcpInCsumErrors, TcpOutSegs, TcpOutRsts uint64
+	// What goes through here; the tcp.Endpoint's own counters tell the rest.
+	// A super-segment counts as one.
+	TcpInSegs, TcpInErrs, TcpInCsumErrors, TcpOutSegs uint64
 
 	UdpInDatagrams, UdpNoPorts, UdpInErrors, UdpInCsumErrors uint64
 	UdpRcvbufErrors, UdpOutDatagrams, UdpSndbufErrors        uint64

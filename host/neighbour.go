@@ -224,7 +224,9 @@ func (h *Host) neighbourTimer(now clock.Time, n *neighbour) {
 	h.neighbours.remove(n)
 }
 
-// reportUnreachable tells the sender of p that its next hop does not answer.
+// reportUnreachable tells the sender of p that its next hop does not answer. No
+// one can forge that, so unlike an ICMP message it ends an attempt to connect at
+// once, as on Linux.
 func (h *Host) reportUnreachable(now clock.Time, p *buf.Packet) {
 	h.counters.IpOutDiscards++
 	q, ok := parseQuote(p.Data[p.L3:])
@@ -233,7 +235,7 @@ func (h *Host) reportUnreachable(now clock.Time, p *buf.Packet) {
 	}
 	switch q.ip.Proto {
 	case wire.ProtoTCP:
-		h.tcp.ReceiveICMP(now, q.tuple, tcp.ICMPError{Kind: tcp.ICMPSoft, Failure: tcp.HostUnreachable, Seq: q.seq})
+		h.tcp.ReceiveICMP(now, q.tuple, tcp.ICMPError{Kind: tcp.ICMPHard, Failure: tcp.HostUnreachable, Seq: q.seq})
 	case wire.ProtoUDP:
 		h.failUDP(q.tuple, tcp.HostUnreachable)
 	}

@@ -40,9 +40,6 @@ func (h *Host) Output(now clock.Time) (p *buf.Packet, iface int) {
 // ourselves, waits for a neighbour, or has no way out.
 func (h *Host) outputTCP(now clock.Time, out *tcp.Output) (*buf.Packet, int) {
 	h.counters.TcpOutSegs++
-	if out.Flags.Has(wire.RST) {
-		h.counters.TcpOutRsts++
-	}
 	d := h.lookup(out.Tuple.Remote)
 	if d == nil {
 		h.counters.IpOutNoRoutes++
