@@ -44,7 +44,9 @@ func words(a wire.Addr) (hi, lo uint64) {
 	return binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:])
 }
 
-func (h *Host) addAddress(iface int, p netip.Prefix) error {
+// AddAddress makes p's address ours and adds the route to p's network. It fails
+// with ErrNoLink or ErrDestination.
+func (h *Host) AddAddress(iface int, p netip.Prefix) error {
 	if iface < 0 || iface >= len(h.links) {
 		return ErrNoLink
 	}

@@ -2,7 +2,6 @@ package host
 
 import (
 	"errors"
-	"net/netip"
 	"time"
 
 	"github.com/handfast-tcp/handfast/buf"
@@ -117,7 +116,8 @@ type Host struct {
 // New returns a host without links and addresses.
 func New(cfg Config) *Host {
 	cfg.setDefaults()
-	h := &Host{cfg: cfg, generation: 1, random: random{state: cfg.Seed}}
+	h := &Host{cfg: cfg, generation: 1}
+	h.random.state = mix(cfg.Seed, uint64(cfg.Shard)*2+1) // shards do not repeat each other
 	h.tcp = tcp.NewEndpoint(&h.cfg.TCP)
 	h.neighbours.init(cfg.MaxNeighbour)
 	h.mtus.init(cfg.MaxPathMTUs)
@@ -130,7 +130,9 @@ func New(cfg Config) *Host {
 }
 
 // AddLink adds a link and returns the number by which Receive and Output name it.
+// MTU and MaxGSO count no further than the largest IP packet, 65535 bytes.
 func (h *Host) AddLink(l LinkConfig) (iface int) {
+	l.MTU, l.MaxGSO = min(l.MTU, localMTU), min(l.MaxGSO, localMTU)
 	h.links = append(h.links, l)
 	h.forget()
 	return len(h.links) - 1
@@ -208,6 +210,3 @@ func (h *Host) NextHandover() (p *buf.Packet, iface, shard int) {
 	}
 	return e.packet, e.iface, e.shard
 }
-
-// AddAddress makes p's address ours and adds the route to p's network.
-func (h *Host) AddAddress(iface int, p netip.Prefix) error { return h.addAddress(iface, p) }
