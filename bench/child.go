@@ -121,21 +121,30 @@ func runChild(arg string) error {
 		return err
 	}
 	res, err := measure(r, near, far, time.Duration(s.Seconds*float64(time.Second)))
-	stop()
-	if err != nil {
+	if err := errors.Join(err, stop()); err != nil {
 		return err
 	}
 	return json.NewEncoder(os.Stdout).Encode(res)
 }
 
-// startProfile begins a processor profile when s asks for one.
-func startProfile(s spec) (stop func(), err error) {
+// startProfile begins a processor profile when s asks for one; stop ends it and
+// writes what was allocated beside it.
+func startProfile(s spec) (stop func() error, err error) {
 	if s.Profile == "" {
-		return func() {}, nil
+		return func() error { return nil }, nil
 	}
-	f, err := os.Create(filepath.Join(s.Profile, s.Row+"-"+s.Peer+".prof"))
+	base := filepath.Join(s.Profile, s.Row+"-"+s.Peer)
+	cpu, err := os.Create(base + ".cpu")
 	if err != nil {
 		return nil, err
 	}
-	return pprof.StopCPUProfile, pprof.StartCPUProfile(f)
+	stop = func() error {
+		pprof.StopCPUProfile()
+		allocs, err := os.Create(base + ".allocs")
+		if err != nil {
+			return err
+		}
+		return errors.Join(pprof.Lookup("allocs").WriteTo(allocs, 0), allocs.Close(), cpu.Close())
+	}
+	return stop, pprof.StartCPUProfile(cpu)
 }

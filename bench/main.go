@@ -43,7 +43,7 @@ func parse(args []string) (options, error) {
 	fs.IntVar(&o.streams, "streams", 1, "connections of the bulk rows")
 	fs.BoolVar(&o.json, "json", false, "print JSON instead of a table")
 	fs.BoolVar(&o.list, "list", false, "list rows and peers")
-	fs.StringVar(&o.profile, "profile", "", "write processor profiles into this `directory`")
+	fs.StringVar(&o.profile, "profile", "", "write profiles of processor time and allocations into this `directory`")
 	fs.StringVar(&o.child, "child", "", "one case as JSON; used by bench itself")
 	if err := fs.Parse(args); err != nil {
 		return o, err
