@@ -96,6 +96,7 @@ func (e *Endpoint) dispatch(now clock.Time, path Path, t wire.Tuple, s *Segment)
 		}
 		en.closed(now, NoFailure, CauseReuse)
 		e.update(now, en)
+		e.remove(en) // at once: the next segment may come before any output
 		return e.arrivedSyn(now, path, t, s, en.snd.nxt)
 	}
 	if h, ok := e.halfOpen.entries[t]; ok {
