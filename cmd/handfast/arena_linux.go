@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/handfast-tcp/handfast/link"
+	"github.com/handfast-tcp/handfast/link/packet"
+	"github.com/handfast-tcp/handfast/link/tun"
+)
+
+// The names of the devices that try makes in its own namespace.
+const (
+	tunName    = "hf0"
+	kernelVeth = "hf-kernel"
+	ourVeth    = "hf-ours"
+)
+
+// newKernelArena has the kernel's TCP on one side: over a TUN, over a veth
+// pair, or over the first of them that works.
+func newKernelArena(kind string, r *recorder) (*arena, error) {
+	var failed []error
+	for _, k := range []struct {
+		kind string
+		open func() (l link.Link, device, text string, err error)
+	}{{"tun", openTUN}, {"packet", openVeth}} {
+		if kind != k.kind && kind != "auto" {
+			continue
+		}
+		a, err := overLink(k.open, r)
+		if err == nil {
+			return a, nil
+		}
+		failed = append(failed, err)
+	}
+	return nil, errors.Join(failed...)
+}
+
+// overLink makes the arena from the link that open opens; device is the
+// kernel's side of it.
+func overLink(open func() (l link.Link, device, text string, err error), r *recorder) (*arena, error) {
+	l, device, text, err := open()
+	if err != nil {
+		return nil, err
+	}
+	a := &arena{link: text, client: "the kernel's TCP", dial: (&net.Dialer{}).DialContext}
+	a.later(func() { l.Close() })
+	a.server, err = a.serve(&watchedLink{Link: l, recorder: r, state: kernelState}, ourAddrs, r.events)
+	if err == nil {
+		err = configureKernel(device, kernelAddrs)
+	}
+	if err != nil {
+		a.close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// openTUN opens a TUN device.
+func openTUN() (l link.Link, device, text string, err error) {
+	d, err := tun.Open(tun.Options{Name: tunName})
+	if err != nil {
+		return nil, "", "", err
+	}
+	return d, tunName, describe("TUN "+tunName, d), nil
+}
+
+// openVeth makes a veth pair: the kernel has one end, we have the other.
+func openVeth() (l link.Link, device, text string, err error) {
+	pair := &netlink.Veth{LinkAttrs: netlink.NewLinkAttrs(), PeerName: ourVeth}
+	pair.Name = kernelVeth
+	if err := netlink.LinkAdd(pair); err != nil {
+		return nil, "", "", fmt.Errorf("make a veth pair: %w", explain(err))
+	}
+	ours, err := netlink.LinkByName(ourVeth)
+	if err == nil {
+		err = netlink.LinkSetUp(ours)
+	}
+	if err != nil {
+		return nil, "", "", fmt.Errorf("%s: %w", ourVeth, explain(err))
+	}
+	d, err := packet.Open(packet.Options{Name: ourVeth})
+	if err != nil {
+		return nil, "", "", err
+	}
+	return d, kernelVeth, describe("veth pair "+kernelVeth+" and "+ourVeth+" (AF_PACKET)", d), nil
+}
+
+// describe adds what a link can do to its name.
+func describe(name string, l link.Link) string {
+	a := l.Attributes()
+	offload := "no offload"
+	if a.MaxGSO > 0 {
+		offload = fmt.Sprintf("segments of up to %s", formatSize(int64(a.MaxGSO)))
+	}
+	return fmt.Sprintf("%s, MTU %d, %s", name, a.MTU, offload)
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// configureKernel gives the kernel's side of a link its addresses, and sets the
+// device up.
+func configureKernel(device string, addrs []netip.Prefix) error {
+	dev, err := netlink.LinkByName(device)
+	if err != nil {
+		return fmt.Errorf("%s: %w", device, explain(err))
+	}
+	for _, p := range addrs {
+		if err := addAddress(dev, p); err != nil {
+			return fmt.Errorf("address %v on %s: %w", p, device, explain(err))
+		}
+	}
+	if err := netlink.LinkSetUp(dev); err != nil {
+		return fmt.Errorf("set %s up: %w", device, explain(err))
+	}
+	return nil
+}
+
+func addAddress(dev netlink.Link, p netip.Prefix) error {
+	a, err := netlink.ParseAddr(p.String())
+	if err != nil {
+		return err
+	}
+	if p.Addr().Is6() {
+		a.Flags = unix.IFA_F_NODAD // otherwise it cannot be used for a second
+	}
+	return netlink.AddrAdd(dev, a)
+}
+
+// explain adds to an error of the kernel what can be done about it.
+func explain(err error) error {
+	switch {
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		return fmt.Errorf("%w: this needs CAP_NET_ADMIN; run it with sudo, or once: sudo setcap cap_net_admin+ep $(command -v handfast)", err)
+	case errors.Is(err, unix.EEXIST):
+		return fmt.Errorf("%w: somebody has it already", err)
+	case errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
+		return fmt.Errorf("%w: the kernel does not know this kind of device", err)
+	}
+	return err
+}
+
+// overlaps finds an address or a network of this machine that p would clash
+// with.
+func overlaps(p netip.Prefix) error {
+	family := netlink.FAMILY_V4
+	if p.Addr().Is6() {
+		family = netlink.FAMILY_V6
+	}
+	addrs, err := netlink.AddrList(nil, family)
+	if err != nil {
+		return fmt.Errorf("list the addresses of this machine: %w", explain(err))
+	}
+	for _, a := range addrs {
+		ip, ok := netip.AddrFromSlice(a.IP)
+		ones, _ := a.Mask.Size()
+		if other := netip.PrefixFrom(ip.Unmap(), ones); ok && other.Overlaps(p) {
+			return fmt.Errorf("%v overlaps %v, which this machine has on %s; choose another network with --addr and --host-addr",
+				p, other, deviceName(a.LinkIndex))
+		}
+	}
+	return nil
+}
+
+func deviceName(index int) string {
+	dev, err := netlink.LinkByIndex(index)
+	if err != nil {
+		return fmt.Sprintf("device %d", index)
+	}
+	return dev.Attrs().Name
+}

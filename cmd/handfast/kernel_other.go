@@ -1,0 +1,19 @@
+//go:build !linux
+
+package main
+
+import (
+	"errors"
+
+	"github.com/handfast-tcp/handfast/link"
+)
+
+var errLinuxOnly = errors.New("the kernel's side is known for Linux only")
+
+func inside() bool { return false }
+
+func inNamespace() (code int, err error) { return 0, errLinuxOnly }
+
+func newKernelArena(string, *recorder) (*arena, error) { return nil, errLinuxOnly }
+
+func openServeLink(string, prefixes, prefixes) (link.Link, error) { return nil, errLinuxOnly }

@@ -1,0 +1,54 @@
+// Command handfast shows Handfast at work: TCP outside the kernel, spoken to by
+// programs on the kernel's own TCP.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// The exit codes.
+const (
+	exitOK      = 0
+	exitFailure = 1 // what was asked for did not work
+	exitUsage   = 2 // what was asked for makes no sense
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run runs the command line and returns the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	cmd, err := root.ExecuteC()
+	var usage usageError
+	var inner exitError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &inner):
+		return int(inner)
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "handfast: %v\nRun '%s --help' to see what it takes.\n", err, cmd.CommandPath())
+		return exitUsage
+	}
+	fmt.Fprintf(stderr, "handfast: %v\n", err)
+	return exitFailure
+}
+
+// usageError is a command line that makes no sense.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// usagef makes a usageError.
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// exitError ends the program with a code; everything has been said already.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"syscall"
+)
+
+// insideVariable is set in the environment of the program that inNamespace
+// starts.
+const insideVariable = "HANDFAST_NAMESPACE"
+
+// inside reports whether this process has a network namespace of its own.
+func inside() bool { return os.Getenv(insideVariable) != "" }
+
+// inNamespace runs this program once more, with the same command line, in a new
+// network namespace in which it may do everything. The namespace, and all
+// devices in it, goes when the program ends, in whatever way. err says that
+// there can be no such namespace.
+func inNamespace() (code int, err error) {
+	var refused []error
+	for _, flags := range namespaceFlags() {
+		code, err = runIsolated(flags, insideVariable)
+		if err == nil {
+			return code, nil
+		}
+		refused = append(refused, err)
+	}
+	return 0, fmt.Errorf("no network namespace: %w", errors.Join(refused...))
+}
+
+// namespaceFlags returns the ways to a namespace, the best first. An ordinary
+// user may make a network namespace only in a user namespace.
+func namespaceFlags() []uintptr {
+	user := uintptr(syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET)
+	if os.Geteuid() == 0 {
+		return []uintptr{syscall.CLONE_NEWNET, user}
+	}
+	return []uintptr{user}
+}
+
+// runIsolated runs this program in new namespaces, with the variable mark set.
+func runIsolated(flags uintptr, mark string) (code int, err error) {
+	// The child is killed when the thread that started it ends.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Args[0] = os.Args[0]
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Env = append(os.Environ(), mark+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flags, Pdeathsig: syscall.SIGKILL}
+	if flags&syscall.CLONE_NEWUSER != 0 {
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
+	}
+	// A terminal sends its Ctrl-C to both; what is left for us is to wait.
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	stop := make(chan struct{})
+	defer close(stop)
+	go forward(signals, cmd.Process, stop)
+	return exitCode(cmd.Wait())
+}
+
+// forward passes signals on until stop is closed.
+func forward(signals <-chan os.Signal, to *os.Process, stop <-chan struct{}) {
+	for {
+		select {
+		case s := <-signals:
+			to.Signal(s) // it may be gone already
+		case <-stop:
+			return
+		}
+	}
+}
+
+// exitCode is what a shell would say: the code, or 128 and the signal.
+func exitCode(err error) (int, error) {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return exitOK, err
+	}
+	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal()), nil
+	}
+	return exit.ExitCode(), nil
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/handfast-tcp/handfast/trace"
+)
+
+var errDiffer = errors.New("the bytes that arrived are not those that were sent")
+
+// report is what try prints.
+type report struct {
+	*tryOptions
+	arena    *arena
+	recorder *recorder
+	address  string
+	done     []*transfer
+}
+
+func (r *report) printf(format string, args ...any) { fmt.Fprintf(r.stdout, format, args...) }
+
+func (r *report) bold(s string) string {
+	if !r.stdout.color {
+		return s
+	}
+	return "\x1b[1m" + s + "\x1b[0m"
+}
+
+func (r *report) begin() {
+	r.printf("%s\n\n", r.bold("A client on "+r.arena.client+", a server on Handfast"))
+	r.printf("  link      %s\n  server    http://%s\n\n", r.arena.link, r.address)
+}
+
+func (r *report) transfer(t *transfer) {
+	r.done = append(r.done, t)
+	verdict := fmt.Sprintf("SHA-256 equal: %x…", t.sent[:4])
+	if !t.equal() {
+		verdict = fmt.Sprintf("SHA-256 differs: %x… sent, %x… arrived", t.sent[:4], t.received[:4])
+	}
+	r.printf("  %-8s  %s in %.2f s, %s, %s\n", t.name, formatSize(t.bytes), t.took.Seconds(),
+		formatRate(t.bytes, t.took), verdict)
+}
+
+// end draws the connection, sums up, and returns what went wrong.
+func (r *report) end(closing error) error {
+	r.printf("\n%s\n\n", r.bold("The handshake and the close of that connection"))
+	if err := r.ladder(r.stdout); err != nil {
+		return err
+	}
+	r.totals()
+	for _, t := range r.done {
+		if !t.equal() {
+			return errors.Join(errDiffer, closing)
+		}
+	}
+	return closing
+}
+
+// ladder draws the kept part of the connection, in at most 100 columns.
+func (r *report) ladder(w io.Writer) error {
+	width := trace.DefaultWidth
+	if r.stdout.width > 0 {
+		width = min(width, r.stdout.width)
+	}
+	ends := r.recorder.ends()
+	l := trace.Ladder{Left: r.arena.client + "\n" + ends[0], Right: "Handfast\n" + ends[1],
+		Width: width, ASCII: r.ascii, Color: r.stdout.color}
+	if err := l.Write(w, r.recorder.steps()); err != nil {
+		return err
+	}
+	if err := r.recorder.peerProblem(); err != nil {
+		r.printf("\nThe kernel's states are not shown: %v\n", err)
+	}
+	return nil
+}
+
+func (r *report) totals() {
+	var bytes int64
+	var took time.Duration
+	for _, t := range r.done {
+		bytes, took = bytes+t.bytes, took+t.took
+	}
+	sent, received, again := r.recorder.counts()
+	r.printf("\n%s\n\n  %s in %.2f s, %s\n", r.bold("Totals"), formatSize(bytes), took.Seconds(), formatRate(bytes, took))
+	r.printf("  %s segments sent, %s received, %s retransmitted\n", formatCount(sent), formatCount(received), formatCount(again))
+}

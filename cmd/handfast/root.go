@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+const rootHelp = `Handfast is TCP for Go programs, outside the kernel. This command shows it at
+work, against the kernel's own TCP.
+
+Start here; it needs no root where user namespaces are allowed:
+
+  handfast try              a kernel client downloads and uploads 256 MiB through
+                            a server on our TCP; you see the handshake, the
+                            close, and the states of both ends
+
+Then serve files to the programs of this machine (root, or CAP_NET_ADMIN):
+
+  sudo handfast serve DIR   puts 10.77.0.2 on a TUN; then: curl http://10.77.0.2/
+
+Exit codes: 0 done, 1 it did not work, 2 the command line makes no sense.
+NO_COLOR in the environment keeps colours off; a pipe never gets any.`
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "handfast",
+		Short:         "TCP outside the kernel, to see and to use",
+		Long:          rootHelp,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          knownCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SuggestionsMinimumDistance = 2 // letters that may be wrong
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(newTry(), newServe(), newVersion())
+	return root
+}
+
+// knownCommand refuses a word that is no command, and guesses what was meant.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
+		return usagef("there is no command %q; did you mean %q?", args[0], strings.Join(s, `" or "`))
+	}
+	return usagef("there is no command %q", args[0])
+}
+
+// noArguments refuses words after a command that takes none.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("%s takes no argument, but there is %q", cmd.Name(), args[0])
+	}
+	return nil
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version, the Go version and the platform",
+		Args:  noArguments,
+		Run: func(cmd *cobra.Command, _ []string) {
+			fmt.Fprintf(cmd.OutOrStdout(), "handfast %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		},
+	}
+}
+
+// version is the module's as the Go command recorded it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// isolatedVariable says that the tests run in a network namespace of their own.
+const isolatedVariable = "HANDFAST_TEST_NAMESPACE"
+
+// TestMain runs the tests once more in a network namespace, where that is
+// allowed: the scripts make devices and addresses.
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) != "handfast" && os.Getenv(isolatedVariable) == "" {
+		if code, err := isolateTests(); err == nil {
+			os.Exit(code)
+		}
+	}
+	if os.Getenv(isolatedVariable) != "" {
+		raiseLoopback() // a test that needs it says so when it is not there
+	}
+	testscript.Main(m, map[string]func(){"handfast": main})
+}
+
+// The scripts in testdata/cli need nothing; those in testdata/kernel need a
+// network namespace, and perhaps a TUN.
+func TestCommandLine(t *testing.T) { runScripts(t, "testdata/cli") }
+func TestKernel(t *testing.T)      { runScripts(t, "testdata/kernel") }
+
+func runScripts(t *testing.T, dir string) {
+	testscript.Run(t, testscript.Params{
+		Dir:       dir,
+		Condition: condition,
+		Setup:     setup,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"status": status, "wholelife": wholelife, "random": random, "start": start, "signal": sendSignal, "ended": ended,
+		},
+	})
+}
+
+// condition knows [netns] and [tun].
+func condition(c string) (bool, error) {
+	isolated := os.Getenv(isolatedVariable) != ""
+	switch c {
+	case "netns":
+		return isolated, nil
+	case "tun":
+		f, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0)
+		if err == nil {
+			f.Close()
+		}
+		return err == nil && isolated, nil
+	}
+	return false, errors.New("unknown condition " + c)
+}
+
+// setup gives scripts the size of their transfers: HANDFAST_SIZE, or a small one.
+func setup(e *testscript.Env) error {
+	size := os.Getenv("HANDFAST_SIZE")
+	if size == "" {
+		size = "8MiB"
+	}
+	e.Setenv("SIZE", size)
+	e.Values[runningKey{}] = running{}
+	return nil
+}

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"os/signal"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/link"
+)
+
+const serveHelp = `Serves the files of DIR (default: the present directory) over HTTP/1.1 on our
+TCP. It makes a TUN device in the present network namespace: the kernel's side
+of it gets --host-addr, our side answers at --addr, and every program of this
+machine can reach it. This needs CAP_NET_ADMIN.
+
+Ctrl-C drains: no new connection is taken, transfers that run may finish for
+--drain, then the device goes. A second Ctrl-C goes at once.`
+
+type serveOptions struct {
+	dir       string
+	tun       string
+	addrs     prefixes
+	hostAddrs prefixes
+	port      uint16
+	upload    bool
+	drain     time.Duration
+
+	stdout, stderr terminal
+}
+
+func newServe() *cobra.Command {
+	var o serveOptions
+	cmd := &cobra.Command{
+		Use:   "serve [DIR]",
+		Short: "Serve files over our TCP to the programs of this machine",
+		Long:  serveHelp,
+		Example: `  sudo handfast serve ~/public
+  curl http://10.77.0.2/
+  sudo handfast serve --upload /srv/in
+  curl -T file http://10.77.0.2/`,
+		Args: oneDirectory,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.dir = "."
+			if len(args) > 0 {
+				o.dir = args[0]
+			}
+			o.stdout, o.stderr = newTerminal(cmd.OutOrStdout()), newTerminal(cmd.ErrOrStderr())
+			return o.run(cmd.Context())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.tun, "tun", "hf0", "name of the TUN device")
+	f.Var(&o.addrs, "addr", "our address and its network, may be repeated (default 10.77.0.2/24, fd77::2/64)")
+	f.Var(&o.hostAddrs, "host-addr", "address for the kernel's side, may be repeated (default 10.77.0.1/24, fd77::1/64)")
+	f.Uint16Var(&o.port, "port", 80, "TCP port")
+	f.BoolVar(&o.upload, "upload", false, "let clients store files in DIR with PUT")
+	f.DurationVar(&o.drain, "drain", 30*time.Second, "how long connections may take to finish")
+	return cmd
+}
+
+func oneDirectory(_ *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return usagef("serve takes one directory, but there is also %q", args[1])
+	}
+	return nil
+}
+
+// prefixes is a repeatable flag of addresses with their prefix lengths.
+type prefixes []netip.Prefix
+
+// Type names the flag's kind in the help.
+func (*prefixes) Type() string { return "prefix" }
+
+func (p *prefixes) String() string {
+	var s []string
+	for _, x := range *p {
+		s = append(s, x.String())
+	}
+	return strings.Join(s, ",")
+}
+
+// Set adds one or, separated by commas, several.
+func (p *prefixes) Set(text string) error {
+	for _, word := range strings.Split(text, ",") {
+		x, err := netip.ParsePrefix(strings.TrimSpace(word))
+		if err != nil {
+			return fmt.Errorf("%q is no address with a prefix length, such as 10.77.0.2/24", word)
+		}
+		*p = append(*p, x)
+	}
+	return nil
+}
+
+// check sets the defaults and finds what contradicts itself.
+func (o *serveOptions) check() error {
+	if len(o.addrs) == 0 {
+		o.addrs = ourAddrs
+		if len(o.hostAddrs) == 0 {
+			o.hostAddrs = kernelAddrs
+		}
+	}
+	if len(o.hostAddrs) == 0 {
+		return usagef("--addr without --host-addr: the kernel's side needs an address in the same network")
+	}
+	for _, a := range o.addrs {
+		if err := o.checkAddr(a); err != nil {
+			return err
+		}
+	}
+	if o.port == 0 {
+		return usagef("--port 0: choose one from 1 to 65535")
+	}
+	return nil
+}
+
+// checkAddr asks for one of the kernel's addresses in a's network.
+func (o *serveOptions) checkAddr(a netip.Prefix) error {
+	for _, h := range o.hostAddrs {
+		if h.Addr() == a.Addr() {
+			return usagef("--addr and --host-addr are both %v: the two sides need different addresses", a.Addr())
+		}
+		if h.Contains(a.Addr()) && a.Contains(h.Addr()) {
+			return nil
+		}
+	}
+	return usagef("no --host-addr is in the network of --addr %v: the kernel could not reach it", a)
+}
+
+func (o *serveOptions) run(ctx context.Context) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	files, err := newFileServer(o.dir, o.upload)
+	if err != nil {
+		return err
+	}
+	defer files.close()
+	l, err := openServeLink(o.tun, o.addrs, o.hostAddrs)
+	if err != nil {
+		return err
+	}
+	return o.serve(ctx, l, files)
+}
+
+func (o *serveOptions) serve(ctx context.Context, l link.Link, files http.Handler) error {
+	h, err := handfast.New(handfast.Config{})
+	if err == nil {
+		err = h.Attach(l, handfast.LinkOptions{Addresses: o.addrs})
+	}
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	defer h.Close()
+	ln, err := h.Listen("tcp", fmt.Sprintf(":%d", o.port))
+	if err != nil {
+		return err
+	}
+	o.greet()
+	s := newWebServer(files)
+	failed := make(chan error, 1)
+	go func() { failed <- s.web.Serve(lingeringListener{ln, o.drain}) }()
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	select {
+	case err := <-failed:
+		return err
+	case <-h.Done():
+		return h.Err()
+	case <-ctx.Done():
+	}
+	stop() // a second Ctrl-C ends the program
+	return o.shutDown(s)
+}
+
+// greet says where to go.
+func (o *serveOptions) greet() {
+	fmt.Fprintf(o.stdout, "Serving %s on our TCP, by the TUN %s:\n\n", o.dir, o.tun)
+	for _, a := range o.addrs {
+		host := net.JoinHostPort(a.Addr().String(), fmt.Sprint(o.port))
+		if o.port == 80 {
+			host = strings.TrimSuffix(host, ":80")
+		}
+		fmt.Fprintf(o.stdout, "  curl -g http://%s/\n", host)
+	}
+	if o.upload {
+		fmt.Fprintf(o.stdout, "\nPUT stores into %s: curl -T FILE http://…/\n", o.dir)
+	}
+	fmt.Fprintf(o.stdout, "\nCtrl-C ends it.\n")
+}
+
+// shutDown lets the connections finish.
+func (o *serveOptions) shutDown(s *webServer) error {
+	if n := s.busy.Load(); n > 0 {
+		fmt.Fprintf(o.stderr, "\nDraining %d running requests for up to %v; Ctrl-C again goes at once.\n", n, o.drain)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), o.drain)
+	defer cancel()
+	err := s.web.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%d requests were cut off after %v", s.busy.Load(), o.drain)
+	}
+	return err
+}
+
+// webServer is an HTTP server that counts the requests it works on.
+type webServer struct {
+	web  *http.Server
+	busy atomic.Int64
+}
+
+func newWebServer(h http.Handler) *webServer {
+	s := &webServer{}
+	s.web = &http.Server{
+		ReadHeaderTimeout: 30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.busy.Add(1)
+			defer s.busy.Add(-1)
+			h.ServeHTTP(w, r)
+		}),
+	}
+	return s
+}
+
+// lingeringListener makes connections whose Close waits until the peer has
+// everything: the device must not go before.
+type lingeringListener struct {
+	*handfast.TCPListener
+	patience time.Duration
+}
+
+// Accept waits for the next connection.
+func (l lingeringListener) Accept() (net.Conn, error) {
+	c, err := l.AcceptTCP()
+	if err != nil {
+		return nil, err
+	}
+	// A connection that is dead already fails here, and tells its reader why.
+	c.SetLinger(max(1, int(l.patience.Seconds())))
+	return c, nil
+}

@@ -1,0 +1,25 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/handfast-tcp/handfast/link"
+	"github.com/handfast-tcp/handfast/link/tun"
+)
+
+// openServeLink makes the TUN device and gives the kernel's side its addresses.
+func openServeLink(name string, ours, kernels prefixes) (link.Link, error) {
+	for _, p := range append(kernels[:len(kernels):len(kernels)], ours...) {
+		if err := overlaps(p); err != nil {
+			return nil, err
+		}
+	}
+	d, err := tun.Open(tun.Options{Name: name})
+	if err != nil {
+		return nil, err
+	}
+	if err := configureKernel(d.Attributes().Name, kernels); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// terminal is what is known of a stream that people may look at.
+type terminal struct {
+	io.Writer
+	interactive bool
+	color       bool
+	width       int // columns; 0 when it is no terminal
+}
+
+// newTerminal looks at w. Colour follows https://no-color.org.
+func newTerminal(w io.Writer) terminal {
+	t := terminal{Writer: w}
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return t
+	}
+	t.interactive = os.Getenv("TERM") != "dumb"
+	t.color = t.interactive && os.Getenv("NO_COLOR") == ""
+	if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+		t.width = width
+	}
+	return t
+}
+
+// progress shows how far a transfer is: as a bar on a terminal, and elsewhere
+// as a line a second, when it takes more than one.
+type progress struct {
+	name  string
+	total int64
+	out   terminal
+	bar   *progressbar.ProgressBar
+
+	mu    sync.Mutex
+	done  int64
+	shown time.Time
+}
+
+func newProgress(out terminal, name string, total int64) *progress {
+	p := &progress{name: name, total: total, out: out, shown: time.Now()}
+	if out.interactive {
+		p.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(out),
+			progressbar.OptionSetDescription(fmt.Sprintf("%-8s", name)), progressbar.OptionShowBytes(true),
+			progressbar.OptionUseIECUnits(true), progressbar.OptionThrottle(50*time.Millisecond),
+			progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(), progressbar.OptionEnableColorCodes(false))
+	}
+	return p
+}
+
+// Write counts len(b) bytes as done.
+func (p *progress) Write(b []byte) (int, error) {
+	if p.bar != nil {
+		return p.bar.Write(b)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done += int64(len(b))
+	if time.Since(p.shown) >= time.Second && p.done < p.total {
+		p.shown = time.Now()
+		fmt.Fprintf(p.out, "%-8s %3d %%  %s of %s\n", p.name, p.done*100/p.total, formatSize(p.done), formatSize(p.total))
+	}
+	return len(b), nil
+}
+
+// finish removes the bar.
+func (p *progress) finish() {
+	if p.bar != nil {
+		p.bar.Finish() // an error here is a broken terminal: the results come next and will say so
+	}
+}

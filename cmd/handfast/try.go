@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+const tryHelp = `A server on our TCP and a client on the kernel's TCP, in this one process. The
+client downloads random bytes and uploads them again over one connection; both
+ends compute SHA-256. Then the connection's handshake and close are drawn, with
+the states of both ends: ours as the engine reports them, the kernel's as
+sock_diag(7) tells them. Time runs down; a segment's flags are written as
+tcpdump writes them; numbers are relative to each SYN; windows are in bytes.
+
+It all takes place in a network namespace that is made for it and that goes
+with the process: nothing on this machine is changed. Between the two lies
+
+  tun      a TUN device
+  packet   a veth pair, our end read with AF_PACKET: where /dev/net/tun is
+           closed to you
+  memory   a pipe between two hosts of ours: where there is no namespace
+
+and auto takes the first of these that works.`
+
+const tryPort = 80
+
+var linkKinds = []string{"auto", "tun", "packet", "memory"}
+
+type tryOptions struct {
+	size  byteSize
+	link  string
+	ipv6  bool
+	ascii bool
+
+	stdout, stderr terminal
+}
+
+func newTry() *cobra.Command {
+	o := tryOptions{size: 256 << 20}
+	cmd := &cobra.Command{
+		Use:   "try",
+		Short: "Watch a kernel client talk to a server on our TCP; needs no root",
+		Long:  tryHelp,
+		Example: `  handfast try
+  handfast try --ipv6 --size 1GiB
+  handfast try --link memory --size 1MiB`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.stdout, o.stderr = newTerminal(cmd.OutOrStdout()), newTerminal(cmd.ErrOrStderr())
+			return o.run(cmd.Context())
+		},
+	}
+	f := cmd.Flags()
+	f.Var(&o.size, "size", "bytes to transfer in each direction")
+	f.StringVar(&o.link, "link", "auto", "what lies between the two: "+strings.Join(linkKinds, ", "))
+	f.BoolVar(&o.ipv6, "ipv6", false, "over IPv6")
+	f.BoolVar(&o.ascii, "ascii", false, "draw with ASCII characters only")
+	return cmd
+}
+
+func (o *tryOptions) run(ctx context.Context) error {
+	if !slices.Contains(linkKinds, o.link) {
+		return usagef("--link %s: it is one of %s", o.link, strings.Join(linkKinds, ", "))
+	}
+	if o.link != "memory" && !inside() {
+		code, err := inNamespace()
+		if err == nil && code != exitOK {
+			return exitError(code)
+		}
+		if err == nil || o.link != "auto" {
+			return err
+		}
+		o.fallBack(err)
+	}
+	return o.trial(ctx)
+}
+
+// fallBack goes on without the kernel, and says why.
+func (o *tryOptions) fallBack(why error) {
+	o.link = "memory"
+	fmt.Fprintf(o.stderr, "The kernel cannot take part, so both ends are ours, in memory:\n  %s\n\n",
+		strings.ReplaceAll(why.Error(), "\n", "\n  "))
+}
+
+// arena makes the place for the trial, as --link says.
+func (o *tryOptions) arena(r *recorder) (*arena, error) {
+	if o.link != "memory" {
+		a, err := newKernelArena(o.link, r)
+		if err == nil || o.link != "auto" {
+			return a, err
+		}
+		o.fallBack(err)
+	}
+	return newMemoryArena(r)
+}
+
+// trial runs the transfers and prints the report.
+func (o *tryOptions) trial(ctx context.Context) error {
+	r := newRecorder(tryPort)
+	a, err := o.arena(r)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	rep := report{tryOptions: o, arena: a, recorder: r, address: o.address()}
+	rep.begin()
+	s := &randomServer{size: int64(o.size), sums: make(chan sum, 2)}
+	rand.Read(s.seed[:])
+	l, err := a.server.Listen("tcp", fmt.Sprintf(":%d", tryPort))
+	if err != nil {
+		return err
+	}
+	web := &http.Server{Handler: s}
+	go web.Serve(l) // ends when the listener is closed
+	defer web.Close()
+	c := newClient(a.dial, rep.address, s, o.stderr)
+	if err := runBoth(ctx, c, &rep); err != nil {
+		return err
+	}
+	return rep.end(awaitClose(r))
+}
+
+func runBoth(ctx context.Context, c *client, rep *report) error {
+	defer c.close()
+	for _, run := range []func(context.Context) (*transfer, error){c.download, c.upload} {
+		t, err := run(ctx)
+		if err != nil {
+			return err
+		}
+		rep.transfer(t)
+	}
+	return nil
+}
+
+// closeLimit is how long the close of an idle connection may take.
+const closeLimit = 5 * time.Second
+
+func awaitClose(r *recorder) error {
+	select {
+	case <-r.closed:
+		return nil
+	case <-time.After(closeLimit):
+		return fmt.Errorf("the connection is not closed %v after the client closed it", closeLimit)
+	}
+}
+
+// address is the server's.
+func (o *tryOptions) address() string {
+	ip := ourAddrs[0].Addr()
+	if o.ipv6 {
+		ip = ourAddrs[1].Addr()
+	}
+	return net.JoinHostPort(ip.String(), fmt.Sprint(tryPort))
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"net/netip"
+
+	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/link"
+	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// watchedLink is a link that looks at the kernel's side of a connection at the
+// moments when its state changes: just before our host sees a segment that the
+// kernel sent, and just after the kernel was given one of ours. So the states
+// come in their order, without asking all the time.
+type watchedLink struct {
+	link.Link
+	recorder *recorder
+	// state asks the kernel for the state of the socket with these ends.
+	state func(local, remote netip.AddrPort) (tcp.State, error)
+}
+
+// Read reads packets and looks before they are passed on.
+func (w *watchedLink) Read(queue int, batch []*buf.Packet) (int, error) {
+	n, err := w.Link.Read(queue, batch)
+	for _, p := range batch[:max(n, 0)] {
+		if s, ok := w.glance(p); ok && s.dst.Port() == w.recorder.port {
+			w.look(s.src, s.dst)
+		}
+	}
+	return n, err
+}
+
+// Write sends packets and looks when they are there.
+func (w *watchedLink) Write(queue int, batch []*buf.Packet) error {
+	var last segment
+	found := false
+	for _, p := range batch {
+		if s, ok := w.glance(p); ok && s.src.Port() == w.recorder.port {
+			last, found = s, true
+		}
+	}
+	err := w.Link.Write(queue, batch) // the packets are the link's from here on
+	if found {
+		w.look(last.dst, last.src)
+	}
+	return err
+}
+
+func (w *watchedLink) look(local, remote netip.AddrPort) {
+	s, err := w.state(local, remote)
+	if err != nil {
+		w.recorder.peerUnknown(err)
+		return
+	}
+	w.recorder.peer(s, "")
+}
+
+// segment is the little that must be known of one.
+type segment struct {
+	src, dst netip.AddrPort
+	flags    wire.Flags
+}
+
+// glance returns p's segment when it may change a state: with a SYN, a FIN or
+// an RST, or any at all while the kernel's state is on the move.
+func (w *watchedLink) glance(p *buf.Packet) (s segment, ok bool) {
+	b := p.Data
+	if w.Attributes().Medium == link.Ethernet {
+		b = b[min(len(b), 14):]
+	}
+	s, ok = parseSegment(b)
+	return s, ok && (s.flags&(wire.SYN|wire.FIN|wire.RST) != 0 || !w.recorder.peerSettled())
+}
+
+// parseSegment reads an IP packet of which perhaps only the headers are here:
+// the payload of a packet on its way out lies elsewhere.
+func parseSegment(b []byte) (s segment, ok bool) {
+	var src, dst netip.Addr
+	switch {
+	case len(b) >= 20 && b[0]>>4 == 4 && b[9] == 6:
+		src, dst = netip.AddrFrom4([4]byte(b[12:])), netip.AddrFrom4([4]byte(b[16:]))
+		b = b[min(len(b), int(b[0]&15)*4):]
+	case len(b) >= 40 && b[0]>>4 == 6 && b[6] == 6:
+		src, dst = netip.AddrFrom16([16]byte(b[8:])), netip.AddrFrom16([16]byte(b[24:]))
+		b = b[40:]
+	default:
+		return s, false
+	}
+	if len(b) < 14 {
+		return s, false
+	}
+	s.src = netip.AddrPortFrom(src, uint16(b[0])<<8|uint16(b[1]))
+	s.dst = netip.AddrPortFrom(dst, uint16(b[2])<<8|uint16(b[3]))
+	s.flags = wire.Flags(b[13])
+	return s, true
+}
