@@ -10,6 +10,10 @@ import (
 // one are ignored.
 const maxReplies = 256
 
+// maxAnswers bounds the SYN-ACKs without an entry that wait to be sent; more
+// SYNs are dropped, and will be repeated by those that mean it.
+const maxAnswers = 1024
+
 // statelessReply is a RST for a segment that belongs to no connection.
 type statelessReply struct {
 	tuple    wire.Tuple

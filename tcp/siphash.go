@@ -18,8 +18,7 @@ func newSipKey(b [16]byte) sipKey {
 
 // sum is SipHash-2-4 of b: a short-input keyed hash (Aumasson and Bernstein, 2012).
 func (k sipKey) sum(b []byte) uint64 {
-	v := sipState{k.k0 ^ 0x736f6d6570736575, k.k1 ^ 0x646f72616e646f6d,
-		k.k0 ^ 0x6c7967656e657261, k.k1 ^ 0x7465646279746573}
+	v := k.begin()
 	last := uint64(len(b)) << 56
 	for ; len(b) >= 8; b = b[8:] {
 		v.mix(binary.LittleEndian.Uint64(b))
@@ -27,6 +26,16 @@ func (k sipKey) sum(b []byte) uint64 {
 	for i, c := range b {
 		last |= uint64(c) << (8 * i)
 	}
+	return v.end(last)
+}
+
+func (k sipKey) begin() sipState {
+	return sipState{k.k0 ^ 0x736f6d6570736575, k.k1 ^ 0x646f72616e646f6d,
+		k.k0 ^ 0x6c7967656e657261, k.k1 ^ 0x7465646279746573}
+}
+
+// end mixes in the last word, which has the length in its highest byte.
+func (v *sipState) end(last uint64) uint64 {
 	v.mix(last)
 	v.v2 ^= 0xff
 	for range 4 {
@@ -57,23 +66,20 @@ func (v *sipState) round() {
 	v.v2 = bits.RotateLeft64(v.v2, 32)
 }
 
-// hashTuple is the keyed hash of a four-tuple and of what it is for.
-func (k sipKey) hashTuple(t wire.Tuple, purpose byte) uint64 {
-	var b [37]byte
-	copy(b[:], t.Local[:])
-	copy(b[16:], t.Remote[:])
-	binary.BigEndian.PutUint16(b[32:], t.LocalPort)
-	binary.BigEndian.PutUint16(b[34:], t.RemotePort)
-	b[36] = purpose
-	return k.sum(b[:])
+// hashTuple is the keyed hash of a four-tuple and of two numbers more.
+func (k sipKey) hashTuple(t *wire.Tuple, a seq.Num, b uint32) uint64 {
+	v := k.begin()
+	v.mix(binary.LittleEndian.Uint64(t.Local[:8]))
+	v.mix(binary.LittleEndian.Uint64(t.Local[8:]))
+	v.mix(binary.LittleEndian.Uint64(t.Remote[:8]))
+	v.mix(binary.LittleEndian.Uint64(t.Remote[8:]))
+	v.mix(uint64(t.LocalPort) | uint64(t.RemotePort)<<16 | uint64(a)<<32)
+	return v.end(uint64(b) | 44<<56)
 }
 
 // isn is the initial sequence number of RFC 6528 §3: a clock of four
 // microseconds plus a secret number of the four-tuple.
 // https://www.rfc-editor.org/rfc/rfc6528#section-3
-func (k sipKey) isn(now clock.Time, t wire.Tuple) seq.Num {
-	return seq.Num(uint32(int64(now)/4000) + uint32(k.hashTuple(t, 'I')))
+func (k sipKey) isn(now clock.Time, t *wire.Tuple) seq.Num {
+	return seq.Num(uint32(int64(now)/4000) + uint32(k.hashTuple(t, 0, 'I')))
 }
-
-// timestampOffset is where a connection's timestamp clock begins, RFC 7323 §5.4.
-func (k sipKey) timestampOffset(t wire.Tuple) uint32 { return uint32(k.hashTuple(t, 'T')) }
