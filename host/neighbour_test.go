@@ -248,3 +248,36 @@ func TestProbeForOurAddress(t *testing.T) {
 	p.arrive(p.a, packet)
 	p.settle()
 }
+
+// RFC 4861 §7.2.5: what an advertisement does to an entry that is reachable.
+func TestAdvertisementOfKnownNeighbour(t *testing.T) {
+	moved := [6]byte{2, 7, 7, 7, 7, 7}
+	for _, c := range []struct {
+		name   string
+		advert wire.Neighbour
+		hw     [6]byte
+		state  neighbourState
+	}{
+		{"same address", wire.Neighbour{HW: hwB, HasHW: true}, hwB, reachable},
+		{"no address", wire.Neighbour{Override: true}, hwB, reachable},
+		{"other address, not to override", wire.Neighbour{HW: moved, HasHW: true}, hwB, stale},
+		{"other address, to override", wire.Neighbour{HW: moved, HasHW: true, Override: true}, moved, stale},
+	} {
+		p := newPair(t, config{ethernet: true, v6: true})
+		s, client := p.open(p.b, 53, wire.Addr{}, 0), p.open(p.a, 5000, p.addrB, 53)
+		p.send(p.a, client, wire.Addr{}, 0, nil)
+		p.run()
+		p.wantDatagram("b is known", s, p.addrA, 5000, nil)
+
+		m := c.advert
+		m.Type, m.Target = wire.ICMPv6NeighbourAdvert, p.addrB
+		ip := wire.IP{Version: 6, Proto: wire.ProtoICMPv6, TTL: 255, Src: p.addrB, Dst: allNodes6}
+		b := m.Append(nil)
+		put16(b[2:], wire.Checksum(wire.Sum(b, wire.PseudoSum(ip.Src, ip.Dst, ip.Proto, len(b)))))
+		p.arrive(p.a, p.frame(wire.Ethernet{Dst: wire.MulticastHW(allNodes6), Src: moved}, ip, b))
+		if n := p.a.neighbours.list[0]; n.hw != c.hw || n.state != c.state {
+			t.Errorf("%s: %x in state %d, want %x in %d", c.name, n.hw, n.state, c.hw, c.state)
+		}
+		p.settle()
+	}
+}

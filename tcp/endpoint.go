@@ -20,19 +20,19 @@ type Endpoint struct {
 	conns     map[wire.Tuple]*Entry
 	halfOpen  halfOpenCache
 	timeWait  table[timeWait]
-	listeners map[listenKey]*Listener
+	listeners map[uint16][]*Listener
 
 	due     deadlines[*Entry]
 	sending entryQueue           // entries that may have something to send
 	compact ring[wire.Tuple]     // compact connections that owe a segment
-	answers ring[halfOpen]       // SYN-ACKs of which nothing is kept
-	replies ring[statelessReply] // RSTs for connections that do not exist
+	replies ring[statelessReply] // segments of no connection
 	asked   ring[Syn]            // SYNs that wait for a verdict
 	ready   ring[readyItem]
 	alive   *KeepAlive // the last setting, shared by all who have the same
 	cookies cookies
 	attack  attack
-	scratch Conn // a compact connection, expanded
+	scratch Conn   // a compact connection, expanded
+	synAck  Output // what scratch answers a SYN with
 }
 
 // Entry is a connection in an endpoint's table.
@@ -55,10 +55,9 @@ func NewEndpoint(cfg *Config) *Endpoint {
 		cfg:       cfg.withDefaults(),
 		key:       newSipKey(cfg.Secret),
 		conns:     map[wire.Tuple]*Entry{},
-		listeners: map[listenKey]*Listener{},
+		listeners: map[uint16][]*Listener{},
 		timeWait:  newTable(func(w *timeWait) *compact { return &w.compact }),
 		replies:   ring[statelessReply]{limit: maxReplies},
-		answers:   ring[halfOpen]{limit: maxAnswers},
 		cookies:   newCookies(cfg.Secret),
 	}
 	e.halfOpen = halfOpenCache{limit: e.cfg.MaxHalfOpen, flowOf: e.cookies.flow}
@@ -83,7 +82,7 @@ func (e *Endpoint) Receive(now clock.Time, path Path, t wire.Tuple, s *Segment) 
 	e.stats.InSegs++
 	v := e.dispatch(now, path, t, s)
 	if v.Reset {
-		e.reply(now, t, s)
+		e.reply(now, &t, s)
 	}
 	return v.Drop
 }
@@ -99,6 +98,7 @@ func (e *Endpoint) dispatch(now clock.Time, path Path, t wire.Tuple, s *Segment)
 		}
 		en.closed(now, NoFailure, CauseReuse)
 		e.update(now, en)
+		e.remove(en) // at once: the next segment may come before any output
 		return e.arrivedStray(now, path, &t, e.cookies.flow(&t), s, en.snd.nxt)
 	}
 	f := e.cookies.flow(&t)
@@ -218,12 +218,7 @@ const maxBurst = 8
 
 // Output fills out with the next segment to send. False: there is none.
 func (e *Endpoint) Output(now clock.Time, out *Output) bool {
-	if r, ok := e.replies.pop(); ok {
-		r.fill(now, out, e.trace)
-		e.stats.sent(out)
-		return true
-	}
-	if e.outputAnswer(now, out) {
+	if e.outputReply(out) {
 		e.stats.sent(out)
 		return true
 	}

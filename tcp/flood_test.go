@@ -77,7 +77,7 @@ func ackOf(t wire.Tuple, isn seq.Num, synAck wire.TCP) Segment {
 	a := Segment{TCP: wire.TCP{SrcPort: t.RemotePort, DstPort: t.LocalPort, Seq: isn + 1, Ack: synAck.Seq + 1,
 		Flags: wire.ACK, Window: 502}}
 	if synAck.Options.Has(wire.OptTimestamps) {
-		a.Options = wire.Options{Set: wire.OptTimestamps, TSVal: uint32(isn)^0x5555 + 1, TSEcr: synAck.Options.TSVal}
+		a.Options = wire.Options{Set: wire.OptTimestamps, TSVal: uint32(isn) ^ 0x5555 + 1, TSEcr: synAck.Options.TSVal}
 	}
 	return a
 }

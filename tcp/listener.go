@@ -1,6 +1,8 @@
 package tcp
 
 import (
+	"slices"
+
 	"github.com/handfast-tcp/handfast/clock"
 	"github.com/handfast-tcp/handfast/wire"
 )
@@ -21,42 +23,43 @@ type Listener struct {
 // Waiting returns how many connections wait to be accepted.
 func (l *Listener) Waiting() int { return l.waiting }
 
-type listenKey struct {
-	addr wire.Addr
-	port uint16
-}
-
 var anyIPv4 = wire.Addr{10: 0xff, 11: 0xff}
 
 // Listen listens on a port: passive OPEN of RFC 9293 §3.10.1. Up to backlog
 // connections wait for Accept. It fails with ErrInUse.
 func (e *Endpoint) Listen(local wire.Addr, port uint16, backlog int, owner any) (*Listener, error) {
-	key := listenKey{local, port}
-	if e.listeners[key] != nil {
-		return nil, ErrInUse
+	for _, l := range e.listeners[port] {
+		if l.Local == local {
+			return nil, ErrInUse
+		}
 	}
 	l := &Listener{Local: local, Port: port, Backlog: max(backlog, 1), Owner: owner}
-	e.listeners[key] = l
+	e.listeners[port] = append(e.listeners[port], l)
 	return l, nil
 }
 
-// listener finds who listens for t: the exact address first, then every
-// address of the family, then every address; last who listens on every port.
+// listener finds who listens for t: on its port, or else on every port.
 func (e *Endpoint) listener(t *wire.Tuple) *Listener {
-	for _, port := range [2]uint16{t.LocalPort, 0} {
-		if l := e.listeners[listenKey{t.Local, port}]; l != nil {
+	if l := bestListener(e.listeners[t.LocalPort], &t.Local); l != nil {
+		return l
+	}
+	return bestListener(e.listeners[0], &t.Local)
+}
+
+// bestListener returns who listens on the very address, or else on every
+// address of its family, or else on every address.
+func bestListener(all []*Listener, a *wire.Addr) (best *Listener) {
+	for _, l := range all {
+		switch {
+		case l.Local == *a:
 			return l
-		}
-		if t.Local.Is4() {
-			if l := e.listeners[listenKey{anyIPv4, port}]; l != nil {
-				return l
-			}
-		}
-		if l := e.listeners[listenKey{port: port}]; l != nil {
-			return l
+		case l.Local == anyIPv4 && a.Is4():
+			best = l
+		case l.Local == wire.Addr{} && best == nil:
+			best = l
 		}
 	}
-	return nil
+	return best
 }
 
 // CloseListener stops listening: half-open connections are forgotten, and
@@ -68,9 +71,7 @@ func (e *Endpoint) CloseListener(now clock.Time, l *Listener) {
 			k.remove(at)
 		}
 	}
-	if e.listeners[listenKey{l.Local, l.Port}] == l {
-		delete(e.listeners, listenKey{l.Local, l.Port})
-	}
+	e.listeners[l.Port] = slices.DeleteFunc(e.listeners[l.Port], func(o *Listener) bool { return o == l })
 	for en := e.Accept(l); en != nil; en = e.Accept(l) {
 		e.Abort(now, en)
 	}

@@ -52,12 +52,13 @@ func (e *Endpoint) arrivedSyn(now clock.Time, path Path, t *wire.Tuple, f flow, 
 	if c.state != SynReceived {
 		return v
 	}
+	if !l.Ask && !reused && e.cookiesFirst() {
+		return e.answerByCookie(now, c)
+	}
 	h := halfOpen{}
 	c.compactInto(&h)
 	if l.Ask {
 		h.due, h.marks = now.Add(e.cfg.VerdictTimeout), markAsking|markResend
-	} else if !reused && e.cookiesFirst() {
-		return e.answerByCookie(now, &h)
 	}
 	return e.keep(now, f, &h, l)
 }
@@ -67,12 +68,16 @@ func (e *Endpoint) cookiesFirst() bool {
 	return e.cfg.Cookies == CookiesAlways || e.cfg.Cookies == CookiesAuto && e.attack.on
 }
 
-func (e *Endpoint) answerByCookie(now clock.Time, h *halfOpen) Verdict {
-	if !e.answers.push(*h) {
+// answerByCookie sends c's SYN-ACK and forgets c.
+func (e *Endpoint) answerByCookie(now clock.Time, c *Conn) Verdict {
+	if e.replies.n >= maxReplies {
 		e.stats.ListenDrops++
 		return drop(wire.ListenFull)
 	}
+	c.NextSegment(now, &e.synAck)
+	e.replies.push(statelessReply{c.tuple, e.synAck.TCP})
 	e.cookies.needed(now)
+	e.stats.SyncookiesSent++
 	return used
 }
 
@@ -227,17 +232,6 @@ func (e *Endpoint) advanceHalfOpen(now clock.Time) {
 		e.owe(at)
 	}
 	e.attack.watch(now, e.halfOpen.count, e.cfg)
-}
-
-// outputAnswer fills out with a SYN-ACK of which nothing is kept.
-func (e *Endpoint) outputAnswer(now clock.Time, out *Output) bool {
-	h, ok := e.answers.pop()
-	if !ok {
-		return false
-	}
-	c := e.expand(now, e.cookies.flow(&h.tuple), &h, Path{MTU: int(h.mtu)})
-	e.stats.SyncookiesSent++
-	return c.NextSegment(now, out)
 }
 
 // outputCompact fills out with what the next compact connection owes.

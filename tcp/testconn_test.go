@@ -64,6 +64,7 @@ func everywhere(t *testing.T, script func(w world)) {
 // same, and which lives on in the place of the original.
 type testConn struct {
 	world
+	rel     isns // what numbers in scripts are relative to
 	conn    Conn
 	twin    Conn
 	trace   *Trace
@@ -82,7 +83,7 @@ type testConn struct {
 // newConn returns a connection in state CLOSED.
 func (w world) newConn(cfg Config) *testConn {
 	cfg.MSL = msl
-	c := &testConn{world: w, trace: &Trace{}, cfg: cfg.withDefaults(), now: clock.Time(time.Hour),
+	c := &testConn{world: w, rel: w.isns, trace: &Trace{}, cfg: cfg.withDefaults(), now: clock.Time(time.Hour),
 		window: 65535, blocks: map[*buf.Block]bool{}}
 	c.conn.init(c.cfg, w.tuple, w.path, 0, c.trace)
 	c.twin = c.conn.Clone(nil)
@@ -185,14 +186,14 @@ func (c *testConn) next(out *Output) bool {
 	ok := c.conn.NextSegment(c.now, out)
 	var twin Output
 	if also := c.twin.NextSegment(c.now, &twin); also != ok || ok && (twin.TCP != out.TCP || twin.Len != out.Len) {
-		c.fail("the clone sends %s", describe(&twin.TCP, twin.Len, c.isns))
+		c.fail("the clone sends %s", describe(&twin.TCP, twin.Len, c.rel))
 	}
 	for _, v := range twin.Views {
 		v.Release()
 	}
 	c.after()
 	if ok {
-		c.note("> %s", describe(&out.TCP, out.Len, c.isns))
+		c.note("> %s", describe(&out.TCP, out.Len, c.rel))
 		c.checkPayload(out)
 	} else {
 		checkQuiet(c, &c.conn)

@@ -49,7 +49,7 @@ func (c *testConn) receiveBatch(texts ...string) {
 func (c *testConn) arrive(n *Conn, text string, payload []byte) {
 	c.Helper()
 	w := spell(c, text)
-	s := Segment{TCP: w.header(isns{c.peer, c.own}), Len: len(payload)}
+	s := Segment{TCP: w.header(isns{c.rel.peer, c.rel.own}), Len: len(payload)}
 	s.SrcPort, s.DstPort = c.tuple.RemotePort, c.tuple.LocalPort
 	if w.win < 0 {
 		s.Window = uint16(c.window)
@@ -89,11 +89,11 @@ func (c *testConn) reset(s *Segment, v Verdict) {
 		return
 	}
 	e := NewEndpoint(c.cfg)
-	e.reply(c.now, c.tuple, s)
+	e.reply(c.now, &c.tuple, s)
 	out := &Output{}
 	e.Output(c.now, out)
 	if out.Flags.Has(wire.ACK) && out.Seq == 0 {
-		out.Seq = c.own // "<SEQ=0>" is no relative number
+		out.Seq = c.rel.own // "<SEQ=0>" is no relative number
 	}
 	c.answer = out
 }
@@ -106,8 +106,8 @@ func (c *testConn) want(why, text string) {
 	if !ok {
 		c.fail("%s: want %s, got nothing", why, text)
 	}
-	if !w.matches(&out.TCP, out.Len, c.isns) {
-		c.fail("%s:\n\twant %s\n\tgot  %s", why, text, describe(&out.TCP, out.Len, c.isns))
+	if !w.matches(&out.TCP, out.Len, c.rel) {
+		c.fail("%s:\n\twant %s\n\tgot  %s", why, text, describe(&out.TCP, out.Len, c.rel))
 	}
 }
 
@@ -143,7 +143,7 @@ func (c *testConn) flush() (segments, size int) {
 func (c *testConn) noOutput(what string) {
 	c.Helper()
 	if out, ok := c.pull(); ok {
-		c.fail("before %q: unexpected %s", what, describe(&out.TCP, out.Len, c.isns))
+		c.fail("before %q: unexpected %s", what, describe(&out.TCP, out.Len, c.rel))
 	}
 }
 
@@ -284,7 +284,7 @@ func (c *testConn) setNoDelay() {
 func (c *testConn) icmp(e ICMPError) wire.Drop {
 	c.Helper()
 	var d wire.Drop
-	e.Seq += c.own
+	e.Seq += c.rel.own
 	c.step(fmt.Sprintf("ICMP %+v", e), func(n *Conn) { d = n.receiveICMP(c.now, e) })
 	return d
 }

@@ -45,10 +45,7 @@ func (e *Endpoint) Decide(now clock.Time, y Syn, v SynVerdict) bool {
 	}
 	e.halfOpen.remove(at)
 	if v == SynReset {
-		r := statelessReply{tuple: y.Tuple, flags: wire.RST | wire.ACK, ack: y.ISN.Add(1)}
-		if !e.replies.push(r) {
-			e.stats.RepliesDropped++
-		}
+		e.pushReset(now, &y.Tuple, wire.TCP{Flags: wire.RST | wire.ACK, Ack: y.ISN.Add(1)})
 	}
 	return true
 }

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/handfast-tcp/handfast/link"
 )
 
 // explainOpen says what to do when /dev/net/tun does not open.
@@ -32,8 +34,19 @@ func explain(name string, err error) error {
 	return fmt.Errorf("tun: attach to %s: %w", name, err)
 }
 
-// gone is the error of a device that somebody removed. Whatever the kernel says
-// to a read (EFAULT while it goes, EBADFD afterwards), the way out is the same.
-func (d *Device) gone(err error) error {
-	return fmt.Errorf("tun %s is gone: somebody removed the device; open it again: %w", d.attributes.Name, err)
+// failure is what a Read or Write returns when the poller said polling and the
+// kernel said call; nil when both are.
+//
+// Apart from Close there is one reason: somebody removed the device. The poller
+// then sees an error state, a read EFAULT while it goes, and later EBADFD.
+func (d *Device) failure(polling, call error) error {
+	switch {
+	case d.closed.Load():
+		return link.ErrClosed
+	case polling != nil:
+		call = unix.EBADFD
+	case call == nil:
+		return nil
+	}
+	return fmt.Errorf("tun %s is gone: somebody removed the device; open it again: %w", d.attributes.Name, call)
 }

@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast-tcp/handfast/buf"
-	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/offload"
 )
 
@@ -53,15 +52,11 @@ func (q *queue) read(batch []*buf.Packet) (int, error) {
 	q.in, q.got, q.readError = batch, 0, nil
 	err := q.conn.Read(q.drain)
 	q.in = nil
-	switch {
-	case q.got > 0:
+	if q.got > 0 {
 		return q.got, nil
-	case q.readError != nil && !q.device.closed.Load():
-		return 0, q.readError
-	case err != nil:
-		q.dropSpare()
 	}
-	return 0, link.ErrClosed
+	q.dropSpare()
+	return 0, q.device.failure(err, q.readError)
 }
 
 // drainReady reads what is there. It returns false when that is nothing, and
@@ -73,7 +68,7 @@ func (q *queue) drainReady(fd uintptr) bool {
 		case unix.EAGAIN:
 			return q.got > 0
 		default:
-			q.readError = q.device.gone(err)
+			q.readError = err
 			return true
 		}
 	}
@@ -128,10 +123,7 @@ func (q *queue) write(batch []*buf.Packet) error {
 		p.Release()
 		batch[i] = nil
 	}
-	if err != nil || q.device.closed.Load() {
-		return link.ErrClosed
-	}
-	return q.writeError
+	return q.device.failure(err, q.writeError)
 }
 
 // sendAll writes all of q.out. It never waits: what the kernel does not take
@@ -141,7 +133,7 @@ func (q *queue) sendAll(fd uintptr) bool {
 		switch err := q.sendOne(fd, p); err {
 		case 0:
 		case unix.EBADFD:
-			q.writeError = q.device.gone(err)
+			q.writeError = err
 			return true
 		default:
 			q.device.drops.Write.Add(1)

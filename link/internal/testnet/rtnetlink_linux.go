@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"runtime"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -40,6 +41,15 @@ func (m message) nest(kind uint16, inner message) message { return m.attribute(k
 // send asks the kernel and fails the test when it refuses.
 func (m message) send(t testing.TB) {
 	t.Helper()
+	answer := m.ask(t)
+	if code := int32(binary.NativeEndian.Uint32(answer)); code != 0 {
+		t.Fatalf("netlink: %v", unix.Errno(-code))
+	}
+}
+
+// ask sends the request and returns the body of the first answer.
+func (m message) ask(t testing.TB) []byte {
+	t.Helper()
 	binary.NativeEndian.PutUint32(m, uint32(len(m)))
 	s, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err != nil {
@@ -51,12 +61,10 @@ func (m message) send(t testing.TB) {
 	}
 	answer := make([]byte, 4096)
 	n, _, err := unix.Recvfrom(s, answer, 0)
-	if err != nil || n < unix.SizeofNlMsghdr+4 {
+	if err != nil || n < unix.SizeofNlMsghdr+unix.SizeofRtMsg {
 		t.Fatalf("netlink: answer of %d bytes, %v", n, err)
 	}
-	if code := int32(binary.NativeEndian.Uint32(answer[unix.SizeofNlMsghdr:])); code != 0 {
-		t.Fatalf("netlink: %v", unix.Errno(-code))
-	}
+	return answer[unix.SizeofNlMsghdr:n]
 }
 
 // linkBody is a struct ifinfomsg.
@@ -123,6 +131,19 @@ func Address(t testing.TB, name string, p netip.Prefix) {
 	address := p.Addr().AsSlice()
 	newMessage(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, body...).
 		attribute(unix.IFA_LOCAL, address).attribute(unix.IFA_ADDRESS, address).send(t)
+	for !isLocal(t, family, address) {
+		runtime.Gosched() // the kernel enters an IPv6 address into its routes later, in a worker
+	}
+}
+
+// isLocal reports whether the kernel takes packets to address for its own.
+func isLocal(t testing.TB, family byte, address []byte) bool {
+	t.Helper()
+	body := make([]byte, unix.SizeofRtMsg)
+	body[0], body[1] = family, byte(len(address)*8)
+	answer := newMessage(unix.RTM_GETROUTE, 0, body...).attribute(unix.RTA_DST, address).ask(t)
+	const typeField = 7 // of struct rtmsg
+	return answer[typeField] == unix.RTN_LOCAL
 }
 
 // Neighbour tells the kernel the hardware address of a, so that it need not ask.
