@@ -6,73 +6,22 @@ import (
 	"github.com/handfast-tcp/handfast/wire"
 )
 
-// A connection that waits for the last ACK of its handshake, or out its
-// TIME-WAIT, is kept in a compact form: a small value without a pointer. When
-// a segment or a timer concerns it, it is expanded into a whole Conn, which
-// does what any Conn does, and what comes out is made compact again. So there
-// is one set of rules, and half-open connections are cheap.
-
-// compact is what the two forms share.
+// compact is what a table keeps of every entry.
 type compact struct {
 	due       clock.Time // when its timer fires
 	armed     clock.Time // the time of its item in the heap
 	challenge clock.Time
-	irs       seq.Num // half-open: IRS; TIME-WAIT: RCV.NXT
-	iss       seq.Num // half-open: ISS; TIME-WAIT: SND.NXT
+	irs       seq.Num // RCV.NXT
+	iss       seq.Num // SND.NXT
 	tsRecent  uint32
-	window    uint16 // half-open: the peer's; TIME-WAIT: ours, as in the field
+	window    uint16 // ours, as in the field
 	mtu       uint16
 	owes      owes
 	opts      connFlags
 	tsOn      bool
 }
 
-// halfOpen is a connection in SYN-RECEIVED that a SYN from outside opened.
-type halfOpen struct {
-	compact
-	sent    clock.Time // when the SYN-ACK went out, for the round trip
-	peerMSS uint16
-	shift   uint8
-	retries uint8
-	resend  bool // the SYN-ACK is to be sent
-}
-
-func (c *Conn) compactHalfOpen() halfOpen {
-	return halfOpen{
-		compact: compact{
-			due: c.timers[TimerRetransmit], challenge: c.live.challenge, irs: c.rcv.irs, iss: c.snd.iss,
-			tsRecent: c.ts.recent, window: uint16(c.snd.wnd), mtu: c.rcv.mtu, owes: c.owes, opts: c.opts, tsOn: c.ts.on,
-		},
-		sent: c.rtt.start, peerMSS: c.snd.peer, shift: c.snd.shift, retries: c.live.retries,
-		resend: c.snd.resend == c.snd.iss,
-	}
-}
-
-// expandHalfOpen makes c the connection that h is the compact form of.
-func (c *Conn) expandHalfOpen(now clock.Time, h *halfOpen) {
-	c.startSending(now, h.iss)
-	c.state = SynReceived
-	c.opts, c.owes = h.opts, h.owes
-	c.rcv.irs, c.rcv.nxt, c.rcv.acked = h.irs, h.irs.Add(1), h.irs.Add(1)
-	c.rcv.edge = c.rcv.nxt.Add(seq.Size(min(c.rcv.limit, 0xffff)))
-	if !c.is(scaling) {
-		c.rcv.shift = 0
-	}
-	c.snd.nxt = h.iss.Add(1)
-	if !h.resend {
-		c.snd.resend = c.snd.nxt
-	}
-	c.snd.wnd, c.snd.maxWnd, c.snd.wl1 = seq.Size(h.window), seq.Size(h.window), h.irs
-	c.snd.peer, c.snd.shift = h.peerMSS, h.shift
-	c.ts.on = h.tsOn
-	c.ts.remember(now, h.tsRecent)
-	c.timers[TimerRetransmit] = h.due
-	c.live.challenge, c.live.retries = h.challenge, h.retries
-	c.rtt.seq, c.rtt.start, c.rtt.backoff = c.snd.nxt, h.sent, h.retries
-	c.updateMSS()
-}
-
-// timeWait is a connection in TIME-WAIT whose program has gone.
+// timeWait is the compact form of a connection in TIME-WAIT whose program has gone.
 type timeWait struct {
 	compact
 	tsAt     clock.Time

@@ -27,7 +27,15 @@ type Config struct {
 	UserTimeout   time.Duration // unacknowledged data: default 15 min
 	FinWait2      time.Duration // how long a closed program's FIN-WAIT-2 lasts; default 60 s
 
-	MaxHalfOpen int // half-open entries; default 4096
+	// The four measures against SYN floods: a larger queue, fewer SYN-ACKs
+	// (SynAckRetries), cookies, and the attack mode.
+	MaxHalfOpen int        // half-open entries of 96 bytes; default 4096
+	Cookies     CookieMode // default CookiesAuto
+	AttackEnter int        // half-open entries that mean an attack; default half of MaxHalfOpen
+	AttackLeave int        // below this it is over; default a quarter of MaxHalfOpen
+	// VerdictTimeout is how long a SYN waits for Decide; default 30 s.
+	VerdictTimeout time.Duration
+
 	MaxTimeWait int // TIME-WAIT entries; the oldest goes first; default 65536
 
 	NoTimestamps  bool // do not offer RFC 7323 timestamps

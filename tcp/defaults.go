@@ -29,6 +29,10 @@ func (cfg Config) withDefaults() *Config {
 	defaultTo(&cfg.UserTimeout, 15*time.Minute)
 	defaultTo(&cfg.FinWait2, time.Minute)
 	defaultTo(&cfg.MaxHalfOpen, 4096)
+	defaultTo(&cfg.AttackEnter, cfg.MaxHalfOpen/2)
+	defaultTo(&cfg.AttackLeave, cfg.MaxHalfOpen/4)
+	defaultTo(&cfg.VerdictTimeout, 30*time.Second)
+	cfg.SynAckRetries = min(cfg.SynAckRetries, maxRetries)
 	defaultTo(&cfg.MaxTimeWait, 65536)
 	if cfg.NewController == nil {
 		cfg.NewController = func(mss int) cc.Controller { return cc.NewReno(mss) }

@@ -2,7 +2,6 @@ package tcp
 
 import (
 	"github.com/handfast-tcp/handfast/clock"
-	"github.com/handfast-tcp/handfast/seq"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
@@ -19,17 +18,21 @@ type Endpoint struct {
 	stats Counters
 
 	conns     map[wire.Tuple]*Entry
-	halfOpen  table[halfOpen]
+	halfOpen  halfOpenCache
 	timeWait  table[timeWait]
-	listeners map[listenKey]*Listener
+	listeners map[uint16][]*Listener
 
 	due     deadlines[*Entry]
 	sending entryQueue           // entries that may have something to send
 	compact ring[wire.Tuple]     // compact connections that owe a segment
-	replies ring[statelessReply] // answers for connections that do not exist
+	replies ring[statelessReply] // segments of no connection
+	asked   ring[Syn]            // SYNs that wait for a verdict
 	ready   ring[readyItem]
 	alive   *KeepAlive // the last setting, shared by all who have the same
-	scratch Conn       // a compact connection, expanded
+	cookies cookies
+	attack  attack
+	scratch Conn   // a compact connection, expanded
+	synAck  Output // what scratch answers a SYN with
 }
 
 // Entry is a connection in an endpoint's table.
@@ -52,12 +55,12 @@ func NewEndpoint(cfg *Config) *Endpoint {
 		cfg:       cfg.withDefaults(),
 		key:       newSipKey(cfg.Secret),
 		conns:     map[wire.Tuple]*Entry{},
-		listeners: map[listenKey]*Listener{},
-		halfOpen:  newTable(func(h *halfOpen) *compact { return &h.compact }),
+		listeners: map[uint16][]*Listener{},
 		timeWait:  newTable(func(w *timeWait) *compact { return &w.compact }),
 		replies:   ring[statelessReply]{limit: maxReplies},
-		compact:   ring[wire.Tuple]{limit: 1 << 16},
+		cookies:   newCookies(cfg.Secret),
 	}
+	e.halfOpen = halfOpenCache{limit: e.cfg.MaxHalfOpen, flowOf: e.cookies.flow}
 	return e
 }
 
@@ -65,14 +68,13 @@ func NewEndpoint(cfg *Config) *Endpoint {
 func (e *Endpoint) SetTrace(t *Trace) { e.trace = t }
 
 // Len returns how many connections there are, half-open and TIME-WAIT ones included.
-func (e *Endpoint) Len() int { return len(e.conns) + len(e.halfOpen.entries) + len(e.timeWait.entries) }
+func (e *Endpoint) Len() int { return len(e.conns) + e.halfOpen.count + len(e.timeWait.entries) }
 
 // InUse reports whether a connection with this four-tuple exists.
 func (e *Endpoint) InUse(t wire.Tuple) bool {
 	_, open := e.conns[t]
-	_, half := e.halfOpen.entries[t]
 	_, wait := e.timeWait.entries[t]
-	return open || half || wait
+	return open || wait || e.halfOpen.find(e.cookies.flow(&t), &t) >= 0
 }
 
 // Receive takes a segment that arrived for t, named from our side.
@@ -80,7 +82,7 @@ func (e *Endpoint) Receive(now clock.Time, path Path, t wire.Tuple, s *Segment) 
 	e.stats.InSegs++
 	v := e.dispatch(now, path, t, s)
 	if v.Reset {
-		e.reply(now, t, s)
+		e.reply(now, &t, s)
 	}
 	return v.Drop
 }
@@ -97,15 +99,16 @@ func (e *Endpoint) dispatch(now clock.Time, path Path, t wire.Tuple, s *Segment)
 		en.closed(now, NoFailure, CauseReuse)
 		e.update(now, en)
 		e.remove(en) // at once: the next segment may come before any output
-		return e.arrivedSyn(now, path, t, s, en.snd.nxt)
+		return e.arrivedStray(now, path, &t, e.cookies.flow(&t), s, en.snd.nxt)
 	}
-	if h, ok := e.halfOpen.entries[t]; ok {
-		return e.arrivedHalfOpen(now, path, t, &h, s)
+	f := e.cookies.flow(&t)
+	if at := e.halfOpen.find(f, &t); at >= 0 {
+		return e.arrivedHalfOpen(now, path, f, &e.halfOpen.slots[at], at, s)
 	}
 	if w, ok := e.timeWait.entries[t]; ok {
-		return e.arrivedTimeWait(now, path, t, &w, s)
+		return e.arrivedTimeWait(now, path, &t, f, &w, s)
 	}
-	return e.arrivedSyn(now, path, t, s, 0)
+	return e.arrivedStray(now, path, &t, f, s, 0)
 }
 
 // ReceiveICMP takes an ICMP error that quotes a segment of t.
@@ -126,8 +129,8 @@ func (e *Endpoint) Connect(now clock.Time, path Path, t wire.Tuple, owner any) (
 		return nil, ErrInUse
 	}
 	en := &Entry{Owner: owner, armed: clock.Never}
-	en.init(e.cfg, t, path, e.key.timestampOffset(t), e.trace)
-	en.openActive(now, e.key.isn(now, t))
+	en.init(e.cfg, t, path, e.cookies.flow(&t).tsOffset, e.trace)
+	en.openActive(now, e.key.isn(now, &t))
 	e.conns[t] = en
 	e.stats.ActiveOpens++
 	e.update(now, en)
@@ -147,8 +150,8 @@ func (e *Endpoint) All(yield func(*Entry) bool) {
 // Compact calls yield for every half-open connection and every TIME-WAIT one
 // whose program has gone.
 func (e *Endpoint) Compact(yield func(wire.Tuple, State) bool) {
-	for t := range e.halfOpen.entries {
-		if !yield(t, SynReceived) {
+	for at, tag := range e.halfOpen.tags {
+		if tag != 0 && !yield(e.halfOpen.slots[at].tuple, SynReceived) {
 			return
 		}
 	}
@@ -161,7 +164,7 @@ func (e *Endpoint) Compact(yield func(wire.Tuple, State) bool) {
 
 // Deadline returns when Advance is wanted next.
 func (e *Endpoint) Deadline() clock.Time {
-	return min(e.due.next(), e.halfOpen.due.next(), e.timeWait.due.next())
+	return min(e.due.next(), e.halfOpen.next(), e.timeWait.due.next())
 }
 
 // Advance lets time pass: timers that are due fire.
@@ -215,8 +218,7 @@ const maxBurst = 8
 
 // Output fills out with the next segment to send. False: there is none.
 func (e *Endpoint) Output(now clock.Time, out *Output) bool {
-	if r, ok := e.replies.pop(); ok {
-		r.fill(now, out, e.trace)
+	if e.outputReply(out) {
 		e.stats.sent(out)
 		return true
 	}
@@ -284,7 +286,7 @@ type readyItem struct {
 // that may take its place: RFC 6191, and RFC 9293 §3.10.7.4 (MAY-2).
 // https://www.rfc-editor.org/rfc/rfc6191#section-2
 func (e *Endpoint) reopens(now clock.Time, c *Conn, s *Segment) bool {
-	if s.Flags&(wire.SYN|wire.ACK|wire.RST|wire.FIN) != wire.SYN || e.listener(c.tuple) == nil {
+	if s.Flags&(wire.SYN|wire.ACK|wire.RST|wire.FIN) != wire.SYN || e.listener(&c.tuple) == nil {
 		return false
 	}
 	if c.ts.on && s.Options.Has(wire.OptTimestamps) {
@@ -293,14 +295,4 @@ func (e *Endpoint) reopens(now clock.Time, c *Conn, s *Segment) bool {
 		}
 	}
 	return c.rcv.nxt.Less(s.Seq)
-}
-
-// newISN returns an initial sequence number for t, beyond what the previous
-// connection of the same four-tuple used, if there was one.
-func (e *Endpoint) newISN(now clock.Time, t wire.Tuple, beyond seq.Num) seq.Num {
-	iss := e.key.isn(now, t)
-	if beyond != 0 && iss.LessEq(beyond) {
-		return beyond.Add(1 << 17)
-	}
-	return iss
 }

@@ -2,42 +2,48 @@ package tcp
 
 import (
 	"github.com/handfast-tcp/handfast/clock"
-	"github.com/handfast-tcp/handfast/seq"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
-// maxReplies bounds the RSTs that wait to be sent; more segments that deserve
-// one are ignored.
-const maxReplies = 256
+// maxReplies bounds the segments of no connection that wait to be sent. More
+// segments that deserve a RST are ignored, and more SYNs that would be answered
+// by a cookie are dropped: who means it tries again.
+const maxReplies = 1024
 
-// statelessReply is a RST for a segment that belongs to no connection.
+// statelessReply is a segment that no connection sends: the RST for a segment
+// that belongs to none, or a SYN-ACK of which nothing is kept.
 type statelessReply struct {
-	tuple    wire.Tuple
-	seq, ack seq.Num
-	flags    wire.Flags
+	tuple wire.Tuple
+	tcp   wire.TCP
 }
 
 // reply answers s with a RST, RFC 9293 §3.10.7.1: with the sequence number that
 // its ACK asks for, or else with an ACK of all that it occupies.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.1
-func (e *Endpoint) reply(now clock.Time, t wire.Tuple, s *Segment) {
-	r := statelessReply{tuple: t, flags: wire.RST}
+func (e *Endpoint) reply(now clock.Time, t *wire.Tuple, s *Segment) {
+	r := wire.TCP{Flags: wire.RST}
 	if s.Flags.Has(wire.ACK) {
-		r.seq = s.Ack
+		r.Seq = s.Ack
 	} else {
-		r.flags |= wire.ACK
-		r.ack = s.Seq.Add(s.SeqLen())
+		r.Flags |= wire.ACK
+		r.Ack = s.Seq.Add(s.SeqLen())
 	}
-	if !e.replies.push(r) {
-		e.stats.RepliesDropped++
-	}
+	e.pushReset(now, t, r)
 }
 
-func (r *statelessReply) fill(now clock.Time, out *Output, t *Trace) {
-	out.Tuple, out.GSOSize, out.Len, out.Views, out.again = r.tuple, 0, 0, nil, false
-	out.TCP = wire.TCP{SrcPort: r.tuple.LocalPort, DstPort: r.tuple.RemotePort,
-		Seq: r.seq, Ack: r.ack, Flags: r.flags}
-	if t != nil {
-		t.add(Event{Time: now, Kind: SegmentSent, Tuple: r.tuple, Segment: out.TCP})
+func (e *Endpoint) pushReset(now clock.Time, t *wire.Tuple, r wire.TCP) {
+	r.SrcPort, r.DstPort = t.LocalPort, t.RemotePort
+	if !e.replies.push(statelessReply{*t, r}) {
+		e.stats.RepliesDropped++
+		return
 	}
+	e.trace.add(Event{Time: now, Kind: SegmentSent, Tuple: *t, Segment: r})
+}
+
+func (e *Endpoint) outputReply(out *Output) bool {
+	r, ok := e.replies.pop()
+	if ok {
+		*out = Output{Tuple: r.tuple, Segment: Segment{TCP: r.tcp}}
+	}
+	return ok
 }

@@ -54,6 +54,9 @@ func (c *Conn) buildSyn(now clock.Time, out *Output) bool {
 		c.ackSent()
 	}
 	c.addTimestamp(now, out, !answer && !c.cfg.NoTimestamps)
+	if c.is(passive) && c.ts.on {
+		out.Options.TSVal = cookieTimestamp(out.Options.TSVal, c.offered().options)
+	}
 	out.Window = c.offerSyn()
 	c.sent(now, out, c.snd.iss.Add(1))
 	return true

@@ -18,62 +18,67 @@ func newSipKey(b [16]byte) sipKey {
 
 // sum is SipHash-2-4 of b: a short-input keyed hash (Aumasson and Bernstein, 2012).
 func (k sipKey) sum(b []byte) uint64 {
-	v := sipState{k.k0 ^ 0x736f6d6570736575, k.k1 ^ 0x646f72616e646f6d,
-		k.k0 ^ 0x6c7967656e657261, k.k1 ^ 0x7465646279746573}
+	v := k.begin()
 	last := uint64(len(b)) << 56
 	for ; len(b) >= 8; b = b[8:] {
-		v.mix(binary.LittleEndian.Uint64(b))
+		v = v.mix(binary.LittleEndian.Uint64(b))
 	}
 	for i, c := range b {
 		last |= uint64(c) << (8 * i)
 	}
-	v.mix(last)
+	return v.end(last)
+}
+
+// hashTuple is the keyed hash of a four-tuple and of two numbers more.
+func (k sipKey) hashTuple(t *wire.Tuple, a seq.Num, b uint32) uint64 {
+	v := k.begin()
+	v = v.mix(binary.LittleEndian.Uint64(t.Local[:8]))
+	v = v.mix(binary.LittleEndian.Uint64(t.Local[8:]))
+	v = v.mix(binary.LittleEndian.Uint64(t.Remote[:8]))
+	v = v.mix(binary.LittleEndian.Uint64(t.Remote[8:]))
+	v = v.mix(uint64(t.LocalPort) | uint64(t.RemotePort)<<16 | uint64(a)<<32)
+	return v.end(uint64(b) | 44<<56)
+}
+
+// sipState is passed by value, so that it stays in registers.
+type sipState struct{ v0, v1, v2, v3 uint64 }
+
+func (k sipKey) begin() sipState {
+	return sipState{k.k0 ^ 0x736f6d6570736575, k.k1 ^ 0x646f72616e646f6d,
+		k.k0 ^ 0x6c7967656e657261, k.k1 ^ 0x7465646279746573}
+}
+
+func (v sipState) mix(m uint64) sipState {
+	v.v3 ^= m
+	v = v.round().round()
+	v.v0 ^= m
+	return v
+}
+
+// end mixes in the last word, which has the length in its highest byte.
+func (v sipState) end(last uint64) uint64 {
+	v = v.mix(last)
 	v.v2 ^= 0xff
-	for range 4 {
-		v.round()
-	}
+	v = v.round().round().round().round()
 	return v.v0 ^ v.v1 ^ v.v2 ^ v.v3
 }
 
-type sipState struct{ v0, v1, v2, v3 uint64 }
-
-func (v *sipState) mix(m uint64) {
-	v.v3 ^= m
-	v.round()
-	v.round()
-	v.v0 ^= m
-}
-
-func (v *sipState) round() {
+func (v sipState) round() sipState {
 	v.v0 += v.v1
-	v.v1 = bits.RotateLeft64(v.v1, 13) ^ v.v0
-	v.v0 = bits.RotateLeft64(v.v0, 32)
 	v.v2 += v.v3
+	v.v1 = bits.RotateLeft64(v.v1, 13) ^ v.v0
 	v.v3 = bits.RotateLeft64(v.v3, 16) ^ v.v2
-	v.v0 += v.v3
-	v.v3 = bits.RotateLeft64(v.v3, 21) ^ v.v0
+	v.v0 = bits.RotateLeft64(v.v0, 32) + v.v3
 	v.v2 += v.v1
+	v.v3 = bits.RotateLeft64(v.v3, 21) ^ v.v0
 	v.v1 = bits.RotateLeft64(v.v1, 17) ^ v.v2
 	v.v2 = bits.RotateLeft64(v.v2, 32)
-}
-
-// hashTuple is the keyed hash of a four-tuple and of what it is for.
-func (k sipKey) hashTuple(t wire.Tuple, purpose byte) uint64 {
-	var b [37]byte
-	copy(b[:], t.Local[:])
-	copy(b[16:], t.Remote[:])
-	binary.BigEndian.PutUint16(b[32:], t.LocalPort)
-	binary.BigEndian.PutUint16(b[34:], t.RemotePort)
-	b[36] = purpose
-	return k.sum(b[:])
+	return v
 }
 
 // isn is the initial sequence number of RFC 6528 §3: a clock of four
 // microseconds plus a secret number of the four-tuple.
 // https://www.rfc-editor.org/rfc/rfc6528#section-3
-func (k sipKey) isn(now clock.Time, t wire.Tuple) seq.Num {
-	return seq.Num(uint32(int64(now)/4000) + uint32(k.hashTuple(t, 'I')))
+func (k sipKey) isn(now clock.Time, t *wire.Tuple) seq.Num {
+	return seq.Num(uint32(int64(now)/4000) + uint32(k.hashTuple(t, 0, 'I')))
 }
-
-// timestampOffset is where a connection's timestamp clock begins, RFC 7323 §5.4.
-func (k sipKey) timestampOffset(t wire.Tuple) uint32 { return uint32(k.hashTuple(t, 'T')) }

@@ -89,7 +89,7 @@ func (c *testConn) reset(s *Segment, v Verdict) {
 		return
 	}
 	e := NewEndpoint(c.cfg)
-	e.reply(c.now, c.tuple, s)
+	e.reply(c.now, &c.tuple, s)
 	out := &Output{}
 	e.Output(c.now, out)
 	if out.Flags.Has(wire.ACK) && out.Seq == 0 {

@@ -27,29 +27,29 @@ func (e *Endpoint) dropOldestTimeWait() {
 }
 
 // arrivedTimeWait meets a segment for a connection in TIME-WAIT.
-func (e *Endpoint) arrivedTimeWait(now clock.Time, path Path, t wire.Tuple, w *timeWait, s *Segment) Verdict {
-	c := e.expandWaiting(now, t, w)
+func (e *Endpoint) arrivedTimeWait(now clock.Time, path Path, t *wire.Tuple, f flow, w *timeWait, s *Segment) Verdict {
+	c := e.expandWaiting(now, t, f, w)
 	if e.reopens(now, c, s) {
 		last := c.snd.nxt
 		c.closed(now, NoFailure, CauseReuse)
-		delete(e.timeWait.entries, t)
-		return e.arrivedSyn(now, path, t, s, last)
+		delete(e.timeWait.entries, *t)
+		return e.arrivedStray(now, path, t, f, s, last)
 	}
 	v := c.Receive(now, path, s)
 	if c.state != TimeWait {
-		delete(e.timeWait.entries, t)
+		delete(e.timeWait.entries, *t)
 		return v
 	}
-	e.timeWait.put(t, c.compactTimeWait())
+	e.timeWait.put(*t, c.compactTimeWait())
 	if c.owes != 0 {
-		e.compact.push(t)
+		e.compact.push(*t)
 	}
 	return v
 }
 
-func (e *Endpoint) expandWaiting(now clock.Time, t wire.Tuple, w *timeWait) *Conn {
+func (e *Endpoint) expandWaiting(now clock.Time, t *wire.Tuple, f flow, w *timeWait) *Conn {
 	c := &e.scratch
-	c.init(e.cfg, t, Path{MTU: int(w.mtu)}, e.key.timestampOffset(t), e.trace)
+	c.init(e.cfg, *t, Path{MTU: int(w.mtu)}, f.tsOffset, e.trace)
 	c.expandTimeWait(now, w)
 	return c
 }
@@ -57,7 +57,7 @@ func (e *Endpoint) expandWaiting(now clock.Time, t wire.Tuple, w *timeWait) *Con
 // advanceTimeWait ends the waits that lasted 2MSL.
 func (e *Endpoint) advanceTimeWait(now clock.Time) {
 	for t, w, ok := e.timeWait.expired(now); ok; t, w, ok = e.timeWait.expired(now) {
-		e.expandWaiting(now, t, &w).Advance(now)
+		e.expandWaiting(now, &t, e.cookies.flow(&t), &w).Advance(now)
 		delete(e.timeWait.entries, t)
 	}
 }

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 )
@@ -16,8 +17,8 @@ func AddrFrom(a netip.Addr) Addr { return Addr(a.As16()) }
 func (a Addr) Netip() netip.Addr { return netip.AddrFrom16(a).Unmap() }
 
 // Is4 reports whether a is an IPv4 address.
-func (a Addr) Is4() bool {
-	return a[0]|a[1]|a[2]|a[3]|a[4]|a[5]|a[6]|a[7]|a[8]|a[9] == 0 && a[10]&a[11] == 0xff
+func (a *Addr) Is4() bool {
+	return binary.BigEndian.Uint64(a[:8]) == 0 && binary.BigEndian.Uint32(a[8:12]) == 0xffff
 }
 
 func (a Addr) String() string { return a.Netip().String() }

@@ -1,0 +1,229 @@
+package tcp
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/seq"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// Every initial sequence number that we answer a SYN with is a cookie
+// (RFC 4987 §3.6): it says, under a keyed hash, what the SYN said. An entry of
+// the half-open cache may therefore be thrown away at any time; the ACK brings
+// it back.
+//
+//	without timestamps        with timestamps
+//	 2  epoch                  2  epoch
+//	 3  MSS class              3  MSS class
+//	 4  window scale          27  hash
+//	 1  SACK permitted        and in the low six bits of TSval: window
+//	 1  ECN                   scale, SACK permitted, ECN
+//	21  hash
+//
+// To all of it a number is added that depends on the four-tuple alone. So an
+// observer learns nothing, and the numbers of one four-tuple still grow with
+// the epoch (RFC 6528): they go round in four epochs, and within one epoch
+// their order is random. That is the limit of what a cookie can keep.
+
+// CookieMode says when connections are opened from cookies.
+type CookieMode uint8
+
+// The modes.
+const (
+	CookiesAuto   CookieMode = iota // when the half-open cache could not keep an entry
+	CookiesAlways                   // nothing is kept
+	CookiesOff                      // never: a SYN that finds the queue full is dropped
+)
+
+var cookieModeText = [...]string{"auto", "always", "off"}
+
+func (m CookieMode) String() string { return cookieModeText[m] }
+
+// CookieKeys are the secrets that cookies of three epochs are made with.
+// Hosts that share them accept each other's cookies.
+type CookieKeys struct {
+	// Epoch numbers the present time. Epochs must be at least as long as a
+	// handshake may last.
+	Epoch uint32
+	// Base keys what does not change with the epoch.
+	Base                    [16]byte
+	Previous, Current, Next [16]byte
+}
+
+// cookieEpoch is the length of an epoch for keys that an endpoint makes itself.
+const cookieEpoch = 64 * time.Second
+
+// cookies makes and checks cookies.
+type cookies struct {
+	secret sipKey
+	base   sipKey
+	keys   [3]sipKey // previous, current, next
+	epoch  uint32
+	shared bool       // the keys come from outside
+	until  clock.Time // cookies are believed until then: one was needed
+}
+
+func newCookies(secret [16]byte) cookies {
+	k := newSipKey(secret)
+	return cookies{secret: k, base: k.derive('B', 0), epoch: ^uint32(0)}
+}
+
+// derive returns a key for another purpose.
+func (k sipKey) derive(purpose byte, n uint32) sipKey {
+	var b [6]byte
+	b[0] = purpose
+	binary.LittleEndian.PutUint32(b[1:], n)
+	lo := k.sum(b[:])
+	b[5] = 1
+	return sipKey{lo, k.sum(b[:])}
+}
+
+// turn sees to it that the keys are those of now.
+func (k *cookies) turn(now clock.Time) {
+	if k.shared {
+		return
+	}
+	epoch := uint32(int64(now) / int64(cookieEpoch))
+	if epoch == k.epoch {
+		return
+	}
+	k.epoch = epoch
+	for i := range k.keys {
+		k.keys[i] = k.secret.derive('C', epoch+uint32(i)-1)
+	}
+}
+
+// share sets keys that come from outside.
+func (k *cookies) share(c CookieKeys) {
+	k.shared, k.epoch = true, c.Epoch
+	k.base = newSipKey(c.Base)
+	k.keys = [3]sipKey{newSipKey(c.Previous), newSipKey(c.Current), newSipKey(c.Next)}
+}
+
+// needed notes that a SYN-ACK went out of which nothing is kept.
+func (k *cookies) needed(now clock.Time) { k.until = now.Add(2 * cookieEpoch) }
+
+// believed reports whether an ACK may be taken for a cookie at all: not when
+// none can be under way, so that at other times forging is hopeless and
+// refusing costs no hash.
+func (k *cookies) believed(now clock.Time) bool { return k.shared || now < k.until }
+
+// flow is what of a four-tuple is hashed once for all purposes.
+type flow struct {
+	base     seq.Num // what is added to a cookie
+	tsOffset uint32
+	slot     uint32 // where the half-open cache keeps it
+}
+
+func (k *cookies) flow(t *wire.Tuple) flow {
+	h := k.base.hashTuple(t, 0, 0)
+	return flow{base: seq.Num(h), tsOffset: uint32(h >> 32), slot: uint32(h >> 20)}
+}
+
+// mssClasses are the segment sizes that a cookie can say, from what is common
+// on the Internet. A cookie says the largest that is not larger than the
+// peer's; below the first it says the first.
+var mssClasses = [8]uint16{536, 1220, 1300, 1380, 1420, 1440, 1460, 8940}
+
+func mssClass(mss uint16) uint32 {
+	c := uint32(0)
+	for c+1 < uint32(len(mssClasses)) && mssClasses[c+1] <= mss {
+		c++
+	}
+	return c
+}
+
+// The options of a SYN as six bits, as they stand in TSval and in a cookie.
+const (
+	noScaling  = 15 // in place of the window scale: no option
+	sackBit    = 1 << 4
+	ecnBit     = 1 << 5
+	optionBits = 1<<6 - 1
+)
+
+const (
+	epochShift   = 30
+	payloadMask  = 1<<epochShift - 1
+	classBits    = 3
+	shortMACBits = epochShift - classBits - 6 // without timestamps
+	longMACBits  = epochShift - classBits     // with them
+)
+
+// offer is what a SYN said, as far as a cookie remembers.
+type offer struct {
+	mss        uint16
+	options    uint32 // six bits
+	timestamps bool
+}
+
+// cookie makes the initial sequence number for a SYN.
+func (k *cookies) cookie(f flow, t *wire.Tuple, irs seq.Num, o offer) seq.Num {
+	return f.base + seq.Num(k.epoch&3<<epochShift|k.payload(1, t, irs, o))
+}
+
+// payload is a cookie without its epoch, made with the key of epoch+which-1.
+func (k *cookies) payload(which int, t *wire.Tuple, irs seq.Num, o offer) uint32 {
+	data, bits := mssClass(o.mss), longMACBits
+	if !o.timestamps {
+		data |= o.options << classBits
+		bits = shortMACBits
+	}
+	mac := uint32(k.keys[which].hashTuple(t, irs, data<<1|uint32(bits&1))) & (1<<bits - 1)
+	return mac<<(epochShift-bits) | data
+}
+
+// check reads a cookie back: iss is SEG.ACK−1 of the ACK that brings it, and
+// options are the low bits of its TSecr.
+func (k *cookies) check(f flow, t *wire.Tuple, iss, irs seq.Num, timestamps bool, options uint32) (o offer, ok bool) {
+	v := uint32(iss - f.base)
+	which := [4]int{1, 2, -1, 0}[(v>>epochShift-k.epoch)&3]
+	if which < 0 { // two epochs away: too old, or too new
+		return o, false
+	}
+	o = offer{mss: mssClasses[v&(1<<classBits-1)], options: options & optionBits, timestamps: timestamps}
+	if !timestamps {
+		o.options = v >> classBits & optionBits
+	}
+	return o, k.payload(which, t, irs, o) == v&payloadMask
+}
+
+// offered is what c's cookie has to remember.
+func (c *Conn) offered() offer {
+	o := offer{mss: c.snd.peer, options: noScaling, timestamps: c.ts.on}
+	if c.is(scaling) {
+		o.options = uint32(c.snd.shift)
+	}
+	if c.is(sackOK) {
+		o.options |= sackBit
+	}
+	return o
+}
+
+// halfOpen is what a cookie that check has found good stands for.
+func (o offer) halfOpen(iss, irs seq.Num, s *Segment, path Path) halfOpen {
+	h := halfOpen{iss: iss, irs: irs, peerMSS: o.mss, mtu: uint16(min(path.MTU, 0xffff)),
+		opts: passive, tsOn: o.timestamps, due: clock.Never}
+	if shift := o.options & 15; shift != noScaling {
+		h.opts |= scaling
+		h.shift = uint8(shift)
+	}
+	if o.options&sackBit != 0 {
+		h.opts |= sackOK
+	}
+	if o.timestamps {
+		h.tsRecent = s.Options.TSVal
+	}
+	return h
+}
+
+// cookieTimestamp puts the options into the low bits of a SYN-ACK's TSval.
+// The value may be up to 63 ms old, never in the future.
+func cookieTimestamp(val, options uint32) uint32 {
+	v := val&^optionBits | options
+	if int32(v-val) > 0 {
+		v -= optionBits + 1
+	}
+	return v
+}

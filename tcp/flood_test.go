@@ -1,0 +1,482 @@
+package tcp
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/seq"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// spoofed returns the SYN of a source that does not exist.
+func spoofed(r *rand.Rand, v6, timestamps bool) (wire.Tuple, Segment) {
+	t := wire.Tuple{Local: addrB, LocalPort: 80, RemotePort: uint16(1024 + r.IntN(60000)), Remote: addrA}
+	if v6 {
+		t.Local = wire.Addr{0: 0xfd, 15: 2}
+		t.Remote = wire.Addr{0: 0x20, 1: 1}
+		for i := 2; i < 16; i++ {
+			t.Remote[i] = byte(r.Uint32())
+		}
+	} else {
+		for i := 12; i < 16; i++ {
+			t.Remote[i] = byte(r.Uint32())
+		}
+	}
+	return t, synSegment(t, seq.Num(r.Uint32()), timestamps)
+}
+
+func synSegment(t wire.Tuple, isn seq.Num, timestamps bool) Segment {
+	s := Segment{TCP: wire.TCP{SrcPort: t.RemotePort, DstPort: t.LocalPort, Seq: isn, Flags: wire.SYN, Window: 64240}}
+	s.Options = wire.Options{Set: wire.OptMSS | wire.OptSACKPermitted | wire.OptWindowScale, MSS: 1460, WindowScale: 7}
+	if timestamps {
+		s.Options.Set |= wire.OptTimestamps
+		s.Options.TSVal = uint32(isn) ^ 0x5555
+	}
+	return s
+}
+
+// server is an endpoint with a listener on port 80.
+func server(tb testing.TB, cfg Config) (*Endpoint, *Listener) {
+	tb.Helper()
+	e := NewEndpoint(&cfg)
+	l, err := e.Listen(wire.Addr{}, 80, 4096, "listener")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return e, l
+}
+
+var path1500 = Path{MTU: 1500}
+
+// drain pulls what e sends and returns the last segment.
+func drain(e *Endpoint, now clock.Time) (last Output, n int) {
+	for out := (Output{}); e.Output(now, &out); n++ {
+		last = out
+	}
+	return last, n
+}
+
+// honest opens a connection as a client with all options, and returns it.
+func honest(tb testing.TB, e *Endpoint, l *Listener, now clock.Time, t wire.Tuple, isn seq.Num, timestamps bool) *Entry {
+	tb.Helper()
+	s := synSegment(t, isn, timestamps)
+	e.Receive(now, path1500, t, &s)
+	var out Output
+	if !e.Output(now, &out) || out.Flags != wire.SYN|wire.ACK || out.Ack != isn+1 {
+		tb.Fatalf("no SYN-ACK but %v", out.TCP)
+	}
+	return finish(tb, e, l, now, t, isn, out.TCP)
+}
+
+func ackOf(t wire.Tuple, isn seq.Num, synAck wire.TCP) Segment {
+	a := Segment{TCP: wire.TCP{SrcPort: t.RemotePort, DstPort: t.LocalPort, Seq: isn + 1, Ack: synAck.Seq + 1,
+		Flags: wire.ACK, Window: 502}}
+	if synAck.Options.Has(wire.OptTimestamps) {
+		a.Options = wire.Options{Set: wire.OptTimestamps, TSVal: uint32(isn) ^ 0x5555 + 1, TSEcr: synAck.Options.TSVal}
+	}
+	return a
+}
+
+func finish(tb testing.TB, e *Endpoint, l *Listener, now clock.Time, t wire.Tuple, isn seq.Num, synAck wire.TCP) *Entry {
+	tb.Helper()
+	a := ackOf(t, isn, synAck)
+	e.Receive(now, path1500, t, &a)
+	en := e.Accept(l)
+	if en == nil {
+		tb.Fatalf("ACK of the SYN-ACK %v opens nothing", synAck)
+	}
+	return en
+}
+
+func TestHalfOpenEntrySize(t *testing.T) {
+	if n := unsafe.Sizeof(halfOpen{}); n > 96 {
+		t.Errorf("a half-open entry takes %d bytes", n)
+	}
+}
+
+// TestFloodKeepsHonestClients is the promise of the accept path, in each mode:
+// spoofed SYNs arrive without end, and everyone who means it gets in, with
+// window scale and SACK.
+func TestFloodKeepsHonestClients(t *testing.T) {
+	for _, mode := range []CookieMode{CookiesAuto, CookiesAlways} {
+		for _, v6 := range []bool{false, true} {
+			for _, timestamps := range []bool{false, true} {
+				t.Run(fmt.Sprintf("cookies=%v/v6=%v/timestamps=%v", mode, v6, timestamps), func(t *testing.T) {
+					flood(t, Config{Cookies: mode}, v6, timestamps, 20000, 200)
+				})
+			}
+		}
+	}
+}
+
+func flood(t *testing.T, cfg Config, v6, timestamps bool, spoofs, clients int) {
+	r := rand.New(rand.NewPCG(7, 7))
+	e, l := server(t, cfg)
+	now := clock.Time(time.Hour)
+	type waiting struct {
+		t      wire.Tuple
+		isn    seq.Num
+		synAck wire.TCP
+	}
+	var waits []waiting
+	for i := range spoofs {
+		now = now.Add(30 * time.Microsecond)
+		e.Advance(now)
+		tuple, s := spoofed(r, v6, timestamps)
+		isn := s.Seq
+		e.Receive(now, path1500, tuple, &s)
+		out, _ := drain(e, now)
+		if i%(spoofs/clients) == 0 {
+			waits = append(waits, waiting{tuple, isn, out.TCP})
+		}
+	}
+	for _, w := range waits { // the last ACK comes up to 0.6 s late: most entries are gone
+		en := finish(t, e, l, now, w.t, w.isn, w.synAck)
+		if en.State() != Established || !en.is(sackOK) || !en.is(scaling) || en.snd.shift != 7 || en.snd.peer < 1440 || en.ts.on != timestamps {
+			t.Fatalf("poor connection: %v sack %v scale %v %d mss %d", en.State(), en.is(sackOK), en.is(scaling), en.snd.shift, en.snd.peer)
+		}
+	}
+	if n := e.halfOpen.count; n > e.cfg.MaxHalfOpen {
+		t.Errorf("%d half-open entries", n)
+	}
+}
+
+// TestHalfOpenCountsReturn: a million times SYN, SYN-ACK, and then RST or
+// silence, leave nothing.
+func TestHalfOpenCountsReturn(t *testing.T) {
+	n := 1000000
+	if testing.Short() {
+		n = 100000
+	}
+	e, _ := server(t, Config{})
+	r := rand.New(rand.NewPCG(3, 3))
+	now := clock.Time(time.Hour)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for i := range n {
+		now = now.Add(10 * time.Microsecond)
+		if i%64 == 0 {
+			e.Advance(now)
+		}
+		tuple, s := spoofed(r, false, true)
+		isn := s.Seq
+		e.Receive(now, path1500, tuple, &s)
+		drain(e, now)
+		if i%2 == 0 {
+			rst := Segment{TCP: wire.TCP{SrcPort: tuple.RemotePort, DstPort: 80, Seq: isn + 1, Flags: wire.RST}}
+			e.Receive(now, path1500, tuple, &rst)
+		}
+	}
+	for e.Deadline() != clock.Never {
+		now = max(now, e.Deadline())
+		e.Advance(now)
+		drain(e, now)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if e.Len() != 0 || e.halfOpen.count != 0 {
+		t.Errorf("%d entries are left", e.Len())
+	}
+	for i, n := range e.halfOpen.shares {
+		if n != 0 {
+			t.Fatalf("share %d is %d", i, n)
+		}
+	}
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 4<<20 {
+		t.Errorf("memory grew by %d bytes", grown)
+	}
+	if e.UnderAttack() {
+		now = now.Add(attackHoldMax)
+		e.Advance(now)
+		if e.UnderAttack() {
+			t.Error("the attack never ends")
+		}
+	}
+}
+
+// TestCookieSaysWhatTheSynSaid goes through all that a SYN can say.
+func TestCookieSaysWhatTheSynSaid(t *testing.T) {
+	k := newCookies([16]byte{1})
+	k.turn(clock.Time(time.Hour))
+	tuple := wire.Tuple{Local: addrB, Remote: addrA, LocalPort: 80, RemotePort: 4000}
+	f := k.flow(&tuple)
+	for class, mss := range mssClasses {
+		for options := range uint32(64) {
+			for _, timestamps := range []bool{false, true} {
+				o := offer{mss: mss, options: options, timestamps: timestamps}
+				iss := k.cookie(f, &tuple, 77, o)
+				got, ok := k.check(f, &tuple, iss, 77, timestamps, options|0xabc0)
+				if !ok || got != o {
+					t.Fatalf("class %d: %+v came back as %+v, %v", class, o, got, ok)
+				}
+			}
+		}
+	}
+}
+
+// TestCookieForging counts, over a part of all numbers, how many a blind ACK
+// would be believed with: the bits promise 3 of 4 epochs × data bits.
+func TestCookieForging(t *testing.T) {
+	k := newCookies([16]byte{2})
+	k.turn(clock.Time(time.Hour))
+	tuple := wire.Tuple{Local: addrB, Remote: addrA, LocalPort: 80, RemotePort: 4000}
+	f := k.flow(&tuple)
+	for _, timestamps := range []bool{false, true} {
+		data := 1 << classBits
+		if !timestamps {
+			data <<= 6
+		}
+		const tried = 1 << 24
+		believed := 0
+		for i := range uint32(tried) {
+			if _, ok := k.check(f, &tuple, seq.Num(i*0x9e3779b1), 5, timestamps, i); ok {
+				believed++
+			}
+		}
+		want := float64(tried) * 3 * float64(data) / (1 << 32)
+		t.Logf("timestamps %v: %d of %d believed, %.2f expected: one in %.0f", timestamps, believed, tried, want, float64(1<<32)/3/float64(data))
+		if float64(believed) > 2*want+5 {
+			t.Errorf("timestamps %v: %d forged numbers of %d are believed, %.1f are expected", timestamps, believed, tried, want)
+		}
+	}
+}
+
+// TestCookieBelongsToItsSyn: nothing may be changed.
+func TestCookieBelongsToItsSyn(t *testing.T) {
+	k := newCookies([16]byte{3})
+	now := clock.Time(time.Hour)
+	k.turn(now)
+	r := rand.New(rand.NewPCG(1, 2))
+	good := offer{mss: 1460, options: 7 | sackBit}
+	wrong := 0
+	for range 20000 {
+		tuple, s := spoofed(r, r.IntN(2) == 0, false)
+		iss := k.cookie(k.flow(&tuple), &tuple, s.Seq, good)
+		irs := s.Seq
+		switch r.IntN(4) {
+		case 0:
+			tuple.RemotePort ^= 1 << r.IntN(16)
+		case 1:
+			tuple.Remote[r.IntN(16)] ^= 1 << r.IntN(8)
+		case 2:
+			tuple.LocalPort ^= 1 << r.IntN(16)
+		case 3:
+			irs ^= 1 << r.IntN(32)
+		}
+		if _, ok := k.check(k.flow(&tuple), &tuple, iss, irs, false, 0); ok {
+			wrong++
+		}
+	}
+	if wrong > 1 {
+		t.Errorf("%d cookies are believed for another SYN", wrong)
+	}
+}
+
+// TestCookieEpochs: a cookie lives through one change of keys and not two.
+func TestCookieEpochs(t *testing.T) {
+	k := newCookies([16]byte{4})
+	now := clock.Time(100 * cookieEpoch)
+	k.turn(now)
+	tuple := wire.Tuple{Local: addrB, Remote: addrA, LocalPort: 80, RemotePort: 4000}
+	f := k.flow(&tuple)
+	o := offer{mss: 1460, options: 7}
+	iss := k.cookie(f, &tuple, 9, o)
+	for later, want := range map[int]bool{-2: false, -1: true, 0: true, 1: true, 2: false, 3: false} {
+		k.turn(now.Add(time.Duration(later) * cookieEpoch))
+		if _, ok := k.check(f, &tuple, iss, 9, false, 0); ok != want {
+			t.Errorf("%d epochs later it is believed: %v", later, ok)
+		}
+	}
+	older := k.cookie(f, &tuple, 9, o)
+	k.turn(now.Add(4 * cookieEpoch))
+	if newer := k.cookie(f, &tuple, 10, o); newer.Less(older) {
+		t.Errorf("numbers of one four-tuple fall from %d to %d with the epoch", older, newer)
+	}
+}
+
+// TestSharedKeys: two hosts with the same keys take each other's cookies, the
+// state of a connection is the same, and its timestamps go on.
+func TestSharedKeys(t *testing.T) {
+	keys := CookieKeys{Epoch: 7, Base: [16]byte{1}, Previous: [16]byte{2}, Current: [16]byte{3}, Next: [16]byte{4}}
+	for _, timestamps := range []bool{false, true} {
+		a, _ := server(t, Config{Secret: [16]byte{1}, Cookies: CookiesAlways})
+		b, l := server(t, Config{Secret: [16]byte{2}})
+		a.ShareCookieKeys(keys)
+		b.ShareCookieKeys(CookieKeys{Epoch: 8, Base: keys.Base, Previous: keys.Current, Current: keys.Next, Next: [16]byte{5}})
+		r := rand.New(rand.NewPCG(1, 1))
+		tuple, s := spoofed(r, false, timestamps)
+		isn := s.Seq
+		a.Receive(clock.Time(time.Hour), path1500, tuple, &s)
+		out, _ := drain(a, clock.Time(time.Hour))
+		now := clock.Time(time.Minute) // its clock is another
+		en := finish(t, b, l, now, tuple, isn, out.TCP)
+		if !en.is(sackOK) || en.snd.shift != 7 {
+			t.Error("options are lost")
+		}
+		if timestamps {
+			b.SendCopy(now, en, []byte("x"))
+			data, _ := drain(b, now)
+			if int32(data.Options.TSVal-out.Options.TSVal) < 0 {
+				t.Errorf("timestamps fall from %d to %d", out.Options.TSVal, data.Options.TSVal)
+			}
+		}
+	}
+}
+
+// TestEvictionIsFair: one source that fills the cache loses its own entries.
+func TestEvictionIsFair(t *testing.T) {
+	e, _ := server(t, Config{MaxHalfOpen: 512, AttackEnter: 1 << 30})
+	r := rand.New(rand.NewPCG(1, 1))
+	now := clock.Time(time.Hour)
+	var few []wire.Tuple
+	for i := range 100 {
+		tuple, s := spoofed(r, false, true)
+		tuple.Remote[12], tuple.Remote[13], tuple.Remote[14] = 100, byte(i), byte(i)
+		few = append(few, tuple)
+		e.Receive(now, path1500, tuple, &s)
+		drain(e, now)
+	}
+	for range 20000 {
+		tuple, s := spoofed(r, false, true)
+		tuple.Remote[12], tuple.Remote[13], tuple.Remote[14] = 203, 0, 113
+		e.Receive(now, path1500, tuple, &s)
+		drain(e, now)
+	}
+	kept := 0
+	for i := range few {
+		if e.halfOpen.find(e.cookies.flow(&few[i]), &few[i]) >= 0 {
+			kept++
+		}
+	}
+	if kept < 95 {
+		t.Errorf("of 100 entries of others %d are left", kept)
+	}
+}
+
+// TestWithoutCookies shows what the defence is worth: without it the queue is
+// full and the honest client stays outside.
+func TestWithoutCookies(t *testing.T) {
+	e, _ := server(t, Config{Cookies: CookiesOff, MaxHalfOpen: 128})
+	r := rand.New(rand.NewPCG(1, 1))
+	now := clock.Time(time.Hour)
+	for range 1000 {
+		tuple, s := spoofed(r, false, true)
+		e.Receive(now, path1500, tuple, &s)
+		drain(e, now)
+	}
+	tuple, s := spoofed(r, false, true)
+	if d := e.Receive(now, path1500, tuple, &s); d != wire.ListenFull {
+		t.Errorf("a SYN into a full queue is %v", d)
+	}
+	if n := e.Counters().TCPReqQFullDrop; n < 800 {
+		t.Errorf("TCPReqQFullDrop is %d", n)
+	}
+}
+
+// TestVerdictBeforeSynAck: a SYN waits until the program has decided.
+func TestVerdictBeforeSynAck(t *testing.T) {
+	for verdict, flags := range map[SynVerdict]wire.Flags{SynAccept: wire.SYN | wire.ACK, SynReset: wire.RST | wire.ACK, SynIgnore: 0} {
+		e, l := server(t, Config{})
+		l.Ask = true
+		now := clock.Time(time.Hour)
+		tuple, s := spoofed(rand.New(rand.NewPCG(1, 1)), false, true)
+		isn := s.Seq
+		e.Receive(now, path1500, tuple, &s)
+		again := synSegment(tuple, isn, true)
+		e.Receive(now, path1500, tuple, &again)
+		if _, n := drain(e, now); n != 0 {
+			t.Fatalf("%d segments before the verdict", n)
+		}
+		y, ok := e.NextSyn()
+		if _, twice := e.NextSyn(); !ok || twice || y.Tuple != tuple || y.Listener != l {
+			t.Fatalf("asked %v, %v, twice %v", y, ok, twice)
+		}
+		now = now.Add(5 * time.Second)
+		e.Advance(now)
+		if !e.Decide(now, y, verdict) || e.Decide(now, y, verdict) {
+			t.Error("a verdict counts once")
+		}
+		out, n := drain(e, now)
+		if flags == 0 && n != 0 || flags != 0 && out.Flags != flags {
+			t.Errorf("verdict %d sends %d segments, the last %v", verdict, n, out.Flags)
+		}
+		if verdict == SynAccept {
+			if en := finish(t, e, l, now, tuple, isn, out.TCP); en.snd.shift != 7 {
+				t.Error("options are lost")
+			}
+		} else if e.Len() != 0 {
+			t.Error("something is left")
+		}
+	}
+}
+
+// TestPendingVerdictsExpire: ten thousand wait, one more is served at once, and
+// nothing is left in the end.
+func TestPendingVerdictsExpire(t *testing.T) {
+	e, l := server(t, Config{MaxHalfOpen: 20000})
+	other, _ := e.Listen(wire.Addr{}, 443, 10, "other")
+	l.Ask = true
+	r := rand.New(rand.NewPCG(1, 1))
+	now := clock.Time(time.Hour)
+	for range 10000 {
+		tuple, s := spoofed(r, false, true)
+		e.Receive(now, path1500, tuple, &s)
+	}
+	tuple, s := spoofed(r, false, true)
+	tuple.LocalPort = 443
+	honest(t, e, other, now, tuple, s.Seq, true)
+	e.Advance(now.Add(e.cfg.VerdictTimeout))
+	if e.halfOpen.count != 0 {
+		t.Errorf("%d still wait", e.halfOpen.count)
+	}
+}
+
+// TestListenEveryPort is what a forwarder does.
+func TestListenEveryPort(t *testing.T) {
+	e := NewEndpoint(&Config{})
+	l, err := e.Listen(wire.Addr{}, 0, 10, "forwarder")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(1, 1))
+	for port := uint16(1); port < 60000; port += 7777 {
+		tuple, s := spoofed(r, port%2 == 0, true)
+		tuple.LocalPort = port
+		honest(t, e, l, clock.Time(time.Hour), tuple, s.Seq, true)
+	}
+}
+
+// BenchmarkSYN is a spoofed SYN to the SYN-ACK that answers it.
+func BenchmarkSYN(b *testing.B) {
+	for _, mode := range []CookieMode{CookiesAlways, CookiesAuto} {
+		for _, v6 := range []bool{false, true} {
+			for _, timestamps := range []bool{true, false} {
+				b.Run(fmt.Sprintf("cookies=%v/v6=%v/timestamps=%v", mode, v6, timestamps), func(b *testing.B) {
+					e, _ := server(b, Config{Cookies: mode, AttackEnter: 1 << 30})
+					r := rand.New(rand.NewPCG(1, 1))
+					tuples, syns := make([]wire.Tuple, 1<<16), make([]Segment, 1<<16)
+					for i := range tuples {
+						tuples[i], syns[i] = spoofed(r, v6, timestamps)
+					}
+					now := clock.Time(time.Hour)
+					var out Output
+					b.ReportAllocs()
+					for i := 0; b.Loop(); i++ {
+						now += 1000
+						s := &syns[i%len(syns)]
+						e.Receive(now, path1500, tuples[i%len(syns)], s)
+						if !e.Output(now, &out) {
+							b.Fatal("no answer")
+						}
+					}
+				})
+			}
+		}
+	}
+}

@@ -1,0 +1,258 @@
+package tcp
+
+import (
+	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/seq"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// arrivedStray meets a segment that belongs to no connection: a SYN for a
+// listener opens one, and an ACK may bring a cookie back.
+func (e *Endpoint) arrivedStray(now clock.Time, path Path, t *wire.Tuple, f flow, s *Segment, beyond seq.Num) Verdict {
+	l := e.listener(t)
+	switch s.Flags & (wire.SYN | wire.ACK | wire.RST) {
+	case wire.SYN:
+		if l != nil {
+			return e.arrivedSyn(now, path, t, f, s, l, beyond)
+		}
+	case wire.ACK:
+		if l != nil && e.cfg.Cookies != CookiesOff {
+			if h, ok := e.redeem(now, path, t, f, s); ok {
+				return e.arrivedHalfOpen(now, path, f, &h, -1, s)
+			}
+		}
+	}
+	c := &e.scratch
+	c.init(e.cfg, *t, path, f.tsOffset, e.trace)
+	if l != nil {
+		c.openPassive(now, 0)
+	}
+	return c.Receive(now, path, s)
+}
+
+// arrivedSyn answers a SYN for a listener: with a SYN-ACK whose number is a
+// cookie, and with an entry in the half-open cache if there is to be one.
+func (e *Endpoint) arrivedSyn(now clock.Time, path Path, t *wire.Tuple, f flow, s *Segment, l *Listener, beyond seq.Num) Verdict {
+	if l.waiting >= l.Backlog {
+		e.stats.ListenOverflows++
+		e.stats.ListenDrops++
+		return drop(wire.ListenFull)
+	}
+	e.attack.watch(now, e.halfOpen.count, e.cfg)
+	e.cookies.turn(now)
+	iss := e.cookies.cookie(f, t, s.Seq, e.offered(t, s))
+	reused := beyond != 0 && iss.LessEq(beyond)
+	if reused {
+		iss = beyond.Add(1 << 17) // beyond the previous connection's numbers: RFC 9293 §3.4.2
+	}
+	c := &e.scratch
+	c.init(e.cfg, *t, path, f.tsOffset, e.trace)
+	c.openPassive(now, iss)
+	v := c.Receive(now, path, s)
+	if c.state != SynReceived {
+		return v
+	}
+	if !l.Ask && !reused && e.cookiesFirst() {
+		return e.answerByCookie(now, c)
+	}
+	h := halfOpen{}
+	c.compactInto(&h)
+	if l.Ask {
+		h.due, h.marks = now.Add(e.cfg.VerdictTimeout), markAsking|markResend
+	}
+	return e.keep(now, f, &h, l)
+}
+
+// cookiesFirst reports whether SYNs are answered without keeping anything.
+func (e *Endpoint) cookiesFirst() bool {
+	return e.cfg.Cookies == CookiesAlways || e.cfg.Cookies == CookiesAuto && e.attack.on
+}
+
+// answerByCookie sends c's SYN-ACK and forgets c.
+func (e *Endpoint) answerByCookie(now clock.Time, c *Conn) Verdict {
+	if e.replies.n >= maxReplies {
+		e.stats.ListenDrops++
+		return drop(wire.ListenFull)
+	}
+	c.NextSegment(now, &e.synAck)
+	e.replies.push(statelessReply{c.tuple, e.synAck.TCP})
+	e.cookies.needed(now)
+	e.stats.SyncookiesSent++
+	return used
+}
+
+// keep puts a half-open connection into the cache. When the cache is full, the
+// entry that has to go is not lost: its SYN-ACK was a cookie.
+func (e *Endpoint) keep(now clock.Time, f flow, h *halfOpen, l *Listener) Verdict {
+	at, evicted := e.halfOpen.insert(f, h, e.cfg.Cookies != CookiesOff)
+	if at < 0 {
+		e.stats.TCPReqQFullDrop++
+		e.stats.ListenDrops++
+		return drop(wire.ListenFull)
+	}
+	if evicted {
+		e.stats.TCPReqQFullDoCookies++
+		e.cookies.needed(now)
+	}
+	if h.is(markAsking) {
+		e.halfOpen.schedule(at)
+		e.asked.push(Syn{Listener: l, Tuple: h.tuple, ISN: h.irs})
+		return used
+	}
+	e.owe(at)
+	return used
+}
+
+// owe has the entry of a slot send what it owes.
+func (e *Endpoint) owe(at int) {
+	h := &e.halfOpen.slots[at]
+	if h.is(markQueued) || !h.is(markResend) && h.owes == 0 {
+		return
+	}
+	h.marks |= markQueued
+	e.compact.push(h.tuple)
+}
+
+// offered is what a cookie has to remember of a SYN.
+func (e *Endpoint) offered(t *wire.Tuple, s *Segment) offer {
+	o := offer{mss: defaultMSS(t.Local), options: noScaling}
+	if s.Options.Has(wire.OptMSS) {
+		o.mss = s.Options.MSS
+	}
+	if s.Options.Has(wire.OptWindowScale) && !e.cfg.NoWindowScale {
+		o.options = uint32(min(s.Options.WindowScale, 14))
+	}
+	if s.Options.Has(wire.OptSACKPermitted) && !e.cfg.NoSACK {
+		o.options |= sackBit
+	}
+	o.timestamps = s.Options.Has(wire.OptTimestamps) && !e.cfg.NoTimestamps
+	return o
+}
+
+// redeem makes a half-open connection of the cookie that an ACK brings back.
+func (e *Endpoint) redeem(now clock.Time, path Path, t *wire.Tuple, f flow, s *Segment) (h halfOpen, ok bool) {
+	if !e.cookies.believed(now) {
+		return h, false
+	}
+	e.cookies.turn(now)
+	timestamps := s.Options.Has(wire.OptTimestamps) && !e.cfg.NoTimestamps
+	iss, irs := s.Ack-1, s.Seq-1
+	o, ok := e.cookies.check(f, t, iss, irs, timestamps, s.Options.TSEcr)
+	if !ok {
+		e.stats.SyncookiesFailed++
+		return h, false
+	}
+	e.stats.SyncookiesRecv++
+	h = o.halfOpen(iss, irs, s, path)
+	h.tuple = *t
+	return h, true
+}
+
+// arrivedHalfOpen meets a segment for a connection in SYN-RECEIVED: in slot at
+// of the cache, or, when that is -1, out of a cookie.
+func (e *Endpoint) arrivedHalfOpen(now clock.Time, path Path, f flow, h *halfOpen, at int, s *Segment) Verdict {
+	l := e.listener(&h.tuple)
+	if l == nil {
+		e.halfOpen.remove(at)
+		return e.arrivedStray(now, path, &h.tuple, f, s, 0)
+	}
+	if h.is(markAsking) {
+		return e.arrivedAsking(h, at, s)
+	}
+	if l.waiting >= l.Backlog && !s.Flags.Has(wire.RST) {
+		e.stats.ListenOverflows++
+		return drop(wire.ListenFull) // the SYN-ACK will be repeated, and so will the ACK
+	}
+	c := e.expand(now, f, h, path)
+	v := c.Receive(now, path, s)
+	switch {
+	case c.state > SynReceived || c.state == Closed && c.owes != 0:
+		e.promote(now, l, c, at, s)
+	case at < 0:
+	case c.state == SynReceived:
+		c.compactInto(h)
+		e.halfOpen.schedule(at)
+		e.owe(at)
+	default:
+		e.halfOpen.remove(at)
+	}
+	return v
+}
+
+// arrivedAsking meets a segment for a connection that waits for its verdict:
+// only a RST means anything.
+func (e *Endpoint) arrivedAsking(h *halfOpen, at int, s *Segment) Verdict {
+	if s.Flags.Has(wire.RST) && s.Seq == h.irs.Add(1) {
+		e.halfOpen.remove(at)
+		return used
+	}
+	return drop(wire.Duplicate)
+}
+
+func (e *Endpoint) expand(now clock.Time, f flow, h *halfOpen, path Path) *Conn {
+	c := &e.scratch
+	path.MTU = min(path.MTU, int(h.mtu))
+	c.init(e.cfg, h.tuple, path, f.tsOffset, e.trace)
+	c.expandHalfOpen(now, h)
+	return c
+}
+
+// promote makes a whole entry of a connection whose handshake is complete.
+func (e *Endpoint) promote(now clock.Time, l *Listener, c *Conn, at int, s *Segment) {
+	if at >= 0 {
+		e.halfOpen.remove(at)
+	} else if c.ts.on && e.cookies.shared {
+		// Another host made the SYN-ACK. Our timestamps go on from its last.
+		c.ts.offset = s.Options.TSEcr + 1 - now.Milliseconds()
+	}
+	en := &Entry{Conn: *c, listener: l, armed: clock.Never}
+	*c = Conn{}
+	e.conns[en.tuple] = en
+	e.stats.PassiveOpens++
+	e.update(now, en)
+}
+
+// advanceHalfOpen repeats SYN-ACKs, and forgets those who never answer, or who
+// wait for a verdict that does not come.
+func (e *Endpoint) advanceHalfOpen(now clock.Time) {
+	for at := e.halfOpen.expired(now); at >= 0; at = e.halfOpen.expired(now) {
+		h := &e.halfOpen.slots[at]
+		if h.is(markAsking) || e.attack.on && h.retries >= attackRetries {
+			e.halfOpen.remove(at)
+			continue
+		}
+		c := e.expand(now, e.cookies.flow(&h.tuple), h, Path{MTU: int(h.mtu)})
+		c.Advance(now)
+		if c.state != SynReceived {
+			e.halfOpen.remove(at)
+			continue
+		}
+		c.compactInto(h)
+		e.halfOpen.schedule(at)
+		e.owe(at)
+	}
+	e.attack.watch(now, e.halfOpen.count, e.cfg)
+}
+
+// outputCompact fills out with what the next compact connection owes.
+func (e *Endpoint) outputCompact(now clock.Time, out *Output) bool {
+	t, _ := e.compact.pop()
+	f := e.cookies.flow(&t)
+	if at := e.halfOpen.find(f, &t); at >= 0 {
+		h := &e.halfOpen.slots[at]
+		h.marks &^= markQueued
+		c := e.expand(now, f, h, Path{MTU: int(h.mtu)})
+		sent := c.NextSegment(now, out)
+		c.compactInto(h)
+		e.halfOpen.schedule(at)
+		e.owe(at)
+		return sent
+	}
+	if w, ok := e.timeWait.entries[t]; ok {
+		c := e.expandWaiting(now, &t, f, &w)
+		sent := c.NextSegment(now, out)
+		e.timeWait.put(t, c.compactTimeWait())
+		return sent
+	}
+	return false
+}

@@ -1,0 +1,51 @@
+package tcp
+
+import (
+	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/seq"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// Syn is a SYN that waits for a verdict.
+type Syn struct {
+	Listener *Listener
+	Tuple    wire.Tuple
+	ISN      seq.Num // the peer's
+}
+
+// SynVerdict is what becomes of a SYN that waits.
+type SynVerdict uint8
+
+// The verdicts.
+const (
+	SynAccept SynVerdict = iota // SYN-ACK
+	SynReset                    // RST
+	SynIgnore                   // nothing: the peer will try again
+)
+
+// NextSyn returns the next SYN, of a listener that asks, since it was asked last.
+func (e *Endpoint) NextSyn() (Syn, bool) { return e.asked.pop() }
+
+// Decide passes the verdict on a SYN. It returns false when that does not wait
+// any more: the peer gave up, Config.VerdictTimeout has passed, or it had to
+// make room for others.
+func (e *Endpoint) Decide(now clock.Time, y Syn, v SynVerdict) bool {
+	f := e.cookies.flow(&y.Tuple)
+	at := e.halfOpen.find(f, &y.Tuple)
+	if at < 0 || !e.halfOpen.slots[at].is(markAsking) || e.halfOpen.slots[at].irs != y.ISN {
+		return false
+	}
+	if v == SynAccept {
+		h := &e.halfOpen.slots[at]
+		e.halfOpen.unlink(at)
+		h.marks &^= markAsking
+		h.due = clock.Never
+		e.owe(at)
+		return true
+	}
+	e.halfOpen.remove(at)
+	if v == SynReset {
+		e.pushReset(now, &y.Tuple, wire.TCP{Flags: wire.RST | wire.ACK, Ack: y.ISN.Add(1)})
+	}
+	return true
+}
