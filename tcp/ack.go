@@ -10,9 +10,6 @@ import (
 // processAck is the fifth check for a synchronized connection whose ACK is
 // acceptable: what is acknowledged is forgotten, the window is updated.
 func (c *Conn) processAck(now clock.Time, s *Segment) {
-	if c.cc == nil && c.state == FinWait1 { // closed in SYN-RECEIVED: this is the ACK of our SYN
-		c.establish(now, CauseAckOfSyn)
-	}
 	window := c.snd.wnd
 	c.updateWindow(now, s)
 	switch {

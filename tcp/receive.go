@@ -108,6 +108,9 @@ func (c *Conn) arrivesInSynSent(now clock.Time, s *Segment) Verdict {
 	}
 	c.acknowledge(now, s)
 	c.establish(now, CauseSynAck)
+	s.Flags &^= wire.SYN
+	s.Seq = c.rcv.nxt // what is left is text that follows the SYN
+	c.trim(s)
 	c.arrivedText(now, s)
 	return used
 }
