@@ -41,8 +41,9 @@ func (c *Conn) markUrgent() {
 
 // take is RECEIVE, §3.10.3: up to n bytes, in order.
 func (c *Conn) take(n int, dst views) views {
+	before := c.in.buffered()
 	dst = c.in.take(dst, n)
-	if c.windowUpdateDue() {
+	if c.in.buffered() < before && c.windowUpdateDue() {
 		c.owes |= owesAck
 	}
 	return dst
