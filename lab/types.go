@@ -54,16 +54,16 @@ type Fate uint8
 
 // The fates. Lost to Corrupted are the wire's doing.
 const (
-	NoFate     Fate = iota
-	Lost            // never arrives
-	Duplicated      // arrives twice
-	Delayed         // arrives later than the wire's delay says; others may pass it
-	Corrupted       // bits are flipped
-	Forged          // put on the wire by the scenario in somebody's name: it was never sent
-	TooBig          // a router drops it, because it is larger than the next link, and says so
-	ICMPSent        // an ICMP message leaves Host
-	ICMPArrived     // an ICMP message reaches Host
-	Refused         // reaches Host, which does not use it, before TCP sees it: Drop says why
+	NoFate      Fate = iota
+	Lost             // never arrives
+	Duplicated       // arrives twice
+	Delayed          // arrives later than the wire's delay says; others may pass it
+	Corrupted        // bits are flipped
+	Forged           // put on the wire by the scenario in somebody's name: it was never sent
+	TooBig           // a router drops it, because it is larger than the next link, and says so
+	ICMPSent         // an ICMP message leaves Host
+	ICMPArrived      // an ICMP message reaches Host
+	Refused          // reaches Host, which does not use it, before TCP sees it: Drop says why
 )
 
 var fateText = [...]string{"", "lost", "duplicated", "delayed", "corrupted", "forged", "too big", "ICMP sent", "ICMP arrived", "refused"}
