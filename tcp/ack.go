@@ -73,11 +73,12 @@ func (c *Conn) takeWindow(s *Segment, wnd seq.Size) {
 // scaled returns SEG.WND in octets, RFC 7323 §2.3.
 func (c *Conn) scaled(s *Segment) seq.Size { return seq.Size(s.Window) << c.snd.shift }
 
-// isDuplicateAck is the definition of RFC 5681 §2.
+// isDuplicateAck is the definition of RFC 5681 §2. With a shut window it is the
+// answer to a probe and tells nothing of a loss.
 // https://www.rfc-editor.org/rfc/rfc5681#section-2
 func (c *Conn) isDuplicateAck(s *Segment, window seq.Size) bool {
 	return s.Ack == c.snd.una && c.snd.una != c.snd.nxt && s.Len == 0 &&
-		s.Flags&(wire.SYN|wire.FIN) == 0 && c.scaled(s) == window
+		s.Flags&(wire.SYN|wire.FIN) == 0 && c.scaled(s) == window && window > 0
 }
 
 // finEnd is the number after our FIN.
