@@ -360,6 +360,32 @@ func TestEvictionIsFair(t *testing.T) {
 	}
 }
 
+// TestBurstOfSyns: all SYNs of a burst are answered, however many come before
+// the first answer goes out.
+func TestBurstOfSyns(t *testing.T) {
+	for _, limit := range []int{16, 128, 4096} {
+		e, l := server(t, Config{MaxHalfOpen: limit})
+		r := rand.New(rand.NewPCG(1, 1))
+		now := clock.Time(time.Hour)
+		isns := map[wire.Tuple]seq.Num{}
+		for range 700 {
+			tuple, s := spoofed(r, false, true)
+			isns[tuple] = s.Seq
+			e.Receive(now, path1500, tuple, &s)
+		}
+		answers := map[wire.Tuple]wire.TCP{}
+		for out := (Output{}); e.Output(now, &out); {
+			answers[out.Tuple] = out.TCP
+		}
+		if len(answers) != len(isns) {
+			t.Fatalf("limit %d: %d SYNs, %d answers", limit, len(isns), len(answers))
+		}
+		for tuple, synAck := range answers {
+			finish(t, e, l, now, tuple, isns[tuple], synAck)
+		}
+	}
+}
+
 // TestWithoutCookies shows what the defence is worth: without it the queue is
 // full and the honest client stays outside.
 func TestWithoutCookies(t *testing.T) {
