@@ -78,8 +78,8 @@ func (c *Conn) buildFastRetransmit(now clock.Time, out *Output) bool {
 
 // buildData makes the next segment of data, with the FIN if it is the last.
 func (c *Conn) buildData(now clock.Time, out *Output) bool {
-	if c.cc == nil {
-		return false // our SYN is not acknowledged yet
+	if c.cc == nil || c.state == Closed {
+		return false // our SYN is not acknowledged yet, or nothing counts any more
 	}
 	pos := c.snd.resend
 	left := int(c.out.end().Diff(pos))
