@@ -41,6 +41,7 @@ func (c *Conn) acknowledge(now clock.Time, s *Segment) {
 func (c *Conn) forget(una seq.Num) {
 	una = seq.Min(una, c.out.end())
 	if c.out.start.Less(una) {
+		c.tally.bytesAcked += uint64(una.Sub(c.out.start))
 		c.out.ack(una)
 	}
 	if c.is(urgentSent) && c.snd.up.LessEq(una) {

@@ -22,6 +22,7 @@ var used = Verdict{}
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7
 func (c *Conn) Receive(now clock.Time, path Path, s *Segment) Verdict {
 	c.setPath(path)
+	c.tally.received(s)
 	event := c.trace.begin(now, c, s)
 	v := c.arrives(now, s)
 	c.trace.finish(event, c, v.Drop)

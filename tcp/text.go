@@ -28,6 +28,7 @@ func (c *Conn) arrivedText(now clock.Time, s *Segment) wire.Drop {
 	}
 	hadGap := c.in.ooo != nil
 	nxt, fin := c.in.collect(c.rcv.nxt.Add(seq.Size(s.Len)))
+	c.tally.bytesReceived += uint64(nxt.Sub(c.rcv.nxt))
 	if c.is(readClosed) {
 		c.in.clear()
 	}
