@@ -77,9 +77,11 @@ func (e *Endpoint) InUse(t wire.Tuple) bool {
 	return open || wait || e.halfOpen.find(e.cookies.flow(&t), &t) >= 0
 }
 
-// Receive takes a segment that arrived for t, named from our side.
+// Receive takes a segment that arrived for t, named from our side. What it
+// cuts off s concerns this segment only: the caller may use s again.
 func (e *Endpoint) Receive(now clock.Time, path Path, t wire.Tuple, s *Segment) wire.Drop {
 	e.stats.InSegs++
+	s.skip, s.cut = 0, false
 	v := e.dispatch(now, path, t, s)
 	if v.Reset {
 		e.reply(now, &t, s)
