@@ -207,7 +207,7 @@ func (r *route) middle(path, passage int) point {
 	mid := between(from, to, 0.5)
 	shift := (float64(path) - 0.5 + 2*float64(passage)) * (2*bubbleRadius + 3)
 	if len(r.points) == 2 && r.stub {
-		shift = 16 + float64(path+2*passage)*2*bubbleRadius
+		shift = 26 + float64(path+2*passage)*2*bubbleRadius
 	}
 	return point{mid.x + shift*dx, mid.y + shift*dy}
 }
