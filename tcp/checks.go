@@ -114,6 +114,9 @@ func (c *Conn) trim(s *Segment) {
 		}
 		s.cutBack(n)
 	}
+	if o := c.in.ooo; o != nil && o.hasFin {
+		s.cutBehind(o.fin)
+	}
 }
 
 // checkReset is the second check, with RFC 5961 §3: only the exact number

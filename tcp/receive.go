@@ -119,6 +119,7 @@ func (c *Conn) arrivesInSynSent(now clock.Time, s *Segment) Verdict {
 // establish enters ESTABLISHED: what only a live connection needs is made now.
 func (c *Conn) establish(now clock.Time, why Cause) {
 	c.cc = c.cfg.NewController(int(c.snd.mss))
+	c.rcv.push = c.rcv.nxt
 	if c.state == SynSent || c.state == SynReceived {
 		c.setState(now, Established, why)
 	}

@@ -56,7 +56,7 @@ func (c *testConn) arrive(n *Conn, text string, payload []byte) {
 	}
 	s.Views = twoViews(payload)
 	for _, v := range s.Views {
-		c.blocks[v.Block] = true
+		living.blocks[v.Block] = true
 	}
 	borrowed := s.Views
 	v := n.Receive(c.now, c.path, &s)
@@ -254,7 +254,7 @@ func (c *testConn) readSome(n, most int) {
 		var got []byte
 		for _, v := range conn.take(most, nil) {
 			got = append(got, v.Bytes()...)
-			c.blocks[v.Block] = true
+			living.blocks[v.Block] = true
 			v.Release()
 		}
 		if !bytes.Equal(got, want) {
