@@ -192,9 +192,23 @@ func (h *hostLine) option(l *lineReader, w word) (err error) {
 		*n, err = l.int(w.text)
 		return err
 	}
-	if w.text != "address" {
-		return l.at(w, "%q is no option of a host", w.text)
+	switch w.text {
+	case "address":
+		return h.address(l)
+	case "cookies":
+		return h.cookies(l)
 	}
+	return l.at(w, "%q is no option of a host", w.text)
+}
+
+func (h *hostLine) cookies(l *lineReader) error {
+	mode, err := l.expect("off", "auto", "always")
+	h.Host.TCP.Cookies = cookieModes[mode]
+	return err
+}
+
+func (h *hostLine) address(l *lineReader) (err error) {
+	var w word
 	if w, err = l.next("an address"); err != nil {
 		return err
 	}

@@ -114,6 +114,9 @@ func (x *randomRun) draw() {
 	if x.chance(0.2) {
 		p.wire.Rate, p.wire.Queue = 50_000+x.upTo(10_000_000), 2+x.upTo(50)
 	}
+	if x.chance(0.15) {
+		p.wire.MTU = 1280 + x.upTo(200)
+	}
 	p.v6, p.both, p.visits = x.chance(0.3), x.chance(0.1), 1+x.upTo(4)
 	if x.chance(0.2) {
 		p.cutFrom = 1 + x.time(20*time.Second)
@@ -139,6 +142,7 @@ func (x *randomRun) draw() {
 func (x *randomRun) drawTCP() tcp.Config {
 	c := tcp.Config{SynRetries: 20, SynAckRetries: 20, UserTimeout: time.Hour, MSL: x.time(30*time.Second) + time.Millisecond,
 		NoTimestamps: x.chance(0.3), NoSACK: x.chance(0.3), NoWindowScale: x.chance(0.3)}
+	c.Cookies = []tcp.CookieMode{tcp.CookiesAuto, tcp.CookiesOff, tcp.CookiesAlways}[x.r.IntN(3)]
 	if x.chance(0.5) {
 		c.ReceiveBuffer = 2048 + x.upTo(1<<17)
 	}
@@ -154,8 +158,13 @@ func (x *randomRun) drawTCP() tcp.Config {
 	return c
 }
 
-// mercy says whether the wire was not cut for longer than connections bear.
-func (p *plan) mercy() bool { return (p.cutFrom == 0 || p.cutFor > 0) && p.reboot == 0 }
+// mercy says whether connections can live: the wire is not cut for longer than
+// they bear, and the server remembers them. With cookies alone it does not: when
+// the client's first segment after the SYN is lost or overtaken, the next one
+// cannot prove the handshake, and is answered with a RST (RFC 4987 §3.6).
+func (p *plan) mercy() bool {
+	return (p.cutFrom == 0 || p.cutFor > 0) && p.reboot == 0 && p.hosts[1].TCP.Cookies != tcp.CookiesAlways
+}
 
 func (x *randomRun) play() RandomReport {
 	x.build()
@@ -166,7 +175,8 @@ func (x *randomRun) play() RandomReport {
 	for _, v := range x.visits {
 		v.judge()
 	}
-	for _, n := range x.w.nodes {
+	for _, name := range x.names {
+		n := x.w.node(name)
 		if left := n.host.TCP().Len(); left > 0 && err == nil {
 			x.fault("%s: %s left, and nothing to come", n.Name, plural(left, "connection"))
 		}
@@ -227,7 +237,7 @@ func (x *randomRun) inspect(p *parcel) verdict {
 	switch {
 	case d != wire.None:
 		x.fault("packet %d: %v", p.id, d)
-	case len(p.data) > p.from.MTU:
+	case len(p.data) > p.from.MTU && p.from.MTU > 0:
 		x.fault("packet %d has %d bytes, the link takes %d", p.id, len(p.data), p.from.MTU)
 	case ip.Proto == wire.ProtoTCP && p.tcp == nil:
 		x.fault("packet %d: its TCP header is broken", p.id)

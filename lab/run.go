@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/handfast-tcp/handfast/tcp"
 )
 
 // defaultLimit is how long a world lives whose scenario does not say.
@@ -12,8 +14,8 @@ const defaultLimit = time.Hour
 // Run plays the scenario. It fails only when it cannot run at all; what did
 // not come out as expected is in Result.Failed.
 func (s *Scenario) Run(o Options) (*Result, error) {
-	if o.Cookies != "" && o.Cookies != "off" {
-		return nil, fmt.Errorf("cookies %q: the engine has no SYN cookies yet", o.Cookies)
+	if _, known := cookieModes[o.Cookies]; !known && o.Cookies != "" {
+		return nil, fmt.Errorf("cookies %q: off, auto or always", o.Cookies)
 	}
 	r := &Result{Scenario: s, Seed: o.Seed, Start: start}
 	w, err := s.world(o)
@@ -43,7 +45,11 @@ func (s *Scenario) lifetime(o Options) time.Duration {
 func (s *Scenario) world(o Options) (*World, error) {
 	w := NewWorld(o.Seed)
 	for i := range s.hosts {
-		if err := w.AddHost(s.hosts[i].HostConfig); err != nil {
+		c := s.hosts[i].HostConfig
+		if o.Cookies != "" {
+			c.Host.TCP.Cookies = cookieModes[o.Cookies]
+		}
+		if err := w.AddHost(c); err != nil {
 			return nil, err
 		}
 	}
@@ -65,6 +71,8 @@ func (s *Scenario) world(o Options) (*World, error) {
 	w.judge = s.judge(w, make([]int, len(s.rules)))
 	return w, nil
 }
+
+var cookieModes = map[string]tcp.CookieMode{"off": tcp.CookiesOff, "auto": tcp.CookiesAuto, "always": tcp.CookiesAlways}
 
 // change puts what the caller asked for on top of the scenario's wires.
 func (o *Options) change(c *WireConfig) {

@@ -17,8 +17,8 @@ type Options struct {
 	Loss, Reorder float64
 	// Delay is the time from one host to another; 0: the scenario's.
 	Delay time.Duration
-	// Cookies says when SYN cookies are used: "off" (the same as ""), "auto" or
-	// "always". The engine has none yet, so Run fails for the last two.
+	// Cookies says when hosts use SYN cookies: "off", "auto" or "always"; "": as
+	// the scenario has it.
 	Cookies string
 	// Limit is how long the world may live; 0 means the scenario's own limit,
 	// an hour if it has none.
