@@ -61,7 +61,7 @@ func newServe() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.tun, "tun", "hf0", "name of the TUN device")
+	f.StringVar(&o.tun, "tun", "hf0", "name of the TUN device; hf%d takes the first free number")
 	f.Var(&o.addrs, "addr", "our address and its network, may be repeated (default 10.77.0.2/24, fd77::2/64)")
 	f.Var(&o.hostAddrs, "host-addr", "address for the kernel's side, may be repeated (default 10.77.0.1/24, fd77::1/64)")
 	f.Uint16Var(&o.port, "port", 80, "TCP port")
@@ -151,6 +151,7 @@ func (o *serveOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	o.tun = l.Attributes().Name // hf%d gets a number
 	return o.serve(ctx, l, files)
 }
 
