@@ -42,12 +42,20 @@ func failureError(f tcp.Failure) error {
 
 // Conn is a program's end of a connection.
 type Conn struct {
-	proc   *Proc
+	proc *Proc
+	*end
+}
+
+// end is what programs share that use the same connection.
+type end struct {
 	entry  *tcp.Entry
 	boot   int // of the host when the connection was made
 	linger time.Duration
 	closed bool
 }
+
+// For returns the same connection for another program on the same host.
+func (c *Conn) For(p *Proc) *Conn { return &Conn{p, c.end} }
 
 // Listener is a port on which a program listens.
 type Listener struct {
@@ -91,7 +99,7 @@ func (l *Listener) Close() {
 }
 
 func newConn(p *Proc, en *tcp.Entry) *Conn {
-	c := &Conn{proc: p, entry: en, boot: p.node.boots, linger: -1}
+	c := &Conn{p, &end{entry: en, boot: p.node.boots, linger: -1}}
 	en.Owner = c
 	return c
 }

@@ -79,9 +79,11 @@ func (e *Endpoint) InUse(t wire.Tuple) bool {
 	return open || e.halfOpen.find(f, &t) >= 0 || e.timeWait.find(f, &t) != nil
 }
 
-// Receive takes a segment that arrived for t, named from our side.
+// Receive takes a segment that arrived for t, named from our side. What it
+// cuts off s concerns this segment only: the caller may use s again.
 func (e *Endpoint) Receive(now clock.Time, path Path, t wire.Tuple, s *Segment) wire.Drop {
 	e.stats.InSegs++
+	s.skip, s.cut = 0, false
 	v := e.dispatch(now, path, t, s)
 	if v.Reset {
 		e.reply(now, &t, s)

@@ -88,6 +88,7 @@ const fixedCSS = `text{font-family:` + sansFonts + `}
 .lit{stroke-width:3}
 .second{stroke-dasharray:8 5}
 .dashed{stroke-dasharray:3 3}
+.frame{fill:none;stroke-dasharray:2 4}
 `
 
 // css returns the rules that give the classes their colours.
@@ -96,6 +97,7 @@ func (p *palette) css() string {
 	rule := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	rule(".paper{fill:%s} text,.ink{fill:%s} .soft{fill:%s} .hair,.cut{stroke:%s} .edge{stroke:%s} .spot{fill:%s}",
 		p.paper, p.ink, p.soft, p.hair, p.soft, p.soft)
+	rule(".frame{stroke:%s} text.inverse{fill:%s}", p.soft, p.paper)
 	rule(".halo{stroke:%s;stroke-width:4;paint-order:stroke;stroke-linejoin:round} .cut{fill:%s} .mark{stroke:%s;fill:%s}",
 		p.paper, p.paper, p.ink, p.paper)
 	for _, name := range []string{"closed", "listen", "opening", "open", "active", "passive", "wait"} {
