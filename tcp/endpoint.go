@@ -164,13 +164,21 @@ type CompactInfo struct {
 func (e *Endpoint) Compact(now clock.Time, yield func(CompactInfo) bool) {
 	for at, tag := range e.halfOpen.tags {
 		h := &e.halfOpen.slots[at]
-		if tag != 0 && !yield(CompactInfo{h.tuple, SynReceived, max(h.due.Sub(now), 0), h.retries}) {
+		if tag != 0 && !yield(CompactInfo{h.tuple, SynReceived, until(now, h.due), h.retries}) {
 			return
 		}
 	}
 	e.timeWait.all(func(t wire.Tuple, w *timeWait) bool {
-		return yield(CompactInfo{t, TimeWait, max(w.due.Sub(now), 0), 0})
+		return yield(CompactInfo{t, TimeWait, until(now, w.ends.time()), 0})
 	})
+}
+
+// until returns the time from now to a deadline; 0 when that is past, or never.
+func until(now, due clock.Time) time.Duration {
+	if due == clock.Never {
+		return 0
+	}
+	return max(due.Sub(now), 0)
 }
 
 // Deadline returns when Advance is wanted next.

@@ -10,7 +10,7 @@ import (
 // gone: what is needed to acknowledge a repeated FIN, and to know a new SYN
 // from an old one.
 type timeWait struct {
-	due            clock.Time // when the wait is over
+	ends           packedTime // when the wait is over
 	sndNxt, rcvNxt seq.Num
 	iss, irs       seq.Num
 	tsRecent       uint32
@@ -19,6 +19,13 @@ type timeWait struct {
 	shift          uint8
 	flags          waitFlags
 }
+
+// packedTime is an instant that needs no alignment of eight bytes.
+type packedTime struct{ hi, lo uint32 }
+
+func pack(t clock.Time) packedTime { return packedTime{uint32(t >> 32), uint32(t)} }
+
+func (p packedTime) time() clock.Time { return clock.Time(p.hi)<<32 | clock.Time(p.lo) }
 
 type waitFlags uint8
 
@@ -31,7 +38,7 @@ const (
 const challengeUnit = 1 << 28
 
 func (c *Conn) compactTimeWait() timeWait {
-	w := timeWait{due: c.timers[TimerLife], sndNxt: c.snd.nxt, rcvNxt: c.rcv.nxt, iss: c.snd.iss, irs: c.rcv.irs,
+	w := timeWait{ends: pack(c.timers[TimerLife]), sndNxt: c.snd.nxt, rcvNxt: c.rcv.nxt, iss: c.snd.iss, irs: c.rcv.irs,
 		tsRecent: c.ts.recent, window: uint16(c.rcv.edge.Sub(c.rcv.nxt) >> c.rcv.shift), shift: c.rcv.shift}
 	if c.live.challenge != 0 {
 		w.challenge = uint16(c.live.challenge/challengeUnit) + 1
@@ -56,7 +63,7 @@ func (c *Conn) expandTimeWait(now clock.Time, w *timeWait) {
 	c.rcv.edge = w.rcvNxt.Add(seq.Size(w.window) << w.shift)
 	c.ts.on = w.flags&waitTimestamps != 0
 	c.ts.recent, c.ts.at = w.tsRecent, now
-	c.timers[TimerLife] = w.due
+	c.timers[TimerLife] = w.ends.time()
 	if w.flags&waitOwesAck != 0 {
 		c.owes = owesAck
 	}
@@ -112,8 +119,8 @@ func putIn[K waitKey](t *waitTable[K], f flow, k K, v timeWait) {
 		t.add(f, k, v)
 		return
 	}
-	if v.due != e.due {
-		t.restart(i, v.due)
+	if v.ends != e.ends {
+		t.restart(i)
 	}
 	e.timeWait = v
 }

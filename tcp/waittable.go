@@ -114,11 +114,11 @@ func (t *waitTable[K]) reindex(size int) {
 	}
 }
 
-// restart sets e's deadline, which is the latest of all now.
-func (t *waitTable[K]) restart(i int, due clock.Time) {
+// restart makes the entry at a place of the index the last in the order of
+// deadlines.
+func (t *waitTable[K]) restart(i int) {
 	n := t.index[i]
 	t.unlink(n)
-	t.at(n).due = due
 	t.append(n)
 }
 
@@ -180,7 +180,7 @@ func (t *waitTable[K]) due() clock.Time {
 	if t.first == 0 {
 		return clock.Never
 	}
-	return t.at(t.first).timeWait.due
+	return t.at(t.first).ends.time()
 }
 
 // removeFirst takes out the entry whose wait ends first and returns it.
