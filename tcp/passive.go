@@ -255,10 +255,10 @@ func (e *Endpoint) outputCompact(now clock.Time, out *Output) bool {
 		e.owe(at)
 		return sent
 	}
-	if w, ok := e.timeWait.entries[t]; ok {
-		c := e.expandWaiting(now, &t, f, &w)
+	if w := e.timeWait.find(f, &t); w != nil {
+		c := e.expandWaiting(now, &t, f, w)
 		sent := c.NextSegment(now, out)
-		e.timeWait.put(t, c.compactTimeWait())
+		e.timeWait.put(f, &t, c.compactTimeWait())
 		return sent
 	}
 	return false
