@@ -127,25 +127,29 @@ func ask(t *testing.T, c *handfast.TCPConn) {
 	wantEnd(t, "Read", err)
 }
 
-// failingLink is a link whose Read fails when told to.
-type failingLink struct {
-	link.Link
-	fail chan error
+// failingLink is a link whose device is gone when it is closed.
+type failingLink struct{ link.Link }
+
+func (l failingLink) Read(queue int, batch []*buf.Packet) (int, error) {
+	n, err := l.Link.Read(queue, batch)
+	return n, gone(err)
 }
 
-func (l *failingLink) Read(queue int, batch []*buf.Packet) (int, error) {
-	n, err := l.Link.Read(queue, batch)
+func (l failingLink) Write(queue int, batch []*buf.Packet) error {
+	return gone(l.Link.Write(queue, batch))
+}
+
+func gone(err error) error {
 	if err != nil {
-		err = <-l.fail
+		return syscall.ENODEV
 	}
-	return n, err
+	return nil
 }
 
 // A link that goes takes the host with it, and every call says which link.
 func TestLinkFails(t *testing.T) {
 	a, b := pipe.New(pipe.Options{Name: "veth"})
-	broken := &failingLink{a, make(chan error, 1)}
-	client := newTestHost(t, handfast.Config{}, broken, clientIP+"/24")
+	client := newTestHost(t, handfast.Config{}, failingLink{a}, clientIP+"/24")
 	server := newTestHost(t, handfast.Config{}, b, serverIP+"/24")
 	c, _ := connect(t, client, listen(t, server, ":80"))
 	l := listen(t, client, ":80")
@@ -165,7 +169,6 @@ func TestLinkFails(t *testing.T) {
 	for _, call := range calls {
 		go func() { results <- call() }()
 	}
-	broken.fail <- syscall.ENODEV
 	a.Close()
 	for range calls {
 		wantLinkError(t, <-results)
