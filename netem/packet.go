@@ -3,9 +3,7 @@ package netem
 import (
 	"encoding/binary"
 
-	"github.com/handfast-tcp/handfast/buf"
-	"github.com/handfast-tcp/handfast/wire"
-)
+	"github.com/handfast-tcp/handfast/buf")
 
 // copyOf returns a packet with the same content in memory of its own.
 func copyOf(p *buf.Packet) *buf.Packet {
@@ -44,6 +42,21 @@ func completeChecksum(p *buf.Packet) {
 	if field+2 > len(p.Data) {
 		return
 	}
-	sum := wire.Checksum(wire.Sum(p.Data[start:], 0))
-	binary.BigEndian.PutUint16(p.Data[field:], sum)
+	binary.BigEndian.PutUint16(p.Data[field:], ^sum(p.Data[start:]))
+}
+
+// sum is the Internet checksum of b before it is complemented, word by word: a
+// corrupted packet is rare. https://www.rfc-editor.org/rfc/rfc1071
+func sum(b []byte) uint16 {
+	var s uint64
+	for ; len(b) > 1; b = b[2:] {
+		s += uint64(binary.BigEndian.Uint16(b))
+	}
+	if len(b) == 1 {
+		s += uint64(b[0]) << 8
+	}
+	for s > 0xffff {
+		s = s&0xffff + s>>16
+	}
+	return uint16(s)
 }
