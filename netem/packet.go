@@ -3,7 +3,8 @@ package netem
 import (
 	"encoding/binary"
 
-	"github.com/handfast-tcp/handfast/buf")
+	"github.com/handfast-tcp/handfast/buf"
+)
 
 // copyOf returns a packet with the same content in memory of its own.
 func copyOf(p *buf.Packet) *buf.Packet {
