@@ -124,10 +124,11 @@ func (a *actor) write(data string, urgent bool) string {
 	if a.conn == nil {
 		return noConn
 	}
-	n, err := a.conn.Write([]byte(data))
+	send := a.conn.Write
 	if urgent {
-		a.conn.MarkUrgent()
+		send = a.conn.WriteUrgent
 	}
+	n, err := send([]byte(data))
 	if err != nil && n > 0 {
 		return fmt.Sprintf("%s after %s", say(err), plural(n, "byte"))
 	}

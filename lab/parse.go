@@ -173,7 +173,8 @@ func (h *hostLine) durations() map[string]*time.Duration {
 func (h *hostLine) numbers() map[string]*int {
 	t := &h.Host.TCP
 	return map[string]*int{"send-buffer": &t.SendBuffer, "receive-buffer": &t.ReceiveBuffer, "syn-retries": &t.SynRetries,
-		"synack-retries": &t.SynAckRetries, "max-half-open": &t.MaxHalfOpen, "max-time-wait": &t.MaxTimeWait, "mtu": &h.MTU}
+		"synack-retries": &t.SynAckRetries, "max-half-open": &t.MaxHalfOpen, "attack-enter": &t.AttackEnter,
+		"max-time-wait": &t.MaxTimeWait, "mtu": &h.MTU}
 }
 
 // option reads one option of a host, whose word was w. A time of 0, which the

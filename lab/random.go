@@ -398,14 +398,15 @@ func (e *visitor) write(p *Proc) {
 		for i := range b {
 			b[i] = e.octet(e.written + i)
 		}
-		n, err := c.Write(b)
+		send := c.Write
+		if x.chance(0.02) {
+			send = c.WriteUrgent
+		}
+		n, err := send(b)
 		e.written += n
 		if err != nil {
 			e.failed(err)
 			return
-		}
-		if x.chance(0.02) {
-			c.MarkUrgent()
 		}
 	}
 	if c.CloseWrite() == nil {

@@ -112,6 +112,7 @@ func (w *World) Settle() {
 			w.deliver(f)
 			busy = true
 		}
+		busy = w.runPrograms() || busy
 		for _, n := range w.nodes {
 			busy = n.live() || busy
 		}
