@@ -130,8 +130,9 @@ func (h *Host) Attach(l link.Link, o LinkOptions) error {
 // check finds what an IP host would refuse, before anything is changed.
 func (o *LinkOptions) check() error {
 	for _, a := range o.Addresses {
-		if !a.IsValid() {
-			return errors.New("handfast: LinkOptions.Addresses: not a valid address with its prefix length")
+		ip := a.Addr().Unmap()
+		if !a.IsValid() || ip.IsUnspecified() || ip.IsMulticast() {
+			return fmt.Errorf("handfast: LinkOptions.Addresses: %v is not an address of a host with its prefix length", a)
 		}
 	}
 	for _, r := range o.Routes {

@@ -37,7 +37,7 @@ type TCPListener struct {
 // port 0 is replaced by a free one, which Addr tells. Errors are those of
 // package net: EADDRINUSE, EADDRNOTAVAIL.
 func (h *Host) Listen(network, address string) (*TCPListener, error) {
-	n, err := parseNetwork(protoTCP, network)
+	n, err := parseNetwork(network, netTCP, netTCP6)
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
 	}
