@@ -147,6 +147,9 @@ func (p *parser) hostLine(l *lineReader) error {
 	for {
 		w, ok := l.peek()
 		if !ok {
+			if h.noQuick {
+				h.Host.TCP.QuickAcks = -1
+			}
 			p.hosts = append(p.hosts, h)
 			return nil
 		}
@@ -160,7 +163,7 @@ func (p *parser) hostLine(l *lineReader) error {
 // switches are the options of a host that have no value.
 func (h *hostLine) switches() map[string]*bool {
 	t := &h.Host.TCP
-	return map[string]*bool{"scripted": &h.Scripted, "prompt": &h.Prompt, "nodelay": &h.noDelay, "no-timestamps": &t.NoTimestamps,
+	return map[string]*bool{"scripted": &h.Scripted, "prompt": &h.Prompt, "nodelay": &h.noDelay, "no-quick-acks": &h.noQuick, "no-timestamps": &t.NoTimestamps,
 		"no-sack": &t.NoSACK, "no-window-scale": &t.NoWindowScale}
 }
 

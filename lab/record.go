@@ -119,7 +119,9 @@ func (r *record) announce(p *parcel, ip *wire.IP) {
 	case p.forged && p.tcp != nil:
 		r.fate(p, Forged, "")
 	case p.from.Scripted && p.tcp != nil:
-		r.add(Event{Host: p.from.Name, Peer: p.peer(), Class: Scripted, Packet: p.id, Event: p.event()})
+		e := Event{Host: p.from.Name, Peer: p.peer(), Class: Scripted, Packet: p.id, Event: p.event()}
+		r.fillBases(&e.Event)
+		r.add(e)
 	case p.tcp == nil:
 		r.add(Event{Host: p.from.Name, Peer: p.peer(), Class: Wire, Fate: ICMPSent, Packet: p.id, Text: describeICMP(ip, p.data)})
 	}

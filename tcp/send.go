@@ -200,8 +200,9 @@ func (c *Conn) buildProbe(now clock.Time, out *Output) bool {
 		return false
 	}
 	resend := c.snd.resend
-	out.again = true // never timed: an answer may take as long as the window stays shut
+	out.again = c.snd.una.Less(c.snd.nxt)
 	ok := c.buildText(now, out, c.snd.una, n)
+	c.rttStop() // an answer may take as long as the window stays shut
 	if c.snd.wnd == 0 {
 		c.snd.resend = resend // the peer will not take it
 	}
