@@ -26,13 +26,15 @@ func (c *Conn) NextSegment(now clock.Time, out *Output) bool {
 	return true
 }
 
-// buildReset makes the RST of an abort, RFC 9293 §3.10.5.
+// buildReset makes the RST of an abort, RFC 9293 §3.10.5. Its number is
+// SND.NXT, unless that lies past the peer's window because of a probe: the peer
+// would not believe it.
 func (c *Conn) buildReset(out *Output) bool {
 	if c.owes&owesReset == 0 {
 		return false
 	}
 	c.owes = 0
-	out.Seq, out.Ack, out.Flags = c.snd.nxt, c.rcv.nxt, wire.RST|wire.ACK
+	out.Seq, out.Ack, out.Flags = seq.Min(c.snd.nxt, c.snd.una.Add(c.snd.wnd)), c.rcv.nxt, wire.RST|wire.ACK
 	return true
 }
 
