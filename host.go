@@ -39,6 +39,7 @@ type Host struct {
 	addresses []wire.Addr               // the host's own
 	listeners map[uint16][]*TCPListener // by port
 	sockets   map[*UDPConn]struct{}
+	seedTimer *time.Timer // asks for Config.CookieSeeds again
 }
 
 // port is where a link is plugged in.
@@ -75,6 +76,13 @@ func New(cfg Config) (*Host, error) {
 	h.picker.init(cfg.FirstPort, cfg.LastPort)
 	for i := range cfg.Shards {
 		h.shards = append(h.shards, newShard(h, i, cfg.hostConfig(i, h.seed)))
+	}
+	if cfg.CookieSeeds != nil {
+		ring, err := newSeedRing(cfg.CookieSeeds)
+		if err != nil {
+			return nil, err
+		}
+		h.turnKeys(ring)
 	}
 	return h, nil
 }
@@ -182,6 +190,9 @@ func (h *Host) stop(err error, reset bool) bool {
 		return false
 	}
 	h.err = err
+	if h.seedTimer != nil {
+		h.seedTimer.Stop()
+	}
 	close(h.done)
 	listeners, sockets := h.listeners, h.sockets
 	h.listeners, h.sockets = nil, nil
