@@ -12,7 +12,7 @@ import (
 
 // Every peer that a row names can be attached to the row's path.
 func TestRowsNamePeersThatRun(t *testing.T) {
-	for _, r := range rows(1) {
+	for _, r := range rows() {
 		for _, name := range r.peers {
 			p, err := findPeer(name)
 			if err != nil {
@@ -28,7 +28,7 @@ func TestRowsNamePeersThatRun(t *testing.T) {
 
 // Each kind of measurement, on the peers that need no privilege, gives figures.
 func TestMeasure(t *testing.T) {
-	for _, r := range rows(2) {
+	for _, r := range rows() {
 		for _, name := range r.peers {
 			p, err := findPeer(name)
 			if err != nil {
@@ -82,7 +82,7 @@ func TestChoose(t *testing.T) {
 // A failed round is shown and makes the run fail; a skipped one does not.
 func TestReportTellsFailures(t *testing.T) {
 	s := spec{Row: "mem1500", Peer: "gvisor"}
-	p := plan{row: rows(1)[0], cases: []spec{s}}
+	p := plan{row: rows()[0], cases: []spec{s}}
 	good := result{Row: s.Row, Peer: s.Peer, Seconds: 1, CPU: 2, Bytes: 1e9, Mallocs: 1000}
 	bad := result{Row: s.Row, Peer: s.Peer, Err: "broken"}
 	skipped := result{Row: s.Row, Peer: s.Peer, Skipped: "no room"}

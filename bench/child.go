@@ -19,13 +19,12 @@ import (
 // spec is one case: what a child process is told to measure.
 type spec struct {
 	Row, Peer string
-	Streams   int
 	Seconds   float64
 	Profile   string `json:",omitempty"` // directory
 }
 
 // childGrace is how much longer than its window a child may take.
-const childGrace = 60 * time.Second
+const childGrace = 3 * time.Minute
 
 // runCase measures one case in a process of its own. It does not fail: what
 // went wrong is in the result.
@@ -85,7 +84,7 @@ func (s spec) find() (*peer, row, error) {
 	if err != nil {
 		return nil, row{}, err
 	}
-	for _, r := range rows(s.Streams) {
+	for _, r := range rows() {
 		if r.name == s.Row {
 			return p, r, nil
 		}
@@ -105,26 +104,40 @@ func runChild(arg string) error {
 	if err != nil {
 		return err
 	}
-	attach := p.attach[r.path]
-	if attach == nil {
-		return fmt.Errorf("%s does not run over %s", p.name, r.path)
-	}
-	near, far, err := attach()
-	switch {
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist):
-		return json.NewEncoder(os.Stdout).Encode(result{Skipped: err.Error()})
-	case err != nil:
-		return fmt.Errorf("attach: %w", err)
+	if !r.measurable(p) {
+		return fmt.Errorf("%s has no %s", p.name, r.name)
 	}
 	stop, err := startProfile(s)
 	if err != nil {
 		return err
 	}
-	res, err := measure(r, near, far, time.Duration(s.Seconds*float64(time.Second)))
+	res, err := measureCase(r, p, time.Duration(s.Seconds*float64(time.Second)))
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
+		res, err = result{Skipped: err.Error()}, nil
+	}
 	if err := errors.Join(err, stop()); err != nil {
 		return err
 	}
 	return json.NewEncoder(os.Stdout).Encode(res)
+}
+
+// measureCase does what a row asks of a peer.
+func measureCase(r row, p *peer, window time.Duration) (result, error) {
+	switch r.kind {
+	case size, build:
+		return measureBuild(r, p)
+	case idleBoth:
+		return measureBoth(r, p.attach[r.path])
+	case idle, halfOpen, timeWait:
+		return measureMemory(r, p)
+	case flood:
+		return measureFlood(r, p, window)
+	}
+	near, far, err := p.attach[r.path]()
+	if err != nil {
+		return result{}, fmt.Errorf("attach: %w", err)
+	}
+	return measure(r, near, far, window)
 }
 
 // startProfile begins a processor profile when s asks for one; stop ends it and
