@@ -23,8 +23,17 @@ type spec struct {
 	Profile   string `json:",omitempty"` // directory
 }
 
-// childGrace is how much longer than its window a child may take.
-const childGrace = 3 * time.Minute
+// grace is how much longer than its window a child may take.
+func (r row) grace() time.Duration {
+	switch r.kind {
+	case bulk, crr, pingpong:
+		return 20 * time.Second
+	case flood:
+		return floodGrace + time.Minute
+	default:
+		return 4 * time.Minute
+	}
+}
 
 // runCase measures one case in a process of its own. It does not fail: what
 // went wrong is in the result.
@@ -46,7 +55,7 @@ func startChild(s spec) (res result, err error) {
 	if err != nil {
 		return res, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), childGrace+time.Duration(s.Seconds*float64(time.Second)))
+	ctx, cancel := context.WithTimeout(context.Background(), r.grace()+time.Duration(s.Seconds*float64(time.Second)))
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	c := exec.CommandContext(ctx, "/proc/self/exe", "-child", string(arg))

@@ -27,6 +27,7 @@ func columns(k kind) []column {
 			{"conn_per_s", "conn/s", func(r result) float64 { return float64(r.Ops) / r.Seconds }},
 			{"allocs_per_conn", "allocs/conn", func(r result) float64 { return float64(r.Mallocs) / float64(r.Ops) }},
 			{"p99_us", "p99 µs", func(r result) float64 { return r.P99 }},
+			{"failed", "failed", func(r result) float64 { return float64(r.Failed) }},
 		}
 	case pingpong:
 		return []column{

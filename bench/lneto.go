@@ -20,7 +20,8 @@ const (
 	lnetoBuffer  = 64<<10 - 1
 	lnetoPackets = 64 // segments on their way for one connection
 	lnetoTimeout = 5 * time.Second
-	sockStream   = 1
+
+	sockStream = 1
 
 	lnetoFirstPort = 20000
 	lnetoPorts     = 40000
@@ -58,7 +59,7 @@ func newLneto(address netip.Addr, number byte) (*lnetoStack, error) {
 		return nil, fmt.Errorf("lneto: %w", err)
 	}
 	s.async.SetGatewayHardwareAddr([6]byte{2, 0, 0, 0, 0, 1 - number})
-	s.sockets = s.async.StackGo(lnetoYield, xnet.StackGoConfig{ListenerPoolConfig: xnet.TCPPoolConfig{
+	s.sockets = s.async.StackGo(lnetoPatience, xnet.StackGoConfig{ListenerPoolConfig: xnet.TCPPoolConfig{
 		PoolSize: lnetoPool, QueueSize: lnetoPackets, TxBufSize: lnetoBuffer, RxBufSize: lnetoBuffer,
 		EstablishedTimeout: lnetoTimeout, ClosingTimeout: lnetoTimeout,
 		NewBackoff: func() lneto.BackoffStrategy { return lnetoYield },
@@ -69,10 +70,19 @@ func newLneto(address netip.Addr, number byte) (*lnetoStack, error) {
 // lnetoYield waits by letting others run.
 func lnetoYield(uint) time.Duration { return lneto.BackoffFlagGosched }
 
+// lnetoPatience is for dialling, which gives up after a number of tries and not
+// after a time.
+func lnetoPatience(tries uint) time.Duration {
+	if tries < 100 {
+		return lneto.BackoffFlagGosched
+	}
+	return 50 * time.Microsecond
+}
+
 func (s *lnetoStack) addr() netip.Addr { return s.address }
 
 func (s *lnetoStack) listen(port uint16) (net.Listener, error) {
-	l, err := s.socket(net.TCPAddrFromAddrPort(netip.AddrPortFrom(s.address, port)), nil)
+	l, err := s.socket(context.Background(), net.TCPAddrFromAddrPort(netip.AddrPortFrom(s.address, port)), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +92,9 @@ func (s *lnetoStack) listen(port uint16) (net.Listener, error) {
 func (s *lnetoStack) dial(to netip.AddrPort) (net.Conn, error) {
 	// Left to choose a port, lneto takes a random one, used or not.
 	local := netip.AddrPortFrom(s.address, uint16(lnetoFirstPort+s.ports.Add(1)%lnetoPorts))
-	c, err := s.socket(net.TCPAddrFromAddrPort(local), net.TCPAddrFromAddrPort(to))
+	ctx, cancel := context.WithTimeout(context.Background(), lnetoTimeout)
+	defer cancel()
+	c, err := s.socket(ctx, net.TCPAddrFromAddrPort(local), net.TCPAddrFromAddrPort(to))
 	if err != nil {
 		return nil, err
 	}
@@ -90,11 +102,12 @@ func (s *lnetoStack) dial(to netip.AddrPort) (net.Conn, error) {
 	if !ok {
 		return nil, fmt.Errorf("lneto: dial returned %v", c)
 	}
-	return conn, nil
+	// Under load a connection of lneto's may end without a word.
+	return conn, conn.SetDeadline(time.Now().Add(lnetoTimeout))
 }
 
-func (s *lnetoStack) socket(local, remote net.Addr) (any, error) {
-	return s.sockets.Socket(context.Background(), "tcp", syscall.AF_INET, sockStream, local, remote)
+func (s *lnetoStack) socket(ctx context.Context, local, remote net.Addr) (any, error) {
+	return s.sockets.Socket(ctx, "tcp", syscall.AF_INET, sockStream, local, remote)
 }
 
 func lnetoPair() (near, far stack, err error) {

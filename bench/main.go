@@ -47,7 +47,7 @@ func parse(args []string) (options, error) {
 	fs.StringVar(&o.peers, "peers", "all", "peers to measure")
 	fs.IntVar(&o.rounds, "rounds", 5, "how often each case runs at most")
 	fs.Float64Var(&o.seconds, "seconds", 0.8, "measured seconds of a case")
-	fs.DurationVar(&o.limit, "time", 6*time.Minute, "begin no further round that would end later than this; the first one is always finished")
+	fs.DurationVar(&o.limit, "time", 6*time.Minute, "begin no round that would end later than this, and no case")
 	fs.BoolVar(&o.quick, "quick", false, "one short round of few rows, without cold builds: about a minute")
 	fs.BoolVar(&o.json, "json", false, "print JSON instead of a table")
 	fs.StringVar(&o.svg, "svg", "", "also draw charts into this `directory`")
@@ -190,7 +190,7 @@ func runAll(o options) error {
 }
 
 // runRounds measures every case of every row, then all again: as many rounds
-// as fit into the time.
+// as fit into the time. When not even one does, the rest of it is skipped.
 func runRounds(o options, plans []plan, begun time.Time) (results []result) {
 	progress := newProgress(os.Stderr, plans, o.rounds, o.limit)
 	defer progress.end()
@@ -207,7 +207,10 @@ func runRounds(o options, plans []plan, begun time.Time) (results []result) {
 			for _, s := range p.cases {
 				progress.begin(s, round)
 				from := time.Now()
-				r := runCase(s)
+				r := result{Row: s.Row, Peer: s.Peer, Skipped: "no time left, see -time"}
+				if from.Sub(begun) < o.limit {
+					r = runCase(s)
+				}
 				r.Round = round
 				results = append(results, r)
 				if !p.once {

@@ -39,6 +39,7 @@ type result struct {
 	P50     float64 `json:"p50_us,omitempty"`
 	P99     float64 `json:"p99_us,omitempty"`
 
+	Failed   int   `json:"failed,omitempty"`   // connections that failed, not among Ops
 	Resident int64 `json:"resident,omitempty"` // memory rows: bytes in RAM, outside the heap too
 	Answered int   `json:"answered,omitempty"` // SYN-ACKs for Ops spoofed SYNs
 	Honest   int   `json:"honest,omitempty"`   // connections that were made during the flood, of floodHonest
@@ -181,59 +182,62 @@ func drain(c net.Conn, got *atomic.Int64) error {
 func measureCRR(r row, l net.Listener, dial func() (net.Conn, error), window time.Duration) (result, error) {
 	defer l.Close()
 	go acceptAndEcho(l)
-	if _, err := connectMany(r.streams, crrWarmUp, time.Now().Add(window+dialWait), dial); err != nil {
-		return result{}, err
+	if took, failed := connectMany(r.streams, crrWarmUp, time.Now().Add(window+dialWait), dial); len(took) == 0 {
+		return result{}, errors.Join(failed...)
 	}
 	from, err := readUsage()
 	if err != nil {
 		return result{}, err
 	}
-	took, err := connectMany(r.streams, maxCRR, time.Now().Add(window), dial)
-	if err != nil {
-		return result{}, err
-	}
+	took, failed := connectMany(r.streams, maxCRR, time.Now().Add(window), dial)
 	to, err := readUsage()
 	if err != nil {
 		return result{}, err
 	}
-	return summarize(took, to.since(from)), nil
+	if len(failed)*mostFailures > len(took) {
+		return result{}, fmt.Errorf("%d connections failed, %d did not: %w", len(failed), len(took), failed[0])
+	}
+	res := summarize(took, to.since(from))
+	res.Failed = len(failed)
+	return res, nil
 }
 
+// mostFailures is for how many connections that work one may fail.
+const mostFailures = 2
+
 // connectMany makes up to n connections with that many workers, none begun
-// after until, and returns how long each took.
-func connectMany(workers, n int, until time.Time, dial func() (net.Conn, error)) ([]time.Duration, error) {
-	took := make([]time.Duration, n)
-	errs := make([]error, workers)
+// after until, and returns how long each took, and why others failed.
+func connectMany(workers, n int, until time.Time, dial func() (net.Conn, error)) (took []time.Duration, failed []error) {
+	var mu sync.Mutex
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for w := range workers {
+	for range workers {
 		wg.Go(func() {
-			for errs[w] == nil && time.Now().Before(until) {
-				i := next.Add(1) - 1
-				if i >= int64(n) {
-					return
-				}
+			b := make([]byte, 1)
+			for next.Add(1) <= int64(n) && time.Now().Before(until) {
 				from := time.Now()
-				errs[w] = connectOnce(dial)
-				took[i] = time.Since(from)
+				err := connectOnce(dial, b)
+				d := time.Since(from)
+				mu.Lock()
+				if err != nil {
+					failed = append(failed, err)
+				} else {
+					took = append(took, d)
+				}
+				mu.Unlock()
 			}
 		})
 	}
 	wg.Wait()
-	return took[:min(next.Load(), int64(n))], errors.Join(errs...)
+	return took, failed
 }
 
-func connectOnce(dial func() (net.Conn, error)) error {
+func connectOnce(dial func() (net.Conn, error), b []byte) error {
 	c, err := dial()
 	if err != nil {
 		return fmt.Errorf("dial: %w", err)
 	}
-	defer c.Close()
-	var b [1]byte
-	if err := roundTrip(c, b[:]); err != nil {
-		return err
-	}
-	return c.Close()
+	return errors.Join(roundTrip(c, b), c.Close())
 }
 
 func roundTrip(c net.Conn, b []byte) error {

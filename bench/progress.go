@@ -9,15 +9,17 @@ import (
 )
 
 // progress tells how far a run is: a line that is written over on a terminal,
-// a line for each round elsewhere.
+// a line now and then elsewhere.
 type progress struct {
 	w           *os.File
 	terminal    bool
 	done, total int
 	begun       time.Time
-	round       int
 	limit       time.Duration
 }
+
+// progressEvery is after how many cases a line is written.
+const progressEvery = 10
 
 func newProgress(w *os.File, plans []plan, rounds int, limit time.Duration) *progress {
 	p := &progress{w: w, begun: time.Now(), limit: limit}
@@ -38,10 +40,9 @@ func (p *progress) begin(s spec, round int) {
 	switch {
 	case p.terminal:
 		fmt.Fprintf(p.w, "\r\x1b[K[%d/%d] round %d: %s, %s%s", p.done+1, p.total, round, s.Row, s.Peer, p.left())
-	case round != p.round:
-		fmt.Fprintf(p.w, "round %d, %d of %d cases done%s\n", round, p.done, p.total, p.left())
+	case p.done%progressEvery == 0:
+		fmt.Fprintf(p.w, "round %d, %d of at most %d cases done%s\n", round, p.done, p.total, p.left())
 	}
-	p.round = round
 	p.done++
 }
 

@@ -85,7 +85,7 @@ func condense(s spec, k kind, results []result) peerReport {
 		switch {
 		case r.Row != s.Row || r.Peer != s.Peer:
 		case r.Err != "":
-			p.failed, p.Note = true, "FAILED: "+r.Err
+			p.Note = fmt.Sprintf("FAILED in round %d: %s", r.Round, r.Err)
 		case r.Skipped != "":
 			p.Note = "skipped: " + r.Skipped
 		default:
@@ -93,6 +93,7 @@ func condense(s spec, k kind, results []result) peerReport {
 		}
 	}
 	if len(good) == 0 {
+		p.failed = strings.HasPrefix(p.Note, "FAILED")
 		return p
 	}
 	p.Figures = make(map[string]figure)
@@ -129,7 +130,7 @@ func (rep report) noise() figure {
 	return spread(good, func(r result) float64 { return r.Others })
 }
 
-// failure is an error when a case failed in any round.
+// failure is an error when a case failed in every round.
 func (rep report) failure() error {
 	for _, r := range rep.Rows {
 		for _, p := range r.Peers {
@@ -169,22 +170,33 @@ func (r rowReport) print(out io.Writer) error {
 	fmt.Fprintln(w, "others\tto the first")
 	for _, p := range r.Peers {
 		fmt.Fprintf(w, "  %s\t", p.Peer)
-		if p.Figures == nil {
-			fmt.Fprintln(w, p.Note)
-			continue
-		}
 		for _, c := range cols {
-			fmt.Fprintf(w, "%s\t", p.Figures[c.key])
+			fmt.Fprintf(w, "%s\t", p.cell(c.key))
 		}
-		fmt.Fprintf(w, "%.1f\t%s\n", p.Others, strings.TrimSpace(r.ratio(p, cols[0].key)+"  "+p.Note))
+		fmt.Fprintf(w, "%.1f\t%s\n", p.Others, r.ratio(p, cols[0].key))
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, p := range r.Peers {
+		if p.Note != "" {
+			fmt.Fprintf(out, "  %s %s\n", p.Peer, p.Note)
+		}
+	}
+	return nil
+}
+
+func (p peerReport) cell(key string) string {
+	if p.Figures == nil {
+		return "-"
+	}
+	return p.Figures[key].String()
 }
 
 // ratio says how p's main figure stands to that of the first peer.
 func (r rowReport) ratio(p peerReport, key string) string {
 	first := r.Peers[0].Figures[key].Median
-	if first == 0 {
+	if first == 0 || p.Figures == nil {
 		return ""
 	}
 	return fmt.Sprintf("%.2f x", p.Figures[key].Median/first)
