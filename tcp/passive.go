@@ -33,9 +33,12 @@ func (e *Endpoint) arrivedStray(now clock.Time, path Path, t *wire.Tuple, f flow
 // arrivedSyn answers a SYN for a listener: with a SYN-ACK whose number is a
 // cookie, and with an entry in the half-open cache if there is to be one.
 func (e *Endpoint) arrivedSyn(now clock.Time, path Path, t *wire.Tuple, f flow, s *Segment, l *Listener, beyond seq.Num) Verdict {
+	l.stats.SYNs++
 	if l.waiting >= l.Backlog {
 		e.stats.ListenOverflows++
 		e.stats.ListenDrops++
+		l.stats.Overflows++
+		l.stats.Drops++
 		return drop(wire.ListenFull)
 	}
 	e.attack.watch(now, e.halfOpen.count, e.cfg)
@@ -54,7 +57,7 @@ func (e *Endpoint) arrivedSyn(now clock.Time, path Path, t *wire.Tuple, f flow, 
 		return v
 	}
 	if !l.Ask && !reused && e.cookiesFirst() {
-		return e.answerByCookie(now, c)
+		return e.answerByCookie(now, c, l)
 	}
 	h := halfOpen{}
 	c.compactInto(&h)
@@ -67,10 +70,11 @@ func (e *Endpoint) arrivedSyn(now clock.Time, path Path, t *wire.Tuple, f flow, 
 	case l.Ask || reused || e.cfg.Cookies == CookiesOff:
 		e.stats.TCPReqQFullDrop++
 		e.stats.ListenDrops++
+		l.stats.Drops++
 		e.trace.rewind(told)
 		return drop(wire.ListenFull)
 	}
-	return e.answerByCookie(now, c)
+	return e.answerByCookie(now, c, l)
 }
 
 // cookiesFirst reports whether SYNs are answered without keeping anything.
@@ -79,9 +83,10 @@ func (e *Endpoint) cookiesFirst() bool {
 }
 
 // answerByCookie sends c's SYN-ACK and forgets c.
-func (e *Endpoint) answerByCookie(now clock.Time, c *Conn) Verdict {
+func (e *Endpoint) answerByCookie(now clock.Time, c *Conn, l *Listener) Verdict {
 	if e.replies.n >= maxReplies {
 		e.stats.ListenDrops++
+		l.stats.Drops++
 		return drop(wire.ListenFull)
 	}
 	c.NextSegment(now, &e.synAck)
@@ -170,6 +175,7 @@ func (e *Endpoint) arrivedHalfOpen(now clock.Time, path Path, f flow, h *halfOpe
 	}
 	if l.waiting >= l.Backlog && !s.Flags.Has(wire.RST) {
 		e.stats.ListenOverflows++
+		l.stats.Overflows++
 		return drop(wire.ListenFull) // the SYN-ACK will be repeated, and so will the ACK
 	}
 	c := e.expand(now, f, h, path)
@@ -218,6 +224,7 @@ func (e *Endpoint) promote(now clock.Time, l *Listener, c *Conn, at int, s *Segm
 	*c = Conn{}
 	e.conns[en.tuple] = en
 	e.stats.PassiveOpens++
+	l.stats.Completed++
 	e.update(now, en)
 }
 
