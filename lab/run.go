@@ -91,10 +91,7 @@ func (o *Options) change(c *WireConfig) {
 // cast starts the programs and what happens by itself.
 func (s *Scenario) cast(w *World, r *Result) error {
 	fail := func(line int, text string) {
-		if line > 0 {
-			text = fmt.Sprintf("line %d: %s", line, text)
-		}
-		r.Failed = append(r.Failed, text)
+		r.Failed = append(r.Failed, fmt.Sprintf("line %d: %s", line, text))
 	}
 	for i := range s.programs {
 		g := &s.programs[i]
