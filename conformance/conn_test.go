@@ -1,13 +1,17 @@
 package conformance
 
 import (
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/link"
+	"github.com/handfast-tcp/handfast/link/impair"
 	"github.com/handfast-tcp/handfast/link/pipe"
+	"github.com/handfast-tcp/handfast/netem"
 	"golang.org/x/net/nettest"
 )
 
@@ -28,16 +32,24 @@ func TestConn(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			wrap := func(l link.Link) link.Link { return l }
-			if test.bad {
-				wrap = newBadLinks(t)
-			}
 			nettest.TestConn(t, func() (client, server net.Conn, stop func(), err error) {
-				a, b := pipe.New(test.pipe)
-				return connect(config(test.bad), wrap(a), wrap(b), test.server)
+				a, b := newLinks(t, test.pipe, test.bad)
+				return connect(config(test.bad), a, b, test.server)
 			})
 		})
 	}
+}
+
+// newLinks returns the ends of a pipe, bad ones if that is wanted.
+func newLinks(t *testing.T, o pipe.Options, bad bool) (a, b link.Link) {
+	a, b = pipe.New(o)
+	if bad {
+		seed := rand.Uint64()
+		t.Logf("seed %d", seed)
+		wire := netem.Config{Loss: 0.02, Duplicate: 0.02, Reorder: 0.05, ReorderDelay: time.Millisecond}
+		a = impair.New(a, impair.Options{In: wire, Out: wire, Seed: seed})
+	}
+	return a, b
 }
 
 // config returns what hosts are made of. On a bad link the buffers are small:

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/handfast-tcp/handfast/clock"
@@ -116,7 +118,11 @@ func (f *fate) drop(n int) wire.Drop {
 func (v *view) event(e *lab.Event) {
 	switch e.Class {
 	case lab.Call, lab.Outcome, lab.Note:
-		v.add(e, trace.Step{Time: e.Time, Kind: trace.Remark, Side: v.side(e.Host), Text: e.Text})
+		text := e.Text
+		if e.Host != v.left.Name && e.Host != v.right.Name {
+			text = e.Host + ": " + text
+		}
+		v.add(e, trace.Step{Time: e.Time, Kind: trace.Remark, Side: v.side(e.Host), Text: text})
 		return
 	case lab.Wire:
 		v.wire(e)
@@ -167,7 +173,8 @@ func (v *view) arrows(e *lab.Event) {
 	sent := e.Event
 	sent.Kind = tcp.SegmentSent
 	step := v.flow(e).Step(&sent)
-	if e.Host != v.left.Name && e.Host != v.right.Name {
+	stranger := e.Host != v.left.Name && e.Host != v.right.Name
+	if stranger {
 		step.Text = join(step.Text, "from "+e.Host)
 	}
 	story := trace.Story{Event: sent, Lost: f.lost, Altered: f.altered, Doubled: f.doubled, Forged: p.Forged}
@@ -175,7 +182,7 @@ func (v *view) arrows(e *lab.Event) {
 		story.Timer = t.Timer
 	}
 	step.Why, step.Strange = v.why(&story), p.Forged
-	if p.Forged {
+	if p.Forged && !stranger {
 		step.Text = join(step.Text, "not sent now")
 	}
 	if f.altered {
@@ -252,6 +259,9 @@ func (v *view) third(e *lab.Event) string {
 			return h
 		}
 	}
+	if far := e.Tuple.Remote; e.Class == lab.Engine && far != (wire.Addr{}) && far.String() != v.left.Address && far.String() != v.right.Address {
+		return "others"
+	}
 	return ""
 }
 
@@ -260,14 +270,9 @@ func (v *view) disperse() {
 	c := &v.crowd
 	if rest := len(c.waiting) - crowdShown; rest > 2 {
 		v.steps = append(v.steps, c.waiting[:crowdShown]...)
-		var names []string
-		for _, h := range v.result.Hosts {
-			if c.hosts[h.Name] {
-				names = append(names, h.Name)
-			}
-		}
+		names := slices.Sorted(maps.Keys(c.hosts))
 		last := c.waiting[len(c.waiting)-1].Time
-		v.steps = append(v.steps, trace.Skipped(last, fmt.Sprintf("%d more like these, of %s", rest, strings.Join(names, ", "))))
+		v.steps = append(v.steps, trace.Skipped(last, fmt.Sprintf("%d more steps like these, of %s", rest, strings.Join(names, " and "))))
 	} else {
 		v.steps = append(v.steps, c.waiting...)
 	}
