@@ -9,7 +9,7 @@ import (
 
 // A listener counts what it was asked for, over all shards, and its queues.
 func TestListenerStats(t *testing.T) {
-	client, server := newNet(t, handfast.Config{Shards: 4, Backlog: 8}, pipe.Options{})
+	client, server := newNet(t, handfast.Config{Shards: 4, Backlog: 64}, pipe.Options{})
 	l := listen(t, server, serverIP+":80")
 	listen(t, server, ":443")
 	for range 5 {
@@ -25,7 +25,7 @@ func TestListenerStats(t *testing.T) {
 	}
 	defer accepted.Close()
 	s := l.Stats()
-	if s.SYNs != 5 || s.Completed != 5 || s.Waiting != 4 || s.Backlog != 8 || s.HalfOpen != 0 || s.Drops != 0 {
+	if s.SYNs != 5 || s.Completed != 5 || s.Waiting != 4 || s.Backlog != 64 || s.HalfOpen != 0 || s.Drops != 0 {
 		t.Errorf("%+v", s)
 	}
 	var ports []uint16
