@@ -14,13 +14,19 @@ type defenceOptions struct {
 	halfOpen, backlog int
 	synAckRetries     int
 	cookies           cookieMode
+	attackMode        string
 }
+
+// never is more half-open entries than there can be.
+const never = 1 << 30
 
 func (o *defenceOptions) addTo(f *pflag.FlagSet) {
 	o.halfOpen, o.backlog, o.synAckRetries = 4096, handfast.DefaultBacklog, 5
+	o.attackMode = "auto"
 	f.IntVar(&o.halfOpen, "half-open", o.halfOpen, "half-open connections that are kept at most, about 100 bytes each")
 	f.IntVar(&o.synAckRetries, "synack-retries", o.synAckRetries, "how often a SYN-ACK is repeated, 1 to 15")
 	f.Var(&o.cookies, "cookies", "SYN cookies: off, auto (when the half-open queue is full, or under attack), always")
+	f.StringVar(&o.attackMode, "attack-mode", o.attackMode, "auto: when the half-open queue is half full, cookies first and fewer SYN-ACKs; off: never")
 	f.IntVar(&o.backlog, "backlog", o.backlog, "connections that wait at most until the program takes them")
 }
 
@@ -33,6 +39,9 @@ func (o *defenceOptions) check() error {
 			return usagef("--%s %d: choose from %d to %d", n.flag, n.value, n.min, n.max)
 		}
 	}
+	if o.attackMode != "auto" && o.attackMode != "off" {
+		return usagef("--attack-mode %s: it is auto or off", o.attackMode)
+	}
 	return nil
 }
 
@@ -40,6 +49,9 @@ func (o *defenceOptions) check() error {
 func (o *defenceOptions) apply(cfg *handfast.Config) error {
 	cfg.HalfOpen, cfg.Backlog = o.halfOpen, o.backlog
 	cfg.TCP.SynAckRetries, cfg.TCP.Cookies = o.synAckRetries, tcp.CookieMode(o.cookies)
+	if o.attackMode == "off" {
+		cfg.TCP.AttackEnter = never
+	}
 	return nil
 }
 

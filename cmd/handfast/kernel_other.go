@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 
+	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/inspect"
 	"github.com/handfast-tcp/handfast/link"
 )
@@ -20,3 +21,5 @@ func newKernelArena(string, *recorder) (*arena, error) { return nil, errLinuxOnl
 func openServeLink(string, prefixes, prefixes) (link.Link, error) { return nil, errLinuxOnly }
 
 func kernelReport() (*inspect.Report, error) { return nil, errLinuxOnly }
+
+func newKernelFlood(string, handfast.Config) (*floodArena, error) { return nil, errLinuxOnly }

@@ -171,7 +171,11 @@ func (o *ssOptions) writeDefence(w io.Writer, r *inspect.Report) error {
 	}
 	line("cookies", "%s, %s, %d sent, %d came back, %d were forged or old", d.Cookies, sending,
 		n["SyncookiesSent"], n["SyncookiesRecv"], n["SyncookiesFailed"])
-	if d.AttackEnter > 0 {
+	switch {
+	case d.AttackEnter == 0: // not known
+	case d.AttackEnter >= never:
+		line("attack mode", "never")
+	default:
 		on := "off"
 		if d.Attack {
 			on = "on"
