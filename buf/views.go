@@ -2,34 +2,40 @@ package buf
 
 import "sync"
 
-// ManyViews is the capacity of the slices of AppendView that are shared.
-const ManyViews = 1024
+// Slices of views come in two sizes, which all queues share: an idle queue
+// holds none.
+const (
+	fewViews  = 4
+	manyViews = 1024
+)
 
-// fewViews is up to what capacity a slice of views is the owner's own.
-const fewViews = 64
+var (
+	fewPool  = sync.Pool{New: func() any { return new([fewViews]View) }}
+	manyPool = sync.Pool{New: func() any { return new([manyViews]View) }}
+)
 
-var manyViews = sync.Pool{New: func() any { return new([ManyViews]View) }}
-
-// AppendView is append for a queue of views that is long only while data
-// flows: a slice that grows past a few views is a shared one.
+// AppendView is append for the views of a queue, which FreeViews gives back.
 func AppendView(vs []View, v View) []View {
-	if len(vs) == cap(vs) && cap(vs) >= fewViews && cap(vs) < ManyViews {
-		grown := manyViews.Get().(*[ManyViews]View)[:len(vs)]
-		copy(grown, vs)
-		vs = grown
+	switch {
+	case vs == nil:
+		vs = fewPool.Get().(*[fewViews]View)[:0]
+	case len(vs) == fewViews && cap(vs) == fewViews:
+		many := manyPool.Get().(*[manyViews]View)[:len(vs)]
+		copy(many, vs)
+		FreeViews(vs)
+		vs = many
 	}
 	return append(vs, v)
 }
 
-// ResetViews returns an empty slice for an empty queue, and gives back memory
-// that an idle one does not need.
-func ResetViews(vs []View) []View {
-	switch c := cap(vs); {
-	case c == ManyViews:
-		manyViews.Put((*[ManyViews]View)(vs[:ManyViews]))
-		return nil
-	case c > fewViews:
-		return nil
+// FreeViews gives back the slice of an empty queue. It must not be used again.
+func FreeViews(vs []View) {
+	switch cap(vs) {
+	case fewViews:
+		few := (*[fewViews]View)(vs[:fewViews])
+		*few = [fewViews]View{}
+		fewPool.Put(few)
+	case manyViews:
+		manyPool.Put((*[manyViews]View)(vs[:manyViews]))
 	}
-	return vs[:0]
 }

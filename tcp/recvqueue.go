@@ -100,7 +100,8 @@ func (q *recvQueue) take(dst views, n int) views {
 
 func (q *recvQueue) compact() {
 	if q.bytes == 0 {
-		q.views, q.head = buf.ResetViews(q.views), 0
+		buf.FreeViews(q.views)
+		q.views, q.head = nil, 0
 		if q.ooo == nil && q.tail != nil {
 			q.tail.Release()
 			q.tail, q.used = nil, 0

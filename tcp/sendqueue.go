@@ -82,7 +82,8 @@ func (q *sendQueue) ack(una seq.Num) {
 // that is the larger one.
 func (q *sendQueue) compact() {
 	if q.bytes == 0 {
-		q.views, q.head, q.at = buf.ResetViews(q.views), 0, 0
+		buf.FreeViews(q.views)
+		q.views, q.head, q.at = nil, 0, 0
 		return
 	}
 	if int(q.head) > len(q.views)/2 && q.head >= 16 {
