@@ -261,6 +261,8 @@ func (c *WireConfig) option(l *lineReader, w word) (err error) {
 		c.Delay, err = l.duration("a delay")
 	case "jitter":
 		c.Jitter, err = l.duration("a jitter")
+	case "reordering-delay":
+		c.ReorderDelay, err = l.duration("a delay")
 	case "loss":
 		c.Loss, err = l.probability("a probability")
 	case "duplicates":
@@ -270,9 +272,11 @@ func (c *WireConfig) option(l *lineReader, w word) (err error) {
 	case "corruption":
 		c.Corrupt, err = l.probability("a probability")
 	case "rate":
-		c.Rate, err = l.int("bits in a second")
+		var bits int
+		bits, err = l.int("bits in a second")
+		c.Rate = uint64(bits)
 	case "queue":
-		c.Queue, err = l.int("a number of packets")
+		c.QueueBytes, err = l.int("a number of bytes")
 	case "mtu":
 		c.MTU, err = l.int("an MTU")
 	default:
@@ -287,7 +291,8 @@ func (c *WireConfig) copyTo(to *WireConfig, seen map[string]bool) {
 		"delay": func() { to.Delay = c.Delay }, "jitter": func() { to.Jitter = c.Jitter },
 		"loss": func() { to.Loss = c.Loss }, "duplicates": func() { to.Duplicate = c.Duplicate },
 		"reordering": func() { to.Reorder = c.Reorder }, "corruption": func() { to.Corrupt = c.Corrupt },
-		"rate": func() { to.Rate = c.Rate }, "queue": func() { to.Queue = c.Queue }, "mtu": func() { to.MTU = c.MTU },
+		"reordering-delay": func() { to.ReorderDelay = c.ReorderDelay },
+		"rate":             func() { to.Rate = c.Rate }, "queue": func() { to.QueueBytes = c.QueueBytes }, "mtu": func() { to.MTU = c.MTU },
 	} {
 		if seen[name] {
 			set()

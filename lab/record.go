@@ -182,11 +182,11 @@ func (r *record) bases(d direction) (own, far uint32) {
 	return uint32(r.isns[d]), uint32(r.isns[d.reverse()])
 }
 
-func (r *record) arrival(p *parcel, data []byte) {
+func (r *record) arrival(id int, data []byte) {
 	if r.off {
 		return
 	}
-	k := &r.packets[p.id-1]
+	k := &r.packets[id-1]
 	k.Lost = false
 	k.Arrivals = append(k.Arrivals, Arrival{Time: r.world.now, Data: data})
 }
