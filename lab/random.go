@@ -32,7 +32,8 @@ type RandomReport struct {
 //   - a reader gets a prefix of what was written, byte for byte;
 //   - a reader that is told of the end has got all that was written before it;
 //   - when nobody was impolite (closed before the end, aborted, rebooted) and
-//     the wire was not cut for good, all arrives and nobody sees an error;
+//     the wire was not cut for good, all arrives, nobody sees an error, and no
+//     connection gives up waiting, not even for the last ACK;
 //   - every packet is well-formed, with right checksums, and no larger than
 //     the link takes;
 //   - every program ends, and no connection is left behind.
@@ -207,6 +208,7 @@ func (x *randomRun) build() {
 	}
 	x.w.SetWire(x.plan.wire)
 	x.w.judge = x.inspect
+	x.w.record.ended = x.ended
 	if p := &x.plan; p.cutFrom > 0 {
 		x.w.when(condition{at: p.cutFrom}, func() { x.w.Cut(x.names[0], x.names[1], true) })
 		if p.cutFor > 0 {
@@ -223,6 +225,18 @@ func (x *randomRun) build() {
 				panic(err)
 			}
 		})
+	}
+}
+
+// ended notes connections that gave up, also those that no program holds any more.
+func (x *randomRun) ended(t wire.Tuple, why tcp.Cause) {
+	switch why {
+	case tcp.CauseTimeout, tcp.CauseUserTimeout, tcp.CauseKeepAlive, tcp.CauseFinWait2Over:
+		for _, v := range x.visits {
+			if v.port == t.LocalPort || v.port == t.RemotePort {
+				v.gaveUp = why
+			}
+		}
 	}
 }
 

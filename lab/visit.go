@@ -11,9 +11,10 @@ import (
 
 // visit is one connection of a random run, with what both ends did and saw.
 type visit struct {
-	run  *randomRun
-	port uint16
-	ends [2]visitor
+	run    *randomRun
+	port   uint16
+	ends   [2]visitor
+	gaveUp tcp.Cause // an end of it did
 }
 
 // visitor is what one end of a visit means to do, and what came of it.
@@ -220,6 +221,9 @@ func (v *visit) judge() {
 		if polite && (e.err != nil || !e.eof || e.written != e.total) {
 			x.fault("%s: error %v, end %v, wrote %d of %d, got %d of %d: nobody was impolite", who, e.err, e.eof, e.written, e.total, e.got, peer.total)
 		}
+	}
+	if polite && v.gaveUp != tcp.CauseNone {
+		x.fault("port %d: an end gave up (%v), nobody was impolite", v.port, v.gaveUp)
 	}
 	x.Failures += failures
 	if polite && failures == 0 {

@@ -204,8 +204,8 @@ func TestNoAckWar(t *testing.T) {
 				w := worlds(t)[0]
 				ends := [2]*testConn{w.reach(s), w.reach(Established)}
 				ends[0].receive(fmt.Sprintf(". %d:%[1]d(0) ack 1", off))
-				if n := shout(ends, 30*time.Second); n > 2*60+4 {
-					t.Errorf("%d segments in 30 s", n)
+				if n := shout(ends, 10*time.Second); n > 2*20+4 {
+					t.Errorf("%d segments in 10 s", n)
 				}
 			})
 		}
