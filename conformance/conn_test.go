@@ -34,7 +34,7 @@ func TestConn(t *testing.T) {
 			t.Parallel()
 			nettest.TestConn(t, func() (client, server net.Conn, stop func(), err error) {
 				a, b := newLinks(t, test.pipe, test.bad)
-				return connect(config(test.bad), a, b, test.server)
+				return connect(a, b, test.server)
 			})
 		})
 	}
@@ -52,17 +52,8 @@ func newLinks(t *testing.T, o pipe.Options, bad bool) (a, b link.Link) {
 	return a, b
 }
 
-// config returns what hosts are made of. On a bad link the buffers are small:
-// some of the tests fill them, and wait until all of it has gone there and back.
-func config(bad bool) (cfg handfast.Config) {
-	if bad {
-		cfg.TCP.SendBuffer, cfg.TCP.ReceiveBuffer = 64<<10, 64<<10
-	}
-	return cfg
-}
-
 // connect returns the two ends of a connection between two hosts.
-func connect(cfg handfast.Config, a, b link.Link, address string) (client, server net.Conn, stop func(), err error) {
+func connect(a, b link.Link, address string) (client, server net.Conn, stop func(), err error) {
 	var hosts []*handfast.Host
 	stop = func() {
 		for _, h := range hosts {
@@ -76,7 +67,7 @@ func connect(cfg handfast.Config, a, b link.Link, address string) (client, serve
 		{a, []string{"10.0.0.1/24", "fd00::1/64"}},
 		{b, []string{"10.0.0.2/24", "fd00::2/64"}},
 	} {
-		h, err := newHost(cfg, end.link, end.addresses)
+		h, err := newHost(end.link, end.addresses)
 		if err != nil {
 			return nil, nil, stop, err
 		}
@@ -93,8 +84,8 @@ func connect(cfg handfast.Config, a, b link.Link, address string) (client, serve
 	return client, server, stop, err
 }
 
-func newHost(cfg handfast.Config, l link.Link, addresses []string) (*handfast.Host, error) {
-	h, err := handfast.New(cfg)
+func newHost(l link.Link, addresses []string) (*handfast.Host, error) {
+	h, err := handfast.New(handfast.Config{})
 	if err != nil {
 		return nil, err
 	}

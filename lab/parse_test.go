@@ -36,6 +36,8 @@ func TestErrorsOfScenarios(t *testing.T) {
 		{"host a scripted\na:\n    send S 0:0(0) <cake>", `x.txt:3:19: "cake" is no option that a scenario knows`},
 		{"host a scripted\na:\n    send S 0:0(0) and", `x.txt:3:19: "and" is no part of a segment`},
 		{"host a\na:\n    write \"never ends", "x.txt:3:11: the quotation mark is never closed"},
+		{"host a\na:\n    write 5 of \"\"", `x.txt:3:16: "" is not one letter`},
+		{"host a\na:\n    write 99999999", `x.txt:3:11: 99999999 bytes are more than a scenario may write at once, 16777216`},
 		{"host a\nhost b\nlose the last segment from a", `x.txt:3:10: "last": which one? (the 1st, the 2nd to 4th, every)`},
 		{"host a\nhost b\nlose the 1st segment from a with love", `x.txt:3:34: "love": SYN, SYN-ACK, FIN, RST, ACK, URG, data, seq N or ack N is wanted here`},
 		{"host a\nhost b\ndelay the 1st segment from a", "x.txt:3:29: by how much? (delay … by D, duplicate … after D)"},

@@ -1,5 +1,7 @@
 package tcp
 
+import "github.com/handfast-tcp/handfast/wire"
+
 // ListenerStats count what a listener was asked for.
 type ListenerStats struct {
 	SYNs      uint64 // that came for it; one that is repeated while its entry is kept counts once
@@ -10,6 +12,14 @@ type ListenerStats struct {
 
 // Stats returns what l has counted so far.
 func (l *Listener) Stats() ListenerStats { return l.stats }
+
+// counted counts what becomes of a SYN.
+func (l *Listener) counted(v Verdict) Verdict {
+	if v.Drop == wire.ListenFull {
+		l.stats.Drops++
+	}
+	return v
+}
 
 // HalfOpenOf returns how many half-open connections are kept for l. It looks at
 // every entry: it is for people who look, not for the path of packets.
