@@ -61,6 +61,9 @@ func Running() (all []Instance, err error) {
 // it is ours all the same.
 func knownPlaces() []string {
 	all := places()
+	if os.Getenv(PlaceVariable) != "" {
+		return all
+	}
 	more, _ := filepath.Glob(filepath.Join(os.TempDir(), "handfast-*")) // the pattern is good
 	for _, dir := range more {
 		if !slices.Contains(all, dir) && private(dir) == nil {

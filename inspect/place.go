@@ -12,9 +12,17 @@ import (
 // suffix ends the name of a control socket: PID-NAME.sock.
 const suffix = ".sock"
 
-// places are the folders where control sockets lie, the best first: in the
-// user's own run-time folder, in the system's, or in one for temporary files.
+// PlaceVariable names the environment variable with the folder for control
+// sockets, if there is to be no other.
+const PlaceVariable = "HANDFAST_RUNTIME_DIR"
+
+// places are the folders where control sockets lie, the best first: the one
+// that was asked for, or in the user's own run-time folder, in the system's, or
+// in one for temporary files.
 func places() (all []string) {
+	if dir := os.Getenv(PlaceVariable); dir != "" {
+		return []string{dir}
+	}
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
 		all = append(all, filepath.Join(dir, "handfast"))
 	}

@@ -15,6 +15,7 @@ type defenceOptions struct {
 	synAckRetries     int
 	cookies           cookieMode
 	attackMode        string
+	seeds             string // a file
 }
 
 // never is more half-open entries than there can be.
@@ -27,6 +28,7 @@ func (o *defenceOptions) addTo(f *pflag.FlagSet) {
 	f.IntVar(&o.synAckRetries, "synack-retries", o.synAckRetries, "how often a SYN-ACK is repeated, 1 to 15")
 	f.Var(&o.cookies, "cookies", "SYN cookies: off, auto (when the half-open queue is full, or under attack), always")
 	f.StringVar(&o.attackMode, "attack-mode", o.attackMode, "auto: when the half-open queue is half full, cookies first and fewer SYN-ACKs; off: never")
+	f.StringVar(&o.seeds, "cookie-seeds", "", "file of the seeds that several hosts share, so that they accept each other's cookies; one a line, read again when it changes")
 	f.IntVar(&o.backlog, "backlog", o.backlog, "connections that wait at most until the program takes them")
 }
 
@@ -46,13 +48,15 @@ func (o *defenceOptions) check() error {
 }
 
 // apply sets what the flags say.
-func (o *defenceOptions) apply(cfg *handfast.Config) error {
+func (o *defenceOptions) apply(cfg *handfast.Config) {
 	cfg.HalfOpen, cfg.Backlog = o.halfOpen, o.backlog
 	cfg.TCP.SynAckRetries, cfg.TCP.Cookies = o.synAckRetries, tcp.CookieMode(o.cookies)
 	if o.attackMode == "off" {
 		cfg.TCP.AttackEnter = never
 	}
-	return nil
+	if o.seeds != "" {
+		cfg.CookieSeeds = handfast.SeedFile(o.seeds)
+	}
 }
 
 // cookieMode is a tcp.CookieMode as a flag.

@@ -158,12 +158,9 @@ func (o *serveOptions) run(ctx context.Context) error {
 }
 
 func (o *serveOptions) serve(ctx context.Context, l link.Link, files http.Handler) error {
-	cfg := handfast.Config{}
-	err := o.defence.apply(&cfg)
-	var h *handfast.Host
-	if err == nil {
-		h, err = handfast.New(cfg)
-	}
+	var cfg handfast.Config
+	o.defence.apply(&cfg)
+	h, err := handfast.New(cfg)
 	if err == nil {
 		err = h.Attach(l, handfast.LinkOptions{Addresses: o.addrs})
 	}
