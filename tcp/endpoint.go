@@ -2,6 +2,7 @@ package tcp
 
 import (
 	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/detect"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
@@ -22,17 +23,18 @@ type Endpoint struct {
 	timeWait  table[timeWait]
 	listeners map[uint16][]*Listener
 
-	due     deadlines[*Entry]
-	sending entryQueue           // entries that may have something to send
-	compact ring[wire.Tuple]     // compact connections that owe a segment
-	replies ring[statelessReply] // segments of no connection
-	asked   ring[Syn]            // SYNs that wait for a verdict
-	ready   ring[readyItem]
-	alive   *KeepAlive // the last setting, shared by all who have the same
-	cookies cookies
-	attack  attack
-	scratch Conn   // a compact connection, expanded
-	synAck  Output // what scratch answers a SYN with
+	due      deadlines[*Entry]
+	sending  entryQueue           // entries that may have something to send
+	compact  ring[wire.Tuple]     // compact connections that owe a segment
+	replies  ring[statelessReply] // segments of no connection
+	asked    ring[Syn]            // SYNs that wait for a verdict
+	ready    ring[readyItem]
+	alive    *KeepAlive // the last setting, shared by all who have the same
+	cookies  cookies
+	attack   attack
+	detector detect.Detector
+	scratch  Conn   // a compact connection, expanded
+	synAck   Output // what scratch answers a SYN with
 }
 
 // Entry is a connection in an endpoint's table.
@@ -61,6 +63,7 @@ func NewEndpoint(cfg *Config) *Endpoint {
 		cookies:   newCookies(cfg.Secret),
 	}
 	e.halfOpen = halfOpenCache{limit: e.cfg.MaxHalfOpen, flowOf: e.cookies.flow}
+	e.detector.Init(e.key.derive('D', 0).k0)
 	return e
 }
 
@@ -164,7 +167,7 @@ func (e *Endpoint) Compact(yield func(wire.Tuple, State) bool) {
 
 // Deadline returns when Advance is wanted next.
 func (e *Endpoint) Deadline() clock.Time {
-	return min(e.due.next(), e.halfOpen.next(), e.timeWait.due.next())
+	return min(e.due.next(), e.halfOpen.next(), e.timeWait.due.next(), e.detector.Deadline())
 }
 
 // Advance lets time pass: timers that are due fire.
@@ -182,6 +185,9 @@ func (e *Endpoint) Advance(now clock.Time) {
 	}
 	e.advanceHalfOpen(now)
 	e.advanceTimeWait(now)
+	if e.detector.Deadline() <= now {
+		e.watch(now)
+	}
 }
 
 // schedule sees to it that en's deadline is not missed.
@@ -219,18 +225,18 @@ const maxBurst = 8
 // Output fills out with the next segment to send. False: there is none.
 func (e *Endpoint) Output(now clock.Time, out *Output) bool {
 	if e.outputReply(out) {
-		e.stats.sent(out)
+		e.sent(out)
 		return true
 	}
 	for e.compact.len() > 0 {
 		if e.outputCompact(now, out) {
-			e.stats.sent(out)
+			e.sent(out)
 			return true
 		}
 	}
 	for en := e.sending.first; en != nil; en = e.sending.first {
 		if en.NextSegment(now, out) {
-			e.stats.sent(out)
+			e.sent(out)
 			if en.burst++; en.burst >= maxBurst {
 				en.burst = 0
 				e.sending.rotate()

@@ -10,11 +10,15 @@ import (
 // listener opens one, and an ACK may bring a cookie back.
 func (e *Endpoint) arrivedStray(now clock.Time, path Path, t *wire.Tuple, f flow, s *Segment, beyond seq.Num) Verdict {
 	l := e.listener(t)
+	e.watch(now)
 	switch s.Flags & (wire.SYN | wire.ACK | wire.RST) {
 	case wire.SYN:
 		if l != nil {
 			return e.arrivedSyn(now, path, t, f, s, l, beyond)
 		}
+		e.detector.Closed(&t.Remote, t.LocalPort)
+	case wire.RST, wire.RST | wire.ACK:
+		e.detector.Reset(f.id())
 	case wire.ACK:
 		if l != nil && e.cfg.Cookies != CookiesOff {
 			if h, ok := e.redeem(now, path, t, f, s); ok {
@@ -36,6 +40,7 @@ func (e *Endpoint) arrivedSyn(now clock.Time, path Path, t *wire.Tuple, f flow, 
 	if l.waiting >= l.Backlog {
 		e.stats.ListenOverflows++
 		e.stats.ListenDrops++
+		e.detector.Refused(&t.Remote, t.LocalPort)
 		return drop(wire.ListenFull)
 	}
 	e.attack.watch(now, e.halfOpen.count, e.cfg)
@@ -51,6 +56,11 @@ func (e *Endpoint) arrivedSyn(now clock.Time, path Path, t *wire.Tuple, f flow, 
 	v := c.Receive(now, path, s)
 	if c.state != SynReceived {
 		return v
+	}
+	if l.Ask {
+		e.detector.Asked(&t.Remote, t.LocalPort)
+	} else {
+		e.detector.Syn(f.id(), &t.Remote, t.LocalPort)
 	}
 	if !l.Ask && !reused && e.cookiesFirst() {
 		return e.answerByCookie(now, c)
@@ -140,6 +150,7 @@ func (e *Endpoint) redeem(now clock.Time, path Path, t *wire.Tuple, f flow, s *S
 	o, ok := e.cookies.check(f, t, iss, irs, timestamps, s.Options.TSEcr)
 	if !ok {
 		e.stats.SyncookiesFailed++
+		e.detector.CookieFailed()
 		return h, false
 	}
 	e.stats.SyncookiesRecv++
@@ -156,6 +167,7 @@ func (e *Endpoint) arrivedHalfOpen(now clock.Time, path Path, f flow, h *halfOpe
 		e.halfOpen.remove(at)
 		return e.arrivedStray(now, path, &h.tuple, f, s, 0)
 	}
+	e.watchHalfOpen(now, f, h, s)
 	if h.is(markAsking) {
 		return e.arrivedAsking(h, at, s)
 	}
@@ -167,6 +179,7 @@ func (e *Endpoint) arrivedHalfOpen(now clock.Time, path Path, f flow, h *halfOpe
 	v := c.Receive(now, path, s)
 	switch {
 	case c.state > SynReceived || c.state == Closed && c.owes != 0:
+		e.detector.Completed(f.id(), &c.tuple.Remote)
 		e.promote(now, l, c, at, s)
 	case at < 0:
 	case c.state == SynReceived:
@@ -175,6 +188,7 @@ func (e *Endpoint) arrivedHalfOpen(now clock.Time, path Path, f flow, h *halfOpe
 		e.owe(at)
 	default:
 		e.halfOpen.remove(at)
+		e.detector.Reset(f.id())
 	}
 	return v
 }
