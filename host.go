@@ -15,8 +15,8 @@ import (
 	"github.com/handfast-tcp/handfast/wire"
 )
 
-// closePatience is how long Close waits for its resets to leave.
-const closePatience = 100 * time.Millisecond
+// resetPatience is how long Close waits, for each shard, for its resets to leave.
+const resetPatience = 100 * time.Millisecond
 
 // maxLinks is how many links a host can have.
 const maxLinks = 256
@@ -167,13 +167,14 @@ func (s *shard) plug(a link.Attributes, o *LinkOptions) error {
 
 // linkGone is called when a link has returned an error.
 func (h *Host) linkGone(p *port, err error) {
-	if h.stop(&LinkError{p.attributes.Name, err}) {
+	if h.stop(&LinkError{p.attributes.Name, err}, false) {
 		h.cfg.Logger.Error("link is gone", "link", p.attributes.Name, "error", err)
 	}
 }
 
-// stop makes the host work no more. It reports whether it did so far.
-func (h *Host) stop(err error) bool {
+// stop makes the host work no more, and resets its connections when reset says
+// so. It reports whether the host did work so far.
+func (h *Host) stop(err error, reset bool) bool {
 	h.mu.Lock()
 	if h.err != nil {
 		h.mu.Unlock()
@@ -186,7 +187,7 @@ func (h *Host) stop(err error) bool {
 	h.mu.Unlock()
 
 	for _, s := range h.shards {
-		s.stop(err)
+		s.stop(err, reset)
 	}
 	for _, same := range listeners {
 		for _, l := range same {
@@ -207,12 +208,7 @@ func (h *Host) stop(err error) bool {
 // the host is left. A program that wants its connections to end in peace
 // closes them first.
 func (h *Host) Close() error {
-	if h.Err() == nil {
-		for _, s := range h.shards {
-			s.abortAll(closePatience)
-		}
-	}
-	h.stop(net.ErrClosed)
+	h.stop(net.ErrClosed, true)
 	h.running.Wait()
 	return nil
 }

@@ -235,21 +235,36 @@ func (s *shard) takeHandover() (all []handedOver) {
 	}
 }
 
-// abortAll resets every connection and waits until that is on its way, but not
-// for long: a link may be stuck.
-func (s *shard) abortAll(patience time.Duration) {
+// stop makes every call that is blocked, or comes later, fail with err. With
+// reset it also resets every connection, and waits until that is on its way,
+// but not for long: a link may be stuck.
+func (s *shard) stop(err error, reset bool) {
 	now := s.enter()
+	s.err = err
+	s.timer.Stop()
+	s.lingering.wakeAll()
 	var all []*tcp.Entry
 	for e := range s.tcp.All {
 		all = append(all, e)
 	}
 	for _, e := range all {
-		s.tcp.Abort(now, e)
+		if c, ok := e.Owner.(*TCPConn); ok {
+			c.wakeAll()
+		}
+		if reset {
+			s.tcp.Abort(now, e)
+		}
 	}
 	s.leave(now)
+	if reset {
+		s.awaitSent(now.Add(resetPatience))
+	}
+}
 
-	s.mu.Lock()
-	for deadline := now.Add(patience); s.sending && now < deadline; {
+// awaitSent waits until nobody is sending, or until deadline.
+func (s *shard) awaitSent(deadline clock.Time) {
+	now := s.enter()
+	for s.sending && now < deadline {
 		w := s.waiters.begin(&s.sent, now, deadline)
 		s.mu.Unlock()
 		<-w.wake
@@ -257,18 +272,4 @@ func (s *shard) abortAll(patience time.Duration) {
 		s.waiters.end(&s.sent, w)
 	}
 	s.mu.Unlock()
-}
-
-// stop makes every call that is blocked, or comes later, fail with err.
-func (s *shard) stop(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.err = err
-	s.timer.Stop()
-	s.lingering.wakeAll()
-	for e := range s.tcp.All {
-		if c, ok := e.Owner.(*TCPConn); ok {
-			c.wakeAll()
-		}
-	}
 }

@@ -16,6 +16,10 @@ type ConnInfo struct {
 	State         tcp.State
 	ReceiveQueue  int // bytes that have arrived in order and wait for the program
 	SendQueue     int // bytes that were written and are not acknowledged
+	// Info is all that is known of a connection that is more than half-open and
+	// not a TIME-WAIT one whose program has gone. Of those only State, Timer,
+	// Expires and Retransmits are set.
+	Info tcp.Info
 }
 
 // Connections returns what the host's connections look like, half-open ones and
@@ -33,25 +37,32 @@ func (h *Host) Connections() iter.Seq[ConnInfo] {
 }
 
 func (s *shard) connections() []ConnInfo {
-	s.mu.Lock()
+	now := s.enter()
 	defer s.mu.Unlock()
 	all := make([]ConnInfo, 0, s.tcp.Len())
 	for e := range s.tcp.All {
-		c := connInfo(e.Tuple(), e.State())
-		c.ReceiveQueue, c.SendQueue = e.Buffered(), e.Unsent()
-		all = append(all, c)
+		info := e.Info(now)
+		all = append(all, connInfo(e.Tuple(), info))
 	}
-	for t, state := range s.tcp.Compact {
-		all = append(all, connInfo(t, state))
-	}
+	s.tcp.Compact(now, func(c tcp.CompactInfo) bool {
+		info := tcp.Info{State: c.State, Expires: c.Expires, Retransmits: c.Retrans, Timer: tcp.TimerLife}
+		if c.State == tcp.SynReceived {
+			info.Timer = tcp.TimerRetransmit
+		}
+		all = append(all, connInfo(c.Tuple, info))
+		return true
+	})
 	return all
 }
 
-func connInfo(t wire.Tuple, state tcp.State) ConnInfo {
+func connInfo(t wire.Tuple, info tcp.Info) ConnInfo {
 	return ConnInfo{
-		Local:  netip.AddrPortFrom(t.Local.Netip(), t.LocalPort),
-		Remote: netip.AddrPortFrom(t.Remote.Netip(), t.RemotePort),
-		State:  state,
+		Local:        netip.AddrPortFrom(t.Local.Netip(), t.LocalPort),
+		Remote:       netip.AddrPortFrom(t.Remote.Netip(), t.RemotePort),
+		State:        info.State,
+		ReceiveQueue: info.RecvQ,
+		SendQueue:    info.SendQ,
+		Info:         info,
 	}
 }
 

@@ -152,7 +152,7 @@ func (u *UDPConn) receive() (host.Datagram, error) {
 		if err != nil {
 			return host.Datagram{}, err
 		}
-		if d, err, ok := u.receiveFrom(u.owner.shards[shard]); ok {
+		if d, ok, err := u.receiveFrom(u.owner.shards[shard]); ok {
 			return d, err
 		}
 	}
@@ -184,15 +184,15 @@ func (u *UDPConn) awaitShard() (int, error) {
 
 // receiveFrom takes what a shard has: a datagram, or what an ICMP error said.
 // ok is false when it has nothing.
-func (u *UDPConn) receiveFrom(s *shard) (d host.Datagram, err error, ok bool) {
+func (u *UDPConn) receiveFrom(s *shard) (d host.Datagram, ok bool, err error) {
 	now := s.enter()
 	defer func() { s.leave(now) }()
 	if s.err != nil || u.failure() != nil {
-		return d, nil, false
+		return d, false, nil
 	}
 	part := u.parts[s.index]
 	if f := part.TakeFailure(); f != tcp.NoFailure {
-		err, ok = failed("read", f), true
+		ok, err = true, failed("read", f)
 	} else if d, ok = part.Receive(); !u.network.allows(d.Src) && ok {
 		d.Payload.Release()
 		d, ok = host.Datagram{}, false
@@ -201,7 +201,7 @@ func (u *UDPConn) receiveFrom(s *shard) (d host.Datagram, err error, ok bool) {
 	if ok {
 		u.becomeReady(s.index) // there may be more
 	}
-	return d, err, ok
+	return d, ok, err
 }
 
 // Write sends a datagram to the address that was dialled.
@@ -252,7 +252,7 @@ func (u *UDPConn) send(p []byte, to endpoint, call string) error {
 	s := u.owner.shardOf(wire.Tuple{Local: u.local.addr, LocalPort: u.local.port, Remote: to.addr, RemotePort: to.port})
 	now := s.enter()
 	defer func() { s.leave(now) }()
-	switch err, deadline := u.sendState(); {
+	switch deadline, err := u.sendState(); {
 	case err != nil:
 		return err
 	case s.err != nil:
@@ -270,14 +270,14 @@ func (u *UDPConn) send(p []byte, to endpoint, call string) error {
 	return nil
 }
 
-func (u *UDPConn) sendState() (err error, deadline clock.Time) {
+func (u *UDPConn) sendState() (deadline clock.Time, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.err, u.writeDeadline
+	return u.writeDeadline, u.err
 }
 
 func (u *UDPConn) failure() error {
-	err, _ := u.sendState()
+	_, err := u.sendState()
 	return err
 }
 

@@ -96,6 +96,7 @@ type Host struct {
 	// cache holds what is known of the destinations used last.
 	cache      [cacheSize]destination
 	generation uint32 // entries of cache with another one are void
+	anyAddress bool   // TCP for every address is ours
 
 	neighbours neighbours
 	mtus       pathMTUs

@@ -122,6 +122,8 @@ func (h *Host) checkAddresses(in *inbound) wire.Drop {
 		}
 	case h.isBroadcast(in.ip.Dst) || h.inGroup(in.ip.Dst):
 		in.group = true
+	case h.anyAddress && in.ip.Proto == wire.ProtoTCP && h.isEndpoint(in.ip.Dst) && !isLoopback(in.ip.Dst):
+		// A forwarder ends connections to everybody.
 	default:
 		return wire.NotOurs
 	}

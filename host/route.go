@@ -102,7 +102,7 @@ func (h *Host) derive(dst wire.Addr) (destination, bool) {
 	d.path = tcp.Path{MTU: h.mtus.limit(dst, l.MTU), MaxGSO: l.MaxGSO}
 	var ok bool
 	d.source, ok = h.sourceOn(r.iface, dst)
-	return d, ok
+	return d, ok || h.anyAddress
 }
 
 func (h *Host) findRoute(dst wire.Addr) *route {

@@ -1,44 +1,99 @@
 package lab
 
 import (
-	"fmt"
 	"strings"
+	"time"
 
 	"github.com/handfast-tcp/handfast/clock"
 )
 
 // Scenario is a story for the lab: who there is, what the programs do, what
-// the wire does, and what is expected to come of it.
+// the wire does, and what is expected to come of it. The package's
+// documentation has its language.
 type Scenario struct {
 	Name               string
-	Summary, SummaryZH string
+	Summary, SummaryZH string // one line each
+	See                string // where to read about it
+
+	limit    time.Duration
+	hosts    []hostLine
+	wires    []wireLine
+	programs []program
+	rules    []rule
+	deeds    []deed
+	expects  []expectation
+	text     string // what it says above the outcome
+	outcome  string // what stands below the line of dashes
 }
 
-func parse(name, text string) (*Scenario, error) {
-	s := &Scenario{Name: strings.TrimSuffix(name, ".txt")}
+// Hosts returns the names of the scenario's hosts, in their order.
+func (s *Scenario) Hosts() (names []string) {
+	for _, h := range s.hosts {
+		names = append(names, h.Name)
+	}
+	return names
+}
+
+// hostLine is a host, as its line describes it.
+type hostLine struct {
+	HostConfig
+	noDelay bool // for every connection of its programs
+}
+
+// wireLine changes the wire in one direction, or all wires.
+type wireLine struct {
+	from, to string // "": all
+	change   func(*WireConfig)
+}
+
+// program is what one program on a host does.
+type program struct {
+	host, title string
+	line        int
+	steps       []step
+}
+
+// step is one line of a program.
+type step struct {
+	line  int
+	text  string              // the call, as it is written
+	run   func(*actor) string // says what it gave
+	quiet bool                // no call: it only waits, or remarks
+	want  string              // what it has to give
+	wants bool
+}
+
+// deed is something that happens to the world at a time or on a condition.
+type deed struct {
+	line int
+	when condition
+	do   func(w *World)
+}
+
+// condition is what a line waits for.
+type condition struct {
+	at    time.Duration     // since the start
+	holds func(*World) bool // nil: it is a matter of time
+}
+
+// ready returns the condition as Proc.Wait takes it.
+func (c condition) ready(w *World) (func() bool, clock.Time) {
+	if c.holds == nil {
+		return func() bool { return false }, start.Add(c.at)
+	}
+	return func() bool { return c.holds(w) }, clock.Never
+}
+
+const outcomeLine = "----"
+
+// split cuts a file in what is above the line of dashes and what is below.
+func split(text string) (above, below string) {
+	at := 0
 	for line := range strings.Lines(text) {
-		key, value, ok := strings.Cut(strings.TrimSpace(line), ":")
-		switch {
-		case ok && key == "summary":
-			s.Summary = strings.TrimSpace(value)
-		case ok && key == "summary-zh":
-			s.SummaryZH = strings.TrimSpace(value)
+		if strings.TrimSpace(line) == outcomeLine {
+			return text[:at], text[at+len(line):]
 		}
+		at += len(line)
 	}
-	if s.Summary == "" {
-		return nil, fmt.Errorf("%s:1:1: a scenario has a summary", name)
-	}
-	return s, nil
-}
-
-// start is when a world begins: not 0, which some clocks read as "never was".
-const start = clock.Time(1e9)
-
-// Run plays the scenario. It fails only when it cannot run at all; what did
-// not come out as expected is in Result.Failed.
-func (s *Scenario) Run(o Options) (*Result, error) {
-	if o.Cookies != "" && o.Cookies != "off" {
-		return nil, fmt.Errorf("cookies %q: the engine has no SYN cookies yet", o.Cookies)
-	}
-	return &Result{Scenario: s, Seed: o.Seed, Start: start, End: start}, nil
+	return text, ""
 }

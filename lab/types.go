@@ -17,8 +17,8 @@ type Options struct {
 	Loss, Reorder float64
 	// Delay is the time from one host to another; 0: the scenario's.
 	Delay time.Duration
-	// Cookies says when SYN cookies are used: "off" (the same as ""), "auto" or
-	// "always". The engine has none yet, so Run fails for the last two.
+	// Cookies says when hosts use SYN cookies: "off", "auto" or "always"; "": as
+	// the scenario has it.
 	Cookies string
 	// Limit is how long the world may live; 0 means the scenario's own limit,
 	// an hour if it has none.
@@ -54,16 +54,16 @@ type Fate uint8
 
 // The fates. Lost to Corrupted are the wire's doing.
 const (
-	NoFate     Fate = iota
-	Lost            // never arrives
-	Duplicated      // arrives twice
-	Delayed         // arrives later than the wire's delay says; others may pass it
-	Corrupted       // bits are flipped
-	Forged          // put on the wire by the scenario in somebody's name: it was never sent
-	TooBig          // a router drops it, because it is larger than the next link, and says so
-	ICMPSent        // an ICMP message leaves Host
-	ICMPArrived     // an ICMP message reaches Host
-	Refused         // reaches Host, which does not use it, before TCP sees it: Drop says why
+	NoFate      Fate = iota
+	Lost             // never arrives
+	Duplicated       // arrives twice
+	Delayed          // arrives later than the wire's delay says; others may pass it
+	Corrupted        // bits are flipped
+	Forged           // put on the wire by the scenario in somebody's name: it was never sent
+	TooBig           // a router drops it, because it is larger than the next link, and says so
+	ICMPSent         // an ICMP message leaves Host
+	ICMPArrived      // an ICMP message reaches Host
+	Refused          // reaches Host, which does not use it, before TCP sees it: Drop says why
 )
 
 var fateText = [...]string{"", "lost", "duplicated", "delayed", "corrupted", "forged", "too big", "ICMP sent", "ICMP arrived", "refused"}

@@ -10,9 +10,6 @@ import (
 // processAck is the fifth check for a synchronized connection whose ACK is
 // acceptable: what is acknowledged is forgotten, the window is updated.
 func (c *Conn) processAck(now clock.Time, s *Segment) {
-	if c.cc == nil && c.state == FinWait1 { // closed in SYN-RECEIVED: this is the ACK of our SYN
-		c.establish(now, CauseAckOfSyn)
-	}
 	window := c.snd.wnd
 	c.updateWindow(now, s)
 	switch {
@@ -44,6 +41,7 @@ func (c *Conn) acknowledge(now clock.Time, s *Segment) {
 func (c *Conn) forget(una seq.Num) {
 	una = seq.Min(una, c.out.end())
 	if c.out.start.Less(una) {
+		c.tally.bytesAcked += uint64(una.Sub(c.out.start))
 		c.out.ack(una)
 	}
 	if c.is(urgentSent) && c.snd.up.LessEq(una) {
@@ -76,11 +74,12 @@ func (c *Conn) takeWindow(s *Segment, wnd seq.Size) {
 // scaled returns SEG.WND in octets, RFC 7323 §2.3.
 func (c *Conn) scaled(s *Segment) seq.Size { return seq.Size(s.Window) << c.snd.shift }
 
-// isDuplicateAck is the definition of RFC 5681 §2.
+// isDuplicateAck is the definition of RFC 5681 §2. With a shut window it is the
+// answer to a probe and tells nothing of a loss.
 // https://www.rfc-editor.org/rfc/rfc5681#section-2
 func (c *Conn) isDuplicateAck(s *Segment, window seq.Size) bool {
 	return s.Ack == c.snd.una && c.snd.una != c.snd.nxt && s.Len == 0 &&
-		s.Flags&(wire.SYN|wire.FIN) == 0 && c.scaled(s) == window
+		s.Flags&(wire.SYN|wire.FIN) == 0 && c.scaled(s) == window && window > 0
 }
 
 // finEnd is the number after our FIN.

@@ -25,10 +25,12 @@ func (c *Conn) allowed(now clock.Time, pos seq.Num, left int) (n int, ok bool) {
 	if n <= 0 {
 		return 0, false
 	}
-	if pos.Less(c.snd.nxt) {
-		return min(n, int(c.snd.nxt.Sub(pos))), true
+	again := max(int(c.snd.nxt.Diff(pos)), 0)
+	if again >= int(c.snd.mss) {
+		return min(n, again), true
 	}
-	n = c.worthSending(n, left, flight, min(open, congestion-flight))
+	// Less than a segment was sent before: new data may go with it, as after a probe.
+	n = max(c.worthSending(n, left, flight, min(open, congestion-flight)), min(n, again))
 	if n == 0 && flight == 0 {
 		c.waitForWindow(now, flight)
 	}

@@ -18,6 +18,7 @@ func (c *Conn) checkSynAgain(now clock.Time, s *Segment) (Verdict, bool) {
 	}
 	if !s.Flags.Has(wire.ACK) {
 		c.snd.resend = c.snd.iss
+		c.rttStop() // Karn: its ACK will not say which of the two it answers
 		return drop(wire.Duplicate), true
 	}
 	s.Flags &^= wire.SYN
@@ -113,6 +114,9 @@ func (c *Conn) trim(s *Segment) {
 		}
 		s.cutBack(n)
 	}
+	if o := c.in.ooo; o != nil && o.hasFin {
+		s.cutBehind(o.fin)
+	}
 }
 
 // checkReset is the second check, with RFC 5961 §3: only the exact number
@@ -174,7 +178,7 @@ func (c *Conn) checkAck(now clock.Time, s *Segment) (Verdict, bool) {
 	if !s.Flags.Has(wire.ACK) {
 		return drop(wire.NoAckFlag), true
 	}
-	if c.state == SynReceived {
+	if c.snd.una == c.snd.iss { // SYN-RECEIVED, or FIN-WAIT-1 if the program closed meanwhile
 		if s.Ack.LessEq(c.snd.una) || c.snd.nxt.Less(s.Ack) {
 			return Verdict{wire.BadAck, true}, true
 		}

@@ -1,20 +1,212 @@
 package tcp
 
-import "testing"
+import (
+	"testing"
+	"time"
 
-// RFC 9293 §3.6, figure 13: both sides close at once.
-func TestSimultaneousClose(t *testing.T) {
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// ABORT of RFC 9293 §3.10.5 in every state: a RST where the peer expects
+// something, and silence where it does not.
+func TestAbort(t *testing.T) {
+	answers := map[State]string{
+		Closed: "", Listen: "", SynSent: "", SynReceived: "R. 1:1(0) ack 1", Established: "R. 1:1(0) ack 1",
+		CloseWait: "R. 1:1(0) ack 2", FinWait1: "R. 2:2(0) ack 1", FinWait2: "R. 2:2(0) ack 1",
+		Closing: "", LastAck: "", TimeWait: "",
+	}
+	for s := range State(NumStates) {
+		t.Run(s.String(), func(t *testing.T) {
+			everywhere(t, func(w world) {
+				c := w.reach(s)
+				c.abort()
+				if answers[s] != "" {
+					c.want("RST", answers[s])
+				}
+				c.wantState(Closed)
+				c.wantIdle("nothing more")
+				c.advance(time.Hour)
+				c.wantIdle("nothing more")
+			})
+		})
+	}
+}
+
+// What is queued dies with an ABORT, even when a timer has just called for it.
+func TestAbortWithData(t *testing.T) {
 	everywhere(t, func(w world) {
 		c := w.reach(Established)
-		c.close()
-		c.want("our FIN", "F. 1:1(0) ack 1")
-		c.receive("F. 1:1(0) ack 1") // crossed ours: does not acknowledge it
-		c.want("ACK of the peer's FIN", ". 2:2(0) ack 2")
-		c.wantState(Closing)
-		c.receive(". 2:2(0) ack 2")
-		c.wantState(TimeWait)
-		c.wantIdle("nothing to say before 2 MSL")
-		c.advance(2 * msl)
+		c.writeAndClose(10)
+		c.want("data and FIN", "FP. 1:11(10) ack 1")
+		c.receive(". 1:1(0) ack 11")
+		c.step("timeout and abort", func(n *Conn) {
+			n.Advance(n.Deadline())
+			n.abort(c.now)
+		})
+		c.want("only a RST", "R. 12:12(0) ack 1")
 		c.wantState(Closed)
+		c.wantIdle("no FIN after it")
+	})
+}
+
+// RFC 2525 §2.17: closing with data unread tells the peer that it is lost.
+func TestCloseWithUnreadData(t *testing.T) {
+	everywhere(t, func(w world) {
+		for _, s := range []State{Established, FinWait1, FinWait2} {
+			c := w.reach(s)
+			c.receive("P. 1:11(10) ack 1")
+			c.wantFlags("ACK", wire.ACK)
+			c.leave()
+			out := c.wantFlags("RST", wire.RST|wire.ACK)
+			if out.Seq != c.conn.snd.nxt {
+				c.fail("not the next number")
+			}
+			c.wantState(Closed)
+			c.wantFailure(Aborted)
+		}
+		c := w.reach(Established)
+		c.receive("FP. 1:11(10) ack 1")
+		c.want("ACK", ". 1:1(0) ack 12")
+		c.leave()
+		c.want("RST in CLOSE-WAIT", "R. 1:1(0) ack 12")
+		c.wantState(Closed)
+	})
+}
+
+// RFC 9293 §3.6.1 (SHLD-3): data for a program that has gone is answered with
+// a RST, a FIN or an old segment is not.
+func TestDataAfterClose(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.reach(Established)
+		c.leave()
+		c.want("our FIN", "F. 1:1(0) ack 1")
+		c.receive("P. 1:11(10) ack 2")
+		c.wantDrop(wire.Closed)
+		c.want("RST", "R. 2:2(0) ack 1")
+		c.wantState(Closed)
+		c.wantFailure(Reset)
+
+		c = w.reach(Established)
+		c.leave()
+		c.want("our FIN", "F. 1:1(0) ack 1")
+		c.receive("P. -10:0(10) ack 1")
+		c.want("an old one", ". 2:2(0) ack 1")
+		c.receive("F. 1:1(0) ack 2")
+		c.want("the normal end", ". 2:2(0) ack 2")
+		c.wantState(TimeWait)
+	})
+}
+
+// Half-close: the side that closed first still reads.
+func TestHalfCloseWeCloseFirst(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.reach(FinWait2)
+		c.receive("P. 1:1001(1000) ack 2")
+		c.want("ACK", ". 2:2(0) ack 1001")
+		c.readAll(1000)
+		if c.conn.EOF() || !c.conn.WriteClosed() || !c.conn.Delivered() {
+			c.fail("EOF %v, write closed %v, delivered %v", c.conn.EOF(), c.conn.WriteClosed(), c.conn.Delivered())
+		}
+		c.receive("FP. 1001:1011(10) ack 2")
+		c.want("ACK", ". 2:2(0) ack 1012")
+		c.wantState(TimeWait)
+		c.readAll(10)
+		if !c.conn.EOF() {
+			c.fail("no end of stream")
+		}
+	})
+}
+
+// Half-close: the side that closed last still writes.
+func TestHalfClosePeerClosesFirst(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.reach(CloseWait)
+		if !c.conn.EOF() || c.conn.Readable() != true {
+			c.fail("no end of stream")
+		}
+		c.write(1000)
+		c.want("data", "P. 1:1001(1000) ack 2")
+		c.receive(". 2:2(0) ack 1001")
+		c.writeAndClose(10)
+		c.want("data and FIN in one", "FP. 1001:1011(10) ack 2")
+		c.wantState(LastAck)
+		c.receive(". 2:2(0) ack 1011")
+		c.wantState(LastAck)
+		c.wantAfter(minRTO, "the FIN again", "F. 1011:1011(0) ack 2")
+		c.receive(". 2:2(0) ack 1012")
+		c.wantState(Closed)
+		c.wantFailure(NoFailure)
+	})
+}
+
+// The FIN is repeated like data in FIN-WAIT-1, CLOSING and LAST-ACK.
+func TestFinAgain(t *testing.T) {
+	everywhere(t, func(w world) {
+		for s, fin := range map[State]string{FinWait1: "F. 1:1(0) ack 1", Closing: "F. 1:1(0) ack 2", LastAck: "F. 1:1(0) ack 2"} {
+			c := w.reach(s)
+			for i := range 4 {
+				c.wantAfter(minRTO<<i, "the FIN again", fin)
+			}
+			c.wantState(s)
+		}
+	})
+}
+
+// Nothing is written after the FIN.
+func TestWriteAfterClose(t *testing.T) {
+	everywhere(t, func(w world) {
+		for s := range State(NumStates) {
+			c := w.reach(s)
+			may := s == SynSent || s == SynReceived || s == Established || s == CloseWait
+			c.step("write", func(n *Conn) {
+				if n.sendCopy([]byte{pattern(1)}) != may {
+					c.fail("takes data: %v", !may)
+				}
+				if vs := twoViews([]byte{pattern(2)}); n.send(vs[0]) != may {
+					c.fail("takes data: %v", !may)
+				}
+			})
+			c.flush()
+		}
+	})
+}
+
+// A reader that has closed its side throws away what comes, with the window
+// open, and the end of the stream still counts.
+func TestCloseRead(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.opened(Config{ReceiveBuffer: 4000}, "S. 0:0(0) ack 1 <mss 1460>")
+		c.receive("P. 1:3001(3000) ack 1")
+		c.want("ACK", ". 1:1(0) ack 3001 win 1000")
+		c.closeRead()
+		c.want("the window opens", ". 1:1(0) ack 3001 win 4000")
+		c.receive("P. 3001:5001(2000) ack 1")
+		c.want("ACK", ". 1:1(0) ack 5001 win 4000")
+		c.wantEqual("buffered", c.conn.Buffered(), 0)
+		if !c.conn.EOF() {
+			c.fail("no end of stream for the reader")
+		}
+		c.receive("F. 5001:5001(0) ack 1")
+		c.want("ACK", ". 1:1(0) ack 5002")
+		c.wantState(CloseWait)
+		c.leave()
+		c.want("our FIN", "F. 1:1(0) ack 5002")
+		c.wantState(LastAck)
+	})
+}
+
+// A reset ends reading after what has come, and is no end of stream.
+func TestResetKeepsData(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.reach(Established)
+		c.receive("P. 1:11(10) ack 1")
+		c.want("ACK", ". 1:1(0) ack 11")
+		c.receive("R. 11:11(0) ack 1")
+		c.wantState(Closed)
+		c.wantFailure(Reset)
+		c.readAll(10)
+		if c.conn.EOF() {
+			c.fail("end of stream after a reset")
+		}
 	})
 }

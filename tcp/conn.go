@@ -31,6 +31,7 @@ type Conn struct {
 	loss   loss
 	timers timers
 	live   liveness
+	tally  tally
 
 	out sendQueue
 	in  recvQueue

@@ -1,6 +1,8 @@
 package tcp
 
 import (
+	"time"
+
 	"github.com/handfast-tcp/handfast/clock"
 	"github.com/handfast-tcp/handfast/detect"
 	"github.com/handfast-tcp/handfast/wire"
@@ -20,21 +22,22 @@ type Endpoint struct {
 
 	conns     map[wire.Tuple]*Entry
 	halfOpen  halfOpenCache
-	timeWait  table[timeWait]
+	timeWait  waiting
 	listeners map[uint16][]*Listener
 
-	due      deadlines[*Entry]
-	sending  entryQueue           // entries that may have something to send
-	compact  ring[wire.Tuple]     // compact connections that owe a segment
-	replies  ring[statelessReply] // segments of no connection
-	asked    ring[Syn]            // SYNs that wait for a verdict
-	ready    ring[readyItem]
-	alive    *KeepAlive // the last setting, shared by all who have the same
-	cookies  cookies
-	attack   attack
+	due     deadlines[*Entry]
+	sending entryQueue           // entries that may have something to send
+	compact ring[wire.Tuple]     // compact connections that owe a segment
+	replies ring[statelessReply] // segments of no connection
+	asked   ring[Syn]            // SYNs that wait for a verdict
+	ready   ring[readyItem]
+	alive   *KeepAlive // the last setting, shared by all who have the same
+	cookies cookies
+	attack  attack
+	scratch Conn   // a compact connection, expanded
+	synAck  Output // what scratch answers a SYN with
+
 	detector detect.Detector
-	scratch  Conn   // a compact connection, expanded
-	synAck   Output // what scratch answers a SYN with
 }
 
 // Entry is a connection in an endpoint's table.
@@ -58,10 +61,10 @@ func NewEndpoint(cfg *Config) *Endpoint {
 		key:       newSipKey(cfg.Secret),
 		conns:     map[wire.Tuple]*Entry{},
 		listeners: map[uint16][]*Listener{},
-		timeWait:  newTable(func(w *timeWait) *compact { return &w.compact }),
 		replies:   ring[statelessReply]{limit: maxReplies},
 		cookies:   newCookies(cfg.Secret),
 	}
+	e.timeWait = newWaiting(e.cookies.flow)
 	e.halfOpen = halfOpenCache{limit: e.cfg.MaxHalfOpen, flowOf: e.cookies.flow}
 	e.detector.Init(e.key.derive('D', 0).k0)
 	return e
@@ -71,18 +74,20 @@ func NewEndpoint(cfg *Config) *Endpoint {
 func (e *Endpoint) SetTrace(t *Trace) { e.trace = t }
 
 // Len returns how many connections there are, half-open and TIME-WAIT ones included.
-func (e *Endpoint) Len() int { return len(e.conns) + e.halfOpen.count + len(e.timeWait.entries) }
+func (e *Endpoint) Len() int { return len(e.conns) + e.halfOpen.count + e.timeWait.count() }
 
 // InUse reports whether a connection with this four-tuple exists.
 func (e *Endpoint) InUse(t wire.Tuple) bool {
 	_, open := e.conns[t]
-	_, wait := e.timeWait.entries[t]
-	return open || wait || e.halfOpen.find(e.cookies.flow(&t), &t) >= 0
+	f := e.cookies.flow(&t)
+	return open || e.halfOpen.find(f, &t) >= 0 || e.timeWait.find(f, &t) != nil
 }
 
-// Receive takes a segment that arrived for t, named from our side.
+// Receive takes a segment that arrived for t, named from our side. What it
+// cuts off s concerns this segment only: the caller may use s again.
 func (e *Endpoint) Receive(now clock.Time, path Path, t wire.Tuple, s *Segment) wire.Drop {
 	e.stats.InSegs++
+	s.skip, s.cut = 0, false
 	v := e.dispatch(now, path, t, s)
 	if v.Reset {
 		e.reply(now, &t, s)
@@ -108,8 +113,8 @@ func (e *Endpoint) dispatch(now clock.Time, path Path, t wire.Tuple, s *Segment)
 	if at := e.halfOpen.find(f, &t); at >= 0 {
 		return e.arrivedHalfOpen(now, path, f, &e.halfOpen.slots[at], at, s)
 	}
-	if w, ok := e.timeWait.entries[t]; ok {
-		return e.arrivedTimeWait(now, path, &t, f, &w, s)
+	if w := e.timeWait.find(f, &t); w != nil {
+		return e.arrivedTimeWait(now, path, &t, f, w, s)
 	}
 	return e.arrivedStray(now, path, &t, f, s, 0)
 }
@@ -150,24 +155,39 @@ func (e *Endpoint) All(yield func(*Entry) bool) {
 	}
 }
 
+// CompactInfo is what is to be seen of a connection in compact form.
+type CompactInfo struct {
+	Tuple   wire.Tuple
+	State   State         // SynReceived or TimeWait
+	Expires time.Duration // until its timer fires
+	Retrans uint8         // SYN-ACKs repeated
+}
+
 // Compact calls yield for every half-open connection and every TIME-WAIT one
 // whose program has gone.
-func (e *Endpoint) Compact(yield func(wire.Tuple, State) bool) {
+func (e *Endpoint) Compact(now clock.Time, yield func(CompactInfo) bool) {
 	for at, tag := range e.halfOpen.tags {
-		if tag != 0 && !yield(e.halfOpen.slots[at].tuple, SynReceived) {
+		h := &e.halfOpen.slots[at]
+		if tag != 0 && !yield(CompactInfo{h.tuple, SynReceived, until(now, h.due), h.retries}) {
 			return
 		}
 	}
-	for t := range e.timeWait.entries {
-		if !yield(t, TimeWait) {
-			return
-		}
+	e.timeWait.all(func(t wire.Tuple, w *timeWait) bool {
+		return yield(CompactInfo{t, TimeWait, until(now, w.ends.time()), 0})
+	})
+}
+
+// until returns the time from now to a deadline; 0 when that is past, or never.
+func until(now, due clock.Time) time.Duration {
+	if due == clock.Never {
+		return 0
 	}
+	return max(due.Sub(now), 0)
 }
 
 // Deadline returns when Advance is wanted next.
 func (e *Endpoint) Deadline() clock.Time {
-	return min(e.due.next(), e.halfOpen.next(), e.timeWait.due.next(), e.detector.Deadline())
+	return min(e.due.next(), e.halfOpen.next(), e.timeWait.due(), e.detector.Deadline())
 }
 
 // Advance lets time pass: timers that are due fire.
@@ -257,7 +277,7 @@ func (e *Endpoint) settle(now clock.Time, en *Entry) {
 	case en.state == Closed:
 		e.remove(en)
 	case en.state == TimeWait && en.is(orphan):
-		e.keepTimeWait(now, &en.Conn)
+		e.keepTimeWait(&en.Conn)
 		e.remove(en)
 	default:
 		e.schedule(en)

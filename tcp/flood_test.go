@@ -287,7 +287,8 @@ func TestCookieEpochs(t *testing.T) {
 	f := k.flow(&tuple)
 	o := offer{mss: 1460, options: 7}
 	iss := k.cookie(f, &tuple, 9, o)
-	for later, want := range map[int]bool{-2: false, -1: true, 0: true, 1: true, 2: false, 3: false} {
+	for i, want := range []bool{false, true, true, true, false, false} {
+		later := i - 2
 		k.turn(now.Add(time.Duration(later) * cookieEpoch))
 		if _, ok := k.check(f, &tuple, iss, 9, false, 0); ok != want {
 			t.Errorf("%d epochs later it is believed: %v", later, ok)
@@ -356,6 +357,32 @@ func TestEvictionIsFair(t *testing.T) {
 	}
 	if kept < 95 {
 		t.Errorf("of 100 entries of others %d are left", kept)
+	}
+}
+
+// TestBurstOfSyns: all SYNs of a burst are answered, however many come before
+// the first answer goes out.
+func TestBurstOfSyns(t *testing.T) {
+	for _, limit := range []int{16, 128, 4096} {
+		e, l := server(t, Config{MaxHalfOpen: limit})
+		r := rand.New(rand.NewPCG(1, 1))
+		now := clock.Time(time.Hour)
+		isns := map[wire.Tuple]seq.Num{}
+		for range 700 {
+			tuple, s := spoofed(r, false, true)
+			isns[tuple] = s.Seq
+			e.Receive(now, path1500, tuple, &s)
+		}
+		answers := map[wire.Tuple]wire.TCP{}
+		for out := (Output{}); e.Output(now, &out); {
+			answers[out.Tuple] = out.TCP
+		}
+		if len(answers) != len(isns) {
+			t.Fatalf("limit %d: %d SYNs, %d answers", limit, len(isns), len(answers))
+		}
+		for tuple, synAck := range answers {
+			finish(t, e, l, now, tuple, isns[tuple], synAck)
+		}
 	}
 }
 

@@ -61,17 +61,22 @@ func (k *halfOpenCache) set(f flow) int {
 // when there is no room and none may be evicted. evicted says that another
 // entry had to go.
 func (k *halfOpenCache) insert(f flow, h *halfOpen, evict bool) (at int, evicted bool) {
-	k.grow()
+	if 2*k.count >= len(k.slots) {
+		k.grow()
+	}
 	at, free := k.place(f)
+	for !free && k.grow() {
+		at, free = k.place(f)
+	}
 	if !free || k.count >= k.limit {
-		if !evict {
+		victim := at
+		if free {
+			victim = k.victimBehind(at)
+		}
+		if !evict || k.slots[victim].unanswered() {
 			return -1, false
 		}
-		if free {
-			k.remove(k.victimBehind(at))
-		} else {
-			k.remove(at)
-		}
+		k.remove(victim)
 		evicted = true
 	}
 	k.put(f, at, h)
@@ -118,9 +123,13 @@ func (k *halfOpenCache) victimBehind(at int) int {
 	}
 }
 
-// goesBefore reports whether a is to be evicted before b: the source with the
-// larger share, then more retries without an answer, then the older one.
+// goesBefore reports whether a is to be evicted before b: one that has its
+// SYN-ACK before one that has not, then the source with the larger share, then
+// more retries without an answer, then the older one.
 func (k *halfOpenCache) goesBefore(a, b *halfOpen) bool {
+	if a.unanswered() != b.unanswered() {
+		return b.unanswered()
+	}
 	if x, y := k.shares[shareOf(&a.tuple.Remote)], k.shares[shareOf(&b.tuple.Remote)]; x/4 != y/4 {
 		return x > y
 	}
@@ -152,11 +161,11 @@ func (k *halfOpenCache) remove(at int) {
 	k.count--
 }
 
-// grow doubles the table when it is half full, until every entry that the
-// limit allows has two slots.
-func (k *halfOpenCache) grow() {
-	if len(k.slots) > 0 && (2*k.count < len(k.slots) || len(k.slots) >= 2*k.limit) {
-		return
+// grow doubles the table, until every entry that the limit allows has two
+// slots; false when it is that large already.
+func (k *halfOpenCache) grow() bool {
+	if len(k.slots) > 0 && len(k.slots) >= 2*k.limit {
+		return false
 	}
 	old := *k
 	k.slots = make([]halfOpen, max(2*len(old.slots), firstSlots))
@@ -173,19 +182,19 @@ func (k *halfOpenCache) grow() {
 			k.move(&old.slots[i], -1)
 		}
 	}
+	return true
 }
 
-// move takes an entry over from a smaller table. In the rare case that its set
-// is full already, it is lost.
+// move takes an entry over from a table of half the size. Its set has split in
+// two, so there is room.
 func (k *halfOpenCache) move(h *halfOpen, queue int) {
 	f := k.flowOf(&h.tuple)
-	if at, free := k.place(f); free {
-		k.put(f, at, h)
-		k.slots[at].next, k.slots[at].prev = 0, 0
-		k.slots[at].marks &^= markTimed
-		if queue >= 0 {
-			k.link(at, queue)
-		}
+	at, _ := k.place(f)
+	k.put(f, at, h)
+	k.slots[at].next, k.slots[at].prev = 0, 0
+	k.slots[at].marks &^= markTimed
+	if queue >= 0 {
+		k.link(at, queue)
 	}
 }
 

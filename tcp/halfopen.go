@@ -46,6 +46,10 @@ const (
 
 func (h *halfOpen) is(m halfOpenMarks) bool { return h.marks&m != 0 }
 
+// unanswered reports whether the SYN-ACK has not gone out for the first time.
+// Until then the entry must not be lost.
+func (h *halfOpen) unanswered() bool { return h.is(markResend) && h.due == clock.Never }
+
 // compactInto writes c, which is in SYN-RECEIVED, into h. Its place in queues
 // is the cache's business and stays.
 func (c *Conn) compactInto(h *halfOpen) {

@@ -110,7 +110,7 @@ func (c *Conn) persistTimeout(now clock.Time) {
 	if c.live.stalled == 0 {
 		c.live.stalled = max(now, 1)
 	}
-	silent := now.Sub(c.live.heard) >= c.userTimeout()
+	silent := c.live.heard < c.live.sent && now.Sub(c.live.heard) >= c.userTimeout()
 	if now.Sub(c.live.stalled) >= c.userTimeout() && (silent || c.is(orphan)) {
 		c.fail(now, TimedOut, CauseUserTimeout)
 		return

@@ -150,10 +150,15 @@ func describe(h *wire.TCP, length int, n isns) string {
 		return s
 	}
 	o := h.Options
-	for i := range o.SACKBlocks {
-		o.SACK[i] = wire.SACKBlock{Left: o.SACK[i].Left - n.peer, Right: o.SACK[i].Right - n.peer}
+	o.Set &^= wire.OptSACK
+	text := o.String()
+	for i, b := range o.SACK[:o.SACKBlocks] {
+		if i == 0 {
+			text += ",sack"
+		}
+		text += fmt.Sprintf(" %d:%d", b.Left-n.peer, b.Right-n.peer)
 	}
-	return s + " <" + o.String() + ">"
+	return s + " <" + strings.TrimPrefix(text, ",") + ">"
 }
 
 // matches reports whether a segment is what s says, as far as s says it.
@@ -169,7 +174,9 @@ func (s *spelled) matches(h *wire.TCP, length int, n isns) bool {
 	case s.win >= 0 && h.Window != w.Window, h.Urgent != w.Urgent:
 		return false
 	}
-	return !s.hasOption || h.Options == w.Options
+	o := h.Options
+	clear(o.SACK[min(int(o.SACKBlocks), len(o.SACK)):])
+	return !s.hasOption || o == w.Options
 }
 
 // pattern is the byte that has the given relative number, in every stream of

@@ -70,7 +70,15 @@ func (e *Endpoint) arrivedSyn(now clock.Time, path Path, t *wire.Tuple, f flow, 
 	if l.Ask {
 		h.due, h.marks = now.Add(e.cfg.VerdictTimeout), markAsking|markResend
 	}
-	return e.keep(now, f, &h, l)
+	switch {
+	case e.keep(now, f, &h, l):
+		return used
+	case l.Ask || reused || e.cfg.Cookies == CookiesOff:
+		e.stats.TCPReqQFullDrop++
+		e.stats.ListenDrops++
+		return drop(wire.ListenFull)
+	}
+	return e.answerByCookie(now, c)
 }
 
 // cookiesFirst reports whether SYNs are answered without keeping anything.
@@ -91,14 +99,13 @@ func (e *Endpoint) answerByCookie(now clock.Time, c *Conn) Verdict {
 	return used
 }
 
-// keep puts a half-open connection into the cache. When the cache is full, the
-// entry that has to go is not lost: its SYN-ACK was a cookie.
-func (e *Endpoint) keep(now clock.Time, f flow, h *halfOpen, l *Listener) Verdict {
+// keep puts a half-open connection into the cache, and reports false when there
+// is no room. The entry that may have to go instead is not lost: its SYN-ACK
+// was a cookie.
+func (e *Endpoint) keep(now clock.Time, f flow, h *halfOpen, l *Listener) bool {
 	at, evicted := e.halfOpen.insert(f, h, e.cfg.Cookies != CookiesOff)
 	if at < 0 {
-		e.stats.TCPReqQFullDrop++
-		e.stats.ListenDrops++
-		return drop(wire.ListenFull)
+		return false
 	}
 	if evicted {
 		e.stats.TCPReqQFullDoCookies++
@@ -107,10 +114,10 @@ func (e *Endpoint) keep(now clock.Time, f flow, h *halfOpen, l *Listener) Verdic
 	if h.is(markAsking) {
 		e.halfOpen.schedule(at)
 		e.asked.push(Syn{Listener: l, Tuple: h.tuple, ISN: h.irs})
-		return used
+	} else {
+		e.owe(at)
 	}
-	e.owe(at)
-	return used
+	return true
 }
 
 // owe has the entry of a slot send what it owes.
@@ -262,10 +269,10 @@ func (e *Endpoint) outputCompact(now clock.Time, out *Output) bool {
 		e.owe(at)
 		return sent
 	}
-	if w, ok := e.timeWait.entries[t]; ok {
-		c := e.expandWaiting(now, &t, f, &w)
+	if w := e.timeWait.find(f, &t); w != nil {
+		c := e.expandWaiting(now, &t, f, w)
 		sent := c.NextSegment(now, out)
-		e.timeWait.put(t, c.compactTimeWait())
+		e.timeWait.put(f, &t, c.compactTimeWait())
 		return sent
 	}
 	return false

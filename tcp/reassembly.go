@@ -44,7 +44,7 @@ func (q *recvQueue) insert(s seq.Num, vs views, skip, n int) (fresh, room bool) 
 		fresh, room = fresh || f, room && r
 		at = at.Add(seq.Size(v.Len()))
 	})
-	if fresh {
+	if fresh && room {
 		q.ooo.noteBlock(s, at)
 	}
 	return fresh, room
@@ -93,6 +93,21 @@ func (o *outOfOrder) noteBlock(left, right seq.Num) {
 		}
 	}
 	o.blocks[0], o.count = block, n
+}
+
+// dropBeyond gives up what lies beyond the peer's FIN, and the blocks that may
+// report it: RFC 2018 §8 lets a receiver forget.
+func (o *outOfOrder) dropBeyond(fin seq.Num) {
+	for n := len(o.parts) - 1; n >= 0 && fin.Less(o.parts[n].end()); n-- {
+		o.count = 0
+		p := &o.parts[n]
+		if p.seq.Less(fin) {
+			p.view = p.view.Slice(0, int(fin.Sub(p.seq)))
+			return
+		}
+		p.view.Release()
+		o.parts = o.parts[:n]
+	}
 }
 
 // dropBlocks forgets the blocks that lie before nxt.

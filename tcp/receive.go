@@ -22,6 +22,7 @@ var used = Verdict{}
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7
 func (c *Conn) Receive(now clock.Time, path Path, s *Segment) Verdict {
 	c.setPath(path)
+	c.tally.received(s)
 	event := c.trace.begin(now, c, s)
 	v := c.arrives(now, s)
 	c.trace.finish(event, c, v.Drop)
@@ -108,6 +109,9 @@ func (c *Conn) arrivesInSynSent(now clock.Time, s *Segment) Verdict {
 	}
 	c.acknowledge(now, s)
 	c.establish(now, CauseSynAck)
+	s.Flags &^= wire.SYN
+	s.Seq = c.rcv.nxt // what is left is text that follows the SYN
+	c.trim(s)
 	c.arrivedText(now, s)
 	return used
 }
@@ -115,6 +119,7 @@ func (c *Conn) arrivesInSynSent(now clock.Time, s *Segment) Verdict {
 // establish enters ESTABLISHED: what only a live connection needs is made now.
 func (c *Conn) establish(now clock.Time, why Cause) {
 	c.cc = c.cfg.NewController(int(c.snd.mss))
+	c.rcv.push = c.rcv.nxt
 	if c.state == SynSent || c.state == SynReceived {
 		c.setState(now, Established, why)
 	}

@@ -155,6 +155,23 @@ func (q *recvQueue) clone() recvQueue {
 	return c
 }
 
+// arrived appends n bytes from byte skip of vs on, the first of which has number
+// nxt, and all that follows them of what came before its turn: of bytes that
+// came twice the first stay. It returns the number after that, and whether the
+// peer's FIN lies there.
+func (q *recvQueue) arrived(nxt seq.Num, vs views, skip, n int) (seq.Num, bool) {
+	start, end, fin := nxt, nxt.Add(seq.Size(n)), false
+	for nxt.Less(end) && !fin {
+		stop := end
+		if q.ooo != nil && len(q.ooo.parts) > 0 {
+			stop = seq.Min(end, q.ooo.parts[0].seq)
+		}
+		q.pushAll(vs, skip+int(nxt.Sub(start)), int(stop.Sub(nxt)))
+		nxt, fin = q.collect(stop)
+	}
+	return nxt, fin
+}
+
 // collect moves what has come into order to the in-order queue and returns
 // the number after it, and whether the peer's FIN lies there.
 func (q *recvQueue) collect(nxt seq.Num) (seq.Num, bool) {

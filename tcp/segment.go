@@ -37,6 +37,14 @@ func (s *Segment) cutBack(n int) {
 	s.cut = true
 }
 
+// cutBehind takes off what lies behind the peer's FIN, which has number fin.
+func (s *Segment) cutBehind(fin seq.Num) {
+	if over := s.Seq.Add(seq.Size(s.Len)).Diff(fin); over > 0 {
+		s.Len -= min(int(over), s.Len)
+		s.Flags &^= wire.FIN
+	}
+}
+
 // SeqLen returns SEG.LEN of RFC 9293: the payload, SYN and FIN counted.
 func (s *Segment) SeqLen() seq.Size {
 	n := seq.Size(s.Len)

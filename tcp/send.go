@@ -15,11 +15,15 @@ func (c *Conn) NextSegment(now clock.Time, out *Output) bool {
 	out.TCP = wire.TCP{SrcPort: c.tuple.LocalPort, DstPort: c.tuple.RemotePort}
 	ok := c.buildReset(out) || c.buildSyn(now, out) || c.buildFastRetransmit(now, out) ||
 		c.buildData(now, out) || c.buildProbe(now, out) || c.buildKeepAlive(now, out) || c.buildAck(now, out)
-	if ok && c.trace != nil {
+	if !ok {
+		return false
+	}
+	c.tally.sent(out)
+	if c.trace != nil {
 		c.trace.add(Event{Time: now, Kind: SegmentSent, Tuple: c.tuple, State: c.state, From: c.state,
 			Segment: out.TCP, Len: out.Len, Retransmit: out.again, ISS: uint32(c.snd.iss), IRS: uint32(c.rcv.irs)})
 	}
-	return ok
+	return true
 }
 
 // buildReset makes the RST of an abort, RFC 9293 §3.10.5.
@@ -78,8 +82,8 @@ func (c *Conn) buildFastRetransmit(now clock.Time, out *Output) bool {
 
 // buildData makes the next segment of data, with the FIN if it is the last.
 func (c *Conn) buildData(now clock.Time, out *Output) bool {
-	if c.cc == nil {
-		return false // our SYN is not acknowledged yet
+	if c.cc == nil || c.state == Closed {
+		return false // our SYN is not acknowledged yet, or nothing counts any more
 	}
 	pos := c.snd.resend
 	left := int(c.out.end().Diff(pos))

@@ -156,9 +156,9 @@ func (p *testPeer) wantCompact(s State) {
 	p.Helper()
 	p.wantNothing("state " + s.String())
 	got := Closed
-	p.e.Compact(func(t wire.Tuple, s State) bool {
-		if t == p.tuple {
-			got = s
+	p.e.Compact(p.now, func(i CompactInfo) bool {
+		if i.Tuple == p.tuple {
+			got = i.State
 		}
 		return true
 	})

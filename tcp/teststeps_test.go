@@ -56,7 +56,7 @@ func (c *testConn) arrive(n *Conn, text string, payload []byte) {
 	}
 	s.Views = twoViews(payload)
 	for _, v := range s.Views {
-		c.blocks[v.Block] = true
+		living.blocks[v.Block] = true
 	}
 	borrowed := s.Views
 	v := n.Receive(c.now, c.path, &s)
@@ -233,6 +233,17 @@ func (c *testConn) write(n int) {
 	c.written += n
 }
 
+// writeAndClose writes n bytes and closes before anything goes out.
+func (c *testConn) writeAndClose(n int) {
+	c.Helper()
+	b := patternBytes(int64(c.written)+1, n)
+	c.step(fmt.Sprintf("write %d and close", n), func(conn *Conn) {
+		conn.sendCopy(b)
+		conn.closeWrite(c.now)
+	})
+	c.written += n
+}
+
 // readAll takes what has arrived, which must be n bytes of the pattern.
 func (c *testConn) readAll(n int) { c.Helper(); c.readSome(n, 1<<30) }
 
@@ -243,7 +254,7 @@ func (c *testConn) readSome(n, most int) {
 		var got []byte
 		for _, v := range conn.take(most, nil) {
 			got = append(got, v.Bytes()...)
-			c.blocks[v.Block] = true
+			living.blocks[v.Block] = true
 			v.Release()
 		}
 		if !bytes.Equal(got, want) {

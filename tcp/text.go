@@ -20,21 +20,19 @@ func (c *Conn) arrivedText(now clock.Time, s *Segment) wire.Drop {
 	if s.Len == 0 {
 		return wire.None
 	}
+	if end := s.Seq.Add(seq.Size(s.Len)); s.Flags.Has(wire.PSH) && c.rcv.push.Less(end) {
+		c.rcv.push = end
+	}
 	if s.Seq != c.rcv.nxt {
 		return c.textTooEarly(s)
 	}
-	if !c.is(readClosed) {
-		c.in.pushAll(s.Views, s.skip, s.Len)
-	}
 	hadGap := c.in.ooo != nil
-	nxt, fin := c.in.collect(c.rcv.nxt.Add(seq.Size(s.Len)))
+	nxt, fin := c.in.arrived(c.rcv.nxt, s.Views, s.skip, s.Len)
+	c.tally.bytesReceived += uint64(nxt.Sub(c.rcv.nxt))
 	if c.is(readClosed) {
-		c.in.clear()
+		c.in.discard()
 	}
 	c.rcv.nxt, c.rcv.dupAcks = nxt, 0
-	if s.Flags.Has(wire.PSH) {
-		c.rcv.push = s.Seq.Add(seq.Size(s.Len))
-	}
 	if fin {
 		c.takeFin(now)
 	}
@@ -75,10 +73,14 @@ func (c *Conn) scheduleAck(now clock.Time, s *Segment, hadGap bool) {
 	}
 }
 
-// noteFin remembers a FIN that came before its turn.
+// noteFin remembers a FIN that came before its turn: the first one, if the peer
+// says several. What is kept beyond it is no part of the stream.
 func (q *recvQueue) noteFin(fin seq.Num) {
 	if q.ooo == nil {
 		q.ooo = &outOfOrder{}
 	}
-	q.ooo.fin, q.ooo.hasFin = fin, true
+	if !q.ooo.hasFin {
+		q.ooo.fin, q.ooo.hasFin = fin, true
+		q.ooo.dropBeyond(fin)
+	}
 }

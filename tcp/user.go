@@ -41,8 +41,10 @@ func (c *Conn) markUrgent() {
 
 // take is RECEIVE, §3.10.3: up to n bytes, in order.
 func (c *Conn) take(n int, dst views) views {
+	before := c.in.buffered()
 	dst = c.in.take(dst, n)
-	if c.windowUpdateDue() {
+	c.passMarks()
+	if c.in.buffered() < before && c.windowUpdateDue() {
 		c.owes |= owesAck
 	}
 	return dst
@@ -53,13 +55,29 @@ func (c *Conn) take(n int, dst views) views {
 func (c *Conn) Urgent() int { return c.ahead(c.is(urgentSeen), c.rcv.up) }
 
 // Pushed returns how many of the bytes that wait came before the last PSH.
-func (c *Conn) Pushed() int { return c.ahead(c.in.buffered() > 0, c.rcv.push) }
+func (c *Conn) Pushed() int { return min(c.ahead(true, c.rcv.push), c.in.buffered()) }
 
-func (c *Conn) ahead(is bool, end seq.Num) int {
+// firstUnread is the number of the next byte that the program reads.
+func (c *Conn) firstUnread() seq.Num {
 	first := c.rcv.nxt - seq.Num(c.in.buffered())
 	if c.is(finReceived) {
 		first--
 	}
+	return first
+}
+
+// passMarks forgets the marks that the program has read past: one that lies
+// half the sequence space back would seem to be ahead.
+func (c *Conn) passMarks() {
+	first := c.firstUnread()
+	c.rcv.push = seq.Max(c.rcv.push, first)
+	if c.rcv.up.LessEq(first) {
+		c.set(urgentSeen, false)
+	}
+}
+
+func (c *Conn) ahead(is bool, end seq.Num) int {
+	first := c.firstUnread()
 	if !is || end.LessEq(first) {
 		return 0
 	}
@@ -87,19 +105,19 @@ func (c *Conn) closeWrite(now clock.Time) {
 // closeRead throws away what has come and what will come.
 func (c *Conn) closeRead() {
 	c.set(readClosed, true)
-	c.in.views, c.in.head = c.in.discard(), 0
+	c.in.discard()
 	if c.windowUpdateDue() {
 		c.owes |= owesAck
 	}
 }
 
 // discard releases what waits in order.
-func (q *recvQueue) discard() views {
+func (q *recvQueue) discard() {
 	for _, v := range q.views[q.head:] {
 		v.Release()
 	}
-	q.bytes = 0
-	return nil
+	q.bytes, q.views, q.head = 0, nil, 0
+	q.compact()
 }
 
 // close is what a program means that lets go of a connection: nothing more

@@ -65,7 +65,7 @@ type cell struct {
 	style style
 }
 
-func (c cell) width() int { return utf8.RuneCountInString(c.text) }
+func (c cell) width() int { return int(columns(c.text)) }
 
 // drawing is a ladder while it is drawn.
 type drawing struct {
@@ -138,7 +138,10 @@ func (d *drawing) step(s *Step) {
 		d.beside(s.Time, s.Side, cell{d.timer, cyan}, s.Text)
 	case Gap:
 		d.skip(s)
+	case Remark:
+		d.aside(s)
 	}
+	d.why(s)
 }
 
 // change draws a state's beginning: a dot on the lane, the name outside, the
@@ -152,7 +155,7 @@ func (d *drawing) change(s *Step) {
 // lane's state at the outer.
 func (d *drawing) beside(t clock.Time, side Side, mark cell, text string) {
 	var named [2]bool
-	named[side] = true
+	named[side] = d.known[side]
 	lanes := d.lanes()
 	lanes[side] = mark
 	for i, line := range wrap(strings.Fields(text), d.middle-2, d.middle-2) {
@@ -207,6 +210,38 @@ func (d *drawing) shaft(s *Step, text string) []cell {
 		return []cell{d.line(2), label, d.line(dashes), head}
 	}
 	return []cell{head, d.line(1), label, d.line(dashes + 1)}
+}
+
+// why writes the sentence that explains a step, between the lanes.
+func (d *drawing) why(s *Step) {
+	if s.Why == "" {
+		return
+	}
+	for _, line := range fit(s.Why, float64(d.middle-8), columns) {
+		d.row("", [2]bool{}, d.lanes(), []cell{{"      " + line, cyan}})
+	}
+}
+
+// aside writes what a program or the story says, without a mark.
+func (d *drawing) aside(s *Step) {
+	for _, line := range fit("» "+s.Text, float64(d.middle-2), columns) {
+		c := cell{" " + line, blue}
+		if s.Side == Right {
+			c.text = strings.Repeat(" ", d.middle-1-c.width()+1) + line
+		}
+		d.row(d.clock(s.Time), [2]bool{}, d.lanes(), []cell{c})
+	}
+}
+
+// columns is how wide a text is on a terminal: a Chinese character takes two.
+func columns(s string) (n float64) {
+	for _, r := range s {
+		n++
+		if r >= wideRunes {
+			n++
+		}
+	}
+	return n
 }
 
 func (d *drawing) line(n int) cell { return cell{strings.Repeat(d.dash, n), dim} }

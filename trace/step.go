@@ -30,6 +30,7 @@ const (
 	Change                 // an end enters a state
 	Mark                   // something happens at one end: a timer fires
 	Gap                    // what is left out
+	Remark                 // what a program or the story says at one end
 )
 
 // Step is one thing that a ladder shows, made by a Flow, Changed or Skipped.
@@ -50,6 +51,20 @@ type Step struct {
 	Flags wire.Flags
 	// Lost is an Arrow that its receiver did not use.
 	Lost bool
+
+	// What follows is known where both ends are watched.
+
+	// Arrives is when an Arrow reaches the other lane; 0: unknown, or never.
+	Arrives clock.Time
+	// Again is an Arrow that repeats an earlier one.
+	Again bool
+	// Strange is an Arrow that no end has sent, or that the wire has altered
+	// or doubled.
+	Strange bool
+	// Cause is why a Change happens.
+	Cause tcp.Cause
+	// Why explains the step in a sentence: see Explain. Empty: no word of it.
+	Why string
 }
 
 // Changed returns the step of an end that enters a state. Its cause may be
@@ -77,7 +92,9 @@ type Flow struct {
 func (f *Flow) Step(e *tcp.Event) Step {
 	switch e.Kind {
 	case tcp.StateChanged:
-		return Changed(e.Time, f.Us, e.From, e.State, e.Cause.String())
+		s := Changed(e.Time, f.Us, e.From, e.State, e.Cause.String())
+		s.Cause = e.Cause
+		return s
 	case tcp.TimerFired:
 		return Step{Time: e.Time, Kind: Mark, Side: f.Us, State: e.State, Text: e.Timer.String() + " timer"}
 	}
@@ -104,7 +121,7 @@ func (f *Flow) arrow(e *tcp.Event) Step {
 	case e.Kind == tcp.SegmentDropped:
 		s.Lost, s.Text = true, e.Drop.String()
 	case e.Retransmit:
-		s.Text = "again"
+		s.Again, s.Text = true, "again"
 	}
 	return s
 }

@@ -55,6 +55,7 @@ const (
 	blue    style = "34"
 	magenta style = "35"
 	cyan    style = "36"
+	reverse style = "7"
 )
 
 // stateStyle is green for open, yellow for on the way up, magenta for on the

@@ -22,15 +22,27 @@ func inside() bool { return os.Getenv(insideVariable) != "" }
 // devices in it, goes when the program ends, in whatever way. err says that
 // there can be no such namespace.
 func inNamespace() (code int, err error) {
-	var refused []error
 	for _, flags := range namespaceFlags() {
 		code, err = runIsolated(flags, insideVariable)
 		if err == nil {
 			return code, nil
 		}
-		refused = append(refused, err)
 	}
-	return 0, fmt.Errorf("no network namespace: %w", errors.Join(refused...))
+	return 0, fmt.Errorf("no network namespace: %w%s", err, advice(err))
+}
+
+// advice says what can be done about a namespace that was refused.
+func advice(err error) string {
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		return "\ntheir number is limited: sysctl user.max_user_namespaces user.max_net_namespaces"
+	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EACCES):
+		return "\nordinary users may not have one here: run it with sudo, or see sysctl kernel.unprivileged_userns_clone" +
+			"\nand kernel.apparmor_restrict_unprivileged_userns; in a container: --cap-add SYS_ADMIN --cap-add NET_ADMIN"
+	case errors.Is(err, syscall.EINVAL), errors.Is(err, syscall.ENOSYS):
+		return "\nthis kernel is built without namespaces"
+	}
+	return ""
 }
 
 // namespaceFlags returns the ways to a namespace, the best first. An ordinary
@@ -62,6 +74,10 @@ func runIsolated(flags uintptr, mark string) (code int, err error) {
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
 	if err := cmd.Start(); err != nil {
+		var path *os.PathError
+		if errors.As(err, &path) {
+			err = path.Err // that it was fork and exec helps nobody
+		}
 		return 0, err
 	}
 	stop := make(chan struct{})

@@ -36,9 +36,9 @@ func (r *report) begin() {
 
 func (r *report) transfer(t *transfer) {
 	r.done = append(r.done, t)
-	verdict := fmt.Sprintf("SHA-256 equal: %x…", t.sent[:4])
+	verdict := fmt.Sprintf("SHA-256 equal (%x)", t.sent[:4])
 	if !t.equal() {
-		verdict = fmt.Sprintf("SHA-256 differs: %x… sent, %x… arrived", t.sent[:4], t.received[:4])
+		verdict = fmt.Sprintf("SHA-256 differs: %x sent, %x arrived", t.sent[:4], t.received[:4])
 	}
 	r.printf("  %-8s  %s in %.2f s, %s, %s\n", t.name, formatSize(t.bytes), t.took.Seconds(),
 		formatRate(t.bytes, t.took), verdict)

@@ -105,6 +105,12 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(b.cmd.Start())
 	ts.Defer(func() { b.cmd.Process.Kill() })
 	programs(ts)[args[0]] = b
+	awaits(ts, false, args[:2])
+}
+
+// awaits is "awaits NAME PATTERN": it waits until a line of the output matches.
+func awaits(ts *testscript.TestScript, _ bool, args []string) {
+	b := programs(ts)[args[0]]
 	for pattern := regexp.MustCompile(args[1]); ; {
 		line, err := b.line()
 		if err != nil {

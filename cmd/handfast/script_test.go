@@ -37,7 +37,7 @@ func runScripts(t *testing.T, dir string) {
 		Condition: condition,
 		Setup:     setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": status, "wholelife": wholelife, "random": random, "start": start, "signal": sendSignal, "ended": ended,
+			"status": status, "wholelife": wholelife, "random": random, "start": start, "awaits": awaits, "signal": sendSignal, "ended": ended,
 		},
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os/signal"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -60,7 +61,7 @@ func newServe() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.tun, "tun", "hf0", "name of the TUN device")
+	f.StringVar(&o.tun, "tun", "hf0", "name of the TUN device; hf%d takes the first free number")
 	f.Var(&o.addrs, "addr", "our address and its network, may be repeated (default 10.77.0.2/24, fd77::2/64)")
 	f.Var(&o.hostAddrs, "host-addr", "address for the kernel's side, may be repeated (default 10.77.0.1/24, fd77::1/64)")
 	f.Uint16Var(&o.port, "port", 80, "TCP port")
@@ -150,6 +151,7 @@ func (o *serveOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	o.tun = l.Attributes().Name // hf%d gets a number
 	return o.serve(ctx, l, files)
 }
 
@@ -169,7 +171,7 @@ func (o *serveOptions) serve(ctx context.Context, l link.Link, files http.Handle
 	o.greet()
 	s := newWebServer(files)
 	failed := make(chan error, 1)
-	go func() { failed <- s.web.Serve(lingeringListener{ln, o.drain}) }()
+	go func() { failed <- s.web.Serve(lingeringListener{ln, o.drain, &s.open}) }()
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	select {
@@ -206,17 +208,32 @@ func (o *serveOptions) shutDown(s *webServer) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), o.drain)
 	defer cancel()
-	err := s.web.Shutdown(ctx)
+	err := errors.Join(s.web.Shutdown(ctx), s.awaitClosed(ctx))
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%d requests were cut off after %v", s.busy.Load(), o.drain)
+		return fmt.Errorf("not all was delivered in %v; what remained was cut off", o.drain)
 	}
 	return err
 }
 
-// webServer is an HTTP server that counts the requests it works on.
+// webServer is an HTTP server that counts the requests it works on, and knows
+// the connections whose peer may not have everything yet.
 type webServer struct {
 	web  *http.Server
 	busy atomic.Int64
+	open sync.WaitGroup
+}
+
+// awaitClosed waits until no connection is open. Shutdown alone is not enough:
+// it takes a connection for closed while its Close still waits for the peer.
+func (s *webServer) awaitClosed(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() { s.open.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func newWebServer(h http.Handler) *webServer {
@@ -238,6 +255,7 @@ func newWebServer(h http.Handler) *webServer {
 type lingeringListener struct {
 	*handfast.TCPListener
 	patience time.Duration
+	open     *sync.WaitGroup
 }
 
 // Accept waits for the next connection.
@@ -248,5 +266,22 @@ func (l lingeringListener) Accept() (net.Conn, error) {
 	}
 	// A connection that is dead already fails here, and tells its reader why.
 	c.SetLinger(max(1, int(l.patience.Seconds())))
-	return c, nil
+	l.open.Add(1)
+	return &lingeringConn{TCPConn: c, open: l.open}, nil
+}
+
+type lingeringConn struct {
+	*handfast.TCPConn
+	once sync.Once
+	open *sync.WaitGroup
+}
+
+// Close closes the connection; it may be called more than once.
+func (c *lingeringConn) Close() error {
+	err := net.ErrClosed
+	c.once.Do(func() {
+		err = c.TCPConn.Close()
+		c.open.Done()
+	})
+	return err
 }

@@ -51,8 +51,8 @@ func newProgress(out terminal, name string, total int64) *progress {
 	p := &progress{name: name, total: total, out: out, shown: time.Now()}
 	if out.interactive {
 		p.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(out),
-			progressbar.OptionSetDescription(fmt.Sprintf("%-8s", name)), progressbar.OptionShowBytes(true),
-			progressbar.OptionUseIECUnits(true), progressbar.OptionThrottle(50*time.Millisecond),
+			progressbar.OptionSetDescription(fmt.Sprintf("%-8s", name)),
+			progressbar.OptionThrottle(50*time.Millisecond),
 			progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(), progressbar.OptionEnableColorCodes(false))
 	}
 	return p

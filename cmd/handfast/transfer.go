@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	crand "crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -9,7 +11,9 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -38,73 +42,110 @@ func randomBytes(seed [32]byte, n int64) io.Reader {
 	return io.LimitReader(rand.NewChaCha8(seed), n)
 }
 
-// copyAndSum copies src to dst in large pieces and returns the digest of what
-// passed.
-func copyAndSum(dst io.Writer, src io.Reader) (s sum, err error) {
+// trialFile is the file that goes to and fro, and the room for what arrives.
+// Both are in memory, so that the clock measures the way and not the digest.
+type trialFile struct {
+	content []byte
+	sum     sum
+
+	mu      sync.Mutex
+	arrived []byte
+}
+
+// newTrialFile makes a file of random bytes.
+func newTrialFile(size int64, out terminal) *trialFile {
+	f := &trialFile{content: make([]byte, size), arrived: make([]byte, size)}
+	var seed [32]byte
+	crand.Read(seed[:])
+	io.ReadFull(rand.NewChaCha8(seed), f.content) // never fails
+	f.sum = digest("prepare", f.content, out)
+	return f
+}
+
+// digest returns the SHA-256 of b, and shows its progress.
+func digest(name string, b []byte, out terminal) sum {
+	p := newProgress(out, name, int64(len(b)))
+	defer p.finish()
 	h := sha256.New()
-	_, err = io.CopyBuffer(io.MultiWriter(h, dst), struct{ io.Reader }{src}, make([]byte, chunkBytes))
-	return sum(h.Sum(nil)), err
+	for c := range slices.Chunk(b, chunkBytes) {
+		h.Write(c)
+		p.Write(c)
+	}
+	return sum(h.Sum(nil))
 }
 
-// randomServer sends random bytes and takes bytes; it tells the digests of both.
-type randomServer struct {
-	seed [32]byte
-	size int64
-	sums chan sum // one for each request that was served whole
+// receive fills the room with what src has, told to tap piece by piece. It
+// fails when src has not exactly as much as the file.
+func (f *trialFile) receive(src io.Reader, tap io.Writer) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for c := range slices.Chunk(f.arrived, chunkBytes) {
+		if _, err := io.ReadFull(io.TeeReader(src, tap), c); err != nil {
+			return err
+		}
+	}
+	if n, err := src.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		return fmt.Errorf("more than %d bytes arrive, or no end: %w", len(f.arrived), err)
+	}
+	return nil
 }
 
-func (s *randomServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var digest sum
-	var err error
-	if r.Method == http.MethodPut {
-		digest, err = copyAndSum(io.Discard, r.Body)
-	} else {
-		w.Header().Set("Content-Length", strconv.FormatInt(s.size, 10))
+// arrivedSum returns the digest of what receive took, and clears the room, so
+// that it does not pass for what arrives next.
+func (f *trialFile) arrivedSum(out terminal) sum {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	defer clear(f.arrived)
+	return digest("check", f.arrived, out)
+}
+
+// ServeHTTP sends the file, or takes one of the same size.
+func (f *trialFile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPut {
+		w.Header().Set("Content-Length", strconv.Itoa(len(f.content)))
 		w.Header().Set("Content-Type", "application/octet-stream")
-		digest, err = copyAndSum(w, randomBytes(s.seed, s.size))
+		w.Write(f.content) // a failure is the client's to see
+		return
 	}
-	if err == nil {
-		s.sums <- digest
+	if err := f.receive(r.Body, io.Discard); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
 	}
 }
 
-// client fetches from a randomServer and sends to it, over one connection.
+// client fetches the file from a server and sends it back, over one connection.
 type client struct {
-	http   *http.Client
-	url    string
-	server *randomServer
-	out    terminal
+	http *http.Client
+	url  string
+	file *trialFile
+	out  terminal
 }
 
-func newClient(dial func(ctx context.Context, network, address string) (net.Conn, error), address string, s *randomServer, out terminal) *client {
+func newClient(dial func(ctx context.Context, network, address string) (net.Conn, error), address string, f *trialFile, out terminal) *client {
 	t := &http.Transport{DialContext: dial, DisableCompression: true, MaxConnsPerHost: 1,
 		ReadBufferSize: chunkBytes, WriteBufferSize: chunkBytes}
-	return &client{http: &http.Client{Transport: t}, url: "http://" + address + "/random", server: s, out: out}
+	return &client{http: &http.Client{Transport: t}, url: "http://" + address + "/file", file: f, out: out}
 }
 
 // close ends the connection, from this side.
 func (c *client) close() { c.http.CloseIdleConnections() }
 
 func (c *client) download(ctx context.Context) (*transfer, error) {
-	return c.transfer(ctx, "download", func(ctx context.Context, tap io.Writer) (sum, error) {
+	return c.transfer(ctx, "download", func(ctx context.Context, tap io.Writer) error {
 		resp, err := c.do(ctx, http.MethodGet, nil)
 		if err != nil {
-			return sum{}, err
+			return err
 		}
-		defer resp.Body.Close()
-		return copyAndSum(tap, resp.Body)
+		return errors.Join(c.file.receive(resp.Body, tap), resp.Body.Close())
 	})
 }
 
 func (c *client) upload(ctx context.Context) (*transfer, error) {
-	return c.transfer(ctx, "upload", func(ctx context.Context, tap io.Writer) (sum, error) {
-		h := sha256.New()
-		body := io.TeeReader(randomBytes(c.server.seed, c.server.size), io.MultiWriter(h, tap))
-		resp, err := c.do(ctx, http.MethodPut, body)
+	return c.transfer(ctx, "upload", func(ctx context.Context, tap io.Writer) error {
+		resp, err := c.do(ctx, http.MethodPut, io.TeeReader(bytes.NewReader(c.file.content), tap))
 		if err != nil {
-			return sum{}, err
+			return err
 		}
-		return sum(h.Sum(nil)), drainBody(resp.Body)
+		return drainBody(resp.Body)
 	})
 }
 
@@ -120,7 +161,7 @@ func (c *client) do(ctx context.Context, method string, body io.Reader) (*http.R
 		return nil, err
 	}
 	if body != nil {
-		req.ContentLength = c.server.size
+		req.ContentLength = int64(len(c.file.content))
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -133,25 +174,22 @@ func (c *client) do(ctx context.Context, method string, body io.Reader) (*http.R
 }
 
 // transfer runs one direction, shows its progress, and ends it when nothing
-// moves.
-func (c *client) transfer(ctx context.Context, name string, run func(context.Context, io.Writer) (sum, error)) (*transfer, error) {
+// moves. The digest of what arrived is computed when the clock has stopped.
+func (c *client) transfer(ctx context.Context, name string, run func(context.Context, io.Writer) error) (*transfer, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watchdog := time.AfterFunc(stallLimit, func() { cancel(errStalled) })
 	defer watchdog.Stop()
-	p := newProgress(c.out, name, c.server.size)
+	size := int64(len(c.file.content))
+	p := newProgress(c.out, name, size)
 	began := time.Now()
-	ours, err := run(ctx, io.MultiWriter(p, feeder{watchdog}))
+	err := run(ctx, io.MultiWriter(p, feeder{watchdog}))
 	took := time.Since(began)
 	p.finish()
 	if err != nil {
 		return nil, fmt.Errorf("%s failed: %w", name, errors.Join(context.Cause(ctx), err))
 	}
-	t := &transfer{name: name, bytes: c.server.size, took: took, sent: <-c.server.sums, received: ours}
-	if name == "upload" {
-		t.sent, t.received = t.received, t.sent
-	}
-	return t, nil
+	return &transfer{name: name, bytes: size, took: took, sent: c.file.sum, received: c.file.arrivedSum(c.out)}, nil
 }
 
 // feeder keeps a watchdog quiet while bytes are written.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"net"
 	"net/http"
@@ -14,8 +13,9 @@ import (
 )
 
 const tryHelp = `A server on our TCP and a client on the kernel's TCP, in this one process. The
-client downloads random bytes and uploads them again over one connection; both
-ends compute SHA-256. Then the connection's handshake and close are drawn, with
+client downloads a file of random bytes and uploads it again over one
+connection; SHA-256 of what arrives is compared with that of the file. Then the
+connection's handshake and close are drawn, with
 the states of both ends: ours as the engine reports them, the kernel's as
 sock_diag(7) tells them. Time runs down; a segment's flags are written as
 tcpdump writes them; numbers are relative to each SYN; windows are in bytes.
@@ -30,7 +30,10 @@ with the process: nothing on this machine is changed. Between the two lies
 
 and auto takes the first of these that works.`
 
-const tryPort = 80
+const (
+	tryPort      = 80
+	maxTrialSize = 4 << 30
+)
 
 var linkKinds = []string{"auto", "tun", "packet", "memory"}
 
@@ -59,7 +62,7 @@ func newTry() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.Var(&o.size, "size", "bytes to transfer in each direction")
+	f.Var(&o.size, "size", "size of the file")
 	f.StringVar(&o.link, "link", "auto", "what lies between the two: "+strings.Join(linkKinds, ", "))
 	f.BoolVar(&o.ipv6, "ipv6", false, "over IPv6")
 	f.BoolVar(&o.ascii, "ascii", false, "draw with ASCII characters only")
@@ -69,6 +72,9 @@ func newTry() *cobra.Command {
 func (o *tryOptions) run(ctx context.Context) error {
 	if !slices.Contains(linkKinds, o.link) {
 		return usagef("--link %s: it is one of %s", o.link, strings.Join(linkKinds, ", "))
+	}
+	if o.size > maxTrialSize {
+		return usagef("--size %v: at most %s, as the file is held in memory, twice", &o.size, formatSize(maxTrialSize))
 	}
 	if o.link != "memory" && !inside() {
 		code, err := inNamespace()
@@ -112,16 +118,15 @@ func (o *tryOptions) trial(ctx context.Context) error {
 	defer a.close()
 	rep := report{tryOptions: o, arena: a, recorder: r, address: o.address()}
 	rep.begin()
-	s := &randomServer{size: int64(o.size), sums: make(chan sum, 2)}
-	rand.Read(s.seed[:])
 	l, err := a.server.Listen("tcp", fmt.Sprintf(":%d", tryPort))
 	if err != nil {
 		return err
 	}
-	web := &http.Server{Handler: s}
+	file := newTrialFile(int64(o.size), o.stderr)
+	web := &http.Server{Handler: file}
 	go web.Serve(l) // ends when the listener is closed
 	defer web.Close()
-	c := newClient(a.dial, rep.address, s, o.stderr)
+	c := newClient(a.dial, rep.address, file, o.stderr)
 	if err := runBoth(ctx, c, &rep); err != nil {
 		return err
 	}

@@ -6,9 +6,7 @@ import (
 	"testing"
 
 	"github.com/handfast-tcp/handfast/buf"
-	"github.com/handfast-tcp/handfast/link/internal/testnet"
 	"github.com/handfast-tcp/handfast/link/tun"
-	"github.com/handfast-tcp/handfast/wire"
 )
 
 var benchmarkSizes = []int{60, 1500, 60000}
@@ -27,7 +25,7 @@ func BenchmarkWrite(b *testing.B) {
 			for n := 0; n < b.N; n += len(batch) {
 				b.StopTimer()
 				for i := range batch {
-					batch[i] = benchmarkPacket(peer, payload)
+					batch[i] = peer.SegmentPacket(payload)
 				}
 				b.StartTimer()
 				d.Write(0, batch)
@@ -36,23 +34,13 @@ func BenchmarkWrite(b *testing.B) {
 	}
 }
 
-func benchmarkPacket(peer *testnet.Peer, payload []byte) *buf.Packet {
-	header := make([]byte, 20)
-	header[12] = 5 << 4
-	gso := 0
-	if len(payload) > 1460 {
-		gso = 1460
-	}
-	return peer.Packet(wire.ProtoTCP, header, 16, payload, gso)
-}
-
 // The kernel has filled the device's queue before; 60000 is left out because
 // it takes a TCP to make the kernel send such.
 func BenchmarkRead(b *testing.B) {
 	for _, size := range benchmarkSizes[:2] {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			d, peer := connected(b, tun.Options{Name: "hf0"}, false)
-			c := dial(b, "udp", peer).(*net.UDPConn)
+			c := peer.Dial("udp").(*net.UDPConn)
 			batch, payload := make([]*buf.Packet, 64), make([]byte, size-28)
 			b.SetBytes(int64(size))
 			b.ReportAllocs()

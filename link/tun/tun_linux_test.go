@@ -69,73 +69,20 @@ func variants(t *testing.T, test func(t *testing.T, o tun.Options, v6 bool)) {
 	}
 }
 
-func dial(t testing.TB, network string, p *testnet.Peer) net.Conn {
-	t.Helper()
-	c, err := net.Dial(network, netip.AddrPortFrom(p.Local, 80).String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	return c
-}
-
 func TestDatagramBothWays(t *testing.T) {
 	variants(t, func(t *testing.T, o tun.Options, v6 bool) {
 		_, peer := connected(t, o, v6)
-		c := dial(t, "udp", peer)
-		io.WriteString(c, "question")
-		r := peer.Await(wire.ProtoUDP)
-		if string(r.Payload) != "question" {
-			t.Errorf("received %q", r.Payload)
-		}
-		if wantPartial := !o.NoOffload; (r.Checksum == buf.ChecksumPartial) != wantPartial {
-			t.Errorf("checksum is %v", r.Checksum)
-		}
-		r.Release()
-		peer.SendUDP([]byte("an answer"))
-		answer := make([]byte, 100)
-		if n, err := c.Read(answer); err != nil || string(answer[:n]) != "an answer" {
-			t.Errorf("the kernel received %q, %v", answer[:n], err)
-		}
+		peer.ExchangeDatagrams()
 	})
 }
 
-// The kernel's segments come whole, and ours go whole.
 func TestSuperSegmentsBothWays(t *testing.T) {
 	for _, v6 := range []bool{false, true} {
 		t.Run(map[bool]string{false: "IPv4", true: "IPv6"}[v6], func(t *testing.T) {
 			_, peer := connected(t, tun.Options{Name: "hf0"}, v6)
-			c := established(t, peer)
-
-			data := make([]byte, 10000)
-			for i := range data {
-				data[i] = byte(i * 7)
-			}
-			go c.Write(data)
-			r := peer.Await(wire.ProtoTCP)
-			if r.GSOSize < 1000 || len(r.Payload) < 5000 || string(r.Payload) != string(data[:len(r.Payload)]) {
-				t.Errorf("received %d bytes, GSO size %d; want thousands in one packet", len(r.Payload), r.GSOSize)
-			}
-			peer.Ack = r.TCP.Seq.Add(10000)
-			r.Release()
-
-			peer.SendTCP(wire.ACK|wire.PSH, data, 1000)
-			got := make([]byte, len(data))
-			if _, err := io.ReadFull(c, got); err != nil || string(got) != string(data) {
-				t.Errorf("the kernel's application received other bytes, or %v", err)
-			}
+			peer.ExchangeSuperSegments()
 		})
 	}
-}
-
-func established(t *testing.T, peer *testnet.Peer) net.Conn {
-	t.Helper()
-	var c net.Conn
-	var dialing sync.WaitGroup
-	dialing.Go(func() { c = dial(t, "tcp", peer) })
-	peer.Accept()
-	dialing.Wait()
-	return c
 }
 
 func TestAttributes(t *testing.T) {
@@ -182,7 +129,7 @@ func TestQueues(t *testing.T) {
 		})
 	}
 	for range flows {
-		io.WriteString(dial(t, "udp", peer), "x")
+		io.WriteString(peer.Dial("udp"), "x")
 	}
 	received.Wait()
 	d.Close()
@@ -287,7 +234,7 @@ func TestErrors(t *testing.T) {
 
 func TestNoAllocation(t *testing.T) {
 	d, peer := connected(t, tun.Options{Name: "hf0"}, false)
-	c := dial(t, "udp", peer).(*net.UDPConn)
+	c := peer.Dial("udp").(*net.UDPConn)
 	batch, payload := make([]*buf.Packet, 1), []byte("x")
 	allocations := testing.AllocsPerRun(200, func() {
 		c.Write(payload)

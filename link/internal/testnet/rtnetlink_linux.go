@@ -101,6 +101,33 @@ func Up(t testing.TB, name string) {
 	newMessage(unix.RTM_NEWLINK, 0, linkBody(index(t, name), unix.IFF_UP, unix.IFF_UP)...).send(t)
 }
 
+// AwaitRunning waits until the devices pass packets. A veth end whose partner
+// came up later drops all that is sent until a worker of the kernel has noticed.
+func AwaitRunning(t testing.TB, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		for !isRunning(t, name) {
+			runtime.Gosched()
+		}
+	}
+}
+
+// isRunning asks for the operational state. The flag IFF_RUNNING would not do:
+// it is also set while the state is unknown.
+func isRunning(t testing.TB, name string) bool {
+	t.Helper()
+	answer := newMessage(unix.RTM_GETLINK, 0, linkBody(index(t, name), 0, 0)...).ask(t)
+	const ifOperUp = 6
+	for rest := answer[unix.SizeofIfInfomsg:]; len(rest) > unix.SizeofRtAttr; {
+		size, kind := binary.NativeEndian.Uint16(rest), binary.NativeEndian.Uint16(rest[2:])
+		if kind == unix.IFLA_OPERSTATE {
+			return rest[unix.SizeofRtAttr] == ifOperUp
+		}
+		rest = rest[min(int(size+3)&^3, len(rest)):]
+	}
+	return false
+}
+
 // Down brings a device down.
 func Down(t testing.TB, name string) {
 	t.Helper()

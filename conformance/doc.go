@@ -1,0 +1,3 @@
+// Package conformance holds tests of Handfast that others wrote. It is a module
+// of its own so that the library requires nothing for their sake.
+package conformance

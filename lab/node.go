@@ -1,0 +1,143 @@
+package lab
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/host"
+	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// firstPort is the first local port that a connection gets that asks for none.
+const firstPort = 40000
+
+// node is a host in the world.
+type node struct {
+	HostConfig
+	world *World
+	index int
+	addr  wire.Addr
+	host  *host.Host // nil: scripted
+	trace *tcp.Trace
+	boots int
+	port  uint16
+
+	inbox []arrived // scripted: segments that nobody has looked at
+}
+
+// boot makes a host that knows nothing of an earlier life: a new secret, no
+// connection, no listener.
+func (n *node) boot() error {
+	n.boots++
+	r := n.world.random(n.index, n.boots)
+	c := n.Host
+	c.Seed = r.Uint64()
+	binary.LittleEndian.PutUint64(c.TCP.Secret[:8], r.Uint64())
+	binary.LittleEndian.PutUint64(c.TCP.Secret[8:], r.Uint64())
+	h := host.New(c)
+	iface := h.AddLink(host.LinkConfig{Name: n.Name, MTU: n.MTU})
+	n.host, n.trace = h, &tcp.Trace{}
+	h.SetTrace(n.trace)
+	bits, everything := 32, "0.0.0.0/0"
+	if !n.addr.Is4() {
+		bits, everything = 128, "::/0"
+	}
+	if err := h.AddAddress(iface, netip.PrefixFrom(n.Address, bits)); err != nil {
+		return err
+	}
+	return h.AddRoute(netip.MustParsePrefix(everything), netip.Addr{}, iface)
+}
+
+// reboot loses all that the host knew, and the programs on it but one.
+func (n *node) reboot(but *Proc) error {
+	for _, p := range n.world.procs {
+		if p.node == n && p != but && !p.done {
+			p.kill()
+		}
+	}
+	n.inbox = nil
+	if n.Scripted {
+		return nil
+	}
+	return n.boot()
+}
+
+func (n *node) deadline() clock.Time {
+	if n.Scripted {
+		return clock.Never
+	}
+	return n.host.Deadline()
+}
+
+// live lets timers fire that are due, and reports whether anything happened.
+func (n *node) live() (busy bool) {
+	if n.Scripted {
+		return false
+	}
+	if n.host.Deadline() <= n.world.now {
+		n.host.Advance(n.world.now)
+		n.world.record.engine(n, 0)
+		busy = true
+	}
+	return n.flush() || busy
+}
+
+// flush puts all on the wire that the host wants to send, and reports whether
+// there was anything.
+func (n *node) flush() (any bool) {
+	w := n.world
+	w.record.engine(n, 0)
+	for {
+		p, _ := n.host.Output(w.now)
+		if p == nil {
+			w.record.engine(n, 0)
+			n.forgetReady()
+			return any
+		}
+		any = true
+		p.Flatten()
+		w.send(n, append([]byte(nil), p.Data...), false)
+		p.Release()
+	}
+}
+
+// forgetReady empties the queue of who became ready: programs here look for
+// themselves.
+func (n *node) forgetReady() {
+	for _, _, ok := n.host.NextReady(); ok; _, _, ok = n.host.NextReady() {
+	}
+}
+
+// receive takes a packet off the wire.
+func (n *node) receive(id int, data []byte) {
+	w := n.world
+	if n.Scripted {
+		n.receiveScripted(id, data)
+		return
+	}
+	p := buf.NewPacket()
+	p.Data = p.ReceiveInto(len(data))[:copy(p.Block.Bytes(), data)]
+	w.record.icmpArrived(n, id, data)
+	d := n.host.Receive(w.now, 0, p)
+	if !w.record.engine(n, id) && d != wire.None {
+		w.record.refused(n, id, data, d)
+	}
+	n.react()
+}
+
+// react puts on the wire what a segment or a call made the host owe, unless
+// its programs are to have their say first.
+func (n *node) react() {
+	if !n.Prompt {
+		n.flush()
+	}
+}
+
+// nextPort returns the local port for a connection that does not care.
+func (n *node) nextPort() uint16 {
+	n.port++
+	return n.port - 1
+}

@@ -1,0 +1,325 @@
+package lab
+
+import (
+	"strings"
+	"time"
+
+	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// step reads one line of a program: a call, and perhaps -> what it has to give.
+func (p *parser) step(l *lineReader) error {
+	s := step{line: l.line, text: strings.TrimSpace(l.text[:min(len(l.text), l.byteEnd())])}
+	if at := l.find("->"); at >= 0 {
+		s.wants = true
+		s.text, s.want, _ = strings.Cut(s.text, "->")
+		s.text, s.want = strings.TrimSpace(s.text), strings.TrimSpace(s.want)
+		l.words = l.words[:at]
+	}
+	verb, err := l.next("a call")
+	if err != nil {
+		return err
+	}
+	scripted := p.scripted(p.program.host)
+	read, ok := calls[verb.text]
+	if scripted {
+		if play, has := plays[verb.text]; has {
+			read, ok = play, true
+		} else if !either[verb.text] {
+			ok = false
+		}
+	}
+	if !ok {
+		return l.at(verb, "%q is no call that a program on %s can make", verb.text, p.program.host)
+	}
+	s.quiet = either[verb.text]
+	if s.run, err = read(p, l); err != nil {
+		return err
+	}
+	p.program.steps = append(p.program.steps, s)
+	return l.done()
+}
+
+func (p *parser) scripted(name string) bool {
+	for _, h := range p.hosts {
+		if h.Name == name {
+			return h.Scripted
+		}
+	}
+	return false
+}
+
+// find returns the index of a word, or -1.
+func (l *lineReader) find(text string) int {
+	for i, w := range l.words {
+		if w.text == text && !w.quoted {
+			return i
+		}
+	}
+	return -1
+}
+
+// byteEnd is where the line's remark begins, in bytes.
+func (l *lineReader) byteEnd() int {
+	n, col := 0, 1
+	for _, r := range l.text {
+		if col >= l.end {
+			break
+		}
+		n += len(string(r))
+		col++
+	}
+	return n
+}
+
+// reading makes a step of the words of its line.
+type reading func(p *parser, l *lineReader) (func(*actor) string, error)
+
+// either are the calls that programs of both kinds of host have, and that say
+// nothing by themselves.
+var either = map[string]bool{"sleep": true, "at": true, "wait": true, "note": true}
+
+// calls are what a program on a host with an engine can do.
+var calls map[string]reading
+
+func init() {
+	calls = map[string]reading{
+		"listen": readListen, "accept": readAccept, "connect": readConnect, "open": readConnect,
+		"established": simple((*actor).established), "use": readUse,
+		"write": readWrite, "read": readRead,
+		"shutdown": simple((*actor).shutdown), "close": simple((*actor).close),
+		"abort": simple((*actor).abort), "unlisten": simple((*actor).unlisten), "reboot": simple((*actor).reboot),
+		"nodelay": simple((*actor).noDelay), "linger": readLinger, "keepalive": readKeepAlive,
+		"user-timeout": readUserTimeout, "receive-buffer": readBuffer, "send-buffer": readBuffer,
+		"sleep": readSleep, "at": readWait, "wait": readWait, "note": readNote,
+	}
+}
+
+func simple(f func(*actor) string) reading {
+	return func(*parser, *lineReader) (func(*actor) string, error) { return f, nil }
+}
+
+func readListen(_ *parser, l *lineReader) (func(*actor) string, error) {
+	port, err := l.port()
+	backlog := 16
+	if err == nil && l.accept("backlog") {
+		backlog, err = l.int("a number of connections")
+	}
+	return func(a *actor) string { return a.listen(port, backlog) }, err
+}
+
+func readAccept(_ *parser, l *lineReader) (func(*actor) string, error) {
+	name, until, err := "", time.Duration(0), error(nil)
+	if l.accept("as") {
+		var w word
+		w, err = l.next("a name")
+		name = w.text
+	}
+	if err == nil && l.accept("until") {
+		until, err = l.duration("a time since the start")
+	}
+	return func(a *actor) string { return a.accept(name, until) }, err
+}
+
+func readConnect(p *parser, l *lineReader) (func(*actor) string, error) {
+	wait := strings.HasPrefix(strings.TrimSpace(l.text), "connect")
+	to, err := p.host(l)
+	if err != nil {
+		return nil, err
+	}
+	port, err := l.port()
+	from, name := uint16(0), ""
+	if err == nil && l.accept("from") {
+		from, err = l.port()
+	}
+	if err == nil && l.accept("as") {
+		var w word
+		w, err = l.next("a name")
+		name = w.text
+	}
+	return func(a *actor) string { return a.connect(to, port, from, name, wait) }, err
+}
+
+func readUse(_ *parser, l *lineReader) (func(*actor) string, error) {
+	w, err := l.next("a name given with as")
+	return func(a *actor) string { return a.use(w.text) }, err
+}
+
+// readWrite reads: write N [of X] [urgent], or write "text" [urgent].
+func readWrite(_ *parser, l *lineReader) (func(*actor) string, error) {
+	w, ok := l.peek()
+	var data string
+	if ok && w.quoted {
+		l.skip()
+		data = w.text
+	} else {
+		n, err := l.int("a number of bytes, or a text in quotes,")
+		if err != nil {
+			return nil, err
+		}
+		letter := "a"
+		if l.accept("of") {
+			if w, err = l.next("a letter"); err != nil {
+				return nil, err
+			}
+			letter = w.text
+		}
+		data = strings.Repeat(letter[:1], n)
+	}
+	urgent := l.accept("urgent")
+	return func(a *actor) string { return a.write(data, urgent) }, nil
+}
+
+// readRead reads: read, read N, read all; until T.
+func readRead(_ *parser, l *lineReader) (func(*actor) string, error) {
+	amount, until := 0, time.Duration(0)
+	var err error
+	if l.accept("all") {
+		amount = -1
+	} else if w, ok := l.peek(); ok && w.text != "until" {
+		amount, err = l.int("a number of bytes, or all,")
+	}
+	if err == nil && l.accept("until") {
+		until, err = l.duration("a time since the start")
+	}
+	return func(a *actor) string { return a.read(amount, until) }, err
+}
+
+func readLinger(_ *parser, l *lineReader) (func(*actor) string, error) {
+	d, err := l.duration("how long close waits")
+	return func(a *actor) string { return a.set(func(c *Conn) { c.SetLinger(d) }) }, err
+}
+
+func readUserTimeout(_ *parser, l *lineReader) (func(*actor) string, error) {
+	d, err := l.duration("a time")
+	return func(a *actor) string { return a.set(func(c *Conn) { c.SetUserTimeout(d) }) }, err
+}
+
+func readBuffer(_ *parser, l *lineReader) (func(*actor) string, error) {
+	receive := strings.HasPrefix(strings.TrimSpace(l.text), "receive")
+	n, err := l.int("a number of bytes")
+	return func(a *actor) string {
+		return a.set(func(c *Conn) {
+			if receive {
+				c.SetReceiveBuffer(n)
+			} else {
+				c.SetSendBuffer(n)
+			}
+		})
+	}, err
+}
+
+func readKeepAlive(_ *parser, l *lineReader) (_ func(*actor) string, err error) {
+	var k tcp.KeepAlive
+	if k.Idle, err = l.duration("the idle time"); err != nil {
+		return nil, err
+	}
+	if k.Interval, err = l.duration("the time between probes"); err != nil {
+		return nil, err
+	}
+	k.Count, err = l.int("the number of probes")
+	return func(a *actor) string { return a.set(func(c *Conn) { c.SetKeepAlive(k) }) }, err
+}
+
+func readSleep(_ *parser, l *lineReader) (func(*actor) string, error) {
+	d, err := l.duration("how long")
+	return func(a *actor) string { a.Sleep(d); return "" }, err
+}
+
+// readWait reads: at T, or wait HOST is STATE.
+func readWait(p *parser, l *lineReader) (func(*actor) string, error) {
+	c, err := p.condition(l)
+	return func(a *actor) string {
+		ready, until := c.ready(a.world)
+		a.Wait(ready, until)
+		return ""
+	}, err
+}
+
+func readNote(_ *parser, l *lineReader) (func(*actor) string, error) {
+	var words []string
+	for w, ok := l.peek(); ok; w, ok = l.peek() {
+		words = append(words, w.text)
+		l.skip()
+	}
+	return func(a *actor) string { a.Log("%s", strings.Join(words, " ")); return "" }, nil
+}
+
+// plays are what a program on a host without an engine can do.
+var plays = map[string]reading{"peer": readPeer, "send": readSend, "want": readWant, "flood": readFlood}
+
+func readPeer(p *parser, l *lineReader) (func(*actor) string, error) {
+	to, err := p.host(l)
+	if err != nil {
+		return nil, err
+	}
+	port, err := l.port()
+	from := uint16(firstPort)
+	if err == nil && l.accept("from") {
+		from, err = l.port()
+	}
+	return func(a *actor) string {
+		a.flow = direction{a.node.addr, a.world.node(to).addr, from, port}
+		return ok
+	}, err
+}
+
+func readSend(_ *parser, l *lineReader) (func(*actor) string, error) {
+	t, err := l.template()
+	return func(a *actor) string { return a.send(&t) }, err
+}
+
+// readWant reads: want SEGMENT, or want nothing until T.
+func readWant(_ *parser, l *lineReader) (func(*actor) string, error) {
+	if l.accept("nothing") {
+		if _, err := l.expect("until"); err != nil {
+			return nil, err
+		}
+		d, err := l.duration("a time since the start")
+		return func(a *actor) string { return a.wantNothing(start.Add(d)) }, err
+	}
+	t, err := l.template()
+	return func(a *actor) string { return a.want(&t) }, err
+}
+
+// readFlood reads: flood HOST PORT with N SYNs every D.
+func readFlood(p *parser, l *lineReader) (_ func(*actor) string, err error) {
+	var to string
+	if to, err = p.host(l); err != nil {
+		return nil, err
+	}
+	port, err := l.port()
+	if err != nil {
+		return nil, err
+	}
+	if _, err = l.expect("with"); err != nil {
+		return nil, err
+	}
+	n, err := l.int("a number of SYNs")
+	if err != nil {
+		return nil, err
+	}
+	if _, err = l.expect("SYNs"); err != nil {
+		return nil, err
+	}
+	if _, err = l.expect("every"); err != nil {
+		return nil, err
+	}
+	d, err := l.duration("the time between two")
+	return func(a *actor) string { return a.flood(a.world.node(to).addr, port, n, d) }, err
+}
+
+// flood sends SYNs from addresses that nobody has (TEST-NET-1).
+func (a *actor) flood(to wire.Addr, port uint16, n int, every time.Duration) string {
+	for i := range n {
+		src := wire.Addr{10: 0xff, 11: 0xff, 12: 192, 14: 2, 15: byte(1 + i%250)}
+		d := direction{src, to, uint16(1024 + i), port}
+		t := template{flags: wire.SYN, win: 65535, options: wire.Options{Set: wire.OptMSS, MSS: 1460}}
+		h := t.header(d, a.world.scriptISN(d), 0)
+		a.world.record.isnOf(d, h.Seq)
+		a.world.send(a.node, packet(d, &h, nil), true)
+		a.Sleep(every)
+	}
+	return ok
+}

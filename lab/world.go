@@ -1,0 +1,186 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/host"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// start is when a world begins: not 0, which some clocks read as "never was".
+const start = clock.Time(time.Second)
+
+// World is hosts, the wires between them and the programs on them. It has the
+// shape of all that lives in time: Settle does what is to be done now, Deadline
+// says when it is wanted next, Advance lets time pass.
+//
+// It is a value of one goroutine, and chance in it comes from the seed alone:
+// the same calls give the same bytes.
+type World struct {
+	now    clock.Time
+	seed   uint64
+	nodes  []*node
+	byAddr map[wire.Addr]*node
+	links  [][]*link // by sender and receiver
+	base   WireConfig
+	air    flights
+	procs  []*Proc
+	record record
+
+	// judge decides about a packet before the wire's own chance does; nil: nobody.
+	judge func(*parcel) verdict
+}
+
+// NewWorld returns an empty world.
+func NewWorld(seed uint64) *World {
+	w := &World{now: start, seed: seed, byAddr: map[wire.Addr]*node{}, base: WireConfig{Delay: 10 * time.Millisecond}}
+	w.record.world = w
+	return w
+}
+
+// Now returns the world's time. It begins at one second.
+func (w *World) Now() clock.Time { return w.now }
+
+// HostConfig is what a world must know to make a host.
+type HostConfig struct {
+	Name    string // words and wires use it; no two are the same
+	Address netip.Addr
+	MTU     int // of its link; 0: 1500
+	// Host configures the engine; seed and secret are the world's to choose.
+	Host host.Config
+	// Scripted makes a host without an engine: programs play its segments.
+	Scripted bool
+	// Prompt lets programs run before the host sends what a segment made it
+	// owe, as when a program answers within the batch in which the segment
+	// came. Otherwise the answer leaves at once, as it does under load.
+	Prompt bool
+}
+
+// AddHost adds a host. It fails when the name or the address is taken.
+func (w *World) AddHost(c HostConfig) error {
+	addr := wire.AddrFrom(c.Address)
+	if w.node(c.Name) != nil || w.byAddr[addr] != nil {
+		return fmt.Errorf("host %s: name or address is taken", c.Name)
+	}
+	if c.MTU == 0 {
+		c.MTU = 1500
+	}
+	n := &node{world: w, index: len(w.nodes), HostConfig: c, addr: addr, port: firstPort}
+	w.nodes = append(w.nodes, n)
+	w.byAddr[addr] = n
+	w.links = append(w.links, nil)
+	if !c.Scripted {
+		return n.boot()
+	}
+	return nil
+}
+
+func (w *World) node(name string) *node {
+	for _, n := range w.nodes {
+		if n.Name == name {
+			return n
+		}
+	}
+	return nil
+}
+
+// random returns a source of its own for whoever is named by the two numbers.
+func (w *World) random(a, b int) *rand.Rand {
+	return rand.New(rand.NewPCG(w.seed, uint64(a)<<32|uint64(b)))
+}
+
+// Go starts a program on a host. It fails when there is no such host.
+func (w *World) Go(hostName, name string, program func(*Proc)) error {
+	n := w.node(hostName)
+	if n == nil {
+		return fmt.Errorf("there is no host %s", hostName)
+	}
+	w.procs = append(w.procs, newProc(w, n, name, program))
+	return nil
+}
+
+// Settle does all that is to be done at this instant.
+func (w *World) Settle() {
+	for busy := true; busy; {
+		busy = w.runPrograms()
+		for _, f := range w.air.due(w.now) {
+			w.deliver(f)
+			busy = true
+		}
+		for _, n := range w.nodes {
+			busy = n.live() || busy
+		}
+	}
+}
+
+// Deadline returns when Advance is wanted next; Never when nothing is to come.
+func (w *World) Deadline() clock.Time {
+	d := w.air.next()
+	for _, n := range w.nodes {
+		d = min(d, n.deadline())
+	}
+	for _, p := range w.procs {
+		if !p.done {
+			d = min(d, p.until)
+		}
+	}
+	return d
+}
+
+// Advance moves to an instant that is not past the deadline, and settles.
+func (w *World) Advance(now clock.Time) {
+	w.now = max(w.now, now)
+	w.Settle()
+}
+
+// ErrStuck says that programs still wait although nothing will happen any more.
+var ErrStuck = errors.New("lab: programs wait for what will never come")
+
+// ErrLimit says that the world has lived for as long as it may.
+var ErrLimit = errors.New("lab: the limit of time is reached")
+
+// Run lets the world live until nothing more will happen, at most until limit.
+// It fails with ErrStuck or ErrLimit. Programs that still wait are ended.
+func (w *World) Run(limit clock.Time) error {
+	w.Settle()
+	for {
+		next := w.Deadline()
+		switch {
+		case next > limit && next != clock.Never:
+			w.now = max(w.now, limit)
+			return w.end(ErrLimit)
+		case next == clock.Never:
+			return w.end(nil)
+		}
+		w.Advance(next)
+	}
+}
+
+// end stops the programs that still wait.
+func (w *World) end(err error) error {
+	for _, p := range w.procs {
+		if !p.done {
+			p.kill()
+			p.stuck = !p.background
+			if err == nil && p.stuck {
+				err = ErrStuck
+			}
+		}
+	}
+	return err
+}
+
+// Waiting returns the names of the programs that still waited when Run ended.
+func (w *World) Waiting() (names []string) {
+	for _, p := range w.procs {
+		if p.stuck {
+			names = append(names, p.name)
+		}
+	}
+	return names
+}

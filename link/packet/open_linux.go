@@ -1,0 +1,169 @@
+package packet
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast-tcp/handfast/link"
+	"github.com/handfast-tcp/handfast/link/offload"
+)
+
+// socketBuffer is how many bytes may wait in the kernel in each direction of a
+// socket. A super-segment counts with all its memory, so that the usual 200 KiB
+// would be three of them.
+const socketBuffer = 16 << 20
+
+// maxQueues is the kernel's limit for a fanout group.
+const maxQueues = 256
+
+// Options say which device Open opens.
+type Options struct {
+	// Name is the device's name.
+	Name string
+	// HardwareAddr is whose frames we receive, and our address in the host's
+	// ARP; the default is the device's own.
+	HardwareAddr link.HardwareAddr
+	// Queues is how many sockets to open; default 1. The kernel spreads flows
+	// over them.
+	Queues int
+	// MTU is the largest IP packet in bytes; the default is the device's.
+	MTU int
+}
+
+// Open opens an Ethernet device in the network namespace of the calling
+// thread. An error says what to do about it and wraps the kernel's.
+func Open(o Options) (*Device, error) {
+	device, err := net.InterfaceByName(o.Name)
+	if err != nil {
+		return nil, fmt.Errorf("packet: no device %q in this network namespace (ip link shows which there are): %w", o.Name, err)
+	}
+	if len(device.HardwareAddr) != 6 || device.Flags&net.FlagLoopback != 0 {
+		return nil, fmt.Errorf("packet: %s is not an Ethernet device", o.Name)
+	}
+	d := &Device{index: device.Index, attributes: attributes(o, device)}
+	ours := d.attributes.HardwareAddr != link.HardwareAddr(device.HardwareAddr)
+	if err := d.openQueues(min(max(o.Queues, 1), maxQueues), ours); err != nil {
+		d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func attributes(o Options, device *net.Interface) link.Attributes {
+	a := link.Attributes{
+		Name:            o.Name,
+		Medium:          link.Ethernet,
+		MTU:             o.MTU,
+		HardwareAddr:    o.HardwareAddr,
+		MaxGSO:          offload.MaxSegment,
+		ChecksumOffload: true,
+	}
+	if a.MTU == 0 {
+		a.MTU = device.MTU
+	}
+	if a.HardwareAddr == (link.HardwareAddr{}) {
+		a.HardwareAddr = link.HardwareAddr(device.HardwareAddr)
+	}
+	return a
+}
+
+func (d *Device) openQueues(count int, ownAddress bool) error {
+	group := 0
+	for i := range count {
+		fd, err := d.openSocket(ownAddress)
+		if err != nil {
+			return err
+		}
+		q, err := newQueue(d, fd)
+		if err != nil {
+			return fmt.Errorf("packet: %w", err)
+		}
+		d.queues = append(d.queues, q)
+		if count == 1 {
+			break
+		}
+		if group, err = join(fd, group, i == 0); err != nil {
+			return fmt.Errorf("packet: spread %s over %d sockets (one works without): %w", d.attributes.Name, count, err)
+		}
+	}
+	d.attributes.Queues = len(d.queues)
+	return nil
+}
+
+// join puts the socket into the fanout group, or first makes one with a number
+// that is free.
+func join(fd, group int, first bool) (int, error) {
+	value := group | unix.PACKET_FANOUT_HASH<<16
+	if first {
+		value = (unix.PACKET_FANOUT_HASH | unix.PACKET_FANOUT_FLAG_UNIQUEID) << 16
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_FANOUT, value); err != nil {
+		return 0, err
+	}
+	value, err := unix.GetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_FANOUT)
+	return value & 0xffff, err
+}
+
+// openSocket returns a socket that is bound to the device.
+func (d *Device) openSocket(ownAddress bool) (int, error) {
+	// Protocol 0: it receives nothing before it is bound.
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if errors.Is(err, fs.ErrPermission) {
+		return -1, fmt.Errorf("packet: opening %s needs CAP_NET_RAW: run as root, or in a namespace of your own (unshare -Urn): %w", d.attributes.Name, err)
+	}
+	if err != nil {
+		return -1, fmt.Errorf("packet: this kernel has no packet sockets: %w", err)
+	}
+	if err := d.setup(fd, ownAddress); err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("packet: open %s: %w", d.attributes.Name, err)
+	}
+	return fd, nil
+}
+
+func (d *Device) setup(fd int, ownAddress bool) error {
+	setBuffer(fd, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF)
+	setBuffer(fd, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF)
+	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1); err != nil {
+		return os.NewSyscallError("PACKET_VNET_HDR", err)
+	}
+	// The filter refuses our own frames too; this is only cheaper, and new in 4.20.
+	unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
+	if err := setFilter(fd, d.attributes.HardwareAddr); err != nil {
+		return os.NewSyscallError("SO_ATTACH_FILTER", err)
+	}
+	all := unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ALL), Ifindex: d.index}
+	if err := unix.Bind(fd, &all); err != nil {
+		return os.NewSyscallError("bind", err)
+	}
+	return d.joinAddresses(fd, ownAddress)
+}
+
+// setBuffer sets a socket buffer as large as the kernel allows. A smaller one is
+// slower, nothing worse.
+func setBuffer(fd, privileged, ordinary int) {
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, privileged, socketBuffer) != nil {
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, ordinary, socketBuffer)
+	}
+}
+
+// joinAddresses makes the device take frames to an address that is not its own,
+// and to all multicast addresses, which neighbour discovery needs.
+func (d *Device) joinAddresses(fd int, ownAddress bool) error {
+	m := unix.PacketMreq{Ifindex: int32(d.index), Type: unix.PACKET_MR_ALLMULTI}
+	if err := unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &m); err != nil {
+		return os.NewSyscallError("PACKET_MR_ALLMULTI", err)
+	}
+	if !ownAddress {
+		return nil
+	}
+	m.Type, m.Alen = unix.PACKET_MR_UNICAST, 6
+	copy(m.Address[:], d.attributes.HardwareAddr[:])
+	err := unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &m)
+	return os.NewSyscallError("PACKET_MR_UNICAST", err)
+}

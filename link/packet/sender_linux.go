@@ -1,0 +1,131 @@
+package packet
+
+import (
+	"sync"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/link/offload"
+)
+
+// writeBatch is how many frames one system call takes at most.
+const writeBatch = 64
+
+// maxPieces is how many pieces a frame has: header, Data and views.
+const maxPieces = 2 + buf.MaxViews
+
+// sender is the writing half of a queue.
+type sender struct {
+	device *Device
+	conn   syscall.RawConn
+
+	mu        sync.Mutex
+	send      func(fd uintptr) bool // made once: one per call would be an allocation per batch
+	batch     []*buf.Packet
+	callError error
+
+	headers  [writeBatch][offload.HeaderSize]byte
+	pieces   [writeBatch][maxPieces]unix.Iovec
+	messages [writeBatch]unix.Mmsghdr
+}
+
+func (s *sender) init(d *Device, conn syscall.RawConn) {
+	s.device, s.conn, s.send = d, conn, s.sendAll
+	for i := range s.messages {
+		s.messages[i].Hdr.Iov = &s.pieces[i][0]
+	}
+}
+
+func (s *sender) write(batch []*buf.Packet) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.batch, s.callError = batch, nil
+	err := s.conn.Write(s.send)
+	s.batch = nil
+	for i, p := range batch {
+		p.Release()
+		batch[i] = nil
+	}
+	return s.device.failure(err, s.callError)
+}
+
+// sendAll sends all of s.batch. It never waits: what the kernel does not take
+// is dropped.
+func (s *sender) sendAll(fd uintptr) bool {
+	for rest := s.batch; len(rest) > 0 && s.callError == nil; {
+		taken, count := s.prepare(rest)
+		s.sendPrepared(fd, count)
+		rest = rest[taken:]
+	}
+	return true
+}
+
+// prepare fills messages from the start of batch. It returns how many packets
+// that used up and how many messages they became.
+func (s *sender) prepare(batch []*buf.Packet) (taken, count int) {
+	for _, p := range batch {
+		if count == writeBatch {
+			break
+		}
+		taken++
+		if !s.carries(p) {
+			s.drop(1)
+			continue
+		}
+		s.fill(count, p)
+		count++
+	}
+	return taken, count
+}
+
+// fill makes message i of p.
+func (s *sender) fill(i int, p *buf.Packet) {
+	pieces := &s.pieces[i]
+	offload.Encode(s.headers[i][:], p)
+	n := addPiece(pieces, 0, s.headers[i][:])
+	n = addPiece(pieces, n, p.Data)
+	for j := range p.N {
+		n = addPiece(pieces, n, p.Views[j].Bytes())
+	}
+	s.messages[i].Hdr.SetIovlen(n)
+}
+
+func addPiece(pieces *[maxPieces]unix.Iovec, n int, b []byte) int {
+	if len(b) == 0 {
+		return n
+	}
+	pieces[n].Base = &b[0]
+	pieces[n].SetLen(len(b))
+	return n + 1
+}
+
+func (s *sender) carries(p *buf.Packet) bool {
+	return offload.Valid(p) && p.Len() <= buf.LargeSize
+}
+
+// sendPrepared sends the first count messages, and drops those that the kernel
+// does not take.
+func (s *sender) sendPrepared(fd uintptr, count int) {
+	for from := 0; from < count && s.callError == nil; {
+		n, _, err := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.messages[from])), uintptr(count-from), unix.MSG_DONTWAIT, 0, 0)
+		switch err {
+		case 0:
+			from += int(n)
+		case unix.EINTR:
+		case unix.EAGAIN, unix.ENETDOWN:
+			s.drop(count - from)
+			return
+		case unix.ENXIO, unix.ENODEV:
+			s.drop(count - from)
+			s.callError = err
+		default: // this frame only
+			s.drop(1)
+			from++
+		}
+	}
+}
+
+func (s *sender) drop(count int) { s.device.drops.Write.Add(uint64(count)) }
