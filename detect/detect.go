@@ -76,7 +76,7 @@ func (d *Detector) now() *counts { return &d.ring[d.tick%history] }
 
 // Syn notes a SYN for a listener that is answered by a SYN-ACK at once, the
 // first one of a handshake or a repeated one. flow is a keyed hash of the
-// four-tuple.
+// four-tuple and of the first sequence number of the peer.
 func (d *Detector) Syn(flow uint64, source *wire.Addr, port uint16) {
 	d.Asked(source, port)
 	d.Answering(flow, source)
@@ -92,6 +92,9 @@ func (d *Detector) Asked(source *wire.Addr, port uint16) {
 
 // Answering notes that a SYN-ACK is about to be sent to a SYN that was Asked.
 func (d *Detector) Answering(flow uint64, source *wire.Addr) {
+	if d.judge.scanned.on && d.scans.scanning(d.hash(source)) {
+		return // its probes of open ports are part of the scan
+	}
 	n := d.now()
 	n.syns++
 	if flow&d.flows.lookup == 0 {
@@ -128,18 +131,18 @@ func (d *Detector) SynAck(again bool) {
 }
 
 // Answered notes the valid last ACK of a handshake.
-func (d *Detector) Answered(flow uint64) { d.flows.end(flow, answered) }
+func (d *Detector) Answered(flow uint64) { d.flows.end(flow, d.tick, answered) }
 
 // Completed notes a connection that is established.
 func (d *Detector) Completed(flow uint64, source *wire.Addr) {
 	d.now().completed++
-	d.flows.end(flow, answered)
+	d.flows.end(flow, d.tick, answered)
 	d.known.add(d.hash(source))
 }
 
 // Reset notes a RST that may answer a SYN-ACK.
 func (d *Detector) Reset(flow uint64) {
-	if d.flows.end(flow, reset) {
+	if d.flows.end(flow, d.tick, reset) {
 		d.now().resets++
 	}
 }
@@ -167,6 +170,9 @@ func (d *Detector) Level() Level { return d.judge.level }
 func (d *Detector) Advance(now clock.Time, def Defence) (changed bool) {
 	was := d.judge.level
 	d.defence = def
+	if d.due == 0 {
+		d.due = now.Add(Tick)
+	}
 	if behind := now.Sub(d.due); behind >= history*Tick {
 		d.skip(int64(behind / Tick))
 		d.due = now.Add(Tick)

@@ -21,10 +21,10 @@ const (
 	floodEvents = 32
 
 	// brokenDrift and brokenAlarm are of the CUSUM over real clients that fail.
-	brokenDrift  = 0.3
-	brokenAlarm  = 0.6
-	brokenScale  = 25
-	brokenEvents = 8
+	brokenDrift  = 0.25
+	brokenAlarm  = 0.5
+	brokenScale  = 20
+	brokenEvents = 6
 
 	// A flash crowd has crowdTimes the usual rate of completed handshakes over
 	// one second and twice in each quarter of it, and crowdRate more of them.
@@ -75,6 +75,18 @@ func (u *usual) learn(e *evidence) {
 	}
 }
 
+// missing returns the rate of handshakes that are usually answered and are not
+// now. When it is a share that means something, two standard deviations of the
+// number that was to be expected come to it: the benefit of the doubt.
+func (u *usual) missing(now, ticks float64) float64 {
+	m := u.answered - now
+	if m < brokenDrift*u.answered {
+		return max(0, m)
+	}
+	seconds := ticks / float64(perSecond)
+	return m + 2*math.Sqrt(u.answered*seconds)/seconds
+}
+
 func (u *usual) ready() bool { return u.ticks >= uint32(learnFast/Tick) }
 
 // cusum adds up by how much a ratio is larger than it may be, and falls back
@@ -86,15 +98,16 @@ type cusum struct {
 	ticks  float64
 }
 
-// add takes a tick: events that spoke for the alarm, and their ratio.
-func (c *cusum) add(events, ratio, drift, alarm float64) {
-	c.sum = min(c.sum+ratio-drift, saturateTimes*alarm)
+// add takes some ticks: events that spoke for the alarm, and by how much their
+// ratio is too large.
+func (c *cusum) add(ticks, events, excess, alarm float64) {
+	c.sum = min(c.sum+ticks*excess, saturateTimes*alarm)
 	if c.sum <= 0 {
 		*c = cusum{}
 		return
 	}
 	c.events += events
-	c.ticks++
+	c.ticks += ticks
 }
 
 // rate returns the events per second of the excursion.
@@ -121,9 +134,40 @@ type judge struct {
 	usual  usual
 	flood  cusum
 	broken cusum
+	pool   pool
 
 	flooded, closed, lost, scanned, crowded, elevated condition
 	halfOpen                                          bool // between halfOpenOff and halfOpenOn: as it was
+}
+
+// minSeen is how many handshakes must have been followed before they speak for
+// others that were not: ticks that have fewer are taken together.
+const minSeen = 12
+
+// pool puts ticks together until they say enough.
+type pool struct {
+	syns, ticks uint32
+	sampled     sampled
+}
+
+func (p *pool) add(n *counts) {
+	s := &n.sampled
+	p.syns += n.syns
+	p.ticks++
+	p.sampled.fresh += s.fresh
+	p.sampled.again += s.again
+	p.sampled.quick += s.quick
+	p.sampled.freshKnown += s.freshKnown
+	p.sampled.failedKnown += s.failedKnown
+	for i, k := range s.fates {
+		p.sampled.fates[i] += k
+	}
+}
+
+// enough reports whether the pool may be read.
+func (p *pool) enough() bool {
+	seen := p.sampled.seen()
+	return seen >= minSeen || 4*uint32(seen) >= 3*p.syns
 }
 
 // evidence is what one tick's handshakes say, now that they are old enough:
@@ -136,33 +180,33 @@ type evidence struct {
 	failedKnown                float64
 }
 
-// read makes evidence of a tick.
-func read(n *counts) (e evidence, ok bool) {
-	s := &n.sampled
-	total, seen := s.total(), int(s.fresh)+int(s.again)+int(s.quick)
-	if n.syns > 0 && seen == 0 {
-		return e, false
-	}
-	per := float64(n.syns) * float64(perSecond) / float64(max(seen, 1)) // rate that one of them stands for
+// read makes evidence of the pool.
+func (p *pool) read() (e evidence) {
+	s := &p.sampled
+	total := s.total()
+	per := float64(p.syns) * float64(perSecond) / float64(p.ticks) / float64(max(s.seen(), 1)) // rate that one of them stands for
 	e.first, e.fresh = float64(s.fresh)*per, int(s.fresh)
 	e.failed = float64(s.quick) * per // sent again sooner than a client would
 	if total == 0 {
-		return e, true
+		return e
 	}
 	of := e.first / float64(total)
 	e.answered = float64(s.fates[answered]) * of
-	e.repeated = float64(s.fates[repeated]) * of
+	e.repeated = float64(s.fates[repeated]+s.fates[late]) * of
 	e.failed += float64(s.fates[silent]+s.fates[reset]) * of
 	e.failedKnown = float64(s.failedKnown) * of
 	e.known = float64(s.freshKnown) / float64(s.fresh)
-	return e, true
+	return e
 }
 
 // look takes the tick whose handshakes have just become old enough, and what
 // can be seen without waiting.
 func (j *judge) look(d *Detector) {
-	if e, ok := read(&d.ring[(d.tick-matureTicks)%history]); ok {
-		j.weigh(&e, d.tick)
+	j.pool.add(&d.ring[(d.tick-matureTicks)%history])
+	if j.pool.enough() {
+		e := j.pool.read()
+		j.weigh(&e, float64(j.pool.ticks), d.tick)
+		j.pool = pool{}
 	}
 	j.lookAtCrowd(d)
 	j.lookAtClosed(d)
@@ -173,21 +217,21 @@ func (j *judge) look(d *Detector) {
 // weigh divides what failed between a flood and real clients. Of a flood's
 // SYNs no answer is missed: they come on top of what is usual. When the path is
 // broken they are not more than usual, and completed handshakes are missing.
-func (j *judge) weigh(e *evidence, tick uint32) {
+func (j *judge) weigh(e *evidence, ticks float64, tick uint32) {
 	u := &j.usual
 	repeated := max(0, e.repeated-u.repeated)
 	failed := max(0, e.failed-u.failed)
-	honest := max(0, u.answered-e.answered-repeated)
+	honest := u.missing(e.answered+repeated, ticks)
 	if u.known >= knownShare {
 		honest = max(honest, e.failedKnown/u.known-u.failed)
 	}
 	honest = min(honest, failed)
 	flood, broken := failed-honest, repeated+honest
-	const seconds = 1 / float64(perSecond)
+	seconds := ticks / float64(perSecond)
 	floodRatio := flood / max(u.answered, e.answered, floodScale)
-	brokenRatio := broken / max(u.answered, e.answered, brokenScale)
-	j.flood.add(flood*seconds, floodRatio, floodDrift, floodAlarm)
-	j.broken.add(broken*seconds, brokenRatio, brokenDrift, brokenAlarm)
+	brokenRatio := broken / max(u.answered, e.answered+broken, brokenScale)
+	j.flood.add(ticks, flood*seconds, floodRatio-floodDrift, floodAlarm)
+	j.broken.add(ticks, broken*seconds, brokenRatio-brokenDrift, brokenAlarm)
 	j.alarm(tick)
 	if j.flooded.on && floodRatio >= floodDrift && flood >= floodRate/2 {
 		j.flooded.see(tick)
@@ -292,5 +336,5 @@ func (j *judge) decide(tick uint32) {
 func (j *judge) skip(ticks int64) {
 	fade := math.Exp(-float64(ticks) * float64(Tick) / float64(learnTime))
 	u := j.usual
-	*j = judge{usual: usual{u.answered * fade, u.failed * fade, u.repeated * fade, u.known, u.ticks}}
+	*j = judge{usual: usual{u.answered * fade, u.failed * fade, u.repeated * fade, u.known, u.ticks + uint32(min(ticks, 1<<20))}}
 }

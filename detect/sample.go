@@ -15,10 +15,10 @@ type flowSample struct {
 const (
 	flowSets = 256
 	flowWays = 4
-	// flowQuota is how many flows are to be followed per tick: 128 per second,
-	// so that those of eight seconds are remembered and SYNs that are repeated
-	// after 1, 3 and 7 s are known again.
-	flowQuota = 16
+	// flowQuota is how many flows are to be followed per tick: 256 per second,
+	// so that those of four seconds are remembered and SYNs that are repeated
+	// after 1 and 3 s are known again.
+	flowQuota = 32
 )
 
 type sampledFlow struct {
@@ -35,6 +35,7 @@ const (
 	silent   fate = iota // nothing was heard since the SYN
 	repeated             // the SYN came again when an honest client repeats it
 	reset
+	late // answered, but only when the SYN-ACK or the SYN had been repeated
 	answered
 
 	numFates = int(answered) + 1
@@ -50,9 +51,18 @@ type sampled struct {
 	fates       [numFates]uint16
 }
 
-func (n *sampled) total() int {
-	return int(n.fates[silent]) + int(n.fates[repeated]) + int(n.fates[reset]) + int(n.fates[answered])
+func (n *sampled) total() (sum int) {
+	for _, k := range n.fates {
+		sum += int(k)
+	}
+	return sum
 }
+
+// seen returns how many SYNs the sample saw.
+func (n *sampled) seen() int { return int(n.fresh) + int(n.again) + int(n.quick) }
+
+// lateTicks: an answer after 0.875 s is not the answer to the first SYN-ACK.
+const lateTicks = 7
 
 // quickTicks: a SYN that comes again within 0.75 s was not repeated by a
 // client's timer, whose first value is one second.
@@ -131,18 +141,20 @@ func (f *flowSample) adapt(tick uint32) {
 
 // end notes what became of a flow. It reports whether that is followed, and
 // had no end yet.
-func (f *flowSample) end(flow uint64, as fate) bool {
+func (f *flowSample) end(flow uint64, tick uint32, as fate) bool {
 	if flow&f.lookup != 0 {
 		return false
 	}
 	ways, hash := f.set(flow)
 	for i := range ways {
 		if w := &ways[i]; w.hash == hash {
-			open := w.fate < reset
-			if open {
-				w.fate = as
+			if w.fate >= reset {
+				return false
 			}
-			return open
+			if w.fate = as; as == answered && uint16(tick)-w.began >= lateTicks {
+				w.fate = late
+			}
+			return true
 		}
 	}
 	return false
@@ -171,7 +183,7 @@ func (f *flowSample) sweep(tick uint32, ring *[history]counts) {
 			if w.known {
 				n.failedKnown++
 			}
-		case answered:
+		case answered, late:
 			w.hash = 0
 		}
 	}

@@ -26,9 +26,7 @@ type scanSource struct {
 // probe notes that a source asked for a closed port, and reports whether it is
 // scanning.
 func (t *scanTable) probe(h uint64, port uint16, tick uint32) bool {
-	at := int(h>>40) % scanSets * scanWays
-	ways := t[at : at+scanWays]
-	id := uint32(h) | 1
+	ways, id := t.set(h)
 	slot := &ways[0]
 	for i := range ways {
 		w := &ways[i]
@@ -49,6 +47,23 @@ func (t *scanTable) probe(h uint64, port uint16, tick uint32) bool {
 	slot.seen = tick
 	slot.ports |= 1 << (mix(uint64(port)+1, h) >> 58)
 	return slot.scans()
+}
+
+// set returns the slots that a source may be in, and how it is written there.
+func (t *scanTable) set(h uint64) (ways []scanSource, id uint32) {
+	at := int(h>>40) % scanSets * scanWays
+	return t[at : at+scanWays], uint32(h) | 1
+}
+
+// scanning reports whether a source scans.
+func (t *scanTable) scanning(h uint64) bool {
+	ways, id := t.set(h)
+	for i := range ways {
+		if ways[i].hash == id {
+			return ways[i].scans()
+		}
+	}
+	return false
 }
 
 func (s *scanSource) goesBefore(o *scanSource) bool {

@@ -12,7 +12,7 @@ type ReasonKind uint8
 // The signals.
 const (
 	Unanswered     ReasonKind = iota // handshakes that fail without a trace: share, and what is usual
-	SynRepeated                      // SYNs that come again as clients repeat them: share
+	SynRepeated                      // handshakes that needed a repetition, as real clients do it: share
 	SynResets                        // SYN-ACKs answered by RST: share
 	FewCompletions                   // completed handshakes are missing: rate, usual rate
 	ManyCompleted                    // completions keep up with SYNs: rate, usual rate
@@ -29,7 +29,7 @@ const (
 // reasonText are formats of Value and Other.
 var reasonText = [...]string{
 	Unanswered:     "%.0f %% of handshakes without any answer",
-	SynRepeated:    "%.0f %% of SYNs repeated as by real clients",
+	SynRepeated:    "%.0f %% of handshakes repeated as by real clients",
 	SynResets:      "%.0f %% of SYN-ACKs answered by RST",
 	FewCompletions: "%s/s completed where %s/s is usual",
 	ManyCompleted:  "%s/s completed where %s/s is usual",
@@ -73,7 +73,7 @@ func (v *Verdict) reasons(queue bool) (all []Reason) {
 	}
 	share := func(part int) float64 { return float64(part) / float64(max(n.Followed, 1)) }
 	add(share(n.Silent) >= floodDrift && n.Followed >= brokenEvents, Unanswered, share(n.Silent), 0)
-	add(share(n.Repeated) >= floodDrift && n.Followed >= brokenEvents, SynRepeated, share(n.Repeated), 0)
+	add(share(n.Repeated+n.Late) >= floodDrift && n.Followed >= brokenEvents, SynRepeated, share(n.Repeated+n.Late), 0)
 	add(share(n.Reset) >= floodDrift && n.Followed >= brokenEvents, SynResets, share(n.Reset), 0)
 	add(n.Usual >= 1 && n.CompletedRate < n.Usual/2, FewCompletions, n.CompletedRate, n.Usual)
 	add(n.CompletedRate >= 2*n.Usual && n.CompletedRate-n.Usual >= crowdRate, ManyCompleted, n.CompletedRate, n.Usual)
@@ -99,8 +99,8 @@ func (v Verdict) String() string {
 		return fmt.Sprintf("possible SYN flooding%s. %s %s, %.0f %% unanswered, %s/s from about %s sources",
 			v.onPort(), v.Done(), v.halfOpen(), 100*n.Unanswered(), about(n.SynRate+n.ClosedRate), about(n.Sources))
 	case BrokenPath:
-		return fmt.Sprintf("broken path: handshakes%s do not complete. %.0f %% unanswered, %.0f %% repeat their SYN, %s/s completed where %s/s is usual, %s",
-			v.onPort(), 100*n.Unanswered(), 100*float64(n.Repeated)/float64(max(n.Followed, 1)),
+		return fmt.Sprintf("broken path: handshakes%s do not complete. %.0f %% unanswered, %.0f %% need repetitions, %s/s completed where %s/s is usual, %s",
+			v.onPort(), 100*n.Unanswered(), 100*float64(n.Repeated+n.Late)/float64(max(n.Followed, 1)),
 			about(n.CompletedRate), about(n.Usual), v.halfOpen())
 	case PortScan:
 		return fmt.Sprintf("port scan: about %s closed ports, %s/s, by %d of about %s sources",

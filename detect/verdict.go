@@ -43,7 +43,7 @@ func (d *Defence) add(o *Defence) {
 }
 
 // Numbers are what a verdict rests on. Rates are per second, over the last
-// second; what became of handshakes is known of those that are 1.1 to 2.2 s old.
+// second; what became of handshakes is known of those that are 1.2 to 2.2 s old.
 type Numbers struct {
 	SynRate       float64 // SYNs for ports that are listened on
 	SynAckRate    float64 // SYN-ACKs, repeated ones included
@@ -55,8 +55,8 @@ type Numbers struct {
 	Usual         float64 // completed handshakes in quiet times
 
 	// Handshakes that were followed to their end, and what became of them.
-	Followed                          int
-	Answered, Repeated, Reset, Silent int
+	Followed                                int
+	Answered, Late, Repeated, Reset, Silent int // Late: answered, but not at once
 
 	FloodSum, BrokenSum float64 // of the CUSUMs; they alarm at 0.6
 
@@ -67,7 +67,7 @@ type Numbers struct {
 
 // Unanswered returns the share of handshakes that were not answered, 0 to 1.
 func (n *Numbers) Unanswered() float64 {
-	return float64(n.Followed-n.Answered) / float64(max(n.Followed, 1))
+	return float64(n.Followed-n.Answered-n.Late) / float64(max(n.Followed, 1))
 }
 
 func (n *Numbers) add(o *Numbers) {
@@ -81,6 +81,7 @@ func (n *Numbers) add(o *Numbers) {
 	n.Usual += o.Usual
 	n.Followed += o.Followed
 	n.Answered += o.Answered
+	n.Late += o.Late
 	n.Repeated += o.Repeated
 	n.Reset += o.Reset
 	n.Silent += o.Silent
@@ -127,6 +128,7 @@ func (d *Detector) followed(n *Numbers) {
 		s := &d.ring[(d.tick-matureTicks-uint32(i))%history].sampled
 		n.Followed += s.total()
 		n.Answered += int(s.fates[answered])
+		n.Late += int(s.fates[late])
 		n.Repeated += int(s.fates[repeated])
 		n.Reset += int(s.fates[reset])
 		n.Silent += int(s.fates[silent])

@@ -18,7 +18,7 @@ func (e *Endpoint) arrivedStray(now clock.Time, path Path, t *wire.Tuple, f flow
 		}
 		e.detector.Closed(&t.Remote, t.LocalPort)
 	case wire.RST, wire.RST | wire.ACK:
-		e.detector.Reset(f.id())
+		e.detector.Reset(f.id(s.Seq - 1))
 	case wire.ACK:
 		if l != nil && e.cfg.Cookies != CookiesOff {
 			if h, ok := e.redeem(now, path, t, f, s); ok {
@@ -60,7 +60,7 @@ func (e *Endpoint) arrivedSyn(now clock.Time, path Path, t *wire.Tuple, f flow, 
 	if l.Ask {
 		e.detector.Asked(&t.Remote, t.LocalPort)
 	} else {
-		e.detector.Syn(f.id(), &t.Remote, t.LocalPort)
+		e.detector.Syn(f.id(s.Seq), &t.Remote, t.LocalPort)
 	}
 	if !l.Ask && !reused && e.cookiesFirst() {
 		return e.answerByCookie(now, c)
@@ -186,7 +186,7 @@ func (e *Endpoint) arrivedHalfOpen(now clock.Time, path Path, f flow, h *halfOpe
 	v := c.Receive(now, path, s)
 	switch {
 	case c.state > SynReceived || c.state == Closed && c.owes != 0:
-		e.detector.Completed(f.id(), &c.tuple.Remote)
+		e.detector.Completed(f.id(c.rcv.irs), &c.tuple.Remote)
 		e.promote(now, l, c, at, s)
 	case at < 0:
 	case c.state == SynReceived:
@@ -195,7 +195,7 @@ func (e *Endpoint) arrivedHalfOpen(now clock.Time, path Path, f flow, h *halfOpe
 		e.owe(at)
 	default:
 		e.halfOpen.remove(at)
-		e.detector.Reset(f.id())
+		e.detector.Reset(f.id(s.Seq - 1))
 	}
 	return v
 }

@@ -5,14 +5,18 @@ import (
 
 	"github.com/handfast-tcp/handfast/clock"
 	"github.com/handfast-tcp/handfast/detect"
+	"github.com/handfast-tcp/handfast/seq"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
 // What the detector is told. It only looks on: the attack mode and the cookies
 // have thresholds of their own and do not wait for a verdict.
 
-// id is the flow as the detector knows it.
-func (f flow) id() uint64 { return uint64(f.tsOffset)<<32 | uint64(f.base) }
+// id names a handshake for the detector: the four-tuple and the peer's ISN, so
+// that a SYN which is repeated differs from one with the ports of another.
+func (f flow) id(irs seq.Num) uint64 {
+	return (uint64(f.tsOffset)<<32 | uint64(f.base)) ^ uint64(irs)*0x9e3779b97f4a7c15
+}
 
 // Flood returns what the detector makes of the handshakes that this endpoint is
 // asked for, as of the last call with a time.
@@ -67,8 +71,8 @@ func (e *Endpoint) watchHalfOpen(now clock.Time, f flow, h *halfOpen, s *Segment
 	e.watch(now)
 	switch {
 	case s.Flags&(wire.SYN|wire.ACK|wire.RST) == wire.SYN && !h.is(markAsking):
-		e.detector.Syn(f.id(), &h.tuple.Remote, h.tuple.LocalPort)
+		e.detector.Syn(f.id(s.Seq), &h.tuple.Remote, h.tuple.LocalPort)
 	case s.Flags&(wire.SYN|wire.ACK|wire.RST) == wire.ACK && s.Ack == h.iss.Add(1):
-		e.detector.Answered(f.id())
+		e.detector.Answered(f.id(h.irs))
 	}
 }
