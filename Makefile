@@ -4,8 +4,8 @@
 PACKAGES     = $(shell go list -m -f '{{.Dir}}/...')
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-# What the tests call, and the Debian package that has it.
-TOOLS := ip:iproute2 curl:curl nc:netcat-openbsd nmap:nmap
+# What the tests call, and the Debian package that has it, as command:package.
+TOOLS := unshare:util-linux
 
 FUZZTIME ?= 10s
 COUNT    ?= 5

@@ -24,20 +24,11 @@ var networkNames = [...]string{"tcp", "tcp4", "tcp6", "udp", "udp4", "udp6"}
 
 func (n network) String() string { return networkNames[n] }
 
-// protocol is the family of protocols of a call: Listen takes the networks of
-// TCP, ListenPacket those of UDP.
-type protocol string
-
-const (
-	protoTCP protocol = "tcp"
-	protoUDP protocol = "udp"
-)
-
-// parseNetwork finds the network called name, if it is one of proto's.
-func parseNetwork(proto protocol, name string) (network, error) {
-	for i, s := range networkNames {
-		if s == name && s[:3] == string(proto) {
-			return network(i), nil
+// parseNetwork finds the network called name among those from first to last.
+func parseNetwork(name string, first, last network) (network, error) {
+	for n := first; n <= last; n++ {
+		if n.String() == name {
+			return n, nil
 		}
 	}
 	return 0, net.UnknownNetworkError(name)

@@ -45,6 +45,10 @@ type Config struct {
 	// package net they begin otherwise with one after 15 s of silence.
 	NoKeepAlive bool
 
+	// CookieSeeds are the secrets that hosts share which accept each other's SYN
+	// cookies: SeedFile, or a function. Default: random ones of this host's own.
+	CookieSeeds Seeds
+
 	// Resolver looks up the host names given to Dial. Without it only numeric
 	// addresses are accepted: a host has no name service of its own.
 	Resolver *net.Resolver

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"os"
 	"syscall"
-	"time"
 
 	"github.com/handfast-tcp/handfast/buf"
 	"github.com/handfast-tcp/handfast/clock"
@@ -125,8 +124,7 @@ func (c *TCPConn) take(limit int, dst []buf.View) ([]buf.View, error) {
 	s := c.shard
 	now := s.enter()
 	for {
-		if limit == 0 {
-			err := c.dead()
+		if err := c.dead(); err != nil || limit == 0 {
 			s.leave(now)
 			return nil, err
 		}
@@ -162,11 +160,20 @@ func (c *TCPConn) endOfStream(taken int) error {
 }
 
 // smallWrite is up to how many bytes a write is copied while the shard is
-// locked; copying more would keep others waiting.
-const smallWrite = 1 << 10
+// locked, behind what is queued; copying more would keep others waiting.
+const smallWrite = 4 << 10
 
 // chunkSize is how much of a write is copied and queued at once, in bytes.
 const chunkSize = 64 << 10
+
+// firstChunk returns how much of a write of n bytes goes into the next block. A
+// block is not taken for a small part of it: what is queued holds all of it.
+func firstChunk(n int) int {
+	if n < buf.LargeSize/2 {
+		return min(n, buf.MediumSize)
+	}
+	return min(n, chunkSize)
+}
 
 // Write queues p to be sent, and waits while the send buffer is full. The
 // writes of several goroutines do not mix. When it fails, n bytes of p were
@@ -190,13 +197,14 @@ func (c *TCPConn) write(p []byte) (n int, err error) {
 		if now, err = c.awaitSpace(now); err != nil {
 			break
 		}
-		if rest := p[n:]; len(rest) <= smallWrite {
+		rest := p[n:]
+		if len(rest) <= smallWrite {
 			s.tcp.SendCopy(now, c.entry, rest)
 			n = len(p)
 			break
 		}
 		s.leave(now)
-		v := copyIn(p[n:min(len(p), n+chunkSize)])
+		v := copyIn(rest[:firstChunk(len(rest))])
 		now = s.enter()
 		if err = c.queue(now, v); err != nil {
 			break
@@ -275,78 +283,6 @@ func (c *TCPConn) writable(now clock.Time) error {
 	case f != tcp.NoFailure || e.WriteClosed() || e.State() == tcp.Closed:
 		return os.NewSyscallError("write", syscall.EPIPE)
 	}
-	return nil
-}
-
-// Close ends the connection. Blocked calls fail with net.ErrClosed. What was
-// written is still sent, in the background; SetLinger changes that. When
-// received data was not read the peer gets a reset.
-func (c *TCPConn) Close() error {
-	s := c.shard
-	now := s.enter()
-	if c.flags&connClosed != 0 {
-		s.leave(now)
-		return c.opError("close", net.ErrClosed)
-	}
-	c.flags |= connClosed
-	c.wakeAll()
-	switch {
-	case s.err != nil:
-	case c.linger == 0:
-		s.tcp.Abort(now, c.entry)
-	default:
-		s.tcp.Close(now, c.entry)
-		now = c.waitClosed(now)
-	}
-	s.leave(now)
-	return nil
-}
-
-// waitClosed waits until the peer has acknowledged everything, our FIN
-// included, but no longer than SetLinger says.
-func (c *TCPConn) waitClosed(now clock.Time) clock.Time {
-	if c.linger < 0 {
-		return now
-	}
-	deadline := now.Add(time.Duration(c.linger) * time.Second)
-	for !c.entry.Delivered() && now < deadline && c.shard.err == nil {
-		now = c.shard.wait(&c.shard.lingering, now, deadline)
-	}
-	return now
-}
-
-// CloseRead shuts down the reading side: Read returns io.EOF from now on. What
-// the peer still sends is acknowledged and thrown away.
-func (c *TCPConn) CloseRead() error {
-	return c.shutdown(func(now clock.Time) {
-		c.flags |= connReadClosed
-		c.shard.tcp.CloseRead(now, c.entry)
-		c.readers.wakeAll()
-	})
-}
-
-// CloseWrite shuts down the writing side: the peer reads what was written, then
-// the end of the stream. Reading goes on.
-func (c *TCPConn) CloseWrite() error {
-	return c.shutdown(func(now clock.Time) {
-		c.shard.tcp.CloseWrite(now, c.entry)
-		c.writers.wakeAll()
-	})
-}
-
-// shutdown does what shutdown(2) does, with its error when there is no
-// connection any more.
-func (c *TCPConn) shutdown(do func(now clock.Time)) error {
-	s := c.shard
-	now := s.enter()
-	defer s.leave(now)
-	if err := c.dead(); err != nil {
-		return c.opError("close", err)
-	}
-	if st := c.entry.State(); st == tcp.Closed || st == tcp.TimeWait {
-		return c.opError("close", os.NewSyscallError("shutdown", syscall.ENOTCONN))
-	}
-	do(now)
 	return nil
 }
 

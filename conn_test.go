@@ -80,7 +80,7 @@ func TestBytesArrive(t *testing.T) {
 		for how, s := range shuttles {
 			t.Run(kind+"/"+strings.ReplaceAll(how, " ", "-"), func(t *testing.T) {
 				client, server := newConns(t, handfast.Config{}, o)
-				data := random(3<<20 + 17)
+				data := random(2<<20 + 17)
 				sent := make(chan error, 1)
 				go func() {
 					sent <- errors.Join(s.send(client, data), client.CloseWrite())
@@ -213,7 +213,7 @@ func TestLingerGivesUp(t *testing.T) {
 
 func TestDeadlines(t *testing.T) {
 	read := func(c *handfast.TCPConn) error { _, err := c.Read(make([]byte, 1)); return err }
-	write := func(c *handfast.TCPConn) error { _, err := c.Write(make([]byte, 8<<20)); return err }
+	write := func(c *handfast.TCPConn) error { _, err := c.Write(make([]byte, 3<<20)); return err }
 	for _, test := range []struct {
 		name string
 		call func(*handfast.TCPConn) error

@@ -39,11 +39,7 @@ func (h *Host) DialContext(ctx context.Context, network, address string) (net.Co
 
 // DialContext connects like Host.DialContext.
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	proto := protoTCP
-	if len(network) > 3 && network[:3] == string(protoUDP) || network == string(protoUDP) {
-		proto = protoUDP
-	}
-	n, err := parseNetwork(proto, network)
+	n, err := parseNetwork(network, netTCP, netUDP6)
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
 	}

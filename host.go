@@ -39,6 +39,7 @@ type Host struct {
 	addresses []wire.Addr               // the host's own
 	listeners map[uint16][]*TCPListener // by port
 	sockets   map[*UDPConn]struct{}
+	seedTimer *time.Timer // asks for Config.CookieSeeds again
 }
 
 // port is where a link is plugged in.
@@ -75,6 +76,13 @@ func New(cfg Config) (*Host, error) {
 	h.picker.init(cfg.FirstPort, cfg.LastPort)
 	for i := range cfg.Shards {
 		h.shards = append(h.shards, newShard(h, i, cfg.hostConfig(i, h.seed)))
+	}
+	if cfg.CookieSeeds != nil {
+		ring, err := newSeedRing(cfg.CookieSeeds)
+		if err != nil {
+			return nil, err
+		}
+		h.turnKeys(ring)
 	}
 	return h, nil
 }
@@ -130,8 +138,9 @@ func (h *Host) Attach(l link.Link, o LinkOptions) error {
 // check finds what an IP host would refuse, before anything is changed.
 func (o *LinkOptions) check() error {
 	for _, a := range o.Addresses {
-		if !a.IsValid() {
-			return errors.New("handfast: LinkOptions.Addresses: not a valid address with its prefix length")
+		ip := a.Addr().Unmap()
+		if !a.IsValid() || ip.IsUnspecified() || ip.IsMulticast() {
+			return fmt.Errorf("handfast: LinkOptions.Addresses: %v is not an address of a host with its prefix length", a)
 		}
 	}
 	for _, r := range o.Routes {
@@ -181,6 +190,9 @@ func (h *Host) stop(err error, reset bool) bool {
 		return false
 	}
 	h.err = err
+	if h.seedTimer != nil {
+		h.seedTimer.Stop()
+	}
 	close(h.done)
 	listeners, sockets := h.listeners, h.sockets
 	h.listeners, h.sockets = nil, nil

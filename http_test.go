@@ -46,7 +46,7 @@ func TestHTTPDownAndUp(t *testing.T) {
 	for kind, o := range links {
 		t.Run(kind, func(t *testing.T) {
 			url, client, _ := newWeb(t, o, bodies)
-			data := random(5 << 20)
+			data := random(2 << 20)
 			r, err := client.Get(fmt.Sprintf("%s/?n=%d", url, len(data)))
 			if err != nil {
 				t.Fatal(err)

@@ -22,6 +22,8 @@ type TCPListener struct {
 	network network
 	local   endpoint
 	parts   []*tcp.Listener // one in each shard
+	options ListenOptions
+	all     bool // a forwarder: every address and port
 
 	mu       sync.Mutex // may be taken in a shard, not the other way round
 	waiting  waitList
@@ -37,19 +39,7 @@ type TCPListener struct {
 // port 0 is replaced by a free one, which Addr tells. Errors are those of
 // package net: EADDRINUSE, EADDRNOTAVAIL.
 func (h *Host) Listen(network, address string) (*TCPListener, error) {
-	n, err := parseNetwork(protoTCP, network)
-	if err != nil {
-		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
-	}
-	local, err := parseLocal(n, address)
-	if err != nil {
-		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
-	}
-	l := &TCPListener{owner: h, network: n, local: local, deadline: clock.Never}
-	if err := h.bind(l); err != nil {
-		return nil, &net.OpError{Op: "listen", Net: network, Addr: tcpAddr(local.addr, local.port), Err: err}
-	}
-	return l, nil
+	return h.ListenTCP(network, address, ListenOptions{})
 }
 
 // bind gives l its port.
@@ -82,10 +72,17 @@ func (h *Host) bindPort(l *TCPListener) error {
 			return os.NewSyscallError("bind", syscall.EADDRINUSE)
 		}
 	}
-	backlog := (h.cfg.Backlog + len(h.shards) - 1) / len(h.shards)
+	backlog := l.options.Backlog
+	if backlog <= 0 {
+		backlog = h.cfg.Backlog
+	}
+	backlog = (backlog + len(h.shards) - 1) / len(h.shards)
 	for _, s := range h.shards {
 		now := s.enter()
 		part, err := s.tcp.Listen(l.local.addr, l.local.port, backlog, l)
+		if err == nil {
+			part.Ask = l.options.Verdict != nil
+		}
 		s.leave(now)
 		if err != nil {
 			l.closeParts()
@@ -261,6 +258,9 @@ func (l *TCPListener) Close() error {
 	defer h.mu.Unlock()
 	l.closeParts()
 	h.forget(l)
+	if l.all {
+		h.setAnyAddress(false)
+	}
 	return nil
 }
 

@@ -72,15 +72,18 @@ func (s *shard) enter() (now clock.Time) {
 }
 
 // leave wakes who has become ready, sends what there is to send, and unlocks.
+// Last it asks the program about new connections, if it wants to be asked.
 func (s *shard) leave(now clock.Time) {
 	s.notify()
 	s.report()
+	requests := s.takeRequests()
 	if s.sending {
 		s.mu.Unlock()
-		return
+	} else {
+		s.sending = true
+		s.send(now)
 	}
-	s.sending = true
-	s.send(now)
+	ask(requests)
 }
 
 // wait leaves the shard until l is woken or deadline has passed, and enters it

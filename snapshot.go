@@ -66,14 +66,20 @@ func connInfo(t wire.Tuple, info tcp.Info) ConnInfo {
 	}
 }
 
-// Counters returns what the host has counted since it was made, all shards
-// together, under Linux's names.
-func (h *Host) Counters() host.Counters {
-	var sum host.Counters
+// Counters are what a host has counted since it was made, under Linux's names.
+type Counters struct {
+	host.Counters
+	TCP tcp.Counters
+}
+
+// Counters returns the host's counters, all shards together.
+func (h *Host) Counters() Counters {
+	var sum Counters
 	for _, s := range h.shards {
 		s.mu.Lock()
-		addCounters(reflect.ValueOf(&sum).Elem(), reflect.ValueOf(s.host.Counters()).Elem())
+		n := Counters{*s.host.Counters(), s.tcp.Counters()}
 		s.mu.Unlock()
+		addCounters(reflect.ValueOf(&sum).Elem(), reflect.ValueOf(n))
 	}
 	return sum
 }

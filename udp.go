@@ -8,7 +8,6 @@ import (
 	"os"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/handfast-tcp/handfast/clock"
 	"github.com/handfast-tcp/handfast/host"
@@ -37,7 +36,7 @@ type UDPConn struct {
 // networks udp, udp4 and udp6. Without a host, or with 0.0.0.0 or [::], it has
 // every address; port 0 is replaced by a free one, which LocalAddr tells.
 func (h *Host) ListenPacket(network, address string) (*UDPConn, error) {
-	n, err := parseNetwork(protoUDP, network)
+	n, err := parseNetwork(network, netUDP, netUDP6)
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
 	}
@@ -320,59 +319,6 @@ func (u *UDPConn) remoteAddr() net.Addr {
 	return udpAddr(u.remote.addr, u.remote.port)
 }
 
-// SetDeadline sets both deadlines.
-func (u *UDPConn) SetDeadline(t time.Time) error { return u.setDeadlines(t, true, true) }
-
-// SetReadDeadline sets when a read that waits, now or later, fails with
-// os.ErrDeadlineExceeded. The zero time is never.
-func (u *UDPConn) SetReadDeadline(t time.Time) error { return u.setDeadlines(t, true, false) }
-
-// SetWriteDeadline sets from when on writes fail with os.ErrDeadlineExceeded.
-// The zero time is never.
-func (u *UDPConn) SetWriteDeadline(t time.Time) error { return u.setDeadlines(t, false, true) }
-
-func (u *UDPConn) setDeadlines(t time.Time, read, write bool) error {
-	at := u.owner.clockTime(t)
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.err != nil {
-		return u.setError(u.err)
-	}
-	if read {
-		u.readDeadline = at
-		u.waiting.wakeAll()
-	}
-	if write {
-		u.writeDeadline = at
-	}
-	return nil
-}
-
-// SetReadBuffer sets how many bytes may wait to be read.
-func (u *UDPConn) SetReadBuffer(bytes int) error {
-	if err := u.failure(); err != nil {
-		return u.setError(err)
-	}
-	share := max(bytes, minBuffer) / len(u.owner.shards)
-	u.owner.mu.Lock()
-	defer u.owner.mu.Unlock()
-	for i, part := range u.parts {
-		s := u.owner.shards[i]
-		s.mu.Lock()
-		part.SetReceiveBuffer(share)
-		s.mu.Unlock()
-	}
-	return nil
-}
-
-// SetWriteBuffer does nothing: a datagram leaves at once or not at all.
-func (u *UDPConn) SetWriteBuffer(int) error {
-	if err := u.failure(); err != nil {
-		return u.setError(err)
-	}
-	return nil
-}
-
 func udpAddr(a wire.Addr, port uint16) *net.UDPAddr {
 	return net.UDPAddrFromAddrPort(netip.AddrPortFrom(a.Netip(), port))
 }
@@ -380,8 +326,4 @@ func udpAddr(a wire.Addr, port uint16) *net.UDPAddr {
 // opError dresses err as package net does.
 func (u *UDPConn) opError(op string, addr net.Addr, err error) error {
 	return &net.OpError{Op: op, Net: u.network.String(), Source: u.LocalAddr(), Addr: addr, Err: err}
-}
-
-func (u *UDPConn) setError(err error) error {
-	return &net.OpError{Op: "set", Net: u.network.String(), Addr: u.LocalAddr(), Err: err}
 }

@@ -202,7 +202,12 @@ func (c *Conn) ReadUntil(b []byte, until clock.Time) (n int, err error) {
 }
 
 // Write queues all of b, and waits while the send buffer is full.
-func (c *Conn) Write(b []byte) (n int, err error) {
+func (c *Conn) Write(b []byte) (n int, err error) { return c.write(b, false) }
+
+// WriteUrgent is Write of data that the reader should hurry to (RFC 6093).
+func (c *Conn) WriteUrgent(b []byte) (n int, err error) { return c.write(b, true) }
+
+func (c *Conn) write(b []byte, urgent bool) (n int, err error) {
 	for n < len(b) {
 		c.wait(func() bool { return c.entry.Writable() }, clock.Never)
 		if err := c.dead(); err != nil {
@@ -210,18 +215,18 @@ func (c *Conn) Write(b []byte) (n int, err error) {
 		}
 		took := false
 		k := min(len(b)-n, max(c.entry.SendSpace(), 0))
-		c.act(func(e *tcp.Endpoint, now clock.Time) { took = k > 0 && e.SendCopy(now, c.entry, b[n:n+k]) })
+		c.act(func(e *tcp.Endpoint, now clock.Time) {
+			took = k > 0 && e.SendCopy(now, c.entry, b[n:n+k])
+			if took && urgent {
+				e.MarkUrgent(now, c.entry)
+			}
+		})
 		if !took {
 			return n, ErrClosed
 		}
 		n += k
 	}
 	return n, nil
-}
-
-// MarkUrgent makes all that is queued urgent.
-func (c *Conn) MarkUrgent() {
-	c.act(func(e *tcp.Endpoint, now clock.Time) { e.MarkUrgent(now, c.entry) })
 }
 
 // CloseWrite closes the sending side.

@@ -147,6 +147,9 @@ func (p *parser) hostLine(l *lineReader) error {
 	for {
 		w, ok := l.peek()
 		if !ok {
+			if h.noQuick {
+				h.Host.TCP.QuickAcks = -1
+			}
 			p.hosts = append(p.hosts, h)
 			return nil
 		}
@@ -160,7 +163,7 @@ func (p *parser) hostLine(l *lineReader) error {
 // switches are the options of a host that have no value.
 func (h *hostLine) switches() map[string]*bool {
 	t := &h.Host.TCP
-	return map[string]*bool{"scripted": &h.Scripted, "prompt": &h.Prompt, "nodelay": &h.noDelay, "no-timestamps": &t.NoTimestamps,
+	return map[string]*bool{"scripted": &h.Scripted, "prompt": &h.Prompt, "nodelay": &h.noDelay, "no-quick-acks": &h.noQuick, "no-timestamps": &t.NoTimestamps,
 		"no-sack": &t.NoSACK, "no-window-scale": &t.NoWindowScale}
 }
 
@@ -173,7 +176,8 @@ func (h *hostLine) durations() map[string]*time.Duration {
 func (h *hostLine) numbers() map[string]*int {
 	t := &h.Host.TCP
 	return map[string]*int{"send-buffer": &t.SendBuffer, "receive-buffer": &t.ReceiveBuffer, "syn-retries": &t.SynRetries,
-		"synack-retries": &t.SynAckRetries, "max-half-open": &t.MaxHalfOpen, "max-time-wait": &t.MaxTimeWait, "mtu": &h.MTU}
+		"synack-retries": &t.SynAckRetries, "max-half-open": &t.MaxHalfOpen, "attack-enter": &t.AttackEnter,
+		"max-time-wait": &t.MaxTimeWait, "mtu": &h.MTU}
 }
 
 // option reads one option of a host, whose word was w. A time of 0, which the
@@ -257,6 +261,8 @@ func (c *WireConfig) option(l *lineReader, w word) (err error) {
 		c.Delay, err = l.duration("a delay")
 	case "jitter":
 		c.Jitter, err = l.duration("a jitter")
+	case "reordering-delay":
+		c.ReorderDelay, err = l.duration("a delay")
 	case "loss":
 		c.Loss, err = l.probability("a probability")
 	case "duplicates":
@@ -266,9 +272,11 @@ func (c *WireConfig) option(l *lineReader, w word) (err error) {
 	case "corruption":
 		c.Corrupt, err = l.probability("a probability")
 	case "rate":
-		c.Rate, err = l.int("bits in a second")
+		var bits int
+		bits, err = l.int("bits in a second")
+		c.Rate = uint64(bits)
 	case "queue":
-		c.Queue, err = l.int("a number of packets")
+		c.QueueBytes, err = l.int("a number of bytes")
 	case "mtu":
 		c.MTU, err = l.int("an MTU")
 	default:
@@ -283,7 +291,8 @@ func (c *WireConfig) copyTo(to *WireConfig, seen map[string]bool) {
 		"delay": func() { to.Delay = c.Delay }, "jitter": func() { to.Jitter = c.Jitter },
 		"loss": func() { to.Loss = c.Loss }, "duplicates": func() { to.Duplicate = c.Duplicate },
 		"reordering": func() { to.Reorder = c.Reorder }, "corruption": func() { to.Corrupt = c.Corrupt },
-		"rate": func() { to.Rate = c.Rate }, "queue": func() { to.Queue = c.Queue }, "mtu": func() { to.MTU = c.MTU },
+		"reordering-delay": func() { to.ReorderDelay = c.ReorderDelay },
+		"rate":             func() { to.Rate = c.Rate }, "queue": func() { to.QueueBytes = c.QueueBytes }, "mtu": func() { to.MTU = c.MTU },
 	} {
 		if seen[name] {
 			set()

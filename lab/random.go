@@ -10,6 +10,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/clock"
 	"github.com/handfast-tcp/handfast/host"
+	"github.com/handfast-tcp/handfast/netem"
 	"github.com/handfast-tcp/handfast/tcp"
 	"github.com/handfast-tcp/handfast/wire"
 )
@@ -106,13 +107,16 @@ func (x *randomRun) sometimes(most float64) float64 {
 
 func (x *randomRun) draw() {
 	p := &x.plan
-	p.wire = WireConfig{Delay: x.time(200 * time.Millisecond), Loss: x.sometimes(0.25), Duplicate: x.sometimes(0.2),
-		Reorder: x.sometimes(0.3), Corrupt: x.sometimes(0.05)}
+	p.wire.Config = netem.Config{Delay: x.time(200 * time.Millisecond), Loss: x.sometimes(0.25), Duplicate: x.sometimes(0.2),
+		Reorder: x.sometimes(0.3), ReorderDelay: x.time(300 * time.Millisecond), Corrupt: x.sometimes(0.05)}
 	if x.chance(0.3) {
 		p.wire.Jitter = x.time(100 * time.Millisecond)
 	}
 	if x.chance(0.2) {
-		p.wire.Rate, p.wire.Queue = 50_000+x.upTo(10_000_000), 2+x.upTo(50)
+		p.wire.Rate, p.wire.QueueBytes = uint64(50_000+x.upTo(10_000_000)), 3000+x.upTo(80_000)
+	}
+	if x.chance(0.2) { // losses that come together
+		p.wire.Burst = netem.GilbertElliott{ToBad: 0.02 * x.r.Float64(), ToGood: 0.2 + 0.8*x.r.Float64(), LossBad: x.r.Float64()}
 	}
 	if x.chance(0.15) {
 		p.wire.MTU = 1280 + x.upTo(200)
@@ -398,14 +402,15 @@ func (e *visitor) write(p *Proc) {
 		for i := range b {
 			b[i] = e.octet(e.written + i)
 		}
-		n, err := c.Write(b)
+		send := c.Write
+		if x.chance(0.02) {
+			send = c.WriteUrgent
+		}
+		n, err := send(b)
 		e.written += n
 		if err != nil {
 			e.failed(err)
 			return
-		}
-		if x.chance(0.02) {
-			c.MarkUrgent()
 		}
 	}
 	if c.CloseWrite() == nil {

@@ -119,7 +119,9 @@ func (r *record) announce(p *parcel, ip *wire.IP) {
 	case p.forged && p.tcp != nil:
 		r.fate(p, Forged, "")
 	case p.from.Scripted && p.tcp != nil:
-		r.add(Event{Host: p.from.Name, Peer: p.peer(), Class: Scripted, Packet: p.id, Event: p.event()})
+		e := Event{Host: p.from.Name, Peer: p.peer(), Class: Scripted, Packet: p.id, Event: p.event()}
+		r.fillBases(&e.Event)
+		r.add(e)
 	case p.tcp == nil:
 		r.add(Event{Host: p.from.Name, Peer: p.peer(), Class: Wire, Fate: ICMPSent, Packet: p.id, Text: describeICMP(ip, p.data)})
 	}
@@ -180,11 +182,11 @@ func (r *record) bases(d direction) (own, far uint32) {
 	return uint32(r.isns[d]), uint32(r.isns[d.reverse()])
 }
 
-func (r *record) arrival(p *parcel, data []byte) {
+func (r *record) arrival(id int, data []byte) {
 	if r.off {
 		return
 	}
-	k := &r.packets[p.id-1]
+	k := &r.packets[id-1]
 	k.Lost = false
 	k.Arrivals = append(k.Arrivals, Arrival{Time: r.world.now, Data: data})
 }

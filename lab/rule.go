@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +26,7 @@ type rule struct {
 	pattern
 	by    time.Duration
 	until condition
+	ack   *seq.Num // duplicate: the copy's acknowledgement number is changed to this
 }
 
 // rule reads: ACTION the 2nd segment from HOST [to HOST] [with ...] [after T] [by D] [until C].
@@ -42,13 +44,26 @@ func (p *parser) rule(l *lineReader, action string) (err error) {
 			w, _ := l.peek()
 			return l.at(w, "by how much? (delay … by D, duplicate … after D)")
 		}
-		r.by, err = l.duration("a time")
+		if r.by, err = l.duration("a time"); err == nil && action == "duplicate" && l.accept("with") {
+			err = r.newAck(l)
+		}
 	case "hold":
 		if _, err = l.expect("until"); err == nil {
 			r.until, err = p.condition(l)
 		}
 	}
 	p.rules = append(p.rules, r)
+	return err
+}
+
+// newAck reads: with ack N.
+func (r *rule) newAck(l *lineReader) error {
+	if _, err := l.expect("ack"); err != nil {
+		return err
+	}
+	n, err := l.number("an acknowledgement number")
+	ack := seq.Num(n)
+	r.ack = &ack
 	return err
 }
 
@@ -192,12 +207,27 @@ func (r *rule) apply(w *World, p *parcel, v *verdict) {
 	case "delay":
 		v.delay += r.by
 	case "duplicate":
-		v.copies = append(v.copies, r.by)
+		if r.ack == nil {
+			v.copies = append(v.copies, r.by)
+			break
+		}
+		w.record.fate(p, Duplicated, fmt.Sprintf("the copy comes %v later, its ACK fitted", r.by))
+		w.when(condition{at: w.now.Add(r.by).Sub(start)}, func() {
+			ack := w.record.isns[p.direction().reverse()] + *r.ack
+			w.enter(w.link(p.from, p.to), p, p.acknowledging(ack))
+		})
 	case "hold":
 		v.hold = true
 		w.record.fate(p, Delayed, "held back")
-		w.when(r.until, func() { w.air.add(w.now, p, p.data) })
+		w.when(r.until, func() { w.enter(w.link(p.from, p.to), p, p.data) })
 	}
+}
+
+// acknowledging returns the parcel's packet with another acknowledgement number.
+func (p *parcel) acknowledging(ack seq.Num) []byte {
+	h := *p.tcp
+	h.Ack = ack
+	return packet(p.direction(), &h, p.data[len(p.data)-p.len:])
 }
 
 // when does something as soon as a condition holds.

@@ -38,6 +38,7 @@ func (s *Scenario) Hosts() (names []string) {
 type hostLine struct {
 	HostConfig
 	noDelay bool // for every connection of its programs
+	noQuick bool // delayed ACKs from the first segment on
 }
 
 // wireLine changes the wire in one direction, or all wires.

@@ -21,6 +21,7 @@ type Config struct {
 	MinRTO     time.Duration // default 200 ms, as Linux
 	MaxRTO     time.Duration // default 120 s
 	DelayedAck time.Duration // default 40 ms
+	QuickAcks  int           // first segments of a connection that are acknowledged at once: default 16, at most 255; less than 0: none
 
 	SynRetries    int           // default 6: gives up after 127 s
 	SynAckRetries int           // default 5: gives up after 63 s

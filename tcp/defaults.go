@@ -24,6 +24,8 @@ func (cfg Config) withDefaults() *Config {
 	defaultTo(&cfg.MinRTO, 200*time.Millisecond)
 	defaultTo(&cfg.MaxRTO, 120*time.Second)
 	defaultTo(&cfg.DelayedAck, 40*time.Millisecond)
+	defaultTo(&cfg.QuickAcks, quickAcks)
+	cfg.QuickAcks = min(cfg.QuickAcks, 255)
 	defaultTo(&cfg.SynRetries, 6)
 	defaultTo(&cfg.SynAckRetries, 5)
 	defaultTo(&cfg.UserTimeout, 15*time.Minute)

@@ -88,7 +88,11 @@ func (e *Endpoint) InUse(t wire.Tuple) bool {
 func (e *Endpoint) Receive(now clock.Time, path Path, t wire.Tuple, s *Segment) wire.Drop {
 	e.stats.InSegs++
 	s.skip, s.cut = 0, false
+	told := e.trace.len()
 	v := e.dispatch(now, path, t, s)
+	if v.Drop != wire.None && e.trace.len() == told {
+		e.trace.dropped(now, &t, s, v.Drop)
+	}
 	if v.Reset {
 		e.reply(now, &t, s)
 	}

@@ -53,6 +53,26 @@ func (t *Trace) add(e Event) {
 	}
 }
 
+// len returns how many events there are.
+func (t *Trace) len() int {
+	if t == nil {
+		return 0
+	}
+	return len(t.events)
+}
+
+// rewind forgets all events but the first n: what they told did not come to be.
+func (t *Trace) rewind(n int) {
+	if t != nil {
+		t.events = t.events[:n]
+	}
+}
+
+// dropped notes a segment that no connection got to see.
+func (t *Trace) dropped(now clock.Time, tuple *wire.Tuple, s *Segment, d wire.Drop) {
+	t.add(Event{Time: now, Kind: SegmentDropped, Tuple: *tuple, Drop: d, Segment: s.TCP, Len: s.Len})
+}
+
 // begin notes a segment that arrives, before what it causes, and returns where.
 func (t *Trace) begin(now clock.Time, c *Conn, s *Segment) int {
 	if t == nil {

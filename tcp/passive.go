@@ -53,6 +53,7 @@ func (e *Endpoint) arrivedSyn(now clock.Time, path Path, t *wire.Tuple, f flow, 
 	c := &e.scratch
 	c.init(e.cfg, *t, path, f.tsOffset, e.trace)
 	c.openPassive(now, iss)
+	told := e.trace.len()
 	v := c.Receive(now, path, s)
 	if c.state != SynReceived {
 		return v
@@ -76,6 +77,7 @@ func (e *Endpoint) arrivedSyn(now clock.Time, path Path, t *wire.Tuple, f flow, 
 	case l.Ask || reused || e.cfg.Cookies == CookiesOff:
 		e.stats.TCPReqQFullDrop++
 		e.stats.ListenDrops++
+		e.trace.rewind(told)
 		return drop(wire.ListenFull)
 	}
 	return e.answerByCookie(now, c)

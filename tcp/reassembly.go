@@ -126,18 +126,9 @@ func (o *outOfOrder) dropBlocks(nxt seq.Num) {
 // number after them.
 func (o *outOfOrder) drain(nxt seq.Num, push func(buf.View)) seq.Num {
 	n := 0
-	for n < len(o.parts) && o.parts[n].seq.LessEq(nxt) {
-		p := o.parts[n]
-		n++
-		if p.end().LessEq(nxt) { // arrived again, in order
-			p.view.Release()
-			continue
-		}
-		if skip := int(nxt.Sub(p.seq)); skip > 0 {
-			p.view = p.view.Slice(skip, p.view.Len())
-		}
-		push(p.view)
-		nxt = nxt.Add(seq.Size(p.view.Len()))
+	for ; n < len(o.parts) && o.parts[n].seq == nxt; n++ {
+		nxt = o.parts[n].end()
+		push(o.parts[n].view)
 	}
 	if n > 0 {
 		o.parts = slices.Delete(o.parts, 0, n)

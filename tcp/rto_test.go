@@ -240,7 +240,7 @@ func TestDuplicateAckFlood(t *testing.T) {
 	everywhere(t, func(w world) {
 		c := w.lossy()
 		sent := 0
-		for range 2000 {
+		for range 300 {
 			c.receive(". 1:1(0) ack 1")
 			_, n := c.flush()
 			sent += n

@@ -26,13 +26,15 @@ func (c *Conn) NextSegment(now clock.Time, out *Output) bool {
 	return true
 }
 
-// buildReset makes the RST of an abort, RFC 9293 §3.10.5.
+// buildReset makes the RST of an abort, RFC 9293 §3.10.5. Its number is
+// SND.NXT, unless that lies past the peer's window because of a probe: the peer
+// would not believe it.
 func (c *Conn) buildReset(out *Output) bool {
 	if c.owes&owesReset == 0 {
 		return false
 	}
 	c.owes = 0
-	out.Seq, out.Ack, out.Flags = c.snd.nxt, c.rcv.nxt, wire.RST|wire.ACK
+	out.Seq, out.Ack, out.Flags = seq.Min(c.snd.nxt, c.snd.una.Add(c.snd.wnd)), c.rcv.nxt, wire.RST|wire.ACK
 	return true
 }
 
@@ -129,14 +131,25 @@ func (c *Conn) buildText(now clock.Time, out *Output, pos seq.Num, n int) bool {
 // they lie in too many blocks, down to whole segments.
 func (out *Output) wholeSegments(n, mss int) {
 	if out.Len < n && out.Len > mss {
-		last := &out.Views[len(out.Views)-1]
-		if excess := out.Len % mss; excess < last.Len() {
-			*last = last.Slice(0, last.Len()-excess)
-			out.Len -= excess
-		}
+		out.cutBack(out.Len % mss)
 	}
 	if out.Len > mss {
 		out.GSOSize = mss
+	}
+}
+
+// cutBack takes n bytes off the end.
+func (out *Output) cutBack(n int) {
+	out.Len -= n
+	for n > 0 {
+		last := &out.Views[len(out.Views)-1]
+		if n < last.Len() {
+			*last = last.Slice(0, last.Len()-n)
+			return
+		}
+		n -= last.Len()
+		last.Release()
+		out.Views = out.Views[:len(out.Views)-1]
 	}
 }
 
@@ -200,8 +213,9 @@ func (c *Conn) buildProbe(now clock.Time, out *Output) bool {
 		return false
 	}
 	resend := c.snd.resend
-	out.again = true // never timed: an answer may take as long as the window stays shut
+	out.again = c.snd.una.Less(c.snd.nxt)
 	ok := c.buildText(now, out, c.snd.una, n)
+	c.rttStop() // an answer may take as long as the window stays shut
 	if c.snd.wnd == 0 {
 		c.snd.resend = resend // the peer will not take it
 	}

@@ -65,7 +65,7 @@ func (c *Conn) scheduleAck(now clock.Time, s *Segment, hadGap bool) {
 	switch {
 	case hadGap, waiting >= ackEvery*int(c.rcv.mss), s.cut:
 		c.owes |= owesAck
-	case c.live.quick < quickAcks:
+	case int(c.live.quick) < c.cfg.QuickAcks:
 		c.live.quick++
 		c.owes |= owesAck
 	case !c.timers.armed(TimerDelayedAck):

@@ -48,6 +48,18 @@ func TestLostWindowUpdate(t *testing.T) {
 	})
 }
 
+// An abort after a probe: the RST has a number that the peer takes, although
+// the probe's octet went past its window.
+func TestResetAfterProbe(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.opened(Config{}, "S. 0:0(0) ack 1 win 0 <mss 1460>")
+		c.write(10)
+		c.wantAfter(minRTO, "probe", ". 1:2(1) ack 1")
+		c.abort()
+		c.want("inside the window", "R. 1:1(0) ack 1")
+	})
+}
+
 // A peer that takes the probe's octet.
 func TestProbeIsTaken(t *testing.T) {
 	everywhere(t, func(w world) {

@@ -181,7 +181,11 @@ func wording(s *Step, number int, fields []string) (spans []span) {
 	}
 	spans = append(spans, span{flagWords(s.Flags), "strong t-" + kind(s)}, span{" " + strings.Join(fields, " "), ""})
 	if s.Text != "" && s.Text != "lost" { // the cross says that
-		spans = append(spans, span{" · " + s.Text, "t-bad"})
+		class := "soft"
+		if s.Lost || s.Strange {
+			class = "t-bad"
+		}
+		spans = append(spans, span{" · " + s.Text, class})
 	}
 	return spans
 }

@@ -27,6 +27,7 @@ type instant struct {
 	time    clock.Time
 	side    Side
 	arrival bool
+	ghost   bool // the arrival of what is lost: the place that it would have had
 }
 
 // pause is a place where time is not drawn to scale.
@@ -57,7 +58,6 @@ type layout struct {
 	y          float64    // the lowest place in use
 	lane       [2]column  // what came last on each side
 	now        clock.Time // of y
-	reached    []tick     // the lowest place of every instant
 }
 
 // column is the lowest of each kind on one side.
@@ -67,7 +67,7 @@ type column struct{ arrow, band, note float64 }
 func (l *layout) place(top float64) {
 	n := len(l.steps)
 	l.begin, l.end = make([]float64, n), make([]float64, n)
-	l.pauses, l.ticks, l.reached, l.y = nil, nil, nil, top-eventGap
+	l.pauses, l.ticks, l.y = nil, nil, top-eventGap
 	for side := range l.lane {
 		l.lane[side] = column{top - arrowGap, top - bandGap, top - noteLine}
 	}
@@ -83,29 +83,6 @@ func (l *layout) place(top float64) {
 		l.group(instants[:same])
 		instants = instants[same:]
 	}
-	l.aim()
-}
-
-// aim turns the arrows of lost segments to where they would have arrived.
-func (l *layout) aim() {
-	for i := range l.steps {
-		if s := &l.steps[i]; s.Kind == Arrow && s.Lost && s.Arrives <= s.Time {
-			l.end[i] = max(l.begin[i]+minSlant, l.at(s.Time.Add(l.flight)))
-		}
-	}
-}
-
-// at returns the height of an instant.
-func (l *layout) at(t clock.Time) float64 {
-	y := l.y + slant
-	for i := len(l.reached) - 1; i >= 0; i-- {
-		r := l.reached[i]
-		if r.time <= t {
-			return min(y, r.y+slant*float64(t.Sub(r.time))/float64(max(l.flight, 1)))
-		}
-		y = r.y
-	}
-	return y
 }
 
 // instants lists what happens, in order. Where two things happen at once, an
@@ -114,9 +91,14 @@ func (l *layout) instants() (all []instant) {
 	for i := range l.steps {
 		s := &l.steps[i]
 		all = append(all, instant{step: i, time: s.Time, side: s.Side})
-		if s.Kind == Arrow && !s.Lost || s.Arrives > s.Time {
-			all = append(all, instant{step: i, time: max(s.Time, s.Arrives), side: s.Side.Other(), arrival: true})
+		if s.Kind != Arrow {
+			continue
 		}
+		in := instant{step: i, time: max(s.Time, s.Arrives), side: s.Side.Other(), arrival: true}
+		if s.Lost && s.Arrives <= s.Time {
+			in.time, in.ghost = s.Time.Add(l.flight), true
+		}
+		all = append(all, in)
 	}
 	slices.SortStableFunc(all, func(a, b instant) int {
 		return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.step, b.step))
@@ -136,8 +118,8 @@ func (l *layout) group(all []instant) {
 		low = max(low, y)
 	}
 	l.y, l.now = low, all[0].time
-	l.reached = append(l.reached, tick{low, l.now})
-	if n := len(l.ticks); n == 0 || first-l.ticks[n-1].y >= noteLine {
+	ghosts := !slices.ContainsFunc(all, func(in instant) bool { return !in.ghost })
+	if n := len(l.ticks); !ghosts && (n == 0 || first-l.ticks[n-1].y >= noteLine) {
 		l.ticks = append(l.ticks, tick{first, l.now})
 	}
 }
@@ -158,7 +140,7 @@ func (l *layout) instant(in instant, top float64) float64 {
 	switch {
 	case in.arrival:
 		y := max(top, c.arrow+arrowGap, c.band+afterMove, l.begin[in.step])
-		if s.Arrives > s.Time {
+		if s.Arrives > s.Time || in.ghost {
 			y = max(y, l.begin[in.step]+minSlant)
 		}
 		l.end[in.step], c.arrow = y, y
@@ -168,7 +150,7 @@ func (l *layout) instant(in instant, top float64) float64 {
 	}
 	y := max(top, l.free(c, s.Kind)) + l.extra[in.step]
 	if lines := len(l.notes[in.step]); lines > 0 {
-		y = max(y, c.note+noteLine)
+		y = max(y, c.note+noteLine+3)
 		c.note = y + noteLine*float64(lines-1)
 	}
 	l.begin[in.step] = y

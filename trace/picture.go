@@ -151,11 +151,15 @@ func arrives(c tcp.Cause) bool {
 	return false
 }
 
+// saidByCall are the causes that a call or a timer has just told.
+var saidByCall = map[tcp.Cause]bool{tcp.CauseNone: true, tcp.CauseActiveOpen: true, tcp.CausePassiveOpen: true,
+	tcp.CauseClose: true, tcp.CauseAbort: true, tcp.CauseTimeWaitOver: true, tcp.CauseFinWait2Over: true}
+
 // calledAt reports whether a call or a timer stands just before a step.
 func (d *sketch) calledAt(i int) bool {
 	for j := i - 1; j >= 0 && d.steps[j].Time == d.steps[i].Time; j-- {
 		if s := &d.steps[j]; s.Side == d.steps[i].Side && (s.Kind == Remark || s.Kind == Mark) {
-			return d.steps[i].Cause <= tcp.CausePassiveOpen || d.steps[i].Cause == tcp.CauseClose || d.steps[i].Cause == tcp.CauseAbort
+			return saidByCall[d.steps[i].Cause]
 		}
 	}
 	return false
@@ -242,6 +246,8 @@ func (d *sketch) times() {
 		switch {
 		case since == 0:
 			text = "0"
+		case text == shown && since < time.Second:
+			continue // what is between is not worth a number
 		case text == shown:
 			text = fmt.Sprintf("%.6f s", since.Seconds())
 		default:

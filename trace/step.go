@@ -150,9 +150,9 @@ func (f *Flow) window(from Side, h *wire.TCP) int {
 func (f *Flow) fields(from Side, e *tcp.Event) []string {
 	h := &e.Segment
 	sequence, ack := relative(e)
-	s := []string{fmt.Sprintf("[%v]", h.Flags), fmt.Sprintf("seq %d", sequence)}
+	s := []string{fmt.Sprintf("[%v]", h.Flags), "seq " + relText(sequence)}
 	if h.Flags.Has(wire.ACK) {
-		s = append(s, fmt.Sprintf("ack %d", ack))
+		s = append(s, "ack "+relText(ack))
 	}
 	s = append(s, fmt.Sprintf("win %d", f.window(from, h)))
 	if e.Len > 0 {
@@ -162,6 +162,15 @@ func (f *Flow) fields(from Side, e *tcp.Event) []string {
 		s = append(s, fmt.Sprintf("urg %d", h.Urgent))
 	}
 	return append(s, bracketed(briefOptions(h, ack))...)
+}
+
+// relText writes a relative number. One that lies just before its stream's
+// first, as those of an older connection may, is negative.
+func relText(n seq.Num) string {
+	if n >= 1<<32-1<<20 {
+		return fmt.Sprint(int32(n))
+	}
+	return fmt.Sprint(uint32(n))
 }
 
 // briefOptions returns what a SYN offers, or the SACK blocks of another segment.

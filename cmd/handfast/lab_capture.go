@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/handfast-tcp/handfast/lab"
+	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/trace"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// capture writes every packet once, as it leaves its sender: there a lost one
+// is seen too, and its retransmission is known for one.
+func (v *view) capture(w io.Writer) error {
+	p := trace.NewPcapng(w, v.result.Scenario.Name+": "+v.result.Scenario.Summary)
+	interfaces := map[string]int{}
+	for _, h := range v.result.Hosts {
+		interfaces[h.Name] = p.AddInterface(h.Name)
+	}
+	comments := v.comments()
+	for i := range v.result.Packets {
+		k := &v.result.Packets[i]
+		p.Packet(&trace.Captured{Time: k.Time, Interface: interfaces[k.From], Data: k.Data,
+			Direction: trace.Outbound, Comments: comments[k.ID]})
+	}
+	return p.Err()
+}
+
+// remarks gathers what is to be said of packets.
+type remarks struct {
+	of      map[int][]string
+	waiting map[string][]string // said of the next packet that a host sends
+	last    map[string]int      // packet that a host sent or received last
+	arrived map[string]lab.Event
+}
+
+// comments returns what Wireshark is to show with each packet: what the wire
+// does to it, what it changes where it arrives, and what made its sender send it.
+func (v *view) comments() map[int][]string {
+	r := remarks{map[int][]string{}, map[string][]string{}, map[string]int{}, map[string]lab.Event{}}
+	for i := range v.result.Events {
+		r.event(&v.result.Events[i])
+	}
+	for host, said := range r.waiting {
+		if id := r.last[host]; id > 0 {
+			r.of[id] = append(r.of[id], said...)
+		}
+	}
+	return r.of
+}
+
+func (r *remarks) event(e *lab.Event) {
+	switch {
+	case e.Class == lab.Wire:
+		r.wire(e)
+	case e.Class == lab.Call || e.Class == lab.Note:
+		r.waiting[e.Host] = append(r.waiting[e.Host], fmt.Sprintf("%s: %s", e.Host, e.Text))
+	case e.Class == lab.Outcome:
+	case e.Kind == tcp.StateChanged:
+		r.changed(e)
+	case e.Kind == tcp.TimerFired:
+		r.waiting[e.Host] = append(r.waiting[e.Host], fmt.Sprintf("%s: %v timer fired", e.Host, e.Timer))
+	case e.Kind == tcp.SegmentSent:
+		r.of[e.Packet] = append(r.waiting[e.Host], r.of[e.Packet]...)
+		r.waiting[e.Host] = nil
+		r.last[e.Host] = e.Packet
+	default:
+		r.arrived[e.Host], r.last[e.Host] = *e, e.Packet
+		if e.Drop != wire.None {
+			r.say(e.Packet, "%s does not use it: %v", e.Host, e.Drop)
+		}
+	}
+}
+
+// changed tells a change with the packet that caused it, or with the next one.
+func (r *remarks) changed(e *lab.Event) {
+	text := fmt.Sprintf("%s: %v -> %v (%v)", e.Host, e.From, e.State, e.Cause)
+	if a, ok := r.arrived[e.Host]; ok && a.Time == e.Time && len(r.waiting[e.Host]) == 0 {
+		r.say(a.Packet, "%s", text)
+		return
+	}
+	r.waiting[e.Host] = append(r.waiting[e.Host], text)
+}
+
+func (r *remarks) wire(e *lab.Event) {
+	switch e.Fate {
+	case lab.ICMPSent, lab.ICMPArrived:
+		r.say(e.Packet, "%s", e.Text)
+	case lab.Refused:
+		r.say(e.Packet, "%s does not use it: %v", e.Host, e.Drop)
+	default:
+		r.say(e.Packet, "on the wire: %v", e.Fate)
+	}
+}
+
+func (r *remarks) say(packet int, format string, args ...any) {
+	r.of[packet] = append(r.of[packet], fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/trace"
+)
+
+const statesHelp = `The state diagram of TCP as the engine has it, and of every state its meaning in
+English and Chinese, how five kinds of tools spell it, and which state may
+follow, and why.
+
+A state may be given in any of the five spellings: SYN-RECEIVED (RFC 9293),
+SYN-RECV (ss), SYN_RECV (netstat), SYN_RCVD (BSD), SYN_RECEIVED (Windows).`
+
+type statesOptions struct {
+	format, theme string
+	ascii         bool
+}
+
+func newStates() *cobra.Command {
+	var o statesOptions
+	cmd := &cobra.Command{
+		Use:   "states [STATE]",
+		Short: "Print the state diagram, and what each state means",
+		Long:  statesHelp,
+		Example: `  handfast states
+  handfast states SYN_RECV
+  handfast states --format svg > states.svg`,
+		Args: oneArgument,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.run(newTerminal(cmd.OutOrStdout()), args)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.format, "format", "text", "what to print: text, svg")
+	f.StringVar(&o.theme, "theme", "auto", "colours of the picture: "+strings.Join(themes, ", "))
+	f.BoolVar(&o.ascii, "ascii", false, "draw with ASCII characters only")
+	return cmd
+}
+
+func (o *statesOptions) run(out terminal, args []string) error {
+	var wanted []tcp.State
+	for _, name := range args {
+		s, err := trace.ParseState(name)
+		if err != nil {
+			return usagef("%v", err)
+		}
+		wanted = append(wanted, s)
+	}
+	theme := slices.Index(themes, o.theme)
+	switch {
+	case theme < 0:
+		return usagef("--theme %s: it is one of %s", o.theme, strings.Join(themes, ", "))
+	case o.format == "svg":
+		return trace.Diagram{Title: "The states of a TCP connection", Summary: "The engine's own table of moves, laid out like the figure of RFC 9293 §3.3.2.",
+			Theme: trace.Theme(theme)}.Write(out)
+	case o.format != "text":
+		return usagef("--format %s: it is one of text, svg", o.format)
+	}
+	return o.text(out, wanted)
+}
+
+func (o *statesOptions) text(out terminal, wanted []tcp.State) error {
+	if err := (trace.Figure{Lit: wanted, ASCII: o.ascii, Color: out.color}).Write(out); err != nil {
+		return err
+	}
+	if len(wanted) == 0 {
+		for s := range tcp.State(tcp.NumStates) {
+			wanted = append(wanted, s)
+		}
+	}
+	for _, s := range wanted {
+		if err := o.describe(out, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// describe prints all that is known of a state.
+func (o *statesOptions) describe(out io.Writer, s tcp.State) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s\n  %s\n", s, trace.Meaning(s, trace.English))
+	if !o.ascii {
+		fmt.Fprintf(&b, "  %s\n", trace.Meaning(s, trace.Chinese))
+	}
+	fmt.Fprintf(&b, "  RFC %s, ss %s, netstat %s, BSD %s, Windows %s\n", s.Name(tcp.RFC), s.Name(tcp.SS),
+		s.Name(tcp.Netstat), s.Name(tcp.BSD), s.Name(tcp.Windows))
+	for to := range tcp.State(tcp.NumStates) {
+		if !tcp.CanMove(s, to) {
+			continue
+		}
+		var why []string
+		for _, c := range trace.Causes(s, to) {
+			why = append(why, c.String())
+		}
+		fmt.Fprintf(&b, "    -> %-12s  %s\n", to, strings.Join(why, ", "))
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}

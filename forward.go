@@ -1,0 +1,149 @@
+package handfast
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+
+	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/host"
+	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// ErrRequestGone is what a Request's methods return when it does not wait any
+// more: it was decided already, the peer gave up, tcp.Config.VerdictTimeout has
+// passed, or it had to make room for others.
+var ErrRequestGone = errors.New("handfast: the request does not wait any more")
+
+// ListenOptions are what Listen has no words for.
+type ListenOptions struct {
+	// Backlog is how many established connections wait at most for Accept, and
+	// more have to try again. Default Config.Backlog.
+	Backlog int
+
+	// Verdict is asked about every connection before its SYN is answered. It
+	// must not block: it calls one of the Request's methods, now or later and
+	// from any goroutine. Until then the request costs one entry of 96 bytes.
+	// Nil accepts all.
+	Verdict func(*Request)
+}
+
+// ListenTCP is Listen with options.
+func (h *Host) ListenTCP(network, address string, o ListenOptions) (*TCPListener, error) {
+	n, err := parseNetwork(network, netTCP, netTCP6)
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
+	}
+	local, err := parseLocal(n, address)
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
+	}
+	return h.listen(n, local, o)
+}
+
+func (h *Host) listen(n network, local endpoint, o ListenOptions) (*TCPListener, error) {
+	l := &TCPListener{owner: h, network: n, local: local, deadline: clock.Never, options: o}
+	if err := h.bind(l); err != nil {
+		return nil, &net.OpError{Op: "listen", Net: n.String(), Addr: tcpAddr(local.addr, local.port), Err: err}
+	}
+	return l, nil
+}
+
+// Forward accepts the connections to every address and every port that nobody
+// listens on: what a VPN, tun2socks or the network of a virtual machine needs.
+// An accepted connection's LocalAddr is the address that was asked for. It goes
+// through the same accept path as a listener: SYN floods find the same defence.
+//
+// The host needs routes back, LinkOptions.Gateway or Routes; on a TUN a route
+// to 0.0.0.0/0 without gateway will do. There is one forwarder at a time.
+func (h *Host) Forward(o ListenOptions) (*TCPListener, error) {
+	l := &TCPListener{owner: h, network: netTCP, deadline: clock.Never, options: o, all: true}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.err != nil {
+		return nil, &net.OpError{Op: "listen", Net: "tcp", Err: h.err}
+	}
+	if err := h.bindPort(l); err != nil {
+		return nil, &net.OpError{Op: "listen", Net: "tcp", Err: err}
+	}
+	h.setAnyAddress(true)
+	return l, nil
+}
+
+func (h *Host) setAnyAddress(on bool) {
+	for _, s := range h.shards {
+		s.mu.Lock()
+		s.host.SetAnyAddress(on)
+		s.mu.Unlock()
+	}
+}
+
+// Request is a connection that somebody wants to open and that was not answered
+// yet.
+type Request struct {
+	shard *shard
+	syn   tcp.Syn
+}
+
+// Local returns the address that was asked for.
+func (r *Request) Local() netip.AddrPort { return addrPort(r.syn.Tuple.Local, r.syn.Tuple.LocalPort) }
+
+// Remote returns who asks, as far as one can believe a SYN.
+func (r *Request) Remote() netip.AddrPort {
+	return addrPort(r.syn.Tuple.Remote, r.syn.Tuple.RemotePort)
+}
+
+func addrPort(a wire.Addr, port uint16) netip.AddrPort { return netip.AddrPortFrom(a.Netip(), port) }
+
+// Accept answers with a SYN-ACK. The connection comes out of the listener's
+// Accept when its handshake is complete.
+func (r *Request) Accept() error { return r.decide(tcp.SynAccept) }
+
+// Reset answers with a RST: connection refused.
+func (r *Request) Reset() error { return r.decide(tcp.SynReset) }
+
+// Ignore answers nothing; the peer will try again.
+func (r *Request) Ignore() error { return r.decide(tcp.SynIgnore) }
+
+// Refuse answers with an ICMP error.
+func (r *Request) Refuse(why host.Unreachable) error {
+	return r.inShard(func(now clock.Time) bool { return r.shard.host.RefuseSyn(now, r.syn, why) })
+}
+
+func (r *Request) decide(v tcp.SynVerdict) error {
+	return r.inShard(func(now clock.Time) bool { return r.shard.tcp.Decide(now, r.syn, v) })
+}
+
+func (r *Request) inShard(decide func(clock.Time) bool) error {
+	s := r.shard
+	now := s.enter()
+	ok := s.err == nil && decide(now)
+	s.leave(now)
+	if !ok {
+		return ErrRequestGone
+	}
+	return nil
+}
+
+// takeRequests returns the SYNs that wait for a verdict since it was called
+// last. The caller holds the lock.
+func (s *shard) takeRequests() (all []*Request) {
+	for {
+		y, ok := s.tcp.NextSyn()
+		if !ok {
+			return all
+		}
+		all = append(all, &Request{s, y})
+	}
+}
+
+// ask passes requests to the programs that decide. The caller does not hold the
+// lock.
+func ask(all []*Request) {
+	for _, r := range all {
+		if l, ok := r.syn.Listener.Owner.(*TCPListener); ok {
+			l.options.Verdict(r)
+		}
+	}
+}

@@ -1,0 +1,165 @@
+package impair_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/link"
+	"github.com/handfast-tcp/handfast/link/impair"
+	"github.com/handfast-tcp/handfast/link/pipe"
+	"github.com/handfast-tcp/handfast/netem"
+)
+
+var _ link.Link = (*impair.Link)(nil)
+
+func numbered(n int) *buf.Packet {
+	p := buf.NewPacket()
+	p.Data = p.ReceiveInto(100)[:100]
+	binary.BigEndian.PutUint32(p.Data, uint32(n))
+	return p
+}
+
+// readAll reads count packets and returns their numbers.
+func readAll(t *testing.T, l link.Link, count int) (numbers []int) {
+	t.Helper()
+	batch := make([]*buf.Packet, 16)
+	for len(numbers) < count {
+		n, err := l.Read(0, batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range batch[:n] {
+			numbers = append(numbers, int(binary.BigEndian.Uint32(p.Data)))
+			p.Release()
+		}
+	}
+	return numbers
+}
+
+func write(t *testing.T, l link.Link, first, count int) {
+	t.Helper()
+	for i := range count {
+		if err := l.Write(0, []*buf.Packet{numbered(first + i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestDelayBothWays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := pipe.New(pipe.Options{})
+		bad := impair.New(a, impair.Options{
+			In:  netem.Config{Delay: 30 * time.Millisecond},
+			Out: netem.Config{Delay: 50 * time.Millisecond},
+		})
+		start := time.Now()
+		write(t, bad, 1, 3)
+		if got := readAll(t, b, 3); got[0] != 1 || got[2] != 3 {
+			t.Errorf("got %v", got)
+		}
+		if took := time.Since(start); took != 50*time.Millisecond {
+			t.Errorf("out took %v, want 50ms", took)
+		}
+		start = time.Now()
+		write(t, b, 7, 1)
+		readAll(t, bad, 1)
+		if took := time.Since(start); took != 30*time.Millisecond {
+			t.Errorf("in took %v, want 30ms", took)
+		}
+		bad.Close()
+		b.Close()
+	})
+}
+
+func TestLossIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := pipe.New(pipe.Options{})
+		bad := impair.New(a, impair.Options{Out: netem.Config{Loss: 0.2}, Seed: 1})
+		write(t, bad, 0, 1000)
+		synctest.Wait()
+		_, out := bad.Counters()
+		if out.Lost < 100 || out.Lost > 300 || out.In != 1000 {
+			t.Errorf("%d of %d lost, want about 200 of 1000", out.Lost, out.In)
+		}
+		readAll(t, b, 1000-int(out.Lost))
+		bad.Close()
+		b.Close()
+	})
+}
+
+func TestPartition(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := pipe.New(pipe.Options{})
+		bad := impair.New(a, impair.Options{})
+		bad.SetDown(true)
+		write(t, bad, 1, 1)
+		bad.SetDown(false)
+		write(t, bad, 2, 1)
+		if got := readAll(t, b, 1); got[0] != 2 {
+			t.Errorf("got %v, want what was written after the partition", got)
+		}
+		bad.Close()
+		b.Close()
+	})
+}
+
+func TestQueuesBelowBecomeOne(t *testing.T) {
+	a, b := pipe.New(pipe.Options{Queues: 3})
+	bad := impair.New(a, impair.Options{})
+	if got := bad.Attributes(); got.Queues != 1 || got.MTU != a.Attributes().MTU || got.Name != a.Attributes().Name {
+		t.Errorf("got %+v", got)
+	}
+	for queue := range 3 {
+		if err := b.Write(queue, []*buf.Packet{numbered(queue)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	readAll(t, bad, 3)
+	bad.Close()
+}
+
+func TestCloseEndsAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // fails when a goroutine is left over
+		a, b := pipe.New(pipe.Options{})
+		bad := impair.New(a, impair.Options{In: netem.Config{Delay: time.Hour}, Out: netem.Config{Delay: time.Hour}})
+		write(t, bad, 0, 5)
+		write(t, b, 0, 5)
+		var reader sync.WaitGroup
+		reader.Go(func() {
+			if _, err := bad.Read(0, make([]*buf.Packet, 1)); !errors.Is(err, link.ErrClosed) {
+				t.Errorf("read: %v", err)
+			}
+		})
+		synctest.Wait()
+		bad.Close()
+		reader.Wait()
+		if err := bad.Write(0, []*buf.Packet{numbered(0)}); !errors.Is(err, link.ErrClosed) {
+			t.Errorf("write: %v", err)
+		}
+		if err := bad.Close(); err != nil {
+			t.Errorf("second close: %v", err)
+		}
+		b.Close()
+	})
+}
+
+// broken is a link that fails.
+type broken struct{ link.Link }
+
+var errBroken = errors.New("broken")
+
+func (broken) Read(int, []*buf.Packet) (int, error) { return 0, errBroken }
+
+func TestFailureBelowIsPassedOn(t *testing.T) {
+	a, _ := pipe.New(pipe.Options{})
+	bad := impair.New(broken{a}, impair.Options{})
+	if _, err := bad.Read(0, make([]*buf.Packet, 1)); !errors.Is(err, errBroken) {
+		t.Errorf("read: %v", err)
+	}
+	bad.Close()
+}
