@@ -25,6 +25,7 @@ const (
 	brokenAlarm  = 0.5
 	brokenScale  = 20
 	brokenEvents = 6
+	brokenTicks  = 2
 
 	// A flash crowd has crowdTimes the usual rate of completed handshakes over
 	// one second and twice in each quarter of it, and crowdRate more of them.
@@ -248,7 +249,7 @@ func (j *judge) weigh(e *evidence, ticks float64, tick uint32) {
 // stands, the other has to be much the better one.
 func (j *judge) alarm(tick uint32) {
 	flood := j.flood.sum >= floodAlarm && j.flood.events >= floodEvents && j.flood.rate() >= floodRate
-	broken := j.broken.sum >= brokenAlarm && j.broken.events >= brokenEvents
+	broken := j.broken.sum >= brokenAlarm && j.broken.events >= brokenEvents && j.broken.ticks >= brokenTicks
 	switch {
 	case flood && j.flood.events > j.broken.events && (!j.lost.on || j.flood.rate() > 4*j.usual.answered):
 		j.flooded.see(tick)

@@ -26,6 +26,18 @@ const (
 	AcceptQueue                      // SYNs dropped because the program is slow: rate
 )
 
+var reasonName = [...]string{
+	Unanswered: "unanswered", SynRepeated: "repeated", SynResets: "reset", FewCompletions: "few completions",
+	ManyCompleted: "many completions", HalfOpenQueue: "half-open", HalfOpenAge: "half-open age",
+	ManySources: "many sources", FewSources: "few sources", ClosedPorts: "closed ports", Scanners: "scanners",
+	BadCookies: "bad cookies", AcceptQueue: "accept queue",
+}
+
+func (k ReasonKind) String() string { return reasonName[k] }
+
+// MarshalText writes the kind as a word.
+func (k ReasonKind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
 // reasonText are formats of Value and Other.
 var reasonText = [...]string{
 	Unanswered:     "%.0f %% of handshakes without any answer",

@@ -145,7 +145,7 @@ func (t trace) playFor(tb testing.TB, after time.Duration, saw func(time.Duratio
 		if saw != nil {
 			saw(since, l)
 		}
-		o.see(l, want, since, w.server.Flood)
+		o.see(l, want, since, func() detect.Verdict { return w.server.Flood(w.now) })
 	}
 	o.syns = w.syns
 	if t.Label == "quiet" {

@@ -19,6 +19,9 @@ var levelText = [...]string{"quiet", "elevated", "flash crowd", "port scan", "br
 
 func (l Level) String() string { return levelText[l] }
 
+// MarshalText writes the level as a word.
+func (l Level) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
 // Defence is what an endpoint is doing about half-open connections.
 type Defence struct {
 	HalfOpen, Limit int           // entries of the queue

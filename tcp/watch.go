@@ -19,10 +19,14 @@ func (f flow) id(irs seq.Num) uint64 {
 }
 
 // Flood returns what the detector makes of the handshakes that this endpoint is
-// asked for, as of the last call with a time.
-func (e *Endpoint) Flood() detect.Verdict { return e.detector.Verdict() }
+// asked for.
+func (e *Endpoint) Flood(now clock.Time) detect.Verdict {
+	e.watch(now)
+	return e.detector.Verdict()
+}
 
-// FloodLevel returns the level of that verdict; it costs nothing.
+// FloodLevel returns the level of that verdict as of the last segment or timer;
+// it costs nothing.
 func (e *Endpoint) FloodLevel() detect.Level { return e.detector.Level() }
 
 // watch lets the detector draw its conclusions when it is time.
