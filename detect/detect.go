@@ -10,6 +10,7 @@
 package detect
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"time"
 
@@ -34,10 +35,10 @@ const (
 // returns. Init comes first. The methods that take a now want Advance to have
 // been called when it was Due.
 type Detector struct {
-	seed uint64
-	due  clock.Time // the end of the present tick
-	tick uint32     // its number
-	ring [history]counts
+	seed, seed2 uint64
+	due         clock.Time // the end of the present tick
+	tick        uint32     // its number
+	ring        [history]counts
 
 	flows   flowSample
 	known   knownSources
@@ -70,16 +71,19 @@ type counts struct {
 
 // Init makes d ready. The seed must be secret, so that nobody can choose
 // addresses that fool the sketches.
-func (d *Detector) Init(seed uint64) { *d = Detector{seed: seed | 1} }
+func (d *Detector) Init(seed uint64) { *d = Detector{seed: mix(seed, 1), seed2: mix(seed, 2) | 1} }
 
 func (d *Detector) now() *counts { return &d.ring[d.tick%history] }
 
 // Syn notes a SYN for a listener that is answered by a SYN-ACK at once, the
 // first one of a handshake or a repeated one. flow is a keyed hash of the
-// four-tuple and of the first sequence number of the peer.
+// four-tuple and of the peer's first sequence number.
 func (d *Detector) Syn(flow uint64, source *wire.Addr, port uint16) {
-	d.Asked(source, port)
-	d.Answering(flow, source)
+	n, h := d.now(), d.hash(source)
+	n.arrived++
+	d.sources.add(h)
+	d.port.add(port)
+	d.answering(n, flow, h)
 }
 
 // Asked notes a SYN for a listener that is not answered yet, because somebody
@@ -92,13 +96,16 @@ func (d *Detector) Asked(source *wire.Addr, port uint16) {
 
 // Answering notes that a SYN-ACK is about to be sent to a SYN that was Asked.
 func (d *Detector) Answering(flow uint64, source *wire.Addr) {
-	if d.judge.scanned.on && d.scans.scanning(d.hash(source)) {
+	d.answering(d.now(), flow, d.hash(source))
+}
+
+func (d *Detector) answering(n *counts, flow, source uint64) {
+	if d.judge.scanned.on && d.scans.scanning(source) {
 		return // its probes of open ports are part of the scan
 	}
-	n := d.now()
 	n.syns++
 	if flow&d.flows.lookup == 0 {
-		d.flows.begin(flow, d.tick, d.known.has(d.hash(source)), &n.sampled)
+		d.flows.begin(flow, d.tick, d.known.has(source), &n.sampled)
 	}
 }
 
@@ -241,22 +248,20 @@ func (d *Detector) second() (sum counts) {
 	return sum
 }
 
-// hash is a keyed hash of an address, quick rather than cryptographic: who
-// could invert it would see its values nowhere.
+// hash is a keyed hash of an address, quick rather than cryptographic: its
+// values are seen by nobody who could learn the key from them.
 func (d *Detector) hash(a *wire.Addr) uint64 {
-	return mix(be64(a, 0)^d.seed, be64(a, 8)^bits.RotateLeft64(d.seed, 32))
+	lo, hi := binary.LittleEndian.Uint64(a[8:]), binary.LittleEndian.Uint64(a[:8])
+	return fold(fold(lo^d.seed, hi^d.seed2)^d.seed, 0xaf251af3b0f025b5)
 }
 
-func be64(a *wire.Addr, i int) (v uint64) {
-	_ = a[i+7]
-	return uint64(a[i]) | uint64(a[i+1])<<8 | uint64(a[i+2])<<16 | uint64(a[i+3])<<24 |
-		uint64(a[i+4])<<32 | uint64(a[i+5])<<40 | uint64(a[i+6])<<48 | uint64(a[i+7])<<56
-}
-
-// mix folds the product of two words, twice: so that every bit of the result
-// hangs on every bit of both.
-func mix(a, b uint64) uint64 {
-	hi, lo := bits.Mul64(a^0x9e3779b97f4a7c15, b^0xd1b54a32d192ed03)
-	hi, lo = bits.Mul64(hi^lo, 0xaf251af3b0f025b5)
+// fold multiplies two words and folds the product.
+func fold(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
 	return hi ^ lo
+}
+
+// mix is fold twice: so that every bit of the result hangs on every bit of both.
+func mix(a, b uint64) uint64 {
+	return fold(fold(a^0x9e3779b97f4a7c15, b^0xd1b54a32d192ed03), 0xaf251af3b0f025b5)
 }

@@ -10,7 +10,7 @@ const (
 	// floodDrift and floodAlarm are of the CUSUM over handshakes that fail
 	// without a trace of a real client, per answered one.
 	floodDrift = 0.10
-	floodAlarm = 0.6
+	floodAlarm = 0.4
 	// floodScale is the least rate of answered handshakes, per second, that the
 	// failed ones are compared with: on an idle host a few are no flood.
 	floodScale = 50
@@ -234,10 +234,10 @@ func (j *judge) weigh(e *evidence, ticks float64, tick uint32) {
 	j.flood.add(ticks, flood*seconds, floodRatio-floodDrift, floodAlarm)
 	j.broken.add(ticks, broken*seconds, brokenRatio-brokenDrift, brokenAlarm)
 	j.alarm(tick)
-	if j.flooded.on && floodRatio >= floodDrift && flood >= floodRate/2 {
+	if j.flooded.on && j.flood.sum >= floodAlarm/2 {
 		j.flooded.see(tick)
 	}
-	if j.lost.on && brokenRatio >= brokenDrift/2 {
+	if j.lost.on && j.broken.sum >= brokenAlarm/2 {
 		j.lost.see(tick)
 	}
 	if j.flood.sum == 0 && j.broken.sum == 0 && !j.flooded.on && !j.lost.on {

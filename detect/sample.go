@@ -6,8 +6,8 @@ package detect
 // are more SYNs, more bits have to be zero.
 type flowSample struct {
 	mask    uint64    // bits of the hash that must be zero to begin
-	lookup  uint64    // the least mask of the last two to four seconds
-	least   [2]uint64 // of the present two seconds, and of those before
+	lookup  uint64    // the least mask while flows that have no end yet began
+	least   [2]uint64 // mask of the present period of matureTicks, and of the one before
 	accepts uint16    // flows begun in this tick
 	flows   [flowSets * flowWays]sampledFlow
 }
@@ -132,7 +132,7 @@ func (f *flowSample) adapt(tick uint32) {
 		f.mask >>= 1
 	}
 	f.accepts = 0
-	if tick%(2*uint32(perSecond)) == 0 {
+	if tick%(matureTicks+1) == 0 {
 		f.least = [2]uint64{f.mask, f.least[0]}
 	}
 	f.least[0] = min(f.least[0], f.mask)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/clock"
 	"github.com/handfast-tcp/handfast/detect"
+	"github.com/handfast-tcp/handfast/tcp"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
@@ -94,7 +95,7 @@ func draw(label string, seed uint64) trace {
 		t.Open = r.IntN(4)
 	case "broken":
 		pick("synack", "ack", "both")
-		t.Share = round(0.7 + 0.3*r.Float64())
+		t.Share = round(0.8 + 0.2*r.Float64())
 	}
 	return t
 }
@@ -120,7 +121,9 @@ const (
 )
 
 // play runs a trace against a real endpoint, in virtual time.
-func (t trace) play(tb testing.TB) outcome { return t.playFor(tb, t.after(), nil) }
+func (t trace) play(tb testing.TB) outcome {
+	return t.playIn(newWorld(tb, t, tcp.CookiesAuto), t.after(), nil)
+}
 
 func (t trace) after() time.Duration {
 	if t.Label == "quiet" {
@@ -129,10 +132,9 @@ func (t trace) after() time.Duration {
 	return afterward
 }
 
-// playFor runs a trace until so long after its onset. Each level that the
+// playIn runs a trace until so long after its onset. Each level that the
 // endpoint goes to is told to saw.
-func (t trace) playFor(tb testing.TB, after time.Duration, saw func(time.Duration, detect.Level)) outcome {
-	w := newWorld(tb, t)
+func (t trace) playIn(w *world, after time.Duration, saw func(time.Duration, detect.Level)) outcome {
 	o := outcome{first: -1}
 	want, level := levelOf[t.Label], detect.Quiet
 	for end := w.onset.Add(after); w.step(end); {

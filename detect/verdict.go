@@ -61,7 +61,7 @@ type Numbers struct {
 	Followed                                int
 	Answered, Late, Repeated, Reset, Silent int // Late: answered, but not at once
 
-	FloodSum, BrokenSum float64 // of the CUSUMs; they alarm at 0.6
+	FloodSum, BrokenSum float64 // of the CUSUMs; they alarm at 0.4 and 0.5
 
 	Sources  float64 // different ones: in the last second, or since the level left Quiet
 	Ports    float64 // different closed ports that were asked for in that time

@@ -19,6 +19,7 @@ type world struct {
 	r         *rand.Rand
 	now       clock.Time
 	onset     clock.Time
+	over      clock.Time // what the label says ends
 	server    *tcp.Endpoint
 	listeners []*tcp.Listener
 	acceptAt  clock.Time // when a slow program accepts next
@@ -48,9 +49,9 @@ type source struct {
 	bring func()
 }
 
-func newWorld(tb testing.TB, t trace) *world {
-	w := &world{tb: tb, t: t, r: rand.New(rand.NewPCG(t.Seed, 77)), now: start, onset: start.Add(warmUp), clients: map[wire.Tuple]*client{}}
-	w.server = tcp.NewEndpoint(&tcp.Config{Secret: [16]byte{byte(t.Seed), byte(t.Seed >> 8), 3}})
+func newWorld(tb testing.TB, t trace, cookies tcp.CookieMode) *world {
+	w := &world{tb: tb, t: t, r: rand.New(rand.NewPCG(t.Seed, 77)), now: start, onset: start.Add(warmUp), over: clock.Never, clients: map[wire.Tuple]*client{}}
+	w.server = tcp.NewEndpoint(&tcp.Config{Cookies: cookies, Secret: [16]byte{byte(t.Seed), byte(t.Seed >> 8), 3}})
 	for i := range t.Open + 1 {
 		w.listen(uint16(80 + 1000*i))
 	}
@@ -86,8 +87,8 @@ func (w *world) every(d time.Duration) func() time.Duration {
 	return func() time.Duration { return time.Duration(float64(d) * (0.8 + 0.4*w.r.Float64())) }
 }
 
-// began reports whether what the label says has begun.
-func (w *world) began() bool { return w.now >= w.onset }
+// began reports whether what the label says goes on.
+func (w *world) began() bool { return w.now >= w.onset && w.now < w.over }
 
 // honestRate swings slowly; a crowd comes at the onset, at once or in a second.
 func (w *world) honestRate() float64 {
@@ -260,6 +261,9 @@ func (w *world) radiation() {
 
 // spoof is one SYN of a flood.
 func (w *world) spoof() {
+	if !w.began() {
+		return
+	}
 	n := w.r.Uint32()
 	if w.t.Sources > 0 {
 		n = 77<<24 | uint32(w.t.Seed)<<8&0xffff00 | uint32(w.r.IntN(w.t.Sources))
@@ -269,6 +273,9 @@ func (w *world) spoof() {
 
 // scan is one probe.
 func (w *world) scan() {
+	if !w.began() {
+		return
+	}
 	n := w.scanned / w.t.Sources % (w.t.Ports + w.t.Open)
 	port := uint16(10000 + n)
 	if step := (w.t.Ports + w.t.Open) / (w.t.Open + 1); n%step == step-1 && n/step < w.t.Open {
