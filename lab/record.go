@@ -16,8 +16,9 @@ type record struct {
 	events  []Event
 	packets []Packet
 	sends   int
-	isns    map[direction]seq.Num // of the last SYN of an engine or a script
-	states  map[string]tcp.State  // where a host's latest connection is
+	isns    map[direction]seq.Num       // of the last SYN of an engine or a script
+	states  map[string]tcp.State        // where a host's latest connection is
+	ended   func(wire.Tuple, tcp.Cause) // is told why connections ended; nil: nobody
 }
 
 // direction is one stream of a connection.
@@ -48,6 +49,9 @@ func (r *record) engine(n *node, id int) (seen bool) {
 			out.Packet = r.sends + 1 // it is on its way out
 		case tcp.StateChanged:
 			r.moved(n.Name, e.State)
+			if r.ended != nil && e.State == tcp.Closed {
+				r.ended(e.Tuple, e.Cause)
+			}
 		}
 		if !r.off {
 			r.fillBases(&out.Event)

@@ -34,8 +34,7 @@ type Endpoint struct {
 	alive   *KeepAlive // the last setting, shared by all who have the same
 	cookies cookies
 	attack  attack
-	scratch Conn   // a compact connection, expanded
-	synAck  Output // what scratch answers a SYN with
+	scratch Conn // a compact connection, expanded
 
 	detector detect.Detector
 }

@@ -69,6 +69,15 @@ func (e *Endpoint) sent(out *Output) {
 	}
 }
 
+// watchSyn tells the detector of a SYN that opens a connection.
+func (e *Endpoint) watchSyn(f flow, t *wire.Tuple, s *Segment, l *Listener) {
+	if l.Ask {
+		e.detector.Asked(&t.Remote, t.LocalPort)
+	} else {
+		e.detector.Syn(f.id(s.Seq), &t.Remote, t.LocalPort)
+	}
+}
+
 // watchHalfOpen tells the detector of a segment for a half-open connection:
 // a repeated SYN, or a last ACK that the accept queue has no room for.
 func (e *Endpoint) watchHalfOpen(now clock.Time, f flow, h *halfOpen, s *Segment) {

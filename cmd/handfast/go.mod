@@ -5,6 +5,7 @@ go 1.26.0
 replace github.com/handfast-tcp/handfast => ../..
 
 require (
+	github.com/gopacket/gopacket v1.7.7
 	github.com/handfast-tcp/handfast v0.0.0-00010101000000-000000000000
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/schollz/progressbar/v3 v3.19.1
