@@ -67,16 +67,15 @@ type randomRun struct {
 
 // plan is what the seed has drawn for the whole run.
 type plan struct {
-	wire     WireConfig
-	v6       bool
-	both     bool // simultaneous open
-	visits   int
-	cutFrom  time.Duration // 0: never
-	cutFor   time.Duration // 0: for good
-	reboot   time.Duration // of the server; 0: never
-	hosts    [2]host.Config
-	mtus     [2]int
-	keepLong bool
+	wire    WireConfig
+	v6      bool
+	both    bool // simultaneous open
+	visits  int
+	cutFrom time.Duration // 0: never
+	cutFor  time.Duration // 0: for good
+	reboot  time.Duration // of the server; 0: never
+	hosts   [2]host.Config
+	mtus    [2]int
 }
 
 func newRandomRun(seed uint64, keep bool) *randomRun {
