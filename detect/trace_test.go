@@ -72,7 +72,7 @@ func round(x float64) float64 {
 // draw makes up the parameters of a trace.
 func draw(label string, seed uint64) trace {
 	r := rand.New(rand.NewPCG(seed, uint64(slices.Index(labels, label))))
-	t := trace{Label: label, Mode: "-", Seed: seed, Honest: logUniform(r, 30, 1000), People: int(logUniform(r, 200, 50000)),
+	t := trace{Label: label, Mode: "-", Seed: seed, Honest: logUniform(r, 35, 1000), People: int(logUniform(r, 200, 50000)),
 		RTT: logUniform(r, 10, 200), Loss: round(0.02 * r.Float64()), Bots: round(0.04 * r.Float64())}
 	pick := func(modes ...string) { t.Mode = modes[r.IntN(len(modes))] }
 	switch label {
