@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/detect"
 	"github.com/handfast-tcp/handfast/tcp"
 )
 
@@ -143,13 +144,11 @@ func number(b bool) float64 {
 	return 0
 }
 
-// floodLevels are the detector's levels.
-var floodLevels = []string{"quiet", "elevated", "flash crowd", "port scan", "broken path", "flood"}
-
 func (f *Flood) family() family {
 	all := family{name: "handfast_flood_level", kind: "gauge", help: "1 at the level that the flood detector sees."}
-	for _, l := range floodLevels {
-		all.samples = append(all.samples, sample{fmt.Sprintf("{level=%q}", strings.ReplaceAll(l, " ", "_")), number(l == f.Level)})
+	for level := detect.Quiet; level <= detect.Flood; level++ {
+		name := level.String()
+		all.samples = append(all.samples, sample{fmt.Sprintf("{level=%q}", strings.ReplaceAll(name, " ", "_")), number(name == f.Level)})
 	}
 	return all
 }
