@@ -87,8 +87,11 @@ func (r *floodReport) endRound(res *floodResult, netstat []string) {
 	for _, line := range netstat[:min(len(netstat), shownLines)] {
 		r.printf("  %s", line)
 	}
-	if len(netstat) > shownLines {
+	switch {
+	case len(netstat) > shownLines:
 		r.printf("  …\n")
+	case len(netstat) == 0 && res.counters.TCP.SyncookiesSent > 0:
+		r.printf("  nothing is kept of a SYN: each is answered with a cookie\n")
 	}
 	if res.verdict != "" {
 		r.printf("\n  $ handfast ss --flood\n  %s\n", res.verdict)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -158,7 +159,7 @@ func (o *serveOptions) run(ctx context.Context) error {
 }
 
 func (o *serveOptions) serve(ctx context.Context, l link.Link, files http.Handler) error {
-	var cfg handfast.Config
+	cfg := handfast.Config{Logger: slog.New(slog.NewTextHandler(o.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	o.defence.apply(&cfg)
 	h, err := handfast.New(cfg)
 	if err == nil {
