@@ -58,7 +58,8 @@ type Config struct {
 	// keep the slice. Several shards call it at the same time.
 	Trace func([]tcp.Event)
 
-	// Logger gets a line when a link comes or goes. Default: nothing is logged.
+	// Logger gets a line when a link comes or goes, and when FloodVerdict has
+	// another level. Default: nothing is logged.
 	Logger *slog.Logger
 }
 

@@ -10,11 +10,15 @@ import (
 // listener opens one, and an ACK may bring a cookie back.
 func (e *Endpoint) arrivedStray(now clock.Time, path Path, t *wire.Tuple, f flow, s *Segment, beyond seq.Num) Verdict {
 	l := e.listener(t)
+	e.watch(now)
 	switch s.Flags & (wire.SYN | wire.ACK | wire.RST | wire.FIN) {
 	case wire.SYN:
 		if l != nil {
 			return e.arrivedSyn(now, path, t, f, s, l, beyond)
 		}
+		e.detector.Closed(&t.Remote, t.LocalPort)
+	case wire.RST, wire.RST | wire.ACK:
+		e.detector.Reset(f.id(s.Seq - 1))
 	case wire.ACK, wire.ACK | wire.FIN:
 		if l != nil && e.cfg.Cookies != CookiesOff {
 			if h, ok := e.redeem(now, path, t, f, s); ok {
@@ -36,8 +40,10 @@ func (e *Endpoint) arrivedSyn(now clock.Time, path Path, t *wire.Tuple, f flow, 
 	if l.waiting >= l.Backlog {
 		e.stats.ListenOverflows++
 		e.stats.ListenDrops++
+		e.detector.Refused(&t.Remote, t.LocalPort)
 		return drop(wire.ListenFull)
 	}
+	e.watchSyn(f, t, s, l)
 	e.attack.watch(now, e.halfOpen.count, e.cfg)
 	e.cookies.turn(now)
 	o := offerOf(e.cfg, t, s)
@@ -120,6 +126,7 @@ func (e *Endpoint) redeem(now clock.Time, path Path, t *wire.Tuple, f flow, s *S
 	o, ok := e.cookies.check(f, t, iss, irs, timestamps, s.Options.TSEcr)
 	if !ok {
 		e.stats.SyncookiesFailed++
+		e.detector.CookieFailed()
 		return h, false
 	}
 	e.stats.SyncookiesRecv++
@@ -136,6 +143,7 @@ func (e *Endpoint) arrivedHalfOpen(now clock.Time, path Path, f flow, h *halfOpe
 		e.halfOpen.remove(at)
 		return e.arrivedStray(now, path, &h.tuple, f, s, 0)
 	}
+	e.watchHalfOpen(now, f, h, s)
 	if h.is(markAsking) {
 		return e.arrivedAsking(h, at, s)
 	}
@@ -147,6 +155,7 @@ func (e *Endpoint) arrivedHalfOpen(now clock.Time, path Path, f flow, h *halfOpe
 	v := c.Receive(now, path, s)
 	switch {
 	case c.state > SynReceived || c.state == Closed && c.owes != 0:
+		e.detector.Completed(f.id(c.rcv.irs), &c.tuple.Remote)
 		e.promote(now, l, c, at, s)
 	case at < 0:
 	case c.state == SynReceived:
@@ -155,6 +164,7 @@ func (e *Endpoint) arrivedHalfOpen(now clock.Time, path Path, f flow, h *halfOpe
 		e.owe(at)
 	default:
 		e.halfOpen.remove(at)
+		e.detector.Reset(f.id(s.Seq - 1))
 	}
 	return v
 }
