@@ -20,10 +20,12 @@ type injector interface {
 type pump struct {
 	to    injector
 	syns  *synMaker
-	fixed int           // SYNs per second; 0: as many as the way takes
-	count uint64        // 0: without end
-	sent  atomic.Uint64 // so far
-	lost  atomic.Uint64 // on the way
+	fixed int    // SYNs per second; 0: as many as the way takes
+	count uint64 // 0: without end
+	// arrived returns how many segments the host has received so far.
+	arrived func() uint64
+	sent    atomic.Uint64 // so far
+	lost    atomic.Uint64 // on the way
 }
 
 // The steps of the rate when none is fixed, in SYNs per second.
@@ -42,6 +44,7 @@ func (p *pump) run(ctx context.Context) error {
 	if p.fixed > 0 {
 		rate = float64(p.fixed)
 	}
+	way := gauge{pump: p, at: last}
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !p.done() {
@@ -58,7 +61,7 @@ func (p *pump) run(ctx context.Context) error {
 			return err
 		}
 		if p.fixed == 0 {
-			rate = nextRate(rate, lost)
+			rate = min(nextRate(rate, lost), way.limit(now))
 		}
 	}
 	return nil
@@ -89,5 +92,31 @@ func nextRate(rate float64, lost bool) float64 {
 	if lost {
 		return max(rate*0.7, lowestRate)
 	}
-	return min(rate*1.01, topRate)
+	return min(rate*1.003, topRate)
+}
+
+// gauge compares what was sent with what has arrived, as not every way says
+// when it loses something.
+type gauge struct {
+	pump          *pump
+	at            time.Time
+	sent, arrived uint64
+}
+
+// gaugeTime is over what time is compared.
+const gaugeTime = 50 * time.Millisecond
+
+// limit returns a rate that the way takes, when it has lost more than a tenth.
+func (g *gauge) limit(now time.Time) float64 {
+	took := now.Sub(g.at)
+	if took < gaugeTime {
+		return topRate
+	}
+	sent, arrived := g.pump.sent.Load(), g.pump.arrived()
+	s, a := float64(sent-g.sent), float64(arrived-g.arrived)
+	g.at, g.sent, g.arrived = now, sent, arrived
+	if a > 0.9*s {
+		return topRate
+	}
+	return max(0.9*a/took.Seconds(), lowestRate)
 }

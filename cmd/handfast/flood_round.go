@@ -66,7 +66,8 @@ func (o *floodOptions) round(ctx context.Context, r *floodReport, number int, d 
 	}
 	r.beginRound(number, &d)
 	b := &battle{arena: a, report: r, began: time.Now(),
-		pump:    &pump{to: a.flood, syns: newSynMaker(o.sources, o.address(), o.seed), fixed: o.rate, count: o.count},
+		pump: &pump{to: a.flood, syns: newSynMaker(o.sources, o.address(), o.seed), fixed: o.rate, count: o.count,
+			arrived: func() uint64 { return a.server.Counters().TcpInSegs }},
 		clients: &honest{dial: a.dial, url: "http://" + o.address().String() + "/", count: o.clients, over: o.over, patience: o.patience}}
 	return b.fight(ctx, d)
 }
