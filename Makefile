@@ -5,7 +5,7 @@ PACKAGES     = $(shell go list -m -f '{{.Dir}}/...')
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # What the tests call, and the Debian package that has it, as command:package.
-TOOLS := unshare:util-linux
+TOOLS := unshare:util-linux script:bsdutils ip:iproute2 curl:curl nc:netcat-openbsd tshark:tshark
 
 FUZZTIME ?= 10s
 COUNT    ?= 5

@@ -28,7 +28,8 @@ const layers = `
 	wire                  pure: seq
 	cc                    pure: clock
 	netem                 pure: clock buf
-	tcp                   pure: clock seq buf wire cc
+	detect                pure: clock wire
+	tcp                   pure: clock seq buf wire cc detect
 	host                  pure: clock seq buf wire tcp
 	trace                 pure: clock seq wire tcp host
 	lab                   pure: clock seq buf wire cc netem tcp host trace
@@ -45,8 +46,8 @@ const layers = `
 	link/xdp                  : buf link wire link/offload
 	link/sniff                : clock buf link wire trace
 	link/impair               : clock buf link netem
-	.                         : clock seq buf wire cc tcp host link
-	inspect                   : clock seq wire tcp host .
+	.                         : clock seq buf wire cc detect tcp host link
+	inspect                   : clock seq wire detect tcp host .
 	guard                     : clock seq buf wire tcp host link .
 	web                       : clock seq wire tcp host trace inspect .
 `

@@ -40,6 +40,8 @@ type Host struct {
 	listeners map[uint16][]*TCPListener // by port
 	sockets   map[*UDPConn]struct{}
 	seedTimer *time.Timer // asks for Config.CookieSeeds again
+
+	flood floodLog
 }
 
 // port is where a link is plugged in.

@@ -82,6 +82,7 @@ func (h *Host) bindPort(l *TCPListener) error {
 		part, err := s.tcp.Listen(l.local.addr, l.local.port, backlog, l)
 		if err == nil {
 			part.Ask = l.options.Verdict != nil
+			part.IPv6Only = l.network == netTCP6
 		}
 		s.leave(now)
 		if err != nil {
@@ -216,17 +217,14 @@ func (l *TCPListener) acceptFrom(s *shard) *TCPConn {
 	if s.err != nil || l.failure() != nil {
 		return nil
 	}
-	for e := s.tcp.Accept(l.parts[s.index]); e != nil; e = s.tcp.Accept(l.parts[s.index]) {
-		if !l.network.allows(e.Tuple().Local) {
-			s.tcp.Abort(now, e)
-			continue
-		}
-		c := newTCPConn(s, l.network)
-		c.start(now, e)
-		l.becomeReady(s.index) // there may be more
-		return c
+	e := s.tcp.Accept(l.parts[s.index])
+	if e == nil {
+		return nil
 	}
-	return nil
+	c := newTCPConn(s, l.network)
+	c.start(now, e)
+	l.becomeReady(s.index) // there may be more
+	return c
 }
 
 func (l *TCPListener) failure() error {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/buf"
 	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/detect"
 	"github.com/handfast-tcp/handfast/host"
 	"github.com/handfast-tcp/handfast/tcp"
 )
@@ -43,6 +44,8 @@ type shard struct {
 	timer     *time.Timer
 	outbound  outbound // of the goroutine that is in send
 
+	floodLevel detect.Level // that was seen last
+
 	_ [64]byte // keeps neighbours off this cache line
 }
 
@@ -76,6 +79,7 @@ func (s *shard) enter() (now clock.Time) {
 func (s *shard) leave(now clock.Time) {
 	s.notify()
 	s.report()
+	s.watchFlood()
 	requests := s.takeRequests()
 	if s.sending {
 		s.mu.Unlock()

@@ -1,13 +1,17 @@
 package conformance
 
 import (
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/link"
+	"github.com/handfast-tcp/handfast/link/impair"
 	"github.com/handfast-tcp/handfast/link/pipe"
+	"github.com/handfast-tcp/handfast/netem"
 	"golang.org/x/net/nettest"
 )
 
@@ -28,29 +32,28 @@ func TestConn(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			wrap := func(l link.Link) link.Link { return l }
-			if test.bad {
-				wrap = newBadLinks(t)
-			}
 			nettest.TestConn(t, func() (client, server net.Conn, stop func(), err error) {
-				a, b := pipe.New(test.pipe)
-				return connect(config(test.bad), wrap(a), wrap(b), test.server)
+				a, b := newLinks(t, test.pipe, test.bad)
+				return connect(a, b, test.server)
 			})
 		})
 	}
 }
 
-// config returns what hosts are made of. On a bad link the buffers are small:
-// some of the tests fill them, and wait until all of it has gone there and back.
-func config(bad bool) (cfg handfast.Config) {
+// newLinks returns the ends of a pipe, bad ones if that is wanted.
+func newLinks(t *testing.T, o pipe.Options, bad bool) (a, b link.Link) {
+	a, b = pipe.New(o)
 	if bad {
-		cfg.TCP.SendBuffer, cfg.TCP.ReceiveBuffer = 64<<10, 64<<10
+		seed := rand.Uint64()
+		t.Logf("seed %d", seed)
+		wire := netem.Config{Loss: 0.02, Duplicate: 0.02, Reorder: 0.05, ReorderDelay: time.Millisecond}
+		a = impair.New(a, impair.Options{In: wire, Out: wire, Seed: seed})
 	}
-	return cfg
+	return a, b
 }
 
 // connect returns the two ends of a connection between two hosts.
-func connect(cfg handfast.Config, a, b link.Link, address string) (client, server net.Conn, stop func(), err error) {
+func connect(a, b link.Link, address string) (client, server net.Conn, stop func(), err error) {
 	var hosts []*handfast.Host
 	stop = func() {
 		for _, h := range hosts {
@@ -64,7 +67,7 @@ func connect(cfg handfast.Config, a, b link.Link, address string) (client, serve
 		{a, []string{"10.0.0.1/24", "fd00::1/64"}},
 		{b, []string{"10.0.0.2/24", "fd00::2/64"}},
 	} {
-		h, err := newHost(cfg, end.link, end.addresses)
+		h, err := newHost(end.link, end.addresses)
 		if err != nil {
 			return nil, nil, stop, err
 		}
@@ -81,8 +84,8 @@ func connect(cfg handfast.Config, a, b link.Link, address string) (client, serve
 	return client, server, stop, err
 }
 
-func newHost(cfg handfast.Config, l link.Link, addresses []string) (*handfast.Host, error) {
-	h, err := handfast.New(cfg)
+func newHost(l link.Link, addresses []string) (*handfast.Host, error) {
+	h, err := handfast.New(handfast.Config{})
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,7 @@ type actor struct {
 	conn     *Conn // the one that calls without a name mean
 	names    map[string]*Conn
 	flow     direction // scripted: whom send and want mean
+	line     int       // of the step that is being played
 	fail     func(line int, text string)
 }
 
@@ -30,6 +31,7 @@ type actor struct {
 func (a *actor) play(steps []step) {
 	for i := range steps {
 		s := &steps[i]
+		a.line = s.line
 		if !s.quiet {
 			a.world.record.say(a.node, Call, "%s", s.text)
 		}
@@ -264,7 +266,7 @@ func (a *actor) want(t *template) string {
 		return ok
 	}
 	got := "got " + describe(&s.header, s.len, uint32(own), uint32(far), false)
-	a.fail(0, fmt.Sprintf("%s: %s", a.node.Name, got))
+	a.fail(a.line, fmt.Sprintf("%s: %s", a.node.Name, got))
 	return got
 }
 
@@ -273,7 +275,8 @@ func (a *actor) wantNothing(until clock.Time) string {
 		return ok
 	}
 	s := a.node.inbox[0]
-	got := "got " + describe(&s.header, s.len, 0, 0, false)
-	a.fail(0, fmt.Sprintf("%s wanted nothing and %s", a.node.Name, got))
+	own, far := a.world.record.bases(direction{s.tuple.Remote, s.tuple.Local, s.tuple.RemotePort, s.tuple.LocalPort})
+	got := "got " + describe(&s.header, s.len, own, far, false)
+	a.fail(a.line, fmt.Sprintf("%s wanted nothing and %s", a.node.Name, got))
 	return got
 }

@@ -138,7 +138,7 @@ func (p *parser) ofSegments(l *lineReader) (func(*World) string, error) {
 	t, err := p.pattern(l)
 	return func(w *World) string {
 		if n := t.count(w); n < least || n > most {
-			return "there are " + plural(n, "such segment")
+			return "found " + plural(n, "such segment")
 		}
 		return ""
 	}, err

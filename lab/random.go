@@ -3,13 +3,12 @@ package lab
 import (
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/netip"
 	"time"
 
-	"github.com/handfast-tcp/handfast/clock"
 	"github.com/handfast-tcp/handfast/host"
+	"github.com/handfast-tcp/handfast/netem"
 	"github.com/handfast-tcp/handfast/tcp"
 	"github.com/handfast-tcp/handfast/wire"
 )
@@ -33,7 +32,8 @@ type RandomReport struct {
 //   - a reader gets a prefix of what was written, byte for byte;
 //   - a reader that is told of the end has got all that was written before it;
 //   - when nobody was impolite (closed before the end, aborted, rebooted) and
-//     the wire was not cut for good, all arrives and nobody sees an error;
+//     the wire was not cut for good, all arrives, nobody sees an error, and no
+//     connection gives up waiting, not even for the last ACK;
 //   - every packet is well-formed, with right checksums, and no larger than
 //     the link takes;
 //   - every program ends, and no connection is left behind.
@@ -67,16 +67,15 @@ type randomRun struct {
 
 // plan is what the seed has drawn for the whole run.
 type plan struct {
-	wire     WireConfig
-	v6       bool
-	both     bool // simultaneous open
-	visits   int
-	cutFrom  time.Duration // 0: never
-	cutFor   time.Duration // 0: for good
-	reboot   time.Duration // of the server; 0: never
-	hosts    [2]host.Config
-	mtus     [2]int
-	keepLong bool
+	wire    WireConfig
+	v6      bool
+	both    bool // simultaneous open
+	visits  int
+	cutFrom time.Duration // 0: never
+	cutFor  time.Duration // 0: for good
+	reboot  time.Duration // of the server; 0: never
+	hosts   [2]host.Config
+	mtus    [2]int
 }
 
 func newRandomRun(seed uint64, keep bool) *randomRun {
@@ -106,13 +105,16 @@ func (x *randomRun) sometimes(most float64) float64 {
 
 func (x *randomRun) draw() {
 	p := &x.plan
-	p.wire = WireConfig{Delay: x.time(200 * time.Millisecond), Loss: x.sometimes(0.25), Duplicate: x.sometimes(0.2),
-		Reorder: x.sometimes(0.3), Corrupt: x.sometimes(0.05)}
+	p.wire.Config = netem.Config{Delay: x.time(200 * time.Millisecond), Loss: x.sometimes(0.25), Duplicate: x.sometimes(0.2),
+		Reorder: x.sometimes(0.3), ReorderDelay: x.time(300 * time.Millisecond), Corrupt: x.sometimes(0.05)}
 	if x.chance(0.3) {
 		p.wire.Jitter = x.time(100 * time.Millisecond)
 	}
 	if x.chance(0.2) {
-		p.wire.Rate, p.wire.Queue = 50_000+x.upTo(10_000_000), 2+x.upTo(50)
+		p.wire.Rate, p.wire.QueueBytes = uint64(50_000+x.upTo(10_000_000)), 3000+x.upTo(80_000)
+	}
+	if x.chance(0.2) { // losses that come together
+		p.wire.Burst = netem.GilbertElliott{ToBad: 0.02 * x.r.Float64(), ToGood: 0.2 + 0.8*x.r.Float64(), LossBad: x.r.Float64()}
 	}
 	if x.chance(0.15) {
 		p.wire.MTU = 1280 + x.upTo(200)
@@ -205,6 +207,7 @@ func (x *randomRun) build() {
 	}
 	x.w.SetWire(x.plan.wire)
 	x.w.judge = x.inspect
+	x.w.record.ended = x.ended
 	if p := &x.plan; p.cutFrom > 0 {
 		x.w.when(condition{at: p.cutFrom}, func() { x.w.Cut(x.names[0], x.names[1], true) })
 		if p.cutFor > 0 {
@@ -221,6 +224,18 @@ func (x *randomRun) build() {
 				panic(err)
 			}
 		})
+	}
+}
+
+// ended notes connections that gave up, also those that no program holds any more.
+func (x *randomRun) ended(t wire.Tuple, why tcp.Cause) {
+	switch why {
+	case tcp.CauseTimeout, tcp.CauseUserTimeout, tcp.CauseKeepAlive, tcp.CauseFinWait2Over:
+		for _, v := range x.visits {
+			if v.port == t.LocalPort || v.port == t.RemotePort {
+				v.gaveUp = why
+			}
+		}
 	}
 }
 
@@ -252,221 +267,3 @@ func (x *randomRun) inspect(p *parcel) verdict {
 
 // maxRandomPackets is more than any run needs.
 const maxRandomPackets = 300_000
-
-// visit is one connection of a random run, with what both ends did and saw.
-type visit struct {
-	run  *randomRun
-	port uint16
-	ends [2]visitor
-}
-
-// visitor is what one end of a visit means to do, and what came of it.
-type visitor struct {
-	visit *visit
-	side  int
-
-	total   int           // bytes that it wants to write
-	chunk   int           // at most so many at a time
-	readBy  int           // at most so many at a time
-	pause   time.Duration // now and then, at most
-	quit    string        // "": stays until both streams have ended; close, abort: leaves in between
-	quitAt  time.Duration
-	noDelay bool
-
-	conn     *Conn
-	written  int
-	finished bool // wrote all it wanted, or failed
-	promised bool // a FIN follows what was written
-	got      int
-	eof      bool
-	err      error // the first one
-}
-
-func (x *randomRun) newVisit(i int) *visit {
-	v := &visit{run: x, port: uint16(80 + i)}
-	for side := range v.ends {
-		v.ends[side] = x.newVisitor(v, side)
-	}
-	open := x.time(3 * time.Second)
-	x.start(0, fmt.Sprint("opens ", i), func(p *Proc) { v.open(p, 0, open) })
-	if x.plan.both {
-		x.start(1, fmt.Sprint("opens ", i), func(p *Proc) { v.open(p, 1, open) })
-	} else {
-		x.start(1, fmt.Sprint("accepts ", i), v.accept)
-	}
-	return v
-}
-
-func (x *randomRun) newVisitor(v *visit, side int) visitor {
-	e := visitor{visit: v, side: side, total: x.upTo(60_000), chunk: 1 + x.upTo(20_000), readBy: 1 + x.upTo(20_000),
-		noDelay: x.chance(0.3)}
-	if x.chance(0.2) {
-		e.total = 0
-	}
-	// Small pieces of much would only take long.
-	e.total = min(e.total, 60*min(e.chunk, e.readBy))
-	if x.chance(0.5) {
-		e.pause = x.time(3 * time.Second)
-	}
-	if x.chance(0.3) {
-		e.quit, e.quitAt = "close", x.time(10*time.Second)
-		if x.chance(0.3) {
-			e.quit = "abort"
-		}
-	}
-	return e
-}
-
-func (v *visit) open(p *Proc, side int, after time.Duration) {
-	p.Sleep(after)
-	from := uint16(0)
-	if v.run.plan.both {
-		from = v.port
-	}
-	c, err := p.Dial(v.run.names[1-side], v.port, from)
-	if err != nil {
-		v.ends[side].failed(err)
-	}
-	if c != nil {
-		v.ends[side].live(p, c)
-	}
-}
-
-func (v *visit) accept(p *Proc) {
-	l, err := p.Listen(v.port, 4)
-	if err != nil {
-		v.run.fault("listen: %v", err)
-		return
-	}
-	c, err := l.Accept(start.Add(24 * time.Hour))
-	l.Close()
-	if err == nil {
-		v.ends[1].live(p, c)
-	}
-}
-
-func (e *visitor) failed(err error) {
-	if e.err == nil {
-		e.err = err
-	}
-}
-
-// live is an end's life: it reads, while another program writes, and perhaps a
-// third one quits.
-func (e *visitor) live(p *Proc, c *Conn) {
-	x := e.visit.run
-	e.conn = c
-	c.SetNoDelay(e.noDelay)
-	c.SetKeepAlive(tcp.KeepAlive{Idle: 2 * time.Minute, Interval: 20 * time.Second, Count: 40})
-	x.start(e.side, "writes", e.write)
-	if e.quit != "" {
-		x.start(e.side, "quits", e.leave)
-	}
-	e.read(c)
-	p.Wait(func() bool { return e.finished }, clock.Never)
-	e.close(c)
-}
-
-// close lets go. With something unread it is a RST, and nothing is promised.
-func (e *visitor) close(c *Conn) {
-	if c.Close() == nil && c.entry.Failure() != tcp.Aborted {
-		e.promised = true
-	}
-}
-
-func (e *visitor) leave(p *Proc) {
-	p.Sleep(e.quitAt)
-	if c := e.conn.For(p); e.quit == "abort" {
-		c.Abort()
-	} else {
-		e.close(c)
-	}
-}
-
-func (e *visitor) rest(p *Proc) {
-	if e.pause > 0 && e.visit.run.chance(0.2) {
-		p.Sleep(e.visit.run.time(e.pause))
-	}
-}
-
-func (e *visitor) write(p *Proc) {
-	x, c := e.visit.run, e.conn.For(p)
-	defer func() { e.finished = true }()
-	for e.written < e.total {
-		e.rest(p)
-		b := make([]byte, min(1+x.r.IntN(e.chunk), e.total-e.written))
-		for i := range b {
-			b[i] = e.octet(e.written + i)
-		}
-		send := c.Write
-		if x.chance(0.02) {
-			send = c.WriteUrgent
-		}
-		n, err := send(b)
-		e.written += n
-		if err != nil {
-			e.failed(err)
-			return
-		}
-	}
-	if c.CloseWrite() == nil {
-		e.promised = true
-	}
-}
-
-// octet is the byte at a place of the stream that the end writes.
-func (e *visitor) octet(at int) byte {
-	return byte(uint32(at)*2654435761>>13) ^ byte(at) ^ byte(e.visit.port) ^ byte(e.side<<7)
-}
-
-func (e *visitor) read(c *Conn) {
-	x, peer := e.visit.run, &e.visit.ends[1-e.side]
-	for {
-		e.rest(c.proc)
-		b := make([]byte, 1+x.r.IntN(e.readBy))
-		n, err := c.Read(b)
-		for i, got := range b[:n] {
-			if want := peer.octet(e.got + i); got != want {
-				x.fault("%s, port %d: byte %d is %#x, should be %#x", x.names[e.side], e.visit.port, e.got+i, got, want)
-				return
-			}
-		}
-		e.got += n
-		x.Bytes += n
-		if e.got > peer.written+peer.chunk {
-			x.fault("%s, port %d: got %d bytes of %d", x.names[e.side], e.visit.port, e.got, peer.written)
-		}
-		switch {
-		case err == io.EOF:
-			e.eof = true
-			return
-		case err != nil:
-			e.failed(err)
-			return
-		}
-	}
-}
-
-// judge says what must be true of a visit when it is over.
-func (v *visit) judge() {
-	x := v.run
-	polite := x.plan.mercy() && v.ends[0].quit == "" && v.ends[1].quit == ""
-	failures := 0
-	for side := range v.ends {
-		e, peer := &v.ends[side], &v.ends[1-side]
-		who := fmt.Sprintf("%s, port %d", x.names[side], v.port)
-		if e.eof && (!peer.promised || e.got != peer.written) {
-			x.fault("%s: told of the end after %d bytes; %d were written, FIN promised: %v", who, e.got, peer.written, peer.promised)
-		}
-		if e.err != nil {
-			failures = 1
-		}
-		if polite && (e.err != nil || !e.eof || e.written != e.total) {
-			x.fault("%s: error %v, end %v, wrote %d of %d, got %d of %d: nobody was impolite", who, e.err, e.eof, e.written, e.total, e.got, peer.total)
-		}
-	}
-	x.Failures += failures
-	if polite && failures == 0 {
-		x.Polite++
-	}
-}

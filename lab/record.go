@@ -16,8 +16,9 @@ type record struct {
 	events  []Event
 	packets []Packet
 	sends   int
-	isns    map[direction]seq.Num // of the last SYN of an engine or a script
-	states  map[string]tcp.State  // where a host's latest connection is
+	isns    map[direction]seq.Num       // of the last SYN of an engine or a script
+	states  map[string]tcp.State        // where a host's latest connection is
+	ended   func(wire.Tuple, tcp.Cause) // is told why connections ended; nil: nobody
 }
 
 // direction is one stream of a connection.
@@ -48,6 +49,9 @@ func (r *record) engine(n *node, id int) (seen bool) {
 			out.Packet = r.sends + 1 // it is on its way out
 		case tcp.StateChanged:
 			r.moved(n.Name, e.State)
+			if r.ended != nil && e.State == tcp.Closed {
+				r.ended(e.Tuple, e.Cause)
+			}
 		}
 		if !r.off {
 			r.fillBases(&out.Event)
@@ -182,11 +186,11 @@ func (r *record) bases(d direction) (own, far uint32) {
 	return uint32(r.isns[d]), uint32(r.isns[d.reverse()])
 }
 
-func (r *record) arrival(p *parcel, data []byte) {
+func (r *record) arrival(id int, data []byte) {
 	if r.off {
 		return
 	}
-	k := &r.packets[p.id-1]
+	k := &r.packets[id-1]
 	k.Lost = false
 	k.Arrivals = append(k.Arrivals, Arrival{Time: r.world.now, Data: data})
 }

@@ -212,12 +212,14 @@ func (r *rule) apply(w *World, p *parcel, v *verdict) {
 			break
 		}
 		w.record.fate(p, Duplicated, fmt.Sprintf("the copy comes %v later, its ACK fitted", r.by))
-		at := condition{at: w.now.Add(w.link(p.from, p.to).Delay + r.by).Sub(start)}
-		w.when(at, func() { w.air.add(w.now, p, p.acknowledging(w.record.isns[p.direction().reverse()]+*r.ack)) })
+		w.when(condition{at: w.now.Add(r.by).Sub(start)}, func() {
+			ack := w.record.isns[p.direction().reverse()] + *r.ack
+			w.enter(w.link(p.from, p.to), p, p.acknowledging(ack))
+		})
 	case "hold":
 		v.hold = true
 		w.record.fate(p, Delayed, "held back")
-		w.when(r.until, func() { w.air.add(w.now, p, p.data) })
+		w.when(r.until, func() { w.enter(w.link(p.from, p.to), p, p.data) })
 	}
 }
 

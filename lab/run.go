@@ -64,8 +64,10 @@ func (s *Scenario) world(o Options) (*World, error) {
 	for i := range s.wires {
 		if l := &s.wires[i]; l.from != "" {
 			c := w.link(w.node(l.from), w.node(l.to))
-			l.change(&c.WireConfig)
-			o.change(&c.WireConfig)
+			changed := c.WireConfig
+			l.change(&changed)
+			o.change(&changed)
+			w.SetWireBetween(l.from, l.to, changed)
 		}
 	}
 	w.judge = s.judge(w, make([]int, len(s.rules)))
@@ -81,15 +83,15 @@ func (o *Options) change(c *WireConfig) {
 	}
 	c.Loss = 1 - (1-c.Loss)*(1-o.Loss)
 	c.Reorder = 1 - (1-c.Reorder)*(1-o.Reorder)
+	if c.ReorderDelay == 0 {
+		c.ReorderDelay = c.Delay + time.Millisecond
+	}
 }
 
 // cast starts the programs and what happens by itself.
 func (s *Scenario) cast(w *World, r *Result) error {
 	fail := func(line int, text string) {
-		if line > 0 {
-			text = fmt.Sprintf("line %d: %s", line, text)
-		}
-		r.Failed = append(r.Failed, text)
+		r.Failed = append(r.Failed, fmt.Sprintf("line %d: %s", line, text))
 	}
 	for i := range s.programs {
 		g := &s.programs[i]

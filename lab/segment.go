@@ -87,7 +87,7 @@ func (t *template) parseRange(s string) error {
 	a, err1 := strconv.ParseInt(first, 10, 64)
 	b, err2 := strconv.ParseInt(end, 10, 64)
 	n, err3 := strconv.Atoi(length)
-	if !ok1 || !ok2 || !ok3 || err1 != nil || err2 != nil || err3 != nil || n < 0 || n > 65535 {
+	if !ok1 || !ok2 || !ok3 || err1 != nil || err2 != nil || err3 != nil || n < 0 || n > 60000 {
 		return fmt.Errorf("%q is no range of sequence numbers", s)
 	}
 	if b-a != int64(n) {

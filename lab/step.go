@@ -146,6 +146,9 @@ func readUse(_ *parser, l *lineReader) (func(*actor) string, error) {
 	return func(a *actor) string { return a.use(w.text) }, err
 }
 
+// maxWrite bounds what one line of a scenario makes us hold, in bytes.
+const maxWrite = 16 << 20
+
 // readWrite reads: write N [of X] [urgent], or write "text" [urgent].
 func readWrite(_ *parser, l *lineReader) (func(*actor) string, error) {
 	w, ok := l.peek()
@@ -158,14 +161,19 @@ func readWrite(_ *parser, l *lineReader) (func(*actor) string, error) {
 		if err != nil {
 			return nil, err
 		}
+		if n > maxWrite {
+			return nil, l.at(w, "%d bytes are more than a scenario may write at once, %d", n, maxWrite)
+		}
 		letter := "a"
 		if l.accept("of") {
 			if w, err = l.next("a letter"); err != nil {
 				return nil, err
 			}
-			letter = w.text
+			if letter = w.text; len(letter) != 1 {
+				return nil, l.at(w, "%q is not one letter", letter)
+			}
 		}
-		data = strings.Repeat(letter[:1], n)
+		data = strings.Repeat(letter, n)
 	}
 	urgent := l.accept("urgent")
 	return func(a *actor) string { return a.write(data, urgent) }, nil

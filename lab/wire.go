@@ -2,33 +2,29 @@ package lab
 
 import (
 	"container/heap"
+	"encoding/binary"
 	"math/rand/v2"
 	"time"
 
+	"github.com/handfast-tcp/handfast/buf"
 	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/netem"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
-// WireConfig is how a wire treats packets in one direction. Probabilities are
-// 0 to 1 and strike each packet on its own.
+// WireConfig is how a wire treats packets in one direction.
 type WireConfig struct {
-	Delay  time.Duration // from one host to the other
-	Jitter time.Duration // up to this is added, and order is not kept
-	Loss, Duplicate, Corrupt,
-	Reorder float64 // Reorder: arrives later by up to three times Delay, at least 1 ms
-	Rate  int // bits in a second; 0: no limit
-	Queue int // packets that wait for their turn on a wire with a Rate; 0: 100
-	// MTU is the largest IP packet that gets through a router half-way, which
-	// tells the sender of a larger one so; 0: no router.
+	netem.Config
+	// MTU is the largest IP packet, in bytes, that gets through a router
+	// half-way, which tells the sender of a larger one so; 0: no router.
 	MTU int
 }
 
 // link is a wire in one direction.
 type link struct {
 	WireConfig
-	random *rand.Rand
-	free   clock.Time // when the wire has sent what is given to it
-	cut    bool
+	wire   *netem.Wire
+	random *rand.Rand // for what a scenario's rules leave to chance
 }
 
 // parcel is a packet on its way from one host to another.
@@ -60,7 +56,7 @@ func (w *World) SetWire(c WireConfig) {
 
 // SetWireBetween sets how packets travel from one host to another.
 func (w *World) SetWireBetween(from, to string, c WireConfig) {
-	w.link(w.node(from), w.node(to)).WireConfig = c
+	w.configure(w.link(w.node(from), w.node(to)), w.node(from), w.node(to), c)
 }
 
 // link returns the wire from one host to another.
@@ -71,19 +67,37 @@ func (w *World) link(from, to *node) *link {
 	}
 	w.links[from.index] = row
 	if row[to.index] == nil {
-		row[to.index] = &link{WireConfig: w.base, random: w.random(from.index+1<<16, to.index)}
+		row[to.index] = &link{}
+		w.configure(row[to.index], from, to, w.base)
 	}
 	return row[to.index]
+}
+
+func (w *World) configure(l *link, from, to *node, c WireConfig) {
+	l.WireConfig = c
+	l.random = w.random(from.index+1<<16, to.index)
+	l.wire = netem.New(c.Config, l.random.Uint64())
+}
+
+// eachLink calls f for all wires, always in the same order.
+func (w *World) eachLink(f func(*link)) {
+	for _, row := range w.links {
+		for _, l := range row {
+			if l != nil {
+				f(l)
+			}
+		}
+	}
 }
 
 // Cut lets nothing through between two hosts any more, in either direction; on
 // false undoes it.
 func (w *World) Cut(a, b string, on bool) {
-	w.link(w.node(a), w.node(b)).cut = on
-	w.link(w.node(b), w.node(a)).cut = on
+	w.link(w.node(a), w.node(b)).wire.SetDown(on)
+	w.link(w.node(b), w.node(a)).wire.SetDown(on)
 }
 
-// send puts a packet on the wire.
+// send lets a host send a packet: the scenario's rules come first.
 func (w *World) send(from *node, data []byte, forged bool) {
 	p := w.record.sent(from, data, forged)
 	if p.to == nil || p.to == from {
@@ -98,129 +112,157 @@ func (w *World) send(from *node, data []byte, forged bool) {
 	switch {
 	case v.hold:
 		return
-	case l.MTU > 0 && len(data) > l.MTU:
-		p.tooBig = true
-		w.air.add(w.now.Add(l.Delay/2), p, data)
-		return
-	case v.lose, l.cut, l.random.Float64() < l.Loss:
+	case v.lose:
 		w.record.fate(p, Lost, "")
 		return
-	}
-	w.travel(l, p, v)
-}
-
-// travel decides when the parcel arrives, and how.
-func (w *World) travel(l *link, p *parcel, v verdict) {
-	at, ok := l.turn(w.now, len(p.data))
-	if !ok {
-		w.record.fate(p, Lost, "queue is full")
+	case l.MTU > 0 && len(data) > l.MTU:
+		p.tooBig = true
+		w.back.add(w.now.Add(l.Delay/2), p, data)
 		return
 	}
-	at = at.Add(l.Delay + v.delay)
-	if l.Jitter > 0 {
-		at = at.Add(time.Duration(l.random.Int64N(int64(l.Jitter))))
-	}
-	late := l.random.Float64() < l.Reorder
-	if late {
-		at = at.Add(time.Millisecond + time.Duration(l.random.Int64N(int64(3*l.Delay+1))))
-	}
-	if v.delay > 0 || late {
-		w.record.fate(p, Delayed, "")
-	}
+	w.treat(l, p, &v)
+}
+
+// treat does to a parcel what the rules say, and puts it on the wire.
+func (w *World) treat(l *link, p *parcel, v *verdict) {
 	data := p.data
-	if v.corrupt || l.random.Float64() < l.Corrupt {
+	if v.corrupt {
 		data = l.corrupted(data)
 		w.record.fate(p, Corrupted, "")
 	}
-	w.air.add(at, p, data)
-	if l.random.Float64() < l.Duplicate {
-		v.copies = append(v.copies, time.Duration(l.random.Int64N(int64(2*l.Delay+1))))
+	if v.delay > 0 {
+		w.record.fate(p, Delayed, "")
+		w.back.add(w.now.Add(v.delay), p, data)
+	} else {
+		w.enter(l, p, data)
 	}
 	for _, d := range v.copies {
 		w.record.fate(p, Duplicated, "")
-		w.air.add(at.Add(d), p, data)
+		w.back.add(w.now.Add(d), p, data)
 	}
-}
-
-// turn returns when the wire has sent n bytes more; false: its queue is full.
-func (l *link) turn(now clock.Time, n int) (clock.Time, bool) {
-	if l.Rate == 0 {
-		return now, true
-	}
-	each := time.Duration(int64(n) * 8 * int64(time.Second) / int64(l.Rate))
-	limit := l.Queue
-	if limit == 0 {
-		limit = 100
-	}
-	l.free = max(l.free, now)
-	if l.free.Sub(now) > time.Duration(limit)*each {
-		return 0, false
-	}
-	l.free = l.free.Add(each)
-	return l.free, true
 }
 
 // corrupted returns a copy in which bits of one byte are flipped. The Internet
-// checksum finds every such error; it does not find every error in two places,
-// and then TCP delivers wrong bytes, which is true but teaches nothing.
+// checksum finds every such error.
 func (l *link) corrupted(data []byte) []byte {
 	b := append([]byte(nil), data...)
 	b[l.random.IntN(len(b))] ^= byte(1 + l.random.IntN(255))
 	return b
 }
 
-func (w *World) deliver(f *flight) {
-	if f.parcel.tooBig {
-		w.meetRouter(f.parcel, f.data)
+// idSize is the length of the header that packets have on the lab's wires: the
+// number of the packet. The wire keeps it when it corrupts or copies a packet.
+const idSize = 4
+
+// enter puts a packet on the wire, and notes what chance does to it.
+func (w *World) enter(l *link, p *parcel, data []byte) {
+	k := buf.NewPacket()
+	mem := k.ReceiveInto(idSize + len(data))
+	binary.BigEndian.PutUint32(mem, uint32(p.id))
+	k.Data = mem[:idSize+copy(mem[idSize:], data)]
+	k.L3 = idSize
+	if w.record.off {
+		l.wire.Input(w.now, k)
 		return
 	}
-	w.record.arrival(f.parcel, f.data)
-	f.parcel.to.receive(f.parcel.id, f.data)
+	before := l.wire.Counters()
+	l.wire.Input(w.now, k)
+	w.noteChance(p, before, l.wire.Counters())
 }
 
-// flight is a packet that will arrive.
-type flight struct {
+// noteChance tells what the wire's counters say about one packet.
+func (w *World) noteChance(p *parcel, before, after netem.Counters) {
+	for _, c := range []struct {
+		before, after uint64
+		fate          Fate
+		text          string
+	}{
+		{before.Lost, after.Lost, Lost, ""},
+		{before.Down, after.Down, Lost, "the wire is cut"},
+		{before.Overflow, after.Overflow, Lost, "the queue is full"},
+		{before.Duplicated, after.Duplicated, Duplicated, ""},
+		{before.Reordered, after.Reordered, Delayed, ""},
+		{before.Corrupted, after.Corrupted, Corrupted, ""},
+	} {
+		if c.after > c.before {
+			w.record.fate(p, c.fate, c.text)
+		}
+	}
+}
+
+// arrive takes all that has arrived by now off the wires, and puts on them what
+// rules held back until now. It reports whether there was anything.
+func (w *World) arrive() (any bool) {
+	for _, f := range w.back.due(w.now) {
+		any = true
+		if p := f.parcel; p.tooBig {
+			w.meetRouter(p, f.data)
+		} else {
+			w.enter(w.link(p.from, p.to), p, f.data)
+		}
+	}
+	for _, row := range w.links {
+		for to, l := range row {
+			if l == nil {
+				continue
+			}
+			for k := l.wire.Output(w.now); k != nil; k = l.wire.Output(w.now) {
+				any = true
+				id := int(binary.BigEndian.Uint32(k.Data))
+				data := append([]byte(nil), k.Data[idSize:]...)
+				k.Release()
+				w.record.arrival(id, data)
+				w.nodes[to].receive(id, data)
+			}
+		}
+	}
+	return any
+}
+
+// heldBack is a packet that enters the wire later, because a rule says so, or
+// that is on its way to a router.
+type heldBack struct {
 	at     clock.Time
-	order  int // of those that arrive at the same time the first sent is first
+	order  int // of those with the same time the first comes first
 	parcel *parcel
 	data   []byte
 }
 
-// flights are all packets on their way, the next to arrive first.
-type flights struct {
-	heap  flightHeap
+// waiting are all packets that are held back, the next to go first.
+type waiting struct {
+	heap  heldHeap
 	count int
 }
 
-func (f *flights) add(at clock.Time, p *parcel, data []byte) {
+func (f *waiting) add(at clock.Time, p *parcel, data []byte) {
 	f.count++
-	heap.Push(&f.heap, &flight{at, f.count, p, data})
+	heap.Push(&f.heap, &heldBack{at, f.count, p, data})
 }
 
-func (f *flights) next() clock.Time {
+func (f *waiting) next() clock.Time {
 	if len(f.heap) == 0 {
 		return clock.Never
 	}
 	return f.heap[0].at
 }
 
-// due takes out what has arrived by now.
-func (f *flights) due(now clock.Time) (list []*flight) {
+// due takes out what may go by now.
+func (f *waiting) due(now clock.Time) (list []*heldBack) {
 	for f.next() <= now {
-		list = append(list, heap.Pop(&f.heap).(*flight))
+		list = append(list, heap.Pop(&f.heap).(*heldBack))
 	}
 	return list
 }
 
-type flightHeap []*flight
+type heldHeap []*heldBack
 
-func (h flightHeap) Len() int { return len(h) }
-func (h flightHeap) Less(i, j int) bool {
+func (h heldHeap) Len() int { return len(h) }
+func (h heldHeap) Less(i, j int) bool {
 	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].order < h[j].order
 }
-func (h flightHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *flightHeap) Push(x any)   { *h = append(*h, x.(*flight)) }
-func (h *flightHeap) Pop() any {
+func (h heldHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *heldHeap) Push(x any)   { *h = append(*h, x.(*heldBack)) }
+func (h *heldHeap) Pop() any {
 	old := *h
 	f := old[len(old)-1]
 	*h = old[:len(old)-1]

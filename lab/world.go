@@ -9,6 +9,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/clock"
 	"github.com/handfast-tcp/handfast/host"
+	"github.com/handfast-tcp/handfast/netem"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
@@ -28,7 +29,7 @@ type World struct {
 	byAddr map[wire.Addr]*node
 	links  [][]*link // by sender and receiver
 	base   WireConfig
-	air    flights
+	back   waiting // held back by rules
 	procs  []*Proc
 	record record
 
@@ -38,7 +39,7 @@ type World struct {
 
 // NewWorld returns an empty world.
 func NewWorld(seed uint64) *World {
-	w := &World{now: start, seed: seed, byAddr: map[wire.Addr]*node{}, base: WireConfig{Delay: 10 * time.Millisecond}}
+	w := &World{now: start, seed: seed, byAddr: map[wire.Addr]*node{}, base: WireConfig{Config: netem.Config{Delay: 10 * time.Millisecond}}}
 	w.record.world = w
 	return w
 }
@@ -108,10 +109,7 @@ func (w *World) Go(hostName, name string, program func(*Proc)) error {
 func (w *World) Settle() {
 	for busy := true; busy; {
 		busy = w.runPrograms()
-		for _, f := range w.air.due(w.now) {
-			w.deliver(f)
-			busy = true
-		}
+		busy = w.arrive() || busy
 		busy = w.runPrograms() || busy
 		for _, n := range w.nodes {
 			busy = n.live() || busy
@@ -121,7 +119,8 @@ func (w *World) Settle() {
 
 // Deadline returns when Advance is wanted next; Never when nothing is to come.
 func (w *World) Deadline() clock.Time {
-	d := w.air.next()
+	d := w.back.next()
+	w.eachLink(func(l *link) { d = min(d, l.wire.Deadline()) })
 	for _, n := range w.nodes {
 		d = min(d, n.deadline())
 	}

@@ -137,7 +137,8 @@ func mssClass(mss uint16) uint32 {
 
 // The options of a SYN as six bits, as they stand in TSval and in a cookie.
 const (
-	noScaling  = 15 // in place of the window scale: no option
+	shiftBits  = 15 // the window scale
+	noScaling  = 15 // in its place: no option
 	sackBit    = 1 << 4
 	ecnBit     = 1 << 5
 	optionBits = 1<<6 - 1
@@ -150,13 +151,6 @@ const (
 	shortMACBits = epochShift - classBits - 6 // without timestamps
 	longMACBits  = epochShift - classBits     // with them
 )
-
-// offer is what a SYN said, as far as a cookie remembers.
-type offer struct {
-	mss        uint16
-	options    uint32 // six bits
-	timestamps bool
-}
 
 // cookie makes the initial sequence number for a SYN.
 func (k *cookies) cookie(f flow, t *wire.Tuple, irs seq.Num, o offer) seq.Num {
@@ -189,23 +183,11 @@ func (k *cookies) check(f flow, t *wire.Tuple, iss, irs seq.Num, timestamps bool
 	return o, k.payload(which, t, irs, o) == v&payloadMask
 }
 
-// offered is what c's cookie has to remember.
-func (c *Conn) offered() offer {
-	o := offer{mss: c.snd.peer, options: noScaling, timestamps: c.ts.on}
-	if c.is(scaling) {
-		o.options = uint32(c.snd.shift)
-	}
-	if c.is(sackOK) {
-		o.options |= sackBit
-	}
-	return o
-}
-
 // halfOpen is what a cookie that check has found good stands for.
 func (o offer) halfOpen(iss, irs seq.Num, s *Segment, path Path) halfOpen {
 	h := halfOpen{iss: iss, irs: irs, peerMSS: o.mss, mtu: uint16(min(path.MTU, 0xffff)),
 		opts: passive, tsOn: o.timestamps, due: clock.Never}
-	if shift := o.options & 15; shift != noScaling {
+	if shift := o.options & shiftBits; shift != noScaling {
 		h.opts |= scaling
 		h.shift = uint8(shift)
 	}

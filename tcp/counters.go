@@ -18,6 +18,7 @@ type Counters struct {
 	SyncookiesFailed          uint64 // ACKs that looked like a cookie and were none
 	TimeWaitOverflow          uint64 // TIME-WAIT entries given up early
 	RepliesDropped            uint64 // RSTs not sent: too many at once
+	FloodsDetected            uint64 // times that the detector saw a SYN flood begin
 }
 
 // Counters returns the counters so far.

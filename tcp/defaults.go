@@ -51,7 +51,7 @@ const timestampSize = 12
 
 // defaultMSS is the peer's segment size when its SYN has no MSS option,
 // RFC 9293 §3.7.1 (MUST-15).
-func defaultMSS(a wire.Addr) uint16 {
+func defaultMSS(a *wire.Addr) uint16 {
 	if a.Is4() {
 		return 536
 	}
@@ -59,7 +59,7 @@ func defaultMSS(a wire.Addr) uint16 {
 }
 
 // headerSize is an IP and a TCP header without options, as MSS counts them.
-func headerSize(a wire.Addr) int {
+func headerSize(a *wire.Addr) int {
 	if a.Is4() {
 		return 40
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/detect"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
@@ -33,8 +34,9 @@ type Endpoint struct {
 	alive   *KeepAlive // the last setting, shared by all who have the same
 	cookies cookies
 	attack  attack
-	scratch Conn   // a compact connection, expanded
-	synAck  Output // what scratch answers a SYN with
+	scratch Conn // a compact connection, expanded
+
+	detector detect.Detector
 }
 
 // Entry is a connection in an endpoint's table.
@@ -63,6 +65,7 @@ func NewEndpoint(cfg *Config) *Endpoint {
 	}
 	e.timeWait = newWaiting(e.cookies.flow)
 	e.halfOpen = halfOpenCache{limit: e.cfg.MaxHalfOpen, flowOf: e.cookies.flow}
+	e.detector.Init(e.key.derive('D', 0).k0)
 	return e
 }
 
@@ -187,7 +190,7 @@ func until(now, due clock.Time) time.Duration {
 
 // Deadline returns when Advance is wanted next.
 func (e *Endpoint) Deadline() clock.Time {
-	return min(e.due.next(), e.halfOpen.next(), e.timeWait.due())
+	return min(e.due.next(), e.halfOpen.next(), e.timeWait.due(), e.detector.Deadline())
 }
 
 // Advance lets time pass: timers that are due fire.
@@ -205,6 +208,9 @@ func (e *Endpoint) Advance(now clock.Time) {
 	}
 	e.advanceHalfOpen(now)
 	e.advanceTimeWait(now)
+	if e.detector.Deadline() <= now {
+		e.watch(now)
+	}
 }
 
 // schedule sees to it that en's deadline is not missed.
@@ -242,18 +248,18 @@ const maxBurst = 8
 // Output fills out with the next segment to send. False: there is none.
 func (e *Endpoint) Output(now clock.Time, out *Output) bool {
 	if e.outputReply(out) {
-		e.stats.sent(out)
+		e.sent(out)
 		return true
 	}
 	for e.compact.len() > 0 {
 		if e.outputCompact(now, out) {
-			e.stats.sent(out)
+			e.sent(out)
 			return true
 		}
 	}
 	for en := e.sending.first; en != nil; en = e.sending.first {
 		if en.NextSegment(now, out) {
-			e.stats.sent(out)
+			e.sent(out)
 			if en.burst++; en.burst >= maxBurst {
 				en.burst = 0
 				e.sending.rotate()

@@ -114,6 +114,9 @@ func checkBlocks(f failer, c *Conn) {
 	for _, b := range o.blocks[:o.count] {
 		at := b.Left
 		for _, p := range o.parts {
+			if p.end() == b.Left || p.seq == b.Right {
+				f.fail("SACK block [%d,%d) is not whole", b.Left.Diff(c.rcv.nxt), b.Right.Diff(c.rcv.nxt))
+			}
 			if p.seq == at {
 				at = p.end()
 			}

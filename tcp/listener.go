@@ -15,9 +15,12 @@ type Listener struct {
 	Owner   any
 	// Ask makes every SYN wait for Decide before it is answered.
 	Ask bool
+	// IPv6Only keeps a listener on every address to IPv6.
+	IPv6Only bool
 
 	accept  ring[*Entry]
 	waiting int // in accept
+	stats   ListenerStats
 }
 
 // Waiting returns how many connections wait to be accepted.
@@ -55,7 +58,7 @@ func bestListener(all []*Listener, a *wire.Addr) (best *Listener) {
 			return l
 		case l.Local == anyIPv4 && a.Is4():
 			best = l
-		case l.Local == wire.Addr{} && best == nil:
+		case l.Local == wire.Addr{} && best == nil && !(l.IPv6Only && a.Is4()):
 			best = l
 		}
 	}

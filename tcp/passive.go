@@ -10,12 +10,16 @@ import (
 // listener opens one, and an ACK may bring a cookie back.
 func (e *Endpoint) arrivedStray(now clock.Time, path Path, t *wire.Tuple, f flow, s *Segment, beyond seq.Num) Verdict {
 	l := e.listener(t)
-	switch s.Flags & (wire.SYN | wire.ACK | wire.RST) {
+	e.watch(now)
+	switch s.Flags & (wire.SYN | wire.ACK | wire.RST | wire.FIN) {
 	case wire.SYN:
 		if l != nil {
 			return e.arrivedSyn(now, path, t, f, s, l, beyond)
 		}
-	case wire.ACK:
+		e.detector.Closed(&t.Remote, t.LocalPort)
+	case wire.RST, wire.RST | wire.ACK:
+		e.detector.Reset(f.id(s.Seq - 1))
+	case wire.ACK, wire.ACK | wire.FIN:
 		if l != nil && e.cfg.Cookies != CookiesOff {
 			if h, ok := e.redeem(now, path, t, f, s); ok {
 				return e.arrivedHalfOpen(now, path, f, &h, -1, s)
@@ -33,62 +37,53 @@ func (e *Endpoint) arrivedStray(now clock.Time, path Path, t *wire.Tuple, f flow
 // arrivedSyn answers a SYN for a listener: with a SYN-ACK whose number is a
 // cookie, and with an entry in the half-open cache if there is to be one.
 func (e *Endpoint) arrivedSyn(now clock.Time, path Path, t *wire.Tuple, f flow, s *Segment, l *Listener, beyond seq.Num) Verdict {
+	l.stats.SYNs++
 	if l.waiting >= l.Backlog {
 		e.stats.ListenOverflows++
 		e.stats.ListenDrops++
-		return drop(wire.ListenFull)
+		l.stats.Overflows++
+		e.detector.Refused(&t.Remote, t.LocalPort)
+		return l.counted(drop(wire.ListenFull))
 	}
+	e.watchSyn(f, t, s, l)
 	e.attack.watch(now, e.halfOpen.count, e.cfg)
 	e.cookies.turn(now)
-	iss := e.cookies.cookie(f, t, s.Seq, e.offered(t, s))
+	o := offerOf(e.cfg, t, s)
+	iss := e.cookies.cookie(f, t, s.Seq, o)
 	reused := beyond != 0 && iss.LessEq(beyond)
-	if reused {
+	switch {
+	case reused:
 		iss = beyond.Add(1 << 17) // beyond the previous connection's numbers: RFC 9293 §3.4.2
+	case !l.Ask && e.cookiesFirst():
+		return l.counted(e.answerByCookie(now, path, f, t, s, o, iss))
 	}
 	c := &e.scratch
 	c.init(e.cfg, *t, path, f.tsOffset, e.trace)
 	c.openPassive(now, iss)
 	told := e.trace.len()
-	v := c.Receive(now, path, s)
-	if c.state != SynReceived {
+	if v := c.Receive(now, path, s); c.state != SynReceived {
 		return v
-	}
-	if !l.Ask && !reused && e.cookiesFirst() {
-		return e.answerByCookie(now, c)
 	}
 	h := halfOpen{}
 	c.compactInto(&h)
 	if l.Ask {
 		h.due, h.marks = now.Add(e.cfg.VerdictTimeout), markAsking|markResend
 	}
-	switch {
-	case e.keep(now, f, &h, l):
+	if e.keep(now, f, &h, l) {
 		return used
-	case l.Ask || reused || e.cfg.Cookies == CookiesOff:
+	}
+	e.trace.rewind(told)
+	if l.Ask || reused || e.cfg.Cookies == CookiesOff {
 		e.stats.TCPReqQFullDrop++
 		e.stats.ListenDrops++
-		e.trace.rewind(told)
-		return drop(wire.ListenFull)
+		return l.counted(drop(wire.ListenFull))
 	}
-	return e.answerByCookie(now, c)
+	return l.counted(e.answerByCookie(now, path, f, t, s, o, iss))
 }
 
 // cookiesFirst reports whether SYNs are answered without keeping anything.
 func (e *Endpoint) cookiesFirst() bool {
 	return e.cfg.Cookies == CookiesAlways || e.cfg.Cookies == CookiesAuto && e.attack.on
-}
-
-// answerByCookie sends c's SYN-ACK and forgets c.
-func (e *Endpoint) answerByCookie(now clock.Time, c *Conn) Verdict {
-	if e.replies.n >= maxReplies {
-		e.stats.ListenDrops++
-		return drop(wire.ListenFull)
-	}
-	c.NextSegment(now, &e.synAck)
-	e.replies.push(statelessReply{c.tuple, e.synAck.TCP})
-	e.cookies.needed(now)
-	e.stats.SyncookiesSent++
-	return used
 }
 
 // keep puts a half-open connection into the cache, and reports false when there
@@ -122,22 +117,6 @@ func (e *Endpoint) owe(at int) {
 	e.compact.push(h.tuple)
 }
 
-// offered is what a cookie has to remember of a SYN.
-func (e *Endpoint) offered(t *wire.Tuple, s *Segment) offer {
-	o := offer{mss: defaultMSS(t.Local), options: noScaling}
-	if s.Options.Has(wire.OptMSS) {
-		o.mss = s.Options.MSS
-	}
-	if s.Options.Has(wire.OptWindowScale) && !e.cfg.NoWindowScale {
-		o.options = uint32(min(s.Options.WindowScale, 14))
-	}
-	if s.Options.Has(wire.OptSACKPermitted) && !e.cfg.NoSACK {
-		o.options |= sackBit
-	}
-	o.timestamps = s.Options.Has(wire.OptTimestamps) && !e.cfg.NoTimestamps
-	return o
-}
-
 // redeem makes a half-open connection of the cookie that an ACK brings back.
 func (e *Endpoint) redeem(now clock.Time, path Path, t *wire.Tuple, f flow, s *Segment) (h halfOpen, ok bool) {
 	if !e.cookies.believed(now) {
@@ -149,6 +128,7 @@ func (e *Endpoint) redeem(now clock.Time, path Path, t *wire.Tuple, f flow, s *S
 	o, ok := e.cookies.check(f, t, iss, irs, timestamps, s.Options.TSEcr)
 	if !ok {
 		e.stats.SyncookiesFailed++
+		e.detector.CookieFailed()
 		return h, false
 	}
 	e.stats.SyncookiesRecv++
@@ -165,17 +145,20 @@ func (e *Endpoint) arrivedHalfOpen(now clock.Time, path Path, f flow, h *halfOpe
 		e.halfOpen.remove(at)
 		return e.arrivedStray(now, path, &h.tuple, f, s, 0)
 	}
+	e.watchHalfOpen(now, f, h, s)
 	if h.is(markAsking) {
 		return e.arrivedAsking(h, at, s)
 	}
 	if l.waiting >= l.Backlog && !s.Flags.Has(wire.RST) {
 		e.stats.ListenOverflows++
+		l.stats.Overflows++
 		return drop(wire.ListenFull) // the SYN-ACK will be repeated, and so will the ACK
 	}
 	c := e.expand(now, f, h, path)
 	v := c.Receive(now, path, s)
 	switch {
 	case c.state > SynReceived || c.state == Closed && c.owes != 0:
+		e.detector.Completed(f.id(c.rcv.irs), &c.tuple.Remote)
 		e.promote(now, l, c, at, s)
 	case at < 0:
 	case c.state == SynReceived:
@@ -184,6 +167,7 @@ func (e *Endpoint) arrivedHalfOpen(now clock.Time, path Path, f flow, h *halfOpe
 		e.owe(at)
 	default:
 		e.halfOpen.remove(at)
+		e.detector.Reset(f.id(s.Seq - 1))
 	}
 	return v
 }
@@ -218,6 +202,7 @@ func (e *Endpoint) promote(now clock.Time, l *Listener, c *Conn, at int, s *Segm
 	*c = Conn{}
 	e.conns[en.tuple] = en
 	e.stats.PassiveOpens++
+	l.stats.Completed++
 	e.update(now, en)
 }
 

@@ -1,6 +1,9 @@
 package tcp
 
-import "github.com/handfast-tcp/handfast/clock"
+import (
+	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/wire"
+)
 
 // setPath takes note of the way's MTU and of what the link takes.
 func (c *Conn) setPath(p Path) {
@@ -13,8 +16,10 @@ func (c *Conn) setPath(p Path) {
 
 // ourMSS is what our MSS option says: the MTU without fixed headers,
 // RFC 9293 §3.7.1 and RFC 6691.
-func (c *Conn) ourMSS() uint16 {
-	return uint16(max(int(c.rcv.mtu)-headerSize(c.tuple.Local), minMSS))
+func (c *Conn) ourMSS() uint16 { return mssOf(int(c.rcv.mtu), &c.tuple.Local) }
+
+func mssOf(mtu int, a *wire.Addr) uint16 {
+	return uint16(max(min(mtu, 0xffff)-headerSize(a), minMSS))
 }
 
 // updateMSS computes Eff.snd.MSS of RFC 9293 §3.7.1: the smaller of what the

@@ -12,15 +12,42 @@ func (r *ring[T]) len() int { return r.n }
 
 // push appends v; false when the queue is full.
 func (r *ring[T]) push(v T) bool {
+	p := r.extend()
+	if p != nil {
+		*p = v
+	}
+	return p != nil
+}
+
+// extend appends an item, whatever it held before, and returns it; nil when the
+// queue is full.
+func (r *ring[T]) extend() *T {
 	if r.limit > 0 && r.n >= r.limit {
-		return false
+		return nil
 	}
 	if r.n == len(r.items) {
 		r.grow()
 	}
-	r.items[(r.head+r.n)%len(r.items)] = v
+	p := &r.items[(r.head+r.n)&(len(r.items)-1)]
 	r.n++
-	return true
+	return p
+}
+
+// front returns the first item; nil when there is none.
+func (r *ring[T]) front() *T {
+	if r.n == 0 {
+		return nil
+	}
+	return &r.items[r.head]
+}
+
+// drop takes the first item out.
+func (r *ring[T]) drop() {
+	r.head = (r.head + 1) & (len(r.items) - 1)
+	r.n--
+	if r.n == 0 && len(r.items) > 1024 {
+		r.items, r.head = nil, 0
+	}
 }
 
 func (r *ring[T]) grow() {
@@ -31,18 +58,14 @@ func (r *ring[T]) grow() {
 	r.items, r.head = items, 0
 }
 
-// pop takes the first item out.
+// pop takes the first item out and returns it.
 func (r *ring[T]) pop() (v T, ok bool) {
-	if r.n == 0 {
+	p := r.front()
+	if p == nil {
 		return v, false
 	}
-	var zero T
-	v, r.items[r.head] = r.items[r.head], zero
-	r.head = (r.head + 1) % len(r.items)
-	r.n--
-	if r.n == 0 && len(r.items) > 1024 {
-		r.items, r.head = nil, 0
-	}
+	v, *p = *p, v // nothing stays behind that would keep memory
+	r.drop()
 	return v, true
 }
 

@@ -44,9 +44,6 @@ func (q *recvQueue) insert(s seq.Num, vs views, skip, n int) (fresh, room bool) 
 		fresh, room = fresh || f, room && r
 		at = at.Add(seq.Size(v.Len()))
 	})
-	if fresh && room {
-		q.ooo.noteBlock(s, at)
-	}
 	return fresh, room
 }
 
@@ -66,6 +63,7 @@ func (q *recvQueue) insertView(s seq.Num, v buf.View) (fresh, room bool) {
 			}
 			piece := q.own(v.Slice(int(at.Sub(s)), int(stop.Sub(s))))
 			o.parts = slices.Insert(o.parts, i, part{at, piece})
+			o.noteBlock(at, stop)
 			fresh = true
 			i++
 		}
@@ -81,18 +79,44 @@ func (q *recvQueue) insertView(s seq.Num, v buf.View) (fresh, room bool) {
 // noteBlock keeps the list of SACK blocks, RFC 2018 §4: the block that holds
 // the segment just received comes first.
 func (o *outOfOrder) noteBlock(left, right seq.Num) {
-	block := wire.SACKBlock{Left: left, Right: right}
-	old, n := o.blocks, uint8(1)
-	for _, b := range old[:o.count] {
-		switch {
-		case !b.Right.Less(block.Left) && !block.Right.Less(b.Left):
-			block.Left, block.Right = seq.Min(block.Left, b.Left), seq.Max(block.Right, b.Right)
-		case int(n) < len(o.blocks):
-			o.blocks[n] = b
-			n++
-		}
+	block := o.absorb(wire.SACKBlock{Left: left, Right: right})
+	if whole := o.grow(block); whole != block {
+		block = o.absorb(whole)
 	}
-	o.blocks[0], o.count = block, n
+	n := min(int(o.count), len(o.blocks)-1)
+	copy(o.blocks[1:], o.blocks[:n])
+	o.blocks[0], o.count = block, uint8(n+1)
+}
+
+// absorb takes the blocks that touch b off the list and returns all as one.
+func (o *outOfOrder) absorb(b wire.SACKBlock) wire.SACKBlock {
+	n := uint8(0)
+	for _, old := range o.blocks[:o.count] {
+		if old.Right.Less(b.Left) || b.Right.Less(old.Left) {
+			o.blocks[n] = old
+			n++
+			continue
+		}
+		b.Left, b.Right = seq.Min(b.Left, old.Left), seq.Max(b.Right, old.Right)
+	}
+	o.count = n
+	return b
+}
+
+// grow extends b over the parts that touch it: a block that reported them may
+// have fallen off the list, and "the bytes just below the block, and just above
+// the block, have not been received".
+// https://www.rfc-editor.org/rfc/rfc2018#section-3
+func (o *outOfOrder) grow(b wire.SACKBlock) wire.SACKBlock {
+	i := sort.Search(len(o.parts), func(i int) bool { return b.Right.Less(o.parts[i].end()) })
+	for ; i < len(o.parts) && o.parts[i].seq.LessEq(b.Right); i++ {
+		b.Right = o.parts[i].end()
+	}
+	i = sort.Search(len(o.parts), func(i int) bool { return !o.parts[i].seq.Less(b.Left) }) - 1
+	for ; i >= 0 && !o.parts[i].end().Less(b.Left); i-- {
+		b.Left = o.parts[i].seq
+	}
+	return b
 }
 
 // dropBeyond gives up what lies beyond the peer's FIN, and the blocks that may

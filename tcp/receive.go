@@ -63,22 +63,10 @@ func (c *Conn) learnPeer(now clock.Time, s *Segment) {
 	c.rcv.nxt = s.Seq.Add(1)
 	c.rcv.acked = c.rcv.nxt
 	c.rcv.edge = c.rcv.nxt.Add(seq.Size(min(c.rcv.limit, 0xffff)))
-	o := &s.Options
-	if o.Has(wire.OptMSS) {
-		c.snd.peer = o.MSS
+	c.agree(offerOf(c.cfg, &c.tuple, s))
+	if c.ts.on {
+		c.ts.remember(now, s.Options.TSVal)
 	}
-	if o.Has(wire.OptTimestamps) && !c.cfg.NoTimestamps {
-		c.ts.on = true
-		c.ts.remember(now, o.TSVal)
-	}
-	// RFC 7323 §2.2: scaling is in force when both SYNs carry the option.
-	if o.Has(wire.OptWindowScale) && !c.cfg.NoWindowScale {
-		c.snd.shift = min(o.WindowScale, 14)
-	} else {
-		c.rcv.shift = 0
-	}
-	c.set(sackOK, o.Has(wire.OptSACKPermitted) && !c.cfg.NoSACK)
-	c.set(scaling, o.Has(wire.OptWindowScale) && !c.cfg.NoWindowScale)
 	c.updateMSS()
 	c.takeWindow(s, seq.Size(s.Window)) // never scaled in a SYN
 }

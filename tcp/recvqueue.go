@@ -53,7 +53,7 @@ func (q *recvQueue) push(v buf.View) {
 		v.Release()
 		return
 	}
-	q.views = append(q.views, v)
+	q.views = buf.AppendView(q.views, v)
 }
 
 // pushAll appends what is in vs from byte skip on, n bytes.
@@ -100,10 +100,8 @@ func (q *recvQueue) take(dst views, n int) views {
 
 func (q *recvQueue) compact() {
 	if q.bytes == 0 {
-		if cap(q.views) > 64 {
-			q.views = nil
-		}
-		q.views, q.head = q.views[:0], 0
+		buf.FreeViews(q.views)
+		q.views, q.head = nil, 0
 		if q.ooo == nil && q.tail != nil {
 			q.tail.Release()
 			q.tail, q.used = nil, 0

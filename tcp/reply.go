@@ -32,18 +32,23 @@ func (e *Endpoint) reply(now clock.Time, t *wire.Tuple, s *Segment) {
 }
 
 func (e *Endpoint) pushReset(now clock.Time, t *wire.Tuple, r wire.TCP) {
-	r.SrcPort, r.DstPort = t.LocalPort, t.RemotePort
-	if !e.replies.push(statelessReply{*t, r}) {
+	reply := e.replies.extend()
+	if reply == nil {
 		e.stats.RepliesDropped++
 		return
 	}
+	r.SrcPort, r.DstPort = t.LocalPort, t.RemotePort
+	reply.tuple, reply.tcp = *t, r
 	e.trace.add(Event{Time: now, Kind: SegmentSent, Tuple: *t, Segment: r})
 }
 
 func (e *Endpoint) outputReply(out *Output) bool {
-	r, ok := e.replies.pop()
-	if ok {
-		*out = Output{Tuple: r.tuple, Segment: Segment{TCP: r.tcp}}
+	r := e.replies.front()
+	if r == nil {
+		return false
 	}
-	return ok
+	out.Tuple, out.TCP = r.tuple, r.tcp
+	out.Len, out.Views, out.GSOSize, out.again = 0, nil, 0, false
+	e.replies.drop()
+	return true
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/clock"
 	"github.com/handfast-tcp/handfast/seq"
+	"github.com/handfast-tcp/handfast/wire"
 )
 
 // rtt is the retransmission timeout of RFC 6298. One segment in a round trip
@@ -54,14 +55,36 @@ func (c *Conn) rttSent(now clock.Time, end seq.Num) {
 func (c *Conn) rttStop() { c.set(rttTiming, false) }
 
 // rttAcked ends the measurement when its segment is acknowledged, and returns
-// the sample, or 0.
+// the sample, or 0. After a timeout, when what was sent again is acknowledged,
+// the peer's echo of our timestamp says which of the copies it means.
 func (c *Conn) rttAcked(now clock.Time, s *Segment) time.Duration {
-	if !c.is(rttTiming) || s.Ack.Less(c.rtt.seq) {
+	d := time.Duration(0)
+	switch {
+	case c.is(rttTiming):
+		if s.Ack.Less(c.rtt.seq) {
+			return 0
+		}
+		c.set(rttTiming, false)
+		d = max(now.Sub(c.rtt.start), 1)
+	case c.rtt.backoff > 0:
+		d = c.echoed(now, s)
+	}
+	if d > 0 {
+		c.rtt.backoff = 0
+		c.rtt.sample(d, c.cfg)
+	}
+	return d
+}
+
+// echoed returns the round trip that TSecr tells, 0 when it tells none that can
+// be true: the peer may echo what it likes. RFC 7323 §4.1.
+func (c *Conn) echoed(now clock.Time, s *Segment) time.Duration {
+	if !c.ts.on || !s.Options.Has(wire.OptTimestamps) {
 		return 0
 	}
-	c.set(rttTiming, false)
-	c.rtt.backoff = 0
-	d := max(now.Sub(c.rtt.start), 1)
-	c.rtt.sample(d, c.cfg)
-	return d
+	ms := int32(c.ts.value(now) - s.Options.TSEcr)
+	if d := time.Duration(ms) * time.Millisecond; ms >= 0 && d <= c.cfg.MaxRTO {
+		return max(d, time.Millisecond)
+	}
+	return 0
 }

@@ -45,25 +45,28 @@ func (c *Conn) buildSyn(now clock.Time, out *Output) bool {
 	}
 	out.again = c.snd.nxt != c.snd.iss
 	out.Seq, out.Flags = c.snd.iss, wire.SYN
-	out.Options.Set, out.Options.MSS = wire.OptMSS, c.ourMSS()
-	answer := c.state != SynSent
-	if !c.cfg.NoWindowScale && (!answer || c.is(scaling)) {
-		out.Options.Set |= wire.OptWindowScale
-		out.Options.WindowScale = c.rcv.shift
-	}
-	if !c.cfg.NoSACK && (!answer || c.is(sackOK)) {
-		out.Options.Set |= wire.OptSACKPermitted
-	}
-	if answer {
+	o := offer{timestamps: !c.cfg.NoTimestamps, options: sackBit} // all that we can do
+	if answer := c.state != SynSent; answer {
+		o = c.offered()
 		out.Flags |= wire.ACK
 		out.Ack = c.rcv.nxt
 		c.ackSent()
+	} else {
+		if c.cfg.NoSACK {
+			o.options = 0
+		}
+		if c.cfg.NoWindowScale {
+			o.options |= noScaling
+		}
 	}
-	c.addTimestamp(now, out, !answer && !c.cfg.NoTimestamps)
-	if c.is(passive) && c.ts.on {
-		out.Options.TSVal = cookieTimestamp(out.Options.TSVal, c.offered().options)
+	o.answer(&out.TCP, c.cfg, c.ourMSS())
+	if o.timestamps {
+		out.Options.TSVal, out.Options.TSEcr = c.ts.value(now), c.ts.recent
+		if c.is(passive) {
+			out.Options.TSVal = cookieTimestamp(out.Options.TSVal, o.options)
+		}
 	}
-	out.Window = c.offerSyn()
+	c.rcv.edge = c.rcv.nxt.Add(seq.Size(out.Window))
 	c.sent(now, out, c.snd.iss.Add(1))
 	return true
 }
@@ -165,16 +168,15 @@ func (c *Conn) addUrgent(out *Output) {
 func (c *Conn) finish(now clock.Time, out *Output) {
 	out.Ack = c.rcv.nxt
 	out.Window = c.offer()
-	c.addTimestamp(now, out, false)
+	c.addTimestamp(now, out)
 	c.ackSent()
 }
 
-func (c *Conn) addTimestamp(now clock.Time, out *Output, ask bool) {
-	if !c.ts.on && !ask {
-		return
+func (c *Conn) addTimestamp(now clock.Time, out *Output) {
+	if c.ts.on {
+		out.Options.Set |= wire.OptTimestamps
+		out.Options.TSVal, out.Options.TSEcr = c.ts.value(now), c.ts.recent
 	}
-	out.Options.Set |= wire.OptTimestamps
-	out.Options.TSVal, out.Options.TSEcr = c.ts.value(now), c.ts.recent
 }
 
 // ackSent notes that the peer is told RCV.NXT.

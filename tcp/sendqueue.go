@@ -52,7 +52,7 @@ func (q *sendQueue) add(v buf.View) {
 	if q.bytes == 0 {
 		q.at, q.atSeq = q.head, q.start
 	}
-	q.views = append(q.views, v)
+	q.views = buf.AppendView(q.views, v)
 	q.bytes += int32(v.Len())
 }
 
@@ -82,10 +82,8 @@ func (q *sendQueue) ack(una seq.Num) {
 // that is the larger one.
 func (q *sendQueue) compact() {
 	if q.bytes == 0 {
-		if cap(q.views) > 64 {
-			q.views = nil
-		}
-		q.views, q.head, q.at = q.views[:0], 0, 0
+		buf.FreeViews(q.views)
+		q.views, q.head, q.at = nil, 0, 0
 		return
 	}
 	if int(q.head) > len(q.views)/2 && q.head >= 16 {

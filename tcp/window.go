@@ -33,13 +33,6 @@ func (c *Conn) worthOffering(next seq.Num) bool {
 	return gain > 0 && gain >= min(c.rcv.limit/2, int32(c.ourMSS()))
 }
 
-// offerSyn returns the window field of a SYN, which is never scaled.
-func (c *Conn) offerSyn() uint16 {
-	wnd := min(seq.Size(c.rcv.limit), 0xffff)
-	c.rcv.edge = c.rcv.nxt.Add(wnd)
-	return uint16(wnd)
-}
-
 // windowUpdateDue reports whether the program has read so much that the peer
 // should hear of it: a quarter of the buffer, or anything worth offering when
 // the peer has less than two segments left.

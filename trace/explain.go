@@ -12,8 +12,8 @@ type Story struct {
 	Lost, Doubled, Altered, Forged bool
 }
 
-// Explain returns one sentence that says why the event happens and which
-// section of which RFC asks for it. It is empty for what explains itself.
+// Explain says in a sentence why the event happens and which section of which
+// RFC asks for it, and in another what the wire did to a segment.
 func Explain(s *Story, l Lang) string {
 	switch s.Kind {
 	case tcp.StateChanged:
@@ -40,24 +40,32 @@ func dropSentence(d wire.Drop) sentence {
 	return otherDrop
 }
 
-// segmentSentence chooses for a segment; what the wire does to it comes first.
+// segmentSentence says what a segment is for, and then what the wire does to it.
 func segmentSentence(s *Story) sentence {
-	switch {
-	case s.Forged:
+	if s.Forged {
 		return forgedSentence
-	case s.Lost:
-		return lostSentence
-	case s.Altered:
-		return alteredSentence
-	case s.Doubled:
-		return doubledSentence
 	}
+	own := sentence{}
 	for i := range segmentSentences {
 		if c := &segmentSentences[i]; c.fits(s) {
-			return c.sentence
+			own = c.sentence
+			break
 		}
 	}
-	return sentence{}
+	switch {
+	case s.Lost:
+		return own.and(lostSentence)
+	case s.Altered:
+		return own.and(alteredSentence)
+	case s.Doubled:
+		return own.and(doubledSentence)
+	}
+	return own
+}
+
+// and joins two sentences; Chinese needs no space between them.
+func (s sentence) and(more sentence) sentence {
+	return sentence{s[English] + " " + more[English], s[Chinese] + more[Chinese]}
 }
 
 // segmentCase is a kind of segment and what is to be said of it.

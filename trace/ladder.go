@@ -224,7 +224,7 @@ func (d *drawing) why(s *Step) {
 
 // aside writes what a program or the story says, without a mark.
 func (d *drawing) aside(s *Step) {
-	for _, line := range fit("» "+s.Text, float64(d.middle-2), columns) {
+	for _, line := range fit(d.says+" "+s.Text, float64(d.middle-2), columns) {
 		c := cell{" " + line, blue}
 		if s.Side == Right {
 			c.text = strings.Repeat(" ", d.middle-1-c.width()+1) + line

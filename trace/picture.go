@@ -310,7 +310,7 @@ func (d *sketch) below() {
 		}
 	}
 	if d.Footer != "" {
-		y += 26
+		y += 34
 		d.text("soft", point{margin, y}, atStart, 12, d.Footer)
 	}
 	d.height = math.Ceil(y + 24)

@@ -118,7 +118,9 @@ var moveSentences = map[move]sentence{
 }
 
 var causeSentences = [...]sentence{
-	tcp.CauseNone: {"The state changes.", "状态改变。"},
+	tcp.CauseNone: {
+		"The host has restarted and forgotten the connection; the peer does not know (RFC 9293 §3.5.1).",
+		"主机重新启动，忘记了这个连接；对方并不知道（RFC 9293 §3.5.1）。"},
 	tcp.CauseActiveOpen: {
 		"The program asks for a connection: active open (RFC 9293 §3.10.1).",
 		"程序请求建立连接：主动打开（RFC 9293 §3.10.1）。"},

@@ -86,7 +86,7 @@ var causes = map[move][]tcp.Cause{
 	{tcp.SynSent, tcp.Closed}:          {tcp.CauseClose, tcp.CauseRefused, tcp.CauseAbort, tcp.CauseTimeout, tcp.CauseUserTimeout, tcp.CauseICMP},
 	{tcp.SynReceived, tcp.Established}: {tcp.CauseAckOfSyn},
 	{tcp.SynReceived, tcp.FinWait1}:    {tcp.CauseClose},
-	{tcp.SynReceived, tcp.Listen}:      {tcp.CauseReset, tcp.CauseSyn},
+	{tcp.SynReceived, tcp.Listen}:      {tcp.CauseReset, tcp.CauseSyn, tcp.CauseTimeout},
 	{tcp.SynReceived, tcp.Closed}:      orFailure(tcp.CauseRefused),
 	{tcp.Established, tcp.FinWait1}:    {tcp.CauseClose},
 	{tcp.Established, tcp.CloseWait}:   {tcp.CauseFin},

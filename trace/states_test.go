@@ -139,13 +139,14 @@ func TestExplainSegments(t *testing.T) {
 	}
 }
 
-// What happens to a segment on its way matters more than what it is.
+// What a segment is for comes first, then what happens to it on its way.
 func TestExplainOthers(t *testing.T) {
+	other := segmentSentences[len(segmentSentences)-1].sentence
 	for want, s := range map[string]*Story{
-		lostSentence[English]:                                      {Lost: true},
+		other[English] + " " + lostSentence[English]:               {Lost: true},
 		forgedSentence[English]:                                    {Forged: true, Doubled: true},
-		alteredSentence[English]:                                   {Altered: true},
-		doubledSentence[English]:                                   {Doubled: true},
+		other[English] + " " + alteredSentence[English]:            {Altered: true},
+		other[English] + " " + doubledSentence[English]:            {Doubled: true},
 		otherDrop[English]:                                         {Event: tcp.Event{Kind: tcp.SegmentDropped, Drop: wire.TooShort}},
 		dropSentences[wire.PAWS][English]:                          {Event: tcp.Event{Kind: tcp.SegmentDropped, Drop: wire.PAWS}},
 		timerSentences[tcp.TimerPersist][English]:                  {Event: tcp.Event{Kind: tcp.TimerFired, Timer: tcp.TimerPersist}},

@@ -7,9 +7,9 @@ import (
 
 // glyphs are the characters a ladder is drawn with; each is one column wide.
 type glyphs struct {
-	dash, dot, lost, timer, gap string
-	head                        [2]string // of an arrow that points at this lane
-	lane                        [tcp.NumStates]string
+	dash, dot, lost, timer, gap, says string
+	head                              [2]string // of an arrow that points at this lane
+	lane                              [tcp.NumStates]string
 }
 
 // A lane is nothing while the connection does not exist, dotted while it opens
@@ -31,13 +31,13 @@ func lanes(none, dotted, heavy, thin string) (l [tcp.NumStates]string) {
 }
 
 var unicode = glyphs{
-	dash: "─", dot: "●", lost: "✗", timer: "◷", gap: "⋮",
+	dash: "─", dot: "●", lost: "✗", timer: "◷", gap: "⋮", says: "»",
 	head: [2]string{"◀", "▶"},
 	lane: lanes("╵", "┊", "┃", "│"),
 }
 
 var ascii = glyphs{
-	dash: "-", dot: "*", lost: "x", timer: "@", gap: ":",
+	dash: "-", dot: "*", lost: "x", timer: "@", gap: ":", says: ">",
 	head: [2]string{"<", ">"},
 	lane: lanes(".", ":", "#", "|"),
 }

@@ -55,11 +55,13 @@ func (r *remarks) event(e *lab.Event) {
 	case e.Class == lab.Wire:
 		r.wire(e)
 	case e.Class == lab.Call || e.Class == lab.Note:
+		delete(r.arrived, e.Host) // what comes next is the program's doing
 		r.waiting[e.Host] = append(r.waiting[e.Host], fmt.Sprintf("%s: %s", e.Host, e.Text))
 	case e.Class == lab.Outcome:
 	case e.Kind == tcp.StateChanged:
 		r.changed(e)
 	case e.Kind == tcp.TimerFired:
+		delete(r.arrived, e.Host)
 		r.waiting[e.Host] = append(r.waiting[e.Host], fmt.Sprintf("%s: %v timer fired", e.Host, e.Timer))
 	case e.Kind == tcp.SegmentSent:
 		r.of[e.Packet] = append(r.waiting[e.Host], r.of[e.Packet]...)
@@ -76,7 +78,7 @@ func (r *remarks) event(e *lab.Event) {
 // changed tells a change with the packet that caused it, or with the next one.
 func (r *remarks) changed(e *lab.Event) {
 	text := fmt.Sprintf("%s: %v -> %v (%v)", e.Host, e.From, e.State, e.Cause)
-	if a, ok := r.arrived[e.Host]; ok && a.Time == e.Time && len(r.waiting[e.Host]) == 0 {
+	if a, ok := r.arrived[e.Host]; ok && a.Time == e.Time {
 		r.say(a.Packet, "%s", text)
 		return
 	}

@@ -118,11 +118,7 @@ func (f *fate) drop(n int) wire.Drop {
 func (v *view) event(e *lab.Event) {
 	switch e.Class {
 	case lab.Call, lab.Outcome, lab.Note:
-		text := e.Text
-		if e.Host != v.left.Name && e.Host != v.right.Name {
-			text = e.Host + ": " + text
-		}
-		v.add(e, trace.Step{Time: e.Time, Kind: trace.Remark, Side: v.side(e.Host), Text: text})
+		v.remark(e)
 		return
 	case lab.Wire:
 		v.wire(e)
@@ -139,6 +135,39 @@ func (v *view) event(e *lab.Event) {
 			v.add(e, s)
 		}
 	}
+}
+
+// remark shows what a program does. What a script sends and wants needs no
+// words: there is an arrow for it.
+func (v *view) remark(e *lab.Event) {
+	text := e.Text
+	verb, _, _ := strings.Cut(text, " ")
+	switch {
+	case e.Class != lab.Note && v.scripted(e.Host) && (verb == "send" || verb == "want"):
+		return
+	case e.Host != v.left.Name && e.Host != v.right.Name:
+		text = e.Host + ": " + text
+	}
+	v.add(e, trace.Step{Time: e.Time, Kind: trace.Remark, Side: v.side(e.Host), Text: text})
+	if e.Class == lab.Call && text == "reboot" {
+		s := trace.Changed(e.Time, v.side(e.Host), v.last(e.Host), tcp.Closed, "all forgotten")
+		s.Why = v.why(&trace.Story{Event: tcp.Event{Kind: tcp.StateChanged, State: tcp.Closed}})
+		v.add(e, s)
+	}
+}
+
+func (v *view) scripted(host string) bool {
+	return slices.ContainsFunc(v.result.Hosts, func(h lab.HostInfo) bool { return h.Name == host && h.Scripted })
+}
+
+// last returns the state that a host's lane shows.
+func (v *view) last(host string) tcp.State {
+	for _, s := range slices.Backward(v.steps) {
+		if s.Kind == trace.Change && s.Side == v.side(host) {
+			return s.State
+		}
+	}
+	return tcp.Closed
 }
 
 // wire shows what nobody sent, and ICMP messages. Other fates are on the arrows.

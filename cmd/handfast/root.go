@@ -18,6 +18,11 @@ Start here; it needs no root where user namespaces are allowed:
                             a server on our TCP; you see the handshake, the
                             close, and the states of both ends
 
+See what TCP does and why, on our engine at both ends, in virtual time:
+
+  handfast lab              lists scenarios; handfast lab NAME --explain plays one
+  handfast states           the state diagram, and what each state means
+
 Then serve files to the programs of this machine (root, or CAP_NET_ADMIN):
 
   sudo handfast serve DIR   puts 10.77.0.2 on a TUN; then: curl http://10.77.0.2/
@@ -38,7 +43,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.SuggestionsMinimumDistance = 2 // letters that may be wrong
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newTry(), newServe(), newLab(), newStates(), newVersion())
+	root.AddCommand(newTry(), newServe(), newLab(), newStates(), newSS(), newNetstat(), newFlood(), newVersion())
 	return root
 }
 

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/gopacket/gopacket/layers"
+	"github.com/gopacket/gopacket/pcapgo"
+
+	"github.com/handfast-tcp/handfast/lab"
+)
+
+// viewOf plays a scenario as it is written.
+func viewOf(t *testing.T, name string, o labOptions) *view {
+	t.Helper()
+	s, err := lab.Find(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Seed = 1
+	r, err := s.Run(o.Options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newView(r, &o)
+}
+
+func captureOf(t *testing.T, v *view) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := v.capture(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// Another reader finds every packet, byte by byte, at its nanosecond.
+func TestCapturesAreReadByOthers(t *testing.T) {
+	for _, s := range lab.Scenarios() {
+		v := viewOf(t, s.Name, labOptions{})
+		r, err := pcapgo.NewNgReader(bytes.NewReader(captureOf(t, v)), pcapgo.NgReaderOptions{WantMixedLinkType: true})
+		if err != nil {
+			t.Fatalf("%s: %v", s.Name, err)
+		}
+		for i, p := range v.result.Packets {
+			data, info, err := r.ReadPacketData()
+			if err != nil {
+				t.Fatalf("%s: packet %d: %v", s.Name, i, err)
+			}
+			if !bytes.Equal(data, p.Data) || info.Timestamp.UnixNano() != int64(p.Time) {
+				t.Errorf("%s: packet %d differs, or its time %v", s.Name, i, info.Timestamp)
+			}
+			n, err := r.Interface(info.InterfaceIndex)
+			if err != nil || n.Name != p.From || n.LinkType != layers.LinkTypeRaw {
+				t.Errorf("%s: packet %d left %q of type %v (%v)", s.Name, i, n.Name, n.LinkType, err)
+			}
+		}
+		if _, _, err := r.ReadPacketData(); !errors.Is(err, io.EOF) {
+			t.Errorf("%s: after the last packet: %v", s.Name, err)
+		}
+	}
+}
+
+// The comments of a lost SYN say that it was lost, and who did what because of it.
+func TestCaptureComments(t *testing.T) {
+	v := viewOf(t, "three-way-handshake-lost-syn", labOptions{})
+	comments := v.comments()
+	for id, want := range map[int]string{
+		1: "client: CLOSED -> SYN-SENT (active open)|on the wire: lost",
+		2: "client: retransmit timer fired|server: LISTEN -> SYN-RECEIVED (SYN arrived)",
+		3: "client: SYN-SENT -> ESTABLISHED (SYN-ACK arrived)",
+		4: "server: SYN-RECEIVED -> ESTABLISHED (our SYN is acknowledged)",
+	} {
+		got := strings.Join(comments[id], "|")
+		for part := range strings.SplitSeq(want, "|") {
+			if !strings.Contains(got, part) {
+				t.Errorf("packet %d: %q, want %q", id, got, part)
+			}
+		}
+	}
+}
+
+// What Wireshark calls the parts of a whole conversation, tcp.completeness.
+const (
+	hasSYN = 1 << iota
+	hasSYNACK
+	hasACK
+	hasData
+	hasFIN
+	hasRST
+
+	opened   = hasSYN | hasSYNACK | hasACK
+	complete = opened | hasData | hasFIN
+)
+
+// verdict is what tshark must say of a scenario: all of found, and nothing else
+// of what tells of trouble, except what is excused.
+type verdict struct {
+	completeness int // of the first conversation; 0: not looked at
+	found        string
+	excused      string
+}
+
+// verdicts are by scenario. tcp.analysis knows what was sent, not why: it sees
+// simultaneous SYN-ACKs as repeated SYNs, and smaller segments after an ICMP
+// message as data out of order.
+var verdicts = map[string]verdict{
+	"three-way-handshake":                {completeness: opened | hasFIN},
+	"three-way-handshake-lost-syn":       {completeness: opened | hasFIN, found: "retransmission"},
+	"three-way-handshake-lost-syn-ack":   {completeness: opened | hasFIN, found: "retransmission"},
+	"three-way-handshake-lost-final-ack": {completeness: opened | hasFIN, found: "retransmission", excused: "duplicate_ack"},
+	"connection-refused":                 {completeness: hasSYN | hasACK | hasRST}, // its RST acknowledges
+	"simultaneous-open":                  {excused: "retransmission"},
+	"old-duplicate-syn":                  {found: "reused_ports", excused: "lost_segment ack_lost_segment"},
+	"half-open-peer-restarted":           {completeness: opened | hasData | hasRST},
+	"four-way-close":                     {completeness: complete},
+	"three-segment-close":                {completeness: opened | hasFIN},
+	"simultaneous-close":                 {completeness: opened | hasFIN},
+	"half-close":                         {completeness: complete},
+	"lost-last-ack":                      {completeness: opened | hasFIN, found: "retransmission", excused: "duplicate_ack"},
+	"no-time-wait":                       {found: "reused_ports"},
+	"linger-zero":                        {completeness: opened | hasData | hasRST},
+	"close-with-unread-data":             {completeness: opened | hasData | hasRST},
+	"zero-window":                        {completeness: complete, found: "zero_window zero_window_probe"},
+	"nagle-and-delayed-ack":              {completeness: complete},
+	"fast-retransmit":                    {completeness: complete, found: "retransmission fast_retransmission duplicate_ack"},
+	"tail-loss":                          {completeness: complete, found: "retransmission"},
+	"spurious-timeout":                   {completeness: complete, found: "spurious_retransmission", excused: "retransmission duplicate_ack"},
+	"path-mtu":                           {completeness: complete, excused: "retransmission out_of_order"},
+	"keepalive-dead-peer":                {found: "keep_alive"},
+	"urgent-data":                        {completeness: complete},
+	"syn-flood":                          {found: "retransmission"},
+	"withheld-third-ack":                 {found: "retransmission"},
+}
+
+// troubles are the fields of tcp.analysis that tell of trouble.
+var troubles = []string{"retransmission", "fast_retransmission", "spurious_retransmission", "duplicate_ack", "lost_segment",
+	"out_of_order", "zero_window", "zero_window_probe", "keep_alive", "reused_ports", "ack_lost_segment"}
+
+// tshark finds nothing broken in any scenario's packets, and says of each what
+// its name says.
+func TestCapturesInTshark(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a second for each scenario")
+	}
+	tshark, err := exec.LookPath("tshark")
+	if err != nil {
+		t.Skip("tshark is not installed")
+	}
+	for _, s := range lab.Scenarios() {
+		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
+			want, ok := verdicts[s.Name]
+			if !ok {
+				t.Skip("nothing is known of this scenario")
+			}
+			file := filepath.Join(t.TempDir(), "capture.pcapng")
+			if err := os.WriteFile(file, captureOf(t, viewOf(t, s.Name, labOptions{})), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			want.check(t, readFields(t, tshark, file))
+		})
+	}
+}
+
+// readFields returns a map of fields for every packet. The bytes of the
+// scenarios are not HTTP, so tshark must not put them together as if they were.
+func readFields(t *testing.T, tshark, file string) (packets []map[string]string) {
+	t.Helper()
+	names := []string{"tcp.stream", "tcp.completeness", "_ws.malformed", "tcp.checksum.status", "ip.checksum.status"}
+	for _, f := range troubles {
+		names = append(names, "tcp.analysis."+f)
+	}
+	args := []string{"-2", "-r", file, "-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE", "--disable-protocol", "http",
+		"-T", "fields", "-E", "occurrence=f"}
+	for _, n := range names {
+		args = append(args, "-e", n)
+	}
+	out, err := exec.Command(tshark, args...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		p := map[string]string{}
+		for i, value := range strings.Split(strings.TrimSuffix(line, "\n"), "\t") {
+			p[names[i]] = value
+		}
+		packets = append(packets, p)
+	}
+	return packets
+}
+
+func (want *verdict) check(t *testing.T, packets []map[string]string) {
+	t.Helper()
+	completeness := 0
+	count := map[string]int{}
+	for i, p := range packets {
+		const bad = "0"
+		if p["_ws.malformed"] != "" || p["tcp.checksum.status"] == bad || p["ip.checksum.status"] == bad {
+			t.Errorf("packet %d: %v", i+1, p)
+		}
+		if n, err := strconv.Atoi(p["tcp.completeness"]); err == nil && p["tcp.stream"] == "0" {
+			completeness |= n
+		}
+		for _, f := range troubles {
+			if p["tcp.analysis."+f] != "" {
+				count[f]++
+			}
+		}
+	}
+	if want.completeness != 0 && completeness != want.completeness {
+		t.Errorf("tcp.completeness is %d, want %d", completeness, want.completeness)
+	}
+	found, excused := strings.Fields(want.found), strings.Fields(want.excused)
+	for _, f := range troubles {
+		switch {
+		case slices.Contains(found, f) && count[f] == 0:
+			t.Errorf("no tcp.analysis.%s", f)
+		case count[f] > 0 && !slices.Contains(found, f) && !slices.Contains(excused, f):
+			t.Errorf("tcp.analysis.%s %d times", f, count[f])
+		}
+	}
+}

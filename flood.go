@@ -1,0 +1,63 @@
+package handfast
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"github.com/handfast-tcp/handfast/detect"
+)
+
+// FloodVerdict returns what the host makes of the handshakes that it is asked
+// for: whether there is a SYN flood, a flash crowd, a port scan or a broken
+// path, why, and what is done about it. All shards speak with one voice; each
+// tells of one moment of its own.
+func (h *Host) FloodVerdict() detect.Verdict {
+	all := make([]detect.Verdict, len(h.shards))
+	for i, s := range h.shards {
+		s.mu.Lock()
+		all[i] = s.tcp.Flood(h.now())
+		s.mu.Unlock()
+	}
+	return detect.Merge(all...)
+}
+
+// watchFlood has a change of the shard's level told, by another goroutine: a
+// logger may block, and the others' locks are needed.
+func (s *shard) watchFlood() {
+	if l := s.tcp.FloodLevel(); l != s.floodLevel && s.err == nil {
+		s.floodLevel = l
+		s.owner.running.Go(s.owner.logFlood)
+	}
+}
+
+// floodLog tells Config.Logger when the level of the verdict has changed.
+type floodLog struct {
+	mu    sync.Mutex
+	level detect.Level // that was told last
+}
+
+// logFlood is run when a shard's level has changed, without any lock.
+func (h *Host) logFlood() {
+	h.flood.mu.Lock()
+	defer h.flood.mu.Unlock()
+	v := h.FloodVerdict()
+	if v.Level == h.flood.level {
+		return
+	}
+	was := h.flood.level
+	h.flood.level = v.Level
+	h.cfg.Logger.Log(context.Background(), logLevel(v.Level, was), v.String(), "level", v.Level.String(), "was", was.String(), "reasons", v.Reasons)
+}
+
+// logLevel is how loud a change is told. What is only unusual is no alarm:
+// people learn to ignore those.
+func logLevel(now, was detect.Level) slog.Level {
+	switch {
+	case max(now, was) <= detect.Elevated:
+		return slog.LevelDebug
+	case now > was && now >= detect.BrokenPath:
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}

@@ -1,0 +1,88 @@
+package host
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// BenchmarkSYN is a spoofed SYN as a packet, to the packet with the SYN-ACK
+// that answers it: parse, verify, cookie, build.
+func BenchmarkSYN(b *testing.B) {
+	for _, mode := range []tcp.CookieMode{tcp.CookiesAlways, tcp.CookiesAuto} {
+		for _, v6 := range []bool{false, true} {
+			for _, forward := range []bool{false, true} {
+				b.Run(fmt.Sprintf("cookies=%v/v6=%v/forward=%v", mode, v6, forward), func(b *testing.B) {
+					benchmarkSYN(b, mode, v6, forward)
+				})
+			}
+		}
+	}
+}
+
+func benchmarkSYN(b *testing.B, mode tcp.CookieMode, v6, forward bool) {
+	h := New(Config{TCP: tcp.Config{Cookies: mode}})
+	iface := h.AddLink(LinkConfig{Name: "tun", MTU: 1500})
+	for _, a := range []string{"10.0.0.2/24", "fd00::2/64"} {
+		if err := h.AddAddress(iface, netip.MustParsePrefix(a)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for _, all := range []string{"0.0.0.0/0", "::/0"} {
+		if err := h.AddRoute(netip.MustParsePrefix(all), netip.Addr{}, iface); err != nil {
+			b.Fatal(err)
+		}
+	}
+	port := uint16(80)
+	if forward {
+		h.SetAnyAddress(true)
+		port = 0
+	}
+	if _, err := h.TCP().Listen(wire.Addr{}, port, 4096, "listener"); err != nil {
+		b.Fatal(err)
+	}
+	packets := spoofedSYNs(v6)
+	now := clock.Time(time.Hour)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		now += 1000
+		p := buf.NewPacket()
+		p.Data = append(p.Data, packets[i%len(packets)]...)
+		h.Receive(now, iface, p)
+		p, _ = h.Output(now)
+		if p == nil {
+			b.Fatal("no answer")
+		}
+		p.Release()
+	}
+}
+
+// spoofedSYNs returns SYNs from all over the world, with all options.
+func spoofedSYNs(v6 bool) [][]byte {
+	r := rand.New(rand.NewPCG(1, 1))
+	packets := make([][]byte, 1<<14)
+	for i := range packets {
+		ip := wire.IP{Version: 4, TTL: 64, Proto: wire.ProtoTCP, Dst: addr("10.0.0.2"), Src: addr("11.0.0.1")}
+		binary.BigEndian.PutUint16(ip.Src[14:], uint16(r.Uint32()))
+		if v6 {
+			ip.Version, ip.Dst, ip.Src = 6, addr("fd00::2"), addr("2001:db8::")
+			binary.BigEndian.PutUint64(ip.Src[8:], r.Uint64())
+		}
+		syn := wire.TCP{SrcPort: uint16(1024 + r.IntN(60000)), DstPort: 80, Flags: wire.SYN, Window: 64240}
+		syn.Options = wire.Options{Set: wire.OptMSS | wire.OptSACKPermitted | wire.OptTimestamps | wire.OptWindowScale,
+			MSS: 1460, WindowScale: 7, TSVal: r.Uint32()}
+		n := syn.HeaderLen()
+		head := syn.Append(nil)
+		syn.Checksum = wire.Checksum(wire.Sum(head, wire.PseudoSum(ip.Src, ip.Dst, ip.Proto, n)))
+		packets[i] = syn.Append(ip.Append(nil, n))
+	}
+	return packets
+}

@@ -1,0 +1,133 @@
+package lab
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/fnv"
+	"testing"
+	"time"
+)
+
+// digest is a hash of every byte that was sent and arrived, and of when.
+func digest(r *Result) uint64 {
+	h := fnv.New64a()
+	for i := range r.Packets {
+		p := &r.Packets[i]
+		binary.Write(h, binary.BigEndian, int64(p.Time))
+		h.Write(p.Data)
+		for _, a := range p.Arrivals {
+			binary.Write(h, binary.BigEndian, int64(a.Time))
+			h.Write(a.Data)
+		}
+	}
+	h.Write([]byte(r.Text()))
+	return h.Sum64()
+}
+
+// The same seed gives the same bytes at the same times, another one others.
+func TestSameSeedSameBytes(t *testing.T) {
+	seen := map[uint64]uint64{}
+	for seed := uint64(1); seed <= 40; seed++ {
+		_, first := ReplayRandom(seed)
+		_, second := ReplayRandom(seed)
+		d := digest(first)
+		if d != digest(second) {
+			t.Errorf("seed %d gives two different runs", seed)
+		}
+		if other, twice := seen[d]; twice {
+			t.Errorf("seeds %d and %d give the same run", seed, other)
+		}
+		seen[d] = seed
+	}
+}
+
+// A run that keeps a record is the run that keeps none.
+func TestReplayIsTheRun(t *testing.T) {
+	for seed := uint64(1); seed <= 100; seed++ {
+		run := RandomRun(seed)
+		replay, _ := ReplayRandom(seed)
+		if run != replay {
+			t.Errorf("seed %d: the run was %+v, its replay %+v", seed, run, replay)
+		}
+	}
+}
+
+// A scenario keeps its shape whatever the seed: what differs are the numbers on
+// the wire.
+func TestScenariosWithOtherSeeds(t *testing.T) {
+	for _, info := range Scenarios() {
+		s, err := Find(info.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		base, err := s.Run(Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for seed := uint64(1); seed <= 20; seed++ {
+			r, err := s.Run(Options{Seed: seed})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Text() != base.Text() {
+				t.Errorf("%s, seed %d:\n%s", info.Name, seed, r.Text())
+			}
+			if bytes.Equal(r.Packets[0].Data, base.Packets[0].Data) {
+				t.Errorf("%s: seed %d sends the same first packet", info.Name, seed)
+			}
+		}
+	}
+}
+
+// What the caller asks for comes on top of the scenario.
+func TestOptions(t *testing.T) {
+	s, err := Find("three-way-handshake")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Run(Options{Delay: 70 * time.Millisecond})
+	if err != nil || len(r.Failed) > 0 {
+		t.Fatal(err, r.Failed)
+	}
+	if got := r.Packets[0].Arrivals[0].Time.Sub(r.Packets[0].Time); got != 70*time.Millisecond {
+		t.Errorf("the first packet took %v", got)
+	}
+	r, err = s.Run(Options{Loss: 1})
+	if err != nil || len(r.Failed) == 0 {
+		t.Errorf("nothing failed on a wire that loses everything: %v", err)
+	}
+	for i := range r.Packets {
+		if !r.Packets[i].Lost || len(r.Packets[i].Arrivals) > 0 {
+			t.Errorf("packet %d arrived", i+1)
+		}
+	}
+	for _, mode := range []string{"off", "auto", "always"} {
+		if r, err = s.Run(Options{Cookies: mode}); err != nil || len(r.Failed) > 0 && mode != "always" {
+			t.Errorf("cookies %s: %v %v", mode, err, r.Failed)
+		}
+	}
+	if _, err = s.Run(Options{Cookies: "chocolate"}); err == nil {
+		t.Error("there are no chocolate cookies")
+	}
+}
+
+// Every packet that arrives was sent, and every segment event names its packet.
+func TestEventsNameTheirPackets(t *testing.T) {
+	for _, info := range Scenarios() {
+		s, _ := Find(info.Name)
+		r, err := s.Run(Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range r.Events {
+			e := &r.Events[i]
+			isSegment := e.Class == Wire || e.Class <= Scripted && e.Kind <= 2
+			if isSegment != (e.Packet > 0) || e.Packet > len(r.Packets) {
+				t.Errorf("%s, event %d: packet %d: %+v", info.Name, i, e.Packet, e)
+			}
+			if i > 0 && e.Time < r.Events[i-1].Time {
+				t.Errorf("%s, event %d goes back in time", info.Name, i)
+			}
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package lab
+
+import (
+	"net/netip"
+	"time"
+)
+
+// hostLine reads: host NAME OPTION ...
+func (p *parser) hostLine(l *lineReader) error {
+	w, err := l.next("a name")
+	if err != nil {
+		return err
+	}
+	if p.hasHost(w.text) || w.text == routerName {
+		return l.at(w, "the name %q is taken", w.text)
+	}
+	h := hostLine{HostConfig: HostConfig{Name: w.text}}
+	h.Address = netip.AddrFrom4([4]byte{10, 0, 0, byte(len(p.hosts) + 1)})
+	for {
+		w, ok := l.peek()
+		if !ok {
+			if h.noQuick {
+				h.Host.TCP.QuickAcks = -1
+			}
+			p.hosts = append(p.hosts, h)
+			return nil
+		}
+		l.skip()
+		if err := h.option(l, w); err != nil {
+			return err
+		}
+	}
+}
+
+// switches are the options of a host that have no value.
+func (h *hostLine) switches() map[string]*bool {
+	t := &h.Host.TCP
+	return map[string]*bool{"scripted": &h.Scripted, "prompt": &h.Prompt, "nodelay": &h.noDelay, "no-quick-acks": &h.noQuick, "no-timestamps": &t.NoTimestamps,
+		"no-sack": &t.NoSACK, "no-window-scale": &t.NoWindowScale}
+}
+
+func (h *hostLine) durations() map[string]*time.Duration {
+	t := &h.Host.TCP
+	return map[string]*time.Duration{"msl": &t.MSL, "initial-rto": &t.InitialRTO, "min-rto": &t.MinRTO, "max-rto": &t.MaxRTO,
+		"delayed-ack": &t.DelayedAck, "user-timeout": &t.UserTimeout, "fin-wait-2": &t.FinWait2}
+}
+
+func (h *hostLine) numbers() map[string]*int {
+	t := &h.Host.TCP
+	return map[string]*int{"send-buffer": &t.SendBuffer, "receive-buffer": &t.ReceiveBuffer, "syn-retries": &t.SynRetries,
+		"synack-retries": &t.SynAckRetries, "max-half-open": &t.MaxHalfOpen, "attack-enter": &t.AttackEnter,
+		"max-time-wait": &t.MaxTimeWait, "mtu": &h.MTU}
+}
+
+// option reads one option of a host, whose word was w. A time of 0, which the
+// engine takes for "the default", becomes the shortest there is.
+func (h *hostLine) option(l *lineReader, w word) (err error) {
+	if b := h.switches()[w.text]; b != nil {
+		*b = true
+		return nil
+	}
+	if d := h.durations()[w.text]; d != nil {
+		*d, err = l.duration(w.text)
+		*d = max(*d, 1)
+		return err
+	}
+	if n := h.numbers()[w.text]; n != nil {
+		*n, err = l.int(w.text)
+		return err
+	}
+	switch w.text {
+	case "address":
+		return h.address(l)
+	case "cookies":
+		return h.cookies(l)
+	}
+	return l.at(w, "%q is no option of a host", w.text)
+}
+
+func (h *hostLine) cookies(l *lineReader) error {
+	mode, err := l.expect("off", "auto", "always")
+	h.Host.TCP.Cookies = cookieModes[mode]
+	return err
+}
+
+func (h *hostLine) address(l *lineReader) (err error) {
+	var w word
+	if w, err = l.next("an address"); err != nil {
+		return err
+	}
+	if h.Address, err = netip.ParseAddr(w.text); err != nil {
+		return l.at(w, "%q is no address", w.text)
+	}
+	return nil
+}
+
+// wireLine reads: wire [from HOST to HOST] delay D loss P ...
+func (p *parser) wireLine(l *lineReader) error {
+	var line wireLine
+	if l.accept("from") {
+		var err error
+		if line.from, err = p.host(l); err != nil {
+			return err
+		}
+		if _, err = l.expect("to"); err != nil {
+			return err
+		}
+		if line.to, err = p.host(l); err != nil {
+			return err
+		}
+	}
+	var set WireConfig
+	seen := map[string]bool{}
+	for {
+		w, ok := l.peek()
+		if !ok {
+			break
+		}
+		l.skip()
+		seen[w.text] = true
+		if err := set.option(l, w); err != nil {
+			return err
+		}
+	}
+	line.change = func(c *WireConfig) { set.copyTo(c, seen) }
+	p.wires = append(p.wires, line)
+	return nil
+}
+
+func (c *WireConfig) option(l *lineReader, w word) (err error) {
+	switch w.text {
+	case "delay":
+		c.Delay, err = l.duration("a delay")
+	case "jitter":
+		c.Jitter, err = l.duration("a jitter")
+	case "reordering-delay":
+		c.ReorderDelay, err = l.duration("a delay")
+	case "loss":
+		c.Loss, err = l.probability("a probability")
+	case "duplicates":
+		c.Duplicate, err = l.probability("a probability")
+	case "reordering":
+		c.Reorder, err = l.probability("a probability")
+	case "corruption":
+		c.Corrupt, err = l.probability("a probability")
+	case "rate":
+		var bits int
+		bits, err = l.int("bits in a second")
+		c.Rate = uint64(bits)
+	case "queue":
+		c.QueueBytes, err = l.int("a number of bytes")
+	case "mtu":
+		c.MTU, err = l.int("an MTU")
+	default:
+		return l.at(w, "%q is no property of a wire", w.text)
+	}
+	return err
+}
+
+// copyTo sets what the line named.
+func (c *WireConfig) copyTo(to *WireConfig, seen map[string]bool) {
+	for name, set := range map[string]func(){
+		"delay": func() { to.Delay = c.Delay }, "jitter": func() { to.Jitter = c.Jitter },
+		"loss": func() { to.Loss = c.Loss }, "duplicates": func() { to.Duplicate = c.Duplicate },
+		"reordering": func() { to.Reorder = c.Reorder }, "corruption": func() { to.Corrupt = c.Corrupt },
+		"reordering-delay": func() { to.ReorderDelay = c.ReorderDelay },
+		"rate":             func() { to.Rate = c.Rate }, "queue": func() { to.QueueBytes = c.QueueBytes }, "mtu": func() { to.MTU = c.MTU },
+	} {
+		if seen[name] {
+			set()
+		}
+	}
+}

@@ -1,0 +1,108 @@
+package tcp
+
+import (
+	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/seq"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// offer is what a SYN said, as far as a cookie remembers: what both sides may
+// use from then on.
+type offer struct {
+	mss        uint16
+	options    uint32 // six bits
+	timestamps bool
+}
+
+// offerOf reads what a SYN offers and we take.
+func offerOf(cfg *Config, t *wire.Tuple, s *Segment) offer {
+	o := offer{mss: defaultMSS(&t.Local), options: noScaling}
+	if s.Options.Has(wire.OptMSS) {
+		o.mss = s.Options.MSS
+	}
+	// RFC 7323 §2.2: scaling is in force when both SYNs carry the option.
+	if s.Options.Has(wire.OptWindowScale) && !cfg.NoWindowScale {
+		o.options = uint32(min(s.Options.WindowScale, 14))
+	}
+	if s.Options.Has(wire.OptSACKPermitted) && !cfg.NoSACK {
+		o.options |= sackBit
+	}
+	o.timestamps = s.Options.Has(wire.OptTimestamps) && !cfg.NoTimestamps
+	return o
+}
+
+// agree puts what was offered into c.
+func (c *Conn) agree(o offer) {
+	c.snd.peer = o.mss
+	c.ts.on = o.timestamps
+	c.set(sackOK, o.options&sackBit != 0)
+	shift := o.options & shiftBits
+	c.set(scaling, shift != noScaling)
+	if shift == noScaling {
+		c.rcv.shift = 0
+	} else {
+		c.snd.shift = uint8(shift)
+	}
+}
+
+// offered is what agree put into c.
+func (c *Conn) offered() offer {
+	o := offer{mss: c.snd.peer, options: noScaling, timestamps: c.ts.on}
+	if c.is(scaling) {
+		o.options = uint32(c.snd.shift)
+	}
+	if c.is(sackOK) {
+		o.options |= sackBit
+	}
+	return o
+}
+
+// answer fills in a SYN's window and options, in answer to o: those of RFC 7323
+// and RFC 2018 only if the other SYN has them.
+func (o offer) answer(h *wire.TCP, cfg *Config, mss uint16) {
+	h.Window = uint16(min(cfg.ReceiveBuffer, 0xffff)) // never scaled in a SYN
+	h.Options.Set, h.Options.MSS = wire.OptMSS, mss
+	if o.options&shiftBits != noScaling {
+		h.Options.Set |= wire.OptWindowScale
+		h.Options.WindowScale = shiftFor(cfg)
+	}
+	if o.options&sackBit != 0 {
+		h.Options.Set |= wire.OptSACKPermitted
+	}
+	if o.timestamps {
+		h.Options.Set |= wire.OptTimestamps
+	}
+}
+
+// answerByCookie sends the SYN-ACK, and nothing is kept.
+func (e *Endpoint) answerByCookie(now clock.Time, path Path, f flow, t *wire.Tuple, s *Segment, o offer, iss seq.Num) Verdict {
+	r := e.replies.extend()
+	if r == nil {
+		e.stats.ListenDrops++
+		return drop(wire.ListenFull)
+	}
+	r.tuple = *t
+	r.tcp = wire.TCP{SrcPort: t.LocalPort, DstPort: t.RemotePort, Seq: iss, Ack: s.Seq.Add(1), Flags: wire.SYN | wire.ACK}
+	o.answer(&r.tcp, e.cfg, mssOf(path.MTU, &t.Local))
+	if o.timestamps {
+		r.tcp.Options.TSVal = cookieTimestamp(now.Milliseconds()+f.tsOffset, o.options)
+		r.tcp.Options.TSEcr = s.Options.TSVal
+	}
+	e.cookies.needed(now)
+	e.stats.SyncookiesSent++
+	if e.trace != nil {
+		e.traceCookie(now, t, s, &r.tcp)
+	}
+	return used
+}
+
+// traceCookie tells what a connection would have told.
+func (e *Endpoint) traceCookie(now clock.Time, t *wire.Tuple, s *Segment, synAck *wire.TCP) {
+	ev := Event{Time: now, Kind: SegmentReceived, Tuple: *t, State: SynReceived, From: Listen, Segment: s.TCP,
+		Len: s.Len, ISS: uint32(synAck.Seq), IRS: uint32(s.Seq)}
+	e.trace.add(ev)
+	ev.Kind, ev.Cause, ev.Segment, ev.Len = StateChanged, CauseSyn, wire.TCP{}, 0
+	e.trace.add(ev)
+	ev.Kind, ev.Cause, ev.From, ev.Segment = SegmentSent, CauseNone, SynReceived, *synAck
+	e.trace.add(ev)
+}
