@@ -33,6 +33,7 @@ const layers = `
 	host                  pure: clock seq buf wire tcp
 	trace                 pure: clock seq wire tcp host
 	lab                   pure: clock seq buf wire cc netem tcp host trace
+	keyring                   : tcp
 	script                pure: seq wire
 	drill                 pure: clock seq wire tcp host lab script
 	capture               pure: clock seq wire tcp

@@ -1,10 +1,7 @@
 package handfast
 
 import (
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
-	"log/slog"
 	"math/bits"
 	"net"
 	"net/netip"
@@ -49,9 +46,9 @@ type Config struct {
 	// package net they begin otherwise with one after 15 s of silence.
 	NoKeepAlive bool
 
-	// CookieSeeds are the secrets that hosts share which accept each other's SYN
-	// cookies: SeedFile, or a function. Default: random ones of this host's own.
-	CookieSeeds Seeds
+	// CookieKeys are the keys that hosts share which accept each other's SYN
+	// cookies: see package keyring. Default: random ones of this host's own.
+	CookieKeys CookieKeys
 
 	// Resolver looks up the host names given to Dial. Without it only numeric
 	// addresses are accepted: a host has no name service of its own.
@@ -64,7 +61,7 @@ type Config struct {
 
 	// Logger gets a line when a link comes or goes, and when FloodVerdict has
 	// another level. Default: nothing is logged.
-	Logger *slog.Logger
+	Logger Logger
 }
 
 func (c *Config) setDefaults() error {
@@ -91,10 +88,12 @@ func (c *Config) setDefaults() error {
 		return errors.New("handfast: Config.LastPort is below FirstPort")
 	}
 	if c.TCP.Secret == ([16]byte{}) {
-		rand.Read(c.TCP.Secret[:])
+		if err := fillRandom(c.TCP.Secret[:]); err != nil {
+			return err
+		}
 	}
 	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
+		c.Logger = silence{}
 	}
 	return nil
 }
@@ -102,12 +101,6 @@ func (c *Config) setDefaults() error {
 // hostConfig returns what one shard's host is made of.
 func (c *Config) hostConfig(shard int, seed uint64) host.Config {
 	return host.Config{TCP: c.TCP, Seed: seed, Shard: shard, Shards: c.Shards}
-}
-
-func randomSeed() uint64 {
-	var b [8]byte
-	rand.Read(b[:])
-	return binary.LittleEndian.Uint64(b[:])
 }
 
 // LinkOptions say what a host is on a link.

@@ -1,8 +1,6 @@
 package handfast
 
 import (
-	"context"
-	"log/slog"
 	"sync"
 
 	"github.com/handfast-tcp/handfast/detect"
@@ -47,17 +45,17 @@ func (h *Host) logFlood() {
 	}
 	was := h.flood.level
 	h.flood.level = v.Level
-	h.cfg.Logger.Log(context.Background(), logLevel(v.Level, was), v.String(), "level", v.Level.String(), "was", was.String(), "reasons", v.Reasons)
+	h.howLoud(v.Level, was)(v.String(), "level", v.Level.String(), "was", was.String(), "reasons", v.Reasons)
 }
 
-// logLevel is how loud a change is told. What is only unusual is no alarm:
-// people learn to ignore those.
-func logLevel(now, was detect.Level) slog.Level {
+// howLoud is how a change is told. What is only unusual is no alarm: people
+// learn to ignore those.
+func (h *Host) howLoud(now, was detect.Level) func(msg string, args ...any) {
 	switch {
 	case max(now, was) <= detect.Elevated:
-		return slog.LevelDebug
+		return h.cfg.Logger.Debug
 	case now > was && now >= detect.BrokenPath:
-		return slog.LevelWarn
+		return h.cfg.Logger.Warn
 	}
-	return slog.LevelInfo
+	return h.cfg.Logger.Info
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/buf"
 	"github.com/handfast-tcp/handfast/host"
+	"github.com/handfast-tcp/handfast/keyring"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/pipe"
 	"github.com/handfast-tcp/handfast/tcp"
@@ -154,10 +155,18 @@ func TestSharedSeeds(t *testing.T) {
 	if err := os.WriteFile(file, []byte(strings.Repeat("secret", 6)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg := handfast.Config{CookieSeeds: handfast.SeedFile(file), TCP: tcp.Config{Cookies: tcp.CookiesAlways}}
+	ring := func() *keyring.Ring {
+		r, err := keyring.New(keyring.File(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	cfg := handfast.Config{CookieKeys: ring(), TCP: tcp.Config{Cookies: tcp.CookiesAlways}}
 	a1, a2 := pipe.New(pipe.Options{})
 	b1, b2 := pipe.New(pipe.Options{})
 	first := newTestHost(t, cfg, a2, serverIP+"/24")
+	cfg.CookieKeys = ring()
 	second := newTestHost(t, cfg, b2, serverIP+"/24")
 	client, err := handfast.New(handfast.Config{})
 	if err != nil {
@@ -186,19 +195,5 @@ func TestSharedSeeds(t *testing.T) {
 	}
 	if way.syns.Load() < 20 || first.Counters().TcpOutSegs == 0 {
 		t.Error("the first host saw no SYN")
-	}
-}
-
-func TestSeedFileErrors(t *testing.T) {
-	dir := t.TempDir()
-	for name, text := range map[string]string{"empty": "", "short": "abc\n"} {
-		file := filepath.Join(dir, name)
-		os.WriteFile(file, []byte(text), 0o600)
-		if _, err := handfast.New(handfast.Config{CookieSeeds: handfast.SeedFile(file)}); err == nil || !strings.Contains(err.Error(), "at least 16") {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if _, err := handfast.New(handfast.Config{CookieSeeds: handfast.SeedFile(filepath.Join(dir, "none"))}); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("missing file: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package handfast
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -39,7 +40,7 @@ type Host struct {
 	addresses []wire.Addr               // the host's own
 	listeners map[uint16][]*TCPListener // by port
 	sockets   map[*UDPConn]struct{}
-	seedTimer *time.Timer // asks for Config.CookieSeeds again
+	keyTimer  *time.Timer // asks for Config.CookieKeys again
 
 	flood floodLog
 }
@@ -65,9 +66,13 @@ func New(cfg Config) (*Host, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err
 	}
+	var seed [8]byte
+	if err := fillRandom(seed[:]); err != nil {
+		return nil, err
+	}
 	h := &Host{
 		cfg:  cfg,
-		seed: randomSeed(),
+		seed: binary.LittleEndian.Uint64(seed[:]),
 		// The first second is left out: some fields count a zero as "never".
 		epoch:     time.Now().Add(-time.Second),
 		done:      make(chan struct{}),
@@ -79,12 +84,8 @@ func New(cfg Config) (*Host, error) {
 	for i := range cfg.Shards {
 		h.shards = append(h.shards, newShard(h, i, cfg.hostConfig(i, h.seed)))
 	}
-	if cfg.CookieSeeds != nil {
-		ring, err := newSeedRing(cfg.CookieSeeds)
-		if err != nil {
-			return nil, err
-		}
-		h.turnKeys(ring)
+	if cfg.CookieKeys != nil {
+		h.turnKeys()
 	}
 	return h, nil
 }
@@ -192,8 +193,8 @@ func (h *Host) stop(err error, reset bool) bool {
 		return false
 	}
 	h.err = err
-	if h.seedTimer != nil {
-		h.seedTimer.Stop()
+	if h.keyTimer != nil {
+		h.keyTimer.Stop()
 	}
 	close(h.done)
 	listeners, sockets := h.listeners, h.sockets

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/keyring"
 	"github.com/handfast-tcp/handfast/tcp"
 )
 
@@ -48,15 +49,21 @@ func (o *defenceOptions) check() error {
 }
 
 // apply sets what the flags say.
-func (o *defenceOptions) apply(cfg *handfast.Config) {
+func (o *defenceOptions) apply(cfg *handfast.Config) error {
 	cfg.HalfOpen, cfg.Backlog = o.halfOpen, o.backlog
 	cfg.TCP.SynAckRetries, cfg.TCP.Cookies = o.synAckRetries, tcp.CookieMode(o.cookies)
 	if o.attackMode == "off" {
 		cfg.TCP.AttackEnter = never
 	}
-	if o.seeds != "" {
-		cfg.CookieSeeds = handfast.SeedFile(o.seeds)
+	if o.seeds == "" {
+		return nil
 	}
+	ring, err := keyring.New(keyring.File(o.seeds))
+	if err != nil {
+		return fmt.Errorf("--cookie-seeds: %w", err)
+	}
+	cfg.CookieKeys = ring
+	return nil
 }
 
 // cookieMode is a tcp.CookieMode as a flag.

@@ -45,7 +45,9 @@ type battle struct {
 // round floods a fresh host with these settings.
 func (o *floodOptions) round(ctx context.Context, r *floodReport, number int, d defenceOptions) (*floodResult, error) {
 	var cfg handfast.Config
-	d.apply(&cfg)
+	if err := d.apply(&cfg); err != nil {
+		return nil, err
+	}
 	a, err := o.arena(cfg)
 	if a != nil {
 		defer a.close()

@@ -160,8 +160,11 @@ func (o *serveOptions) run(ctx context.Context) error {
 
 func (o *serveOptions) serve(ctx context.Context, l link.Link, files http.Handler) error {
 	cfg := handfast.Config{Logger: slog.New(slog.NewTextHandler(o.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
-	o.defence.apply(&cfg)
-	h, err := handfast.New(cfg)
+	err := o.defence.apply(&cfg)
+	var h *handfast.Host
+	if err == nil {
+		h, err = handfast.New(cfg)
+	}
 	if err == nil {
 		err = h.Attach(l, handfast.LinkOptions{Addresses: o.addrs})
 	}
