@@ -47,7 +47,7 @@ const layers = `
 	link/sniff                : clock buf link wire trace
 	link/impair               : clock buf link netem
 	.                         : clock seq buf wire cc detect tcp host link
-	inspect                   : clock seq wire tcp host .
+	inspect                   : clock seq wire detect tcp host .
 	guard                     : clock seq buf wire tcp host link .
 	web                       : clock seq wire tcp host trace inspect .
 `

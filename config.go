@@ -37,6 +37,10 @@ type Config struct {
 	// for Accept. What comes then has to try again. Default DefaultBacklog.
 	Backlog int
 
+	// HalfOpen is how many half-open connections are kept at most, over all
+	// shards. Default: TCP.MaxHalfOpen in each shard.
+	HalfOpen int
+
 	// FirstPort and LastPort bound the ports that are chosen when the program
 	// names none. Default DefaultFirstPort to DefaultLastPort.
 	FirstPort, LastPort uint16
@@ -71,6 +75,9 @@ func (c *Config) setDefaults() error {
 		c.Shards = min(1<<(bits.Len(uint(runtime.GOMAXPROCS(0)))-1), 8)
 	}
 	c.Shards = 1 << bits.Len(uint(c.Shards-1))
+	if c.HalfOpen > 0 {
+		c.TCP.MaxHalfOpen = (c.HalfOpen + c.Shards - 1) / c.Shards
+	}
 	if c.Backlog <= 0 {
 		c.Backlog = DefaultBacklog
 	}

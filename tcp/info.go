@@ -61,6 +61,7 @@ type Info struct {
 	SndWnd       int
 	RcvWnd       int
 	RcvSpace     int           // size of the receive buffer
+	SndBuf       int           // size of the send buffer
 	Unacked      int           // segments in flight
 	NotsentBytes int           // queued and never sent
 	LastDataSent time.Duration // since then
@@ -92,7 +93,7 @@ func (c *Conn) Info(now clock.Time) Info {
 	i := Info{State: c.state, SndWscale: c.snd.shift, RcvWscale: c.rcv.shift, Retransmits: c.live.retries,
 		Backoff: c.rtt.backoff, RTO: c.rtt.timeout(c.cfg), ATO: c.cfg.DelayedAck, RTT: c.rtt.smoothed, RTTVar: c.rtt.variation,
 		SndMSS: int(c.snd.mss), RcvMSS: int(c.rcv.mss), AdvMSS: int(c.ourMSS()), PMTU: int(c.rcv.mtu),
-		SndWnd: int(c.snd.wnd), RcvWnd: int(c.rcv.edge.Sub(c.rcv.nxt)), RcvSpace: int(c.rcv.limit),
+		SndWnd: int(c.snd.wnd), RcvWnd: int(c.rcv.edge.Sub(c.rcv.nxt)), RcvSpace: int(c.rcv.limit), SndBuf: int(c.out.limit),
 		BytesSent: c.tally.bytesSent, BytesRetrans: c.tally.bytesRetrans, BytesAcked: c.tally.bytesAcked,
 		BytesReceived: c.tally.bytesReceived, SegsIn: c.tally.segsIn, SegsOut: c.tally.segsOut,
 		DataSegsIn: c.tally.dataIn, DataSegsOut: c.tally.dataOut, TotalRetrans: c.tally.retrans,

@@ -20,6 +20,7 @@ type Listener struct {
 
 	accept  ring[*Entry]
 	waiting int // in accept
+	stats   ListenerStats
 }
 
 // Waiting returns how many connections wait to be accepted.

@@ -37,11 +37,13 @@ func (e *Endpoint) arrivedStray(now clock.Time, path Path, t *wire.Tuple, f flow
 // arrivedSyn answers a SYN for a listener: with a SYN-ACK whose number is a
 // cookie, and with an entry in the half-open cache if there is to be one.
 func (e *Endpoint) arrivedSyn(now clock.Time, path Path, t *wire.Tuple, f flow, s *Segment, l *Listener, beyond seq.Num) Verdict {
+	l.stats.SYNs++
 	if l.waiting >= l.Backlog {
 		e.stats.ListenOverflows++
 		e.stats.ListenDrops++
+		l.stats.Overflows++
 		e.detector.Refused(&t.Remote, t.LocalPort)
-		return drop(wire.ListenFull)
+		return l.counted(drop(wire.ListenFull))
 	}
 	e.watchSyn(f, t, s, l)
 	e.attack.watch(now, e.halfOpen.count, e.cfg)
@@ -53,7 +55,7 @@ func (e *Endpoint) arrivedSyn(now clock.Time, path Path, t *wire.Tuple, f flow, 
 	case reused:
 		iss = beyond.Add(1 << 17) // beyond the previous connection's numbers: RFC 9293 §3.4.2
 	case !l.Ask && e.cookiesFirst():
-		return e.answerByCookie(now, path, f, t, s, o, iss)
+		return l.counted(e.answerByCookie(now, path, f, t, s, o, iss))
 	}
 	c := &e.scratch
 	c.init(e.cfg, *t, path, f.tsOffset, e.trace)
@@ -74,9 +76,9 @@ func (e *Endpoint) arrivedSyn(now clock.Time, path Path, t *wire.Tuple, f flow, 
 	if l.Ask || reused || e.cfg.Cookies == CookiesOff {
 		e.stats.TCPReqQFullDrop++
 		e.stats.ListenDrops++
-		return drop(wire.ListenFull)
+		return l.counted(drop(wire.ListenFull))
 	}
-	return e.answerByCookie(now, path, f, t, s, o, iss)
+	return l.counted(e.answerByCookie(now, path, f, t, s, o, iss))
 }
 
 // cookiesFirst reports whether SYNs are answered without keeping anything.
@@ -149,6 +151,7 @@ func (e *Endpoint) arrivedHalfOpen(now clock.Time, path Path, f flow, h *halfOpe
 	}
 	if l.waiting >= l.Backlog && !s.Flags.Has(wire.RST) {
 		e.stats.ListenOverflows++
+		l.stats.Overflows++
 		return drop(wire.ListenFull) // the SYN-ACK will be repeated, and so will the ACK
 	}
 	c := e.expand(now, f, h, path)
@@ -199,6 +202,7 @@ func (e *Endpoint) promote(now clock.Time, l *Listener, c *Conn, at int, s *Segm
 	*c = Conn{}
 	e.conns[en.tuple] = en
 	e.stats.PassiveOpens++
+	l.stats.Completed++
 	e.update(now, en)
 }
 

@@ -5,6 +5,8 @@ package main
 import (
 	"errors"
 
+	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/inspect"
 	"github.com/handfast-tcp/handfast/link"
 )
 
@@ -17,3 +19,7 @@ func inNamespace() (code int, err error) { return 0, errLinuxOnly }
 func newKernelArena(string, *recorder) (*arena, error) { return nil, errLinuxOnly }
 
 func openServeLink(string, prefixes, prefixes) (link.Link, error) { return nil, errLinuxOnly }
+
+func kernelReport() (*inspect.Report, error) { return nil, errLinuxOnly }
+
+func newKernelFlood(string, handfast.Config) (*floodArena, error) { return nil, errLinuxOnly }

@@ -43,7 +43,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.SuggestionsMinimumDistance = 2 // letters that may be wrong
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newTry(), newServe(), newLab(), newStates(), newVersion())
+	root.AddCommand(newTry(), newServe(), newLab(), newStates(), newSS(), newNetstat(), newFlood(), newVersion())
 	return root
 }
 

@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/handfast-tcp/handfast/inspect"
 )
 
 // status is "status CODE COMMAND…": the command must end with that code.
@@ -98,6 +100,7 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 	b := &background{cmd: exec.Command(path, args[3:]...)}
 	b.cmd.Args[0] = args[2]
 	b.cmd.Dir = ts.Getenv("WORK")
+	b.cmd.Env = append(os.Environ(), inspect.PlaceVariable+"="+ts.Getenv(inspect.PlaceVariable))
 	out, err := b.cmd.StdoutPipe()
 	ts.Check(err)
 	b.cmd.Stderr = b.cmd.Stdout

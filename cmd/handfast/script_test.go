@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/handfast-tcp/handfast/inspect"
 )
 
 // isolatedVariable says that the tests run in a network namespace of their own.
@@ -58,13 +60,15 @@ func condition(c string) (bool, error) {
 	return false, errors.New("unknown condition " + c)
 }
 
-// setup gives scripts the size of their transfers: HANDFAST_SIZE, or a small one.
+// setup gives scripts the size of their transfers: HANDFAST_SIZE, or a small one;
+// and a place for control sockets.
 func setup(e *testscript.Env) error {
 	size := os.Getenv("HANDFAST_SIZE")
 	if size == "" {
 		size = "8MiB"
 	}
 	e.Setenv("SIZE", size)
+	e.Setenv(inspect.PlaceVariable, filepath.Join(e.WorkDir, ".run")) // a script sees its own programs only
 	e.Values[runningKey{}] = running{}
 	return nil
 }

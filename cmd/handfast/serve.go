@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -36,6 +37,7 @@ type serveOptions struct {
 	port      uint16
 	upload    bool
 	drain     time.Duration
+	defence   defenceOptions
 
 	stdout, stderr terminal
 }
@@ -67,6 +69,7 @@ func newServe() *cobra.Command {
 	f.Uint16Var(&o.port, "port", 80, "TCP port")
 	f.BoolVar(&o.upload, "upload", false, "let clients store files in DIR with PUT")
 	f.DurationVar(&o.drain, "drain", 30*time.Second, "how long connections may take to finish")
+	o.defence.addTo(f)
 	return cmd
 }
 
@@ -122,7 +125,7 @@ func (o *serveOptions) check() error {
 	if o.port == 0 {
 		return usagef("--port 0: choose one from 1 to 65535")
 	}
-	return nil
+	return o.defence.check()
 }
 
 // checkAddr asks for one of the kernel's addresses in a's network.
@@ -156,7 +159,9 @@ func (o *serveOptions) run(ctx context.Context) error {
 }
 
 func (o *serveOptions) serve(ctx context.Context, l link.Link, files http.Handler) error {
-	h, err := handfast.New(handfast.Config{})
+	cfg := handfast.Config{Logger: slog.New(slog.NewTextHandler(o.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	o.defence.apply(&cfg)
+	h, err := handfast.New(cfg)
 	if err == nil {
 		err = h.Attach(l, handfast.LinkOptions{Addresses: o.addrs})
 	}
@@ -169,6 +174,7 @@ func (o *serveOptions) serve(ctx context.Context, l link.Link, files http.Handle
 		return err
 	}
 	o.greet()
+	defer openControl(h, "serve", o.stderr)()
 	s := newWebServer(files)
 	failed := make(chan error, 1)
 	go func() { failed <- s.web.Serve(lingeringListener{ln, o.drain, &s.open}) }()

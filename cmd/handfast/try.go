@@ -116,6 +116,7 @@ func (o *tryOptions) trial(ctx context.Context) error {
 		return err
 	}
 	defer a.close()
+	defer openControl(a.server, "try", o.stderr)()
 	rep := report{tryOptions: o, arena: a, recorder: r, address: o.address()}
 	rep.begin()
 	l, err := a.server.Listen("tcp", fmt.Sprintf(":%d", tryPort))

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/pflag"
+
+	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/tcp"
+)
+
+// defenceOptions are the measures against SYN floods, as flags.
+type defenceOptions struct {
+	halfOpen, backlog int
+	synAckRetries     int
+	cookies           cookieMode
+	attackMode        string
+	seeds             string // a file
+}
+
+// never is more half-open entries than there can be.
+const never = 1 << 30
+
+func (o *defenceOptions) addTo(f *pflag.FlagSet) {
+	o.halfOpen, o.backlog, o.synAckRetries = 4096, handfast.DefaultBacklog, 5
+	o.attackMode = "auto"
+	f.IntVar(&o.halfOpen, "half-open", o.halfOpen, "half-open connections that are kept at most, about 100 bytes each")
+	f.IntVar(&o.synAckRetries, "synack-retries", o.synAckRetries, "how often a SYN-ACK is repeated, 1 to 15")
+	f.Var(&o.cookies, "cookies", "SYN cookies: off, auto (when the half-open queue is full, or under attack), always")
+	f.StringVar(&o.attackMode, "attack-mode", o.attackMode, "auto: when the half-open queue is half full, cookies first and fewer SYN-ACKs; off: never")
+	f.StringVar(&o.seeds, "cookie-seeds", "", "file of the seeds that several hosts share, so that they accept each other's cookies; one a line, read again when it changes")
+	f.IntVar(&o.backlog, "backlog", o.backlog, "connections that wait at most until the program takes them")
+}
+
+func (o *defenceOptions) check() error {
+	for _, n := range []struct {
+		flag            string
+		value, min, max int
+	}{{"half-open", o.halfOpen, 1, 1 << 24}, {"synack-retries", o.synAckRetries, 1, 15}, {"backlog", o.backlog, 1, 1 << 20}} {
+		if n.value < n.min || n.value > n.max {
+			return usagef("--%s %d: choose from %d to %d", n.flag, n.value, n.min, n.max)
+		}
+	}
+	if o.attackMode != "auto" && o.attackMode != "off" {
+		return usagef("--attack-mode %s: it is auto or off", o.attackMode)
+	}
+	return nil
+}
+
+// apply sets what the flags say.
+func (o *defenceOptions) apply(cfg *handfast.Config) {
+	cfg.HalfOpen, cfg.Backlog = o.halfOpen, o.backlog
+	cfg.TCP.SynAckRetries, cfg.TCP.Cookies = o.synAckRetries, tcp.CookieMode(o.cookies)
+	if o.attackMode == "off" {
+		cfg.TCP.AttackEnter = never
+	}
+	if o.seeds != "" {
+		cfg.CookieSeeds = handfast.SeedFile(o.seeds)
+	}
+}
+
+// cookieMode is a tcp.CookieMode as a flag.
+type cookieMode tcp.CookieMode
+
+// Type names the flag's kind in the help.
+func (*cookieMode) Type() string { return "mode" }
+
+func (m *cookieMode) String() string { return tcp.CookieMode(*m).String() }
+
+// Set takes off, auto or always.
+func (m *cookieMode) Set(text string) error {
+	for _, c := range []tcp.CookieMode{tcp.CookiesOff, tcp.CookiesAuto, tcp.CookiesAlways} {
+		if c.String() == text {
+			*m = cookieMode(c)
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is not off, auto or always", text)
+}

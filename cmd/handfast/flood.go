@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/tcp"
+)
+
+const floodHelp = `Floods a host of ours with SYNs that nobody means, while honest clients ask it
+for a page; first without a defence (--cookies off --half-open 128 --attack-mode off),
+then with it, and compares. Name one of these settings yourself to see one round
+with it.
+
+It all takes place in a network namespace that is made for it and that goes
+with the process, or in memory: nothing leaves this machine, and no address
+outside can be flooded. --link is as for try.
+
+Meanwhile, in another terminal:
+
+  handfast netstat -n -p tcp | grep SYN_RECV
+  handfast ss -tano state syn-recv
+  handfast ss --flood
+  handfast ss --defence`
+
+type floodOptions struct {
+	link     string
+	ipv6     bool
+	target   string
+	rate     int
+	count    uint64
+	sources  string
+	seed     uint64
+	clients  int
+	over     time.Duration
+	patience time.Duration
+	demo     bool
+	defence  defenceOptions
+
+	stdout, stderr terminal
+}
+
+// defenceFlags ask for one round.
+var defenceFlags = []string{"cookies", "half-open", "synack-retries", "attack-mode", "backlog"}
+
+func newFlood() *cobra.Command {
+	var o floodOptions
+	cmd := &cobra.Command{
+		Use:   "flood",
+		Short: "Flood a host of ours with SYNs, without and with the defence",
+		Long:  floodHelp,
+		Example: `  handfast flood
+  handfast flood --sources few --rate 20000 --cookies auto
+  handfast flood --clients 0 --over 1m --cookies off
+  handfast flood --link memory --count 1000000`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			one := slices.ContainsFunc(defenceFlags, func(name string) bool { return cmd.Flags().Changed(name) })
+			if o.demo && one {
+				return usagef("--demo shows both rounds with settings of its own: it goes with none of --%s", strings.Join(defenceFlags, ", --"))
+			}
+			o.demo = !one
+			o.stdout, o.stderr = newTerminal(cmd.OutOrStdout()), newTerminal(cmd.ErrOrStderr())
+			return o.run(cmd.Context())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.link, "link", "auto", "what lies between: "+strings.Join(linkKinds, ", "))
+	f.BoolVar(&o.ipv6, "ipv6", false, "over IPv6")
+	f.StringVar(&o.target, "target", "", "address and port to flood; only the host that is made for it can be (default 10.77.0.2:80)")
+	f.IntVar(&o.rate, "rate", 0, "SYNs a second; 0: as many as the way takes without loss")
+	f.Uint64Var(&o.count, "count", 0, "SYNs in all; 0: as long as the clients take")
+	f.StringVar(&o.sources, "sources", "random", "where they pretend to come from: "+strings.Join(sourceKinds, ", "))
+	f.Uint64Var(&o.seed, "seed", 0, "of the random numbers; 0: another one each time")
+	f.IntVar(&o.clients, "clients", 200, "honest clients")
+	f.DurationVar(&o.over, "over", 4*time.Second, "time over which the clients come")
+	f.DurationVar(&o.patience, "patience", 5*time.Second, "how long a client waits for its answer")
+	f.BoolVar(&o.demo, "demo", false, "both rounds, without and with the defence; so it is by default")
+	o.defence.addTo(f)
+	return cmd
+}
+
+func (o *floodOptions) check() error {
+	switch {
+	case !slices.Contains(linkKinds, o.link):
+		return usagef("--link %s: it is one of %s", o.link, strings.Join(linkKinds, ", "))
+	case !slices.Contains(sourceKinds, o.sources):
+		return usagef("--sources %s: it is one of %s", o.sources, strings.Join(sourceKinds, ", "))
+	case o.rate < 0 || o.clients < 0 || o.clients > 20000 || o.over <= 0 || o.patience <= 0:
+		return usagef("--rate and --clients (at most 20000) may not be negative, --over and --patience must be more than 0")
+	}
+	if err := o.checkTarget(); err != nil {
+		return err
+	}
+	return o.defence.check()
+}
+
+// checkTarget refuses every address but that of the host which the flood makes.
+func (o *floodOptions) checkTarget() error {
+	if o.target == "" {
+		return nil
+	}
+	a, err := netip.ParseAddrPort(o.target)
+	if err != nil {
+		return usagef("--target %s: write an address and a port, such as 10.77.0.2:80", o.target)
+	}
+	for i, own := range ourAddrs {
+		if a == netip.AddrPortFrom(own.Addr(), tryPort) {
+			o.ipv6 = i == 1
+			return nil
+		}
+	}
+	return usagef("--target %s: refused; flood only sends to a host of ours, in a namespace or memory that it makes itself: %v:%d or [%v]:%d",
+		o.target, ourAddrs[0].Addr(), tryPort, ourAddrs[1].Addr(), tryPort)
+}
+
+// address is the host's.
+func (o *floodOptions) address() netip.AddrPort {
+	if o.ipv6 {
+		return netip.AddrPortFrom(ourAddrs[1].Addr(), tryPort)
+	}
+	return netip.AddrPortFrom(ourAddrs[0].Addr(), tryPort)
+}
+
+func (o *floodOptions) run(ctx context.Context) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	if o.link != "memory" && !inside() {
+		code, err := inNamespace()
+		if err == nil && code != exitOK {
+			return exitError(code)
+		}
+		if err == nil || o.link != "auto" {
+			return err
+		}
+		o.fallBack(err)
+	}
+	if o.seed == 0 {
+		o.seed = rand.Uint64()
+	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	return o.rounds(ctx)
+}
+
+// fallBack goes on without the kernel, and says why.
+func (o *floodOptions) fallBack(why error) {
+	o.link = "memory"
+	fmt.Fprintf(o.stderr, "The kernel cannot take part, so the clients are ours, in memory:\n  %s\n\n",
+		strings.ReplaceAll(why.Error(), "\n", "\n  "))
+}
+
+// undefended is what a server without a defence has.
+var undefended = defenceOptions{halfOpen: 128, backlog: handfast.DefaultBacklog, synAckRetries: 5,
+	cookies: cookieMode(tcp.CookiesOff), attackMode: "off"}
+
+// rounds runs one round, or two, and says what came of it.
+func (o *floodOptions) rounds(ctx context.Context) error {
+	r := &floodReport{floodOptions: o}
+	settings := []defenceOptions{o.defence}
+	if o.demo {
+		settings = []defenceOptions{undefended, o.defence}
+	}
+	for i, d := range settings {
+		res, err := o.round(ctx, r, i, d)
+		if err != nil {
+			return err
+		}
+		r.results = append(r.results, res)
+	}
+	r.table()
+	if last := r.results[len(r.results)-1]; last.answered < o.clients {
+		return errors.Join(fmt.Errorf("%d of %d honest clients had no answer", o.clients-last.answered, o.clients), last.lastFail)
+	}
+	return nil
+}
+
+// arena makes the place, as --link says.
+func (o *floodOptions) arena(cfg handfast.Config) (*floodArena, error) {
+	if o.link != "memory" {
+		a, err := newKernelFlood(o.link, cfg)
+		if err == nil || o.link != "auto" {
+			return a, err
+		}
+		o.fallBack(err)
+	}
+	return newMemoryFlood(cfg)
+}

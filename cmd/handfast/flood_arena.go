@@ -1,0 +1,86 @@
+package main
+
+import (
+	"net/netip"
+
+	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/link/pipe"
+)
+
+// floodArena is where a flood takes place: a host, honest clients' way to it,
+// and the flood's.
+type floodArena struct {
+	arena
+	flood injector
+}
+
+// everywhere are routes for the answers to sources that nobody has.
+func everywhere(gateway4, gateway6 netip.Addr) []handfast.Route {
+	return []handfast.Route{{Destination: netip.PrefixFrom(netip.IPv4Unspecified(), 0), Gateway: gateway4},
+		{Destination: netip.PrefixFrom(netip.IPv6Unspecified(), 0), Gateway: gateway6}}
+}
+
+// newMemoryFlood has the honest clients on a host of ours at one pipe, and the
+// flood at another.
+func newMemoryFlood(cfg handfast.Config) (*floodArena, error) {
+	theirs, ours := pipe.New(pipe.Options{MaxGSO: 65535, ChecksumOffload: true})
+	source, sink := pipe.New(pipe.Options{Name: "flood"})
+	a := &floodArena{arena: arena{link: "pipes in memory, MTU 1500", client: "Handfast as well"}, flood: newPipeInjector(source)}
+	a.later(func() { theirs.Close(); ours.Close(); source.Close(); sink.Close() })
+	client, err := a.serve(theirs, kernelAddrs, nil)
+	if err != nil {
+		return a, err
+	}
+	a.dial = client.DialContext
+	if a.server, err = handfast.New(cfg); err != nil {
+		return a, err
+	}
+	a.later(func() { a.server.Close() })
+	if err := a.server.Attach(ours, handfast.LinkOptions{Addresses: ourAddrs}); err != nil {
+		return a, err
+	}
+	return a, a.server.Attach(sink, handfast.LinkOptions{Routes: everywhere(netip.Addr{}, netip.Addr{})})
+}
+
+// pipeInjector floods a pipe, and throws away what comes back.
+type pipeInjector struct {
+	end   *pipe.End
+	drops uint64
+	batch []*buf.Packet
+}
+
+func newPipeInjector(end *pipe.End) *pipeInjector {
+	p := &pipeInjector{end: end}
+	go func() {
+		batch := make([]*buf.Packet, 64)
+		for {
+			n, err := end.Read(0, batch)
+			if err != nil {
+				return
+			}
+			for _, p := range batch[:n] {
+				p.Release()
+			}
+		}
+	}()
+	return p
+}
+
+func (p *pipeInjector) inject(n int, m *synMaker) (sent int, err error) {
+	p.batch = p.batch[:0]
+	for range n {
+		q := buf.NewPacket()
+		q.Data = m.next(q.Data)
+		p.batch = append(p.batch, q)
+	}
+	if err := p.end.Write(0, p.batch); err != nil {
+		return 0, err
+	}
+	drops := p.end.Drops()
+	lost := min(drops-p.drops, uint64(n))
+	p.drops = drops
+	return n - int(lost), nil
+}
+
+func (p *pipeInjector) close() {}

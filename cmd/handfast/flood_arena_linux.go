@@ -1,0 +1,132 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/link"
+)
+
+// deviceQueue is how many packets wait in the kernel's device for us.
+const deviceQueue = 4096
+
+// newKernelFlood has the honest clients on the kernel's TCP, over a TUN, over a
+// veth pair, or over the first of them that works. The flood leaves by the same
+// device.
+func newKernelFlood(kind string, cfg handfast.Config) (*floodArena, error) {
+	var failed []error
+	for _, k := range []struct {
+		kind string
+		open func() (l link.Link, device, text string, err error)
+	}{{"tun", openTUN}, {"packet", openVeth}} {
+		if kind != k.kind && kind != "auto" {
+			continue
+		}
+		a, err := floodOver(k.open, cfg)
+		if err == nil {
+			return a, nil
+		}
+		failed = append(failed, err)
+	}
+	return nil, errors.Join(failed...)
+}
+
+func floodOver(open func() (l link.Link, device, text string, err error), cfg handfast.Config) (*floodArena, error) {
+	l, device, text, err := open()
+	if err != nil {
+		return nil, err
+	}
+	a := &floodArena{arena: arena{link: text, client: "the kernel's TCP", dial: (&net.Dialer{}).DialContext}}
+	a.later(func() { l.Close() })
+	if err := a.join(l, device, cfg); err != nil {
+		a.close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *floodArena) join(l link.Link, device string, cfg handfast.Config) (err error) {
+	if a.server, err = handfast.New(cfg); err != nil {
+		return err
+	}
+	a.later(func() { a.server.Close() })
+	err = a.server.Attach(l, handfast.LinkOptions{Addresses: ourAddrs,
+		Routes: everywhere(kernelAddrs[0].Addr(), kernelAddrs[1].Addr())})
+	if err == nil {
+		err = configureKernel(device, kernelAddrs)
+	}
+	if err != nil {
+		return err
+	}
+	dev, err := netlink.LinkByName(device)
+	if err != nil {
+		return fmt.Errorf("%s: %w", device, explain(err))
+	}
+	if err := netlink.LinkSetTxQLen(dev, deviceQueue); err != nil {
+		return fmt.Errorf("%s: length of the queue: %w", device, explain(err))
+	}
+	i, err := newDeviceInjector(dev, l.Attributes())
+	if err != nil {
+		return err
+	}
+	a.flood = i
+	a.later(i.close)
+	return nil
+}
+
+// deviceInjector sends packets out of a device of the kernel, by AF_PACKET. It
+// goes past the queueing discipline, so that a full device says so.
+type deviceInjector struct {
+	fd     int
+	to     unix.SockaddrLinklayer
+	header []byte // of Ethernet; empty for a TUN
+	packet []byte
+}
+
+func newDeviceInjector(dev netlink.Link, host link.Attributes) (*deviceInjector, error) {
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0) // protocol 0: it receives nothing
+	if err != nil {
+		return nil, fmt.Errorf("a socket to flood with: %w", explain(err))
+	}
+	i := &deviceInjector{fd: fd, to: unix.SockaddrLinklayer{Ifindex: dev.Attrs().Index}}
+	if host.Medium == link.Ethernet {
+		i.header = append(append(i.header, host.HardwareAddr[:]...), dev.Attrs().HardwareAddr...)
+		i.header = append(i.header, 0, 0)
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1); err != nil {
+		i.close()
+		return nil, fmt.Errorf("a socket to flood with: %w", explain(err))
+	}
+	return i, nil
+}
+
+func (i *deviceInjector) inject(n int, m *synMaker) (sent int, err error) {
+	etherType := uint16(unix.ETH_P_IP)
+	if !m.target.Addr().Is4() {
+		etherType = unix.ETH_P_IPV6
+	}
+	i.to.Protocol = etherType<<8 | etherType>>8
+	if len(i.header) > 0 {
+		i.header[12], i.header[13] = byte(etherType>>8), byte(etherType)
+	}
+	for sent < n {
+		i.packet = m.next(append(i.packet[:0], i.header...))
+		err := unix.Sendto(i.fd, i.packet, unix.MSG_DONTWAIT, &i.to)
+		switch {
+		case err == nil:
+			sent++
+		case errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.EAGAIN):
+			return sent, nil
+		case !errors.Is(err, unix.EINTR):
+			return sent, fmt.Errorf("flood: %w", err)
+		}
+	}
+	return sent, nil
+}
+
+func (i *deviceInjector) close() { unix.Close(i.fd) }

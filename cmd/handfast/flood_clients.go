@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// honest are clients that do what curl does: connect, ask for a page, read it,
+// close. They come one after the other, evenly over a time.
+type honest struct {
+	dial     func(ctx context.Context, network, address string) (net.Conn, error)
+	url      string
+	count    int
+	over     time.Duration // the last one comes then
+	patience time.Duration // of each
+
+	mu       sync.Mutex
+	started  int
+	took     []time.Duration // of those that were answered
+	failed   int
+	lastFail error
+}
+
+const page = "hello, honest client\n"
+
+// run returns when all have an answer or have given up.
+func (c *honest) run(ctx context.Context) {
+	t := &http.Transport{DialContext: c.connect, DisableKeepAlives: true}
+	var all sync.WaitGroup
+	began := time.Now()
+	for i := range c.count {
+		due := began.Add(c.over * time.Duration(i) / time.Duration(c.count))
+		select {
+		case <-ctx.Done():
+			all.Wait()
+			return
+		case <-time.After(time.Until(due)):
+		}
+		all.Go(func() { c.one(ctx, t) })
+	}
+	all.Wait()
+}
+
+// connect gives up in time: a Transport goes on with it when the request is over.
+func (c *honest) connect(ctx context.Context, network, address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	return c.dial(ctx, network, address)
+}
+
+func (c *honest) one(ctx context.Context, t *http.Transport) {
+	c.mu.Lock()
+	c.started++
+	c.mu.Unlock()
+	began := time.Now()
+	err := c.ask(ctx, t)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		c.failed++
+		c.lastFail = err
+		return
+	}
+	c.took = append(c.took, time.Since(began))
+}
+
+func (c *honest) ask(ctx context.Context, t *http.Transport) error {
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := t.RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err == nil && string(b) != page {
+		err = fmt.Errorf("the answer is %q", b)
+	}
+	return err
+}
+
+// state says how it stands.
+func (c *honest) state() (answered, failed, waiting int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.took), c.failed, c.started - len(c.took) - c.failed
+}
+
+// times returns the median and the longest of the answers.
+func (c *honest) times() (median, longest time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.took) == 0 {
+		return 0, 0
+	}
+	slices.Sort(c.took)
+	return c.took[len(c.took)/2], c.took[len(c.took)-1]
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"testing"
+
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// A flood's SYNs are good packets for the target, from sources as was asked.
+func TestSynMaker(t *testing.T) {
+	for _, own := range ourAddrs {
+		target := netip.AddrPortFrom(own.Addr(), tryPort)
+		for kind, atMost := range map[string]int{"fixed": 1, "few": fewSources, "random": 1000} {
+			m := newSynMaker(kind, target, 1)
+			sources := map[wire.Addr]bool{}
+			for range 1000 {
+				src := checkSyn(t, m.next(nil), target)
+				sources[src] = true
+				for _, network := range append(kernelAddrs[:2:2], ourAddrs...) {
+					if network.Contains(src.Netip()) {
+						t.Fatalf("%v is in the network of the flood", src)
+					}
+				}
+			}
+			if n := len(sources); n > atMost || kind == "random" && n < 990 || kind == "few" && n < fewSources {
+				t.Errorf("%v, %s: %d sources", target, kind, n)
+			}
+		}
+	}
+}
+
+// checkSyn returns the source of a SYN that a host would take.
+func checkSyn(t *testing.T, b []byte, target netip.AddrPort) wire.Addr {
+	t.Helper()
+	var ip wire.IP
+	var h wire.TCP
+	if d := wire.ParseIP(b, &ip); d != wire.None || ip.TotalLen != len(b) {
+		t.Fatal(d, ip)
+	}
+	segment := b[ip.HeaderLen:]
+	if sum := wire.Checksum(wire.Sum(segment, wire.PseudoSum(ip.Src, ip.Dst, wire.ProtoTCP, len(segment)))); sum != 0 {
+		t.Fatalf("checksum is off by %#x", sum)
+	}
+	if _, d := wire.ParseTCP(segment, &h); d != wire.None {
+		t.Fatal(d)
+	}
+	if ip.Dst.Netip() != target.Addr() || h.DstPort != target.Port() || h.Flags != wire.SYN || !h.Options.Has(wire.OptWindowScale) {
+		t.Fatalf("%v %v", ip, &h)
+	}
+	return ip.Src
+}
+
+// The same seed makes the same flood.
+func TestSynMakerReplays(t *testing.T) {
+	target := netip.AddrPortFrom(ourAddrs[0].Addr(), tryPort)
+	a, b, c := newSynMaker("random", target, 7), newSynMaker("random", target, 7), newSynMaker("random", target, 8)
+	if x, y, z := string(a.next(nil)), string(b.next(nil)), string(c.next(nil)); x != y || x == z {
+		t.Error("the seed does not decide")
+	}
+}
+
+// narrowWay takes no more than it has room for.
+type narrowWay struct {
+	room, taken int
+	failure     error
+}
+
+func (w *narrowWay) inject(n int, _ *synMaker) (int, error) {
+	n = min(n, w.room-w.taken)
+	w.taken += n
+	return n, w.failure
+}
+
+func (w *narrowWay) close() {}
+
+// A pump ends at its count, to the packet.
+func TestPumpCount(t *testing.T) {
+	way := &narrowWay{room: 1 << 20}
+	p := pump{to: way, fixed: 1_000_000, count: 1003}
+	if err := p.run(context.Background()); err != nil || way.taken != 1003 || p.sent.Load() != 1003 || p.lost.Load() != 0 {
+		t.Error(err, way.taken, p.sent.Load(), p.lost.Load())
+	}
+}
+
+// What the way does not take is counted, and a way that is broken ends it.
+func TestPumpLoss(t *testing.T) {
+	way := &narrowWay{room: 70}
+	p := pump{to: way}
+	budget := 500.0
+	if lost, err := p.spend(&budget); !lost || err != nil || p.sent.Load() != 70 || p.lost.Load() != 58 {
+		t.Error(lost, err, p.sent.Load(), p.lost.Load())
+	}
+	broken := errors.New("broken")
+	p = pump{to: &narrowWay{room: 1 << 20, failure: broken}, fixed: 1000}
+	if err := p.run(context.Background()); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+}
+
+// The rate falls fast, rises slowly, and stays within bounds.
+func TestPumpRate(t *testing.T) {
+	if r := nextRate(10_000, true); r != 7000 {
+		t.Error(r)
+	}
+	if r := nextRate(10_000, false); r <= 10_000 || r > 10_100 {
+		t.Error(r)
+	}
+	if lo, hi := nextRate(lowestRate, true), nextRate(topRate, false); lo != lowestRate || hi != topRate {
+		t.Error(lo, hi)
+	}
+}
+
+// When less arrives than was sent, the rate becomes what arrives.
+func TestPumpGauge(t *testing.T) {
+	var p pump
+	p.arrived = func() uint64 { return 2500 }
+	p.sent.Store(5000)
+	g := gauge{pump: &p}
+	start := g.at
+	if r := g.limit(start.Add(gaugeTime / 2)); r != topRate {
+		t.Error("too early:", r)
+	}
+	if r := g.limit(start.Add(gaugeTime)); r != 45_000 { // 2500 in 50 ms, less a tenth
+		t.Error(r)
+	}
+	p.sent.Store(5100)
+	p.arrived = func() uint64 { return 2599 }
+	if r := g.limit(start.Add(2 * gaugeTime)); r != topRate {
+		t.Error("hardly any loss:", r)
+	}
+}

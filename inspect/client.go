@@ -1,0 +1,158 @@
+package inspect
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Instance is a program that can be asked.
+type Instance struct {
+	PID  int
+	Name string // what it calls itself
+	Path string // of its socket
+}
+
+func (i Instance) String() string { return fmt.Sprintf("%d %s", i.PID, i.Name) }
+
+// maxReport is how many bytes of a report are read at most.
+const maxReport = 1 << 30
+
+// Running returns the programs of this user that have a control socket, in
+// order of PID. Sockets whose program has gone are removed.
+func Running() (all []Instance, err error) {
+	var failed []error
+	for _, dir := range knownPlaces() {
+		err := private(dir)
+		if err != nil {
+			if !errors.Is(err, fs.ErrNotExist) {
+				failed = append(failed, err)
+			}
+			continue
+		}
+		entries, err := os.ReadDir(dir)
+		failed = append(failed, err)
+		for _, e := range entries {
+			if i, ok := parseInstance(dir, e.Name()); ok && i.alive() {
+				all = append(all, i)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b Instance) int { return a.PID - b.PID })
+	if len(all) > 0 {
+		return all, nil
+	}
+	return nil, errors.Join(failed...)
+}
+
+// knownPlaces are the folders to look in. A program in a user namespace of its
+// own takes itself for root, so its temporary folder may have another number;
+// it is ours all the same.
+func knownPlaces() []string {
+	all := places()
+	if os.Getenv(PlaceVariable) != "" {
+		return all
+	}
+	more, _ := filepath.Glob(filepath.Join(os.TempDir(), "handfast-*")) // the pattern is good
+	for _, dir := range more {
+		if !slices.Contains(all, dir) && private(dir) == nil {
+			all = append(all, dir)
+		}
+	}
+	return all
+}
+
+// parseInstance reads PID-NAME.sock.
+func parseInstance(dir, file string) (i Instance, ok bool) {
+	base, ok := strings.CutSuffix(file, suffix)
+	if !ok {
+		return i, false
+	}
+	pid, name, ok := strings.Cut(base, "-")
+	n, err := strconv.Atoi(pid)
+	return Instance{n, name, filepath.Join(dir, file)}, ok && err == nil && n > 0
+}
+
+// alive reports whether somebody listens, and removes the socket when not.
+func (i Instance) alive() bool {
+	c, err := net.Dial("unix", i.Path)
+	if err == nil {
+		c.Close()
+		return true
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		os.Remove(i.Path) // somebody else may have done so
+	}
+	return false
+}
+
+// get asks for a path and returns the answer.
+func (i Instance) get(ctx context.Context, path string) (io.ReadCloser, error) {
+	t := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", i.Path)
+	}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://handfast"+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := t.RoundTrip(req)
+	if err != nil {
+		return nil, fmt.Errorf("ask %v: %w", i, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		resp.Body.Close()
+		return nil, fmt.Errorf("ask %v: %s", i, resp.Status)
+	}
+	return resp.Body, nil
+}
+
+// Report asks for everything.
+func (i Instance) Report(ctx context.Context) (*Report, error) {
+	body, err := i.get(ctx, "/v1/report")
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	r, err := readReport(io.LimitReader(body, maxReport))
+	if err != nil {
+		return nil, fmt.Errorf("ask %v: %w", i, err)
+	}
+	for n := range r.Rows {
+		r.Rows[n].Process = &Process{"handfast", r.PID}
+	}
+	return r, nil
+}
+
+// Metrics asks for the figures in Prometheus' text format.
+func (i Instance) Metrics(ctx context.Context) (io.ReadCloser, error) { return i.get(ctx, "/metrics") }
+
+// readReport reads what writeReport wrote.
+func readReport(in io.Reader) (*Report, error) {
+	d := json.NewDecoder(in)
+	r := &Report{}
+	if err := d.Decode(&r.Header); err != nil {
+		return nil, err
+	}
+	for {
+		var row Row
+		err := d.Decode(&row)
+		if err == io.EOF {
+			return r, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		r.Rows = append(r.Rows, row)
+	}
+}

@@ -1,0 +1,8 @@
+// Package inspect shows what a host is doing, to people and to programs: its
+// connections as ss and as netstat write them, with ss's filters, as JSON, and
+// as metrics for Prometheus and expvar; and it lets a program be asked from
+// outside, over a Unix socket that its owner alone may open.
+//
+// A Report is one look at a host, or at a kernel. Everything else reads
+// Reports.
+package inspect

@@ -1,0 +1,130 @@
+package inspect
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/handfast-tcp/handfast"
+)
+
+// maxRows is how many connections an answer has at most.
+const maxRows = 1 << 20
+
+// patience is how long a request may take to come, and an answer to be read.
+const patience = 10 * time.Second
+
+// Server answers, on a Unix socket that only its owner may open, what a host is
+// doing. It speaks HTTP:
+//
+//	GET /v1/report    a Header, then Rows: JSON, one value a line
+//	GET /v1/summary   the Header alone
+//	GET /metrics      Prometheus' text format
+type Server struct {
+	host *handfast.Host
+	name string
+	path string
+	web  *http.Server
+	turn sync.Mutex // one look at the host at a time
+	done chan struct{}
+}
+
+// Serve opens a control socket for h and answers until Close. name is what the
+// program calls itself, such as "serve": letters, digits, '-' and '_'.
+func Serve(h *handfast.Host, name string) (*Server, error) {
+	if strings.ContainsFunc(name, func(r rune) bool { return !isNameRune(r) }) || name == "" {
+		return nil, fmt.Errorf("inspect: %q is no name for a control socket", name)
+	}
+	dir, err := makePlace()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{host: h, name: name, path: filepath.Join(dir, strconv.Itoa(os.Getpid())+"-"+name+suffix), done: make(chan struct{})}
+	// What lies there is of a process that has gone: PIDs come again.
+	if err := os.Remove(s.path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	l, err := net.Listen("unix", s.path)
+	if err == nil {
+		err = os.Chmod(s.path, 0o600) // nobody else could enter the folder anyway
+	}
+	if err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	s.start(l)
+	return s, nil
+}
+
+func isNameRune(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_'
+}
+
+func (s *Server) start(l net.Listener) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/report", s.report)
+	mux.HandleFunc("GET /v1/summary", s.summary)
+	mux.HandleFunc("GET /metrics", s.metrics)
+	s.web = &http.Server{Handler: mux, ReadTimeout: patience, WriteTimeout: patience, IdleTimeout: patience,
+		MaxHeaderBytes: 4 << 10, ErrorLog: log.New(io.Discard, "", 0)}
+	go func() {
+		defer close(s.done)
+		s.web.Serve(l) // ends with Close
+	}()
+}
+
+// Path returns where the socket is.
+func (s *Server) Path() string { return s.path }
+
+// Close removes the socket and ends every answer.
+func (s *Server) Close() error {
+	err := s.web.Close()
+	<-s.done
+	return err
+}
+
+// collect looks at the host; one at a time, as a look may take memory.
+func (s *Server) collect(limit int) *Report {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	return Collect(s.host, s.name, limit)
+}
+
+func (s *Server) report(w http.ResponseWriter, r *http.Request) {
+	limit := maxRows
+	if n, err := strconv.Atoi(r.FormValue("limit")); err == nil && n > 0 {
+		limit = min(n, maxRows)
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	writeReport(w, s.collect(limit)) // a failure is the client's to see
+}
+
+// writeReport writes a header and rows, one a line.
+func writeReport(w io.Writer, r *Report) error {
+	out := json.NewEncoder(w)
+	err := out.Encode(&r.Header)
+	for i := 0; i < len(r.Rows) && err == nil; i++ {
+		err = out.Encode(&r.Rows[i])
+	}
+	return err
+}
+
+func (s *Server) summary(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	h := header(s.host, s.name)
+	json.NewEncoder(w).Encode(&h) // a failure is the client's to see
+}
+
+func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	writeMetrics(w, s.collect(maxRows)) // a failure is the client's to see
+}

@@ -1,0 +1,175 @@
+package inspect
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/handfast-tcp/handfast/tcp"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write the golden tables anew")
+
+// golden compares with a file of testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *rewrite {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s:\n%s\nwant:\n%s", name, got, want)
+	}
+}
+
+func at(s string) Endpoint { return endpoint(netip.MustParseAddrPort(s)) }
+
+func second(n float64) Seconds { return Seconds(n * 1e9) }
+
+// samples are one row of each kind.
+func samples() []Row {
+	return []Row{
+		{Proto: "tcp6", State: State(tcp.Listen), Local: Endpoint{Port: 80}, RecvQ: 3, SendQ: 4096, Listen: &Listen{12, 40, 20, 1, 2}},
+		{Proto: "tcp", State: State(tcp.Listen), Local: at("0.0.0.0:443"), Remote: Endpoint{Addr: netip.IPv4Unspecified()}, SendQ: 128, Listen: &Listen{}},
+		{Proto: "tcp", State: State(tcp.SynReceived), Local: at("10.77.0.2:80"), Remote: at("198.51.100.7:1024"), Timer: "on", Expires: second(0.2)},
+		{Proto: "tcp", State: State(tcp.SynReceived), Local: at("10.77.0.2:80"), Remote: at("203.0.113.99:65535"), Timer: "on", Expires: second(3.009), Retrans: 2},
+		{Proto: "tcp", State: State(tcp.Established), Local: at("10.77.0.2:80"), Remote: at("10.77.0.1:50000"), RecvQ: 5, SendQ: 2896,
+			Timer: "keepalive", Expires: second(14.651), Process: &Process{"handfast", 42}, Details: &Details{
+				Congestion: "reno", Options: []string{"ts", "sack"}, Wscale: &[2]int{7, 5}, RTO: second(0.204), RTT: second(0.0012), RTTVar: second(0.0004),
+				MSS: 1448, PMTU: 1500, AdvMSS: 1460, Cwnd: 10, Ssthresh: 7, BytesSent: 5000, BytesRetrans: 1448, BytesAcked: 2104, SegsOut: 9, SegsIn: 8,
+				DataSegsOut: 4, LastSnd: second(0.012), LastAck: second(0.010), Unacked: 2, Retrans: 0, TotalRetrans: 3, RcvSpace: 65536,
+				NotSent: 100, SndWnd: 64512, AppLimited: true, Memory: &[9]uint32{5, 1 << 20, 2796, 1 << 20, 0, 2896}}},
+		{Proto: "tcp6", State: State(tcp.FinWait2), Local: at("[fd77::2]:80"), Remote: at("[fd77::1]:50001"), Timer: "timewait", Expires: second(59)},
+		{Proto: "tcp6", State: State(tcp.TimeWait), Local: at("[fd77::2]:80"), Remote: at("[fd77::1]:50002"), Timer: "timewait", Expires: second(90)},
+	}
+}
+
+func TestSS(t *testing.T) {
+	defence := &Defence{HalfOpen: 12, MaxHalfOpen: 4096, SynAckRetries: 5, Cookies: "auto"}
+	names := func(port uint16) string { return map[uint16]string{80: "http"}[port] }
+	for name, o := range map[string]SSOptions{
+		"ss.txt":    {},
+		"ss-o.txt":  {Timers: true},
+		"ss-im.txt": {Info: true, Memory: true, Headless: true},
+		"ss-ep.txt": {Extended: true, Process: true, Defence: defence, Service: names},
+		"ss-iO.txt": {Info: true, OneLine: true},
+	} {
+		var b bytes.Buffer
+		if err := WriteSS(&b, samples(), o); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name, b.String())
+	}
+}
+
+// With a single state there is no column for it.
+func TestSSOneState(t *testing.T) {
+	var b bytes.Buffer
+	f, err := ParseFilter("state syn-recv", ShowConnected)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteSS(&b, f.Apply(samples()), SSOptions{Timers: true, OneState: f.OneState()}); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "ss-state.txt", b.String())
+}
+
+func TestNetstat(t *testing.T) {
+	for name, o := range map[string]NetstatOptions{
+		"netstat.txt":         {Title: NetstatTitle(true, false)},
+		"netstat-po.txt":      {Process: true, Timers: true},
+		"netstat-bsd.txt":     {Spelling: tcp.BSD},
+		"netstat-windows.txt": {Spelling: tcp.Windows},
+	} {
+		var b bytes.Buffer
+		if err := WriteNetstat(&b, samples(), o); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name, b.String())
+	}
+}
+
+func TestStatistics(t *testing.T) {
+	var b bytes.Buffer
+	err := WriteStatistics(&b, map[string]map[string]uint64{
+		"TcpExt": {"SyncookiesSent": 5, "SyncookiesRecv": 0, "TCPReqQFullDrop": 7, "TimeWaitOverflow": 0},
+		"Tcp":    {"InSegs": 10, "PassiveOpens": 0, "OutRsts": 2}, "Icmp": {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "netstat-s.txt", b.String())
+}
+
+func TestMetricsText(t *testing.T) {
+	r := &Report{Rows: samples(), Header: Header{Defence: &Defence{HalfOpen: 2, MaxHalfOpen: 4096, Attacks: 1},
+		Flood: &Flood{Level: "flash crowd"}, Drops: map[string]uint64{"accept queue full": 3},
+		Counters: map[string]map[string]uint64{"TcpExt": {"SyncookiesSent": 5}}}}
+	var b bytes.Buffer
+	if err := writeMetrics(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "metrics.txt", b.String())
+	for line := range strings.Lines(b.String()) {
+		if !strings.HasPrefix(line, "#") && (strings.Contains(line, "10.77") || strings.Contains(line, "fd77")) {
+			t.Error("an address:", line)
+		}
+	}
+}
+
+func TestTimerTexts(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "000ms", 45 * time.Millisecond: "045ms", 200 * time.Millisecond: "200ms", 5120 * time.Millisecond: "5.120ms",
+		9 * time.Second: "9sec", 14651 * time.Millisecond: "14sec", 59 * time.Second: "59sec", 90 * time.Second: "1min30sec",
+		60 * time.Second: "1min", 12*time.Minute + 5*time.Second: "12min",
+	} {
+		if got := ssTime(Seconds(d)); got != want {
+			t.Errorf("%v: %s, want %s", d, got, want)
+		}
+	}
+}
+
+// What is written as JSON is read back as it was.
+func TestJSON(t *testing.T) {
+	was := &Report{Header: Header{Source: "handfast", Name: "test", PID: 7, Time: time.Unix(1, 0).UTC(), Defence: &Defence{Cookies: "auto"}}, Rows: samples()}
+	var b bytes.Buffer
+	if err := writeReport(&b, was); err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Count(b.String(), "\n"); lines != 1+len(was.Rows) {
+		t.Errorf("%d lines for %d rows", lines, len(was.Rows))
+	}
+	first := b.String()
+	is, err := readReport(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var again bytes.Buffer
+	if err := writeReport(&again, is); err != nil || again.String() != first {
+		t.Errorf("%v:\n%s\nwas:\n%s", err, again.String(), first)
+	}
+	if is.Rows[2].State != State(tcp.SynReceived) || is.Rows[2].Expires != second(0.2) || is.Rows[2].Remote != at("198.51.100.7:1024") {
+		t.Errorf("%+v", is.Rows[2])
+	}
+	var s State
+	for _, spelling := range []string{"SYN-RECEIVED", "SYN-RECV", "SYN_RECV", "SYN_RCVD", "SYN_RECEIVED"} {
+		if err := json.Unmarshal([]byte(`"`+spelling+`"`), &s); err != nil || s != State(tcp.SynReceived) {
+			t.Error(spelling, s, err)
+		}
+	}
+	if err := json.Unmarshal([]byte(`"ASLEEP"`), &s); err == nil {
+		t.Error("a state that is none was taken")
+	}
+}
