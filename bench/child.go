@@ -19,13 +19,21 @@ import (
 // spec is one case: what a child process is told to measure.
 type spec struct {
 	Row, Peer string
-	Streams   int
 	Seconds   float64
 	Profile   string `json:",omitempty"` // directory
 }
 
-// childGrace is how much longer than its window a child may take.
-const childGrace = 60 * time.Second
+// grace is how much longer than its window a child may take.
+func (r row) grace() time.Duration {
+	switch r.kind {
+	case bulk, crr, pingpong:
+		return 20 * time.Second
+	case flood:
+		return floodGrace + time.Minute
+	default:
+		return 4 * time.Minute
+	}
+}
 
 // runCase measures one case in a process of its own. It does not fail: what
 // went wrong is in the result.
@@ -47,7 +55,7 @@ func startChild(s spec) (res result, err error) {
 	if err != nil {
 		return res, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), childGrace+time.Duration(s.Seconds*float64(time.Second)))
+	ctx, cancel := context.WithTimeout(context.Background(), r.grace()+time.Duration(s.Seconds*float64(time.Second)))
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	c := exec.CommandContext(ctx, "/proc/self/exe", "-child", string(arg))
@@ -85,7 +93,7 @@ func (s spec) find() (*peer, row, error) {
 	if err != nil {
 		return nil, row{}, err
 	}
-	for _, r := range rows(s.Streams) {
+	for _, r := range rows() {
 		if r.name == s.Row {
 			return p, r, nil
 		}
@@ -105,26 +113,40 @@ func runChild(arg string) error {
 	if err != nil {
 		return err
 	}
-	attach := p.attach[r.path]
-	if attach == nil {
-		return fmt.Errorf("%s does not run over %s", p.name, r.path)
-	}
-	near, far, err := attach()
-	switch {
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist):
-		return json.NewEncoder(os.Stdout).Encode(result{Skipped: err.Error()})
-	case err != nil:
-		return fmt.Errorf("attach: %w", err)
+	if !r.measurable(p) {
+		return fmt.Errorf("%s has no %s", p.name, r.name)
 	}
 	stop, err := startProfile(s)
 	if err != nil {
 		return err
 	}
-	res, err := measure(r, near, far, time.Duration(s.Seconds*float64(time.Second)))
+	res, err := measureCase(r, p, time.Duration(s.Seconds*float64(time.Second)))
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
+		res, err = result{Skipped: err.Error()}, nil
+	}
 	if err := errors.Join(err, stop()); err != nil {
 		return err
 	}
 	return json.NewEncoder(os.Stdout).Encode(res)
+}
+
+// measureCase does what a row asks of a peer.
+func measureCase(r row, p *peer, window time.Duration) (result, error) {
+	switch r.kind {
+	case size, build:
+		return measureBuild(r, p)
+	case idleBoth:
+		return measureBoth(r, p.attach[r.path])
+	case idle, halfOpen, timeWait:
+		return measureMemory(r, p)
+	case flood:
+		return measureFlood(r, p, window)
+	}
+	near, far, err := p.attach[r.path]()
+	if err != nil {
+		return result{}, fmt.Errorf("attach: %w", err)
+	}
+	return measure(r, near, far, window)
 }
 
 // startProfile begins a processor profile when s asks for one; stop ends it and

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -16,7 +15,6 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 	gstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
-	"gvisor.dev/gvisor/pkg/waiter"
 )
 
 const (
@@ -40,6 +38,8 @@ func gvisorPeer() *peer {
 			tun:     func() (stack, stack, error) { return gvisorTUN(0, gvisorPlain) },
 		},
 		privileged: map[path]bool{tun: true},
+		packets:    gvisorPackets,
+		program:    "gvisor",
 	}
 }
 
@@ -93,24 +93,12 @@ func newGvisorStack(ep gstack.LinkEndpoint, address netip.Addr) (*gvisorStack, e
 
 func (g *gvisorStack) addr() netip.Addr { return g.address }
 
-// listen opens a listener by hand: gonet's own has a backlog of 10.
 func (g *gvisorStack) listen(port uint16) (net.Listener, error) {
-	var wq waiter.Queue
-	ep, err := g.s.NewEndpoint(tcp.ProtocolNumber, ipv4.ProtocolNumber, &wq)
-	if err != nil {
-		return nil, errors.New(err.String())
-	}
-	if err := ep.Bind(g.full(netip.AddrPortFrom(g.address, port))); err != nil {
-		return nil, errors.New(err.String())
-	}
-	if err := ep.Listen(gvisorBacklog); err != nil {
-		return nil, errors.New(err.String())
-	}
-	return gonet.NewTCPListener(g.s, &wq, ep), nil
+	return g.listenDeep(port, gvisorBacklog)
 }
 
-func (g *gvisorStack) dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-	return gonet.DialContextTCP(ctx, g.s, g.full(to), ipv4.ProtocolNumber)
+func (g *gvisorStack) dial(to netip.AddrPort) (net.Conn, error) {
+	return gonet.DialContextTCP(context.Background(), g.s, g.full(to), ipv4.ProtocolNumber)
 }
 
 func (g *gvisorStack) full(a netip.AddrPort) tcpip.FullAddress {

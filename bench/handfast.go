@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/netip"
@@ -28,6 +27,8 @@ func handfastPeer() *peer {
 			tun: handfastTUN,
 		},
 		privileged: map[path]bool{tun: true},
+		packets:    handfastPackets,
+		program:    "handfast",
 	}
 }
 
@@ -55,8 +56,8 @@ func (h handfastStack) listen(port uint16) (net.Listener, error) {
 	return h.Listen("tcp", netip.AddrPortFrom(h.address, port).String())
 }
 
-func (h handfastStack) dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-	return h.DialContext(ctx, "tcp", to.String())
+func (h handfastStack) dial(to netip.AddrPort) (net.Conn, error) {
+	return h.Dial("tcp", to.String())
 }
 
 // handfastPair joins two hosts in memory.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"net"
 	"net/netip"
 )
@@ -15,9 +14,8 @@ func (k kernelStack) listen(port uint16) (net.Listener, error) {
 	return net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(netip.AddrPortFrom(k.address, port)))
 }
 
-func (k kernelStack) dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-	var d net.Dialer
-	return d.DialContext(ctx, "tcp4", to.String())
+func (k kernelStack) dial(to netip.AddrPort) (net.Conn, error) {
+	return net.DialTCP("tcp4", nil, net.TCPAddrFromAddrPort(to))
 }
 
 // kernelPeer is the yardstick of the rows in memory: the loopback device, once
@@ -32,6 +30,12 @@ func kernelPeer() *peer {
 			mem64k:  func() (stack, stack, error) { return loopback(65536, true) },
 		},
 		privileged: map[path]bool{mem1500: true, mem64k: true},
+		objects: map[kind][]string{
+			idle:     {"TCP", "sock_inode_cache", "filp", "dentry"},
+			halfOpen: {"request_sock_TCP"},
+			timeWait: {"tw_sock_TCP"},
+		},
+		program: "kernel",
 	}
 }
 

@@ -4,7 +4,8 @@
 // Every case runs in a process of its own, so that processor time and
 // allocations belong to it alone, and where it needs devices also in a network
 // namespace of its own. Rounds are interleaved: every peer of every row once,
-// then all again. Figures are medians with (least..most).
+// then all again; what hardly varies is measured once. Figures are medians
+// with (least..most).
 package main
 
 import (
@@ -24,32 +25,49 @@ type options struct {
 	rows, peers string
 	rounds      int
 	seconds     float64
-	streams     int
+	limit       time.Duration
+	quick       bool
 	json, list  bool
+	svg         string
 	profile     string
 	child       string
 }
 
-// defaultRows take a few minutes.
-const defaultRows = "mem1500,mem64k,tun-up,tun-down,crr,pingpong"
+// defaultRows and quickRows name what is measured when nothing is said.
+const (
+	defaultRows = "mem1500,mem64k,tun-up,tun-down,mem1500-8,crr,crr-dial,crr-accept,pingpong,pingpong-tun," +
+		"idle-100k,idle-1M,idle-both-10k,halfopen-100k,timewait-100k,syn,syn-forward,size,build"
+	quickRows = "mem1500,mem64k,tun-up,tun-down,crr,pingpong,idle-10k,halfopen-10k,timewait-10k,syn,size"
+)
 
 func parse(args []string) (options, error) {
 	var o options
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
-	fs.StringVar(&o.rows, "rows", defaultRows, "rows to measure, or all")
+	fs.StringVar(&o.rows, "rows", "", "rows to measure, or all (default: a choice, see -list)")
 	fs.StringVar(&o.peers, "peers", "all", "peers to measure")
-	fs.IntVar(&o.rounds, "rounds", 3, "how often each case runs")
-	fs.Float64Var(&o.seconds, "seconds", 2, "measured seconds of a case")
-	fs.IntVar(&o.streams, "streams", 1, "connections of the bulk rows")
+	fs.IntVar(&o.rounds, "rounds", 5, "how often each case runs at most")
+	fs.Float64Var(&o.seconds, "seconds", 0.8, "measured seconds of a case")
+	fs.DurationVar(&o.limit, "time", 6*time.Minute, "begin no round that would end later than this, and no case")
+	fs.BoolVar(&o.quick, "quick", false, "one short round of few rows, without cold builds: about a minute")
 	fs.BoolVar(&o.json, "json", false, "print JSON instead of a table")
+	fs.StringVar(&o.svg, "svg", "", "also draw charts into this `directory`")
 	fs.BoolVar(&o.list, "list", false, "list rows and peers")
 	fs.StringVar(&o.profile, "profile", "", "write profiles of processor time and allocations into this `directory`")
 	fs.StringVar(&o.child, "child", "", "one case as JSON; used by bench itself")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
-	if fs.NArg() > 0 || o.rounds < 1 || o.seconds <= 0 || o.streams < 1 {
-		return o, errors.New("bench: rounds, seconds and streams are at least 1, and there are no arguments; see -h")
+	if fs.NArg() > 0 || o.rounds < 1 || o.seconds <= 0 || o.limit <= 0 {
+		return o, errors.New("bench: rounds is at least 1, seconds and time are positive, and there are no arguments; see -h")
+	}
+	if o.quick {
+		o.rounds, o.seconds = 1, min(o.seconds, 0.3)
+	}
+	if o.rows == "" {
+		o.rows = defaultRows
+		if o.quick {
+			o.rows = quickRows
+		}
 	}
 	return o, nil
 }
@@ -74,13 +92,18 @@ func main() {
 }
 
 func printList(w io.Writer) {
-	fmt.Fprintln(w, "rows:")
-	for _, r := range rows(1) {
-		fmt.Fprintf(w, "  %-13s %s: %s\n", r.name, r.title, strings.Join(r.peers, ", "))
+	fmt.Fprintln(w, "rows (* by default):")
+	chosen := strings.Split(defaultRows, ",")
+	for _, r := range rows() {
+		mark := " "
+		if slices.Contains(chosen, r.name) {
+			mark = "*" // measured when nothing is said
+		}
+		fmt.Fprintf(w, "%s %-14s %s: %s\n", mark, r.name, r.title, strings.Join(r.peers, ", "))
 	}
 	fmt.Fprintln(w, "peers:")
 	for _, p := range peers() {
-		fmt.Fprintf(w, "  %-13s %s: %s\n", p.name, p.version(), p.what)
+		fmt.Fprintf(w, "  %-14s %s: %s\n", p.name, p.version(), p.what)
 	}
 }
 
@@ -92,7 +115,7 @@ type plan struct {
 
 // makePlan picks rows and peers by name. An unknown name is an error.
 func makePlan(o options) ([]plan, error) {
-	all := rows(o.streams)
+	all := rows()
 	names := make([]string, len(all))
 	for i, r := range all {
 		names[i] = r.name
@@ -117,7 +140,7 @@ func makePlan(o options) ([]plan, error) {
 		p := plan{row: r}
 		for _, name := range r.peers {
 			if slices.Contains(allowed, name) {
-				p.cases = append(p.cases, spec{Row: r.name, Peer: name, Streams: o.streams, Seconds: o.seconds, Profile: o.profile})
+				p.cases = append(p.cases, spec{Row: r.name, Peer: name, Seconds: o.seconds, Profile: o.profile})
 			}
 		}
 		out = append(out, p)
@@ -150,20 +173,9 @@ func runAll(o options) error {
 			return fmt.Errorf("-profile: %w", err)
 		}
 	}
-	progress := newProgress(os.Stderr, plans, o.rounds)
-	var results []result
-	for round := 1; round <= o.rounds; round++ {
-		for _, p := range plans {
-			for _, s := range p.cases {
-				progress.begin(s, round)
-				r := runCase(s)
-				r.Round = round
-				results = append(results, r)
-			}
-		}
-	}
-	progress.end()
-	rep := makeReport(o, plans, results, time.Now())
+	begun := time.Now()
+	results := runRounds(o, plans, begun)
+	rep := makeReport(o, plans, results, begun)
 	if o.json {
 		enc := json.NewEncoder(os.Stdout)
 		enc.SetIndent("", "  ")
@@ -171,5 +183,41 @@ func runAll(o options) error {
 	} else {
 		err = rep.print(os.Stdout)
 	}
+	if o.svg != "" {
+		err = errors.Join(err, rep.draw(o.svg))
+	}
 	return errors.Join(err, rep.failure())
+}
+
+// runRounds measures every case of every row, then all again: as many rounds
+// as fit into the time. When not even one does, the rest of it is skipped.
+func runRounds(o options, plans []plan, begun time.Time) (results []result) {
+	progress := newProgress(os.Stderr, plans, o.rounds, o.limit)
+	defer progress.end()
+	var repeated time.Duration // what a round takes of cases that come again
+	for round := 1; round <= o.rounds; round++ {
+		if round > 1 && time.Since(begun)+repeated > o.limit {
+			return results
+		}
+		repeated = 0
+		for _, p := range plans {
+			if p.once && round > 1 {
+				continue
+			}
+			for _, s := range p.cases {
+				progress.begin(s, round)
+				from := time.Now()
+				r := result{Row: s.Row, Peer: s.Peer, Skipped: "no time left, see -time"}
+				if from.Sub(begun) < o.limit {
+					r = runCase(s)
+				}
+				r.Round = round
+				results = append(results, r)
+				if !p.once {
+					repeated += time.Since(from)
+				}
+			}
+		}
+	}
+	return results
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -35,10 +34,18 @@ type result struct {
 	CPU     float64 `json:"cpu_seconds"`
 	Others  float64 `json:"others"`          // processors busy elsewhere
 	Mallocs uint64  `json:"mallocs"`         // heap objects
-	Bytes   int64   `json:"bytes,omitempty"` // payload, bulk only
-	Ops     int     `json:"ops,omitempty"`   // connections or round trips
+	Bytes   int64   `json:"bytes,omitempty"` // payload; heap; size of a binary
+	Ops     int     `json:"ops,omitempty"`   // connections, round trips, entries, SYNs
 	P50     float64 `json:"p50_us,omitempty"`
 	P99     float64 `json:"p99_us,omitempty"`
+
+	Failed   int   `json:"failed,omitempty"`   // connections that failed, not among Ops
+	Resident int64 `json:"resident,omitempty"` // memory rows: bytes in RAM, outside the heap too
+	Answered int   `json:"answered,omitempty"` // SYN-ACKs for Ops spoofed SYNs
+	Honest   int   `json:"honest,omitempty"`   // connections that were made during the flood, of floodHonest
+	Full     int   `json:"full,omitempty"`     // those with SACK and window scale
+	Sums     int   `json:"sums,omitempty"`     // lines of go.sum
+	Modules  int   `json:"modules,omitempty"`  // modules in the module graph that are linked
 
 	Skipped string `json:"skipped,omitempty"`
 	Err     string `json:"error,omitempty"`
@@ -59,18 +66,14 @@ func measure(r row, near, far stack, window time.Duration) (result, error) {
 		return result{}, fmt.Errorf("listen: %w", err)
 	}
 	to := netip.AddrPortFrom(listener.addr(), benchPort)
-	dial := func() (net.Conn, error) {
-		ctx, cancel := context.WithTimeout(context.Background(), dialWait)
-		defer cancel()
-		return dialer.dial(ctx, to)
-	}
+	dial := func() (net.Conn, error) { return dialer.dial(to) }
 	switch r.kind {
 	case bulk:
 		return measureBulk(r, l, dial, window)
 	case crr:
 		return measureCRR(r, l, dial, window)
 	default:
-		return measurePingPong(l, dial, window)
+		return measurePingPong(r.count, l, dial, window)
 	}
 }
 
@@ -179,59 +182,62 @@ func drain(c net.Conn, got *atomic.Int64) error {
 func measureCRR(r row, l net.Listener, dial func() (net.Conn, error), window time.Duration) (result, error) {
 	defer l.Close()
 	go acceptAndEcho(l)
-	if _, err := connectMany(r.streams, crrWarmUp, time.Now().Add(window+dialWait), dial); err != nil {
-		return result{}, err
+	if took, failed := connectMany(r.streams, crrWarmUp, time.Now().Add(window+dialWait), dial); len(took) == 0 {
+		return result{}, errors.Join(failed...)
 	}
 	from, err := readUsage()
 	if err != nil {
 		return result{}, err
 	}
-	took, err := connectMany(r.streams, maxCRR, time.Now().Add(window), dial)
-	if err != nil {
-		return result{}, err
-	}
+	took, failed := connectMany(r.streams, maxCRR, time.Now().Add(window), dial)
 	to, err := readUsage()
 	if err != nil {
 		return result{}, err
 	}
-	return summarize(took, to.since(from)), nil
+	if len(failed)*mostFailures > len(took) {
+		return result{}, fmt.Errorf("%d connections failed, %d did not: %w", len(failed), len(took), failed[0])
+	}
+	res := summarize(took, to.since(from))
+	res.Failed = len(failed)
+	return res, nil
 }
 
+// mostFailures is for how many connections that work one may fail.
+const mostFailures = 2
+
 // connectMany makes up to n connections with that many workers, none begun
-// after until, and returns how long each took.
-func connectMany(workers, n int, until time.Time, dial func() (net.Conn, error)) ([]time.Duration, error) {
-	took := make([]time.Duration, n)
-	errs := make([]error, workers)
+// after until, and returns how long each took, and why others failed.
+func connectMany(workers, n int, until time.Time, dial func() (net.Conn, error)) (took []time.Duration, failed []error) {
+	var mu sync.Mutex
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for w := range workers {
+	for range workers {
 		wg.Go(func() {
-			for errs[w] == nil && time.Now().Before(until) {
-				i := next.Add(1) - 1
-				if i >= int64(n) {
-					return
-				}
+			b := make([]byte, 1)
+			for next.Add(1) <= int64(n) && time.Now().Before(until) {
 				from := time.Now()
-				errs[w] = connectOnce(dial)
-				took[i] = time.Since(from)
+				err := connectOnce(dial, b)
+				d := time.Since(from)
+				mu.Lock()
+				if err != nil {
+					failed = append(failed, err)
+				} else {
+					took = append(took, d)
+				}
+				mu.Unlock()
 			}
 		})
 	}
 	wg.Wait()
-	return took[:min(next.Load(), int64(n))], errors.Join(errs...)
+	return took, failed
 }
 
-func connectOnce(dial func() (net.Conn, error)) error {
+func connectOnce(dial func() (net.Conn, error), b []byte) error {
 	c, err := dial()
 	if err != nil {
 		return fmt.Errorf("dial: %w", err)
 	}
-	defer c.Close()
-	var b [1]byte
-	if err := roundTrip(c, b[:]); err != nil {
-		return err
-	}
-	return c.Close()
+	return errors.Join(roundTrip(c, b), c.Close())
 }
 
 func roundTrip(c net.Conn, b []byte) error {
@@ -250,16 +256,16 @@ func acceptAndEcho(l net.Listener) {
 		if err != nil {
 			return
 		}
-		go echo(c)
+		go echo(c, 1)
 	}
 }
 
 // echo sends back what arrives until the other side closes.
-func echo(c net.Conn) {
+func echo(c net.Conn, most int) {
 	defer c.Close()
-	var b [1]byte
+	b := make([]byte, most)
 	for {
-		n, err := c.Read(b[:])
+		n, err := c.Read(b)
 		if err != nil {
 			return
 		}
@@ -269,23 +275,23 @@ func echo(c net.Conn) {
 	}
 }
 
-// measurePingPong sends one byte to and fro and times each round trip.
-func measurePingPong(l net.Listener, dial func() (net.Conn, error), window time.Duration) (result, error) {
+// measurePingPong sends that many bytes to and fro and times each round trip.
+func measurePingPong(bytes int, l net.Listener, dial func() (net.Conn, error), window time.Duration) (result, error) {
 	dialled, accepted, err := pairUp(1, l, dial)
 	if err != nil {
 		return result{}, err
 	}
 	defer closeAll(dialled, accepted)
-	go echo(accepted[0])
-	took := make([]time.Duration, maxRounds)
-	if _, err := pingMany(dialled[0], took[:pingWarmUp], time.Now().Add(dialWait)); err != nil {
+	go echo(accepted[0], bytes)
+	took, b := make([]time.Duration, maxRounds), make([]byte, bytes)
+	if _, err := pingMany(dialled[0], b, took[:pingWarmUp], time.Now().Add(dialWait)); err != nil {
 		return result{}, err
 	}
 	from, err := readUsage()
 	if err != nil {
 		return result{}, err
 	}
-	n, err := pingMany(dialled[0], took, time.Now().Add(window))
+	n, err := pingMany(dialled[0], b, took, time.Now().Add(window))
 	if err != nil {
 		return result{}, err
 	}
@@ -298,11 +304,10 @@ func measurePingPong(l net.Listener, dial func() (net.Conn, error), window time.
 
 // pingMany fills took with the times of round trips and returns how many it
 // made before until.
-func pingMany(c net.Conn, took []time.Duration, until time.Time) (int, error) {
-	var b [1]byte
+func pingMany(c net.Conn, b []byte, took []time.Duration, until time.Time) (int, error) {
 	from := time.Now()
 	for i := range took {
-		if err := roundTrip(c, b[:]); err != nil {
+		if err := roundTrip(c, b); err != nil {
 			return i, err
 		}
 		now := time.Now()

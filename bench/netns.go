@@ -90,15 +90,27 @@ type ethtoolRequest struct {
 
 // Commands of linux/ethtool.h that package unix does not have.
 const (
-	ethtoolSetTSO = 0x1f
-	ethtoolSetGSO = 0x24
-	ethtoolSetGRO = 0x2c
+	ethtoolSetRxCsum = 0x15
+	ethtoolSetTxCsum = 0x17
+	ethtoolSetSG     = 0x19
+	ethtoolSetTSO    = 0x1f
+	ethtoolSetGSO    = 0x24
+	ethtoolSetGRO    = 0x2c
 )
 
 // disableOffloads makes a device carry only packets that fit its MTU.
 func disableOffloads(name string) error {
+	return switchOff(name, ethtoolSetTSO, ethtoolSetGSO, ethtoolSetGRO)
+}
+
+// disableAll also makes the stack compute and verify every checksum.
+func disableAll(name string) error {
+	return switchOff(name, ethtoolSetTSO, ethtoolSetGSO, ethtoolSetGRO, ethtoolSetTxCsum, ethtoolSetRxCsum, ethtoolSetSG)
+}
+
+func switchOff(name string, features ...uint32) error {
 	return withSocket(func(fd int) error {
-		for _, cmd := range []uint32{ethtoolSetTSO, ethtoolSetGSO, ethtoolSetGRO} {
+		for _, cmd := range features {
 			r := ethtoolRequest{data: &[2]uint32{cmd, 0}}
 			copy(r.name[:], name)
 			_, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&r)))

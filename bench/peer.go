@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/netip"
@@ -12,8 +11,9 @@ import (
 type stack interface {
 	// listen accepts connections to port on the stack's address.
 	listen(port uint16) (net.Listener, error)
-	// dial connects to an address and port of the other end.
-	dial(ctx context.Context, to netip.AddrPort) (net.Conn, error)
+	// dial connects to an address and port of the other end. It has no deadline:
+	// a context would be an allocation of ours.
+	dial(to netip.AddrPort) (net.Conn, error)
 	// addr is the stack's own address.
 	addr() netip.Addr
 }
@@ -38,6 +38,13 @@ type peer struct {
 	attach map[path]func() (near, far stack, err error)
 	// privileged names the paths that need a network namespace of their own.
 	privileged map[path]bool
+	// packets makes one stack whose link is in our hands, for at most that many
+	// connections of any kind; nil where there is no such thing.
+	packets func(o packetOptions) (*packetStack, error)
+	// objects are the kernel's slabs that make up an entry of each kind.
+	objects map[kind][]string
+	// program is the directory below echo that has the peer's echo server.
+	program string
 }
 
 // version names the release of p that is linked in.
@@ -59,7 +66,9 @@ func (p *peer) version() string {
 
 // peers lists all implementations, in the order of the table.
 func peers() []*peer {
-	return []*peer{handfastPeer(), gvisorPeer(), gvisorVnetPeer(), kernelPeer()}
+	return []*peer{
+		handfastPeer(), gvisorPeer(), gvisorVnetPeer(), wireguardPeer(), lnetoPeer(), kernelPeer(), kernelVethPeer(),
+	}
 }
 
 // findPeer returns the peer of that name.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ type report struct {
 	When     time.Time         `json:"when"`
 	Rounds   int               `json:"rounds"`
 	Window   float64           `json:"window_seconds"`
+	Took     float64           `json:"took_seconds"`
 	Versions map[string]string `json:"versions"`
 	Rows     []rowReport       `json:"rows"`
 	Results  []result          `json:"results"`
@@ -31,6 +33,7 @@ type rowReport struct {
 	Title string       `json:"title"`
 	Kind  kind         `json:"kind"`
 	Peers []peerReport `json:"peers"`
+	group string
 }
 
 // peerReport is one line of the table.
@@ -49,45 +52,13 @@ type figure struct {
 	Most   float64 `json:"most"`
 }
 
-// column is one measure of a kind of row.
-type column struct {
-	key, head string
-	of        func(result) float64
-}
-
-const gigabyte = 1e9
-
-func columns(k kind) []column {
-	switch k {
-	case bulk:
-		return []column{
-			{"cpu_s_per_gb", "CPU s/GB", func(r result) float64 { return r.CPU / float64(r.Bytes) * gigabyte }},
-			{"gbit_per_s", "Gbit/s", func(r result) float64 { return float64(r.Bytes) * 8 / gigabyte / r.Seconds }},
-			{"allocs_per_mb", "allocs/MB", func(r result) float64 { return float64(r.Mallocs) / float64(r.Bytes) * 1e6 }},
-		}
-	case crr:
-		return []column{
-			{"cpu_us_per_conn", "CPU µs/conn", func(r result) float64 { return r.CPU * 1e6 / float64(r.Ops) }},
-			{"conn_per_s", "conn/s", func(r result) float64 { return float64(r.Ops) / r.Seconds }},
-			{"allocs_per_conn", "allocs/conn", func(r result) float64 { return float64(r.Mallocs) / float64(r.Ops) }},
-			{"p99_us", "p99 µs", func(r result) float64 { return r.P99 }},
-		}
-	default:
-		return []column{
-			{"p50_us", "p50 µs", func(r result) float64 { return r.P50 }},
-			{"p99_us", "p99 µs", func(r result) float64 { return r.P99 }},
-			{"cpu_us_per_trip", "CPU µs/trip", func(r result) float64 { return r.CPU * 1e6 / float64(r.Ops) }},
-		}
-	}
-}
-
-func makeReport(o options, plans []plan, results []result, now time.Time) report {
+func makeReport(o options, plans []plan, results []result, begun time.Time) report {
 	rep := report{
 		Machine: cpuModel(), Cores: runtime.NumCPU(), Kernel: systemVersion(), Go: runtime.Version(),
-		When: now, Rounds: o.rounds, Window: o.seconds, Versions: map[string]string{}, Results: results,
+		When: begun, Rounds: lastRound(results), Window: o.seconds, Took: time.Since(begun).Seconds(), Versions: map[string]string{}, Results: results,
 	}
 	for _, p := range plans {
-		rr := rowReport{Name: p.name, Title: p.title, Kind: p.kind}
+		rr := rowReport{Name: p.name, Title: p.title, Kind: p.kind, group: p.group}
 		for _, s := range p.cases {
 			rr.Peers = append(rr.Peers, condense(s, p.kind, results))
 			if pr, err := findPeer(s.Peer); err == nil {
@@ -99,6 +70,13 @@ func makeReport(o options, plans []plan, results []result, now time.Time) report
 	return rep
 }
 
+func lastRound(results []result) (n int) {
+	for _, r := range results {
+		n = max(n, r.Round)
+	}
+	return n
+}
+
 // condense makes one line of the table out of all rounds of a case.
 func condense(s spec, k kind, results []result) peerReport {
 	p := peerReport{Peer: s.Peer}
@@ -107,7 +85,7 @@ func condense(s spec, k kind, results []result) peerReport {
 		switch {
 		case r.Row != s.Row || r.Peer != s.Peer:
 		case r.Err != "":
-			p.failed, p.Note = true, "FAILED: "+r.Err
+			p.Note = fmt.Sprintf("FAILED in round %d: %s", r.Round, r.Err)
 		case r.Skipped != "":
 			p.Note = "skipped: " + r.Skipped
 		default:
@@ -115,6 +93,7 @@ func condense(s spec, k kind, results []result) peerReport {
 		}
 	}
 	if len(good) == 0 {
+		p.failed = strings.HasPrefix(p.Note, "FAILED")
 		return p
 	}
 	p.Figures = make(map[string]figure)
@@ -137,7 +116,21 @@ func spread(results []result, of func(result) float64) figure {
 	return figure{Median: (v[(n-1)/2] + v[n/2]) / 2, Least: v[0], Most: v[n-1]}
 }
 
-// failure is an error when a case failed in any round.
+// noise is how many cores were busy elsewhere, over all measurements.
+func (rep report) noise() figure {
+	var good []result
+	for _, r := range rep.Results {
+		if r.CPU > 0 {
+			good = append(good, r)
+		}
+	}
+	if len(good) == 0 {
+		return figure{}
+	}
+	return spread(good, func(r result) float64 { return r.Others })
+}
+
+// failure is an error when a case failed in every round.
 func (rep report) failure() error {
 	for _, r := range rep.Rows {
 		for _, p := range r.Peers {
@@ -151,11 +144,12 @@ func (rep report) failure() error {
 
 // print writes the table. Each line compares itself with the first peer.
 func (rep report) print(w io.Writer) error {
-	fmt.Fprintf(w, "%s, %d cores, %s, %s; %d rounds of %g s, medians (least..most)\n",
-		rep.Machine, rep.Cores, rep.Kernel, rep.Go, rep.Rounds, rep.Window)
+	fmt.Fprintf(w, "%s, %d cores, %s, %s; %d rounds of %g s in %.0f s, medians (least..most)\n",
+		rep.Machine, rep.Cores, rep.Kernel, rep.Go, rep.Rounds, rep.Window, rep.Took)
 	for _, name := range sortedKeys(rep.Versions) {
 		fmt.Fprintf(w, "  %-12s %s\n", name, rep.Versions[name])
 	}
+	fmt.Fprintf(w, "noise: other programs kept %s of the cores busy while a case ran\n", rep.noise())
 	fmt.Fprintln(w, "CPU is user and system time of the whole process: both ends, and the kernel's share. others: cores busy elsewhere.")
 	for _, r := range rep.Rows {
 		fmt.Fprintf(w, "\n%s: %s\n", r.Name, r.Title)
@@ -176,35 +170,49 @@ func (r rowReport) print(out io.Writer) error {
 	fmt.Fprintln(w, "others\tto the first")
 	for _, p := range r.Peers {
 		fmt.Fprintf(w, "  %s\t", p.Peer)
-		if p.Figures == nil {
-			fmt.Fprintln(w, p.Note)
-			continue
-		}
 		for _, c := range cols {
-			fmt.Fprintf(w, "%s\t", p.Figures[c.key])
+			fmt.Fprintf(w, "%s\t", p.cell(c.key))
 		}
-		fmt.Fprintf(w, "%.1f\t%s\n", p.Others, strings.TrimSpace(r.ratio(p, cols[0].key)+"  "+p.Note))
+		fmt.Fprintf(w, "%.1f\t%s\n", p.Others, r.ratio(p, cols[0].key))
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, p := range r.Peers {
+		if p.Note != "" {
+			fmt.Fprintf(out, "  %s %s\n", p.Peer, p.Note)
+		}
+	}
+	return nil
+}
+
+func (p peerReport) cell(key string) string {
+	if p.Figures == nil {
+		return "-"
+	}
+	return p.Figures[key].String()
 }
 
 // ratio says how p's main figure stands to that of the first peer.
 func (r rowReport) ratio(p peerReport, key string) string {
 	first := r.Peers[0].Figures[key].Median
-	if first == 0 {
+	if first == 0 || p.Figures == nil {
 		return ""
 	}
 	return fmt.Sprintf("%.2f x", p.Figures[key].Median/first)
 }
 
 func (f figure) String() string {
+	if f.Least == f.Most {
+		return short(f.Median)
+	}
 	return fmt.Sprintf("%s (%s..%s)", short(f.Median), short(f.Least), short(f.Most))
 }
 
 // short prints three digits or so.
 func short(v float64) string {
 	switch {
-	case v >= 100:
+	case v >= 100 || v == math.Trunc(v):
 		return fmt.Sprintf("%.0f", v)
 	case v >= 10:
 		return fmt.Sprintf("%.1f", v)

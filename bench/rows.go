@@ -9,7 +9,14 @@ type kind string
 const (
 	bulk     kind = "bulk"     // one way, as fast as it goes
 	crr      kind = "crr"      // connect, one byte each way, close; many at a time
-	pingpong kind = "pingpong" // one byte to and fro on one connection
+	pingpong kind = "pingpong" // some bytes to and fro on one connection
+	idle     kind = "idle"     // memory of established connections, our end
+	idleBoth kind = "idleboth" // the same, both ends
+	halfOpen kind = "halfopen" // memory of connections whose handshake does not end
+	timeWait kind = "timewait" // memory of connections that we have closed
+	flood    kind = "flood"    // spoofed SYNs
+	size     kind = "size"     // the binary of an echo server
+	build    kind = "build"    // its cold build
 )
 
 // row is one line of questions: each of its peers answers with one figure.
@@ -17,31 +24,134 @@ type row struct {
 	name    string
 	title   string
 	kind    kind
-	path    path
+	path    path // bulk, crr, pingpong and idleBoth
 	streams int  // connections at a time
+	count   int  // entries; for pingpong bytes each way
 	fromFar bool // the far end sends, or dials
+	forward bool // flood: at a forwarder of all addresses, not at a listener
+	once    bool // hardly varies: measured in one round only
 	peers   []string
+	group   string // the chart that shows it
+}
+
+// measurable reports whether p has what the row needs.
+func (r row) measurable(p *peer) bool {
+	switch r.kind {
+	case bulk, crr, pingpong, idleBoth:
+		return p.attach[r.path] != nil
+	case size, build:
+		return p.program != ""
+	case flood:
+		return p.packets != nil
+	default:
+		return p.packets != nil || p.objects[r.kind] != nil
+	}
 }
 
 const crrWorkers = 64
 
-// rows lists what can be measured; streams multiplies the bulk rows.
-func rows(streams int) []row {
-	n := fmt.Sprintf(", %d streams", streams)
-	if streams == 1 {
-		n = ", 1 stream"
+// The charts.
+const (
+	chartBulk    = "bulk"
+	chartConnect = "connect"
+	chartLatency = "latency"
+	chartMemory  = "memory"
+	chartFlood   = "flood"
+	chartBuild   = "build"
+)
+
+var (
+	inMemory = []string{"handfast", "gvisor", "wireguard", "lneto", "kernel", "kernel-veth"}
+	in64k    = []string{"handfast", "gvisor", "kernel", "kernel-veth"}
+	overTUN  = []string{"handfast", "gvisor", "gvisor-vnet", "wireguard"}
+	embedded = []string{"handfast", "gvisor", "kernel"}
+	programs = []string{"handfast", "gvisor", "lneto", "kernel"}
+)
+
+// rows lists what can be measured, in the order of the table.
+func rows() []row {
+	all := append(bulkRows(1), bulkRows(manyStreams)...)
+	all = append(all, connectRows()...)
+	all = append(all, memoryRows()...)
+	return append(all,
+		row{name: "syn", title: "spoofed SYNs at a listener, cookies", kind: flood, once: true, peers: []string{"handfast", "gvisor"}, group: chartFlood},
+		row{name: "syn-forward", title: "spoofed SYNs at a forwarder of all addresses", kind: flood, forward: true, once: true, peers: []string{"handfast", "gvisor"}, group: chartFlood},
+		row{name: "size", title: "echo server, stripped binary", kind: size, once: true, peers: programs, group: chartBuild},
+		row{name: "build", title: "echo server, built with an empty cache", kind: build, once: true, peers: programs, group: chartBuild},
+	)
+}
+
+const manyStreams = 8
+
+func bulkRows(streams int) []row {
+	suffix, n, group := "", ", 1 stream", chartBulk
+	if streams != 1 {
+		suffix, n, group = fmt.Sprintf("-%d", streams), fmt.Sprintf(", %d streams", streams), ""
 	}
-	memory := []string{"handfast", "gvisor", "kernel"}
-	overTUN := []string{"handfast", "gvisor", "gvisor-vnet"}
-	return []row{
-		{name: "mem1500", title: "in memory, MTU 1500" + n, kind: bulk, path: mem1500, streams: streams, peers: memory},
-		{name: "mem64k", title: "in memory, 64 KiB segments" + n, kind: bulk, path: mem64k, streams: streams, peers: memory},
-		{name: "tun-up", title: "TUN, stack sends to the kernel" + n, kind: bulk, path: tun, streams: streams, peers: overTUN},
-		{name: "tun-down", title: "TUN, kernel sends to the stack" + n, kind: bulk, path: tun, streams: streams, fromFar: true, peers: overTUN},
-		{name: "crr", title: "connect, 1 byte each way, close; in memory", kind: crr, path: mem1500, streams: crrWorkers, peers: memory},
-		{name: "crr-dial", title: "the same over TUN, the stack dials", kind: crr, path: tun, streams: crrWorkers, peers: overTUN},
-		{name: "crr-accept", title: "the same over TUN, the kernel dials", kind: crr, path: tun, streams: crrWorkers, fromFar: true, peers: overTUN},
-		{name: "pingpong", title: "ping-pong of 1 byte, in memory", kind: pingpong, path: mem1500, streams: 1, peers: memory},
-		{name: "pingpong-tun", title: "ping-pong of 1 byte, TUN", kind: pingpong, path: tun, streams: 1, peers: overTUN},
+	all := []row{
+		{name: "mem1500", title: "in memory, MTU 1500", path: mem1500, peers: inMemory},
+		{name: "mem64k", title: "in memory, 64 KiB segments", path: mem64k, peers: in64k},
+		{name: "tun-up", title: "TUN, stack sends to the kernel", path: tun, peers: overTUN},
+		{name: "tun-down", title: "TUN, kernel sends to the stack", path: tun, fromFar: true, peers: overTUN},
 	}
+	for i := range all {
+		r := &all[i]
+		r.name, r.title, r.kind, r.streams, r.group = r.name+suffix, r.title+n, bulk, streams, group
+	}
+	return all
+}
+
+func connectRows() []row {
+	all := []row{
+		{name: "crr", title: "connect, 1 byte each way, close; in memory", kind: crr, path: mem1500, streams: crrWorkers, peers: inMemory, group: chartConnect},
+		{name: "crr-dial", title: "the same over TUN, the stack dials", kind: crr, path: tun, streams: crrWorkers, peers: overTUN, group: chartConnect},
+		{name: "crr-accept", title: "the same over TUN, the kernel dials", kind: crr, path: tun, streams: crrWorkers, fromFar: true, peers: overTUN, group: chartConnect},
+	}
+	for _, bytes := range []int{1, 1024} {
+		suffix, group := "", chartLatency
+		if bytes != 1 {
+			suffix, group = "-1k", ""
+		}
+		all = append(all,
+			row{name: "pingpong" + suffix, title: fmt.Sprintf("ping-pong of %d B, in memory", bytes), kind: pingpong, path: mem1500, streams: 1, count: bytes, peers: inMemory, group: group},
+			row{name: "pingpong-tun" + suffix, title: fmt.Sprintf("ping-pong of %d B, TUN", bytes), kind: pingpong, path: tun, streams: 1, count: bytes, peers: overTUN, group: group})
+	}
+	return all
+}
+
+// memoryRows: gVisor is asked for up to 100k, which takes it 1 GB; a million is
+// for us alone.
+func memoryRows() (all []row) {
+	for _, m := range []struct {
+		name, title string
+		kind        kind
+		peers       []string
+	}{
+		{"idle", "idle established connections, our end", idle, embedded},
+		{"idle-both", "idle established connections, both ends", idleBoth, []string{"handfast", "gvisor", "wireguard"}},
+		{"halfopen", "half-open connections", halfOpen, embedded},
+		{"timewait", "connections in TIME-WAIT", timeWait, embedded},
+	} {
+		for _, n := range []int{10_000, 100_000, 1_000_000} {
+			r := row{
+				name: fmt.Sprintf("%s-%s", m.name, thousands(n)), title: thousands(n) + " " + m.title,
+				kind: m.kind, path: mem1500, count: n, once: true, peers: m.peers,
+			}
+			switch {
+			case n > 100_000:
+				r.peers = []string{"handfast"}
+			case n == 100_000 && m.kind != idleBoth:
+				r.group = chartMemory
+			}
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+func thousands(n int) string {
+	if n%1_000_000 == 0 {
+		return fmt.Sprintf("%dM", n/1_000_000)
+	}
+	return fmt.Sprintf("%dk", n/1000)
 }
