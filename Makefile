@@ -24,6 +24,7 @@ try:
 	go run ./cmd/handfast try $(ARGS)
 
 test: tools lint
+	go test -timeout 10m ./detect
 	go test -race -timeout 12m $(PACKAGES)
 
 race: tools

@@ -59,7 +59,7 @@ func TestFloodIsLogged(t *testing.T) {
 		}
 		v := server.FloodVerdict()
 		if v.Level != detect.Flood || v.Port != 80 || v.Numbers.SynRate < 3000 || v.Numbers.SynRate > 5000 ||
-			v.Numbers.Sources < 8000 || v.Numbers.Sources > 13000 {
+			v.Numbers.Sources < 8000 || v.Numbers.Sources > 16000 {
 			t.Errorf("after 3 s of 4000 SYNs per second, 12,000 sources: %v", v)
 		}
 		<-time.After(time.Minute)

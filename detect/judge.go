@@ -208,6 +208,9 @@ func (j *judge) look(d *Detector) {
 		e := j.pool.read()
 		j.weigh(&e, float64(j.pool.ticks), d.tick)
 		j.pool = pool{}
+	} else if j.pool.ticks > holdTicks {
+		// What is missing will never be seen: no more comes. What was is over.
+		j.pool, j.flood, j.broken = pool{}, cusum{}, cusum{}
 	}
 	j.lookAtCrowd(d)
 	j.lookAtClosed(d)
