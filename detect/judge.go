@@ -28,7 +28,7 @@ const (
 	brokenTicks  = 2
 
 	// A flash crowd has crowdTimes the usual rate of completed handshakes over
-	// one second and twice in each quarter of it, and crowdRate more of them.
+	// one second; in each quarter of it twice the usual rate, and crowdRate more.
 	crowdTimes = 3
 	crowdRate  = 50
 
@@ -275,7 +275,7 @@ func (j *judge) lookAtCrowd(d *Detector) {
 		sum, least = sum+part, min(least, 4*part)
 	}
 	u := j.usual.answered
-	if sum >= crowdTimes*u && least >= 2*u && sum-u >= crowdRate {
+	if sum >= crowdTimes*u && least >= max(2*u, u+crowdRate) {
 		j.crowded.see(d.tick)
 	}
 }

@@ -125,15 +125,19 @@ func TestLabelledTraces(t *testing.T) {
 }
 
 // TestOtherSeeds: the same on sets that nobody has seen. HANDFAST_SEEDS says
-// how many, HANDFAST_BASE where to begin, and HANDFAST_QUIET how many seconds a
-// quiet trace lasts.
+// how many, HANDFAST_BASE where to begin, HANDFAST_QUIET how many seconds a quiet
+// trace lasts, and HANDFAST_LABEL which traces to play only.
 func TestOtherSeeds(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the labelled set only")
 	}
 	for i := range number("HANDFAST_SEEDS", 3) {
 		base := uint64(number("HANDFAST_BASE", 2) + i)
-		judgeAll(t, fmt.Sprintf("base %d", base), drawSet(base))
+		all := drawSet(base)
+		if only := os.Getenv("HANDFAST_LABEL"); only != "" {
+			all = slices.DeleteFunc(all, func(tr trace) bool { return tr.Label != only })
+		}
+		judgeAll(t, fmt.Sprintf("base %d", base), all)
 	}
 }
 

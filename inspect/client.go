@@ -64,7 +64,7 @@ func knownPlaces() []string {
 	if os.Getenv(PlaceVariable) != "" {
 		return all
 	}
-	more, _ := filepath.Glob(filepath.Join(os.TempDir(), "handfast-*")) // the pattern is good
+	more, _ := filepath.Glob(filepath.Join(os.TempDir(), "handfast-[0-9]*")) // the pattern is good
 	for _, dir := range more {
 		if !slices.Contains(all, dir) && private(dir) == nil {
 			all = append(all, dir)

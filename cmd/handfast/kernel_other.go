@@ -3,7 +3,9 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"time"
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/inspect"
@@ -23,3 +25,5 @@ func openServeLink(string, prefixes, prefixes) (link.Link, error) { return nil, 
 func kernelReport() (*inspect.Report, error) { return nil, errLinuxOnly }
 
 func newKernelFlood(string, handfast.Config) (*floodArena, error) { return nil, errLinuxOnly }
+
+func kernelFlood(context.Context, time.Duration) (*inspect.Flood, error) { return nil, errLinuxOnly }

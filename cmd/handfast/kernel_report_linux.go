@@ -23,7 +23,7 @@ import (
 func kernelReport() (*inspect.Report, error) {
 	r := &inspect.Report{Header: inspect.Header{Source: "kernel", Time: time.Now(), Counters: kernelCounters()}}
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-		rows, err := dumpSockets(family)
+		rows, err := dumpSockets(family, everySocket)
 		if err != nil && !(family == unix.AF_INET6 && errors.Is(err, unix.ENOENT)) {
 			return nil, err
 		}
@@ -43,23 +43,30 @@ const (
 	neverReached = 0xffff
 )
 
-// dumpRequest asks for every TCP socket of a family.
-type dumpRequest uint8
+// everySocket is the set of all states.
+const everySocket = 0xffff
+
+// dumpRequest asks for the TCP sockets of a family that are in some states: bits
+// by their numbers in tcp_states.h.
+type dumpRequest struct {
+	family uint8
+	states uint32
+}
 
 // Len returns the size of struct inet_diag_req_v2 in bytes.
 func (dumpRequest) Len() int { return 56 }
 
 // Serialize returns the struct as the kernel reads it.
-func (family dumpRequest) Serialize() []byte {
-	b := make([]byte, family.Len())
-	b[0], b[1], b[2] = byte(family), unix.IPPROTO_TCP, diagWanted
-	binary.NativeEndian.PutUint32(b[4:], 0xffff) // every state
+func (r dumpRequest) Serialize() []byte {
+	b := make([]byte, r.Len())
+	b[0], b[1], b[2] = r.family, unix.IPPROTO_TCP, diagWanted
+	binary.NativeEndian.PutUint32(b[4:], r.states)
 	return b
 }
 
-func dumpSockets(family uint8) ([]inspect.Row, error) {
+func dumpSockets(family uint8, states uint32) ([]inspect.Row, error) {
 	req := nl.NewNetlinkRequest(nl.SOCK_DIAG_BY_FAMILY, unix.NLM_F_DUMP)
-	req.AddData(dumpRequest(family))
+	req.AddData(dumpRequest{family, states})
 	answers, err := req.Execute(unix.NETLINK_INET_DIAG, nl.SOCK_DIAG_BY_FAMILY)
 	if err != nil {
 		return nil, fmt.Errorf("sock_diag: %w", err)

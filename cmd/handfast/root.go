@@ -27,6 +27,13 @@ Then serve files to the programs of this machine (root, or CAP_NET_ADMIN):
 
   sudo handfast serve DIR   puts 10.77.0.2 on a TUN; then: curl http://10.77.0.2/
 
+And see what goes on, in another terminal:
+
+  handfast ss -tan          its connections, as ss shows those of the kernel
+  handfast netstat -n -p tcp | grep SYN_RECV
+  handfast flood            a SYN flood against a host of ours, without and with
+                            the defence
+
 Exit codes: 0 done, 1 it did not work, 2 the command line makes no sense.
 NO_COLOR in the environment keeps colours off; a pipe never gets any.`
 

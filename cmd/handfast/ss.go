@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,6 +33,7 @@ type ssOptions struct {
 	source
 	tcp, all, listening, numeric, ipv4, ipv6 bool
 	json, flood, defence, summary            bool
+	watch                                    time.Duration
 	show                                     inspect.SSOptions
 }
 
@@ -45,6 +47,7 @@ func newSS() *cobra.Command {
   handfast ss -tino state established dst 10.77.0.1
   handfast ss -n state syn-recv '( sport = :80 or sport = :443 )'
   handfast ss --defence
+  handfast ss --flood --kernel
   handfast ss --kernel -tanie`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.run(cmd.Context(), cmd.OutOrStdout(), strings.Join(args, " "))
@@ -67,6 +70,7 @@ func newSS() *cobra.Command {
 	f.BoolVarP(&o.summary, "summary", "s", false, "count by state")
 	f.BoolVar(&o.json, "json", false, "JSON: one connection a line")
 	f.BoolVar(&o.flood, "flood", false, "what the detector of SYN floods says")
+	f.DurationVar(&o.watch, "watch", 5*time.Second, "how long --flood watches the kernel before it judges")
 	f.BoolVar(&o.defence, "defence", false, "the four measures against SYN floods, and what they do")
 	o.addTo(cmd)
 	return cmd
@@ -108,7 +112,11 @@ func (o *ssOptions) run(ctx context.Context, w io.Writer, text string) error {
 
 // ask asks who is to be asked; a verdict about the kernel takes some seconds.
 func (o *ssOptions) ask(ctx context.Context) (*inspect.Report, error) {
-	return o.report(ctx)
+	r, err := o.report(ctx)
+	if err == nil && o.kernel && o.flood {
+		r.Flood, err = kernelFlood(ctx, o.watch)
+	}
+	return r, err
 }
 
 // family leaves only the rows of the families that were asked for; none is both.

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/link"
+	"github.com/handfast-tcp/handfast/link/tun"
+)
+
+// The kernel's own listener is flooded over a TUN, and the detector says so
+// from what sock_diag and the counters tell.
+func TestKernelFlood(t *testing.T) {
+	if os.Getenv(isolatedVariable) == "" {
+		t.Skip("no network namespace here")
+	}
+	d, err := tun.Open(tun.Options{Name: "hfkflood"})
+	if err != nil {
+		t.Skip(err)
+	}
+	defer d.Close()
+	kernel := netip.MustParsePrefix("10.99.0.1/24")
+	if err := configureKernel("hfkflood", prefixes{kernel}); err != nil {
+		t.Fatal(err)
+	}
+	dev, err := netlink.LinkByName("hfkflood")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, sources, _ := net.ParseCIDR("198.51.100.0/24")
+	if err := netlink.RouteAdd(&netlink.Route{LinkIndex: dev.Attrs().Index, Dst: sources, Scope: unix.RT_SCOPE_LINK}); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp4", "10.99.0.1:8080")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	quiet, err := kernelFlood(context.Background(), time.Second)
+	if err != nil || quiet.Level != "quiet" {
+		t.Errorf("%+v, %v", quiet, err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	p := &pump{to: tunWriter{d}, syns: newSynMaker("few", netip.MustParseAddrPort("10.99.0.1:8080"), 1), fixed: 3000}
+	done := make(chan error, 1)
+	go func() { done <- p.run(ctx) }()
+	v, err := kernelFlood(context.Background(), 4*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v.Level != "flood" || v.Numbers["half_open"] < 100 || v.Numbers["sources"] < 8 || v.Numbers["sources"] > 24 {
+		t.Errorf("%+v", v)
+	}
+	t.Log(v.Text)
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// tunWriter floods the kernel from our side of a TUN.
+type tunWriter struct{ link.Link }
+
+func (w tunWriter) inject(n int, m *synMaker) (int, error) {
+	batch := make([]*buf.Packet, n)
+	for i := range batch {
+		batch[i] = buf.NewPacket()
+		batch[i].Data = m.next(batch[i].Data)
+	}
+	return n, w.Write(0, batch)
+}
+
+func (w tunWriter) close() {}
