@@ -16,7 +16,7 @@ const (
 	chartMargin = 24
 	labelWidth  = 104 // of a peer's name
 	valueWidth  = 128 // right of the longest bar
-	whoWidth    = 130 // the same, for who gets in during a flood
+	whoWidth    = 190 // the same, for who gets in during a flood
 	barHeight   = 16
 	barStep     = 24
 	panelHead   = 34
