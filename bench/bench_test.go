@@ -163,7 +163,7 @@ func TestChoose(t *testing.T) {
 
 // A failed round is shown; when all fail, the run does. Skipping is no failure.
 func TestReportTellsFailures(t *testing.T) {
-	s := spec{Row: "mem1500", Peer: "gvisor"}
+	s := spec{Row: "mem1500", Peer: "handfast"}
 	p := plan{row: rows()[0], cases: []spec{s}}
 	good := result{Row: s.Row, Peer: s.Peer, Seconds: 1, CPU: 2, Bytes: 1e9, Mallocs: 1000}
 	bad := result{Row: s.Row, Peer: s.Peer, Err: "broken"}

@@ -16,6 +16,7 @@ const (
 	chartMargin = 24
 	labelWidth  = 104 // of a peer's name
 	valueWidth  = 128 // right of the longest bar
+	whoWidth    = 190 // the same, for who gets in during a flood
 	barHeight   = 16
 	barStep     = 24
 	panelHead   = 34
@@ -106,6 +107,10 @@ func (r rowReport) panel(b *bytes.Buffer, y int) int {
 	c := columns(r.Kind)[0]
 	text(b, "head", chartMargin, y+14, fmt.Sprintf("%s, %s", r.Title, c.head))
 	y += panelHead - 8
+	room := chartWidth - 2*chartMargin - labelWidth - valueWidth
+	if r.Kind == flood {
+		room -= whoWidth
+	}
 	most := 0.0
 	for _, p := range r.Peers {
 		most = max(most, p.Figures[c.key].Median)
@@ -119,11 +124,11 @@ func (r rowReport) panel(b *bytes.Buffer, y int) int {
 		if p.Peer == "handfast" {
 			bar, label = "bar-ours", "ours"
 		}
-		long := max(2, v/most*(chartWidth-2*chartMargin-labelWidth-valueWidth))
+		long := max(2, v/most*float64(room))
 		base := y + barHeight - 3
 		text(b, label, chartMargin, base, p.Peer)
 		fmt.Fprintf(b, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" rx=\"2\"/>\n", bar, chartMargin+labelWidth, y, long, barHeight)
-		text(b, label, chartMargin+labelWidth+int(long)+8, base, short(v)+times(r.ratio(p, c.key), p.Peer))
+		text(b, label, chartMargin+labelWidth+int(long)+8, base, short(v)+times(r.ratio(p, c.key), p.Peer)+whoGotIn(r.Kind, p))
 		y += barStep
 	}
 	return y
@@ -135,6 +140,14 @@ func times(ratio, peer string) string {
 		return ""
 	}
 	return " (" + ratio + ")"
+}
+
+// whoGotIn says what the price of a SYN bought.
+func whoGotIn(k kind, p peerReport) string {
+	if k != flood {
+		return ""
+	}
+	return fmt.Sprintf(", %.0f of %d honest get in", p.Figures["honest"].Median, floodHonest)
 }
 
 func text(b *bytes.Buffer, class string, x, y int, s string) {
