@@ -21,6 +21,7 @@ type Endpoint struct {
 	stats Counters
 
 	conns     map[wire.Tuple]*Entry
+	most      int // connections that were in conns at a time
 	halfOpen  halfOpenCache
 	timeWait  waiting
 	listeners map[uint16][]*Listener
@@ -142,7 +143,7 @@ func (e *Endpoint) Connect(now clock.Time, path Path, t wire.Tuple, owner any) (
 	en := &Entry{Owner: owner, armed: clock.Never}
 	en.init(e.cfg, t, path, e.cookies.flow(&t).tsOffset, e.trace)
 	en.openActive(now, e.key.isn(now, &t))
-	e.conns[t] = en
+	e.insert(en)
 	e.stats.ActiveOpens++
 	e.update(now, en)
 	return en, nil
@@ -287,11 +288,19 @@ func (e *Endpoint) settle(now clock.Time, en *Entry) {
 	}
 }
 
+func (e *Endpoint) insert(en *Entry) {
+	e.conns[en.tuple] = en
+	e.most = max(e.most, len(e.conns))
+}
+
 // remove takes en out of the table. What it received stays readable while the
 // program holds it.
 func (e *Endpoint) remove(en *Entry) {
 	if e.conns[en.tuple] == en {
 		delete(e.conns, en.tuple)
+		if len(e.conns) == 0 && e.most > 1000 {
+			e.conns, e.most = map[wire.Tuple]*Entry{}, 0 // a map keeps the room of its best times
+		}
 	}
 	en.set(gone, true)
 	en.armed = clock.Never

@@ -200,7 +200,7 @@ func (e *Endpoint) promote(now clock.Time, l *Listener, c *Conn, at int, s *Segm
 	}
 	en := &Entry{Conn: *c, listener: l, armed: clock.Never}
 	*c = Conn{}
-	e.conns[en.tuple] = en
+	e.insert(en)
 	e.stats.PassiveOpens++
 	l.stats.Completed++
 	e.update(now, en)
