@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -74,7 +75,7 @@ func newLab() *cobra.Command {
 	f.Float64Var(&o.Loss, "loss", 0, "`probability` that a packet is lost, 0 to 1, beside what the scenario loses")
 	f.DurationVar(&o.Delay, "delay", 0, "time from one host to the other (default: the scenario's)")
 	f.Float64Var(&o.Reorder, "reorder", 0, "`probability` that later packets pass one, 0 to 1")
-	f.StringVar(&o.Cookies, "cookies", "off", "SYN cookies: "+strings.Join(cookieModes, ", "))
+	f.StringVar(&o.Cookies, "cookies", "", "SYN cookies: "+strings.Join(cookieModes, ", ")+" (default as the scenario says)")
 	f.StringVar(&o.format, "format", "text", "what to show: "+strings.Join(labFormats, ", "))
 	f.StringVar(&o.out, "out", "", "write to this `file`")
 	f.BoolVar(&o.explain, "explain", false, "add a sentence to each step: why, and where it is written")
@@ -97,7 +98,7 @@ func (o *labOptions) check() error {
 	for _, c := range []struct {
 		flag, value string
 		known       []string
-	}{{"format", o.format, labFormats}, {"cookies", o.Cookies, cookieModes}, {"lang", o.lang, []string{"en", "zh"}}, {"theme", o.theme, themes}} {
+	}{{"format", o.format, labFormats}, {"cookies", cmp.Or(o.Cookies, "off"), cookieModes}, {"lang", o.lang, []string{"en", "zh"}}, {"theme", o.theme, themes}} {
 		if !slices.Contains(c.known, c.value) {
 			return usagef("--%s %s: it is one of %s", c.flag, c.value, strings.Join(c.known, ", "))
 		}
