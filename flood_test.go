@@ -21,7 +21,7 @@ import (
 func spoofedSYN(r *rand.Rand, to string) *buf.Packet {
 	source := r.Uint32()
 	ip := wire.IP{Version: 4, Proto: wire.ProtoTCP, TTL: 64, Dst: wire.AddrFrom(netip.MustParseAddr(to)),
-		Src: wire.Addr{10: 0xff, 11: 0xff, 12: 20, 13: byte(source >> 16), 14: byte(source >> 8), 15: byte(source)}}
+		Src: wire.AddrFrom16([16]byte{10: 0xff, 11: 0xff, 12: 20, 13: byte(source >> 16), 14: byte(source >> 8), 15: byte(source)})}
 	syn := wire.TCP{SrcPort: uint16(1024 + r.IntN(60000)), DstPort: 80, Flags: wire.SYN, Window: 1024}
 	size := syn.HeaderLen()
 	pseudo := wire.PseudoSum(ip.Src, ip.Dst, wire.ProtoTCP, size)

@@ -10,7 +10,6 @@
 package detect
 
 import (
-	"encoding/binary"
 	"math/bits"
 	"time"
 
@@ -251,7 +250,7 @@ func (d *Detector) second() (sum counts) {
 // hash is a keyed hash of an address, quick rather than cryptographic: its
 // values are seen by nobody who could learn the key from them.
 func (d *Detector) hash(a *wire.Addr) uint64 {
-	lo, hi := binary.LittleEndian.Uint64(a[8:]), binary.LittleEndian.Uint64(a[:8])
+	hi, lo := a.Words()
 	return fold(fold(lo^d.seed, hi^d.seed2)^d.seed, 0xaf251af3b0f025b5)
 }
 

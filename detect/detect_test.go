@@ -49,12 +49,14 @@ func TestHashSpreads(t *testing.T) {
 	d.Init(12345)
 	for name, from := range map[string]func(i int) wire.Addr{
 		"in a row": func(i int) wire.Addr {
-			return wire.Addr{10: 255, 11: 255, 12: 10, 13: byte(i >> 16), 14: byte(i >> 8), 15: byte(i)}
+			return wire.AddrFrom16([16]byte{10: 255, 11: 255, 12: 10, 13: byte(i >> 16), 14: byte(i >> 8), 15: byte(i)})
 		},
-		"high bits":   func(i int) wire.Addr { return wire.Addr{0: byte(i >> 16), 1: byte(i >> 8), 2: byte(i)} },
-		"both halves": func(i int) wire.Addr { return wire.Addr{7: byte(i), 15: byte(i), 6: byte(i >> 8), 14: byte(i >> 16)} },
+		"high bits": func(i int) wire.Addr { return wire.AddrFrom16([16]byte{0: byte(i >> 16), 1: byte(i >> 8), 2: byte(i)}) },
+		"both halves": func(i int) wire.Addr {
+			return wire.AddrFrom16([16]byte{7: byte(i), 15: byte(i), 6: byte(i >> 8), 14: byte(i >> 16)})
+		},
 		"network only": func(i int) wire.Addr {
-			return wire.Addr{0: 0x20, 1: 1, 5: byte(i >> 16), 6: byte(i >> 8), 7: byte(i), 15: 1}
+			return wire.AddrFrom16([16]byte{0: 0x20, 1: 1, 5: byte(i >> 16), 6: byte(i >> 8), 7: byte(i), 15: 1})
 		},
 	} {
 		var s sketch
@@ -156,7 +158,7 @@ func (p *play) run(d time.Duration, syns, share float64) (changes int) {
 			queue = queue[1:]
 		}
 		n := p.r.Uint64()
-		from := wire.Addr{10: 0xff, 11: 0xff, 12: byte(n), 13: byte(n >> 8), 14: byte(n >> 16), 15: byte(n >> 24)}
+		from := wire.AddrFrom16([16]byte{10: 0xff, 11: 0xff, 12: byte(n), 13: byte(n >> 8), 14: byte(n >> 16), 15: byte(n >> 24)})
 		p.Syn(n, &from, 80)
 		p.SynAck(false)
 		if p.r.Float64() < share {
@@ -312,12 +314,11 @@ func BenchmarkSyn(b *testing.B) {
 			for i := range flows {
 				flows[i] = r.Uint64()
 			}
-			from := wire.Addr{10: 0xff, 11: 0xff}
 			i, gap := 0, time.Second/time.Duration(rate)
 			syn := func() {
 				f := flows[i&(len(flows)-1)] + uint64(i)*0x9e3779b97f4a7c15
 				i++
-				from[12], from[13], from[14], from[15] = byte(f), byte(f>>8), byte(f>>16), byte(f>>24)
+				from := wire.AddrFrom4(uint32(f))
 				if d.Due(now) {
 					d.Advance(now, Defence{})
 				}

@@ -172,10 +172,10 @@ func (o *outcome) see(l, want detect.Level, since time.Duration, verdict func() 
 
 func (o *outcome) missed() bool { return o.first < 0 || o.first > maxDelay }
 
-var serverAddr = wire.Addr{10: 0xff, 11: 0xff, 12: 192, 13: 0, 14: 2, 15: 1}
+var serverAddr = wire.AddrFrom16([16]byte{10: 0xff, 11: 0xff, 12: 192, 13: 0, 14: 2, 15: 1})
 
 func ip4(n uint32) wire.Addr {
-	return wire.Addr{10: 0xff, 11: 0xff, 12: byte(n >> 24), 13: byte(n >> 16), 14: byte(n >> 8), 15: byte(n)}
+	return wire.AddrFrom16([16]byte{10: 0xff, 11: 0xff, 12: byte(n >> 24), 13: byte(n >> 16), 14: byte(n >> 8), 15: byte(n)})
 }
 
 var start = clock.Time(time.Hour)

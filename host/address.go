@@ -1,7 +1,6 @@
 package host
 
 import (
-	"encoding/binary"
 	"net/netip"
 
 	"github.com/handfast-tcp/handfast/wire"
@@ -30,18 +29,14 @@ func makeNetwork(p netip.Prefix) network {
 	n := network{bits: bits}
 	n.maskHi = ^uint64(0) << max(64-bits, 0)
 	n.maskLo = ^uint64(0) << (128 - max(bits, 64))
-	hi, lo := words(a)
+	hi, lo := a.Words()
 	n.hi, n.lo = hi&n.maskHi, lo&n.maskLo
 	return n
 }
 
 func (n *network) contains(a wire.Addr) bool {
-	hi, lo := words(a)
+	hi, lo := a.Words()
 	return hi&n.maskHi == n.hi && lo&n.maskLo == n.lo
-}
-
-func words(a wire.Addr) (hi, lo uint64) {
-	return binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:])
 }
 
 // AddAddress makes p's address ours and adds the route to p's network. It fails
@@ -81,10 +76,7 @@ func broadcastOf(p netip.Prefix) wire.Addr {
 	if !p.Addr().Is4() || p.Bits() > 30 {
 		return wire.Addr{}
 	}
-	a := p.Addr().As4()
-	b := binary.BigEndian.Uint32(a[:]) | ^uint32(0)>>p.Bits()
-	binary.BigEndian.PutUint32(a[:], b)
-	return wire.AddrFrom(netip.AddrFrom4(a))
+	return wire.AddrFrom4(wire.AddrFrom(p.Addr()).As4() | ^uint32(0)>>p.Bits())
 }
 
 // HasAddress reports whether a is one of the host's addresses.
@@ -98,28 +90,30 @@ func (h *Host) HasAddress(a wire.Addr) bool {
 }
 
 func isUnspecified(a wire.Addr) bool {
-	hi, lo := words(a)
+	hi, lo := a.Words()
 	return hi == 0 && (lo == 0 || lo == 0xffff_0000_0000)
 }
 
 func isMulticast(a wire.Addr) bool {
 	if a.Is4() {
-		return a[12]>>4 == 0xe
+		return a.As4()>>28 == 0xe
 	}
-	return a[0] == 0xff
+	hi, _ := a.Words()
+	return hi>>56 == 0xff
 }
 
 // isLoopback also covers the IPv4 networks that no host may send from: 0/8
 // ("this network") and 240/4 (reserved), RFC 1122 §3.2.1.3.
 func isLoopback(a wire.Addr) bool {
 	if a.Is4() {
-		return a[12] == 127 || a[12] == 0 || a[12] >= 240
+		first := a.As4() >> 24
+		return first == 127 || first == 0 || first >= 240
 	}
-	hi, lo := words(a)
+	hi, lo := a.Words()
 	return hi == 0 && lo == 1
 }
 
-var limitedBroadcast = wire.AddrFrom(netip.AddrFrom4([4]byte{255, 255, 255, 255}))
+var limitedBroadcast = wire.AddrFrom4(0xffff_ffff)
 
 func (h *Host) isBroadcast(a wire.Addr) bool {
 	if !a.Is4() {
@@ -150,7 +144,7 @@ func (h *Host) validSource(a wire.Addr) bool {
 
 // allNodes are the groups that every host is in.
 var (
-	allHosts4 = wire.AddrFrom(netip.AddrFrom4([4]byte{224, 0, 0, 1}))
+	allHosts4 = wire.AddrFrom4(224<<24 | 1)
 	allNodes6 = wire.AddrFrom(netip.MustParseAddr("ff02::1"))
 )
 

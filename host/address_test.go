@@ -9,6 +9,12 @@ import (
 )
 
 // No packet with such addresses gets any answer: no RST, no echo, no ICMP.
+// lastByte returns a with another last byte.
+func lastByte(a wire.Addr, b byte) wire.Addr {
+	hi, lo := a.Words()
+	return wire.AddrFromWords(hi, lo&^0xff|uint64(b))
+}
+
 func TestAddressesThatNobodyMaySendFrom(t *testing.T) {
 	for _, c := range []struct {
 		src, dst string

@@ -23,8 +23,8 @@ func ShardOf(hash uint32, n int) int { return int(uint64(hash) * uint64(n) >> 32
 // TupleHash hashes a flow so that both directions give the same. Without the
 // seed nobody can choose tuples that fall on one shard.
 func TupleHash(seed uint64, t wire.Tuple) uint32 {
-	aHi, aLo := words(t.Local)
-	bHi, bLo := words(t.Remote)
+	aHi, aLo := t.Local.Words()
+	bHi, bLo := t.Remote.Words()
 	a := mix(aHi^seed, aLo^0xa0761d6478bd642f) + mix(uint64(t.LocalPort)^seed, 0xe7037ed1a0b428db)
 	b := mix(bHi^seed, bLo^0xa0761d6478bd642f) + mix(uint64(t.RemotePort)^seed, 0xe7037ed1a0b428db)
 	return uint32(mix((a+b)^seed, (a^b)|1) >> 32)

@@ -68,7 +68,7 @@ func TestFlowsSpreadOverShards(t *testing.T) {
 	var count [shards]int
 	for i := range flows {
 		tuple := wire.Tuple{Local: addr("10.0.0.1"), Remote: addr("10.0.0.2"), LocalPort: 80, RemotePort: uint16(i)}
-		tuple.Remote[13] = byte(i >> 16)
+		tuple.Remote = wire.AddrFrom4(10<<24 | uint32(i>>16)<<16 | 2)
 		count[ShardOf(TupleHash(1, tuple), shards)]++
 	}
 	for i, n := range count {

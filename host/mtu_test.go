@@ -1,7 +1,6 @@
 package host
 
 import (
-	"encoding/binary"
 	"testing"
 	"time"
 
@@ -106,8 +105,7 @@ func TestPathMTUsAreBounded(t *testing.T) {
 	var m pathMTUs
 	m.init(10)
 	for i := range 1000 {
-		dst := addr("10.0.0.0")
-		binary.BigEndian.PutUint16(dst[14:], uint16(i))
+		dst := wire.AddrFrom4(10<<24 | uint32(i))
 		m.lower(0, dst, 1000)
 		if len(m.byAddr) > 10 || len(m.byAge) != len(m.byAddr) {
 			t.Fatalf("%d destinations", len(m.byAddr))

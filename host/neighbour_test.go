@@ -180,11 +180,10 @@ func TestNeighbourTableIsBounded(t *testing.T) {
 		p.send(p.a, client, p.addrB, 53, []byte("hello"))
 		p.run()
 		p.wantDatagram("b is known", s, p.addrA, 5000, []byte("hello"))
-		nobody := p.addrB
 		lose := true
 		p.countQuestions(&lose)
 		for i := range 100 {
-			nobody[15] = byte(100 + i)
+			nobody := lastByte(p.addrB, byte(100+i))
 			p.send(p.a, client, nobody, 53, []byte("scan"))
 			p.run()
 			if n := len(p.a.neighbours.list); n > 8 || n != len(p.a.neighbours.byKey) {

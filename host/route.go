@@ -71,7 +71,7 @@ func (h *Host) forget() { h.generation++ }
 // lookup returns what is known of the way to dst, nil when there is no route.
 // The result is valid until the next lookup.
 func (h *Host) lookup(dst wire.Addr) *destination {
-	d := &h.cache[(dst[15]^dst[14]*31^dst[13]*17)%cacheSize]
+	d := &h.cache[dst.As4()*0x9e3779b1>>26]
 	if d.generation == h.generation && d.addr == dst {
 		return d
 	}
@@ -156,7 +156,10 @@ func (h *Host) sourceOn(iface int, dst wire.Addr) (best wire.Addr, ok bool) {
 	return best, ok
 }
 
-func isLinkLocal(a wire.Addr) bool { return a[0] == 0xfe && a[1]&0xc0 == 0x80 }
+func isLinkLocal(a wire.Addr) bool {
+	hi, _ := a.Words()
+	return hi>>54 == 0xfe80>>6
+}
 
 // Source returns the address that a packet to dst leaves from and what TCP must
 // know of the path; ok is false when there is no route.

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -70,11 +69,9 @@ func spoofedSYNs(v6 bool) [][]byte {
 	r := rand.New(rand.NewPCG(1, 1))
 	packets := make([][]byte, 1<<14)
 	for i := range packets {
-		ip := wire.IP{Version: 4, TTL: 64, Proto: wire.ProtoTCP, Dst: addr("10.0.0.2"), Src: addr("11.0.0.1")}
-		binary.BigEndian.PutUint16(ip.Src[14:], uint16(r.Uint32()))
+		ip := wire.IP{Version: 4, TTL: 64, Proto: wire.ProtoTCP, Dst: addr("10.0.0.2"), Src: wire.AddrFrom4(11<<24 | r.Uint32()>>16)}
 		if v6 {
-			ip.Version, ip.Dst, ip.Src = 6, addr("fd00::2"), addr("2001:db8::")
-			binary.BigEndian.PutUint64(ip.Src[8:], r.Uint64())
+			ip.Version, ip.Dst, ip.Src = 6, addr("fd00::2"), wire.AddrFromWords(0x2001_0db8<<32, r.Uint64())
 		}
 		syn := wire.TCP{SrcPort: uint16(1024 + r.IntN(60000)), DstPort: 80, Flags: wire.SYN, Window: 64240}
 		syn.Options = wire.Options{Set: wire.OptMSS | wire.OptSACKPermitted | wire.OptTimestamps | wire.OptWindowScale,

@@ -175,9 +175,7 @@ func TestClosedTCPPortIsRefused(t *testing.T) {
 
 func TestDialToNobody(t *testing.T) {
 	onEthernet(t, config{}, func(t *testing.T, p *pair) {
-		nobody := p.addrB
-		nobody[15] = 99
-		en := p.dial(nobody, 80)
+		en := p.dial(lastByte(p.addrB, 99), 80)
 		p.run()
 		p.after(2 * time.Second)
 		if en.State() != tcp.SynSent {

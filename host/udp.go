@@ -86,7 +86,7 @@ func (u *sockets) init() {
 	u.connected = map[wire.Tuple]*UDPSocket{}
 }
 
-var anyIPv4 = wire.Addr{10: 0xff, 11: 0xff}
+var anyIPv4 = wire.AddrFrom4(0)
 
 // find returns the socket for a datagram: the most specific one. An unconnected
 // flow has its own address as Local.

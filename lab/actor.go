@@ -228,7 +228,7 @@ func (a *actor) unlisten() string {
 // scriptISN is the first number of a stream that a script or a forger begins:
 // one for each, of the world's seed.
 func (w *World) scriptISN(d direction) seq.Num {
-	return seq.Num(w.random(int(d.srcPort)<<8|int(d.src[15]), int(d.dstPort)).Uint32())
+	return seq.Num(w.random(int(d.srcPort)<<8|int(byte(d.src.As4())), int(d.dstPort)).Uint32())
 }
 
 func (r *record) isnOf(d direction, n seq.Num) {

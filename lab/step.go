@@ -321,7 +321,7 @@ func readFlood(p *parser, l *lineReader) (_ func(*actor) string, err error) {
 // flood sends SYNs from addresses that nobody has (TEST-NET-1).
 func (a *actor) flood(to wire.Addr, port uint16, n int, every time.Duration) string {
 	for i := range n {
-		src := wire.Addr{10: 0xff, 11: 0xff, 12: 192, 14: 2, 15: byte(1 + i%250)}
+		src := wire.AddrFrom4(192<<24 | 2<<8 | uint32(1+i%250))
 		d := direction{src, to, uint16(1024 + i), port}
 		t := template{flags: wire.SYN, win: 65535, options: wire.Options{Set: wire.OptMSS, MSS: 1460}}
 		h := t.header(d, a.world.scriptISN(d), 0)

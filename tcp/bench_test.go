@@ -125,7 +125,7 @@ func BenchmarkIdle(b *testing.B) {
 	now := clock.Time(time.Hour)
 	for i := range 100000 {
 		tuple := wire.Tuple{Local: addrB, Remote: addrA, LocalPort: 80, RemotePort: uint16(i)}
-		tuple.Remote[14] = byte(i >> 16)
+		tuple.Remote = wire.AddrFrom4(10<<24 | uint32(i>>16)<<8 | 1)
 		en := honest(b, e, l, now, tuple, seq.Num(i), true)
 		e.SetKeepAlive(now, en, KeepAlive{Idle: 2 * time.Hour, Interval: time.Minute, Count: 9})
 		drain(e, now)

@@ -17,15 +17,10 @@ import (
 func spoofed(r *rand.Rand, v6, timestamps bool) (wire.Tuple, Segment) {
 	t := wire.Tuple{Local: addrB, LocalPort: 80, RemotePort: uint16(1024 + r.IntN(60000)), Remote: addrA}
 	if v6 {
-		t.Local = wire.Addr{0: 0xfd, 15: 2}
-		t.Remote = wire.Addr{0: 0x20, 1: 1}
-		for i := 2; i < 16; i++ {
-			t.Remote[i] = byte(r.Uint32())
-		}
+		t.Local = wire.AddrFrom16([16]byte{0: 0xfd, 15: 2})
+		t.Remote = wire.AddrFromWords(0x2001<<48|r.Uint64()>>16, r.Uint64())
 	} else {
-		for i := 12; i < 16; i++ {
-			t.Remote[i] = byte(r.Uint32())
-		}
+		t.Remote = wire.AddrFrom4(r.Uint32())
 	}
 	return t, synSegment(t, seq.Num(r.Uint32()), timestamps)
 }
@@ -267,7 +262,8 @@ func TestCookieBelongsToItsSyn(t *testing.T) {
 		case 0:
 			tuple.RemotePort ^= 1 << r.IntN(16)
 		case 1:
-			tuple.Remote[r.IntN(16)] ^= 1 << r.IntN(8)
+			hi, lo := tuple.Remote.Words()
+			tuple.Remote = wire.AddrFromWords(hi, lo^1<<r.IntN(64))
 		case 2:
 			tuple.LocalPort ^= 1 << r.IntN(16)
 		case 3:
@@ -342,14 +338,14 @@ func TestEvictionIsFair(t *testing.T) {
 	var few []wire.Tuple
 	for i := range 100 {
 		tuple, s := spoofed(r, false, true)
-		tuple.Remote[12], tuple.Remote[13], tuple.Remote[14] = 100, byte(i), byte(i)
+		tuple.Remote = wire.AddrFrom4(100<<24 | uint32(i)<<16 | uint32(i)<<8 | tuple.Remote.As4()&0xff)
 		few = append(few, tuple)
 		e.Receive(now, path1500, tuple, &s)
 		drain(e, now)
 	}
 	for range 20000 {
 		tuple, s := spoofed(r, false, true)
-		tuple.Remote[12], tuple.Remote[13], tuple.Remote[14] = 203, 0, 113
+		tuple.Remote = wire.AddrFrom4(203<<24 | 113<<8 | tuple.Remote.As4()&0xff)
 		e.Receive(now, path1500, tuple, &s)
 		drain(e, now)
 	}

@@ -141,15 +141,11 @@ func (k *halfOpenCache) goesBefore(a, b *halfOpen) bool {
 
 // shareOf is where a source's prefix is counted: /24, or /56 of IPv6.
 func shareOf(a *wire.Addr) uint32 {
-	from, to := 0, 7
+	prefix, lo := a.Words()
 	if a.Is4() {
-		from, to = 12, 15
+		prefix = lo
 	}
-	h := uint32(2166136261)
-	for _, b := range a[from:to] {
-		h = (h ^ uint32(b)) * 16777619
-	}
-	return (h ^ h>>16) % 1024
+	return uint32(prefix >> 8 * 0x9e3779b97f4a7c15 >> 54)
 }
 
 // remove forgets the entry in a slot.

@@ -18,9 +18,9 @@ type halfOpen struct {
 	tuple     wire.Tuple
 	iss, irs  seq.Num
 	tsRecent  uint32
+	challenge uint32     // when the last challenge ACK went out, in milliseconds
 	due       clock.Time // of the retransmission timer; Never until the SYN-ACK has gone out
 	sent      clock.Time // when it went out, for the round trip
-	challenge uint32     // when the last challenge ACK went out, in milliseconds
 	next      uint32     // neighbours in its queue: slots, plus one
 	prev      uint32
 	window    uint16 // the peer's

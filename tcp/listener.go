@@ -26,7 +26,7 @@ type Listener struct {
 // Waiting returns how many connections wait to be accepted.
 func (l *Listener) Waiting() int { return l.waiting }
 
-var anyIPv4 = wire.Addr{10: 0xff, 11: 0xff}
+var anyIPv4 = wire.AddrFrom4(0)
 
 // Listen listens on a port: passive OPEN of RFC 9293 §3.10.1. Up to backlog
 // connections wait for Accept. It fails with ErrInUse.

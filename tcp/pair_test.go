@@ -13,8 +13,8 @@ import (
 )
 
 var (
-	addrA = wire.Addr{10: 0xff, 11: 0xff, 12: 10, 15: 1}
-	addrB = wire.Addr{10: 0xff, 11: 0xff, 12: 10, 15: 2}
+	addrA = wire.AddrFrom16([16]byte{10: 0xff, 11: 0xff, 12: 10, 15: 1})
+	addrB = wire.AddrFrom16([16]byte{10: 0xff, 11: 0xff, 12: 10, 15: 2})
 )
 
 // pair is two endpoints and the wire between them, in virtual time.

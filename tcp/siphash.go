@@ -32,10 +32,10 @@ func (k sipKey) sum(b []byte) uint64 {
 // hashTuple is the keyed hash of a four-tuple and of two numbers more.
 func (k sipKey) hashTuple(t *wire.Tuple, a seq.Num, b uint32) uint64 {
 	v := k.begin()
-	v = v.mix(binary.LittleEndian.Uint64(t.Local[:8]))
-	v = v.mix(binary.LittleEndian.Uint64(t.Local[8:]))
-	v = v.mix(binary.LittleEndian.Uint64(t.Remote[:8]))
-	v = v.mix(binary.LittleEndian.Uint64(t.Remote[8:]))
+	hi, lo := t.Local.Words()
+	v = v.mix(hi).mix(lo)
+	hi, lo = t.Remote.Words()
+	v = v.mix(hi).mix(lo)
 	v = v.mix(uint64(t.LocalPort) | uint64(t.RemotePort)<<16 | uint64(a)<<32)
 	return v.end(uint64(b) | 44<<56)
 }

@@ -11,8 +11,8 @@ import (
 )
 
 var (
-	addr6A = wire.Addr{0: 0x20, 1: 1, 15: 1}
-	addr6B = wire.Addr{0: 0x20, 1: 1, 15: 2}
+	addr6A = wire.AddrFrom16([16]byte{0: 0x20, 1: 1, 15: 1})
+	addr6B = wire.AddrFrom16([16]byte{0: 0x20, 1: 1, 15: 2})
 )
 
 // msl is the maximum segment lifetime of the test benches.

@@ -13,23 +13,20 @@ type waitKey interface {
 
 type (
 	waitKey4 struct {
-		local, remote         [4]byte
+		local, remote         uint32
 		localPort, remotePort uint16
 	}
 	waitKey6 wire.Tuple
 )
 
 func (k waitKey4) tuple() wire.Tuple {
-	t := wire.Tuple{Local: anyIPv4, Remote: anyIPv4, LocalPort: k.localPort, RemotePort: k.remotePort}
-	copy(t.Local[12:], k.local[:])
-	copy(t.Remote[12:], k.remote[:])
-	return t
+	return wire.Tuple{Local: wire.AddrFrom4(k.local), Remote: wire.AddrFrom4(k.remote), LocalPort: k.localPort, RemotePort: k.remotePort}
 }
 
 func (k waitKey6) tuple() wire.Tuple { return wire.Tuple(k) }
 
 func key4(t *wire.Tuple) waitKey4 {
-	return waitKey4{[4]byte(t.Local[12:]), [4]byte(t.Remote[12:]), t.LocalPort, t.RemotePort}
+	return waitKey4{t.Local.As4(), t.Remote.As4(), t.LocalPort, t.RemotePort}
 }
 
 // waitEntry is a connection in TIME-WAIT: 56 bytes for IPv4.

@@ -37,7 +37,7 @@ func newStory() *story {
 		Local: addr(10, 77, 0, 2), LocalPort: 80, Remote: addr(10, 77, 0, 1), RemotePort: 43210}}
 }
 
-func addr(a, b, c, d byte) wire.Addr { return wire.Addr{10: 0xff, 0xff, a, b, c, d} }
+func addr(a, b, c, d byte) wire.Addr { return wire.AddrFrom16([16]byte{10: 0xff, 0xff, a, b, c, d}) }
 
 func (s *story) wait(d time.Duration) *story { s.now = s.now.Add(d); return s }
 
@@ -222,7 +222,7 @@ func TestText(t *testing.T) {
 	}
 	text.Absolute = true
 	b = append(text.Append(b, &s.events[2]), '\n')
-	s.tuple.Local, s.tuple.Remote = wire.Addr{0: 0xfd, 1: 0x77, 15: 2}, wire.Addr{0: 0xfd, 1: 0x77, 15: 1}
+	s.tuple.Local, s.tuple.Remote = wire.AddrFrom16([16]byte{0: 0xfd, 1: 0x77, 15: 2}), wire.AddrFrom16([16]byte{0: 0xfd, 1: 0x77, 15: 1})
 	b = append(text.Append(b, s.sent(wire.ACK, 1, 1, 0).last()), '\n')
 	golden(t, "text.txt", b)
 }

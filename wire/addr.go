@@ -1,27 +1,62 @@
 package wire
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net/netip"
 )
 
-// Addr is an IP address of either version: 16 bytes, no pointer. An IPv4
-// address stands as ::ffff:a.b.c.d.
-type Addr [16]byte
+// Addr is an IP address of either version, as two words: it is compared,
+// hashed and passed on in registers. An IPv4 address stands as ::ffff:a.b.c.d.
+type Addr struct{ hi, lo uint64 }
+
+// mapped4 is what the low word of an IPv4 address begins with.
+const mapped4 = 0xffff << 32
 
 // AddrFrom converts a netip address; the zone is dropped.
-func AddrFrom(a netip.Addr) Addr { return Addr(a.As16()) }
+func AddrFrom(a netip.Addr) Addr { return AddrFrom16(a.As16()) }
 
-// Netip converts to the standard library's form; IPv4 comes out as IPv4.
-func (a Addr) Netip() netip.Addr { return netip.AddrFrom16(a).Unmap() }
+// AddrFrom16 returns the address whose bytes are b.
+func AddrFrom16(b [16]byte) Addr { return readAddr(b[:]) }
 
-// Is4 reports whether a is an IPv4 address.
-func (a *Addr) Is4() bool {
-	return binary.BigEndian.Uint64(a[:8]) == 0 && binary.BigEndian.Uint32(a[8:12]) == 0xffff
+// AddrFrom4 returns the IPv4 address with number v: its first byte is the
+// highest.
+func AddrFrom4(v uint32) Addr { return Addr{lo: mapped4 | uint64(v)} }
+
+// AddrFromWords returns the address of which Words returns hi and lo.
+func AddrFromWords(hi, lo uint64) Addr { return Addr{hi, lo} }
+
+// Words returns the address as two numbers, the first byte the highest.
+func (a Addr) Words() (hi, lo uint64) { return a.hi, a.lo }
+
+// As4 returns an IPv4 address as a number; of another it returns the last four
+// bytes.
+func (a Addr) As4() uint32 { return uint32(a.lo) }
+
+// As16 returns the bytes of the address.
+func (a Addr) As16() (b [16]byte) {
+	a.put(b[:])
+	return b
 }
 
+// Netip converts to the standard library's form; IPv4 comes out as IPv4.
+func (a Addr) Netip() netip.Addr { return netip.AddrFrom16(a.As16()).Unmap() }
+
+// Is4 reports whether a is an IPv4 address.
+func (a Addr) Is4() bool { return a.hi == 0 && a.lo>>32 == mapped4>>32 }
+
 func (a Addr) String() string { return a.Netip().String() }
+
+// readAddr reads the 16 bytes at the start of b.
+func readAddr(b []byte) Addr { return Addr{be64(b), be64(b[8:])} }
+
+// readAddr4 reads the IPv4 address at the start of b.
+func readAddr4(b []byte) Addr { return AddrFrom4(be32(b)) }
+
+// put writes the 16 bytes to the start of b.
+func (a Addr) put(b []byte) {
+	put64(b, a.hi)
+	put64(b[8:], a.lo)
+}
 
 // Tuple names a flow from our side.
 type Tuple struct {

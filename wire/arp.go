@@ -32,9 +32,9 @@ func ParseARP(b []byte, m *ARP) Drop {
 	}
 	m.Op = be16(b[6:])
 	m.SenderHW = [6]byte(b[8:14])
-	m.SenderIP.set4(b[14:])
+	m.SenderIP = readAddr4(b[14:])
 	m.TargetHW = [6]byte(b[18:24])
-	m.TargetIP.set4(b[24:])
+	m.TargetIP = readAddr4(b[24:])
 	return None
 }
 
@@ -44,8 +44,8 @@ func (m *ARP) Append(b []byte) []byte {
 	w = w[:ARPSize]
 	put64(w, arpStart|uint64(m.Op))
 	copy(w[8:], m.SenderHW[:])
-	copy(w[14:], m.SenderIP[12:])
+	put32(w[14:], m.SenderIP.As4())
 	copy(w[18:], m.TargetHW[:])
-	copy(w[24:], m.TargetIP[12:])
+	put32(w[24:], m.TargetIP.As4())
 	return whole
 }

@@ -22,10 +22,3 @@ func grow(b []byte, n int) (whole, added []byte) {
 	whole = b[:len(b)+n]
 	return whole, whole[len(b):]
 }
-
-// set4 makes a the IPv4 address at the start of b. It writes in place: a value
-// that is returned waits for its own small stores before it can be copied.
-func (a *Addr) set4(b []byte) {
-	put64(a[0:], 0)
-	put64(a[8:], 0xffff<<32|uint64(be32(b)))
-}

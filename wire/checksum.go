@@ -56,11 +56,10 @@ func UpdateChecksum(csum, old, new uint16) uint16 {
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.1
 // https://www.rfc-editor.org/rfc/rfc8200#section-8.1
 func PseudoSum(src, dst Addr, proto uint8, length int) uint32 {
-	s, c := bits.Add64(le64(src[:8]), le64(src[8:]), 0)
-	s, c = bits.Add64(s, le64(dst[:8]), c)
-	s, c = bits.Add64(s, le64(dst[8:]), c)
-	sum := uint32(bits.ReverseBytes16(fold64(s, c)))
-	return sum + uint32(proto) + uint32(length)>>16 + uint32(length)&0xffff
+	s, c := bits.Add64(src.hi, src.lo, 0)
+	s, c = bits.Add64(s, dst.hi, c)
+	s, c = bits.Add64(s, dst.lo, c)
+	return uint32(fold64(s, c)) + uint32(proto) + uint32(length)>>16 + uint32(length)&0xffff
 }
 
 // sumBytes returns the folded sum of b. The words are added in the order of a

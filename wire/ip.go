@@ -121,8 +121,8 @@ func parseIPv4(b []byte, ip *IP) Drop {
 	ip.DontFragment = frag&ipv4DontFragment != 0
 	ip.TTL = b[8]
 	ip.Proto = b[9]
-	ip.Src.set4(b[12:])
-	ip.Dst.set4(b[16:])
+	ip.Src = readAddr4(b[12:])
+	ip.Dst = readAddr4(b[16:])
 	ip.HeaderLen, ip.TotalLen = headerLen, total
 	return None
 }
@@ -182,8 +182,8 @@ func (ip *IP) appendIPv4(b []byte, payload int) []byte {
 	w[8] = ip.TTL
 	w[9] = ip.Proto
 	put16(w[10:], 0)
-	copy(w[12:], ip.Src[12:])
-	copy(w[16:], ip.Dst[12:])
+	put32(w[12:], ip.Src.As4())
+	put32(w[16:], ip.Dst.As4())
 	put16(w[10:], Checksum(Sum(w, 0)))
 	return whole
 }

@@ -28,7 +28,7 @@ func ipv4(options []byte, payload int, change func(b []byte)) []byte {
 func ipv6(next byte, rest []byte) []byte {
 	src, dst := addr("2001:db8::1"), addr("2001:db8::2")
 	b := []byte{0x60, 0, 0, 0, byte(len(rest) >> 8), byte(len(rest)), next, 64}
-	b = append(append(b, src[:]...), dst[:]...)
+	b = append(append(b, as16(src)...), as16(dst)...)
 	return append(b, rest...)
 }
 
@@ -61,7 +61,7 @@ func changed(b []byte, i int, v byte) []byte {
 // withAddr puts the IPv4-mapped address of the loopback at b[i:].
 func withAddr(b []byte, i int) []byte {
 	a := addr("127.0.0.1")
-	copy(b[i:], a[:])
+	copy(b[i:], as16(a))
 	return b
 }
 
@@ -270,4 +270,9 @@ func FuzzParseIP(f *testing.F) {
 			t.Fatalf("got %+v\nwant %+v", again, ip)
 		}
 	})
+}
+
+func as16(a wire.Addr) []byte {
+	b := a.As16()
+	return b[:]
 }

@@ -31,8 +31,8 @@ func parseIPv6(b []byte, ip *IP) Drop {
 	ip.HeaderLen, ip.TotalLen = IPv6Size, IPv6Size+int(be16(b[4:]))
 	ip.Proto = b[6]
 	ip.TTL = b[7]
-	ip.Src = Addr(b[8:24])
-	ip.Dst = Addr(b[24:40])
+	ip.Src = readAddr(b[8:])
+	ip.Dst = readAddr(b[24:])
 	if ip.Src.Is4() {
 		return BadSource
 	}
@@ -143,8 +143,8 @@ func (ip *IP) appendIPv6(b []byte, payload int) []byte {
 	put16(w[4:], uint16(payload))
 	w[6] = next
 	w[7] = ip.TTL
-	copy(w[8:], ip.Src[:])
-	copy(w[24:], ip.Dst[:])
+	ip.Src.put(w[8:])
+	ip.Dst.put(w[24:])
 	if fragment {
 		return ip.appendFragment(whole)
 	}

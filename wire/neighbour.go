@@ -47,7 +47,7 @@ func ParseNeighbour(b []byte, m *Neighbour) Drop {
 	if len(b) < NeighbourSize {
 		return TooShort
 	}
-	*m = Neighbour{Type: b[0], Checksum: be16(b[2:]), Target: Addr(b[8:24])}
+	*m = Neighbour{Type: b[0], Checksum: be16(b[2:]), Target: readAddr(b[8:])}
 	if m.option() == 0 || b[1] != 0 || !m.Target.isUnicast6() {
 		return BadNeighbour
 	}
@@ -94,7 +94,7 @@ func (m *Neighbour) Append(b []byte) []byte {
 	w[0], w[1] = m.Type, 0
 	put16(w[2:], m.Checksum)
 	put32(w[4:], uint32(m.flags())<<24)
-	copy(w[8:], m.Target[:])
+	m.Target.put(w[8:])
 	if !m.HasHW {
 		return whole
 	}
@@ -121,13 +121,13 @@ func (m *Neighbour) flags() (f byte) {
 	return f
 }
 
-func (a Addr) isUnicast6() bool { return a[0] != 0xff && a != Addr{} && !a.Is4() }
+func (a Addr) isUnicast6() bool { return a.hi>>56 != 0xff && a != Addr{} && !a.Is4() }
 
 // SolicitedNode returns the multicast address on which the holder of the IPv6
 // address a listens for solicitations: ff02::1:ff00:0/104 and a's last 24 bits.
 // https://www.rfc-editor.org/rfc/rfc4291#section-2.7.1
 func SolicitedNode(a Addr) Addr {
-	return Addr{0: 0xff, 1: 2, 11: 1, 12: 0xff, 13: a[13], 14: a[14], 15: a[15]}
+	return Addr{0xff02 << 48, 0x1_ff00_0000 | a.lo&0xff_ffff}
 }
 
 // MulticastHW returns the Ethernet address of the multicast group a.
@@ -135,7 +135,7 @@ func SolicitedNode(a Addr) Addr {
 // https://www.rfc-editor.org/rfc/rfc2464#section-7
 func MulticastHW(a Addr) [6]byte {
 	if a.Is4() {
-		return [6]byte{0x01, 0x00, 0x5e, a[13] & 0x7f, a[14], a[15]}
+		return [6]byte{0x01, 0x00, 0x5e, byte(a.lo>>16) & 0x7f, byte(a.lo >> 8), byte(a.lo)}
 	}
-	return [6]byte{0x33, 0x33, a[12], a[13], a[14], a[15]}
+	return [6]byte{0x33, 0x33, byte(a.lo >> 24), byte(a.lo >> 16), byte(a.lo >> 8), byte(a.lo)}
 }
