@@ -77,7 +77,7 @@ func (d *Detector) now() *counts { return &d.ring[d.tick%history] }
 // Syn notes a SYN for a listener that is answered by a SYN-ACK at once, the
 // first one of a handshake or a repeated one. flow is a keyed hash of the
 // four-tuple and of the peer's first sequence number.
-func (d *Detector) Syn(flow uint64, source *wire.Addr, port uint16) {
+func (d *Detector) Syn(flow uint64, source wire.Addr, port uint16) {
 	n, h := d.now(), d.hash(source)
 	n.arrived++
 	d.sources.add(h)
@@ -87,14 +87,14 @@ func (d *Detector) Syn(flow uint64, source *wire.Addr, port uint16) {
 
 // Asked notes a SYN for a listener that is not answered yet, because somebody
 // is asked for a verdict first.
-func (d *Detector) Asked(source *wire.Addr, port uint16) {
+func (d *Detector) Asked(source wire.Addr, port uint16) {
 	d.now().arrived++
 	d.sources.add(d.hash(source))
 	d.port.add(port)
 }
 
 // Answering notes that a SYN-ACK is about to be sent to a SYN that was Asked.
-func (d *Detector) Answering(flow uint64, source *wire.Addr) {
+func (d *Detector) Answering(flow uint64, source wire.Addr) {
 	d.answering(d.now(), flow, d.hash(source))
 }
 
@@ -110,13 +110,13 @@ func (d *Detector) answering(n *counts, flow, source uint64) {
 
 // Refused notes a SYN that was dropped because the program does not accept
 // fast enough: it says nothing about the peer.
-func (d *Detector) Refused(source *wire.Addr, port uint16) {
+func (d *Detector) Refused(source wire.Addr, port uint16) {
 	d.Asked(source, port)
 	d.now().refused++
 }
 
 // Closed notes a SYN for a port that nobody listens on.
-func (d *Detector) Closed(source *wire.Addr, port uint16) {
+func (d *Detector) Closed(source wire.Addr, port uint16) {
 	n := d.now()
 	n.closed++
 	h := d.hash(source)
@@ -140,7 +140,7 @@ func (d *Detector) SynAck(again bool) {
 func (d *Detector) Answered(flow uint64) { d.flows.end(flow, d.tick, answered) }
 
 // Completed notes a connection that is established.
-func (d *Detector) Completed(flow uint64, source *wire.Addr) {
+func (d *Detector) Completed(flow uint64, source wire.Addr) {
 	d.now().completed++
 	d.flows.end(flow, d.tick, answered)
 	d.known.add(d.hash(source))
@@ -249,7 +249,7 @@ func (d *Detector) second() (sum counts) {
 
 // hash is a keyed hash of an address, quick rather than cryptographic: its
 // values are seen by nobody who could learn the key from them.
-func (d *Detector) hash(a *wire.Addr) uint64 {
+func (d *Detector) hash(a wire.Addr) uint64 {
 	hi, lo := a.Words()
 	return fold(fold(lo^d.seed, hi^d.seed2)^d.seed, 0xaf251af3b0f025b5)
 }

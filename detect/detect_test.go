@@ -63,7 +63,7 @@ func TestHashSpreads(t *testing.T) {
 		const n = 20000
 		for i := range n {
 			a := from(i)
-			s.add(d.hash(&a))
+			s.add(d.hash(a))
 		}
 		if got := s.count(); math.Abs(got-n) > 5*0.046*n {
 			t.Errorf("%s: %d addresses count as %.0f", name, n, got)
@@ -154,12 +154,12 @@ func (p *play) run(d time.Duration, syns, share float64) (changes int) {
 			changes++
 		}
 		for len(queue) > 0 && queue[0].at <= p.at {
-			p.Completed(queue[0].flow, &queue[0].from)
+			p.Completed(queue[0].flow, queue[0].from)
 			queue = queue[1:]
 		}
 		n := p.r.Uint64()
 		from := wire.AddrFrom16([16]byte{10: 0xff, 11: 0xff, 12: byte(n), 13: byte(n >> 8), 14: byte(n >> 16), 15: byte(n >> 24)})
-		p.Syn(n, &from, 80)
+		p.Syn(n, from, 80)
 		p.SynAck(false)
 		if p.r.Float64() < share {
 			queue = append(queue, pending{p.at.Add(50 * time.Millisecond), n, from})
@@ -322,7 +322,7 @@ func BenchmarkSyn(b *testing.B) {
 				if d.Due(now) {
 					d.Advance(now, Defence{})
 				}
-				d.Syn(f, &from, 80)
+				d.Syn(f, from, 80)
 				d.SynAck(false)
 				now += clock.Time(gap)
 			}

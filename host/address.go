@@ -11,7 +11,7 @@ type address struct {
 	addr      wire.Addr
 	iface     int
 	network   network
-	broadcast wire.Addr // IPv4 directed broadcast; zero when the network has none
+	broadcast wire.Addr // that of an IPv4 network; the limited one when it has none
 }
 
 // network is a prefix as two masked words, so that a match is two compares.
@@ -74,7 +74,7 @@ func unmapPrefix(p netip.Prefix) netip.Prefix {
 // of 31 or 32 bits has none (RFC 3021).
 func broadcastOf(p netip.Prefix) wire.Addr {
 	if !p.Addr().Is4() || p.Bits() > 30 {
-		return wire.Addr{}
+		return limitedBroadcast
 	}
 	return wire.AddrFrom4(wire.AddrFrom(p.Addr()).As4() | ^uint32(0)>>p.Bits())
 }
@@ -102,45 +102,64 @@ func isMulticast(a wire.Addr) bool {
 	return hi>>56 == 0xff
 }
 
-// isLoopback also covers the IPv4 networks that no host may send from: 0/8
-// ("this network") and 240/4 (reserved), RFC 1122 §3.2.1.3.
-func isLoopback(a wire.Addr) bool {
-	if a.Is4() {
-		first := a.As4() >> 24
-		return first == 127 || first == 0 || first >= 240
-	}
-	hi, lo := a.Words()
-	return hi == 0 && lo == 1
-}
+// addressKind is what an address is to a host.
+type addressKind uint8
 
-var limitedBroadcast = wire.AddrFrom4(0xffff_ffff)
+const (
+	ordinary    addressKind = iota // another host's, as far as one can tell
+	own                            // ours
+	unspecified                    // nobody's
+	// loopback also stands for the IPv4 networks that no host may send from:
+	// 0/8 ("this network") and 240/4 (reserved), RFC 1122 §3.2.1.3.
+	loopback
+	multicast
+	broadcast
+)
 
-func (h *Host) isBroadcast(a wire.Addr) bool {
-	if !a.Is4() {
-		return false
-	}
-	if a == limitedBroadcast {
-		return true
-	}
+// isGroup reports whether packets to such an address are for many hosts.
+func (k addressKind) isGroup() bool { return k == multicast || k == broadcast }
+
+// isEndpoint reports whether such an address can be one end of a connection.
+func (k addressKind) isEndpoint() bool { return k < unspecified || k == loopback }
+
+// kindOf says what a is to h.
+func (h *Host) kindOf(a wire.Addr) addressKind {
 	for i := range h.addresses {
-		if h.addresses[i].broadcast == a {
-			return true
+		switch o := &h.addresses[i]; {
+		case a == o.addr:
+			return own
+		case a == o.broadcast:
+			return broadcast
 		}
 	}
-	return false
+	if a.Is4() {
+		return kindOf4(a.As4())
+	}
+	switch hi, lo := a.Words(); {
+	case hi>>56 == 0xff:
+		return multicast
+	case hi == 0 && lo <= 1:
+		return unspecified + addressKind(lo) // :: or ::1
+	}
+	return ordinary
 }
 
-// isEndpoint reports whether a can be one end of a TCP connection.
-func (h *Host) isEndpoint(a wire.Addr) bool {
-	return !isUnspecified(a) && !isMulticast(a) && !h.isBroadcast(a)
+func kindOf4(a uint32) addressKind {
+	switch first := a >> 24; {
+	case a == 0:
+		return unspecified
+	case a == 0xffff_ffff:
+		return broadcast
+	case first>>4 == 0xe:
+		return multicast
+	case first == 0, first == 127, first >= 240:
+		return loopback
+	}
+	return ordinary
 }
 
-// validSource reports whether a packet from outside may come from a: not from
-// nobody, a group, a loopback network or ourselves. RFC 1122 §3.2.1.3 and the
-// LAND attack. https://www.rfc-editor.org/rfc/rfc1122#section-3.2.1.3
-func (h *Host) validSource(a wire.Addr) bool {
-	return !isUnspecified(a) && !isMulticast(a) && !isLoopback(a) && !h.isBroadcast(a) && !h.HasAddress(a)
-}
+// limitedBroadcast is 255.255.255.255.
+var limitedBroadcast = wire.AddrFrom4(0xffff_ffff)
 
 // allNodes are the groups that every host is in.
 var (

@@ -19,9 +19,11 @@ func (h *Host) receiveARP(now clock.Time, iface int, b []byte) wire.Drop {
 	}
 	ours := h.HasAddress(m.TargetIP)
 	// A sender of 0.0.0.0 probes whether the address is free (RFC 5227).
-	if h.validSource(m.SenderIP) {
+	switch h.kindOf(m.SenderIP) {
+	case ordinary:
 		h.heardARP(now, iface, &m, ours)
-	} else if !isUnspecified(m.SenderIP) {
+	case unspecified:
+	default:
 		return wire.BadSource
 	}
 	if m.Op == wire.ARPRequest && ours && h.cfg.Shard == 0 {

@@ -109,9 +109,13 @@ type Host struct {
 	queue    packetQueue // leaves next
 	handover packetQueue // for other shards
 
+	spare  [maxSpare]*buf.Packet // packets that came in, to be sent as others
+	spares int
+
 	// What a packet is parsed into, so that nothing is allocated per packet.
 	in  inbound
 	out tcp.Output
+	ip  wire.IP // of what leaves
 }
 
 // New returns a host without links and addresses.
@@ -151,7 +155,7 @@ func (h *Host) Counters() *Counters { return &h.counters }
 // Connect opens a TCP connection. A zero local address is chosen by the route.
 // It fails with ErrNoRoute, ErrNotLocal, ErrDestination or tcp.ErrInUse.
 func (h *Host) Connect(now clock.Time, local wire.Addr, localPort uint16, remote wire.Addr, remotePort uint16, owner any) (*tcp.Entry, error) {
-	if !h.isEndpoint(remote) {
+	if !h.kindOf(remote).isEndpoint() {
 		return nil, ErrDestination
 	}
 	src, path, ok := h.Source(remote)

@@ -48,9 +48,9 @@ func (h *Host) sendICMP(now clock.Time, ip *wire.IP, c *wire.ICMP, payload buf.V
 	m := message{payload: payload.Retain()}
 	sum := uint32(0)
 	if ip.Version == 4 {
-		m.ip = h.ipHeader(&t, wire.ProtoICMP)
+		h.setHeader(&m.ip, &t, wire.ProtoICMP)
 	} else {
-		m.ip = h.ipHeader(&t, wire.ProtoICMPv6)
+		h.setHeader(&m.ip, &t, wire.ProtoICMPv6)
 		sum = wire.PseudoSum(t.Local, t.Remote, wire.ProtoICMPv6, wire.ICMPSize+payload.Len())
 	}
 	var room [wire.ICMPSize]byte

@@ -147,7 +147,7 @@ func (h *Host) receiveTooBig(now clock.Time, q *quote, e tcp.ICMPError) wire.Dro
 	dst := q.tuple.Remote
 	mtu := tooBigMTU(dst, e.MTU, q.ip.TotalLen)
 	d := h.lookup(dst)
-	if mtu == 0 || e.MTU >= q.ip.TotalLen || d == nil || d.local {
+	if mtu == 0 || e.MTU >= q.ip.TotalLen || d == nil || d.kind == own {
 		return wire.ForgedICMP
 	}
 	switch q.ip.Proto {

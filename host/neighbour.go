@@ -119,7 +119,7 @@ func (t *neighbours) get(now clock.Time, key neighbourKey) *neighbour {
 // resolve finds the hardware address for a packet to d. When it is not known
 // the packet waits with the neighbour, or is dropped, and ok is false.
 func (h *Host) resolve(now clock.Time, d *destination, p *buf.Packet) (hw [6]byte, ok bool) {
-	if d.group {
+	if d.kind.isGroup() {
 		return groupHardware(d.nextHop), true
 	}
 	n := d.neighbour

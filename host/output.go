@@ -46,7 +46,7 @@ func (h *Host) outputTCP(now clock.Time, out *tcp.Output) (*buf.Packet, int) {
 		releaseViews(out.Views)
 		return nil, 0
 	}
-	if d.local {
+	if d.kind == own {
 		h.loopTCP(now, d, out)
 		return nil, 0
 	}
@@ -59,7 +59,8 @@ func (h *Host) outputTCP(now clock.Time, out *tcp.Output) (*buf.Packet, int) {
 // windows bound what two ends in one endpoint can have under way.
 func (h *Host) loopTCP(now clock.Time, d *destination, out *tcp.Output) {
 	h.counters.TcpInSegs++
-	h.counters.drop(h.tcp.Receive(now, d.path, out.Tuple.Reverse(), &out.Segment))
+	t := out.Tuple.Reverse()
+	h.counters.drop(h.tcp.Receive(now, d.path, &t, &out.Segment))
 	releaseViews(out.Views)
 }
 
@@ -69,39 +70,47 @@ func releaseViews(views []buf.View) {
 	}
 }
 
-// buildTCP is the fast path: headers into Data, payload by reference.
+// buildTCP is the fast path: headers into Data, payload by reference. The
+// checksum is filled in, or left to the link.
 func (h *Host) buildTCP(d *destination, out *tcp.Output) *buf.Packet {
-	ip := h.ipHeader(&out.Tuple, wire.ProtoTCP)
+	ip, l := &h.ip, &h.links[d.iface]
+	h.setHeader(ip, &out.Tuple, wire.ProtoTCP)
 	length := out.HeaderLen() + out.Len
-	p := h.newPacket(d, &ip, length)
-	at := len(p.Data)
-	out.Checksum = 0
-	p.Data = out.TCP.Append(p.Data)
+	p := h.newPacket(d, ip, length)
+	p.GSOSize = uint16(out.GSOSize)
 	for i := range out.Views {
 		p.AddView(out.Views[i])
 	}
-	p.GSOSize = uint16(out.GSOSize)
-	h.finish(d, p, at, tcpChecksumAt, wire.PseudoSum(ip.Src, ip.Dst, ip.Proto, length))
+	at, sum := len(p.Data), wire.PseudoSum(ip.Src, ip.Dst, ip.Proto, length)
+	if l.ChecksumOffload {
+		p.Checksum, p.CsumStart, p.CsumOffset = buf.ChecksumPartial, uint16(at), tcpChecksumAt
+		out.Checksum = wire.Fold(sum)
+		p.Data = out.TCP.Append(p.Data)
+		return p
+	}
+	out.Checksum = 0
+	p.Data, sum = out.TCP.AppendSum(p.Data, sum)
+	put16(p.Data[at+tcpChecksumAt:], notZero(wire.Checksum(sumViews(p, 0, sum))))
 	return p
 }
 
-// ipHeader returns the header of a packet that is not fragmented. With DF set
+// setHeader fills in the header of a packet that is not fragmented. With DF set
 // the packet is atomic and its ID says nothing: it is 0, so that there is no
 // counter to observe (RFC 6864 §4.1, CVE-2020-36516). IPv6 gets a flow label
 // that is constant for the flow and means nothing to others (RFC 6437).
-func (h *Host) ipHeader(t *wire.Tuple, proto uint8) wire.IP {
-	ip := wire.IP{Version: 4, Proto: proto, TTL: defaultTTL, Src: t.Local, Dst: t.Remote, DontFragment: true}
+func (h *Host) setHeader(ip *wire.IP, t *wire.Tuple, proto uint8) {
+	ip.Version, ip.Proto, ip.TTL, ip.DontFragment = 4, proto, defaultTTL, true
+	ip.Src, ip.Dst = t.Local, t.Remote
 	if !t.Remote.Is4() {
 		ip.Version, ip.DontFragment = 6, false
 		ip.FlowLabel = TupleHash(h.cfg.Seed+1, *t) & 0xfffff
 	}
-	return ip
 }
 
 // newPacket returns a packet with the link's header, the receiver's address in
 // it still to come, and the IP header for length bytes.
 func (h *Host) newPacket(d *destination, ip *wire.IP, length int) *buf.Packet {
-	p := buf.NewPacket()
+	p := h.emptyPacket()
 	if l := &h.links[d.iface]; l.Ethernet {
 		e := wire.Ethernet{Src: l.HardwareAddr, Type: wire.EtherTypeIPv4}
 		if ip.Version == 6 {
@@ -113,18 +122,6 @@ func (h *Host) newPacket(d *destination, ip *wire.IP, length int) *buf.Packet {
 	p.Data = ip.Append(p.Data, length)
 	h.counters.IpOutRequests++
 	return p
-}
-
-// finish fills in the checksum of the transport header at Data[at], or leaves
-// it to the link.
-func (h *Host) finish(d *destination, p *buf.Packet, at, field int, pseudo uint32) {
-	if h.links[d.iface].ChecksumOffload {
-		p.Checksum = buf.ChecksumPartial
-		p.CsumStart, p.CsumOffset = uint16(at), uint16(field)
-		put16(p.Data[at+field:], wire.Fold(pseudo))
-		return
-	}
-	put16(p.Data[at+field:], notZero(wire.Checksum(sumPacket(p, at, pseudo))))
 }
 
 // notZero is RFC 768's "all ones for a checksum that is zero". TCP may do so

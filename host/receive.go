@@ -13,9 +13,11 @@ type inbound struct {
 	packet    *buf.Packet
 	ethernet  wire.Ethernet
 	ip        wire.IP
-	group     bool // it is for a multicast group or broadcast
-	assembled bool // it was put together from fragments
+	from      *destination // the way back to its source
+	group     bool         // it is for a multicast group or broadcast
+	assembled bool         // it was put together from fragments
 
+	tuple   wire.Tuple // as seen from our side
 	segment tcp.Segment
 	views   [1]buf.View
 }
@@ -33,9 +35,33 @@ func (h *Host) Receive(now clock.Time, iface int, p *buf.Packet) wire.Drop {
 		d = h.receiveIP(now, in)
 	}
 	h.counters.drop(d)
-	in.packet = nil
-	p.Release()
+	in.packet, in.from = nil, nil
+	h.recycle(p)
 	return d
+}
+
+// maxSpare is how many packets a host keeps for itself.
+const maxSpare = 32
+
+// recycle keeps a packet that has come in to be sent as another: whoever
+// receives also answers, and the packet is near at hand.
+func (h *Host) recycle(p *buf.Packet) {
+	if h.spares == maxSpare {
+		p.Release()
+		return
+	}
+	p.Clear()
+	h.spare[h.spares] = p
+	h.spares++
+}
+
+// emptyPacket is buf.NewPacket out of the spare ones.
+func (h *Host) emptyPacket() *buf.Packet {
+	if h.spares == 0 {
+		return buf.NewPacket()
+	}
+	h.spares--
+	return h.spare[h.spares]
 }
 
 // receiveFrame takes an Ethernet frame.
@@ -110,19 +136,20 @@ func (in *inbound) parseSplit() bool {
 // checkAddresses refuses, without any answer, packets that no host of good
 // faith sends to us. RFC 1122 §3.2.1.3.
 func (h *Host) checkAddresses(in *inbound) wire.Drop {
-	if !h.validSource(in.ip.Src) && !in.mayBeUnspecified() {
+	in.from = h.find(in.ip.Src)
+	if k := in.from.kind; k != ordinary && !(k == unspecified && in.mayBeUnspecified()) {
 		return wire.BadSource
 	}
-	in.group = false
+	k := h.kindOf(in.ip.Dst)
+	in.group = k.isGroup()
 	switch {
-	case h.HasAddress(in.ip.Dst):
+	case k == own:
 		// RFC 1122 §3.3.6: for one host, and yet sent to all on the link.
 		if h.links[in.iface].Ethernet && in.ethernet.Dst[0]&1 != 0 {
 			return wire.BadDestination
 		}
-	case h.isBroadcast(in.ip.Dst) || h.inGroup(in.ip.Dst):
-		in.group = true
-	case h.anyAddress && in.ip.Proto == wire.ProtoTCP && h.isEndpoint(in.ip.Dst) && !isLoopback(in.ip.Dst):
+	case k == broadcast, k == multicast && h.inGroup(in.ip.Dst):
+	case k == ordinary && h.anyAddress && in.ip.Proto == wire.ProtoTCP:
 		// A forwarder ends connections to everybody.
 	default:
 		return wire.NotOurs
@@ -133,7 +160,7 @@ func (h *Host) checkAddresses(in *inbound) wire.Drop {
 // mayBeUnspecified is for a neighbour solicitation that asks whether an address
 // is free (RFC 4862 §5.4.2): its sender has none yet.
 func (in *inbound) mayBeUnspecified() bool {
-	return in.ip.Proto == wire.ProtoICMPv6 && in.ip.Src == wire.Addr{}
+	return in.ip.Proto == wire.ProtoICMPv6 && in.ip.Version == 6
 }
 
 // deliver gives a whole packet to its protocol.
@@ -174,18 +201,14 @@ func (h *Host) receiveTCP(now clock.Time, in *inbound) wire.Drop {
 	if s.DstPort == 0 {
 		return wire.BadDestination
 	}
-	d := h.lookup(in.ip.Src)
-	if d == nil {
+	if !in.from.reachable {
 		return wire.NoRoute
 	}
 	s.Len = in.length() - n
 	s.Views = in.payload(n)
-	return h.tcp.Receive(now, d.path, in.tuple(s.DstPort, s.SrcPort), s)
-}
-
-// tuple returns the flow that the packet belongs to, as seen from our side.
-func (in *inbound) tuple(local, remote uint16) wire.Tuple {
-	return wire.Tuple{Local: in.ip.Dst, Remote: in.ip.Src, LocalPort: local, RemotePort: remote}
+	t := &in.tuple
+	t.Local, t.Remote, t.LocalPort, t.RemotePort = in.ip.Dst, in.ip.Src, s.DstPort, s.SrcPort
+	return h.tcp.Receive(now, in.from.path, t, s)
 }
 
 // length returns the length of the transport header and its payload.
@@ -212,8 +235,11 @@ func (in *inbound) checksumOK(n int) bool {
 
 // sumPacket adds all bytes of p from Data[at] on.
 func sumPacket(p *buf.Packet, at int, sum uint32) uint32 {
-	sum = wire.Sum(p.Data[at:], sum)
-	offset := len(p.Data) - at
+	return sumViews(p, len(p.Data)-at, wire.Sum(p.Data[at:], sum))
+}
+
+// sumViews adds the bytes of p's views, of which the first is number offset.
+func sumViews(p *buf.Packet, offset int, sum uint32) uint32 {
 	for i := range p.N {
 		b := p.Views[i].Bytes()
 		sum = wire.SumAt(sum, b, offset)

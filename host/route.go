@@ -54,55 +54,75 @@ const cacheSize = 64
 // cache. It is derived, so it may be forgotten at any time.
 type destination struct {
 	addr       wire.Addr
-	generation uint32
-	local      bool // one of our own addresses
-	group      bool // broadcast or multicast
-	iface      int
 	nextHop    wire.Addr
-	source     wire.Addr
 	path       tcp.Path
 	neighbour  *neighbour // nil: not looked up yet, or not Ethernet
+	iface      int
+	generation uint32
+	kind       addressKind
+	reachable  bool // there is a route, and an address of ours to speak from
 }
 
 // forget voids all cached destinations: something that they are derived from
 // has changed.
 func (h *Host) forget() { h.generation++ }
 
-// lookup returns what is known of the way to dst, nil when there is no route.
+// lookup returns what is known of the way to dst, nil when there is none.
 // The result is valid until the next lookup.
 func (h *Host) lookup(dst wire.Addr) *destination {
-	d := &h.cache[dst.As4()*0x9e3779b1>>26]
-	if d.generation == h.generation && d.addr == dst {
+	if d := h.find(dst); d.reachable {
 		return d
 	}
-	n, ok := h.derive(dst)
-	if !ok {
-		return nil
+	return nil
+}
+
+// find returns what is known of dst, whether it can be reached or not.
+// The result is valid until the next lookup.
+func (h *Host) find(dst wire.Addr) *destination {
+	d := &h.cache[dst.As4()*0x9e3779b1>>26]
+	if d.generation != h.generation || d.addr != dst {
+		d.addr, d.generation, d.kind, d.neighbour = dst, h.generation, h.kindOf(dst), nil
+		d.reachable = h.derive(d)
 	}
-	*d = n
 	return d
 }
 
-func (h *Host) derive(dst wire.Addr) (destination, bool) {
-	d := destination{addr: dst, generation: h.generation}
-	if h.HasAddress(dst) {
-		d.local, d.source, d.path = true, dst, tcp.Path{MTU: localMTU}
-		return d, true
+// derive fills in the way to d.addr, and reports whether there is one.
+func (h *Host) derive(d *destination) bool {
+	if d.kind == own {
+		d.path = tcp.Path{MTU: localMTU}
+		return true
 	}
-	r := h.findRoute(dst)
+	r := h.findRoute(d.addr)
 	if r == nil {
-		return d, false
+		return false
 	}
 	d.iface, d.nextHop = r.iface, r.gateway
-	d.group = isMulticast(dst) || h.isBroadcast(dst)
-	if d.group || isUnspecified(r.gateway) {
-		d.nextHop = dst
+	if d.kind.isGroup() || isUnspecified(r.gateway) {
+		d.nextHop = d.addr
 	}
 	l := &h.links[r.iface]
-	d.path = tcp.Path{MTU: h.mtus.limit(dst, l.MTU), MaxGSO: l.MaxGSO}
-	var ok bool
-	d.source, ok = h.sourceOn(r.iface, dst)
-	return d, ok || h.anyAddress
+	d.path = tcp.Path{MTU: h.mtus.limit(d.addr, l.MTU), MaxGSO: l.MaxGSO}
+	return h.speaks(d.addr.Is4()) || h.anyAddress
+}
+
+// speaks reports whether we have an address of IPv4, or of IPv6.
+func (h *Host) speaks(v4 bool) bool {
+	for i := range h.addresses {
+		if h.addresses[i].addr.Is4() == v4 {
+			return true
+		}
+	}
+	return false
+}
+
+// source returns the address that packets to d leave from.
+func (h *Host) source(d *destination) wire.Addr {
+	if d.kind == own {
+		return d.addr
+	}
+	src, _ := h.sourceOn(d.iface, d.addr)
+	return src
 }
 
 func (h *Host) findRoute(dst wire.Addr) *route {
@@ -168,5 +188,5 @@ func (h *Host) Source(dst wire.Addr) (src wire.Addr, path tcp.Path, ok bool) {
 	if d == nil {
 		return src, path, false
 	}
-	return d.source, d.path, true
+	return h.source(d), d.path, true
 }

@@ -170,7 +170,7 @@ func (h *Host) connectUDP(s *UDPSocket, local, remote wire.Addr, remotePort uint
 	if d == nil {
 		return ErrNoRoute
 	}
-	local, err := h.pickLocal(local, d.source)
+	local, err := h.pickLocal(local, h.source(d))
 	if err != nil {
 		return err
 	}

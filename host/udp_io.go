@@ -28,7 +28,7 @@ func (h *Host) receiveUDP(now clock.Time, in *inbound) wire.Drop {
 	if u.DstPort == 0 {
 		return wire.BadDestination
 	}
-	t := in.tuple(u.DstPort, u.SrcPort)
+	t := wire.Tuple{Local: in.ip.Dst, Remote: in.ip.Src, LocalPort: u.DstPort, RemotePort: u.SrcPort}
 	s := h.udp.find(t)
 	if s == nil {
 		h.sendPortUnreachable(now, in)
@@ -74,7 +74,7 @@ func (h *Host) sendUDP(now clock.Time, t wire.Tuple, payload []byte) error {
 		return ErrNoRoute
 	}
 	if isUnspecified(t.Local) {
-		t.Local = d.source
+		t.Local = h.source(d)
 	}
 	if t.Local.Is4() != t.Remote.Is4() {
 		return ErrDestination
@@ -85,7 +85,7 @@ func (h *Host) sendUDP(now clock.Time, t wire.Tuple, payload []byte) error {
 	b := buf.Get(max(len(payload), 1))
 	v := buf.MakeView(b, 0, copy(b.Bytes(), payload))
 	h.counters.UdpOutDatagrams++
-	if d.local {
+	if d.kind == own {
 		h.loopUDP(t, v)
 		return nil
 	}
@@ -114,7 +114,8 @@ func (h *Host) loopUDP(t wire.Tuple, v buf.View) {
 func (h *Host) sendDatagram(now clock.Time, d *destination, t wire.Tuple, v buf.View) error {
 	length := wire.UDPSize + v.Len()
 	u := wire.UDP{SrcPort: t.LocalPort, DstPort: t.RemotePort, Length: uint16(length)}
-	m := message{ip: h.ipHeader(&t, wire.ProtoUDP), payload: v}
+	m := message{payload: v}
+	h.setHeader(&m.ip, &t, wire.ProtoUDP)
 	if isMulticast(t.Remote) {
 		m.ip.TTL = 1 // RFC 1112 §6.1: not beyond the link unless asked
 	}

@@ -89,7 +89,7 @@ func (c *Conn) noteLimited(flight, congestion int) {
 // largestSegment is how many bytes one segment, or super-segment, may carry.
 func (c *Conn) largestSegment() int {
 	mss := int(c.snd.mss)
-	room := int(c.snd.maxGSO) - headerSize(&c.tuple.Local) - timestampSize
+	room := int(c.snd.maxGSO) - headerSize(c.tuple.Local) - timestampSize
 	return max(room-room%mss, mss)
 }
 

@@ -43,7 +43,7 @@ func BenchmarkReceive(b *testing.B) {
 		now += 1000
 		s := arriving(next, en.snd.nxt, 1448, now)
 		s.Views = views
-		if d := e.Receive(now, path1500, tuple, &s); d != wire.None {
+		if d := e.Receive(now, path1500, &tuple, &s); d != wire.None {
 			b.Fatal(d)
 		}
 		next = next.Add(1448)
@@ -72,7 +72,7 @@ func BenchmarkSend(b *testing.B) {
 			}
 		}
 		s := arriving(1001, en.snd.nxt, 0, now)
-		if d := e.Receive(now, path1500, tuple, &s); d != wire.None {
+		if d := e.Receive(now, path1500, &tuple, &s); d != wire.None {
 			b.Fatal(d)
 		}
 		for e.Output(now, &out) {
@@ -98,7 +98,7 @@ func BenchmarkAck(b *testing.B) {
 			}
 		}
 		s := arriving(1001, en.snd.una.Add(1448), 0, now)
-		if d := e.Receive(now, path1500, tuple, &s); d != wire.None {
+		if d := e.Receive(now, path1500, &tuple, &s); d != wire.None {
 			b.Fatal(d)
 		}
 	}

@@ -176,7 +176,7 @@ func (c *Conn) init(cfg *Config, t wire.Tuple, path Path, tsOffset uint32, tr *T
 	c.out.limit = int32(cfg.SendBuffer)
 	c.rcv.limit = int32(cfg.ReceiveBuffer)
 	c.rcv.shift = shiftFor(cfg)
-	c.snd.peer = defaultMSS(&t.Local)
+	c.snd.peer = defaultMSS(t.Local)
 	c.setPath(path)
 }
 

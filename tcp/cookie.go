@@ -61,13 +61,14 @@ type cookies struct {
 	base   sipKey
 	keys   [3]sipKey // previous, current, next
 	epoch  uint32
+	begun  clock.Time // the epoch
 	shared bool       // the keys come from outside
 	until  clock.Time // cookies are believed until then: one was needed
 }
 
 func newCookies(secret [16]byte) cookies {
 	k := newSipKey(secret)
-	return cookies{secret: k, base: k.derive('B', 0), epoch: ^uint32(0)}
+	return cookies{secret: k, base: k.derive('B', 0), begun: clock.Never}
 }
 
 // derive returns a key for another purpose.
@@ -82,14 +83,11 @@ func (k sipKey) derive(purpose byte, n uint32) sipKey {
 
 // turn sees to it that the keys are those of now.
 func (k *cookies) turn(now clock.Time) {
-	if k.shared {
+	if k.shared || uint64(now-k.begun) < uint64(cookieEpoch) {
 		return
 	}
 	epoch := uint32(int64(now) / int64(cookieEpoch))
-	if epoch == k.epoch {
-		return
-	}
-	k.epoch = epoch
+	k.epoch, k.begun = epoch, clock.Time(epoch)*clock.Time(cookieEpoch)
 	for i := range k.keys {
 		k.keys[i] = k.secret.derive('C', epoch+uint32(i)-1)
 	}
@@ -116,6 +114,9 @@ type flow struct {
 	tsOffset uint32
 	slot     uint32 // where the half-open cache keeps it
 }
+
+// whole is all that the hash of the four-tuple gave.
+func (f flow) whole() uint64 { return uint64(f.tsOffset)<<32 | uint64(f.base) }
 
 func (k *cookies) flow(t *wire.Tuple) flow {
 	h := k.base.hashTuple(t, 0, 0)
@@ -153,24 +154,26 @@ const (
 )
 
 // cookie makes the initial sequence number for a SYN.
-func (k *cookies) cookie(f flow, t *wire.Tuple, irs seq.Num, o offer) seq.Num {
-	return f.base + seq.Num(k.epoch&3<<epochShift|k.payload(1, t, irs, o))
+func (k *cookies) cookie(f flow, irs seq.Num, o offer) seq.Num {
+	return f.base + seq.Num(k.epoch&3<<epochShift|k.payload(1, f, irs, o))
 }
 
-// payload is a cookie without its epoch, made with the key of epoch+which-1.
-func (k *cookies) payload(which int, t *wire.Tuple, irs seq.Num, o offer) uint32 {
+// payload is a cookie without its epoch, made with the key of epoch+which-1. It
+// stands for the four-tuple by its keyed hash of 64 bits, which nobody else can
+// compute, and so cannot choose two tuples that share one.
+func (k *cookies) payload(which int, f flow, irs seq.Num, o offer) uint32 {
 	data, bits := mssClass(o.mss), longMACBits
 	if !o.timestamps {
 		data |= o.options << classBits
 		bits = shortMACBits
 	}
-	mac := uint32(k.keys[which].hashTuple(t, irs, data<<1|uint32(bits&1))) & (1<<bits - 1)
+	mac := uint32(k.keys[which].hashWord(f.whole()^(uint64(irs)<<32|uint64(data<<1|uint32(bits&1))))) & (1<<bits - 1)
 	return mac<<(epochShift-bits) | data
 }
 
 // check reads a cookie back: iss is SEG.ACK−1 of the ACK that brings it, and
 // options are the low bits of its TSecr.
-func (k *cookies) check(f flow, t *wire.Tuple, iss, irs seq.Num, timestamps bool, options uint32) (o offer, ok bool) {
+func (k *cookies) check(f flow, iss, irs seq.Num, timestamps bool, options uint32) (o offer, ok bool) {
 	v := uint32(iss - f.base)
 	which := [4]int{1, 2, -1, 0}[(v>>epochShift-k.epoch)&3]
 	if which < 0 { // two epochs away: too old, or too new
@@ -180,7 +183,7 @@ func (k *cookies) check(f flow, t *wire.Tuple, iss, irs seq.Num, timestamps bool
 	if !timestamps {
 		o.options = v >> classBits & optionBits
 	}
-	return o, k.payload(which, t, irs, o) == v&payloadMask
+	return o, k.payload(which, f, irs, o) == v&payloadMask
 }
 
 // halfOpen is what a cookie that check has found good stands for.

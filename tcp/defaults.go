@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"math/bits"
 	"time"
 
 	"github.com/handfast-tcp/handfast/cc"
@@ -51,7 +52,7 @@ const timestampSize = 12
 
 // defaultMSS is the peer's segment size when its SYN has no MSS option,
 // RFC 9293 §3.7.1 (MUST-15).
-func defaultMSS(a *wire.Addr) uint16 {
+func defaultMSS(a wire.Addr) uint16 {
 	if a.Is4() {
 		return 536
 	}
@@ -59,7 +60,7 @@ func defaultMSS(a *wire.Addr) uint16 {
 }
 
 // headerSize is an IP and a TCP header without options, as MSS counts them.
-func headerSize(a *wire.Addr) int {
+func headerSize(a wire.Addr) int {
 	if a.Is4() {
 		return 40
 	}
@@ -71,9 +72,9 @@ func shiftFor(cfg *Config) uint8 {
 	if cfg.NoWindowScale {
 		return 0
 	}
-	s := uint8(0)
-	for s < 14 && cfg.ReceiveBuffer > 0xffff<<s {
+	s := max(bits.Len(uint(cfg.ReceiveBuffer))-16, 0)
+	if cfg.ReceiveBuffer > 0xffff<<s {
 		s++
 	}
-	return s
+	return uint8(min(s, wire.MaxWindowScale))
 }

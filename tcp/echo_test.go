@@ -43,7 +43,7 @@ func TestIPv6Only(t *testing.T) {
 	l.IPv6Only = true
 	tuple := wire.Tuple{Local: addrB, Remote: addrA, LocalPort: 80, RemotePort: 4000}
 	s := synSegment(tuple, 7, true)
-	e.Receive(clock.Time(time.Hour), path1500, tuple, &s)
+	e.Receive(clock.Time(time.Hour), path1500, &tuple, &s)
 	if out, _ := drain(e, clock.Time(time.Hour)); out.Flags != wire.RST|wire.ACK || out.Ack != 8 {
 		t.Errorf("a SYN by IPv4 is answered with %v", out.Flags)
 	}

@@ -24,7 +24,7 @@ type Endpoint struct {
 	most      int // connections that were in conns at a time
 	halfOpen  halfOpenCache
 	timeWait  waiting
-	listeners map[uint16][]*Listener
+	listeners listenerTable
 
 	due     deadlines[*Entry]
 	sending entryQueue           // entries that may have something to send
@@ -57,12 +57,11 @@ type Entry struct {
 // NewEndpoint returns an endpoint without connections.
 func NewEndpoint(cfg *Config) *Endpoint {
 	e := &Endpoint{
-		cfg:       cfg.withDefaults(),
-		key:       newSipKey(cfg.Secret),
-		conns:     map[wire.Tuple]*Entry{},
-		listeners: map[uint16][]*Listener{},
-		replies:   ring[statelessReply]{limit: maxReplies},
-		cookies:   newCookies(cfg.Secret),
+		cfg:     cfg.withDefaults(),
+		key:     newSipKey(cfg.Secret),
+		conns:   map[wire.Tuple]*Entry{},
+		replies: ring[statelessReply]{limit: maxReplies},
+		cookies: newCookies(cfg.Secret),
 	}
 	e.timeWait = newWaiting(e.cookies.flow)
 	e.halfOpen = halfOpenCache{limit: e.cfg.MaxHalfOpen, flowOf: e.cookies.flow}
@@ -85,24 +84,24 @@ func (e *Endpoint) InUse(t wire.Tuple) bool {
 
 // Receive takes a segment that arrived for t, named from our side. What it
 // cuts off s concerns this segment only: the caller may use s again.
-func (e *Endpoint) Receive(now clock.Time, path Path, t wire.Tuple, s *Segment) wire.Drop {
+func (e *Endpoint) Receive(now clock.Time, path Path, t *wire.Tuple, s *Segment) wire.Drop {
 	e.stats.InSegs++
 	s.skip, s.cut = 0, false
 	told := e.trace.len()
 	v := e.dispatch(now, path, t, s)
 	if v.Drop != wire.None && e.trace.len() == told {
-		e.trace.dropped(now, &t, s, v.Drop)
+		e.trace.dropped(now, t, s, v.Drop)
 	}
 	if v.Reset {
-		e.reply(now, &t, s)
+		e.reply(now, t, s)
 	}
 	return v.Drop
 }
 
 // dispatch finds who the segment is for: a connection, a half-open one, one in
 // TIME-WAIT, a listener, nobody.
-func (e *Endpoint) dispatch(now clock.Time, path Path, t wire.Tuple, s *Segment) Verdict {
-	if en := e.conns[t]; en != nil {
+func (e *Endpoint) dispatch(now clock.Time, path Path, t *wire.Tuple, s *Segment) Verdict {
+	if en := e.conns[*t]; en != nil {
 		if en.state != TimeWait || !e.reopens(now, &en.Conn, s) {
 			v := en.Conn.Receive(now, path, s)
 			e.update(now, en)
@@ -111,16 +110,16 @@ func (e *Endpoint) dispatch(now clock.Time, path Path, t wire.Tuple, s *Segment)
 		en.closed(now, NoFailure, CauseReuse)
 		e.update(now, en)
 		e.remove(en) // at once: the next segment may come before any output
-		return e.arrivedStray(now, path, &t, e.cookies.flow(&t), s, en.snd.nxt)
+		return e.arrivedStray(now, path, t, e.cookies.flow(t), s, en.snd.nxt)
 	}
-	f := e.cookies.flow(&t)
-	if at := e.halfOpen.find(f, &t); at >= 0 {
+	f := e.cookies.flow(t)
+	if at := e.halfOpen.find(f, t); at >= 0 {
 		return e.arrivedHalfOpen(now, path, f, &e.halfOpen.slots[at], at, s)
 	}
-	if w := e.timeWait.find(f, &t); w != nil {
-		return e.arrivedTimeWait(now, path, &t, f, w, s)
+	if w := e.timeWait.find(f, t); w != nil {
+		return e.arrivedTimeWait(now, path, t, f, w, s)
 	}
-	return e.arrivedStray(now, path, &t, f, s, 0)
+	return e.arrivedStray(now, path, t, f, s, 0)
 }
 
 // ReceiveICMP takes an ICMP error that quotes a segment of t.

@@ -60,7 +60,7 @@ func drain(e *Endpoint, now clock.Time) (last Output, n int) {
 func honest(tb testing.TB, e *Endpoint, l *Listener, now clock.Time, t wire.Tuple, isn seq.Num, timestamps bool) *Entry {
 	tb.Helper()
 	s := synSegment(t, isn, timestamps)
-	e.Receive(now, path1500, t, &s)
+	e.Receive(now, path1500, &t, &s)
 	var out Output
 	if !e.Output(now, &out) || out.Flags != wire.SYN|wire.ACK || out.Ack != isn+1 {
 		tb.Fatalf("no SYN-ACK but %v", out.TCP)
@@ -80,7 +80,7 @@ func ackOf(t wire.Tuple, isn seq.Num, synAck wire.TCP) Segment {
 func finish(tb testing.TB, e *Endpoint, l *Listener, now clock.Time, t wire.Tuple, isn seq.Num, synAck wire.TCP) *Entry {
 	tb.Helper()
 	a := ackOf(t, isn, synAck)
-	e.Receive(now, path1500, t, &a)
+	e.Receive(now, path1500, &t, &a)
 	en := e.Accept(l)
 	if en == nil {
 		tb.Fatalf("ACK of the SYN-ACK %v opens nothing", synAck)
@@ -128,7 +128,7 @@ func flood(t *testing.T, cfg Config, v6, timestamps bool, spoofs, clients int) {
 		e.Advance(now)
 		tuple, s := spoofed(r, v6, timestamps)
 		isn := s.Seq
-		e.Receive(now, path1500, tuple, &s)
+		e.Receive(now, path1500, &tuple, &s)
 		out, _ := drain(e, now)
 		if i%(spoofs/clients) == 0 {
 			waits = append(waits, waiting{tuple, isn, out.TCP})
@@ -165,11 +165,11 @@ func TestHalfOpenCountsReturn(t *testing.T) {
 		}
 		tuple, s := spoofed(r, false, true)
 		isn := s.Seq
-		e.Receive(now, path1500, tuple, &s)
+		e.Receive(now, path1500, &tuple, &s)
 		drain(e, now)
 		if i%2 == 0 {
 			rst := Segment{TCP: wire.TCP{SrcPort: tuple.RemotePort, DstPort: 80, Seq: isn + 1, Flags: wire.RST}}
-			e.Receive(now, path1500, tuple, &rst)
+			e.Receive(now, path1500, &tuple, &rst)
 		}
 	}
 	for e.Deadline() != clock.Never {
@@ -209,8 +209,8 @@ func TestCookieSaysWhatTheSynSaid(t *testing.T) {
 		for options := range uint32(64) {
 			for _, timestamps := range []bool{false, true} {
 				o := offer{mss: mss, options: options, timestamps: timestamps}
-				iss := k.cookie(f, &tuple, 77, o)
-				got, ok := k.check(f, &tuple, iss, 77, timestamps, options|0xabc0)
+				iss := k.cookie(f, 77, o)
+				got, ok := k.check(f, iss, 77, timestamps, options|0xabc0)
 				if !ok || got != o {
 					t.Fatalf("class %d: %+v came back as %+v, %v", class, o, got, ok)
 				}
@@ -234,7 +234,7 @@ func TestCookieForging(t *testing.T) {
 		const tried = 1 << 21
 		believed := 0
 		for i := range uint32(tried) {
-			if _, ok := k.check(f, &tuple, seq.Num(i*0x9e3779b1), 5, timestamps, i); ok {
+			if _, ok := k.check(f, seq.Num(i*0x9e3779b1), 5, timestamps, i); ok {
 				believed++
 			}
 		}
@@ -256,7 +256,7 @@ func TestCookieBelongsToItsSyn(t *testing.T) {
 	wrong := 0
 	for range 20000 {
 		tuple, s := spoofed(r, r.IntN(2) == 0, false)
-		iss := k.cookie(k.flow(&tuple), &tuple, s.Seq, good)
+		iss := k.cookie(k.flow(&tuple), s.Seq, good)
 		irs := s.Seq
 		switch r.IntN(4) {
 		case 0:
@@ -269,7 +269,7 @@ func TestCookieBelongsToItsSyn(t *testing.T) {
 		case 3:
 			irs ^= 1 << r.IntN(32)
 		}
-		if _, ok := k.check(k.flow(&tuple), &tuple, iss, irs, false, 0); ok {
+		if _, ok := k.check(k.flow(&tuple), iss, irs, false, 0); ok {
 			wrong++
 		}
 	}
@@ -286,17 +286,17 @@ func TestCookieEpochs(t *testing.T) {
 	tuple := wire.Tuple{Local: addrB, Remote: addrA, LocalPort: 80, RemotePort: 4000}
 	f := k.flow(&tuple)
 	o := offer{mss: 1460, options: 7}
-	iss := k.cookie(f, &tuple, 9, o)
+	iss := k.cookie(f, 9, o)
 	for i, want := range []bool{false, true, true, true, false, false} {
 		later := i - 2
 		k.turn(now.Add(time.Duration(later) * cookieEpoch))
-		if _, ok := k.check(f, &tuple, iss, 9, false, 0); ok != want {
+		if _, ok := k.check(f, iss, 9, false, 0); ok != want {
 			t.Errorf("%d epochs later it is believed: %v", later, ok)
 		}
 	}
-	older := k.cookie(f, &tuple, 9, o)
+	older := k.cookie(f, 9, o)
 	k.turn(now.Add(4 * cookieEpoch))
-	if newer := k.cookie(f, &tuple, 10, o); newer.Less(older) {
+	if newer := k.cookie(f, 10, o); newer.Less(older) {
 		t.Errorf("numbers of one four-tuple fall from %d to %d with the epoch", older, newer)
 	}
 }
@@ -313,7 +313,7 @@ func TestSharedKeys(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 1))
 		tuple, s := spoofed(r, false, timestamps)
 		isn := s.Seq
-		a.Receive(clock.Time(time.Hour), path1500, tuple, &s)
+		a.Receive(clock.Time(time.Hour), path1500, &tuple, &s)
 		out, _ := drain(a, clock.Time(time.Hour))
 		now := clock.Time(time.Minute) // its clock is another
 		en := finish(t, b, l, now, tuple, isn, out.TCP)
@@ -340,13 +340,13 @@ func TestEvictionIsFair(t *testing.T) {
 		tuple, s := spoofed(r, false, true)
 		tuple.Remote = wire.AddrFrom4(100<<24 | uint32(i)<<16 | uint32(i)<<8 | tuple.Remote.As4()&0xff)
 		few = append(few, tuple)
-		e.Receive(now, path1500, tuple, &s)
+		e.Receive(now, path1500, &tuple, &s)
 		drain(e, now)
 	}
 	for range 20000 {
 		tuple, s := spoofed(r, false, true)
 		tuple.Remote = wire.AddrFrom4(203<<24 | 113<<8 | tuple.Remote.As4()&0xff)
-		e.Receive(now, path1500, tuple, &s)
+		e.Receive(now, path1500, &tuple, &s)
 		drain(e, now)
 	}
 	kept := 0
@@ -371,7 +371,7 @@ func TestBurstOfSyns(t *testing.T) {
 		for range 700 {
 			tuple, s := spoofed(r, false, true)
 			isns[tuple] = s.Seq
-			e.Receive(now, path1500, tuple, &s)
+			e.Receive(now, path1500, &tuple, &s)
 		}
 		answers := map[wire.Tuple]wire.TCP{}
 		for out := (Output{}); e.Output(now, &out); {
@@ -394,11 +394,11 @@ func TestWithoutCookies(t *testing.T) {
 	now := clock.Time(time.Hour)
 	for range 1000 {
 		tuple, s := spoofed(r, false, true)
-		e.Receive(now, path1500, tuple, &s)
+		e.Receive(now, path1500, &tuple, &s)
 		drain(e, now)
 	}
 	tuple, s := spoofed(r, false, true)
-	if d := e.Receive(now, path1500, tuple, &s); d != wire.ListenFull {
+	if d := e.Receive(now, path1500, &tuple, &s); d != wire.ListenFull {
 		t.Errorf("a SYN into a full queue is %v", d)
 	}
 	if n := e.Counters().TCPReqQFullDrop; n < 800 {
@@ -414,9 +414,9 @@ func TestVerdictBeforeSynAck(t *testing.T) {
 		now := clock.Time(time.Hour)
 		tuple, s := spoofed(rand.New(rand.NewPCG(1, 1)), false, true)
 		isn := s.Seq
-		e.Receive(now, path1500, tuple, &s)
+		e.Receive(now, path1500, &tuple, &s)
 		again := synSegment(tuple, isn, true)
-		e.Receive(now, path1500, tuple, &again)
+		e.Receive(now, path1500, &tuple, &again)
 		if _, n := drain(e, now); n != 0 {
 			t.Fatalf("%d segments before the verdict", n)
 		}
@@ -453,7 +453,7 @@ func TestPendingVerdictsExpire(t *testing.T) {
 	now := clock.Time(time.Hour)
 	for range 10000 {
 		tuple, s := spoofed(r, false, true)
-		e.Receive(now, path1500, tuple, &s)
+		e.Receive(now, path1500, &tuple, &s)
 	}
 	tuple, s := spoofed(r, false, true)
 	tuple.LocalPort = 443
@@ -497,7 +497,7 @@ func BenchmarkSYN(b *testing.B) {
 					for i := 0; b.Loop(); i++ {
 						now += 1000
 						s := &syns[i%len(syns)]
-						e.Receive(now, path1500, tuples[i%len(syns)], s)
+						e.Receive(now, path1500, &tuples[i%len(syns)], s)
 						if !e.Output(now, &out) {
 							b.Fatal("no answer")
 						}

@@ -182,7 +182,7 @@ func (a *arena) arrive(f flying) {
 	f.s.Views = twoViews(f.data)
 	borrowed := f.s.Views
 	a.note("to %d: %v +%d", f.to, f.s.TCP.String(), f.s.Len)
-	a.ends[f.to].Receive(a.now, a.path, f.t, &f.s)
+	a.ends[f.to].Receive(a.now, a.path, &f.t, &f.s)
 	for _, v := range borrowed {
 		v.Release()
 	}

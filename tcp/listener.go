@@ -26,35 +26,60 @@ type Listener struct {
 // Waiting returns how many connections wait to be accepted.
 func (l *Listener) Waiting() int { return l.waiting }
 
+// listenerTable finds listeners by their port: a table of tables, so that a
+// SYN costs two loads and no hash.
+type listenerTable [256]*[256][]*Listener
+
+func (t *listenerTable) at(port uint16) []*Listener {
+	if page := t[port>>8]; page != nil {
+		return page[port&0xff]
+	}
+	return nil
+}
+
+func (t *listenerTable) add(l *Listener) {
+	page := &t[l.Port>>8]
+	if *page == nil {
+		*page = new([256][]*Listener)
+	}
+	all := &(*page)[l.Port&0xff]
+	*all = append(*all, l)
+}
+
+func (t *listenerTable) remove(l *Listener) {
+	all := &t[l.Port>>8][l.Port&0xff]
+	*all = slices.DeleteFunc(*all, func(o *Listener) bool { return o == l })
+}
+
 var anyIPv4 = wire.AddrFrom4(0)
 
 // Listen listens on a port: passive OPEN of RFC 9293 §3.10.1. Up to backlog
 // connections wait for Accept. It fails with ErrInUse.
 func (e *Endpoint) Listen(local wire.Addr, port uint16, backlog int, owner any) (*Listener, error) {
-	for _, l := range e.listeners[port] {
+	for _, l := range e.listeners.at(port) {
 		if l.Local == local {
 			return nil, ErrInUse
 		}
 	}
 	l := &Listener{Local: local, Port: port, Backlog: max(backlog, 1), Owner: owner}
-	e.listeners[port] = append(e.listeners[port], l)
+	e.listeners.add(l)
 	return l, nil
 }
 
 // listener finds who listens for t: on its port, or else on every port.
 func (e *Endpoint) listener(t *wire.Tuple) *Listener {
-	if l := bestListener(e.listeners[t.LocalPort], &t.Local); l != nil {
+	if l := bestListener(e.listeners.at(t.LocalPort), t.Local); l != nil {
 		return l
 	}
-	return bestListener(e.listeners[0], &t.Local)
+	return bestListener(e.listeners.at(0), t.Local)
 }
 
 // bestListener returns who listens on the very address, or else on every
 // address of its family, or else on every address.
-func bestListener(all []*Listener, a *wire.Addr) (best *Listener) {
+func bestListener(all []*Listener, a wire.Addr) (best *Listener) {
 	for _, l := range all {
 		switch {
-		case l.Local == *a:
+		case l.Local == a:
 			return l
 		case l.Local == anyIPv4 && a.Is4():
 			best = l
@@ -74,7 +99,7 @@ func (e *Endpoint) CloseListener(now clock.Time, l *Listener) {
 			k.remove(at)
 		}
 	}
-	e.listeners[l.Port] = slices.DeleteFunc(e.listeners[l.Port], func(o *Listener) bool { return o == l })
+	e.listeners.remove(l)
 	for en := e.Accept(l); en != nil; en = e.Accept(l) {
 		e.Abort(now, en)
 	}

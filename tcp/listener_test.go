@@ -230,7 +230,8 @@ func (h *testHost) loop() (segments int) {
 	for h.e.Output(h.now, &out) {
 		s := out.Segment
 		borrowed := out.Views
-		h.e.Receive(h.now, h.path, out.Tuple.Reverse(), &s)
+		back := out.Tuple.Reverse()
+		h.e.Receive(h.now, h.path, &back, &s)
 		for _, v := range borrowed {
 			v.Release()
 		}

@@ -112,7 +112,7 @@ func (p *pair) deliver(f flying) {
 	if f.s.Len > 0 {
 		f.s.Views = []buf.View{buf.MakeView(b, 0, f.s.Len)}
 	}
-	p.ends[f.to].Receive(p.now, p.path, f.t, &f.s)
+	p.ends[f.to].Receive(p.now, p.path, &f.t, &f.s)
 	b.Release()
 }
 

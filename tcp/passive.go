@@ -16,7 +16,7 @@ func (e *Endpoint) arrivedStray(now clock.Time, path Path, t *wire.Tuple, f flow
 		if l != nil {
 			return e.arrivedSyn(now, path, t, f, s, l, beyond)
 		}
-		e.detector.Closed(&t.Remote, t.LocalPort)
+		e.detector.Closed(t.Remote, t.LocalPort)
 	case wire.RST, wire.RST | wire.ACK:
 		e.detector.Reset(f.id(s.Seq - 1))
 	case wire.ACK, wire.ACK | wire.FIN:
@@ -42,14 +42,14 @@ func (e *Endpoint) arrivedSyn(now clock.Time, path Path, t *wire.Tuple, f flow, 
 		e.stats.ListenOverflows++
 		e.stats.ListenDrops++
 		l.stats.Overflows++
-		e.detector.Refused(&t.Remote, t.LocalPort)
+		e.detector.Refused(t.Remote, t.LocalPort)
 		return l.counted(drop(wire.ListenFull))
 	}
 	e.watchSyn(f, t, s, l)
 	e.attack.watch(now, e.halfOpen.count, e.cfg)
 	e.cookies.turn(now)
 	o := offerOf(e.cfg, t, s)
-	iss := e.cookies.cookie(f, t, s.Seq, o)
+	iss := e.cookies.cookie(f, s.Seq, o)
 	reused := beyond != 0 && iss.LessEq(beyond)
 	switch {
 	case reused:
@@ -125,7 +125,7 @@ func (e *Endpoint) redeem(now clock.Time, path Path, t *wire.Tuple, f flow, s *S
 	e.cookies.turn(now)
 	timestamps := s.Options.Has(wire.OptTimestamps) && !e.cfg.NoTimestamps
 	iss, irs := s.Ack-1, s.Seq-1
-	o, ok := e.cookies.check(f, t, iss, irs, timestamps, s.Options.TSEcr)
+	o, ok := e.cookies.check(f, iss, irs, timestamps, s.Options.TSEcr)
 	if !ok {
 		e.stats.SyncookiesFailed++
 		e.detector.CookieFailed()
@@ -158,7 +158,7 @@ func (e *Endpoint) arrivedHalfOpen(now clock.Time, path Path, f flow, h *halfOpe
 	v := c.Receive(now, path, s)
 	switch {
 	case c.state > SynReceived || c.state == Closed && c.owes != 0:
-		e.detector.Completed(f.id(c.rcv.irs), &c.tuple.Remote)
+		e.detector.Completed(f.id(c.rcv.irs), c.tuple.Remote)
 		e.promote(now, l, c, at, s)
 	case at < 0:
 	case c.state == SynReceived:

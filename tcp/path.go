@@ -16,9 +16,9 @@ func (c *Conn) setPath(p Path) {
 
 // ourMSS is what our MSS option says: the MTU without fixed headers,
 // RFC 9293 §3.7.1 and RFC 6691.
-func (c *Conn) ourMSS() uint16 { return mssOf(int(c.rcv.mtu), &c.tuple.Local) }
+func (c *Conn) ourMSS() uint16 { return mssOf(int(c.rcv.mtu), c.tuple.Local) }
 
-func mssOf(mtu int, a *wire.Addr) uint16 {
+func mssOf(mtu int, a wire.Addr) uint16 {
 	return uint16(max(min(mtu, 0xffff)-headerSize(a), minMSS))
 }
 

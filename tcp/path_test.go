@@ -17,7 +17,7 @@ func TestPacketTooBig(t *testing.T) {
 		c := w.reach(Established)
 		c.write(20000)
 		c.flush()
-		mtu := headerSize(&w.tuple.Local) + 1000
+		mtu := headerSize(w.tuple.Local) + 1000
 		if d := c.icmp(ICMPError{Kind: ICMPTooBig, Seq: 1461, MTU: mtu}); d != wire.None {
 			c.fail("dropped: %v", d)
 		}
@@ -82,7 +82,7 @@ func TestSuperSegments(t *testing.T) {
 		c.write(200000)
 		for c.conn.Unsent() > 0 {
 			if out, ok := c.pull(); ok {
-				if out.Len > 65535-headerSize(&w.tuple.Local) || out.GSOSize == 0 && out.Len > 1460 || out.GSOSize != 0 && out.GSOSize != 1460 {
+				if out.Len > 65535-headerSize(w.tuple.Local) || out.GSOSize == 0 && out.Len > 1460 || out.GSOSize != 0 && out.GSOSize != 1460 {
 					c.fail("%d bytes, segments of %d", out.Len, out.GSOSize)
 				}
 				continue

@@ -25,7 +25,7 @@ func TestRefusedSynIsTraced(t *testing.T) {
 		for i := range 1000 {
 			s := Segment{TCP: wire.TCP{SrcPort: uint16(1000 + i), DstPort: 80, Seq: 7, Flags: wire.SYN, Window: 1000}}
 			tuple := wire.Tuple{Local: addrB, Remote: addrA, LocalPort: 80, RemotePort: s.SrcPort}
-			if e.Receive(p.now, p.path, tuple, &s) != wire.ListenFull {
+			if e.Receive(p.now, p.path, &tuple, &s) != wire.ListenFull {
 				p.events[1].Take()
 				continue
 			}

@@ -23,7 +23,8 @@ func TestSegmentIsUsedAgain(t *testing.T) {
 		s.TCP = wire.TCP{SrcPort: 40000, DstPort: 80, Seq: client.snd.nxt.Add(seq.Size(from)), Ack: server.snd.nxt,
 			Flags: wire.ACK, Window: 1000, Options: wire.Options{Set: wire.OptTimestamps, TSVal: client.ts.value(p.now), TSEcr: server.ts.value(p.now)}}
 		s.Len, s.Views = to-from, []buf.View{buf.MakeView(b, from, to-from)}
-		if d := p.ends[1].Receive(p.now, p.path, server.Tuple(), &s); d != wire.None {
+		tuple := server.Tuple()
+		if d := p.ends[1].Receive(p.now, p.path, &tuple, &s); d != wire.None {
 			t.Fatalf("%d to %d: %v", from, to, d)
 		}
 	}

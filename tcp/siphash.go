@@ -32,13 +32,21 @@ func (k sipKey) sum(b []byte) uint64 {
 // hashTuple is the keyed hash of a four-tuple and of two numbers more.
 func (k sipKey) hashTuple(t *wire.Tuple, a seq.Num, b uint32) uint64 {
 	v := k.begin()
-	hi, lo := t.Local.Words()
-	v = v.mix(hi).mix(lo)
-	hi, lo = t.Remote.Words()
-	v = v.mix(hi).mix(lo)
+	if t.Local.Is4() && t.Remote.Is4() {
+		v = v.mix(uint64(t.Local.As4())<<32 | uint64(t.Remote.As4()))
+	} else {
+		hi, lo := t.Local.Words()
+		v = v.mix(hi).mix(lo)
+		hi, lo = t.Remote.Words()
+		v = v.mix(hi).mix(lo)
+	}
 	v = v.mix(uint64(t.LocalPort) | uint64(t.RemotePort)<<16 | uint64(a)<<32)
 	return v.end(uint64(b) | 44<<56)
 }
+
+// hashWord is the keyed hash of a word: SipHash without a block for the length,
+// which never varies. The key serves nothing else.
+func (k sipKey) hashWord(m uint64) uint64 { return k.begin().end(m) }
 
 // sipState is passed by value, so that it stays in registers.
 type sipState struct{ v0, v1, v2, v3 uint64 }

@@ -16,7 +16,7 @@ type offer struct {
 
 // offerOf reads what a SYN offers and we take.
 func offerOf(cfg *Config, t *wire.Tuple, s *Segment) offer {
-	o := offer{mss: defaultMSS(&t.Local), options: noScaling}
+	o := offer{mss: defaultMSS(t.Local), options: noScaling}
 	if s.Options.Has(wire.OptMSS) {
 		o.mss = s.Options.MSS
 	}
@@ -82,11 +82,12 @@ func (e *Endpoint) answerByCookie(now clock.Time, path Path, f flow, t *wire.Tup
 		return drop(wire.ListenFull)
 	}
 	r.tuple = *t
-	r.tcp = wire.TCP{SrcPort: t.LocalPort, DstPort: t.RemotePort, Seq: iss, Ack: s.Seq.Add(1), Flags: wire.SYN | wire.ACK}
-	o.answer(&r.tcp, e.cfg, mssOf(path.MTU, &t.Local))
+	h := &r.tcp
+	h.SrcPort, h.DstPort, h.Seq, h.Ack, h.Flags, h.Urgent = t.LocalPort, t.RemotePort, iss, s.Seq.Add(1), wire.SYN|wire.ACK, 0
+	o.answer(h, e.cfg, mssOf(path.MTU, t.Local))
 	if o.timestamps {
-		r.tcp.Options.TSVal = cookieTimestamp(now.Milliseconds()+f.tsOffset, o.options)
-		r.tcp.Options.TSEcr = s.Options.TSVal
+		h.Options.TSVal = cookieTimestamp(now.Milliseconds()+f.tsOffset, o.options)
+		h.Options.TSEcr = s.Options.TSVal
 	}
 	e.cookies.needed(now)
 	e.stats.SyncookiesSent++

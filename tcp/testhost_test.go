@@ -100,7 +100,7 @@ func (p *testPeer) arrive(text string) {
 	for _, v := range borrowed {
 		p.blocks[v.Block] = true
 	}
-	p.drop = p.e.Receive(p.now, p.path, p.tuple, &s)
+	p.drop = p.e.Receive(p.now, p.path, &p.tuple, &s)
 	for _, v := range borrowed {
 		v.Release()
 	}

@@ -41,7 +41,7 @@ func (e *Endpoint) Decide(now clock.Time, y Syn, v SynVerdict) bool {
 		h.marks &^= markAsking
 		h.due = clock.Never
 		e.watch(now)
-		e.detector.Answering(f.id(y.ISN), &y.Tuple.Remote)
+		e.detector.Answering(f.id(y.ISN), y.Tuple.Remote)
 		e.owe(at)
 		return true
 	}

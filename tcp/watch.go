@@ -15,7 +15,7 @@ import (
 // id names a handshake for the detector: the four-tuple and the peer's ISN, so
 // that a SYN which is repeated differs from one with the ports of another.
 func (f flow) id(irs seq.Num) uint64 {
-	return (uint64(f.tsOffset)<<32 | uint64(f.base)) ^ uint64(irs)*0x9e3779b97f4a7c15
+	return f.whole() ^ uint64(irs)*0x9e3779b97f4a7c15
 }
 
 // Flood returns what the detector makes of the handshakes that this endpoint is
@@ -72,9 +72,9 @@ func (e *Endpoint) sent(out *Output) {
 // watchSyn tells the detector of a SYN that opens a connection.
 func (e *Endpoint) watchSyn(f flow, t *wire.Tuple, s *Segment, l *Listener) {
 	if l.Ask {
-		e.detector.Asked(&t.Remote, t.LocalPort)
+		e.detector.Asked(t.Remote, t.LocalPort)
 	} else {
-		e.detector.Syn(f.id(s.Seq), &t.Remote, t.LocalPort)
+		e.detector.Syn(f.id(s.Seq), t.Remote, t.LocalPort)
 	}
 }
 
@@ -84,7 +84,7 @@ func (e *Endpoint) watchHalfOpen(now clock.Time, f flow, h *halfOpen, s *Segment
 	e.watch(now)
 	switch {
 	case s.Flags&(wire.SYN|wire.ACK|wire.RST) == wire.SYN && !h.is(markAsking):
-		e.detector.Syn(f.id(s.Seq), &h.tuple.Remote, h.tuple.LocalPort)
+		e.detector.Syn(f.id(s.Seq), h.tuple.Remote, h.tuple.LocalPort)
 	case s.Flags&(wire.SYN|wire.ACK|wire.RST) == wire.ACK && s.Ack == h.iss.Add(1):
 		e.detector.Answered(f.id(h.irs))
 	}

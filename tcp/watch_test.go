@@ -19,7 +19,7 @@ func TestPendingVerdictsAreNoFlood(t *testing.T) {
 	arrive := func(d time.Duration) {
 		for end := now.Add(d); now < end; now = now.Add(time.Millisecond) {
 			tuple, s := spoofed(r, false, false)
-			e.Receive(now, path1500, tuple, &s)
+			e.Receive(now, path1500, &tuple, &s)
 			drain(e, now)
 			e.Advance(now)
 		}
@@ -48,7 +48,7 @@ func TestOldestHalfOpen(t *testing.T) {
 	now := clock.Time(time.Hour)
 	start := now
 	tuple, s := spoofed(r, false, false)
-	e.Receive(now, path1500, tuple, &s)
+	e.Receive(now, path1500, &tuple, &s)
 	drain(e, now)
 	for now.Sub(start) < 62*time.Second {
 		now = now.Add(250 * time.Millisecond)

@@ -64,7 +64,7 @@ func ParseIP(b []byte, ip *IP) Drop {
 		return BadTotalLength
 	}
 	if ip.Version == 4 {
-		if Fold(Sum(b[:ip.HeaderLen], 0)) != 0xffff {
+		if !checksum4(b[:ip.HeaderLen]) {
 			return BadIPChecksum
 		}
 	} else if d := ip.walkExtensions(b[:ip.TotalLen]); d != None {
@@ -112,8 +112,7 @@ func parseIPv4(b []byte, ip *IP) Drop {
 		return BadTotalLength
 	}
 	frag := be16(b[6:])
-	*ip = IP{}
-	ip.Version = 4
+	ip.Version, ip.FlowLabel = 4, 0
 	ip.TOS = b[1]
 	ip.ID = uint32(be16(b[4:]))
 	ip.FragOffset = int(frag&ipv4OffsetMask) * 8
@@ -125,6 +124,15 @@ func parseIPv4(b []byte, ip *IP) Drop {
 	ip.Dst = readAddr4(b[16:])
 	ip.HeaderLen, ip.TotalLen = headerLen, total
 	return None
+}
+
+// checksum4 reports whether an IPv4 header has the right checksum.
+func checksum4(b []byte) bool {
+	if len(b) != IPv4Size {
+		return Fold(Sum(b, 0)) == 0xffff
+	}
+	x, y := be64(b), be64(b[8:])
+	return fold64(x>>32+x&0xffff_ffff+y>>32+y&0xffff_ffff+uint64(be32(b[16:])), 0) == 0xffff
 }
 
 // checkFragment finds fragments that no packet can be made of: one that is not
@@ -181,10 +189,12 @@ func (ip *IP) appendIPv4(b []byte, payload int) []byte {
 	put16(w[6:], ip.fragmentWord())
 	w[8] = ip.TTL
 	w[9] = ip.Proto
-	put16(w[10:], 0)
-	put32(w[12:], ip.Src.As4())
-	put32(w[16:], ip.Dst.As4())
-	put16(w[10:], Checksum(Sum(w, 0)))
+	src, dst := ip.Src.As4(), ip.Dst.As4()
+	put32(w[12:], src)
+	put32(w[16:], dst)
+	sum := uint32(4<<4|IPv4Size/4)<<8 + uint32(ip.TOS) + uint32(IPv4Size+payload) + ip.ID&0xffff + uint32(ip.fragmentWord()) +
+		uint32(ip.TTL)<<8 + uint32(ip.Proto) + src>>16 + src&0xffff + dst>>16 + dst&0xffff
+	put16(w[10:], Checksum(sum))
 	return whole
 }
 

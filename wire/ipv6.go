@@ -24,8 +24,7 @@ func parseIPv6(b []byte, ip *IP) Drop {
 		return TooShort
 	}
 	first := be32(b)
-	*ip = IP{}
-	ip.Version = 6
+	ip.Version, ip.ID, ip.FragOffset, ip.MoreFragments, ip.DontFragment = 6, 0, 0, false, false
 	ip.TOS = uint8(first >> 20)
 	ip.FlowLabel = first & 0xfffff
 	ip.HeaderLen, ip.TotalLen = IPv6Size, IPv6Size+int(be16(b[4:]))

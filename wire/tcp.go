@@ -88,17 +88,25 @@ func (h *TCP) HeaderLen() int { return TCPSize + h.Options.size() }
 // Append appends the header to b, with the checksum field as h.Checksum has
 // it, and the options in the order and with the padding that Linux gives them.
 func (h *TCP) Append(b []byte) []byte {
+	whole, _ := h.AppendSum(b, 0)
+	return whole
+}
+
+// AppendSum is Append, and adds the header to a partial sum: so nobody has to
+// read again what has just been written.
+func (h *TCP) AppendSum(b []byte, initial uint32) (whole []byte, sum uint32) {
 	n := h.HeaderLen()
 	whole, w := grow(b, n)
 	w = w[:n:n]
-	put16(w[0:], h.SrcPort)
-	put16(w[2:], h.DstPort)
-	put32(w[4:], uint32(h.Seq))
-	put32(w[8:], uint32(h.Ack))
-	put16(w[12:], uint16(n/4)<<12|uint16(h.Flags&allFlags))
-	put16(w[14:], h.Window)
-	put16(w[16:], h.Checksum)
-	put16(w[18:], h.Urgent)
-	h.Options.put(w[TCPSize:])
-	return whole
+	ports := uint32(h.SrcPort)<<16 | uint32(h.DstPort)
+	control := uint32(n/4)<<28 | uint32(h.Flags&allFlags)<<16 | uint32(h.Window)
+	rest := uint32(h.Checksum)<<16 | uint32(h.Urgent)
+	put64(w[0:], uint64(ports)<<32|uint64(h.Seq))
+	put64(w[8:], uint64(h.Ack)<<32|uint64(control))
+	put32(w[16:], rest)
+	s := uint64(initial) + uint64(ports) + uint64(h.Seq) + uint64(h.Ack) + uint64(control) + uint64(rest)
+	if n > TCPSize {
+		s += h.Options.put(w[TCPSize:])
+	}
+	return whole, uint32(fold64(s, 0))
 }

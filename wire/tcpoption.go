@@ -76,6 +76,9 @@ func (o *Options) parse(b []byte) Drop {
 		o.Set, o.TSVal, o.TSEcr = OptTimestamps, be32(b[4:]), be32(b[8:])
 		return None
 	}
+	if o.parseUsualSYN(b) {
+		return None
+	}
 	for len(b) > 0 && b[0] != kindEnd {
 		if b[0] == kindNOP {
 			b = b[1:]
@@ -88,6 +91,18 @@ func (o *Options) parse(b []byte) Drop {
 		b = b[b[1]:]
 	}
 	return None
+}
+
+// parseUsualSYN reads the options of a SYN as Linux and we arrange them:
+// it need not be slower to answer than to send.
+func (o *Options) parseUsualSYN(b []byte) bool {
+	if len(b) != 20 || be32(b)>>16 != mss>>16 || be32(b[4:]) != sackOKTimestamps || be32(b[16:])>>8 != nopWindowScale>>8 {
+		return false
+	}
+	o.Set = OptMSS | OptSACKPermitted | OptTimestamps | OptWindowScale
+	o.MSS, o.TSVal, o.TSEcr = be16(b[2:]), be32(b[8:]), be32(b[12:])
+	o.WindowScale = min(b[19], MaxWindowScale)
+	return true
 }
 
 // take stores the option of the given kind and value, if it is one of ours and
@@ -171,43 +186,47 @@ func (o *Options) sackBlocksAfter(n int) int {
 	return min(int(o.SACKBlocks), len(o.SACK), max(0, MaxTCPOptions-4-n)/8)
 }
 
-// put writes the options to w, which is size bytes long.
-func (o *Options) put(w []byte) {
+// put writes the options to w, which is size bytes long, and returns the sum of
+// its words.
+func (o *Options) put(w []byte) (sum uint64) {
 	if o.Set&OptMSS != 0 {
-		put32(w, mss|uint32(o.MSS))
-		w = w[4:]
+		v := mss | uint32(o.MSS)
+		put32(w, v)
+		w, sum = w[4:], uint64(v)
 	}
-	switch o.Set & (OptTimestamps | OptSACKPermitted) {
-	case OptTimestamps:
-		w = o.putTimestamps(w, nopNopTimestamps)
-	case OptTimestamps | OptSACKPermitted:
-		w = o.putTimestamps(w, sackOKTimestamps)
-	case OptSACKPermitted:
+	if o.Set&OptTimestamps != 0 {
+		start := uint32(nopNopTimestamps)
+		if o.Set&OptSACKPermitted != 0 {
+			start = sackOKTimestamps
+		}
+		put32(w, start)
+		put32(w[4:], o.TSVal)
+		put32(w[8:], o.TSEcr)
+		w, sum = w[12:], sum+uint64(start)+uint64(o.TSVal)+uint64(o.TSEcr)
+	} else if o.Set&OptSACKPermitted != 0 {
 		put32(w, nopNopSACKPermitted)
-		w = w[4:]
+		w, sum = w[4:], sum+nopNopSACKPermitted
 	}
 	if o.Set&OptWindowScale != 0 {
-		put32(w, nopWindowScale|uint32(min(o.WindowScale, MaxWindowScale)))
-		w = w[4:]
+		v := nopWindowScale | uint32(min(o.WindowScale, MaxWindowScale))
+		put32(w, v)
+		w, sum = w[4:], sum+uint64(v)
 	}
 	if len(w) > 0 {
-		o.putSACK(w)
+		sum += o.putSACK(w)
 	}
+	return sum
 }
 
-func (o *Options) putTimestamps(w []byte, start uint32) []byte {
-	put32(w, start)
-	put32(w[4:], o.TSVal)
-	put32(w[8:], o.TSEcr)
-	return w[12:]
-}
-
-// putSACK fills w with as many blocks as size has counted.
-func (o *Options) putSACK(w []byte) {
+func (o *Options) putSACK(w []byte) (sum uint64) {
 	k := len(w) / 8
-	put32(w, nopNopSACK|uint32(2+8*k))
+	v := nopNopSACK | uint32(2+8*k)
+	put32(w, v)
+	sum = uint64(v)
 	for i, s := range o.SACK[:k] {
 		put32(w[4+8*i:], uint32(s.Left))
 		put32(w[8+8*i:], uint32(s.Right))
+		sum += uint64(s.Left) + uint64(s.Right)
 	}
+	return sum
 }
