@@ -166,7 +166,7 @@ func (w *world) arrive(t wire.Tuple, f wire.Flags, sn, ack seq.Num) {
 		s.Options = wire.Options{Set: wire.OptMSS | wire.OptSACKPermitted | wire.OptWindowScale, MSS: 1460, WindowScale: 7}
 		w.syns++
 	}
-	w.server.Receive(w.now, tcp.Path{MTU: 1500}, t, &s)
+	w.server.Receive(w.now, tcp.Path{MTU: 1500}, &t, &s)
 }
 
 // later does something after a while.

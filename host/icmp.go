@@ -46,7 +46,7 @@ func (h *Host) sendICMP(now clock.Time, ip *wire.IP, c *wire.ICMP, payload buf.V
 	}
 	t := wire.Tuple{Local: ip.Dst, Remote: ip.Src}
 	m := message{payload: payload.Retain()}
-	sum := uint32(0)
+	sum := uint64(0)
 	if ip.Version == 4 {
 		h.setHeader(&m.ip, &t, wire.ProtoICMP)
 	} else {

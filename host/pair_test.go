@@ -188,7 +188,7 @@ func (p *pair) protoICMP() uint8 {
 // icmp is an ICMP message with its checksum.
 func icmp(ip wire.IP, c wire.ICMP, payload []byte) []byte {
 	b := append(c.Append(nil), payload...)
-	sum := uint32(0)
+	sum := uint64(0)
 	if ip.Version == 6 {
 		sum = wire.PseudoSum(ip.Src, ip.Dst, ip.Proto, len(b))
 	}

@@ -234,12 +234,12 @@ func (in *inbound) checksumOK(n int) bool {
 }
 
 // sumPacket adds all bytes of p from Data[at] on.
-func sumPacket(p *buf.Packet, at int, sum uint32) uint32 {
+func sumPacket(p *buf.Packet, at int, sum uint64) uint64 {
 	return sumViews(p, len(p.Data)-at, wire.Sum(p.Data[at:], sum))
 }
 
 // sumViews adds the bytes of p's views, of which the first is number offset.
-func sumViews(p *buf.Packet, offset int, sum uint32) uint32 {
+func sumViews(p *buf.Packet, offset int, sum uint64) uint64 {
 	for i := range p.N {
 		b := p.Views[i].Bytes()
 		sum = wire.SumAt(sum, b, offset)

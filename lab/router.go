@@ -50,7 +50,7 @@ func tooBig(p *parcel, data []byte, mtu int) []byte {
 func icmpPacket(ip wire.IP, m wire.ICMP, mtu int, quote []byte) []byte {
 	m.SetMTU(mtu)
 	length := wire.ICMPSize + len(quote)
-	sum := uint32(0)
+	sum := uint64(0)
 	if ip.Version == 6 {
 		sum = wire.PseudoSum(ip.Src, ip.Dst, ip.Proto, length)
 	}

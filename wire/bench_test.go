@@ -9,7 +9,7 @@ import (
 
 // Results that the compiler must not optimise away.
 var (
-	sinkSum   uint32
+	sinkSum   uint64
 	sinkBytes []byte
 	sinkDrop  wire.Drop
 )

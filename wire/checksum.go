@@ -7,46 +7,48 @@ import (
 
 // The Internet checksum: https://www.rfc-editor.org/rfc/rfc1071
 //
-// A sum here is partial: a uint32 that is congruent, modulo 65535, to the sum
+// A sum here is partial: a uint64 that is congruent, modulo 65535, to the sum
 // of the 16-bit big-endian words seen so far. It is zero only when nothing but
 // zeros went in, so Fold gives 0xffff, never 0, for every real packet.
 
 // Sum adds b, read as 16-bit big-endian words, to the partial sum initial. An
 // odd last byte counts as the high half of a word. b has to start at an even
 // offset of what is summed; SumAt is for pieces that may not.
-func Sum(b []byte, initial uint32) uint32 {
-	return addCarry(initial, uint32(sumBytes(b)))
+func Sum(b []byte, initial uint64) uint64 {
+	return addCarry(initial, bits.ReverseBytes64(sumBytes(b)))
 }
 
 // SumAt adds b, a piece that starts offset bytes into what is summed. After an
 // odd offset the bytes of each word are exchanged, and so are those of the sum:
 // https://www.rfc-editor.org/rfc/rfc1071#section-2
-func SumAt(sum uint32, b []byte, offset int) uint32 {
-	s := sumBytes(b)
+func SumAt(sum uint64, b []byte, offset int) uint64 {
+	s := bits.ReverseBytes64(sumBytes(b))
 	if offset&1 != 0 {
-		s = bits.ReverseBytes16(s)
+		s = bits.RotateLeft64(s, 8)
 	}
-	return addCarry(sum, uint32(s))
+	return addCarry(sum, s)
 }
 
 // Fold reduces a partial sum to 16 bits. Over data that includes a correct
 // checksum field it gives 0xffff.
-func Fold(sum uint32) uint16 {
-	sum = sum>>16 + sum&0xffff
-	return uint16(sum>>16 + sum)
+func Fold(sum uint64) uint16 {
+	s := sum>>32 + sum&0xffff_ffff
+	s = s>>16 + s&0xffff // at most 2 x 0xffff + 0xffff
+	s = s>>16 + s&0xffff
+	return uint16(s>>16 + s)
 }
 
 // Checksum is what goes into the checksum field when sum covers the rest (with
 // that field as zero), and 0 when sum covers a correct field too. UDP sends
 // 0xffff in place of 0: https://www.rfc-editor.org/rfc/rfc768
-func Checksum(sum uint32) uint16 { return ^Fold(sum) }
+func Checksum(sum uint64) uint16 { return ^Fold(sum) }
 
 // UpdateChecksum returns the checksum after one 16-bit word that it covers
 // changed from old to new. It is the third equation of RFC 1624, the one that
 // never turns a right checksum into the wrong zero.
 // https://www.rfc-editor.org/rfc/rfc1624#section-3
 func UpdateChecksum(csum, old, new uint16) uint16 {
-	return Checksum(uint32(^csum) + uint32(^old) + uint32(new))
+	return Checksum(uint64(^csum) + uint64(^old) + uint64(new))
 }
 
 // PseudoSum returns the sum of the pseudo-header of TCP, UDP or ICMPv6 for
@@ -55,19 +57,31 @@ func UpdateChecksum(csum, old, new uint16) uint16 {
 // zero to a ones' complement sum.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.1
 // https://www.rfc-editor.org/rfc/rfc8200#section-8.1
-func PseudoSum(src, dst Addr, proto uint8, length int) uint32 {
+func PseudoSum(src, dst Addr, proto uint8, length int) uint64 {
 	s, c := bits.Add64(src.hi, src.lo, 0)
 	s, c = bits.Add64(s, dst.hi, c)
 	s, c = bits.Add64(s, dst.lo, c)
-	return uint32(fold64(s, c)) + uint32(proto) + uint32(length)>>16 + uint32(length)&0xffff
+	s, c = bits.Add64(s, uint64(proto)+uint64(length), c)
+	return addCarry(s, c)
 }
 
 // sumBytes returns the folded sum of b. The words are added in the order of a
 // little-endian machine, eight bytes at a time with the carry kept in the CPU's
 // flag, and turned around once at the end: a ones' complement sum does not
 // depend on byte order. https://www.rfc-editor.org/rfc/rfc1071#section-2
-func sumBytes(b []byte) uint16 {
+func sumBytes(b []byte) uint64 {
 	var s, c uint64
+	for len(b) >= 256 {
+		s, c = add32(b, s, c)
+		s, c = add32(b[32:], s, c)
+		s, c = add32(b[64:], s, c)
+		s, c = add32(b[96:], s, c)
+		s, c = add32(b[128:], s, c)
+		s, c = add32(b[160:], s, c)
+		s, c = add32(b[192:], s, c)
+		s, c = add32(b[224:256], s, c)
+		b = b[256:]
+	}
 	for len(b) >= 64 {
 		s, c = add32(b, s, c)
 		s, c = add32(b[32:64], s, c)
@@ -97,7 +111,7 @@ func sumBytes(b []byte) uint16 {
 	if len(b) == 1 {
 		s, c = bits.Add64(s, uint64(b[0]), c)
 	}
-	return bits.ReverseBytes16(fold64(s, c))
+	return addCarry(s, c)
 }
 
 // add32 adds the first 32 bytes of b.
@@ -108,18 +122,9 @@ func add32(b []byte, s, c uint64) (sum, carry uint64) {
 	return bits.Add64(s, le64(b[24:32]), c)
 }
 
-// fold64 reduces a sum of 64-bit words and its last carry to 16 bits.
-func fold64(s, carry uint64) uint16 {
-	s = s>>32 + s&0xffffffff + carry
-	s = s>>32 + s&0xffffffff
-	s = s>>16 + s&0xffff
-	s = s>>16 + s&0xffff
-	return uint16(s>>16 + s)
-}
-
-// addCarry adds in ones' complement arithmetic.
-func addCarry(a, b uint32) uint32 {
-	s, c := bits.Add32(a, b, 0)
+// addCarry adds with the carry around the end.
+func addCarry(a, b uint64) uint64 {
+	s, c := bits.Add64(a, b, 0)
 	return s + c
 }
 

@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
 	"testing"
 
@@ -82,8 +83,8 @@ func TestSumAtJoinsPieces(t *testing.T) {
 
 func TestSumKeepsLargeInitial(t *testing.T) {
 	b := []byte{0xff, 0xff, 0x12, 0x34}
-	for _, initial := range []uint32{0, 1, 0xffff, 0x10000, 0xffff0000, 0xfffffffe, 0xffffffff} {
-		first := []byte{byte(initial >> 24), byte(initial >> 16), byte(initial >> 8), byte(initial)}
+	for _, initial := range []uint64{0, 1, 0xffff, 0x10000, 0xffff0000, 0xfffffffe, 0xffffffff, 1 << 63, 1<<64 - 2, 1<<64 - 1} {
+		first := binary.BigEndian.AppendUint64(nil, initial)
 		want := naiveSum(append(first, b...))
 		if got := wire.Fold(wire.Sum(b, initial)); got != want {
 			t.Errorf("initial %#x: sum %#04x, want %#04x", initial, got, want)
@@ -119,7 +120,7 @@ func TestUpdateChecksumAgreesWithRecomputation(t *testing.T) {
 		return uint16(r.Uint32())
 	}
 	sum := func(a, b, c uint16) uint16 {
-		return wire.Checksum(uint32(a) + uint32(b) + uint32(c))
+		return wire.Checksum(uint64(a) + uint64(b) + uint64(c))
 	}
 	for range 20000 {
 		fixed, old, other, next := word()|1, word(), word(), word()
@@ -157,13 +158,13 @@ func TestPseudoSum(t *testing.T) {
 }
 
 func FuzzSum(f *testing.F) {
-	f.Add([]byte{}, uint16(0), uint32(0))
-	f.Add([]byte{1}, uint16(1), uint32(0xffffffff))
-	f.Add(fill(1461, 0), uint16(733), uint32(6))
-	f.Add(fill(64, 1), uint16(63), uint32(0xffff0000))
-	f.Fuzz(func(t *testing.T, b []byte, cut uint16, initial uint32) {
+	f.Add([]byte{}, uint16(0), uint64(0))
+	f.Add([]byte{1}, uint16(1), uint64(1<<64-1))
+	f.Add(fill(1461, 0), uint16(733), uint64(6))
+	f.Add(fill(64, 1), uint16(63), uint64(0xffff0000))
+	f.Fuzz(func(t *testing.T, b []byte, cut uint16, initial uint64) {
 		i := int(cut) % (len(b) + 1)
-		first := []byte{byte(initial >> 24), byte(initial >> 16), byte(initial >> 8), byte(initial)}
+		first := binary.BigEndian.AppendUint64(nil, initial)
 		want := naiveSum(append(first, b...))
 		if got := wire.Fold(wire.Sum(b, initial)); got != want {
 			t.Fatalf("sum %#04x, want %#04x", got, want)

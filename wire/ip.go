@@ -132,7 +132,7 @@ func checksum4(b []byte) bool {
 		return Fold(Sum(b, 0)) == 0xffff
 	}
 	x, y := be64(b), be64(b[8:])
-	return fold64(x>>32+x&0xffff_ffff+y>>32+y&0xffff_ffff+uint64(be32(b[16:])), 0) == 0xffff
+	return Fold(addCarry(addCarry(x, y), uint64(be32(b[16:])))) == 0xffff
 }
 
 // checkFragment finds fragments that no packet can be made of: one that is not
@@ -194,7 +194,7 @@ func (ip *IP) appendIPv4(b []byte, payload int) []byte {
 	put32(w[16:], dst)
 	sum := uint32(4<<4|IPv4Size/4)<<8 + uint32(ip.TOS) + uint32(IPv4Size+payload) + ip.ID&0xffff + uint32(ip.fragmentWord()) +
 		uint32(ip.TTL)<<8 + uint32(ip.Proto) + src>>16 + src&0xffff + dst>>16 + dst&0xffff
-	put16(w[10:], Checksum(sum))
+	put16(w[10:], Checksum(uint64(sum)))
 	return whole
 }
 

@@ -94,7 +94,7 @@ func (h *TCP) Append(b []byte) []byte {
 
 // AppendSum is Append, and adds the header to a partial sum: so nobody has to
 // read again what has just been written.
-func (h *TCP) AppendSum(b []byte, initial uint32) (whole []byte, sum uint32) {
+func (h *TCP) AppendSum(b []byte, initial uint64) (whole []byte, sum uint64) {
 	n := h.HeaderLen()
 	whole, w := grow(b, n)
 	w = w[:n:n]
@@ -104,9 +104,9 @@ func (h *TCP) AppendSum(b []byte, initial uint32) (whole []byte, sum uint32) {
 	put64(w[0:], uint64(ports)<<32|uint64(h.Seq))
 	put64(w[8:], uint64(h.Ack)<<32|uint64(control))
 	put32(w[16:], rest)
-	s := uint64(initial) + uint64(ports) + uint64(h.Seq) + uint64(h.Ack) + uint64(control) + uint64(rest)
+	s := uint64(ports) + uint64(h.Seq) + uint64(h.Ack) + uint64(control) + uint64(rest)
 	if n > TCPSize {
 		s += h.Options.put(w[TCPSize:])
 	}
-	return whole, uint32(fold64(s, 0))
+	return whole, addCarry(initial, s)
 }

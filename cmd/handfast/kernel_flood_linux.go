@@ -109,7 +109,7 @@ func (k *kernelWatch) look(now clock.Time) error {
 	}
 	for range since("ListenOverflows") {
 		source := k.someSource()
-		k.detector.Refused(&source, k.port)
+		k.detector.Refused(source, k.port)
 	}
 	k.cookies, k.last = since("SyncookiesSent") > 0, counters
 	if k.detector.Due(now) {
@@ -134,7 +134,7 @@ func (k *kernelWatch) lookAtQueue(now clock.Time, rows []inspect.Row) {
 			k.open[f] = h
 			source := wire.AddrFrom(f.remote.Addr())
 			k.port = f.local.Port()
-			k.detector.Syn(maphash.Comparable(k.seed, f), &source, k.port)
+			k.detector.Syn(maphash.Comparable(k.seed, f), source, k.port)
 			k.detector.SynAck(false)
 		}
 		for ; h.retrans < r.Retrans; h.retrans++ {
@@ -162,7 +162,7 @@ func (k *kernelWatch) lookAtGone() (completed int) {
 		s, err := kernelState(f.local, f.remote)
 		if err == nil && s.Synchronized() {
 			source := wire.AddrFrom(f.remote.Addr())
-			k.detector.Completed(maphash.Comparable(k.seed, f), &source)
+			k.detector.Completed(maphash.Comparable(k.seed, f), source)
 			completed++
 		}
 	}
@@ -174,12 +174,12 @@ func (k *kernelWatch) lookAtGone() (completed int) {
 func (k *kernelWatch) guess(completed, unkept int) {
 	for range max(completed, 0) {
 		flow, source := rand.Uint64(), wire.Addr{}
-		k.detector.Syn(flow, &source, k.port)
-		k.detector.Completed(flow, &source)
+		k.detector.Syn(flow, source, k.port)
+		k.detector.Completed(flow, source)
 	}
 	for range max(unkept, 0) {
 		source := k.someSource()
-		k.detector.Syn(rand.Uint64(), &source, k.port)
+		k.detector.Syn(rand.Uint64(), source, k.port)
 	}
 }
 
