@@ -45,6 +45,9 @@ func FlowHash(seed uint64, ethernet bool, p *buf.Packet) (hash uint32, f Flow) {
 		}
 		b = b[wire.EthernetSize:]
 	}
+	if hash, ok := plainHash(seed, b); ok {
+		return hash, FlowHashed
+	}
 	var ip wire.IP
 	if wire.ParseQuotedIP(b, &ip) != wire.None || ip.IsFragment() {
 		return 0, FlowFirst
@@ -60,6 +63,18 @@ func FlowHash(seed uint64, ethernet bool, p *buf.Packet) (hash uint32, f Flow) {
 		return icmpFlow(seed, ip.Version, t, b)
 	}
 	return TupleHash(seed, t), FlowHashed
+}
+
+// plainHash is FlowHash for the bulk of all packets: TCP over IPv4 without IP
+// options, whole, whose two ends it takes as they stand.
+func plainHash(seed uint64, b []byte) (hash uint32, ok bool) {
+	const fragment = 0x3fff // more fragments, and the offset
+	if len(b) < wire.IPv4Size+4 || b[0] != 4<<4|wire.IPv4Size/4 || b[9] != wire.ProtoTCP || binary.BigEndian.Uint16(b[6:])&fragment != 0 {
+		return 0, false
+	}
+	ports := binary.BigEndian.Uint32(b[20:])
+	return TupleHash(seed, wire.Tuple{Local: wire.AddrFrom4(binary.BigEndian.Uint32(b[12:])), LocalPort: uint16(ports >> 16),
+		Remote: wire.AddrFrom4(binary.BigEndian.Uint32(b[16:])), RemotePort: uint16(ports)}), true
 }
 
 func icmpFlow(seed uint64, version uint8, t wire.Tuple, b []byte) (hash uint32, f Flow) {

@@ -41,7 +41,7 @@ func (h *Host) Receive(now clock.Time, iface int, p *buf.Packet) wire.Drop {
 }
 
 // maxSpare is how many packets a host keeps for itself.
-const maxSpare = 32
+const maxSpare = 64
 
 // recycle keeps a packet that has come in to be sent as another: whoever
 // receives also answers, and the packet is near at hand.

@@ -81,29 +81,27 @@ func (e *Endpoint) answerByCookie(now clock.Time, path Path, f flow, t *wire.Tup
 		e.stats.ListenDrops++
 		return drop(wire.ListenFull)
 	}
-	r.tuple = *t
-	h := &r.tcp
-	h.SrcPort, h.DstPort, h.Seq, h.Ack, h.Flags, h.Urgent = t.LocalPort, t.RemotePort, iss, s.Seq.Add(1), wire.SYN|wire.ACK, 0
-	o.answer(h, e.cfg, mssOf(path.MTU, t.Local))
+	r.tuple.Local, r.tuple.Remote, r.tuple.LocalPort, r.tuple.RemotePort = t.Local, t.Remote, t.LocalPort, t.RemotePort
+	r.seq, r.ack, r.flags, r.offer, r.mss = iss, s.Seq.Add(1), wire.SYN|wire.ACK, o, mssOf(path.MTU, t.Local)
 	if o.timestamps {
-		h.Options.TSVal = cookieTimestamp(now.Milliseconds()+f.tsOffset, o.options)
-		h.Options.TSEcr = s.Options.TSVal
+		r.tsVal, r.tsEcr = cookieTimestamp(now.Milliseconds()+f.tsOffset, o.options), s.Options.TSVal
 	}
 	e.cookies.needed(now)
 	e.stats.SyncookiesSent++
 	if e.trace != nil {
-		e.traceCookie(now, t, s, &r.tcp)
+		e.traceCookie(now, s, r)
 	}
 	return used
 }
 
 // traceCookie tells what a connection would have told.
-func (e *Endpoint) traceCookie(now clock.Time, t *wire.Tuple, s *Segment, synAck *wire.TCP) {
-	ev := Event{Time: now, Kind: SegmentReceived, Tuple: *t, State: SynReceived, From: Listen, Segment: s.TCP,
-		Len: s.Len, ISS: uint32(synAck.Seq), IRS: uint32(s.Seq)}
+func (e *Endpoint) traceCookie(now clock.Time, s *Segment, r *statelessReply) {
+	ev := Event{Time: now, Kind: SegmentReceived, Tuple: r.tuple, State: SynReceived, From: Listen, Segment: s.TCP,
+		Len: s.Len, ISS: uint32(r.seq), IRS: uint32(s.Seq)}
 	e.trace.add(ev)
 	ev.Kind, ev.Cause, ev.Segment, ev.Len = StateChanged, CauseSyn, wire.TCP{}, 0
 	e.trace.add(ev)
-	ev.Kind, ev.Cause, ev.From, ev.Segment = SegmentSent, CauseNone, SynReceived, *synAck
+	ev.Kind, ev.Cause, ev.From = SegmentSent, CauseNone, SynReceived
+	r.header(&ev.Segment, e.cfg)
 	e.trace.add(ev)
 }

@@ -57,18 +57,32 @@ func (ip *IP) IsFragment() bool { return ip.MoreFragments || ip.FragOffset != 0 
 // IPv4-mapped address in an IPv6 header.
 // https://www.rfc-editor.org/rfc/rfc791#section-3.1
 func ParseIP(b []byte, ip *IP) Drop {
-	if d := parseFixed(b, ip); d != None {
-		return d
-	}
-	if ip.TotalLen > len(b) {
-		return BadTotalLength
-	}
-	if ip.Version == 4 {
+	switch {
+	case len(b) == 0:
+		return TooShort
+	case b[0]>>4 == 4:
+		if d := ip.parse4(b); d != None {
+			return d
+		}
+		if ip.TotalLen > len(b) {
+			return BadTotalLength
+		}
 		if !checksum4(b[:ip.HeaderLen]) {
 			return BadIPChecksum
 		}
-	} else if d := ip.walkExtensions(b[:ip.TotalLen]); d != None {
-		return d
+	default:
+		if d := ip.parse6(b); d != None {
+			return d
+		}
+		if ip.TotalLen > len(b) {
+			return BadTotalLength
+		}
+		if d := ip.walkExtensions(b[:ip.TotalLen]); d != None {
+			return d
+		}
+	}
+	if !ip.IsFragment() {
+		return None
 	}
 	return ip.checkFragment()
 }
@@ -79,27 +93,20 @@ func ParseIP(b []byte, ip *IP) Drop {
 // is not verified: a router on the way may have left the one from before it
 // changed the TTL. https://www.rfc-editor.org/rfc/rfc1812#section-4.3.2.3
 func ParseQuotedIP(b []byte, ip *IP) Drop {
-	if d := parseFixed(b, ip); d != None || ip.Version == 4 {
+	switch {
+	case len(b) == 0:
+		return TooShort
+	case b[0]>>4 == 4:
+		return ip.parse4(b)
+	}
+	if d := ip.parse6(b); d != None {
 		return d
 	}
 	return ip.walkExtensions(b[:min(len(b), ip.TotalLen)])
 }
 
-// parseFixed reads all but IPv6 extension headers.
-func parseFixed(b []byte, ip *IP) Drop {
-	if len(b) == 0 {
-		return TooShort
-	}
-	switch b[0] >> 4 {
-	case 4:
-		return parseIPv4(b, ip)
-	case 6:
-		return parseIPv6(b, ip)
-	}
-	return BadVersion
-}
-
-func parseIPv4(b []byte, ip *IP) Drop {
+// parse4 reads an IPv4 header without its options.
+func (ip *IP) parse4(b []byte) Drop {
 	if len(b) < IPv4Size {
 		return TooShort
 	}

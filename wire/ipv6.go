@@ -14,12 +14,15 @@ const (
 // https://www.rfc-editor.org/rfc/rfc8504#section-5.3
 const maxExtensions = 8
 
-// parseIPv6 reads the fixed header.
+// parse6 reads the fixed header.
 //
 // IPv4-mapped addresses have no place on the wire. They would pass for IPv4
 // inside, with our checks of IPv4 addresses not made.
 // https://www.rfc-editor.org/rfc/rfc4291#section-2.5.5.2
-func parseIPv6(b []byte, ip *IP) Drop {
+func (ip *IP) parse6(b []byte) Drop {
+	if b[0]>>4 != 6 {
+		return BadVersion
+	}
 	if len(b) < IPv6Size {
 		return TooShort
 	}
