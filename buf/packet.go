@@ -5,8 +5,9 @@ import "sync"
 // MaxViews is how many views a packet can carry after its first bytes.
 const MaxViews = 4
 
-// headRoom fits Ethernet, IPv6 and a TCP header with all options.
-const headRoom = 14 + 40 + 60 + 14
+// headRoom fits Ethernet, IPv6 and a TCP header with all options, and is two
+// cache lines.
+const headRoom = 128
 
 // Checksum says what is known of a packet's transport checksum.
 type Checksum uint8
@@ -26,11 +27,13 @@ const (
 // Views when we send; a link that receives puts the whole packet in Data,
 // backed by Block.
 type Packet struct {
+	// The order is that of cache lines, which travel from core to core with a
+	// packet: usual headers take the first one, and what follows room up to the
+	// first view another.
+	room [headRoom]byte
+
 	Data  []byte // first bytes, all headers in them
 	Block *Block // what holds Data; nil when Data lies in the packet's own room
-	Views [MaxViews]View
-	N     int // how many Views are used
-
 	// GSOSize is the payload of each TCP segment that the packet stands for,
 	// in bytes; 0 when it is one segment.
 	GSOSize uint16
@@ -42,7 +45,10 @@ type Packet struct {
 	CsumStart, CsumOffset uint16
 	Checksum              Checksum
 
-	room [headRoom]byte
+	N     uint8 // how many Views are used
+	Views [MaxViews]View
+
+	_ [16]byte // 256 bytes, so that every packet begins with a line
 }
 
 var packets = sync.Pool{New: func() any { return new(Packet) }}
