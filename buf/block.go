@@ -11,6 +11,7 @@ package buf
 import (
 	"sync"
 	"sync/atomic"
+	"unsafe"
 )
 
 // Sizes of the blocks, in bytes. The largest holds one 64 KiB IP packet and
@@ -59,8 +60,10 @@ func (b *Block) Cap() int { return len(b.mem) }
 func (b *Block) Retain() { b.refs.Add(1) }
 
 // Release gives a reference back. The block is used again after the last one.
-func (b *Block) Release() {
-	switch n := b.refs.Add(-1); {
+func (b *Block) Release() { b.release(1) }
+
+func (b *Block) release(count int32) {
+	switch n := b.refs.Add(-count); {
 	case n == 0:
 		pools[b.class].Put(b)
 	case n < 0:
@@ -113,6 +116,19 @@ func (v *View) Grow(n int) {
 
 // Room returns the bytes of the block behind the view.
 func (v View) Room() []byte { return v.Block.mem[v.off+v.len:] }
+
+// Place is a place in a block that may be compared with others, long after the
+// block has gone.
+type Place struct {
+	block uintptr
+	off   uint32
+}
+
+// Start returns where v begins.
+func (v View) Start() Place { return Place{uintptr(unsafe.Pointer(v.Block)), v.off} }
+
+// End returns where v ends.
+func (v View) End() Place { return Place{uintptr(unsafe.Pointer(v.Block)), v.off + v.len} }
 
 // Follows reports whether v begins in the block where u ends.
 func (v View) Follows(u View) bool { return v.Block == u.Block && v.off == u.off+u.len }

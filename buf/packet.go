@@ -114,6 +114,11 @@ func (p *Packet) Clear() {
 		p.Views[i].Release()
 		p.Views[i] = View{}
 	}
+	p.reset()
+}
+
+// reset makes p, which holds nothing any more, as NewPacket returns it.
+func (p *Packet) reset() {
 	p.N = 0
 	p.Data = p.room[:0]
 	p.GSOSize, p.L3, p.CsumStart, p.CsumOffset, p.Checksum = 0, 0, 0, 0, ChecksumFull

@@ -109,9 +109,7 @@ type Host struct {
 	queue    packetQueue // leaves next
 	handover packetQueue // for other shards
 
-	spare  [maxSpare]*buf.Packet // packets that came in, to be sent as others
-	spares int
-
+	stash buf.Stash // packets that came in, to be sent as others
 	// What a packet is parsed into, so that nothing is allocated per packet.
 	in  inbound
 	out tcp.Output

@@ -28,6 +28,7 @@ func (h *Host) Output(now clock.Time) (p *buf.Packet, iface int) {
 			return e.packet, e.iface
 		}
 		if !h.tcp.Output(now, &h.out) {
+			h.stash.Flush()
 			return nil, 0
 		}
 		if p, iface := h.outputTCP(now, &h.out); p != nil {
@@ -110,7 +111,7 @@ func (h *Host) setHeader(ip *wire.IP, t *wire.Tuple, proto uint8) {
 // newPacket returns a packet with the link's header, the receiver's address in
 // it still to come, and the IP header for length bytes.
 func (h *Host) newPacket(d *destination, ip *wire.IP, length int) *buf.Packet {
-	p := h.emptyPacket()
+	p := h.stash.Get()
 	if l := &h.links[d.iface]; l.Ethernet {
 		e := wire.Ethernet{Src: l.HardwareAddr, Type: wire.EtherTypeIPv4}
 		if ip.Version == 6 {

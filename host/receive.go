@@ -36,32 +36,8 @@ func (h *Host) Receive(now clock.Time, iface int, p *buf.Packet) wire.Drop {
 	}
 	h.counters.drop(d)
 	in.packet, in.from = nil, nil
-	h.recycle(p)
+	h.stash.Put(p)
 	return d
-}
-
-// maxSpare is how many packets a host keeps for itself.
-const maxSpare = 64
-
-// recycle keeps a packet that has come in to be sent as another: whoever
-// receives also answers, and the packet is near at hand.
-func (h *Host) recycle(p *buf.Packet) {
-	if h.spares == maxSpare {
-		p.Release()
-		return
-	}
-	p.Clear()
-	h.spare[h.spares] = p
-	h.spares++
-}
-
-// emptyPacket is buf.NewPacket out of the spare ones.
-func (h *Host) emptyPacket() *buf.Packet {
-	if h.spares == 0 {
-		return buf.NewPacket()
-	}
-	h.spares--
-	return h.spare[h.spares]
 }
 
 // receiveFrame takes an Ethernet frame.

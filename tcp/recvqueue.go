@@ -16,20 +16,29 @@ type recvQueue struct {
 	used  int32      // bytes used of tail
 	tail  *buf.Block // small payloads are copied here, so that they do not hold large blocks
 	ooo   *outOfOrder
+
+	arrivedTo buf.Place // where the last bytes that arrived ended
+	run       int32     // bytes that arrived one after the other in that block
 }
 
-// pinShare is how much of its block a payload must fill to be kept as it is. A
-// smaller one is copied, so that what we hold is at most pinShare times what
-// the window promises.
+// pinShare is how much of its block must have arrived, this payload and those
+// before it that lay next to it, for a payload to be kept as it is. Others are
+// copied, so that what we hold is at most pinShare times what the window
+// promises, and the block that the program is reading from.
 const pinShare = 4
 
 func (q *recvQueue) buffered() int { return int(q.bytes) }
 
 // own returns a view with v's bytes and a reference of its own: v itself when
-// it fills its block well, a copy otherwise.
+// its block has arrived well enough, a copy otherwise.
 func (q *recvQueue) own(v buf.View) buf.View {
 	n := v.Len()
-	if n*pinShare >= v.Block.Cap() {
+	if v.Start() != q.arrivedTo {
+		q.run = 0
+	}
+	q.run += int32(n)
+	q.arrivedTo = v.End()
+	if int(q.run)*pinShare >= v.Block.Cap() {
 		return v.Retain()
 	}
 	if q.tail != nil && int(q.used)+n > q.tail.Cap() {
@@ -47,18 +56,37 @@ func (q *recvQueue) own(v buf.View) buf.View {
 
 // push appends a view whose reference the queue takes over.
 func (q *recvQueue) push(v buf.View) {
-	q.bytes += int32(v.Len())
-	if last := len(q.views) - 1; last >= int(q.head) && v.Follows(q.views[last]) {
-		q.views[last].Grow(v.Len())
+	if q.extend(v) {
 		v.Release()
 		return
 	}
+	q.bytes += int32(v.Len())
 	q.views = buf.AppendView(q.views, v)
+}
+
+// extend makes the last view longer when v is what follows it in its block. It
+// needs no reference then, and the block, which may be in use on another core,
+// is not touched.
+func (q *recvQueue) extend(v buf.View) bool {
+	last := len(q.views) - 1
+	if last < int(q.head) || !v.Follows(q.views[last]) {
+		return false
+	}
+	q.bytes += int32(v.Len())
+	q.views[last].Grow(v.Len())
+	return true
 }
 
 // pushAll appends what is in vs from byte skip on, n bytes.
 func (q *recvQueue) pushAll(vs views, skip, n int) {
-	forEachPart(vs, skip, n, func(v buf.View) { q.push(q.own(v)) })
+	forEachPart(vs, skip, n, func(v buf.View) {
+		if q.extend(v) {
+			q.run += int32(v.Len())
+			q.arrivedTo = v.End()
+		} else {
+			q.push(q.own(v))
+		}
+	})
 }
 
 // forEachPart calls f with the parts of vs that hold n bytes from byte skip on.
