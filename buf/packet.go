@@ -51,11 +51,14 @@ type Packet struct {
 	_ [16]byte // 256 bytes, so that every packet begins with a line
 }
 
-var packets = sync.Pool{New: func() any { return new(Packet) }}
+var packets sync.Pool
 
 // NewPacket returns an empty packet whose Data has room for all headers.
 func NewPacket() *Packet {
-	p := packets.Get().(*Packet)
+	p, _ := packets.Get().(*Packet)
+	if p == nil {
+		p = unpack()
+	}
 	p.Data = p.room[:0]
 	return p
 }

@@ -38,10 +38,26 @@ func (s *Stash) refill() bool {
 		return false
 	}
 	if s.packets != nil {
+		*s.packets = [batch]*Packet{}
 		empty.Put(s.packets)
 	}
 	s.packets, s.n = b, batch
 	return true
+}
+
+// unpack makes single packets of what stashes had too much of.
+func unpack() *Packet {
+	b, _ := full.Get().(*[batch]*Packet)
+	if b == nil {
+		return new(Packet)
+	}
+	for _, p := range b[1:] {
+		packets.Put(p)
+	}
+	p := b[0]
+	*b = [batch]*Packet{}
+	empty.Put(b)
+	return p
 }
 
 // Put takes a packet back, in place of Release.
