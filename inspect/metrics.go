@@ -14,7 +14,8 @@ import (
 // WriteMetrics writes a host's figures in Prometheus' text format: base units,
 // _total for what only grows, and no label that holds an address. Counters keep
 // Linux's names, so that what is written for node_netstat_TcpExt_* can be
-// copied.
+// copied. The control socket answers GET /metrics with the same; this is for a
+// program that has an HTTP server of its own.
 //
 // https://prometheus.io/docs/instrumenting/exposition_formats/
 func WriteMetrics(w io.Writer, h *handfast.Host) error {
