@@ -206,6 +206,7 @@ func checkMetrics(t *testing.T, all map[string]*metric) {
 		{"handfast_netstat_Tcp_PassiveOpens_total", "", 1},
 		{"handfast_listen_handshakes_total", `{port="80"}`, 1},
 		{"handfast_half_open_limit", "", 8192},
+		{"handfast_link_up", `{link="pipe-b"}`, 1},
 	} {
 		m := all[want.name]
 		if m == nil {
