@@ -40,11 +40,12 @@ const layers = `
 	link                      : buf
 	link/offload              : buf link wire
 	link/internal/testnet     : seq buf link wire
+	link/internal/netdev      : buf link
 	link/pipe                 : buf link
-	link/tun                  : buf link wire link/offload
-	link/tap                  : buf link wire link/offload link/tun
-	link/packet               : buf link wire link/offload
-	link/xdp                  : buf link wire link/offload
+	link/tun                  : buf link wire link/offload link/internal/netdev
+	link/tap                  : buf link wire link/offload link/internal/netdev link/tun
+	link/packet               : buf link wire link/offload link/internal/netdev
+	link/xdp                  : buf link wire link/offload link/internal/netdev
 	link/sniff                : clock buf link wire trace
 	link/impair               : clock buf link netem
 	.                         : clock seq buf wire cc detect tcp host link

@@ -153,14 +153,17 @@ func (h *Host) connect(n network, local, remote endpoint) (*TCPConn, error) {
 // source returns the address that a flow to remote leaves from, which decides
 // on the shard.
 func (h *Host) source(local, remote wire.Addr) (wire.Addr, error) {
-	if !isAny(local) {
-		return local, nil
-	}
 	s := h.shards[0]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
 		return local, s.err
+	}
+	if err := s.lost(remote); err != nil {
+		return local, err
+	}
+	if !isAny(local) {
+		return local, nil
 	}
 	source, _, ok := s.host.Source(remote)
 	if !ok {

@@ -40,10 +40,15 @@
 //	syscall.ENETUNREACH    there is no route
 //	syscall.EHOSTUNREACH   nobody answers for the address, or a router said so
 //
-// When a link fails, the whole host does: every blocked call and every later
-// one returns a [*LinkError] that names the link. [Host.Done] and [Host.Err]
-// tell it to who wants to know. [Host.Close] resets what is still connected and
-// returns when no goroutine of the host is left.
+// When a link fails, the others go on. Dial, and Write of a datagram, to what is
+// reached by the failed one return a [*LinkError] that names it and is a
+// syscall.ENETDOWN. Connections over it are not told: as under a kernel whose
+// interface has vanished they end by their own timers, or go on when a link with
+// the same addresses and routes is attached in time. [Host.Links] shows which
+// links there are, and [Config].Logger is told. With its last link the whole host
+// fails: every blocked call and every later one returns a [*LinkError].
+// [Host.Done] and [Host.Err] tell that to who wants to know. [Host.Close] resets
+// what is still connected and returns when no goroutine of the host is left.
 //
 // # What differs from package net
 //

@@ -12,8 +12,9 @@ import (
 	"github.com/handfast-tcp/handfast/tcp"
 )
 
-// LinkError says which of a host's links is gone, and why. After it the host
-// does not work any more: every blocked call and every later one fails with it.
+// LinkError says which of a host's links is gone, and why. What would have to
+// leave by that link cannot be dialled or sent any more. After a host's last link
+// nothing works: every blocked call and every later one fails with it.
 type LinkError struct {
 	Link string // its name, as in link.Attributes
 	Err  error  // what its Read or Write returned
@@ -25,6 +26,9 @@ func (e *LinkError) Error() string {
 
 // Unwrap returns e.Err.
 func (e *LinkError) Unwrap() error { return e.Err }
+
+// Is makes it a syscall.ENETDOWN, as the kernel says when an interface is down.
+func (e *LinkError) Is(err error) bool { return err == syscall.ENETDOWN }
 
 var failureErrno = [...]syscall.Errno{
 	tcp.Reset:              syscall.ECONNRESET,

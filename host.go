@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/handfast-tcp/handfast/buf"
 	"github.com/handfast-tcp/handfast/clock"
 	"github.com/handfast-tcp/handfast/host"
 	"github.com/handfast-tcp/handfast/link"
@@ -18,9 +17,6 @@ import (
 
 // resetPatience is how long Close waits, for each shard, for its resets to leave.
 const resetPatience = 100 * time.Millisecond
-
-// maxLinks is how many links a host can have.
-const maxLinks = 256
 
 // Host is an IP host of the program's own: addresses on links, and TCP and UDP
 // on them. Its methods may be called by several goroutines at the same time.
@@ -43,21 +39,6 @@ type Host struct {
 	keyTimer  *time.Timer // asks for Config.CookieKeys again
 
 	flood floodLog
-}
-
-// port is where a link is plugged in.
-type port struct {
-	link       link.Link
-	attributes link.Attributes
-	queues     []sync.Mutex // held while writing to that queue
-}
-
-// write sends packets by the queue that shard s uses: a flow keeps its order.
-func (p *port) write(shard int, batch []*buf.Packet) error {
-	queue := shard % len(p.queues)
-	p.queues[queue].Lock()
-	defer p.queues[queue].Unlock()
-	return p.link.Write(queue, batch)
 }
 
 // New returns a host that has no link yet. It fails when cfg contradicts
@@ -110,6 +91,9 @@ func (h *Host) Attach(l link.Link, o LinkOptions) error {
 	}
 	p := &port{link: l, attributes: l.Attributes()}
 	p.queues = make([]sync.Mutex, max(p.attributes.Queues, 1))
+	for _, a := range o.Addresses {
+		p.addresses = append(p.addresses, wire.AddrFrom(a.Addr()))
+	}
 
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -118,7 +102,7 @@ func (h *Host) Attach(l link.Link, o LinkOptions) error {
 	case h.err != nil:
 		return h.err
 	case len(ports) == maxLinks:
-		return fmt.Errorf("handfast: a host has at most %d links", maxLinks)
+		return fmt.Errorf("handfast: a host has at most %d links, those that are gone among them", maxLinks)
 	}
 	iface := len(ports)
 	ports = append(ports[:iface:iface], p)
@@ -131,9 +115,7 @@ func (h *Host) Attach(l link.Link, o LinkOptions) error {
 	for q := range p.queues {
 		h.running.Go(func() { h.readLink(p, iface, q) })
 	}
-	for _, a := range o.Addresses {
-		h.addresses = append(h.addresses, wire.AddrFrom(a.Addr()))
-	}
+	h.addresses = append(h.addresses, p.addresses...)
 	h.cfg.Logger.Info("link attached", "link", p.attributes.Name, "addresses", o.Addresses)
 	return nil
 }
@@ -175,13 +157,6 @@ func (s *shard) plug(a link.Attributes, o *LinkOptions) error {
 		}
 	}
 	return nil
-}
-
-// linkGone is called when a link has returned an error.
-func (h *Host) linkGone(p *port, err error) {
-	if h.stop(&LinkError{p.attributes.Name, err}, false) {
-		h.cfg.Logger.Error("link is gone", "link", p.attributes.Name, "error", err)
-	}
 }
 
 // stop makes the host work no more, and resets its connections when reset says
@@ -229,11 +204,11 @@ func (h *Host) Close() error {
 }
 
 // Done returns a channel that is closed when the host works no more: it was
-// closed, or a link is gone.
+// closed, or its last link is gone.
 func (h *Host) Done() <-chan struct{} { return h.done }
 
 // Err returns why the host works no more: net.ErrClosed after Close, a
-// *LinkError after a link has gone, and nil while it works.
+// *LinkError after the last link has gone, and nil while it works.
 func (h *Host) Err() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -19,7 +19,8 @@ func (h *Host) readLink(p *port, iface, queue int) {
 		n, err := p.link.Read(queue, in.packets[:])
 		h.distribute(p, iface, in, n)
 		if err != nil {
-			h.linkGone(p, err)
+			p.fail(err)
+			h.unplug(p, iface)
 			return
 		}
 	}

@@ -175,7 +175,7 @@ func (s *shard) write() {
 		}
 		p := ports[o.links[from]]
 		if err := p.write(s.index, o.packets[from:to]); err != nil {
-			s.owner.linkGone(p, err)
+			p.fail(err)
 		}
 		from = to
 	}

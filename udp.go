@@ -259,6 +259,9 @@ func (u *UDPConn) send(p []byte, to endpoint, call string) error {
 	case deadline <= now:
 		return os.ErrDeadlineExceeded
 	}
+	if err := s.lost(to.addr); err != nil {
+		return err
+	}
 	part := u.parts[s.index]
 	if f := part.TakeFailure(); f != tcp.NoFailure {
 		return failed(call, f)

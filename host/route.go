@@ -12,6 +12,7 @@ type route struct {
 	network network
 	gateway wire.Addr // zero: the destination is a neighbour itself
 	iface   int
+	gone    bool // the link is: see Unplug
 }
 
 // AddRoute sends packets for dst to gateway, or straight to the link when
@@ -32,16 +33,24 @@ func (h *Host) AddRoute(dst netip.Prefix, gateway netip.Addr, iface int) error {
 	return nil
 }
 
-// addRoute keeps the longest prefixes first, so that the first match is the best.
+// addRoute keeps the longest prefixes first, and of equal ones those first whose
+// link is there, so that the first match is the best.
 func (h *Host) addRoute(r route) {
 	i := 0
-	for i < len(h.routes) && h.routes[i].network.bits >= r.network.bits {
+	for i < len(h.routes) && !r.before(&h.routes[i]) {
 		i++
 	}
 	h.routes = append(h.routes, route{})
 	copy(h.routes[i+1:], h.routes[i:])
 	h.routes[i] = r
 	h.forget()
+}
+
+func (r *route) before(old *route) bool {
+	if r.network.bits != old.network.bits {
+		return r.network.bits > old.network.bits
+	}
+	return old.gone && !r.gone
 }
 
 // localMTU is the MTU between two of our own addresses: the largest IP packet.

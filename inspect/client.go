@@ -134,9 +134,6 @@ func (i Instance) Report(ctx context.Context) (*Report, error) {
 	return r, nil
 }
 
-// Metrics asks for the figures in Prometheus' text format.
-func (i Instance) Metrics(ctx context.Context) (io.ReadCloser, error) { return i.get(ctx, "/metrics") }
-
 // readReport reads what writeReport wrote.
 func readReport(in io.Reader) (*Report, error) {
 	d := json.NewDecoder(in)

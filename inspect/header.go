@@ -12,8 +12,19 @@ import (
 
 func header(h *handfast.Host, name string) Header {
 	c := h.Counters()
-	return Header{Source: "handfast", Name: name, PID: os.Getpid(), Time: time.Now(),
+	return Header{Source: "handfast", Name: name, PID: os.Getpid(), Time: time.Now(), Links: links(h),
 		Flood: FloodOf(h.FloodVerdict()), Defence: defence(h.Defence()), Counters: counters(&c), Drops: drops(&c)}
+}
+
+func links(h *handfast.Host) (all []Link) {
+	for _, l := range h.Links() {
+		n := Link{Name: l.Name}
+		if l.Err != nil {
+			n.Gone = l.Err.Error()
+		}
+		all = append(all, n)
+	}
+	return all
 }
 
 func defence(d tcp.Defence) *Defence {

@@ -14,7 +14,8 @@ import (
 // WriteMetrics writes a host's figures in Prometheus' text format: base units,
 // _total for what only grows, and no label that holds an address. Counters keep
 // Linux's names, so that what is written for node_netstat_TcpExt_* can be
-// copied.
+// copied. The control socket answers GET /metrics with the same; this is for a
+// program that has an HTTP server of its own.
 //
 // https://prometheus.io/docs/instrumenting/exposition_formats/
 func WriteMetrics(w io.Writer, h *handfast.Host) error {
@@ -63,6 +64,9 @@ func writeMetrics(w io.Writer, r *Report) error {
 func families(r *Report) []family {
 	all := []family{connectionFamily(r)}
 	all = append(all, listenFamilies(r)...)
+	if len(r.Links) > 0 {
+		all = append(all, linkFamily(r.Links))
+	}
 	if r.Defence != nil {
 		all = append(all, r.Defence.families()...)
 	}
@@ -92,6 +96,23 @@ func connectionFamily(r *Report) family {
 	for s := tcp.Listen; s <= tcp.TimeWait; s++ {
 		label := strings.ReplaceAll(strings.ToLower(s.String()), "-", "_")
 		f.samples = append(f.samples, sample{fmt.Sprintf("{state=%q}", label), float64(count[s])})
+	}
+	return f
+}
+
+// linkFamily counts links that have the same name as one: a new one takes the
+// place of one that is gone.
+func linkFamily(links []Link) family {
+	f := family{name: "handfast_link_up", kind: "gauge", help: "1 while a link works, 0 after it is gone, by name."}
+	at := map[string]int{}
+	for _, l := range links {
+		k, known := at[l.Name]
+		if !known {
+			k = len(at)
+			at[l.Name] = k
+			f.samples = append(f.samples, sample{labels: fmt.Sprintf("{link=%q}", l.Name)})
+		}
+		f.samples[k].value = max(f.samples[k].value, number(l.Gone == ""))
 	}
 	return f
 }

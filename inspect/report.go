@@ -24,11 +24,18 @@ type Header struct {
 	Time    time.Time `json:"time"`
 	Omitted int       `json:"omitted,omitempty"` // rows that were too many
 
+	Links   []Link   `json:"links,omitempty"`
 	Defence *Defence `json:"defence,omitempty"`
 	Flood   *Flood   `json:"flood,omitempty"`
 	// Counters are by group and name, as Linux has them.
 	Counters map[string]map[string]uint64 `json:"counters,omitempty"`
 	Drops    map[string]uint64            `json:"drops,omitempty"` // received packets by why they were not used
+}
+
+// Link is one of the host's links.
+type Link struct {
+	Name string `json:"name"`
+	Gone string `json:"gone,omitempty"` // why it works no more
 }
 
 // Defence is tcp.Defence in words.

@@ -29,7 +29,9 @@ const patience = 10 * time.Second
 //
 //	GET /v1/report    a Header, then Rows: JSON, one value a line
 //	GET /v1/summary   the Header alone
-//	GET /metrics      Prometheus' text format
+//	GET /metrics      Prometheus' text format, as WriteMetrics writes it
+//
+// So from a shell: curl --unix-socket PATH http://handfast/metrics
 type Server struct {
 	host *handfast.Host
 	name string

@@ -1,6 +1,8 @@
 package inspect_test
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -9,6 +11,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -109,6 +113,53 @@ func TestControlSocket(t *testing.T) {
 	}
 }
 
+// metric is one metric of Prometheus' text format.
+type metric struct {
+	kind, help string
+	samples    map[string]float64 // by labels, with their braces
+}
+
+var sampleLine = regexp.MustCompile(`^([a-z][a-zA-Z0-9_]*)(\{[a-z]+="[^"\\\n]+"\})? (\S+)$`)
+
+// parseMetrics reads what Prometheus would, and refuses what it would: a metric
+// in two places, samples before its type or of another name, a sample twice.
+// https://prometheus.io/docs/instrumenting/exposition_formats/
+func parseMetrics(t *testing.T, in io.Reader) map[string]*metric {
+	t.Helper()
+	all, last := map[string]*metric{}, ""
+	for lines := bufio.NewScanner(in); lines.Scan(); {
+		words := strings.SplitN(lines.Text(), " ", 4)
+		switch {
+		case len(words) == 4 && words[0] == "#" && words[1] == "HELP":
+			if last = words[2]; all[last] != nil {
+				t.Errorf("%s is there twice", last)
+			}
+			all[last] = &metric{help: words[3], samples: map[string]float64{}}
+		case len(words) == 4 && words[0] == "#" && words[1] == "TYPE" && words[2] == last:
+			all[last].kind = words[3]
+		default:
+			parseSample(t, lines.Text(), last, all[last])
+		}
+	}
+	return all
+}
+
+func parseSample(t *testing.T, line, name string, m *metric) {
+	t.Helper()
+	parts := sampleLine.FindStringSubmatch(line)
+	if parts == nil || m == nil || parts[1] != name {
+		t.Errorf("not a sample of %s: %s", name, line)
+		return
+	}
+	value, err := strconv.ParseFloat(parts[3], 64)
+	if _, again := m.samples[parts[2]]; again || err != nil {
+		t.Errorf("%s: there already, or %v", line, err)
+	}
+	m.samples[parts[2]] = value
+}
+
+// What curl --unix-socket PATH http://handfast/metrics shows is what Prometheus
+// reads, and what a program can write and publish itself.
 func TestControlSocketMetrics(t *testing.T) {
 	privatePlace(t)
 	h := newServer(t)
@@ -117,24 +168,60 @@ func TestControlSocketMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	body, err := running(t).Metrics(context.Background())
+	resp, err := overSocket(t, s.Path()).Get("http://handfast/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer body.Close()
-	text, err := io.ReadAll(body)
-	if err != nil {
-		t.Fatal(err)
+	defer resp.Body.Close()
+	if kind := resp.Header.Get("Content-Type"); resp.StatusCode != http.StatusOK || !strings.HasPrefix(kind, "text/plain; version=0.0.4") {
+		t.Errorf("%s, %s", resp.Status, kind)
 	}
-	for _, line := range []string{`handfast_connections{state="established"} 1`, "handfast_netstat_Tcp_PassiveOpens_total 1",
-		`handfast_listen_handshakes_total{port="80"} 1`, "handfast_half_open_limit 8192"} {
-		if !strings.Contains(string(text), "\n"+line+"\n") {
-			t.Errorf("no line %s", line)
+	asked := parseMetrics(t, resp.Body)
+	for name, m := range asked {
+		if counts := strings.HasSuffix(name, "_total"); m.help == "" || counts != (m.kind == "counter") || !counts && m.kind != "gauge" {
+			t.Errorf("%s is a %q: %q", name, m.kind, m.help)
 		}
+	}
+	var text bytes.Buffer
+	if err := inspect.WriteMetrics(&text, h); err != nil {
+		t.Fatal(err)
+	}
+	for _, all := range []map[string]*metric{asked, parseMetrics(t, &text)} {
+		checkMetrics(t, all)
 	}
 	if m := inspect.Metrics(h); m[`handfast_connections{state="established"}`] != 1 || m["handfast_netstat_TcpExt_SyncookiesSent_total"] != 0 {
 		t.Error(m)
 	}
+}
+
+// checkMetrics checks what newServer's host must say.
+func checkMetrics(t *testing.T, all map[string]*metric) {
+	t.Helper()
+	for _, want := range []struct {
+		name, labels string
+		value        float64
+	}{
+		{"handfast_connections", `{state="established"}`, 1},
+		{"handfast_connections", `{state="listen"}`, 1},
+		{"handfast_netstat_Tcp_PassiveOpens_total", "", 1},
+		{"handfast_listen_handshakes_total", `{port="80"}`, 1},
+		{"handfast_half_open_limit", "", 8192},
+		{"handfast_link_up", `{link="pipe-b"}`, 1},
+	} {
+		m := all[want.name]
+		if m == nil {
+			t.Errorf("no metric %s", want.name)
+		} else if got, ok := m.samples[want.labels]; !ok || got != want.value {
+			t.Errorf("%s%s is %v (%v), want %v", want.name, want.labels, got, ok, want.value)
+		}
+	}
+}
+
+// overSocket returns a client that asks the socket, whatever the URL's host is.
+func overSocket(t *testing.T, path string) *http.Client {
+	tr := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", path) }}
+	t.Cleanup(tr.CloseIdleConnections)
+	return &http.Client{Transport: tr}
 }
 
 // Only what is there can be asked for, and only asked.
@@ -145,8 +232,7 @@ func TestControlSocketRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	web := http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", s.Path()) }}}
-	defer web.CloseIdleConnections()
+	web := overSocket(t, s.Path())
 	for _, test := range []struct {
 		method, path string
 		code         int

@@ -26,14 +26,6 @@ type Scenario struct {
 	outcome  string // what stands below the line of dashes
 }
 
-// Hosts returns the names of the scenario's hosts, in their order.
-func (s *Scenario) Hosts() (names []string) {
-	for _, h := range s.hosts {
-		names = append(names, h.Name)
-	}
-	return names
-}
-
 // hostLine is a host, as its line describes it.
 type hostLine struct {
 	HostConfig

@@ -30,7 +30,7 @@ func (c *Conn) acknowledge(now clock.Time, s *Segment) {
 	}
 	c.forget(s.Ack)
 	sample := c.rttAcked(now, s)
-	c.live.progress()
+	c.progress(now)
 	if c.cc != nil {
 		c.lossAcked(now, cc.Ack{Bytes: newly, InFlight: int(bytes), RTT: sample, Limited: c.loss.limited})
 	}

@@ -88,9 +88,11 @@ func (e *Endpoint) SetKeepAlive(now clock.Time, en *Entry, k KeepAlive) {
 	e.update(now, en)
 }
 
-// SetUserTimeout sets how long data may stay unacknowledged; 0 is the default.
+// SetUserTimeout sets how long data may stay unacknowledged, from when it was
+// first sent; 0 is the default.
 func (e *Endpoint) SetUserTimeout(now clock.Time, en *Entry, d time.Duration) {
-	en.live.user = d
+	en.setUserTimeout(d)
+	e.update(now, en)
 }
 
 // SetReceiveBuffer sets how many bytes may wait for the program; what was

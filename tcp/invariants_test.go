@@ -57,6 +57,9 @@ func checkSender(f failer, c *Conn, before snapshot) {
 	if c.state < Established {
 		return
 	}
+	if s.una != s.nxt && c.live.stalled == 0 {
+		f.fail("something is under way, and nobody knows since when")
+	}
 	end := c.out.end()
 	if c.is(finQueued) {
 		end = end.Add(1)

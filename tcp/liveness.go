@@ -11,7 +11,7 @@ import (
 // when we have nothing to say.
 type liveness struct {
 	heard     clock.Time // when the last acceptable segment arrived
-	stalled   clock.Time // since when nothing was acknowledged, while something waits; 0: it does not
+	stalled   clock.Time // when the oldest of what is not acknowledged was first sent, or probing began; 0: nothing waits
 	challenge clock.Time // when the last challenge ACK went out
 	sent      clock.Time // when the last text went out
 	soft      Failure    // what ICMP said, should the connection time out
@@ -24,8 +24,23 @@ type liveness struct {
 // arrived notes that the peer is there.
 func (l *liveness) arrived(now clock.Time) { l.heard = now }
 
-// progress notes that the peer acknowledged something new.
-func (l *liveness) progress() { l.stalled, l.retries = 0, 0 }
+// progress notes that the peer acknowledged something new, or opened its window.
+//
+// The user timeout now counts from when the oldest of what is left was first
+// sent. No number but the one that is timed for the RTT has its time noted, so
+// where that is none of those left it counts from now: late by less than a round
+// trip, and never early.
+func (c *Conn) progress(now clock.Time) {
+	c.live.retries = 0
+	switch {
+	case c.snd.una == c.snd.nxt:
+		c.live.stalled = 0
+	case c.is(rttTiming) && c.snd.una.Less(c.rtt.seq):
+		c.live.stalled = max(c.rtt.start, 1)
+	default:
+		c.live.stalled = max(now, 1)
+	}
+}
 
 // challengeInterval is the least time between two ACKs that answer segments
 // which may be forged. The limit is each connection's own: one that is shared
@@ -43,12 +58,9 @@ func (c *Conn) challenge(now clock.Time) {
 }
 
 // giveUp ends a connection whose peer has not acknowledged anything for too
-// long: R2 of RFC 9293 §3.8.3, the user timeout otherwise.
+// long: R2 of RFC 9293 §3.8.3 for a SYN, the user timeout of §3.9.1 otherwise.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.8.3
 func (c *Conn) giveUp(now clock.Time) bool {
-	if c.live.stalled == 0 {
-		c.live.stalled = max(now, 1)
-	}
 	c.live.retries++
 	switch {
 	case c.snd.una == c.snd.iss:
@@ -59,7 +71,7 @@ func (c *Conn) giveUp(now clock.Time) bool {
 			c.backToListen(now, CauseTimeout)
 			return true
 		}
-	case now.Sub(c.live.stalled) < c.userTimeout():
+	case now < c.lastMoment():
 		return false
 	}
 	why := TimedOut
@@ -82,6 +94,17 @@ func (c *Conn) userTimeout() time.Duration {
 		return c.live.user
 	}
 	return c.cfg.UserTimeout
+}
+
+// lastMoment is when what is unacknowledged has waited for the user timeout.
+func (c *Conn) lastMoment() clock.Time { return c.live.stalled.Add(c.userTimeout()) }
+
+// setUserTimeout also counts for what waits already.
+func (c *Conn) setUserTimeout(d time.Duration) {
+	c.live.user = d
+	if c.timers.armed(TimerRetransmit) {
+		c.timers.arm(TimerRetransmit, c.notTooLate(c.timers[TimerRetransmit]))
+	}
 }
 
 // fail ends the connection and tells the peer, should it be alive after all.
@@ -111,7 +134,7 @@ func (c *Conn) persistTimeout(now clock.Time) {
 		c.live.stalled = max(now, 1)
 	}
 	silent := c.live.heard < c.live.sent && now.Sub(c.live.heard) >= c.userTimeout()
-	if now.Sub(c.live.stalled) >= c.userTimeout() && (silent || c.is(orphan)) {
+	if now >= c.lastMoment() && (silent || c.is(orphan)) {
 		c.fail(now, TimedOut, CauseUserTimeout)
 		return
 	}
@@ -130,7 +153,7 @@ func (c *Conn) windowOpened(now clock.Time) {
 	c.timers.disarm(TimerPersist)
 	c.owes &^= owesProbe
 	c.rtt.backoff = 0
-	c.live.progress()
+	c.progress(now)
 	c.snd.resend = c.snd.una
 	c.armRetransmit(now)
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/wire"
 )
 
 // RFC 9293 §3.8.4: probes after the idle time, then at the interval, then the
@@ -63,12 +64,13 @@ func TestAnswerKeepAlive(t *testing.T) {
 	})
 }
 
-// RFC 9293 §3.8.3: data that is not acknowledged for the user timeout.
+// RFC 9293 §3.9.1: data that is not acknowledged for the user timeout, from when
+// it was sent, and not a retransmission longer.
 func TestUserTimeout(t *testing.T) {
 	everywhere(t, func(w world) {
 		for _, own := range []time.Duration{0, 20 * time.Second} {
 			c := w.reach(Established)
-			c.step("user timeout", func(n *Conn) { n.live.user = own })
+			c.step("user timeout", func(n *Conn) { n.setUserTimeout(own) })
 			c.write(10)
 			c.want("data", "P. 1:11(10) ack 1")
 			start, limit := c.now, own
@@ -83,9 +85,96 @@ func TestUserTimeout(t *testing.T) {
 				}
 			}
 			c.wantFailure(TimedOut)
-			if took := c.now.Sub(start); took < limit || took > limit+c.cfg.MaxRTO {
+			if took := c.now.Sub(start); took != limit {
 				c.fail("gave up after %v, want %v", took, limit)
 			}
+		}
+	})
+}
+
+// wantEnd is the user timeout: a connection that is alive until after, and then
+// is not.
+func (c *testConn) wantEnd(after time.Duration) {
+	c.Helper()
+	for end := c.now.Add(after); c.now < end; {
+		c.wantState(Established)
+		c.advance(end.Sub(c.now))
+		c.flush()
+	}
+	c.wantState(Closed)
+	c.wantFailure(TimedOut)
+}
+
+// The user timeout is that of the oldest data: it begins when that is first
+// sent, and anew with the next when it is acknowledged. Idle time is not part of
+// it, nor does later data put it off.
+func TestUserTimeoutOfOldest(t *testing.T) {
+	const limit = 20 * time.Second
+	everywhere(t, func(w world) {
+		c := w.measured(Config{UserTimeout: limit})
+		c.advance(time.Hour)
+		c.write(10)
+		c.want("data", "P. 1:11(10) ack 1")
+		c.advance(200 * time.Millisecond)
+		c.receive(". 1:1(0) ack 11")
+		c.advance(time.Hour)
+		c.step("no delay", func(n *Conn) { n.set(noDelay, true) })
+		c.write(10)
+		c.want("the oldest", "P. 11:21(10) ack 1")
+		c.advance(100 * time.Millisecond)
+		c.write(10)
+		c.want("later data", "P. 21:31(10) ack 1")
+		c.wantEnd(limit - 100*time.Millisecond)
+
+		c = w.measured(Config{UserTimeout: limit})
+		c.step("no delay", func(n *Conn) { n.set(noDelay, true) })
+		c.write(10)
+		c.want("acknowledged", "P. 1:11(10) ack 1")
+		c.advance(50 * time.Millisecond)
+		c.write(10)
+		c.want("not acknowledged", "P. 11:21(10) ack 1")
+		c.advance(60 * time.Millisecond)
+		c.receive(". 1:1(0) ack 11")
+		c.wantEnd(limit) // the second one's time is not known
+	})
+}
+
+// Where the first of what is left is the one that is timed, it is exact.
+func TestUserTimeoutOfTimed(t *testing.T) {
+	const limit = 20 * time.Second
+	everywhere(t, func(w world) {
+		c := w.measured(Config{UserTimeout: limit})
+		c.write(3000)
+		c.flush()
+		c.advance(100 * time.Millisecond)
+		c.receive(". 1:1(0) ack 1001") // the timed one
+		c.write(1000)
+		c.want("now this is timed", "P. 3001:4001(1000) ack 1")
+		c.advance(50 * time.Millisecond)
+		c.receive(". 1:1(0) ack 3001")
+		c.wantEnd(limit - 50*time.Millisecond)
+	})
+}
+
+// A timeout that is set later counts for what waits already.
+func TestUserTimeoutSetLater(t *testing.T) {
+	const limit = 10 * time.Second
+	everywhere(t, func(w world) {
+		for _, wait := range []time.Duration{time.Millisecond, limit / 2, limit, time.Minute} {
+			c := w.measured(Config{})
+			c.write(10)
+			c.want("data", "P. 1:11(10) ack 1")
+			for end := c.now.Add(wait); c.now < end; c.flush() {
+				c.advance(end.Sub(c.now))
+			}
+			c.step("user timeout", func(n *Conn) { n.setUserTimeout(limit) })
+			if wait < limit {
+				c.wantEnd(limit - wait)
+				continue
+			}
+			c.advance(0)
+			c.wantFlags("it is too late", wire.RST|wire.ACK)
+			c.wantFailure(TimedOut)
 		}
 	})
 }

@@ -94,6 +94,16 @@ func (c *Conn) armRetransmit(now clock.Time) {
 		c.timers.disarm(TimerRetransmit)
 		c.armPersist(now)
 	default:
-		c.timers.arm(TimerRetransmit, now.Add(c.rtt.timeout(c.cfg)))
+		c.timers.arm(TimerRetransmit, c.notTooLate(now.Add(c.rtt.timeout(c.cfg))))
 	}
+}
+
+// notTooLate puts an expiry of the retransmission timer forward to the end of
+// the user timeout, which would else be overrun by up to the longest RTO. SYNs
+// are counted instead.
+func (c *Conn) notTooLate(at clock.Time) clock.Time {
+	if c.snd.una == c.snd.iss {
+		return at
+	}
+	return min(at, c.lastMoment())
 }

@@ -115,7 +115,7 @@ func (c *Conn) establish(now clock.Time, why Cause) {
 		c.rtt.rto = max(c.rtt.rto, slowStartRTO)
 	}
 	c.rtt.backoff = 0
-	c.live.progress()
+	c.progress(now)
 	c.armKeepAlive(now)
 }
 

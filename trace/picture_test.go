@@ -187,7 +187,7 @@ func pictures() map[string][]Step {
 		all[fmt.Sprintf("long-%d", seed)] = long(120, seed)
 	}
 	f := Flow{Us: Right}
-	all["trouble"] = f.Steps(trouble().events)
+	all["trouble"] = steps(&f, trouble().events)
 	return all
 }
 

@@ -101,15 +101,6 @@ func (f *Flow) Step(e *tcp.Event) Step {
 	return f.arrow(e)
 }
 
-// Steps returns the steps of all events of one connection.
-func (f *Flow) Steps(events []tcp.Event) []Step {
-	steps := make([]Step, 0, len(events))
-	for i := range events {
-		steps = append(steps, f.Step(&events[i]))
-	}
-	return steps
-}
-
 func (f *Flow) arrow(e *tcp.Event) Step {
 	s := Step{Time: e.Time, Kind: Arrow, Side: f.Us, Flags: e.Segment.Flags}
 	if e.Kind != tcp.SegmentSent {

@@ -146,9 +146,17 @@ func draw(t *testing.T, l Ladder, steps []Step) []byte {
 }
 
 // watched is the visit with what is known of the peer's states, and a gap.
+// steps are the steps of all events of one connection.
+func steps(f *Flow, events []tcp.Event) (all []Step) {
+	for i := range events {
+		all = append(all, f.Step(&events[i]))
+	}
+	return all
+}
+
 func watched() []Step {
 	f := Flow{Us: Right}
-	own := f.Steps(visit().events)
+	own := steps(&f, visit().events)
 	peer := func(i int, from, to tcp.State) Step { return Changed(own[i].Time, Left, from, to, "") }
 	steps := []Step{peer(0, tcp.Closed, tcp.SynSent)}
 	steps = append(steps, own[:3]...)
@@ -164,7 +172,7 @@ func watched() []Step {
 
 func TestLadder(t *testing.T) {
 	f := Flow{Us: Right}
-	bad := f.Steps(trouble().events)
+	bad := steps(&f, trouble().events)
 	for name, c := range map[string]struct {
 		Ladder
 		steps []Step
@@ -186,9 +194,9 @@ func TestLadder(t *testing.T) {
 // the way down: nothing overlaps.
 func TestLadderColumns(t *testing.T) {
 	f := Flow{Us: Right}
-	steps := append(f.Steps(trouble().events), watched()...)
+	all := append(steps(&f, trouble().events), watched()...)
 	for width := MinWidth; width <= 130; width++ {
-		lines := strings.Split(strings.TrimSuffix(string(draw(t, Ladder{Width: width, ASCII: true}, steps)), "\n"), "\n")
+		lines := strings.Split(strings.TrimSuffix(string(draw(t, Ladder{Width: width, ASCII: true}, all)), "\n"), "\n")
 		for i, line := range lines {
 			if n := utf8.RuneCountInString(line); n > width {
 				t.Fatalf("width %d: line of %d columns: %q", width, n, line)

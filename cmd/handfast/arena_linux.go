@@ -19,9 +19,21 @@ const (
 	ourVeth    = "hf-ours"
 )
 
-// newKernelArena has the kernel's TCP on one side: over a TUN, over a veth
-// pair, or over the first of them that works.
+// newKernelArena has the kernel's TCP on one side.
 func newKernelArena(kind string, r *recorder) (*arena, error) {
+	return onKernel(kind, func(a *arena, l link.Link, device string) (err error) {
+		a.server, err = a.serve(&watchedLink{Link: l, recorder: r, state: kernelState}, ourAddrs, r.events)
+		if err != nil {
+			return err
+		}
+		return configureKernel(device, kernelAddrs)
+	})
+}
+
+// onKernel makes an arena whose client is the kernel's TCP, over a TUN, over a
+// veth pair, or over the first of them that works. build adds the server to it;
+// device is the kernel's side of the link.
+func onKernel(kind string, build func(a *arena, l link.Link, device string) error) (*arena, error) {
 	var failed []error
 	for _, k := range []struct {
 		kind string
@@ -30,33 +42,18 @@ func newKernelArena(kind string, r *recorder) (*arena, error) {
 		if kind != k.kind && kind != "auto" {
 			continue
 		}
-		a, err := overLink(k.open, r)
+		l, device, text, err := k.open()
 		if err == nil {
-			return a, nil
+			a := &arena{link: text, client: "the kernel's TCP", dial: (&net.Dialer{}).DialContext}
+			a.later(func() { l.Close() })
+			if err = build(a, l, device); err == nil {
+				return a, nil
+			}
+			a.close()
 		}
 		failed = append(failed, err)
 	}
 	return nil, errors.Join(failed...)
-}
-
-// overLink makes the arena from the link that open opens; device is the
-// kernel's side of it.
-func overLink(open func() (l link.Link, device, text string, err error), r *recorder) (*arena, error) {
-	l, device, text, err := open()
-	if err != nil {
-		return nil, err
-	}
-	a := &arena{link: text, client: "the kernel's TCP", dial: (&net.Dialer{}).DialContext}
-	a.later(func() { l.Close() })
-	a.server, err = a.serve(&watchedLink{Link: l, recorder: r, state: kernelState}, ourAddrs, r.events)
-	if err == nil {
-		err = configureKernel(device, kernelAddrs)
-	}
-	if err != nil {
-		a.close()
-		return nil, err
-	}
-	return a, nil
 }
 
 // openTUN opens a TUN device.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,9 +35,11 @@ Meanwhile, in another terminal:
   handfast ss --flood
   handfast ss --defence`
 
+// floodInstead says who has the kernel's part where it takes none.
+const floodInstead = "the clients are ours"
+
 type floodOptions struct {
-	link     string
-	ipv6     bool
+	place
 	target   string
 	rate     int
 	count    uint64
@@ -76,8 +79,7 @@ func newFlood() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.link, "link", "auto", "what lies between: "+strings.Join(linkKinds, ", "))
-	f.BoolVar(&o.ipv6, "ipv6", false, "over IPv6")
+	o.place.addTo(f)
 	f.StringVar(&o.target, "target", "", "address and port to flood; only the host that is made for it can be (default 10.77.0.2:80)")
 	f.IntVar(&o.rate, "rate", 0, "SYNs a second; 0: as many as the way takes without loss")
 	f.Uint64Var(&o.count, "count", 0, "SYNs in all; 0: as long as the clients take")
@@ -93,14 +95,12 @@ func newFlood() *cobra.Command {
 
 func (o *floodOptions) check() error {
 	switch {
-	case !slices.Contains(linkKinds, o.link):
-		return usagef("--link %s: it is one of %s", o.link, strings.Join(linkKinds, ", "))
 	case !slices.Contains(sourceKinds, o.sources):
 		return usagef("--sources %s: it is one of %s", o.sources, strings.Join(sourceKinds, ", "))
 	case o.rate < 0 || o.clients < 0 || o.clients > 20000 || o.over <= 0 || o.patience <= 0:
 		return usagef("--rate and --clients (at most 20000) may not be negative, --over and --patience must be more than 0")
 	}
-	if err := o.checkTarget(); err != nil {
+	if err := cmp.Or(o.place.check(), o.checkTarget()); err != nil {
 		return err
 	}
 	return o.defence.check()
@@ -125,27 +125,12 @@ func (o *floodOptions) checkTarget() error {
 		o.target, ourAddrs[0].Addr(), tryPort, ourAddrs[1].Addr(), tryPort)
 }
 
-// address is the host's.
-func (o *floodOptions) address() netip.AddrPort {
-	if o.ipv6 {
-		return netip.AddrPortFrom(ourAddrs[1].Addr(), tryPort)
-	}
-	return netip.AddrPortFrom(ourAddrs[0].Addr(), tryPort)
-}
-
 func (o *floodOptions) run(ctx context.Context) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	if o.link != "memory" && !inside() {
-		code, err := inNamespace()
-		if err == nil && code != exitOK {
-			return exitError(code)
-		}
-		if err == nil || o.link != "auto" {
-			return err
-		}
-		o.fallBack(err)
+	if done, err := o.isolate(o.stderr, floodInstead); done {
+		return err
 	}
 	if o.seed == 0 {
 		o.seed = rand.Uint64()
@@ -153,13 +138,6 @@ func (o *floodOptions) run(ctx context.Context) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	return o.rounds(ctx)
-}
-
-// fallBack goes on without the kernel, and says why.
-func (o *floodOptions) fallBack(why error) {
-	o.link = "memory"
-	fmt.Fprintf(o.stderr, "The kernel cannot take part, so the clients are ours, in memory:\n  %s\n\n",
-		strings.ReplaceAll(why.Error(), "\n", "\n  "))
 }
 
 // undefended is what a server without a defence has.
@@ -194,7 +172,7 @@ func (o *floodOptions) arena(cfg handfast.Config) (*floodArena, error) {
 		if err == nil || o.link != "auto" {
 			return a, err
 		}
-		o.fallBack(err)
+		o.fallBack(o.stderr, floodInstead, err)
 	}
 	return newMemoryFlood(cfg)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -15,54 +14,37 @@ import (
 // deviceQueue is how many packets wait in the kernel's device for us.
 const deviceQueue = 4096
 
-// newKernelFlood has the honest clients on the kernel's TCP, over a TUN, over a
-// veth pair, or over the first of them that works. The flood leaves by the same
-// device.
+// newKernelFlood has the honest clients on the kernel's TCP. The flood leaves by
+// the same device.
 func newKernelFlood(kind string, cfg handfast.Config) (*floodArena, error) {
-	var failed []error
-	for _, k := range []struct {
-		kind string
-		open func() (l link.Link, device, text string, err error)
-	}{{"tun", openTUN}, {"packet", openVeth}} {
-		if kind != k.kind && kind != "auto" {
-			continue
+	f := &floodArena{}
+	var err error
+	f.arena, err = onKernel(kind, func(a *arena, l link.Link, device string) error {
+		if err := serveFlood(a, l, device, cfg); err != nil {
+			return err
 		}
-		a, err := floodOver(k.open, cfg)
-		if err == nil {
-			return a, nil
-		}
-		failed = append(failed, err)
-	}
-	return nil, errors.Join(failed...)
-}
-
-func floodOver(open func() (l link.Link, device, text string, err error), cfg handfast.Config) (*floodArena, error) {
-	l, device, text, err := open()
+		return f.openInjector(a, l, device)
+	})
 	if err != nil {
 		return nil, err
 	}
-	a := &floodArena{arena: arena{link: text, client: "the kernel's TCP", dial: (&net.Dialer{}).DialContext}}
-	a.later(func() { l.Close() })
-	if err := a.join(l, device, cfg); err != nil {
-		a.close()
-		return nil, err
-	}
-	return a, nil
+	return f, nil
 }
 
-func (a *floodArena) join(l link.Link, device string, cfg handfast.Config) (err error) {
+func serveFlood(a *arena, l link.Link, device string, cfg handfast.Config) (err error) {
 	if a.server, err = handfast.New(cfg); err != nil {
 		return err
 	}
 	a.later(func() { a.server.Close() })
 	err = a.server.Attach(l, handfast.LinkOptions{Addresses: ourAddrs,
 		Routes: everywhere(kernelAddrs[0].Addr(), kernelAddrs[1].Addr())})
-	if err == nil {
-		err = configureKernel(device, kernelAddrs)
-	}
 	if err != nil {
 		return err
 	}
+	return configureKernel(device, kernelAddrs)
+}
+
+func (f *floodArena) openInjector(a *arena, l link.Link, device string) error {
 	dev, err := netlink.LinkByName(device)
 	if err != nil {
 		return fmt.Errorf("%s: %w", device, explain(err))
@@ -74,7 +56,7 @@ func (a *floodArena) join(l link.Link, device string, cfg handfast.Config) (err 
 	if err != nil {
 		return err
 	}
-	a.flood = i
+	f.flood = i
 	a.later(i.close)
 	return nil
 }

@@ -98,10 +98,13 @@ func (o *labOptions) check() error {
 	for _, c := range []struct {
 		flag, value string
 		known       []string
-	}{{"format", o.format, labFormats}, {"cookies", cmp.Or(o.Cookies, "off"), cookieModes}, {"lang", o.lang, []string{"en", "zh"}}, {"theme", o.theme, themes}} {
+	}{{"format", o.format, labFormats}, {"cookies", cmp.Or(o.Cookies, "off"), cookieModes}, {"theme", o.theme, themes}} {
 		if !slices.Contains(c.known, c.value) {
 			return usagef("--%s %s: it is one of %s", c.flag, c.value, strings.Join(c.known, ", "))
 		}
+	}
+	if _, err := trace.ParseLang(o.lang); err != nil {
+		return usagef("--lang: %v", err)
 	}
 	for flag, p := range map[string]float64{"loss": o.Loss, "reorder": o.Reorder} {
 		if !(p >= 0 && p <= 1) {
@@ -115,10 +118,8 @@ func (o *labOptions) check() error {
 }
 
 func (o *labOptions) language() trace.Lang {
-	if o.lang == "zh" {
-		return trace.Chinese
-	}
-	return trace.English
+	l, _ := trace.ParseLang(o.lang) // check has seen it
+	return l
 }
 
 // list prints the scenarios that come with the lab.

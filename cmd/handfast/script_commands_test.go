@@ -67,7 +67,7 @@ func random(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(size.Set(args[1]))
 	f, err := os.Create(ts.MkAbs(args[0]))
 	ts.Check(err)
-	_, err = io.Copy(f, randomBytes([32]byte{byte(rand.Uint32())}, int64(size)))
+	_, err = io.Copy(f, io.LimitReader(rand.NewChaCha8([32]byte{byte(rand.Uint32())}), int64(size)))
 	ts.Check(errors.Join(err, f.Close()))
 }
 

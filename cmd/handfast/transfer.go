@@ -37,11 +37,6 @@ type transfer struct {
 
 func (t *transfer) equal() bool { return t.sent == t.received }
 
-// randomBytes returns a reader of n pseudo-random bytes.
-func randomBytes(seed [32]byte, n int64) io.Reader {
-	return io.LimitReader(rand.NewChaCha8(seed), n)
-}
-
 // trialFile is the file that goes to and fro, and the room for what arrives.
 // Both are in memory, so that the clock measures the way and not the digest.
 type trialFile struct {

@@ -3,10 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,12 +32,12 @@ const (
 	maxTrialSize = 4 << 30
 )
 
-var linkKinds = []string{"auto", "tun", "packet", "memory"}
+// tryInstead says who has the kernel's part where it takes none.
+const tryInstead = "both ends are ours"
 
 type tryOptions struct {
+	place
 	size  byteSize
-	link  string
-	ipv6  bool
 	ascii bool
 
 	stdout, stderr terminal
@@ -63,37 +60,22 @@ func newTry() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.Var(&o.size, "size", "size of the file")
-	f.StringVar(&o.link, "link", "auto", "what lies between the two: "+strings.Join(linkKinds, ", "))
-	f.BoolVar(&o.ipv6, "ipv6", false, "over IPv6")
+	o.place.addTo(f)
 	f.BoolVar(&o.ascii, "ascii", false, "draw with ASCII characters only")
 	return cmd
 }
 
 func (o *tryOptions) run(ctx context.Context) error {
-	if !slices.Contains(linkKinds, o.link) {
-		return usagef("--link %s: it is one of %s", o.link, strings.Join(linkKinds, ", "))
+	if err := o.place.check(); err != nil {
+		return err
 	}
 	if o.size > maxTrialSize {
 		return usagef("--size %v: at most %s, as the file is held in memory, twice", &o.size, formatSize(maxTrialSize))
 	}
-	if o.link != "memory" && !inside() {
-		code, err := inNamespace()
-		if err == nil && code != exitOK {
-			return exitError(code)
-		}
-		if err == nil || o.link != "auto" {
-			return err
-		}
-		o.fallBack(err)
+	if done, err := o.isolate(o.stderr, tryInstead); done {
+		return err
 	}
 	return o.trial(ctx)
-}
-
-// fallBack goes on without the kernel, and says why.
-func (o *tryOptions) fallBack(why error) {
-	o.link = "memory"
-	fmt.Fprintf(o.stderr, "The kernel cannot take part, so both ends are ours, in memory:\n  %s\n\n",
-		strings.ReplaceAll(why.Error(), "\n", "\n  "))
 }
 
 // arena makes the place for the trial, as --link says.
@@ -103,7 +85,7 @@ func (o *tryOptions) arena(r *recorder) (*arena, error) {
 		if err == nil || o.link != "auto" {
 			return a, err
 		}
-		o.fallBack(err)
+		o.fallBack(o.stderr, tryInstead, err)
 	}
 	return newMemoryArena(r)
 }
@@ -117,7 +99,7 @@ func (o *tryOptions) trial(ctx context.Context) error {
 	}
 	defer a.close()
 	defer openControl(a.server, "try", o.stderr)()
-	rep := report{tryOptions: o, arena: a, recorder: r, address: o.address()}
+	rep := report{tryOptions: o, arena: a, recorder: r, address: o.address().String()}
 	rep.begin()
 	l, err := a.server.Listen("tcp", fmt.Sprintf(":%d", tryPort))
 	if err != nil {
@@ -156,13 +138,4 @@ func awaitClose(r *recorder) error {
 	case <-time.After(closeLimit):
 		return fmt.Errorf("the connection is not closed %v after the client closed it", closeLimit)
 	}
-}
-
-// address is the server's.
-func (o *tryOptions) address() string {
-	ip := ourAddrs[0].Addr()
-	if o.ipv6 {
-		ip = ourAddrs[1].Addr()
-	}
-	return net.JoinHostPort(ip.String(), fmt.Sprint(tryPort))
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast-tcp/handfast/link"
+	"github.com/handfast-tcp/handfast/link/internal/netdev"
 	"github.com/handfast-tcp/handfast/link/offload"
 )
 
@@ -45,9 +46,10 @@ func Open(o Options) (*Device, error) {
 	if len(device.HardwareAddr) != 6 || device.Flags&net.FlagLoopback != 0 {
 		return nil, fmt.Errorf("packet: %s is not an Ethernet device", o.Name)
 	}
-	d := &Device{index: device.Index, attributes: attributes(o, device)}
-	ours := d.attributes.HardwareAddr != link.HardwareAddr(device.HardwareAddr)
-	if err := d.openQueues(min(max(o.Queues, 1), maxQueues), ours); err != nil {
+	d, a := &Device{}, attributes(o, device)
+	netdev.Describe(&d.Device, a, device.Index)
+	ours := a.HardwareAddr != link.HardwareAddr(device.HardwareAddr)
+	if err := d.openQueues(a.Queues, ours); err != nil {
 		d.Close()
 		return nil, err
 	}
@@ -60,6 +62,7 @@ func attributes(o Options, device *net.Interface) link.Attributes {
 		Medium:          link.Ethernet,
 		MTU:             o.MTU,
 		HardwareAddr:    o.HardwareAddr,
+		Queues:          min(max(o.Queues, 1), maxQueues),
 		MaxGSO:          offload.MaxSegment,
 		ChecksumOffload: true,
 	}
@@ -88,10 +91,9 @@ func (d *Device) openQueues(count int, ownAddress bool) error {
 			break
 		}
 		if group, err = join(fd, group, i == 0); err != nil {
-			return fmt.Errorf("packet: spread %s over %d sockets (one works without): %w", d.attributes.Name, count, err)
+			return fmt.Errorf("packet: spread %s over %d sockets (one works without): %w", d.Name(), count, err)
 		}
 	}
-	d.attributes.Queues = len(d.queues)
 	return nil
 }
 
@@ -114,14 +116,14 @@ func (d *Device) openSocket(ownAddress bool) (int, error) {
 	// Protocol 0: it receives nothing before it is bound.
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if errors.Is(err, fs.ErrPermission) {
-		return -1, fmt.Errorf("packet: opening %s needs CAP_NET_RAW: run as root, or in a namespace of your own (unshare -Urn): %w", d.attributes.Name, err)
+		return -1, fmt.Errorf("packet: opening %s needs CAP_NET_RAW: run as root, or in a namespace of your own (unshare -Urn): %w", d.Name(), err)
 	}
 	if err != nil {
 		return -1, fmt.Errorf("packet: this kernel has no packet sockets: %w", err)
 	}
 	if err := d.setup(fd, ownAddress); err != nil {
 		unix.Close(fd)
-		return -1, fmt.Errorf("packet: open %s: %w", d.attributes.Name, err)
+		return -1, fmt.Errorf("packet: open %s: %w", d.Name(), err)
 	}
 	return fd, nil
 }
@@ -134,10 +136,10 @@ func (d *Device) setup(fd int, ownAddress bool) error {
 	}
 	// The filter refuses our own frames too; this is only cheaper, and new in 4.20.
 	unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
-	if err := setFilter(fd, d.attributes.HardwareAddr); err != nil {
+	if err := setFilter(fd, d.Attributes().HardwareAddr); err != nil {
 		return os.NewSyscallError("SO_ATTACH_FILTER", err)
 	}
-	all := unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ALL), Ifindex: d.index}
+	all := unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ALL), Ifindex: d.Index()}
 	if err := unix.Bind(fd, &all); err != nil {
 		return os.NewSyscallError("bind", err)
 	}
@@ -155,7 +157,7 @@ func setBuffer(fd, privileged, ordinary int) {
 // joinAddresses makes the device take frames to an address that is not its own,
 // and to all multicast addresses, which neighbour discovery needs.
 func (d *Device) joinAddresses(fd int, ownAddress bool) error {
-	m := unix.PacketMreq{Ifindex: int32(d.index), Type: unix.PACKET_MR_ALLMULTI}
+	m := unix.PacketMreq{Ifindex: int32(d.Index()), Type: unix.PACKET_MR_ALLMULTI}
 	if err := unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &m); err != nil {
 		return os.NewSyscallError("PACKET_MR_ALLMULTI", err)
 	}
@@ -163,7 +165,8 @@ func (d *Device) joinAddresses(fd int, ownAddress bool) error {
 		return nil
 	}
 	m.Type, m.Alen = unix.PACKET_MR_UNICAST, 6
-	copy(m.Address[:], d.attributes.HardwareAddr[:])
+	ours := d.Attributes().HardwareAddr
+	copy(m.Address[:], ours[:])
 	err := unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &m)
 	return os.NewSyscallError("PACKET_MR_UNICAST", err)
 }

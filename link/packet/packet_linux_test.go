@@ -150,78 +150,18 @@ func TestFilter(t *testing.T) {
 }
 
 func TestQueues(t *testing.T) {
-	d, peer := connected(t, packet.Options{Queues: 3}, false)
-	const flows = 32
-	var received, readers sync.WaitGroup
-	received.Add(flows)
-	for queue := range 3 {
-		readers.Go(func() {
-			for {
-				batch := make([]*buf.Packet, 8)
-				n, err := d.Read(queue, batch)
-				if err != nil {
-					return
-				}
-				for _, p := range batch[:n] {
-					if p.Data[14]>>4 == 4 && p.Data[14+9] == wire.ProtoUDP {
-						received.Done()
-					}
-					p.Release()
-				}
-			}
-		})
-	}
-	for range flows {
-		peer.Dial("udp").Write([]byte("x"))
-	}
-	received.Wait()
-	d.Close()
-	readers.Wait()
+	_, peer := connected(t, packet.Options{Queues: 3}, false)
+	peer.SpreadFlows()
 }
 
 func TestCloseEndsReads(t *testing.T) {
 	d, _ := connected(t, packet.Options{Queues: 2}, false)
-	var readers sync.WaitGroup
-	for queue := range 2 {
-		readers.Go(func() {
-			if err := readToEnd(d, queue); !errors.Is(err, link.ErrClosed) {
-				t.Errorf("queue %d: %v", queue, err)
-			}
-		})
-	}
-	d.Close()
-	readers.Wait()
-	if err := d.Write(0, []*buf.Packet{buf.NewPacket()}); !errors.Is(err, link.ErrClosed) {
-		t.Errorf("write after close: %v", err)
-	}
-	if err := d.Close(); err != nil {
-		t.Errorf("second close: %v", err)
-	}
-}
-
-func readToEnd(d *packet.Device, queue int) error {
-	for {
-		batch := make([]*buf.Packet, 1)
-		if _, err := d.Read(queue, batch); err != nil {
-			return err
-		}
-		batch[0].Release()
-	}
+	testnet.CheckClose(t, d)
 }
 
 func TestDeviceThatVanishes(t *testing.T) {
-	d, peer := connected(t, packet.Options{}, false)
-	var reader sync.WaitGroup
-	reader.Go(func() {
-		if err := readToEnd(d, 0); errors.Is(err, link.ErrClosed) || !strings.Contains(err.Error(), "device hf0 is gone") {
-			t.Errorf("read: %v", err)
-		}
-	})
-	testnet.Delete(t, "hk0")
-	reader.Wait()
-	if err := d.Write(0, []*buf.Packet{peer.SegmentPacket(nil)}); err == nil || !strings.Contains(err.Error(), "device hf0 is gone") {
-		t.Errorf("write: %v", err)
-	}
+	_, peer := connected(t, packet.Options{}, false)
+	peer.CheckVanishes("hk0")
 }
 
 // A device that goes down may come back.
@@ -303,19 +243,6 @@ func TestErrors(t *testing.T) {
 }
 
 func TestNoAllocation(t *testing.T) {
-	d, peer := connected(t, packet.Options{HardwareAddr: ours}, false)
-	c := peer.Dial("udp").(*net.UDPConn)
-	batch, payload := make([]*buf.Packet, 1), []byte("x")
-	allocations := testing.AllocsPerRun(200, func() {
-		c.Write(payload)
-		if n, err := d.Read(0, batch); n != 1 || err != nil {
-			t.Fatal(n, err)
-		}
-		if err := d.Write(0, batch); err != nil {
-			t.Fatal(err)
-		}
-	})
-	if allocations >= 1 {
-		t.Errorf("%v allocations for a frame in and out", allocations)
-	}
+	_, peer := connected(t, packet.Options{HardwareAddr: ours}, false)
+	peer.CheckAllocations()
 }

@@ -1,12 +1,11 @@
 package packet
 
 import (
-	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/handfast-tcp/handfast/link"
+	"github.com/handfast-tcp/handfast/link/internal/netdev"
 )
 
 // queue is one socket of the device. It is not blocking; the Go runtime's
@@ -19,30 +18,16 @@ type queue struct {
 }
 
 func newQueue(d *Device, fd int) (*queue, error) {
-	q := &queue{file: os.NewFile(uintptr(fd), "packet "+d.attributes.Name)}
+	q := &queue{file: os.NewFile(uintptr(fd), "packet "+d.Name())}
 	conn, err := q.file.SyscallConn()
 	if err != nil {
 		q.file.Close()
 		return nil, err
 	}
+	netdev.Own(&d.Device, q.file)
 	q.in.init(d, q.file, conn)
 	q.out.init(d, conn)
 	return q, nil
-}
-
-// failure is what a Read or Write returns when the poller said polling and the
-// kernel said call; nil when both are.
-func (d *Device) failure(polling, call error) error {
-	switch {
-	case d.closed.Load():
-		return link.ErrClosed
-	case call == nil:
-		call = polling
-	}
-	if call == nil {
-		return nil
-	}
-	return fmt.Errorf("device %s is gone: somebody removed it; open it again: %w", d.attributes.Name, call)
 }
 
 // isGone reports whether the socket's device was removed: the kernel unbinds

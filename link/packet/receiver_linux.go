@@ -81,7 +81,7 @@ func (r *receiver) drainReady(fd uintptr) bool {
 			return r.checkDown(fd)
 		case unix.EINVAL:
 			// The kernel has no virtio-net header for this frame, and dropped it.
-			r.device.drops.Read.Add(1)
+			r.device.Drops().Read.Add(1)
 		default:
 			r.callError = err
 		}
@@ -126,7 +126,7 @@ func (r *receiver) receive(fd uintptr) unix.Errno {
 			r.got++
 			continue
 		}
-		r.device.drops.Read.Add(1)
+		r.device.Drops().Read.Add(1)
 	}
 	return 0
 }

@@ -8,14 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/link/internal/netdev"
 	"github.com/handfast-tcp/handfast/link/offload"
 )
 
 // writeBatch is how many frames one system call takes at most.
 const writeBatch = 64
-
-// maxPieces is how many pieces a frame has: header, Data and views.
-const maxPieces = 2 + buf.MaxViews
 
 // sender is the writing half of a queue.
 type sender struct {
@@ -28,7 +26,7 @@ type sender struct {
 	callError error
 
 	headers  [writeBatch][offload.HeaderSize]byte
-	pieces   [writeBatch][maxPieces]unix.Iovec
+	pieces   [writeBatch]netdev.Pieces
 	messages [writeBatch]unix.Mmsghdr
 }
 
@@ -45,10 +43,7 @@ func (s *sender) write(batch []*buf.Packet) error {
 	s.batch, s.callError = batch, nil
 	err := s.conn.Write(s.send)
 	s.batch = nil
-	for i, p := range batch {
-		p.Release()
-		batch[i] = nil
-	}
+	netdev.Release(batch)
 	return s.device.failure(err, s.callError)
 }
 
@@ -83,23 +78,8 @@ func (s *sender) prepare(batch []*buf.Packet) (taken, count int) {
 
 // fill makes message i of p.
 func (s *sender) fill(i int, p *buf.Packet) {
-	pieces := &s.pieces[i]
 	offload.Encode(s.headers[i][:], p)
-	n := addPiece(pieces, 0, s.headers[i][:])
-	n = addPiece(pieces, n, p.Data)
-	for j := range p.N {
-		n = addPiece(pieces, n, p.Views[j].Bytes())
-	}
-	s.messages[i].Hdr.SetIovlen(n)
-}
-
-func addPiece(pieces *[maxPieces]unix.Iovec, n int, b []byte) int {
-	if len(b) == 0 {
-		return n
-	}
-	pieces[n].Base = &b[0]
-	pieces[n].SetLen(len(b))
-	return n + 1
+	s.messages[i].Hdr.SetIovlen(s.pieces[i].Gather(s.headers[i][:], p))
 }
 
 func (s *sender) carries(p *buf.Packet) bool {
@@ -128,4 +108,4 @@ func (s *sender) sendPrepared(fd uintptr, count int) {
 	}
 }
 
-func (s *sender) drop(count int) { s.device.drops.Write.Add(uint64(count)) }
+func (s *sender) drop(count int) { s.device.Drops().Write.Add(uint64(count)) }

@@ -1,49 +1,28 @@
 package tun
 
 import (
-	"sync/atomic"
+	"golang.org/x/sys/unix"
 
 	"github.com/handfast-tcp/handfast/buf"
-	"github.com/handfast-tcp/handfast/link"
+	"github.com/handfast-tcp/handfast/link/internal/netdev"
 )
 
-// Device is an open TUN device. It is a link.Link.
+// Device is an open TUN device. It is a link.Link. Unless the device was made
+// persistent it is gone with Close.
 //
 // A received packet lies in Data, backed by a block of 72 KiB however small it
 // is: who keeps a small one for long copies it.
 type Device struct {
-	attributes link.Attributes
-	index      int
-	vnet       bool // packets have a virtio-net header in front
-	queues     []*queue
-	closed     atomic.Bool
-	drops      Drops
+	netdev.Device      // Attributes, Name, Index, Drops, Close
+	vnet          bool // packets have a virtio-net header in front
+	queues        []*queue
 }
 
 // Drops counts packets that the device did not pass on.
-type Drops struct {
-	// Write counts packets that the kernel did not take: the device is down, or
-	// they are not IP, or need an offload that the link does not have.
-	Write atomic.Uint64
-	// Read counts packets that the kernel cut or described wrongly.
-	Read atomic.Uint64
-}
-
-// Attributes returns what a host must know of the link.
-func (d *Device) Attributes() link.Attributes { return d.attributes }
-
-// Name returns the name of the device, which the kernel chose when Options had
-// none or a pattern like "hf%d".
-func (d *Device) Name() string { return d.attributes.Name }
-
-// Index returns the kernel's number of the device.
-func (d *Device) Index() int { return d.index }
+type Drops = netdev.Drops
 
 // Offload reports whether super-segments and partial checksums pass.
 func (d *Device) Offload() bool { return d.vnet }
-
-// Drops returns the counters, which go on counting.
-func (d *Device) Drops() *Drops { return &d.drops }
 
 // Read waits for packets from the kernel and takes as many as are there. See
 // link.Link.
@@ -60,17 +39,12 @@ func (d *Device) Write(queue int, batch []*buf.Packet) error {
 	return d.queues[queue].write(batch)
 }
 
-// Close ends every Read and Write and gives the device back; unless it was made
-// persistent it is gone with it.
-func (d *Device) Close() error {
-	if d.closed.Swap(true) {
-		return nil
+// failure is what a Read or Write returns when the poller said polling and the
+// kernel said call; nil when both are. When somebody removes the device the
+// poller sees an error state, a read EFAULT while it goes, and later EBADFD.
+func (d *Device) failure(polling, call error) error {
+	if polling != nil {
+		call = unix.EBADFD
 	}
-	var first error
-	for _, q := range d.queues {
-		if err := q.file.Close(); err != nil && first == nil {
-			first = err
-		}
-	}
-	return first
+	return netdev.Failure(&d.Device, call)
 }

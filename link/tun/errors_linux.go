@@ -6,8 +6,6 @@ import (
 	"io/fs"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/handfast-tcp/handfast/link"
 )
 
 // explainOpen says what to do when /dev/net/tun does not open.
@@ -32,21 +30,4 @@ func explain(name string, err error) error {
 		return fmt.Errorf("tun: %s exists and is not a TUN device, or is no possible name: choose another name: %w", name, err)
 	}
 	return fmt.Errorf("tun: attach to %s: %w", name, err)
-}
-
-// failure is what a Read or Write returns when the poller said polling and the
-// kernel said call; nil when both are.
-//
-// Apart from Close there is one reason: somebody removed the device. The poller
-// then sees an error state, a read EFAULT while it goes, and later EBADFD.
-func (d *Device) failure(polling, call error) error {
-	switch {
-	case d.closed.Load():
-		return link.ErrClosed
-	case polling != nil:
-		call = unix.EBADFD
-	case call == nil:
-		return nil
-	}
-	return fmt.Errorf("tun %s is gone: somebody removed the device; open it again: %w", d.attributes.Name, call)
 }

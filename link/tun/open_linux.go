@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast-tcp/handfast/link"
+	"github.com/handfast-tcp/handfast/link/internal/netdev"
 	"github.com/handfast-tcp/handfast/link/offload"
 )
 
@@ -55,39 +56,41 @@ func Open(o Options) (*Device, error) {
 
 // setup makes the device complete. It owns fd.
 func (d *Device) setup(o Options, fd int, flags uint16, name string) error {
-	d.attributes = link.Attributes{Name: name, Medium: link.IP, MTU: o.MTU, Queues: 1}
 	if err := d.addQueue(fd); err != nil {
 		return err
 	}
+	a := link.Attributes{Name: name, Medium: link.IP, MTU: o.MTU}
 	if d.vnet {
-		d.attributes.MaxGSO, d.attributes.ChecksumOffload = offload.MaxSegment, true
+		a.MaxGSO, a.ChecksumOffload = offload.MaxSegment, true
 		if err := acceptOffload(fd); err != nil {
 			return err
 		}
 	}
 	if flags&unix.IFF_MULTI_QUEUE != 0 {
-		if err := d.openMore(o.Queues-1, flags); err != nil {
+		if err := d.openMore(o.Queues-1, name, flags); err != nil {
 			return err
 		}
 	}
-	return d.ask()
+	a.Queues = len(d.queues)
+	index, err := ask(&a)
+	netdev.Describe(&d.Device, a, index)
+	return err
 }
 
 // openMore opens further queues of a device that allows several.
-func (d *Device) openMore(count int, flags uint16) error {
+func (d *Device) openMore(count int, name string, flags uint16) error {
 	for range count {
 		fd, err := openControl()
 		if err != nil {
 			return err
 		}
-		if _, err := attach(fd, d.attributes.Name, flags); err != nil {
+		if _, err := attach(fd, name, flags); err != nil {
 			unix.Close(fd)
-			return explain(d.attributes.Name, err)
+			return explain(name, err)
 		}
 		if err := d.addQueue(fd); err != nil {
 			return err
 		}
-		d.attributes.Queues++
 	}
 	return nil
 }
@@ -95,36 +98,35 @@ func (d *Device) openMore(count int, flags uint16) error {
 func (d *Device) addQueue(fd int) error {
 	q, err := newQueue(d, fd)
 	if err != nil {
-		unix.Close(fd)
 		return fmt.Errorf("tun: %w", err)
 	}
 	d.queues = append(d.queues, q)
 	return nil
 }
 
-// ask asks the kernel for the device's number and MTU.
-func (d *Device) ask() error {
+// ask asks the kernel for the device's number and, unless it is given, the MTU.
+func ask(a *link.Attributes) (index int, err error) {
 	s, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return fmt.Errorf("tun: %w", err)
+		return 0, fmt.Errorf("tun: %w", err)
 	}
 	defer unix.Close(s)
-	req, err := unix.NewIfreq(d.attributes.Name)
+	req, err := unix.NewIfreq(a.Name)
 	if err == nil {
 		err = unix.IoctlIfreq(s, unix.SIOCGIFINDEX, req)
 	}
 	if err != nil {
-		return fmt.Errorf("tun: number of %s: %w", d.attributes.Name, err)
+		return 0, fmt.Errorf("tun: number of %s: %w", a.Name, err)
 	}
-	d.index = int(req.Uint32())
-	if d.attributes.MTU != 0 {
-		return nil
+	index = int(req.Uint32())
+	if a.MTU != 0 {
+		return index, nil
 	}
 	if err := unix.IoctlIfreq(s, unix.SIOCGIFMTU, req); err != nil {
-		return fmt.Errorf("tun: MTU of %s: %w", d.attributes.Name, err)
+		return 0, fmt.Errorf("tun: MTU of %s: %w", a.Name, err)
 	}
-	d.attributes.MTU = int(req.Uint32())
-	return nil
+	a.MTU = int(req.Uint32())
+	return index, nil
 }
 
 // openFirst opens the first queue in the best way that the kernel allows.

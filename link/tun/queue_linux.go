@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/link/internal/netdev"
 	"github.com/handfast-tcp/handfast/link/offload"
 )
 
@@ -21,7 +22,6 @@ const frameStart = 16
 // Close ends it.
 type queue struct {
 	device *Device
-	file   *os.File
 	conn   syscall.RawConn
 
 	// What the closures work on. They are made once: one per call would be an
@@ -39,12 +39,15 @@ type queue struct {
 }
 
 func newQueue(d *Device, fd int) (*queue, error) {
-	q := &queue{device: d, file: os.NewFile(uintptr(fd), "/dev/net/tun")}
-	conn, err := q.file.SyscallConn()
+	file := os.NewFile(uintptr(fd), "/dev/net/tun")
+	conn, err := file.SyscallConn()
 	if err != nil {
+		file.Close()
 		return nil, err
 	}
-	q.conn, q.drain, q.send = conn, q.drainReady, q.sendAll
+	netdev.Own(&d.Device, file)
+	q := &queue{device: d, conn: conn}
+	q.drain, q.send = q.drainReady, q.sendAll
 	return q, nil
 }
 
@@ -92,7 +95,7 @@ func (q *queue) readOne(fd int) error {
 		return err
 	}
 	if n <= frameStart-from || !q.accept(p, mem[:from+n]) {
-		q.device.drops.Read.Add(1)
+		q.device.Drops().Read.Add(1)
 		return nil
 	}
 	q.in[q.got], q.spare = p, nil
@@ -119,10 +122,7 @@ func (q *queue) write(batch []*buf.Packet) error {
 	q.out, q.writeError = batch, nil
 	err := q.conn.Write(q.send)
 	q.out = nil
-	for i, p := range batch {
-		p.Release()
-		batch[i] = nil
-	}
+	netdev.Release(batch)
 	return q.device.failure(err, q.writeError)
 }
 
@@ -136,7 +136,7 @@ func (q *queue) sendAll(fd uintptr) bool {
 			q.writeError = err
 			return true
 		default:
-			q.device.drops.Write.Add(1)
+			q.device.Drops().Write.Add(1)
 		}
 	}
 	return true
@@ -146,31 +146,19 @@ func (q *queue) sendOne(fd uintptr, p *buf.Packet) unix.Errno {
 	if !q.carries(p) {
 		return unix.EMSGSIZE
 	}
-	var pieces [2 + buf.MaxViews]unix.Iovec
-	n := 0
+	var header []byte
 	if q.device.vnet {
-		offload.Encode(q.header[:], p)
-		n = addPiece(&pieces, n, q.header[:])
+		header = q.header[:]
+		offload.Encode(header, p)
 	}
-	n = addPiece(&pieces, n, p.Data)
-	for i := range p.N {
-		n = addPiece(&pieces, n, p.Views[i].Bytes())
-	}
+	var pieces netdev.Pieces
+	n := pieces.Gather(header, p)
 	for {
 		_, _, err := unix.Syscall(unix.SYS_WRITEV, fd, uintptr(unsafe.Pointer(&pieces[0])), uintptr(n))
 		if err != unix.EINTR {
 			return err
 		}
 	}
-}
-
-func addPiece(pieces *[2 + buf.MaxViews]unix.Iovec, n int, b []byte) int {
-	if len(b) == 0 {
-		return n
-	}
-	pieces[n].Base = &b[0]
-	pieces[n].SetLen(len(b))
-	return n + 1
 }
 
 // carries reports whether p is what the attributes say that the link takes.

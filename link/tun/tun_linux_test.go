@@ -2,12 +2,10 @@ package tun_test
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"net"
 	"net/netip"
 	"strings"
-	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -107,86 +105,16 @@ func TestQueues(t *testing.T) {
 	if got := d.Attributes().Queues; got != 3 {
 		t.Fatalf("%d queues, want 3", got)
 	}
-	// The kernel spreads flows over the queues; every datagram comes by one.
-	const flows = 32
-	var received, readers sync.WaitGroup
-	received.Add(flows)
-	for queue := range 3 {
-		readers.Go(func() {
-			for {
-				batch := make([]*buf.Packet, 8)
-				n, err := d.Read(queue, batch)
-				if err != nil {
-					return
-				}
-				for _, p := range batch[:n] {
-					if p.Data[0]>>4 == 4 && p.Data[9] == wire.ProtoUDP {
-						received.Done()
-					}
-					p.Release()
-				}
-			}
-		})
-	}
-	for range flows {
-		io.WriteString(peer.Dial("udp"), "x")
-	}
-	received.Wait()
-	d.Close()
-	readers.Wait()
+	peer.SpreadFlows()
 }
 
 func TestCloseEndsReads(t *testing.T) {
-	d := open(t, tun.Options{Name: "hf0", Queues: 2})
-	var readers sync.WaitGroup
-	for queue := range 2 {
-		readers.Go(func() {
-			batch := make([]*buf.Packet, 1)
-			n, err := d.Read(queue, batch)
-			for ; err == nil; n, err = d.Read(queue, batch) {
-				batch[:n][0].Release()
-			}
-			if !errors.Is(err, link.ErrClosed) {
-				t.Errorf("queue %d: %v", queue, err)
-			}
-		})
-	}
-	d.Close()
-	readers.Wait()
-	if err := d.Write(0, []*buf.Packet{buf.NewPacket()}); !errors.Is(err, link.ErrClosed) {
-		t.Errorf("write after close: %v", err)
-	}
-	if _, err := d.Read(0, make([]*buf.Packet, 1)); !errors.Is(err, link.ErrClosed) {
-		t.Errorf("read after close: %v", err)
-	}
-	if err := d.Close(); err != nil {
-		t.Errorf("second close: %v", err)
-	}
+	testnet.CheckClose(t, open(t, tun.Options{Name: "hf0", Queues: 2}))
 }
 
 func TestDeviceThatVanishes(t *testing.T) {
-	d, peer := connected(t, tun.Options{Name: "hf0"}, false)
-	var reader sync.WaitGroup
-	reader.Go(func() {
-		for {
-			batch := make([]*buf.Packet, 1)
-			_, err := d.Read(0, batch)
-			if err == nil {
-				batch[0].Release()
-				continue
-			}
-			if errors.Is(err, link.ErrClosed) || !strings.Contains(err.Error(), "tun hf0 is gone") {
-				t.Errorf("read: %v", err)
-			}
-			return
-		}
-	})
-	testnet.Delete(t, "hf0")
-	reader.Wait()
-	p := peer.Packet(wire.ProtoUDP, make([]byte, 8), 6, nil, 0)
-	if err := d.Write(0, []*buf.Packet{p}); err == nil || !strings.Contains(err.Error(), "tun hf0 is gone") {
-		t.Errorf("write: %v", err)
-	}
+	_, peer := connected(t, tun.Options{Name: "hf0"}, false)
+	peer.CheckVanishes("hf0")
 }
 
 func TestPacketsThatTheKernelDoesNotTake(t *testing.T) {
@@ -233,19 +161,6 @@ func TestErrors(t *testing.T) {
 }
 
 func TestNoAllocation(t *testing.T) {
-	d, peer := connected(t, tun.Options{Name: "hf0"}, false)
-	c := peer.Dial("udp").(*net.UDPConn)
-	batch, payload := make([]*buf.Packet, 1), []byte("x")
-	allocations := testing.AllocsPerRun(200, func() {
-		c.Write(payload)
-		if n, err := d.Read(0, batch); n != 1 || err != nil {
-			t.Fatal(n, err)
-		}
-		if err := d.Write(0, batch); err != nil {
-			t.Fatal(err)
-		}
-	})
-	if allocations >= 1 {
-		t.Errorf("%v allocations for a packet in and out", allocations)
-	}
+	_, peer := connected(t, tun.Options{Name: "hf0"}, false)
+	peer.CheckAllocations()
 }

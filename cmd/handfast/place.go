@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// linkKinds are what may lie between the two sides.
+var linkKinds = []string{"auto", "tun", "packet", "memory"}
+
+// place is where a trial or a flood happens, as --link and --ipv6 say.
+type place struct {
+	link string
+	ipv6 bool
+}
+
+func (p *place) addTo(f *pflag.FlagSet) {
+	f.StringVar(&p.link, "link", "auto", "what lies between the two: "+strings.Join(linkKinds, ", "))
+	f.BoolVar(&p.ipv6, "ipv6", false, "over IPv6")
+}
+
+func (p *place) check() error {
+	if !slices.Contains(linkKinds, p.link) {
+		return usagef("--link %s: it is one of %s", p.link, strings.Join(linkKinds, ", "))
+	}
+	return nil
+}
+
+// address is our host's.
+func (p *place) address() netip.AddrPort {
+	if p.ipv6 {
+		return netip.AddrPortFrom(ourAddrs[1].Addr(), tryPort)
+	}
+	return netip.AddrPortFrom(ourAddrs[0].Addr(), tryPort)
+}
+
+// isolate runs this program once more in a namespace of its own, where one is
+// needed; done says that it ran there, or that it could not and must.
+func (p *place) isolate(out io.Writer, instead string) (done bool, err error) {
+	if p.link == "memory" || inside() {
+		return false, nil
+	}
+	code, err := inNamespace()
+	switch {
+	case err == nil && code != exitOK:
+		return true, exitError(code)
+	case err == nil || p.link != "auto":
+		return true, err
+	}
+	p.fallBack(out, instead, err)
+	return false, nil
+}
+
+// fallBack goes on without the kernel, and says why; instead says who has its
+// part.
+func (p *place) fallBack(out io.Writer, instead string, why error) {
+	p.link = "memory"
+	fmt.Fprintf(out, "The kernel cannot take part, so %s, in memory:\n  %s\n\n", instead,
+		strings.ReplaceAll(why.Error(), "\n", "\n  "))
+}

@@ -1,0 +1,127 @@
+package handfast
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/link"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// maxLinks is how many links a host can have, those that are gone among them.
+const maxLinks = 256
+
+// port is where a link is plugged in. It keeps its number, and its place in
+// Host.ports, when the link is gone.
+type port struct {
+	link       link.Link
+	attributes link.Attributes
+	queues     []sync.Mutex // held while writing to that queue
+	addresses  []wire.Addr  // the host's own on this link
+
+	gone      atomic.Pointer[LinkError]
+	unplugged bool // the host knows; under its lock
+}
+
+// write sends packets by the queue that shard s uses: a flow keeps its order.
+// What is for a link that is gone is dropped.
+func (p *port) write(shard int, batch []*buf.Packet) error {
+	if p.gone.Load() != nil {
+		for _, packet := range batch {
+			packet.Release()
+		}
+		return nil
+	}
+	queue := shard % len(p.queues)
+	p.queues[queue].Lock()
+	defer p.queues[queue].Unlock()
+	return p.link.Write(queue, batch)
+}
+
+// fail notes why a link works no more, and makes those end who read it: the rest
+// is up to them. The caller may be anybody who sends, and hold any lock.
+func (p *port) fail(err error) {
+	if p.gone.CompareAndSwap(nil, &LinkError{p.attributes.Name, err}) {
+		p.link.Close()
+	}
+}
+
+// LinkInfo is what a host knows of one of its links.
+type LinkInfo struct {
+	link.Attributes
+	Err error // a *LinkError after the link has gone, and nil while it works
+}
+
+// Links returns the links that were attached, in their order, also those that
+// are gone.
+func (h *Host) Links() []LinkInfo {
+	var all []LinkInfo
+	for _, p := range *h.ports.Load() {
+		info := LinkInfo{Attributes: p.attributes}
+		if gone := p.gone.Load(); gone != nil {
+			info.Err = gone
+		}
+		all = append(all, info)
+	}
+	return all
+}
+
+// unplug goes on without a link that has failed; without its last link the host
+// works no more. Each goroutine that has read the link calls it.
+func (h *Host) unplug(p *port, iface int) {
+	gone := p.gone.Load()
+	left, first := h.forgetLink(p)
+	if !first {
+		return
+	}
+	if left == 0 {
+		h.stop(gone, false)
+	}
+	for _, s := range h.shards {
+		s.unplug(iface)
+	}
+	h.cfg.Logger.Error("link is gone", "link", p.attributes.Name, "error", gone.Err, "left", left)
+}
+
+func (s *shard) unplug(iface int) {
+	defer s.leave(s.enter())
+	s.host.Unplug(iface)
+}
+
+// forgetLink takes a link's addresses from the host's, and returns how many
+// links are left. It reports whether that was news to a host that works.
+func (h *Host) forgetLink(p *port) (left int, first bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.err != nil || p.unplugged {
+		return 0, false
+	}
+	p.unplugged = true
+	h.addresses = nil // built anew: another link may have the same ones
+	for _, other := range *h.ports.Load() {
+		if !other.unplugged {
+			left++
+			h.addresses = append(h.addresses, other.addresses...)
+		}
+	}
+	return left, true
+}
+
+// lost returns why a packet to dst would get nowhere: the link that it would
+// leave by is gone. The caller holds the shard's lock.
+func (s *shard) lost(dst wire.Addr) error {
+	ports := *s.owner.ports.Load()
+	if !slices.ContainsFunc(ports, func(p *port) bool { return p.gone.Load() != nil }) {
+		return nil
+	}
+	iface, ok := s.host.LinkTo(dst)
+	if !ok {
+		return nil
+	}
+	if gone := ports[iface].gone.Load(); gone != nil {
+		return gone
+	}
+	return nil
+}

@@ -1,0 +1,262 @@
+package handfast_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/link"
+	"github.com/handfast-tcp/handfast/link/pipe"
+	"github.com/handfast-tcp/handfast/tcp"
+)
+
+// linkLog passes on what a host logs of links that are gone.
+type linkLog chan string
+
+func (l linkLog) Write(line []byte) (int, error) {
+	if strings.Contains(string(line), "link is gone") {
+		l <- string(line)
+	}
+	return len(line), nil
+}
+
+// await waits until the host has done with a link, and returns what it said.
+func (l linkLog) await(t *testing.T) string {
+	t.Helper()
+	select {
+	case line := <-l:
+		return line
+	case <-time.After(time.Minute):
+		t.Fatal("the host says nothing of its link")
+		panic("not reached")
+	}
+}
+
+// joined are two hosts with two pipes between them.
+type joined struct {
+	*testing.T
+	hosts [2]*handfast.Host
+	logs  [2]linkLog
+	wires [2][2]*pipe.End // of each network, the ends of each host
+}
+
+// networks are where the two hosts are on each wire, and what is behind the other one.
+var networks = [2]struct {
+	addresses [2]string
+	beyond    string
+}{{[2]string{"10.1.0.1", "10.1.0.2"}, "172.16.0.0/12"}, {[2]string{"10.2.0.1", "10.2.0.2"}, "0.0.0.0/0"}}
+
+func joinTwice(t *testing.T, cfg handfast.Config) *joined {
+	j := &joined{T: t}
+	for i := range j.hosts {
+		j.logs[i] = make(linkLog, 8)
+		cfg.Logger = slog.New(slog.NewTextHandler(j.logs[i], nil))
+		h, err := handfast.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { h.Close() })
+		j.hosts[i] = h
+	}
+	j.attach(0)
+	j.attach(1)
+	return j
+}
+
+// attach lays the wire of a network.
+func (j *joined) attach(network int) {
+	j.Helper()
+	n := networks[network]
+	a, b := pipe.New(pipe.Options{Name: "net" + string(rune('0'+network)), Queues: 2})
+	j.wires[network] = [2]*pipe.End{a, b}
+	for i, h := range j.hosts {
+		o := handfast.LinkOptions{Addresses: []netip.Prefix{netip.MustParsePrefix(n.addresses[i] + "/24")},
+			Routes: []handfast.Route{{Destination: netip.MustParsePrefix(n.beyond), Gateway: netip.MustParseAddr(n.addresses[1-i])}}}
+		if err := h.Attach(failingLink{j.wires[network][i]}, o); err != nil {
+			j.Fatal(err)
+		}
+	}
+}
+
+// cut makes both hosts lose the link to a network.
+func (j *joined) cut(network int) {
+	j.Helper()
+	for i := range j.hosts {
+		j.wires[network][i].Close()
+		j.logs[i].await(j.T)
+	}
+}
+
+// connect opens a connection over a network, and tries it.
+func (j *joined) connect(network int) (client, server *handfast.TCPConn) {
+	j.Helper()
+	l := listen(j, j.hosts[1], networks[network].addresses[1]+":0")
+	defer l.Close()
+	client, server = connect(j, j.hosts[0], l)
+	j.exchange(client, server)
+	return client, server
+}
+
+// exchange sends something over a connection that works.
+func (j *joined) exchange(client, server *handfast.TCPConn) {
+	j.Helper()
+	sent, got := random(5000), make([]byte, 5000)
+	if _, err := client.Write(sent); err != nil {
+		j.Fatal(err)
+	}
+	if _, err := io.ReadFull(server, got); err != nil || !bytes.Equal(got, sent) {
+		j.Fatalf("it does not arrive: %v", err)
+	}
+}
+
+// A link that goes leaves the others alone. What would have to leave by it is an
+// error that names it, and does not leave by another one.
+func TestOneLinkFails(t *testing.T) {
+	for _, shards := range []int{1, 4} {
+		j := joinTwice(t, handfast.Config{Shards: shards})
+		client := j.hosts[0]
+		c, s := j.connect(1)
+		u, err := client.ListenPacket("udp", ":0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.wires[0][0].Close()
+		if line := j.logs[0].await(t); !strings.Contains(line, "link=net0-a") || !strings.Contains(line, "left=1") {
+			t.Error(line)
+		}
+		if err := client.Err(); err != nil {
+			t.Errorf("the host has stopped: %v", err)
+		}
+		j.exchange(c, s)
+		j.connect(1)
+		for _, to := range []string{"10.1.0.2:80", "10.1.0.77:80", "172.16.1.1:80"} {
+			for _, network := range []string{"tcp", "udp"} {
+				_, err := client.Dial(network, to)
+				wantDown(t, err)
+			}
+			_, err := u.WriteTo([]byte("x"), net.UDPAddrFromAddrPort(netip.MustParseAddrPort(to)))
+			wantDown(t, err)
+		}
+		if _, err := u.WriteTo([]byte("x"), net.UDPAddrFromAddrPort(netip.MustParseAddrPort("10.2.0.2:9"))); err != nil {
+			t.Error(err)
+		}
+		if _, err := client.Listen("tcp", "10.1.0.1:80"); !errors.Is(err, syscall.EADDRNOTAVAIL) {
+			t.Errorf("its address: %v", err)
+		}
+		wantLinks(t, client, "net0-a gone", "net1-a")
+	}
+}
+
+func wantDown(t *testing.T, err error) {
+	t.Helper()
+	var op *net.OpError
+	var gone *handfast.LinkError
+	if !errors.As(err, &op) || !errors.As(err, &gone) || gone.Link != "net0-a" || !errors.Is(err, syscall.ENETDOWN) || !errors.Is(err, syscall.ENODEV) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func wantLinks(t *testing.T, h *handfast.Host, want ...string) {
+	t.Helper()
+	var got []string
+	for _, l := range h.Links() {
+		if l.Err != nil {
+			l.Name += " gone"
+		}
+		got = append(got, l.Name)
+	}
+	if strings.Join(got, ", ") != strings.Join(want, ", ") {
+		t.Errorf("links are %q, want %q", got, want)
+	}
+}
+
+// Without its last link a host stops.
+func TestLastLinkFails(t *testing.T) {
+	j := joinTwice(t, handfast.Config{})
+	j.cut(0)
+	j.cut(1)
+	for i, h := range j.hosts {
+		<-h.Done()
+		var gone *handfast.LinkError
+		if !errors.As(h.Err(), &gone) || gone.Link != "net1-"+string(rune('a'+i)) {
+			t.Errorf("host %d: %v", i, h.Err())
+		}
+	}
+}
+
+// A connection over a link that is gone ends by its own timer.
+func TestConnOverLostLink(t *testing.T) {
+	j := joinTwice(t, handfast.Config{TCP: tcp.Config{UserTimeout: time.Second}})
+	c, _ := j.connect(0)
+	j.wires[0][0].Close()
+	j.logs[0].await(t)
+	if _, err := c.Write([]byte("nobody gets this")); err != nil {
+		t.Errorf("write: %v", err)
+	}
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ETIMEDOUT) {
+		t.Errorf("read: %v", err)
+	}
+}
+
+// A link with the same addresses takes the place of one that is gone, and its
+// connections go on.
+func TestLinkComesBack(t *testing.T) {
+	j := joinTwice(t, handfast.Config{})
+	c, s := j.connect(0)
+	j.cut(0)
+	if _, err := c.Write([]byte("later")); err != nil {
+		t.Error(err)
+	}
+	j.attach(0)
+	got := make([]byte, 5)
+	if _, err := io.ReadFull(s, got); err != nil || string(got) != "later" {
+		t.Errorf("%q, %v", got, err)
+	}
+	j.connect(0)
+	wantLinks(t, j.hosts[0], "net0-a gone", "net1-a", "net0-a")
+}
+
+// brokenLink can be read, but not written.
+type brokenLink struct{ link.Link }
+
+func (l brokenLink) Write(queue int, batch []*buf.Packet) error {
+	for _, p := range batch {
+		p.Release()
+	}
+	return syscall.EIO
+}
+
+// It is enough that writing fails, whoever does it.
+func TestLinkFailsToWrite(t *testing.T) {
+	j := joinTwice(t, handfast.Config{})
+	a, _ := pipe.New(pipe.Options{Name: "broken"})
+	client := j.hosts[0]
+	if err := client.Attach(brokenLink{a}, handfast.LinkOptions{Addresses: []netip.Prefix{netip.MustParsePrefix("10.3.0.1/24")}}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	dialled := make(chan error)
+	go func() {
+		_, err := client.DialContext(ctx, "tcp", "10.3.0.2:80")
+		dialled <- err
+	}()
+	if line := j.logs[0].await(t); !strings.Contains(line, "input/output error") {
+		t.Error(line)
+	}
+	cancel()
+	if err := <-dialled; err == nil {
+		t.Error("connected over a link that cannot be written")
+	}
+	wantLinks(t, client, "net0-a", "net1-a", "broken-a gone")
+	j.connect(0)
+}
