@@ -150,6 +150,7 @@ func (s *shard) send(now clock.Time) {
 func (s *shard) sendOn() { s.send(s.enter()) }
 
 // pull fills the outbound batch and reports whether there is anything in it.
+// Who waited for the room that this makes is woken.
 func (s *shard) pull(now clock.Time) bool {
 	o := &s.outbound
 	for o.n = 0; o.n < batchSize; o.n++ {
@@ -159,6 +160,7 @@ func (s *shard) pull(now clock.Time) bool {
 		}
 		o.packets[o.n], o.links[o.n] = p, uint8(iface)
 	}
+	s.notify()
 	s.report()
 	return o.n > 0
 }

@@ -13,7 +13,7 @@ type Config struct {
 	// and hashes. It must be random and secret.
 	Secret [16]byte
 
-	SendBuffer    int // bytes queued before a write waits; default 1 MiB
+	SendBuffer    int // bytes queued before a write waits; default 1 MiB, of which an eighth, at least 128 KiB, not yet sent
 	ReceiveBuffer int // bytes offered as window; default 1 MiB
 
 	MSL        time.Duration // TIME-WAIT lasts twice as long; default 30 s, as Linux

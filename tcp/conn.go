@@ -121,9 +121,21 @@ func (c *Conn) State() State { return c.state }
 // Failure returns why the connection ended before its time.
 func (c *Conn) Failure() Failure { return c.failure }
 
-// SendSpace returns how many bytes the program may queue until the send buffer
-// is full; it may be negative.
-func (c *Conn) SendSpace() int { return int(c.out.limit) - c.out.len() }
+// unsentShare is the part of the send buffer that may wait to be sent for the
+// first time, minUnsent what may in any case. A program that writes faster than
+// the network takes it would only fill caches and delay what it says later: the
+// reasons for TCP_NOTSENT_LOWAT of Linux.
+const (
+	unsentShare = 8
+	minUnsent   = 128 << 10
+)
+
+// SendSpace returns how many bytes the program may queue until it has to wait;
+// it may be negative.
+func (c *Conn) SendSpace() int {
+	unsent := max(int(c.out.end().Diff(c.snd.nxt)), 0)
+	return min(int(c.out.limit)-c.out.len(), max(int(c.out.limit)/unsentShare, minUnsent)-unsent)
+}
 
 // Unsent returns how many bytes are queued and not acknowledged.
 func (c *Conn) Unsent() int { return c.out.len() }

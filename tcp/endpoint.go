@@ -232,14 +232,19 @@ func (e *Endpoint) update(now clock.Time, en *Entry) {
 		en.queued = true
 		e.sending.push(en)
 	}
+	e.tell(en)
+	if en.state.Synchronized() && en.listener != nil {
+		e.offerAccept(en)
+	}
+}
+
+// tell lets en's program learn what has become possible.
+func (e *Endpoint) tell(en *Entry) {
 	r := en.readiness()
 	if fresh := r &^ en.told; fresh != 0 && en.Owner != nil {
 		e.ready.push(readyItem{en.Owner, fresh})
 	}
 	en.told = r
-	if en.state.Synchronized() && en.listener != nil {
-		e.offerAccept(en)
-	}
 }
 
 // maxBurst is how many segments one connection sends before others have their turn.
@@ -284,6 +289,7 @@ func (e *Endpoint) settle(now clock.Time, en *Entry) {
 		e.remove(en)
 	default:
 		e.schedule(en)
+		e.tell(en) // what was sent has made room
 	}
 }
 
