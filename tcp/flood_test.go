@@ -94,8 +94,11 @@ func finish(tb testing.TB, e *Endpoint, l *Listener, now clock.Time, t wire.Tupl
 }
 
 func TestHalfOpenEntrySize(t *testing.T) {
-	if n := unsafe.Sizeof(halfOpen{}); n > 96 {
+	if n := unsafe.Sizeof(compactEntry[key4, halfOpen]{}); n > 64 {
 		t.Errorf("a half-open entry takes %d bytes", n)
+	}
+	if n := unsafe.Sizeof(compactEntry[key6, halfOpen]{}); n > 84 {
+		t.Errorf("a half-open entry of IPv6 takes %d bytes", n)
 	}
 }
 
@@ -334,6 +337,41 @@ func TestSharedKeys(t *testing.T) {
 	}
 }
 
+// TestNewKeysForOld: connections in compact form are found when the keys change
+// that their hashes are made with.
+func TestNewKeysForOld(t *testing.T) {
+	e, l := server(t, Config{})
+	r := rand.New(rand.NewPCG(4, 4))
+	now := clock.Time(time.Hour)
+	isns := map[wire.Tuple]seq.Num{}
+	for i := range 200 {
+		tuple, s := spoofed(r, i%3 == 0, true)
+		isns[tuple] = s.Seq
+		e.Receive(now, path1500, tuple, &s)
+	}
+	e.ShareCookieKeys(CookieKeys{Epoch: 7, Base: [16]byte{9}, Current: [16]byte{3}})
+	answers := 0
+	for out := (Output{}); e.Output(now, &out); {
+		if out.Flags != wire.SYN|wire.ACK {
+			continue
+		}
+		if answers++; answers <= 100 {
+			e.Abort(now, finish(t, e, l, now, out.Tuple, isns[out.Tuple], out.TCP))
+		}
+	}
+	if answers != 200 || e.halfOpen.count != 100 {
+		t.Errorf("%d are answered, %d are half-open", answers, e.halfOpen.count)
+	}
+	for e.Deadline() != clock.Never {
+		now = max(now, e.Deadline())
+		e.Advance(now)
+		drain(e, now)
+	}
+	if e.Len() != 0 {
+		t.Errorf("%d connections are left", e.Len())
+	}
+}
+
 // TestEvictionIsFair: one source that fills the cache loses its own entries.
 func TestEvictionIsFair(t *testing.T) {
 	e, _ := server(t, Config{MaxHalfOpen: 512, AttackEnter: 1 << 30})
@@ -355,7 +393,7 @@ func TestEvictionIsFair(t *testing.T) {
 	}
 	kept := 0
 	for i := range few {
-		if e.halfOpen.find(e.cookies.flow(&few[i]), &few[i]) >= 0 {
+		if e.halfOpen.find(e.cookies.flow(&few[i]), &few[i]) != 0 {
 			kept++
 		}
 	}
