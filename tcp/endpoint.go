@@ -221,8 +221,12 @@ func (e *Endpoint) schedule(en *Entry) {
 	if d := en.Deadline(); d < en.armed {
 		en.armed = d
 		e.due.push(d, en)
-		e.due.prune(len(e.conns), func(at clock.Time, en *Entry) bool { return en.armed == at })
+		e.pruneDue()
 	}
+}
+
+func (e *Endpoint) pruneDue() {
+	e.due.prune(len(e.conns), func(at clock.Time, en *Entry) bool { return en.armed == at })
 }
 
 // update follows a change of en: it may have something to send, and its
@@ -300,12 +304,13 @@ func (e *Endpoint) insert(en *Entry) {
 func (e *Endpoint) remove(en *Entry) {
 	if e.conns[en.tuple] == en {
 		delete(e.conns, en.tuple)
-		if len(e.conns) == 0 && e.most > 1000 {
+		if len(e.conns) == 0 && e.most > 100 {
 			e.conns, e.most = map[wire.Tuple]*Entry{}, 0 // a map keeps the room of its best times
 		}
 	}
 	en.set(gone, true)
 	en.armed = clock.Never
+	e.pruneDue() // or its deadline would keep its memory
 	if en.is(orphan) {
 		en.release()
 	}
