@@ -485,6 +485,32 @@ func TestVerdictBeforeSynAck(t *testing.T) {
 	}
 }
 
+// TestVerdictBeforeSynAckInOneBatch: a SYN waits for its own verdict, also when
+// one before it on the same four-tuple was accepted, and reset, and its SYN-ACK
+// has not gone out.
+func TestVerdictBeforeSynAckInOneBatch(t *testing.T) {
+	e, l := server(t, Config{})
+	l.Ask = true
+	now := clock.Time(time.Hour)
+	tuple, s := spoofed(rand.New(rand.NewPCG(1, 1)), false, true)
+	isn := s.Seq
+	e.Receive(now, path1500, tuple, &s)
+	y, _ := e.NextSyn()
+	e.Decide(now, y, SynAccept)
+	rst := Segment{TCP: wire.TCP{SrcPort: tuple.RemotePort, DstPort: 80, Seq: isn + 1, Flags: wire.RST}}
+	e.Receive(now, path1500, tuple, &rst)
+	again := synSegment(tuple, isn+1000, true)
+	e.Receive(now, path1500, tuple, &again)
+	if out, n := drain(e, now); n != 0 {
+		t.Errorf("%v before the verdict", out.Flags)
+	}
+	y, _ = e.NextSyn()
+	e.Decide(now, y, SynAccept)
+	if out, n := drain(e, now); n != 1 || out.Ack != isn+1001 {
+		t.Errorf("%d segments after the verdict, ack %d", n, out.Ack)
+	}
+}
+
 // TestPendingVerdictsExpire: ten thousand wait, one more is served at once, and
 // nothing is left in the end.
 func TestPendingVerdictsExpire(t *testing.T) {

@@ -236,6 +236,9 @@ func (e *Endpoint) outputCompact(now clock.Time, out *Output) bool {
 	t, f := &o.tuple, o.flow
 	if at := e.halfOpen.find(f, t); at != 0 {
 		h := e.halfOpen.at(at)
+		if !h.is(markQueued) {
+			return false // who was to send has gone, and this is another
+		}
 		h.marks &^= markQueued
 		c := e.expand(now, t, f, h, Path{MTU: int(h.mtu)})
 		sent := c.NextSegment(now, out)
