@@ -51,4 +51,15 @@ func (e *Endpoint) HalfOpen() (count, limit int) { return e.halfOpen.count, e.ha
 
 // ShareCookieKeys sets the keys of cookies, to be called again in each epoch.
 // Without it an endpoint makes its own from Config.Secret.
-func (e *Endpoint) ShareCookieKeys(k CookieKeys) { e.cookies.share(k) }
+func (e *Endpoint) ShareCookieKeys(k CookieKeys) {
+	if !e.cookies.share(k) {
+		return
+	}
+	e.halfOpen.rehash()
+	e.timeWait.rehash()
+	for range e.compact.len() {
+		o, _ := e.compact.pop()
+		o.flow = e.cookies.flow(&o.tuple)
+		e.compact.push(o)
+	}
+}

@@ -16,7 +16,7 @@ type Config struct {
 	SendBuffer    int // bytes queued before a write waits; default 1 MiB, of which an eighth, at least 128 KiB, not yet sent
 	ReceiveBuffer int // bytes offered as window; default 1 MiB
 
-	MSL        time.Duration // TIME-WAIT lasts twice as long; default 30 s, as Linux
+	MSL        time.Duration // TIME-WAIT lasts twice as long; default 30 s, as Linux; at most a day
 	InitialRTO time.Duration // default 1 s (RFC 6298 §2)
 	MinRTO     time.Duration // default 200 ms, as Linux
 	MaxRTO     time.Duration // default 120 s
@@ -30,7 +30,7 @@ type Config struct {
 
 	// The four measures against SYN floods: a larger queue, fewer SYN-ACKs
 	// (SynAckRetries), cookies, and the attack mode.
-	MaxHalfOpen int        // half-open entries of 96 bytes; default 4096
+	MaxHalfOpen int        // half-open entries of about 68 bytes, 90 for IPv6; default 4096
 	Cookies     CookieMode // default CookiesAuto
 	AttackEnter int        // half-open entries that mean an attack; default half of MaxHalfOpen
 	AttackLeave int        // below this it is over; default a quarter of MaxHalfOpen

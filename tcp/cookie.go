@@ -59,6 +59,7 @@ const cookieEpoch = 64 * time.Second
 type cookies struct {
 	secret sipKey
 	base   sipKey
+	spread uint64    // odd
 	keys   [3]sipKey // previous, current, next
 	epoch  uint32
 	begun  clock.Time // the epoch
@@ -68,7 +69,7 @@ type cookies struct {
 
 func newCookies(secret [16]byte) cookies {
 	k := newSipKey(secret)
-	return cookies{secret: k, base: k.derive('B', 0), begun: clock.Never}
+	return cookies{secret: k, base: k.derive('B', 0), spread: k.derive('T', 0).k0 | 1, begun: clock.Never}
 }
 
 // derive returns a key for another purpose.
@@ -93,11 +94,14 @@ func (k *cookies) turn(now clock.Time) {
 	}
 }
 
-// share sets keys that come from outside.
-func (k *cookies) share(c CookieKeys) {
+// share sets keys that come from outside. It returns true when that changes
+// what flow returns.
+func (k *cookies) share(c CookieKeys) (changed bool) {
 	k.shared, k.epoch = true, c.Epoch
-	k.base = newSipKey(c.Base)
+	base := newSipKey(c.Base)
+	changed, k.base = base != k.base, base
 	k.keys = [3]sipKey{newSipKey(c.Previous), newSipKey(c.Current), newSipKey(c.Next)}
+	return changed
 }
 
 // needed notes that a SYN-ACK went out of which nothing is kept.
@@ -112,15 +116,18 @@ func (k *cookies) believed(now clock.Time) bool { return k.shared || now < k.unt
 type flow struct {
 	base     seq.Num // what is added to a cookie
 	tsOffset uint32
-	slot     uint32 // where the half-open cache keeps it
+	slot     uint32 // where the tables keep it
 }
 
 // whole is all that the hash of the four-tuple gave.
 func (f flow) whole() uint64 { return uint64(f.tsOffset)<<32 | uint64(f.base) }
 
+// flow hashes a four-tuple. A peer sees much of the hash in our timestamps and
+// sequence numbers. What it is then multiplied by is secret, so that he cannot
+// choose connections that fall into one place of a table.
 func (k *cookies) flow(t *wire.Tuple) flow {
 	h := k.base.hashTuple(t, 0, 0)
-	return flow{base: seq.Num(h), tsOffset: uint32(h >> 32), slot: uint32(h >> 20)}
+	return flow{base: seq.Num(h), tsOffset: uint32(h >> 32), slot: uint32(h * k.spread >> 32)}
 }
 
 // mssClasses are the segment sizes that a cookie can say, from what is common
@@ -189,7 +196,7 @@ func (k *cookies) check(f flow, iss, irs seq.Num, timestamps bool, options uint3
 // halfOpen is what a cookie that check has found good stands for.
 func (o offer) halfOpen(iss, irs seq.Num, s *Segment, path Path) halfOpen {
 	h := halfOpen{iss: iss, irs: irs, peerMSS: o.mss, mtu: uint16(min(path.MTU, 0xffff)),
-		opts: passive, tsOn: o.timestamps, due: clock.Never}
+		opts: passive, due: pack(clock.Never)}
 	if shift := o.options & shiftBits; shift != noScaling {
 		h.opts |= scaling
 		h.shift = uint8(shift)
@@ -198,7 +205,7 @@ func (o offer) halfOpen(iss, irs seq.Num, s *Segment, path Path) halfOpen {
 		h.opts |= sackOK
 	}
 	if o.timestamps {
-		h.tsRecent = s.Options.TSVal
+		h.marks, h.tsRecent = markTimestamps, s.Options.TSVal
 	}
 	return h
 }

@@ -21,6 +21,7 @@ func (cfg Config) withDefaults() *Config {
 	defaultTo(&cfg.SendBuffer, 1<<20)
 	defaultTo(&cfg.ReceiveBuffer, 1<<20)
 	defaultTo(&cfg.MSL, 30*time.Second)
+	cfg.MSL = min(cfg.MSL, maxMSL)
 	defaultTo(&cfg.InitialRTO, time.Second)
 	defaultTo(&cfg.MinRTO, 200*time.Millisecond)
 	defaultTo(&cfg.MaxRTO, 120*time.Second)

@@ -28,7 +28,7 @@ type Endpoint struct {
 
 	due     deadlines[*Entry]
 	sending entryQueue           // entries that may have something to send
-	compact ring[wire.Tuple]     // compact connections that owe a segment
+	compact ring[owing]          // compact connections that owe a segment
 	replies ring[statelessReply] // segments of no connection
 	asked   ring[Syn]            // SYNs that wait for a verdict
 	ready   ring[readyItem]
@@ -63,8 +63,8 @@ func NewEndpoint(cfg *Config) *Endpoint {
 		replies: ring[statelessReply]{limit: maxReplies},
 		cookies: newCookies(cfg.Secret),
 	}
-	e.timeWait = newWaiting(e.cookies.flow)
-	e.halfOpen = halfOpenCache{limit: e.cfg.MaxHalfOpen, flowOf: e.cookies.flow}
+	e.halfOpen.hashes, e.timeWait.hashes = &e.cookies, &e.cookies
+	e.halfOpen.limit = e.cfg.MaxHalfOpen
 	e.detector.Init(e.key.derive('D', 0).k0)
 	return e
 }
@@ -73,13 +73,13 @@ func NewEndpoint(cfg *Config) *Endpoint {
 func (e *Endpoint) SetTrace(t *Trace) { e.trace = t }
 
 // Len returns how many connections there are, half-open and TIME-WAIT ones included.
-func (e *Endpoint) Len() int { return len(e.conns) + e.halfOpen.count + e.timeWait.count() }
+func (e *Endpoint) Len() int { return len(e.conns) + e.halfOpen.count + e.timeWait.count }
 
 // InUse reports whether a connection with this four-tuple exists.
 func (e *Endpoint) InUse(t wire.Tuple) bool {
 	_, open := e.conns[t]
 	f := e.cookies.flow(&t)
-	return open || e.halfOpen.find(f, &t) >= 0 || e.timeWait.find(f, &t) != nil
+	return open || e.halfOpen.find(f, &t) != 0 || e.timeWait.find(f, &t) != 0
 }
 
 // Receive takes a segment that arrived for t, named from our side. What it
@@ -113,10 +113,10 @@ func (e *Endpoint) dispatch(now clock.Time, path Path, t *wire.Tuple, s *Segment
 		return e.arrivedStray(now, path, t, e.cookies.flow(t), s, en.snd.nxt)
 	}
 	f := e.cookies.flow(t)
-	if at := e.halfOpen.find(f, t); at >= 0 {
-		return e.arrivedHalfOpen(now, path, f, &e.halfOpen.slots[at], at, s)
+	if at := e.halfOpen.find(f, t); at != 0 {
+		return e.arrivedHalfOpen(now, path, t, f, e.halfOpen.at(at), at, s)
 	}
-	if w := e.timeWait.find(f, t); w != nil {
+	if w := e.timeWait.find(f, t); w != 0 {
 		return e.arrivedTimeWait(now, path, t, f, w, s)
 	}
 	return e.arrivedStray(now, path, t, f, s, 0)
@@ -169,15 +169,17 @@ type CompactInfo struct {
 // Compact calls yield for every half-open connection and every TIME-WAIT one
 // whose program has gone.
 func (e *Endpoint) Compact(now clock.Time, yield func(CompactInfo) bool) {
-	for at, tag := range e.halfOpen.tags {
-		h := &e.halfOpen.slots[at]
-		if tag != 0 && !yield(CompactInfo{h.tuple, SynReceived, until(now, h.due), h.retries}) {
+	for at := range e.halfOpen.all {
+		h := e.halfOpen.at(at)
+		if !yield(CompactInfo{e.halfOpen.tuple(at), SynReceived, until(now, h.due.time()), h.retries}) {
 			return
 		}
 	}
-	e.timeWait.all(func(t wire.Tuple, w *timeWait) bool {
-		return yield(CompactInfo{t, TimeWait, until(now, w.ends.time()), 0})
-	})
+	for w := range e.timeWait.inOrder {
+		if !yield(CompactInfo{e.timeWait.tuple(w), TimeWait, until(now, e.timeWait.ends(w)), 0}) {
+			return
+		}
+	}
 }
 
 // until returns the time from now to a deadline; 0 when that is past, or never.
@@ -218,8 +220,12 @@ func (e *Endpoint) schedule(en *Entry) {
 	if d := en.Deadline(); d < en.armed {
 		en.armed = d
 		e.due.push(d, en)
-		e.due.prune(len(e.conns), func(at clock.Time, en *Entry) bool { return en.armed == at })
+		e.pruneDue()
 	}
+}
+
+func (e *Endpoint) pruneDue() {
+	e.due.prune(len(e.conns), func(at clock.Time, en *Entry) bool { return en.armed == at })
 }
 
 // update follows a change of en: it may have something to send, and its
@@ -303,12 +309,13 @@ func (e *Endpoint) insert(en *Entry) {
 func (e *Endpoint) remove(en *Entry) {
 	if e.conns[en.tuple] == en {
 		delete(e.conns, en.tuple)
-		if len(e.conns) == 0 && e.most > 1000 {
+		if len(e.conns) == 0 && e.most > 100 {
 			e.conns, e.most = map[wire.Tuple]*Entry{}, 0 // a map keeps the room of its best times
 		}
 	}
 	en.set(gone, true)
 	en.armed = clock.Never
+	e.pruneDue() // or its deadline would keep its memory
 	if en.is(orphan) {
 		en.release()
 	}

@@ -89,8 +89,11 @@ func finish(tb testing.TB, e *Endpoint, l *Listener, now clock.Time, t wire.Tupl
 }
 
 func TestHalfOpenEntrySize(t *testing.T) {
-	if n := unsafe.Sizeof(halfOpen{}); n > 96 {
+	if n := unsafe.Sizeof(compactEntry[key4, halfOpen]{}); n > 64 {
 		t.Errorf("a half-open entry takes %d bytes", n)
+	}
+	if n := unsafe.Sizeof(compactEntry[key6, halfOpen]{}); n > 84 {
+		t.Errorf("a half-open entry of IPv6 takes %d bytes", n)
 	}
 }
 
@@ -330,6 +333,41 @@ func TestSharedKeys(t *testing.T) {
 	}
 }
 
+// TestNewKeysForOld: connections in compact form are found when the keys change
+// that their hashes are made with.
+func TestNewKeysForOld(t *testing.T) {
+	e, l := server(t, Config{})
+	r := rand.New(rand.NewPCG(4, 4))
+	now := clock.Time(time.Hour)
+	isns := map[wire.Tuple]seq.Num{}
+	for i := range 200 {
+		tuple, s := spoofed(r, i%3 == 0, true)
+		isns[tuple] = s.Seq
+		e.Receive(now, path1500, &tuple, &s)
+	}
+	e.ShareCookieKeys(CookieKeys{Epoch: 7, Base: [16]byte{9}, Current: [16]byte{3}})
+	answers := 0
+	for out := (Output{}); e.Output(now, &out); {
+		if out.Flags != wire.SYN|wire.ACK {
+			continue
+		}
+		if answers++; answers <= 100 {
+			e.Abort(now, finish(t, e, l, now, out.Tuple, isns[out.Tuple], out.TCP))
+		}
+	}
+	if answers != 200 || e.halfOpen.count != 100 {
+		t.Errorf("%d are answered, %d are half-open", answers, e.halfOpen.count)
+	}
+	for e.Deadline() != clock.Never {
+		now = max(now, e.Deadline())
+		e.Advance(now)
+		drain(e, now)
+	}
+	if e.Len() != 0 {
+		t.Errorf("%d connections are left", e.Len())
+	}
+}
+
 // TestEvictionIsFair: one source that fills the cache loses its own entries.
 func TestEvictionIsFair(t *testing.T) {
 	e, _ := server(t, Config{MaxHalfOpen: 512, AttackEnter: 1 << 30})
@@ -351,7 +389,7 @@ func TestEvictionIsFair(t *testing.T) {
 	}
 	kept := 0
 	for i := range few {
-		if e.halfOpen.find(e.cookies.flow(&few[i]), &few[i]) >= 0 {
+		if e.halfOpen.find(e.cookies.flow(&few[i]), &few[i]) != 0 {
 			kept++
 		}
 	}
@@ -440,6 +478,32 @@ func TestVerdictBeforeSynAck(t *testing.T) {
 		} else if e.Len() != 0 {
 			t.Error("something is left")
 		}
+	}
+}
+
+// TestVerdictBeforeSynAckInOneBatch: a SYN waits for its own verdict, also when
+// one before it on the same four-tuple was accepted, and reset, and its SYN-ACK
+// has not gone out.
+func TestVerdictBeforeSynAckInOneBatch(t *testing.T) {
+	e, l := server(t, Config{})
+	l.Ask = true
+	now := clock.Time(time.Hour)
+	tuple, s := spoofed(rand.New(rand.NewPCG(1, 1)), false, true)
+	isn := s.Seq
+	e.Receive(now, path1500, &tuple, &s)
+	y, _ := e.NextSyn()
+	e.Decide(now, y, SynAccept)
+	rst := Segment{TCP: wire.TCP{SrcPort: tuple.RemotePort, DstPort: 80, Seq: isn + 1, Flags: wire.RST}}
+	e.Receive(now, path1500, &tuple, &rst)
+	again := synSegment(tuple, isn+1000, true)
+	e.Receive(now, path1500, &tuple, &again)
+	if out, n := drain(e, now); n != 0 {
+		t.Errorf("%v before the verdict", out.Flags)
+	}
+	y, _ = e.NextSyn()
+	e.Decide(now, y, SynAccept)
+	if out, n := drain(e, now); n != 1 || out.Ack != isn+1001 {
+		t.Errorf("%d segments after the verdict, ack %d", n, out.Ack)
 	}
 }
 

@@ -5,27 +5,17 @@ import (
 	"github.com/handfast-tcp/handfast/wire"
 )
 
-// setWays is how many slots a four-tuple may be in: the cache is a hash table
-// of sets. When a set is full one entry has to go, even if others are not.
-const setWays = 8
-
-// firstSlots is how many slots there are until more are needed.
-const firstSlots = 64
-
 // halfOpenCache holds half-open connections: bounded, without pointers, and
 // fair. Each source's share is counted; when one entry must go it is one of
 // the largest share, and of those the one that waits longest for an answer.
 type halfOpenCache struct {
-	slots []halfOpen
-	tags  []uint8 // of a slot: eight bits of its hash; 0 when it is free
-	count int
+	compactTable[halfOpen]
 	limit int // entries at most
 	// waiting are queues by the number of retries, and one of those that wait
 	// for a verdict. All in one wait equally long, so each is in order of its
 	// deadline.
-	waiting [asking + 1]slotQueue
-	shares  [1024]uint16           // entries by hash of the source's prefix
-	flowOf  func(*wire.Tuple) flow // hashes
+	waiting [asking + 1]refQueue
+	shares  [1024]uint32 // entries by hash of the source's prefix
 }
 
 // maxRetries bounds SynAckRetries: there is a queue for each.
@@ -34,237 +24,152 @@ const maxRetries = 15
 // asking is the queue of those that wait for a verdict.
 const asking = maxRetries + 1
 
-// slotQueue is a list of slots, plus one: 0 is the end.
-type slotQueue struct{ first, last uint32 }
+// sampled is how many entries are looked at when one has to go. Where one source
+// has nine tenths of the table, all of them are others' once in 10^8 times.
+const sampled = 8
 
-// find returns the slot of t's entry, or -1.
-func (k *halfOpenCache) find(f flow, t *wire.Tuple) int {
-	if k.count == 0 {
-		return -1
+// insert makes an entry of h, and returns 0 when there is no room and none may
+// be evicted. evicted says that another entry had to go.
+func (k *halfOpenCache) insert(f flow, t *wire.Tuple, h *halfOpen, evict bool) (r ref, evicted bool) {
+	h.share = k.shareOf(t.Remote)
+	if k.count < k.limit {
+		k.shares[h.share]++
+		return k.add(f, t, h), false
 	}
-	tag, set := tagOf(f), k.set(f)
-	for i, g := range k.tags[set : set+setWays] {
-		if g == tag && k.slots[set+i].tuple == *t {
-			return set + i
+	victim := ref(0)
+	if evict {
+		victim = k.victim(f)
+	}
+	if victim == 0 {
+		return 0, false
+	}
+	old := k.tuple(victim)
+	k.shares[h.share]++
+	if victim.is4() != t.Local.Is4() {
+		k.remove(k.hashes.flow(&old), victim)
+		return k.add(f, t, h), true
+	}
+	k.leave(victim)
+	k.replace(k.hashes.flow(&old), victim, f, t, h)
+	return victim, true
+}
+
+// victim returns, of entries from all over the table, the one that should go
+// first; 0 when none may go. Which these are follows from f, a keyed hash:
+// nobody can choose whose place he takes. Neighbours came one after the other
+// and may all be of one kind, so there are as many between two as can be.
+func (k *halfOpenCache) victim(f flow) (victim ref) {
+	count, most := uint32(k.count), uint64(0)
+	n := uint32(uint64(f.slot) * uint64(count) >> 32)
+	for range min(count, sampled) {
+		r := k.nth(n)
+		if x := k.rank(k.at(r)); x > most {
+			most, victim = x, r
 		}
-	}
-	return -1
-}
-
-func tagOf(f flow) uint8 { return uint8(f.slot>>24) | 1 }
-
-func (k *halfOpenCache) set(f flow) int {
-	return int(f.slot) & (len(k.slots)/setWays - 1) * setWays
-}
-
-// insert makes an entry of h, which has no place yet, and returns its slot; -1
-// when there is no room and none may be evicted. evicted says that another
-// entry had to go.
-func (k *halfOpenCache) insert(f flow, h *halfOpen, evict bool) (at int, evicted bool) {
-	if 2*k.count >= len(k.slots) {
-		k.grow()
-	}
-	at, free := k.place(f)
-	for !free && k.grow() {
-		at, free = k.place(f)
-	}
-	if !free || k.count >= k.limit {
-		victim := at
-		if free {
-			victim = k.victimBehind(at)
-		}
-		if !evict || k.slots[victim].unanswered() {
-			return -1, false
-		}
-		k.remove(victim)
-		evicted = true
-	}
-	k.put(f, at, h)
-	return at, evicted
-}
-
-func (k *halfOpenCache) put(f flow, at int, h *halfOpen) {
-	k.slots[at] = *h
-	k.tags[at] = tagOf(f)
-	k.count++
-	k.shares[shareOf(&h.tuple.Remote)]++
-}
-
-// place returns a free slot of f's set, or else the slot of the entry that
-// should go first.
-func (k *halfOpenCache) place(f flow) (at int, free bool) {
-	set := k.set(f)
-	for i := set; i < set+setWays; i++ {
-		if k.tags[i] == 0 {
-			return i, true
-		}
-	}
-	return k.victimIn(set), false
-}
-
-// victimIn returns which entry of a set should go first; -1 when it has none.
-func (k *halfOpenCache) victimIn(set int) int {
-	victim := -1
-	for i := set; i < set+setWays; i++ {
-		if k.tags[i] != 0 && (victim < 0 || k.goesBefore(&k.slots[i], &k.slots[victim])) {
-			victim = i
+		if n += max(count/sampled, 1); n >= count {
+			n -= count
 		}
 	}
 	return victim
 }
 
-// victimBehind returns an entry to evict from the next set that has any. The
-// cache is full, so it is near.
-func (k *halfOpenCache) victimBehind(at int) int {
-	for set := at &^ (setWays - 1); ; set = (set + setWays) % len(k.slots) {
-		if victim := k.victimIn(set); victim >= 0 {
-			return victim
-		}
+// rank is larger for entries that are to be evicted sooner: the source with the
+// larger share, then more retries without an answer, then the older one. It is
+// 0 for one that has not got its SYN-ACK, since no ACK would bring that back.
+// Neither would one bring back an entry that waits for a verdict: that is due
+// late, and so goes late.
+func (k *halfOpenCache) rank(h *halfOpen) uint64 {
+	if h.unanswered() {
+		return 0
 	}
+	share := min(k.shares[h.share]/4, 1<<17-1)
+	age := uint64(clock.Never-h.due.time()) >> 21 // in units of 2 ms: 42 bits
+	return 1<<63 | uint64(share)<<46 | uint64(h.retries)<<42 | age
 }
 
-// goesBefore reports whether a is to be evicted before b: one that has its
-// SYN-ACK before one that has not, then the source with the larger share, then
-// more retries without an answer, then the older one.
-func (k *halfOpenCache) goesBefore(a, b *halfOpen) bool {
-	if a.unanswered() != b.unanswered() {
-		return b.unanswered()
-	}
-	if x, y := k.shares[shareOf(&a.tuple.Remote)], k.shares[shareOf(&b.tuple.Remote)]; x/4 != y/4 {
-		return x > y
-	}
-	if a.retries != b.retries {
-		return a.retries > b.retries
-	}
-	return a.sent < b.sent
-}
-
-// shareOf is where a source's prefix is counted: /24, or /56 of IPv6.
-func shareOf(a *wire.Addr) uint32 {
+// shareOf is where a source's prefix is counted: /24, or /56 of IPv6. Which
+// prefixes share a counter is secret.
+func (k *halfOpenCache) shareOf(a wire.Addr) uint16 {
 	prefix, lo := a.Words()
 	if a.Is4() {
 		prefix = lo
 	}
-	return uint32(prefix >> 8 * 0x9e3779b97f4a7c15 >> 54)
+	return uint16(prefix >> 8 * k.hashes.spread >> 54)
 }
 
-// remove forgets the entry in a slot.
-func (k *halfOpenCache) remove(at int) {
-	h := &k.slots[at]
-	k.unlink(at)
-	k.shares[shareOf(&h.tuple.Remote)]--
-	k.tags[at] = 0
-	k.count--
-}
-
-// grow doubles the table, until every entry that the limit allows has two
-// slots; false when it is that large already.
-func (k *halfOpenCache) grow() bool {
-	if len(k.slots) > 0 && len(k.slots) >= 2*k.limit {
-		return false
-	}
-	old := *k
-	k.slots = make([]halfOpen, max(2*len(old.slots), firstSlots))
-	k.tags = make([]uint8, len(k.slots))
-	k.waiting, k.shares, k.count = [asking + 1]slotQueue{}, [1024]uint16{}, 0
-	for q := range old.waiting {
-		for i := old.waiting[q].first; i != 0; i = old.slots[i-1].next {
-			k.move(&old.slots[i-1], q)
-			old.tags[i-1] = 0
-		}
-	}
-	for i, tag := range old.tags {
-		if tag != 0 {
-			k.move(&old.slots[i], -1)
-		}
-	}
-	return true
-}
-
-// move takes an entry over from a table of half the size. Its set has split in
-// two, so there is room.
-func (k *halfOpenCache) move(h *halfOpen, queue int) {
-	f := k.flowOf(&h.tuple)
-	at, _ := k.place(f)
-	k.put(f, at, h)
-	k.slots[at].next, k.slots[at].prev = 0, 0
-	k.slots[at].marks &^= markTimed
-	if queue >= 0 {
-		k.link(at, queue)
+// remove forgets an entry whose hashes are f.
+func (k *halfOpenCache) remove(f flow, r ref) {
+	k.leave(r)
+	if k.compactTable.remove(f, r) && k.at(r).is(markTimed) {
+		k.relink(k.queue(k.at(r)), r)
 	}
 }
 
-// link puts an entry at the end of a queue: its deadline is the latest there.
-func (k *halfOpenCache) link(at, queue int) {
-	h, q := &k.slots[at], &k.waiting[queue]
-	h.marks |= markTimed
-	h.queue, h.next, h.prev = uint8(queue), 0, q.last
-	if q.last == 0 {
-		q.first = uint32(at + 1)
-	} else {
-		k.slots[q.last-1].next = uint32(at + 1)
-	}
-	q.last = uint32(at + 1)
+// leave takes an entry off its queue and its source's share.
+func (k *halfOpenCache) leave(r ref) {
+	k.unschedule(r)
+	k.shares[k.at(r).share]--
 }
 
-// unlink takes an entry out of its queue, if it is in one.
-func (k *halfOpenCache) unlink(at int) {
-	h := &k.slots[at]
-	if !h.is(markTimed) {
-		return
-	}
-	h.marks &^= markTimed
-	q := &k.waiting[h.queue]
-	if h.prev == 0 {
-		q.first = h.next
-	} else {
-		k.slots[h.prev-1].next = h.next
-	}
-	if h.next == 0 {
-		q.last = h.prev
-	} else {
-		k.slots[h.next-1].prev = h.prev
-	}
-}
-
-// schedule puts an entry into the queue that its deadline belongs to.
-func (k *halfOpenCache) schedule(at int) {
-	h := &k.slots[at]
-	queue := int(min(h.retries, maxRetries))
+// queue is the one that an entry's deadline belongs to.
+func (k *halfOpenCache) queue(h *halfOpen) *refQueue {
 	if h.is(markAsking) {
-		queue = asking
+		return &k.waiting[asking]
 	}
-	if h.is(markTimed) && int(h.queue) == queue {
-		return
+	return &k.waiting[min(h.retries, maxRetries)]
+}
+
+// schedule puts an entry at the end of its queue: its deadline is the latest
+// there.
+func (k *halfOpenCache) schedule(r ref) {
+	h := k.at(r)
+	h.marks |= markTimed
+	k.append(k.queue(h), r)
+}
+
+// unschedule takes an entry out of its queue, if it is in one.
+func (k *halfOpenCache) unschedule(r ref) {
+	if h := k.at(r); h.is(markTimed) {
+		h.marks &^= markTimed
+		k.unlink(k.queue(h), r)
 	}
-	k.unlink(at)
-	if h.due != clock.Never {
-		k.link(at, queue)
+}
+
+// update makes an entry what c has become, and moves it to the queue that its
+// deadline belongs to now.
+func (k *halfOpenCache) update(r ref, c *Conn) {
+	h := k.at(r)
+	if h.retries != c.live.retries {
+		k.unschedule(r)
+	}
+	c.compactInto(h)
+	if !h.is(markTimed) && h.due.time() != clock.Never {
+		k.schedule(r)
 	}
 }
 
 // next returns when the first entry is due.
 func (k *halfOpenCache) next() clock.Time {
-	if k.count == 0 {
-		return clock.Never
-	}
 	d := clock.Never
+	if k.count == 0 {
+		return d
+	}
 	for i := range k.waiting {
 		if first := k.waiting[i].first; first != 0 {
-			d = min(d, k.slots[first-1].due)
+			d = min(d, k.at(first).due.time())
 		}
 	}
 	return d
 }
 
-// expired returns the slot of an entry that is due, and takes it out of its
-// queue; -1 when there is none.
-func (k *halfOpenCache) expired(now clock.Time) int {
+// expired returns an entry that is due, and takes it out of its queue; 0 when
+// there is none.
+func (k *halfOpenCache) expired(now clock.Time) ref {
 	for i := range k.waiting {
-		if first := int(k.waiting[i].first) - 1; first >= 0 && k.slots[first].due <= now {
-			k.unlink(first)
+		if first := k.waiting[i].first; first != 0 && k.at(first).due.time() <= now {
+			k.unschedule(first)
 			return first
 		}
 	}
-	return -1
+	return 0
 }

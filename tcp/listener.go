@@ -93,10 +93,9 @@ func bestListener(all []*Listener, a wire.Addr) (best *Listener) {
 // CloseListener stops listening: half-open connections are forgotten, and
 // those that nobody accepted are reset.
 func (e *Endpoint) CloseListener(now clock.Time, l *Listener) {
-	k := &e.halfOpen
-	for at, tag := range k.tags {
-		if tag != 0 && e.listener(&k.slots[at].tuple) == l {
-			k.remove(at)
+	for at := range e.halfOpen.all {
+		if t := e.halfOpen.tuple(at); e.listener(&t) == l {
+			e.halfOpen.remove(e.cookies.flow(&t), at)
 		}
 	}
 	e.listeners.remove(l)

@@ -22,7 +22,7 @@ func (e *Endpoint) arrivedStray(now clock.Time, path Path, t *wire.Tuple, f flow
 	case wire.ACK, wire.ACK | wire.FIN:
 		if l != nil && e.cfg.Cookies != CookiesOff {
 			if h, ok := e.redeem(now, path, t, f, s); ok {
-				return e.arrivedHalfOpen(now, path, f, &h, -1, s)
+				return e.arrivedHalfOpen(now, path, t, f, &h, 0, s)
 			}
 		}
 	}
@@ -67,9 +67,9 @@ func (e *Endpoint) arrivedSyn(now clock.Time, path Path, t *wire.Tuple, f flow, 
 	h := halfOpen{}
 	c.compactInto(&h)
 	if l.Ask {
-		h.due, h.marks = now.Add(e.cfg.VerdictTimeout), markAsking|markResend
+		h.due, h.marks = pack(now.Add(e.cfg.VerdictTimeout)), h.marks|markAsking
 	}
-	if e.keep(now, f, &h, l) {
+	if e.keep(now, t, f, &h, l) {
 		return used
 	}
 	e.trace.rewind(told)
@@ -89,9 +89,9 @@ func (e *Endpoint) cookiesFirst() bool {
 // keep puts a half-open connection into the cache, and reports false when there
 // is no room. The entry that may have to go instead is not lost: its SYN-ACK
 // was a cookie.
-func (e *Endpoint) keep(now clock.Time, f flow, h *halfOpen, l *Listener) bool {
-	at, evicted := e.halfOpen.insert(f, h, e.cfg.Cookies != CookiesOff)
-	if at < 0 {
+func (e *Endpoint) keep(now clock.Time, t *wire.Tuple, f flow, h *halfOpen, l *Listener) bool {
+	at, evicted := e.halfOpen.insert(f, t, h, e.cfg.Cookies != CookiesOff)
+	if at == 0 {
 		return false
 	}
 	if evicted {
@@ -100,21 +100,26 @@ func (e *Endpoint) keep(now clock.Time, f flow, h *halfOpen, l *Listener) bool {
 	}
 	if h.is(markAsking) {
 		e.halfOpen.schedule(at)
-		e.asked.push(Syn{Listener: l, Tuple: h.tuple, ISN: h.irs})
+		e.asked.push(Syn{Listener: l, Tuple: *t, ISN: h.irs})
 	} else {
-		e.owe(at)
+		e.owe(t, f, e.halfOpen.at(at))
 	}
 	return true
 }
 
-// owe has the entry of a slot send what it owes.
-func (e *Endpoint) owe(at int) {
-	h := &e.halfOpen.slots[at]
+// owing is a connection in compact form that owes a segment.
+type owing struct {
+	tuple wire.Tuple
+	flow
+}
+
+// owe has an entry send what it owes.
+func (e *Endpoint) owe(t *wire.Tuple, f flow, h *halfOpen) {
 	if h.is(markQueued) || !h.is(markResend) && h.owes == 0 {
 		return
 	}
 	h.marks |= markQueued
-	e.compact.push(h.tuple)
+	e.compact.push(owing{*t, f})
 }
 
 // redeem makes a half-open connection of the cookie that an ACK brings back.
@@ -132,41 +137,38 @@ func (e *Endpoint) redeem(now clock.Time, path Path, t *wire.Tuple, f flow, s *S
 		return h, false
 	}
 	e.stats.SyncookiesRecv++
-	h = o.halfOpen(iss, irs, s, path)
-	h.tuple = *t
-	return h, true
+	return o.halfOpen(iss, irs, s, path), true
 }
 
-// arrivedHalfOpen meets a segment for a connection in SYN-RECEIVED: in slot at
-// of the cache, or, when that is -1, out of a cookie.
-func (e *Endpoint) arrivedHalfOpen(now clock.Time, path Path, f flow, h *halfOpen, at int, s *Segment) Verdict {
-	l := e.listener(&h.tuple)
+// arrivedHalfOpen meets a segment for a connection in SYN-RECEIVED: an entry of
+// the cache, or, when at is 0, out of a cookie.
+func (e *Endpoint) arrivedHalfOpen(now clock.Time, path Path, t *wire.Tuple, f flow, h *halfOpen, at ref, s *Segment) Verdict {
+	l := e.listener(t)
 	if l == nil {
-		e.halfOpen.remove(at)
-		return e.arrivedStray(now, path, &h.tuple, f, s, 0)
+		e.halfOpen.remove(f, at)
+		return e.arrivedStray(now, path, t, f, s, 0)
 	}
-	e.watchHalfOpen(now, f, h, s)
+	e.watchHalfOpen(now, t, f, h, s)
 	if h.is(markAsking) {
-		return e.arrivedAsking(h, at, s)
+		return e.arrivedAsking(f, h, at, s)
 	}
 	if l.waiting >= l.Backlog && !s.Flags.Has(wire.RST) {
 		e.stats.ListenOverflows++
 		l.stats.Overflows++
 		return drop(wire.ListenFull) // the SYN-ACK will be repeated, and so will the ACK
 	}
-	c := e.expand(now, f, h, path)
+	c := e.expand(now, t, f, h, path)
 	v := c.Receive(now, path, s)
 	switch {
 	case c.state > SynReceived || c.state == Closed && c.owes != 0:
 		e.detector.Completed(f.id(c.rcv.irs), c.tuple.Remote)
-		e.promote(now, l, c, at, s)
-	case at < 0:
+		e.promote(now, l, c, f, at, s)
+	case at == 0:
 	case c.state == SynReceived:
-		c.compactInto(h)
-		e.halfOpen.schedule(at)
-		e.owe(at)
+		e.halfOpen.update(at, c)
+		e.owe(t, f, h)
 	default:
-		e.halfOpen.remove(at)
+		e.halfOpen.remove(f, at)
 		e.detector.Reset(f.id(s.Seq - 1))
 	}
 	return v
@@ -174,26 +176,26 @@ func (e *Endpoint) arrivedHalfOpen(now clock.Time, path Path, f flow, h *halfOpe
 
 // arrivedAsking meets a segment for a connection that waits for its verdict:
 // only a RST means anything.
-func (e *Endpoint) arrivedAsking(h *halfOpen, at int, s *Segment) Verdict {
+func (e *Endpoint) arrivedAsking(f flow, h *halfOpen, at ref, s *Segment) Verdict {
 	if s.Flags.Has(wire.RST) && s.Seq == h.irs.Add(1) {
-		e.halfOpen.remove(at)
+		e.halfOpen.remove(f, at)
 		return used
 	}
 	return drop(wire.Duplicate)
 }
 
-func (e *Endpoint) expand(now clock.Time, f flow, h *halfOpen, path Path) *Conn {
+func (e *Endpoint) expand(now clock.Time, t *wire.Tuple, f flow, h *halfOpen, path Path) *Conn {
 	c := &e.scratch
 	path.MTU = min(path.MTU, int(h.mtu))
-	c.init(e.cfg, h.tuple, path, f.tsOffset, e.trace)
+	c.init(e.cfg, *t, path, f.tsOffset, e.trace)
 	c.expandHalfOpen(now, h)
 	return c
 }
 
 // promote makes a whole entry of a connection whose handshake is complete.
-func (e *Endpoint) promote(now clock.Time, l *Listener, c *Conn, at int, s *Segment) {
-	if at >= 0 {
-		e.halfOpen.remove(at)
+func (e *Endpoint) promote(now clock.Time, l *Listener, c *Conn, f flow, at ref, s *Segment) {
+	if at != 0 {
+		e.halfOpen.remove(f, at)
 	} else if c.ts.on && e.cookies.shared {
 		// Another host made the SYN-ACK. Our timestamps go on from its last.
 		c.ts.offset = s.Options.TSEcr + 1 - now.Milliseconds()
@@ -209,43 +211,45 @@ func (e *Endpoint) promote(now clock.Time, l *Listener, c *Conn, at int, s *Segm
 // advanceHalfOpen repeats SYN-ACKs, and forgets those who never answer, or who
 // wait for a verdict that does not come.
 func (e *Endpoint) advanceHalfOpen(now clock.Time) {
-	for at := e.halfOpen.expired(now); at >= 0; at = e.halfOpen.expired(now) {
-		h := &e.halfOpen.slots[at]
+	for at := e.halfOpen.expired(now); at != 0; at = e.halfOpen.expired(now) {
+		h, t := e.halfOpen.at(at), e.halfOpen.tuple(at)
+		f := e.cookies.flow(&t)
 		if h.is(markAsking) || e.attack.on && h.retries >= attackRetries {
-			e.halfOpen.remove(at)
+			e.halfOpen.remove(f, at)
 			continue
 		}
-		c := e.expand(now, e.cookies.flow(&h.tuple), h, Path{MTU: int(h.mtu)})
+		c := e.expand(now, &t, f, h, Path{MTU: int(h.mtu)})
 		c.Advance(now)
 		if c.state != SynReceived {
-			e.halfOpen.remove(at)
+			e.halfOpen.remove(f, at)
 			continue
 		}
-		c.compactInto(h)
-		e.halfOpen.schedule(at)
-		e.owe(at)
+		e.halfOpen.update(at, c)
+		e.owe(&t, f, h)
 	}
 	e.attack.watch(now, e.halfOpen.count, e.cfg)
 }
 
 // outputCompact fills out with what the next compact connection owes.
 func (e *Endpoint) outputCompact(now clock.Time, out *Output) bool {
-	t, _ := e.compact.pop()
-	f := e.cookies.flow(&t)
-	if at := e.halfOpen.find(f, &t); at >= 0 {
-		h := &e.halfOpen.slots[at]
+	o, _ := e.compact.pop()
+	t, f := &o.tuple, o.flow
+	if at := e.halfOpen.find(f, t); at != 0 {
+		h := e.halfOpen.at(at)
+		if !h.is(markQueued) {
+			return false // who was to send has gone, and this is another
+		}
 		h.marks &^= markQueued
-		c := e.expand(now, f, h, Path{MTU: int(h.mtu)})
+		c := e.expand(now, t, f, h, Path{MTU: int(h.mtu)})
 		sent := c.NextSegment(now, out)
-		c.compactInto(h)
-		e.halfOpen.schedule(at)
-		e.owe(at)
+		e.halfOpen.update(at, c)
+		e.owe(t, f, h)
 		return sent
 	}
-	if w := e.timeWait.find(f, &t); w != nil {
-		c := e.expandWaiting(now, &t, f, w)
+	if w := e.timeWait.find(f, t); w != 0 {
+		c := e.expandWaiting(now, t, f, w)
 		sent := c.NextSegment(now, out)
-		e.timeWait.put(f, &t, c.compactTimeWait())
+		e.putTimeWait(f, c)
 		return sent
 	}
 	return false

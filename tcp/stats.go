@@ -24,8 +24,8 @@ func (l *Listener) counted(v Verdict) Verdict {
 // HalfOpenOf returns how many half-open connections are kept for l. It looks at
 // every entry: it is for people who look, not for the path of packets.
 func (e *Endpoint) HalfOpenOf(l *Listener) (n int) {
-	for at, tag := range e.halfOpen.tags {
-		if tag != 0 && e.listener(&e.halfOpen.slots[at].tuple) == l {
+	for at := range e.halfOpen.all {
+		if t := e.halfOpen.tuple(at); e.listener(&t) == l {
 			n++
 		}
 	}

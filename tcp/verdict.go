@@ -32,20 +32,23 @@ func (e *Endpoint) NextSyn() (Syn, bool) { return e.asked.pop() }
 func (e *Endpoint) Decide(now clock.Time, y Syn, v SynVerdict) bool {
 	f := e.cookies.flow(&y.Tuple)
 	at := e.halfOpen.find(f, &y.Tuple)
-	if at < 0 || !e.halfOpen.slots[at].is(markAsking) || e.halfOpen.slots[at].irs != y.ISN {
+	if at == 0 {
+		return false
+	}
+	h := e.halfOpen.at(at)
+	if !h.is(markAsking) || h.irs != y.ISN {
 		return false
 	}
 	if v == SynAccept {
-		h := &e.halfOpen.slots[at]
-		e.halfOpen.unlink(at)
+		e.halfOpen.unschedule(at)
 		h.marks &^= markAsking
-		h.due = clock.Never
+		h.due = pack(clock.Never)
 		e.watch(now)
 		e.detector.Answering(f.id(y.ISN), y.Tuple.Remote)
-		e.owe(at)
+		e.owe(&y.Tuple, f, h)
 		return true
 	}
-	e.halfOpen.remove(at)
+	e.halfOpen.remove(f, at)
 	if v == SynReset {
 		e.pushReset(now, &y.Tuple, wire.RST|wire.ACK, 0, y.ISN.Add(1))
 	}

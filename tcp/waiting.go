@@ -1,6 +1,8 @@
 package tcp
 
 import (
+	"time"
+
 	"github.com/handfast-tcp/handfast/clock"
 	"github.com/handfast-tcp/handfast/seq"
 	"github.com/handfast-tcp/handfast/wire"
@@ -8,41 +10,71 @@ import (
 
 // timeWait is the compact form of a connection in TIME-WAIT whose program has
 // gone: what is needed to acknowledge a repeated FIN, and to know a new SYN
-// from an old one.
+// from an old one. It takes 32 bytes; with its four-tuple and its places in the
+// table these are 56 for IPv4 and 80 for IPv6.
 type timeWait struct {
-	ends           packedTime // when the wait is over
 	sndNxt, rcvNxt seq.Num
 	iss, irs       seq.Num
 	tsRecent       uint32
-	window         uint16 // ours, as in the field
-	challenge      uint16 // when the last challenge ACK went out, in units of 256 ms, plus one
-	shift          uint8
+	ends           shortTime // when the wait is over
+	window         uint16    // ours, as in the field
+	challenge      challengeTime
 	flags          waitFlags
 }
 
-// packedTime is an instant that needs no alignment of eight bytes.
-type packedTime struct{ hi, lo uint32 }
+// shortTime is the low 48 bits of an instant: they come round in 78 hours.
+type shortTime [3]uint16
 
-func pack(t clock.Time) packedTime { return packedTime{uint32(t >> 32), uint32(t)} }
+// maxMSL keeps all waits within what a shortTime can tell apart.
+const maxMSL = 24 * time.Hour
 
-func (p packedTime) time() clock.Time { return clock.Time(p.hi)<<32 | clock.Time(p.lo) }
+func shorten(t clock.Time) shortTime {
+	return shortTime{uint16(t), uint16(t >> 16), uint16(t >> 32)}
+}
 
+// upTo returns the latest instant, not after last, that ends in these bits.
+func (s shortTime) upTo(last clock.Time) clock.Time {
+	low := clock.Time(s[0]) | clock.Time(s[1])<<16 | clock.Time(s[2])<<32
+	return last - (last-low)&(1<<48-1)
+}
+
+// waitFlags are our window scale, and what is either so or not.
 type waitFlags uint8
 
 const (
-	waitTimestamps waitFlags = 1 << iota
-	waitOwesAck
+	waitShift      waitFlags = 15
+	waitTimestamps waitFlags = 1 << 4
+	waitOwesAck    waitFlags = 1 << 5
 )
 
 // challengeUnit is 256 ms: a limit of 500 ms needs no more.
 const challengeUnit = 1 << 28
 
-func (c *Conn) compactTimeWait() timeWait {
-	w := timeWait{ends: pack(c.timers[TimerLife]), sndNxt: c.snd.nxt, rcvNxt: c.rcv.nxt, iss: c.snd.iss, irs: c.rcv.irs,
-		tsRecent: c.ts.recent, window: uint16(c.rcv.edge.Sub(c.rcv.nxt) >> c.rcv.shift), shift: c.rcv.shift}
-	if c.live.challenge != 0 {
-		w.challenge = uint16(c.live.challenge/challengeUnit) + 1
+// challengeTime is when the last challenge ACK went out, in units, plus one;
+// 0 is never. It comes round in 4.6 hours.
+type challengeTime uint16
+
+func packChallenge(at clock.Time) challengeTime {
+	if at == 0 {
+		return 0
 	}
+	return challengeTime(at/challengeUnit) + 1
+}
+
+// upTo returns the latest instant, not after now, that n may stand for.
+func (n challengeTime) upTo(now clock.Time) clock.Time {
+	if n == 0 {
+		return 0
+	}
+	units := int64(now) / challengeUnit
+	ago := uint16(units) - uint16(n-1)
+	return max(clock.Time(units-int64(ago))*challengeUnit, 1)
+}
+
+func (c *Conn) compactTimeWait() timeWait {
+	w := timeWait{ends: shorten(c.timers[TimerLife]), sndNxt: c.snd.nxt, rcvNxt: c.rcv.nxt, iss: c.snd.iss, irs: c.rcv.irs,
+		tsRecent: c.ts.recent, window: uint16(c.rcv.edge.Sub(c.rcv.nxt) >> c.rcv.shift), challenge: packChallenge(c.live.challenge),
+		flags: waitFlags(c.rcv.shift)}
 	if c.ts.on {
 		w.flags |= waitTimestamps
 	}
@@ -52,136 +84,115 @@ func (c *Conn) compactTimeWait() timeWait {
 	return w
 }
 
-// expandTimeWait makes c the connection that w is the compact form of.
-func (c *Conn) expandTimeWait(now clock.Time, w *timeWait) {
+// expandTimeWait makes c the connection that w, whose wait ends at ends, is the
+// compact form of.
+func (c *Conn) expandTimeWait(now clock.Time, w *timeWait, ends clock.Time) {
 	c.startSending(now, w.sndNxt)
 	c.snd.iss = w.iss
 	c.state = TimeWait
 	c.set(finQueued|finReceived|orphan|readClosed, true)
 	c.out.start = w.sndNxt - 1 // our FIN lies behind it
-	c.rcv.irs, c.rcv.nxt, c.rcv.acked, c.rcv.shift = w.irs, w.rcvNxt, w.rcvNxt, w.shift
-	c.rcv.edge = w.rcvNxt.Add(seq.Size(w.window) << w.shift)
+	c.rcv.irs, c.rcv.nxt, c.rcv.acked, c.rcv.shift = w.irs, w.rcvNxt, w.rcvNxt, uint8(w.flags&waitShift)
+	c.rcv.edge = w.rcvNxt.Add(seq.Size(w.window) << c.rcv.shift)
 	c.ts.on = w.flags&waitTimestamps != 0
 	c.ts.recent, c.ts.at = w.tsRecent, now
-	c.timers[TimerLife] = w.ends.time()
+	c.timers[TimerLife] = ends
 	if w.flags&waitOwesAck != 0 {
 		c.owes = owesAck
 	}
-	if w.challenge != 0 {
-		c.live.challenge = lastChallenge(now, w.challenge-1)
-	}
-}
-
-// lastChallenge returns the latest instant, not after now, whose count of
-// units ends in the 16 bits of n.
-func lastChallenge(now clock.Time, n uint16) clock.Time {
-	units := int64(now) / challengeUnit
-	return max(clock.Time(units-int64(uint16(units)-n))*challengeUnit, 1)
+	c.live.challenge = w.challenge.upTo(now)
 }
 
 // waiting holds all connections in TIME-WAIT whose programs have gone.
 type waiting struct {
-	v4 waitTable[waitKey4]
-	v6 waitTable[waitKey6]
+	compactTable[timeWait]
+	order refQueue   // of their deadlines, since all wait equally long
+	last  clock.Time // the last deadline there was
 }
 
-func newWaiting(flowOf func(*wire.Tuple) flow) waiting {
-	return waiting{waitTable[waitKey4]{flowOf: flowOf}, waitTable[waitKey6]{flowOf: flowOf}}
-}
+// ends returns when an entry's wait is over.
+func (w *waiting) ends(r ref) clock.Time { return w.at(r).ends.upTo(w.last) }
 
-func (w *waiting) count() int      { return w.v4.count + w.v6.count }
-func (w *waiting) due() clock.Time { return min(w.v4.due(), w.v6.due()) }
-
-// find returns t's entry, or nil.
-func (w *waiting) find(f flow, t *wire.Tuple) *timeWait {
-	if t.Local.Is4() {
-		if _, e := w.v4.find(f, key4(t)); e != nil {
-			return &e.timeWait
-		}
-	} else if _, e := w.v6.find(f, waitKey6(*t)); e != nil {
-		return &e.timeWait
+// due returns when the first wait ends.
+func (w *waiting) due() clock.Time {
+	if w.order.first == 0 {
+		return clock.Never
 	}
-	return nil
+	return w.ends(w.order.first)
 }
 
-// put stores what c, which is in TIME-WAIT, has become.
-func (w *waiting) put(f flow, t *wire.Tuple, v timeWait) {
-	if t.Local.Is4() {
-		putIn(&w.v4, f, key4(t), v)
-	} else {
-		putIn(&w.v6, f, waitKey6(*t), v)
-	}
-}
-
-func putIn[K waitKey](t *waitTable[K], f flow, k K, v timeWait) {
-	i, e := t.find(f, k)
-	if e == nil {
-		t.add(f, k, v)
+// put stores what a connection in TIME-WAIT has become. When it is new, or its
+// wait began anew, its deadline is the latest of all.
+func (w *waiting) put(f flow, t *wire.Tuple, ends clock.Time, v timeWait) {
+	w.last = max(w.last, ends)
+	r := w.find(f, t)
+	if r == 0 {
+		w.append(&w.order, w.add(f, t, &v))
 		return
 	}
-	if v.ends != e.ends {
-		t.restart(i)
+	if e := w.at(r); v.ends != e.ends {
+		w.unlink(&w.order, r)
+		w.append(&w.order, r)
 	}
-	e.timeWait = v
+	*w.at(r) = v
 }
 
-func (w *waiting) remove(f flow, t *wire.Tuple) {
-	if t.Local.Is4() {
-		if i, e := w.v4.find(f, key4(t)); e != nil {
-			w.v4.remove(i)
-		}
-	} else if i, e := w.v6.find(f, waitKey6(*t)); e != nil {
-		w.v6.remove(i)
+// remove forgets an entry whose hashes are f.
+func (w *waiting) remove(f flow, r ref) {
+	w.unlink(&w.order, r)
+	if w.compactTable.remove(f, r) {
+		w.relink(&w.order, r)
 	}
 }
 
-// removeFirst takes out the entry whose wait ends first. There is one.
-func (w *waiting) removeFirst() (wire.Tuple, timeWait) {
-	if w.v4.due() <= w.v6.due() && w.v4.count > 0 {
-		return w.v4.removeFirst()
+// inOrder calls yield for every entry, the one whose wait ends first first.
+func (w *waiting) inOrder(yield func(ref) bool) {
+	for r := w.order.first; r != 0 && yield(r); {
+		r = w.links(r).next
 	}
-	return w.v6.removeFirst()
-}
-
-func (w *waiting) all(yield func(wire.Tuple, *timeWait) bool) bool {
-	return w.v4.all(yield) && w.v6.all(yield)
 }
 
 // keepTimeWait stores c, which is in TIME-WAIT and whose program has gone, in
 // compact form. At the limit the wait that is nearest its end makes room.
 func (e *Endpoint) keepTimeWait(c *Conn) {
-	if e.timeWait.count() >= e.cfg.MaxTimeWait {
-		e.timeWait.removeFirst()
+	if e.timeWait.count >= e.cfg.MaxTimeWait {
+		first := e.timeWait.order.first
+		t := e.timeWait.tuple(first)
+		e.timeWait.remove(e.cookies.flow(&t), first)
 		e.stats.TimeWaitOverflow++
 	}
-	e.timeWait.put(e.cookies.flow(&c.tuple), &c.tuple, c.compactTimeWait())
+	e.putTimeWait(e.cookies.flow(&c.tuple), c)
+}
+
+func (e *Endpoint) putTimeWait(f flow, c *Conn) {
+	e.timeWait.put(f, &c.tuple, c.timers[TimerLife], c.compactTimeWait())
 }
 
 // arrivedTimeWait meets a segment for a connection in TIME-WAIT.
-func (e *Endpoint) arrivedTimeWait(now clock.Time, path Path, t *wire.Tuple, f flow, w *timeWait, s *Segment) Verdict {
+func (e *Endpoint) arrivedTimeWait(now clock.Time, path Path, t *wire.Tuple, f flow, w ref, s *Segment) Verdict {
 	c := e.expandWaiting(now, t, f, w)
 	if e.reopens(now, c, s) {
 		last := c.snd.nxt
 		c.closed(now, NoFailure, CauseReuse)
-		e.timeWait.remove(f, t)
+		e.timeWait.remove(f, w)
 		return e.arrivedStray(now, path, t, f, s, last)
 	}
 	v := c.Receive(now, path, s)
 	if c.state != TimeWait {
-		e.timeWait.remove(f, t)
+		e.timeWait.remove(f, w)
 		return v
 	}
-	e.timeWait.put(f, t, c.compactTimeWait())
+	e.putTimeWait(f, c)
 	if c.owes != 0 {
-		e.compact.push(*t)
+		e.compact.push(owing{*t, f})
 	}
 	return v
 }
 
-func (e *Endpoint) expandWaiting(now clock.Time, t *wire.Tuple, f flow, w *timeWait) *Conn {
+func (e *Endpoint) expandWaiting(now clock.Time, t *wire.Tuple, f flow, w ref) *Conn {
 	c := &e.scratch
 	c.init(e.cfg, *t, Path{MTU: minMTU}, f.tsOffset, e.trace)
-	c.expandTimeWait(now, w)
+	c.expandTimeWait(now, e.timeWait.at(w), e.timeWait.ends(w))
 	return c
 }
 
@@ -191,7 +202,11 @@ const minMTU = 1280
 // advanceTimeWait ends the waits that lasted 2MSL.
 func (e *Endpoint) advanceTimeWait(now clock.Time) {
 	for e.timeWait.due() <= now {
-		t, w := e.timeWait.removeFirst()
-		e.expandWaiting(now, &t, e.cookies.flow(&t), &w).Advance(now)
+		w := e.timeWait.order.first
+		t := e.timeWait.tuple(w)
+		f := e.cookies.flow(&t)
+		c := e.expandWaiting(now, &t, f, w)
+		e.timeWait.remove(f, w)
+		c.Advance(now)
 	}
 }

@@ -55,7 +55,7 @@ func (e *Endpoint) oldestHalfOpen(now clock.Time) time.Duration {
 	for retries := maxRetries; retries >= 0; retries-- {
 		if first := k.waiting[retries].first; first != 0 {
 			all := e.cfg.InitialRTO<<(retries+1) - e.cfg.InitialRTO // from the SYN to the deadline
-			return max(0, all-k.slots[first-1].due.Sub(now))
+			return max(0, all-k.at(first).due.time().Sub(now))
 		}
 	}
 	return 0
@@ -80,11 +80,11 @@ func (e *Endpoint) watchSyn(f flow, t *wire.Tuple, s *Segment, l *Listener) {
 
 // watchHalfOpen tells the detector of a segment for a half-open connection:
 // a repeated SYN, or a last ACK that the accept queue has no room for.
-func (e *Endpoint) watchHalfOpen(now clock.Time, f flow, h *halfOpen, s *Segment) {
+func (e *Endpoint) watchHalfOpen(now clock.Time, t *wire.Tuple, f flow, h *halfOpen, s *Segment) {
 	e.watch(now)
 	switch {
 	case s.Flags&(wire.SYN|wire.ACK|wire.RST) == wire.SYN && !h.is(markAsking):
-		e.detector.Syn(f.id(s.Seq), h.tuple.Remote, h.tuple.LocalPort)
+		e.detector.Syn(f.id(s.Seq), t.Remote, t.LocalPort)
 	case s.Flags&(wire.SYN|wire.ACK|wire.RST) == wire.ACK && s.Ack == h.iss.Add(1):
 		e.detector.Answered(f.id(h.irs))
 	}

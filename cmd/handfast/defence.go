@@ -25,7 +25,7 @@ const never = 1 << 30
 func (o *defenceOptions) addTo(f *pflag.FlagSet) {
 	o.halfOpen, o.backlog, o.synAckRetries = 4096, handfast.DefaultBacklog, 5
 	o.attackMode = "auto"
-	f.IntVar(&o.halfOpen, "half-open", o.halfOpen, "half-open connections that are kept at most, about 100 bytes each")
+	f.IntVar(&o.halfOpen, "half-open", o.halfOpen, "half-open connections that are kept at most, of up to 100 bytes each")
 	f.IntVar(&o.synAckRetries, "synack-retries", o.synAckRetries, "how often a SYN-ACK is repeated, 1 to 15")
 	f.Var(&o.cookies, "cookies", "SYN cookies: off, auto (when the half-open queue is full, or under attack), always")
 	f.StringVar(&o.attackMode, "attack-mode", o.attackMode, "auto: when the half-open queue is half full, cookies first and fewer SYN-ACKs; off: never")
