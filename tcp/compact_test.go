@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/handfast-tcp/handfast/clock"
 	"github.com/handfast-tcp/handfast/seq"
@@ -188,5 +189,13 @@ func TestLastChallenge(t *testing.T) {
 				t.Errorf("challenge at %v, seen %v later, is taken for %v", at, later, got)
 			}
 		}
+	}
+}
+
+// An Entry and the eight bytes that Go's allocator puts before large objects
+// fit into 576 bytes; one byte more and each takes 640.
+func TestEntrySize(t *testing.T) {
+	if n := unsafe.Sizeof(Entry{}); n > 568 {
+		t.Errorf("an entry takes %d bytes", n)
 	}
 }

@@ -14,11 +14,11 @@ type recvQueue struct {
 	head  int32
 	bytes int32
 	used  int32      // bytes used of tail
+	run   int32      // bytes that arrived one after the other in the block of arrivedTo
 	tail  *buf.Block // small payloads are copied here, so that they do not hold large blocks
 	ooo   *outOfOrder
 
 	arrivedTo buf.Place // where the last bytes that arrived ended
-	run       int32     // bytes that arrived one after the other in that block
 }
 
 // pinShare is how much of its block must have arrived, this payload and those
