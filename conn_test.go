@@ -199,13 +199,13 @@ func TestLingerGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server := newConns(t, handfast.Config{TCP: tcp.Config{ReceiveBuffer: 64 << 10}}, pipe.Options{})
 		client.SetLinger(3)
-		client.Write(random(150 << 10))
+		client.Write(random(500 << 10))
 		start := time.Now()
 		client.Close()
 		if d := time.Since(start); d != 3*time.Second {
 			t.Error("Close took", d)
 		}
-		if got, err := io.ReadAll(server); len(got) != 150<<10 || err != nil {
+		if got, err := io.ReadAll(server); len(got) != 500<<10 || err != nil {
 			t.Errorf("got %d bytes, %v", len(got), err)
 		}
 	})

@@ -35,7 +35,7 @@ func (e *Endpoint) MarkUrgent(now clock.Time, en *Entry) {
 // Take detaches up to max bytes that arrived in order and appends their views
 // to dst; the references pass to the caller.
 func (e *Endpoint) Take(now clock.Time, en *Entry, max int, dst []buf.View) []buf.View {
-	dst = en.take(max, dst)
+	dst = en.take(now, max, dst)
 	e.update(now, en)
 	return dst
 }

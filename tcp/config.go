@@ -14,7 +14,7 @@ type Config struct {
 	Secret [16]byte
 
 	SendBuffer    int // bytes queued before a write waits; default 1 MiB, of which an eighth, at least 128 KiB, not yet sent
-	ReceiveBuffer int // bytes offered as window; default 1 MiB
+	ReceiveBuffer int // bytes offered as window at most; it begins with 256 KiB and grows with need; default 1 MiB
 
 	MSL        time.Duration // TIME-WAIT lasts twice as long; default 30 s, as Linux; at most a day
 	InitialRTO time.Duration // default 1 s (RFC 6298 §2)

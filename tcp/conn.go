@@ -65,6 +65,7 @@ const (
 	scaling                           // both sides sent window scale
 	rttTiming                         // rtt.seq is being timed
 	gone                              // nobody holds it, and it is out of the table
+	fixedBuffer                       // the program has set its receive buffer
 )
 
 func (c *Conn) is(f connFlags) bool { return c.opts&f != 0 }
@@ -106,10 +107,11 @@ type recvSpace struct {
 	push    seq.Num // end of the last text that carried PSH
 	acked   seq.Num // last ACK sent (RFC 7323: Last.ACK.sent)
 	shift   uint8
-	mss     uint16 // largest segment seen, for delayed ACKs
-	mtu     uint16 // of the path
-	dupAcks uint16 // ACKs owed, one for each segment that came out of order
-	limit   int32  // bytes of receive buffer
+	mss     uint16  // largest segment seen, for delayed ACKs
+	mtu     uint16  // of the path
+	dupAcks uint16  // ACKs owed, one for each segment that came out of order
+	limit   int32   // bytes of receive buffer
+	read    seq.Num // what the program had read at readAt: see tuneReceive
 }
 
 // Tuple returns the connection's addresses and ports.
@@ -133,8 +135,12 @@ const (
 // SendSpace returns how many bytes the program may queue until it has to wait;
 // it may be negative.
 func (c *Conn) SendSpace() int {
+	space := int(c.out.limit) - c.out.len()
+	if c.snd.una == c.snd.nxt && c.snd.wnd < seq.Size(c.snd.mss) {
+		return space // the peer does not read: what is written may as well wait here
+	}
 	unsent := max(int(c.out.end().Diff(c.snd.nxt)), 0)
-	return min(int(c.out.limit)-c.out.len(), max(int(c.out.limit)/unsentShare, minUnsent)-unsent)
+	return min(space, max(int(c.out.limit)/unsentShare, minUnsent)-unsent)
 }
 
 // Unsent returns how many bytes are queued and not acknowledged.

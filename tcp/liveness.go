@@ -17,6 +17,7 @@ type liveness struct {
 	soft      Failure    // what ICMP said, should the connection time out
 	retries   uint8      // SYNs, probes or keep-alives sent in a row
 	quick     uint8      // segments acknowledged at once so far
+	readAt    uint32     // microseconds: when rcv.read was noted
 	user      time.Duration
 	alive     *KeepAlive // nil: off
 }

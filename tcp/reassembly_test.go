@@ -159,7 +159,7 @@ func overlaps(w world, r *rand.Rand) {
 	var got []byte
 	c.step("read", func(n *Conn) {
 		got = got[:0]
-		for _, v := range n.take(size+1, nil) {
+		for _, v := range n.take(c.now, size+1, nil) {
 			got = append(got, v.Bytes()...)
 			v.Release()
 		}

@@ -108,6 +108,7 @@ func (c *Conn) arrivesInSynSent(now clock.Time, s *Segment) Verdict {
 func (c *Conn) establish(now clock.Time, why Cause) {
 	c.cc = c.cfg.NewController(int(c.snd.mss))
 	c.rcv.push = c.rcv.nxt
+	c.beginTuning(now)
 	if c.state == SynSent || c.state == SynReceived {
 		c.setState(now, Established, why)
 	}

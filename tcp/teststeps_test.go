@@ -252,7 +252,7 @@ func (c *testConn) readSome(n, most int) {
 	want := patternBytes(int64(c.read)+1, n)
 	c.step(fmt.Sprintf("read %d", n), func(conn *Conn) {
 		var got []byte
-		for _, v := range conn.take(most, nil) {
+		for _, v := range conn.take(c.now, most, nil) {
 			got = append(got, v.Bytes()...)
 			living.blocks[v.Block] = true
 			v.Release()

@@ -33,6 +33,7 @@ func (c *Conn) arrivedText(now clock.Time, s *Segment) wire.Drop {
 		c.in.discard()
 	}
 	c.rcv.nxt, c.rcv.dupAcks = nxt, 0
+	c.noteEcho(s)
 	if fin {
 		c.takeFin(now)
 	}

@@ -165,7 +165,7 @@ func TestOldMarks(t *testing.T) {
 			Len: 1 << 16, Views: []buf.View{buf.MakeView(block, 0, 1<<16)}}
 		s.Len = min(s.Len, int(c.conn.rcv.edge.Sub(c.conn.rcv.nxt)))
 		c.conn.Receive(c.now, c.path, &s)
-		for _, v := range c.conn.take(1<<20, nil) {
+		for _, v := range c.conn.take(c.now, 1<<20, nil) {
 			v.Release()
 		}
 		var out Output

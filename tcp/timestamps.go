@@ -14,6 +14,7 @@ type timestamps struct {
 	on     bool
 	offset uint32
 	recent uint32     // TS.Recent
+	echoed uint32     // TS.Ecr of the last text
 	at     clock.Time // when TS.Recent was set
 }
 

@@ -40,12 +40,15 @@ func (c *Conn) markUrgent() {
 }
 
 // take is RECEIVE, §3.10.3: up to n bytes, in order.
-func (c *Conn) take(n int, dst views) views {
+func (c *Conn) take(now clock.Time, n int, dst views) views {
 	before := c.in.buffered()
 	dst = c.in.take(dst, n)
 	c.passMarks()
-	if c.in.buffered() < before && c.windowUpdateDue() {
-		c.owes |= owesAck
+	if c.in.buffered() < before {
+		c.tuneReceive(now)
+		if c.windowUpdateDue() {
+			c.owes |= owesAck
+		}
 	}
 	return dst
 }
@@ -163,6 +166,7 @@ func (c *Conn) setReceiveBuffer(n int) {
 		most <<= c.rcv.shift
 	}
 	c.rcv.limit = int32(min(max(n, 2048), most))
+	c.set(fixedBuffer, true)
 	if c.windowUpdateDue() {
 		c.owes |= owesAck
 	}
