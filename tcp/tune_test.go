@@ -42,7 +42,7 @@ func TestReceiveBufferFollowsNeed(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			c.cfg.ReceiveBuffer, c.cfg.SendBuffer = most, most
 			p := newPair(t, c.cfg)
-			p.delay = c.delay
+			p.delay, p.path.MaxGSO = c.delay, 65535
 			client, server := p.connect()
 			stream(p, client, server, c.n, time.Millisecond, time.Second, c.reads)
 			if n := int(server.rcv.limit); n < c.least || n > c.most {
