@@ -25,7 +25,16 @@ var full, empty sync.Pool
 
 // Get returns an empty packet whose Data has room for all headers.
 func (s *Stash) Get() *Packet {
-	if s.n == 0 && !s.refill() {
+	if s.n == 0 {
+		return s.getFar()
+	}
+	s.n--
+	return s.packets[s.n]
+}
+
+// getFar is Get when there is no packet near at hand.
+func (s *Stash) getFar() *Packet {
+	if !s.refill() {
 		return NewPacket()
 	}
 	s.n--

@@ -52,7 +52,10 @@ func (h *Host) outputTCP(now clock.Time, out *tcp.Output) (*buf.Packet, int) {
 		return nil, 0
 	}
 	p := h.buildTCP(d, out)
-	return h.address(now, d, p), d.iface
+	if h.links[d.iface].Ethernet {
+		p = h.address(now, d, p)
+	}
+	return p, d.iface
 }
 
 // loopTCP gives a segment for one of our own addresses straight to its receiver.

@@ -90,10 +90,14 @@ func (h *Host) lookup(dst wire.Addr) *destination {
 func (h *Host) find(dst wire.Addr) *destination {
 	d := &h.cache[dst.As4()*0x9e3779b1>>26]
 	if d.generation != h.generation || d.addr != dst {
-		d.addr, d.generation, d.kind, d.neighbour = dst, h.generation, h.kindOf(dst), nil
-		d.reachable = h.derive(d)
+		h.learnWay(d, dst)
 	}
 	return d
+}
+
+func (h *Host) learnWay(d *destination, dst wire.Addr) {
+	d.addr, d.generation, d.kind, d.neighbour = dst, h.generation, h.kindOf(dst), nil
+	d.reachable = h.derive(d)
 }
 
 // derive fills in the way to d.addr, and reports whether there is one.

@@ -84,9 +84,12 @@ func (k sipKey) derive(purpose byte, n uint32) sipKey {
 
 // turn sees to it that the keys are those of now.
 func (k *cookies) turn(now clock.Time) {
-	if k.shared || uint64(now-k.begun) < uint64(cookieEpoch) {
-		return
+	if !k.shared && uint64(now-k.begun) >= uint64(cookieEpoch) {
+		k.begin(now)
 	}
+}
+
+func (k *cookies) begin(now clock.Time) {
 	epoch := uint32(int64(now) / int64(cookieEpoch))
 	k.epoch, k.begun = epoch, clock.Time(epoch)*clock.Time(cookieEpoch)
 	for i := range k.keys {
@@ -126,7 +129,7 @@ func (f flow) whole() uint64 { return uint64(f.tsOffset)<<32 | uint64(f.base) }
 // sequence numbers. What it is then multiplied by is secret, so that he cannot
 // choose connections that fall into one place of a table.
 func (k *cookies) flow(t *wire.Tuple) flow {
-	h := k.base.hashTuple(t, 0, 0)
+	h := k.base.hashTuple(t, 0)
 	return flow{base: seq.Num(h), tsOffset: uint32(h >> 32), slot: uint32(h * k.spread >> 32)}
 }
 

@@ -1,6 +1,6 @@
 package tcp
 
-// ring is a queue, with a limit if that is not 0.
+// ring is a queue, with a limit if that is not 0: a power of two, at least 8.
 type ring[T any] struct {
 	items []T
 	head  int
@@ -22,11 +22,8 @@ func (r *ring[T]) push(v T) bool {
 // extend appends an item, whatever it held before, and returns it; nil when the
 // queue is full.
 func (r *ring[T]) extend() *T {
-	if r.limit > 0 && r.n >= r.limit {
+	if r.n == len(r.items) && !r.grow() {
 		return nil
-	}
-	if r.n == len(r.items) {
-		r.grow()
 	}
 	p := &r.items[(r.head+r.n)&(len(r.items)-1)]
 	r.n++
@@ -50,12 +47,17 @@ func (r *ring[T]) drop() {
 	}
 }
 
-func (r *ring[T]) grow() {
+// grow makes room for more, and returns false when there are as many as may be.
+func (r *ring[T]) grow() bool {
+	if r.limit > 0 && r.n >= r.limit {
+		return false
+	}
 	items := make([]T, max(8, 2*len(r.items)))
 	for i := range r.n {
 		items[i] = r.items[(r.head+i)%len(r.items)]
 	}
 	r.items, r.head = items, 0
+	return true
 }
 
 // pop takes the first item out and returns it.

@@ -29,24 +29,43 @@ func (k sipKey) sum(b []byte) uint64 {
 	return v.end(last)
 }
 
-// hashTuple is the keyed hash of a four-tuple and of two numbers more.
-func (k sipKey) hashTuple(t *wire.Tuple, a seq.Num, b uint32) uint64 {
-	v := k.begin()
+// hashTuple is the keyed hash of a four-tuple for one purpose.
+func (k sipKey) hashTuple(t *wire.Tuple, purpose byte) uint64 {
+	ports := uint64(t.LocalPort) | uint64(t.RemotePort)<<16 | uint64(purpose)<<32
 	if t.Local.Is4() && t.Remote.Is4() {
-		v = v.mix(uint64(t.Local.As4())<<32 | uint64(t.Remote.As4()))
-	} else {
-		hi, lo := t.Local.Words()
-		v = v.mix(hi).mix(lo)
-		hi, lo = t.Remote.Words()
-		v = v.mix(hi).mix(lo)
+		return k.hashPair(uint64(t.Local.As4())<<32|uint64(t.Remote.As4()), ports|12<<56)
 	}
-	v = v.mix(uint64(t.LocalPort) | uint64(t.RemotePort)<<16 | uint64(a)<<32)
-	return v.end(uint64(b) | 44<<56)
+	hi, lo := t.Local.Words()
+	v := k.begin().mix(hi).mix(lo)
+	hi, lo = t.Remote.Words()
+	return v.mix(hi).mix(lo).end(ports | 36<<56)
+}
+
+// hashPair is the keyed hash of a whole word and a last one, in one piece.
+func (k sipKey) hashPair(m, last uint64) uint64 {
+	v := k.begin()
+	v.v3 ^= m
+	v = v.round().round()
+	v.v0 ^= m
+	v.v3 ^= last
+	v = v.round().round()
+	v.v0 ^= last
+	v.v2 ^= 0xff
+	v = v.round().round().round().round()
+	return v.v0 ^ v.v1 ^ v.v2 ^ v.v3
 }
 
 // hashWord is the keyed hash of a word: SipHash without a block for the length,
 // which never varies. The key serves nothing else.
-func (k sipKey) hashWord(m uint64) uint64 { return k.begin().end(m) }
+func (k sipKey) hashWord(m uint64) uint64 {
+	v := k.begin()
+	v.v3 ^= m
+	v = v.round().round()
+	v.v0 ^= m
+	v.v2 ^= 0xff
+	v = v.round().round().round().round()
+	return v.v0 ^ v.v1 ^ v.v2 ^ v.v3
+}
 
 // sipState is passed by value, so that it stays in registers.
 type sipState struct{ v0, v1, v2, v3 uint64 }
@@ -88,5 +107,5 @@ func (v sipState) round() sipState {
 // microseconds plus a secret number of the four-tuple.
 // https://www.rfc-editor.org/rfc/rfc6528#section-3
 func (k sipKey) isn(now clock.Time, t *wire.Tuple) seq.Num {
-	return seq.Num(uint32(int64(now)/4000) + uint32(k.hashTuple(t, 0, 'I')))
+	return seq.Num(uint32(int64(now)/4000) + uint32(k.hashTuple(t, 'I')))
 }

@@ -31,9 +31,12 @@ func (e *Endpoint) FloodLevel() detect.Level { return e.detector.Level() }
 
 // watch lets the detector draw its conclusions when it is time.
 func (e *Endpoint) watch(now clock.Time) {
-	if !e.detector.Due(now) {
-		return
+	if e.detector.Due(now) {
+		e.conclude(now)
 	}
+}
+
+func (e *Endpoint) conclude(now clock.Time) {
 	was := e.detector.Level()
 	e.detector.Advance(now, detect.Defence{
 		HalfOpen: e.halfOpen.count, Limit: e.halfOpen.limit, Oldest: e.oldestHalfOpen(now),

@@ -15,14 +15,14 @@ import (
 // odd last byte counts as the high half of a word. b has to start at an even
 // offset of what is summed; SumAt is for pieces that may not.
 func Sum(b []byte, initial uint64) uint64 {
-	return addCarry(initial, bits.ReverseBytes64(sumBytes(b)))
+	return addCarry(initial, sumBytes(b))
 }
 
 // SumAt adds b, a piece that starts offset bytes into what is summed. After an
 // odd offset the bytes of each word are exchanged, and so are those of the sum:
 // https://www.rfc-editor.org/rfc/rfc1071#section-2
 func SumAt(sum uint64, b []byte, offset int) uint64 {
-	s := bits.ReverseBytes64(sumBytes(b))
+	s := sumBytes(b)
 	if offset&1 != 0 {
 		s = bits.RotateLeft64(s, 8)
 	}
@@ -111,7 +111,7 @@ func sumBytes(b []byte) uint64 {
 	if len(b) == 1 {
 		s, c = bits.Add64(s, uint64(b[0]), c)
 	}
-	return addCarry(s, c)
+	return bits.ReverseBytes64(addCarry(s, c))
 }
 
 // add32 adds the first 32 bytes of b.

@@ -76,7 +76,11 @@ func (o *Options) parse(b []byte) Drop {
 		o.Set, o.TSVal, o.TSEcr = OptTimestamps, be32(b[4:]), be32(b[8:])
 		return None
 	}
-	if o.parseUsualSYN(b) {
+	// A SYN as Linux and we arrange it: it need not cost more to answer than to send.
+	if len(b) == 20 && be32(b)>>16 == mss>>16 && be32(b[4:]) == sackOKTimestamps && be32(b[16:])>>8 == nopWindowScale>>8 {
+		o.Set = OptMSS | OptSACKPermitted | OptTimestamps | OptWindowScale
+		o.MSS, o.TSVal, o.TSEcr = be16(b[2:]), be32(b[8:]), be32(b[12:])
+		o.WindowScale = min(b[19], MaxWindowScale)
 		return None
 	}
 	for len(b) > 0 && b[0] != kindEnd {
@@ -91,18 +95,6 @@ func (o *Options) parse(b []byte) Drop {
 		b = b[b[1]:]
 	}
 	return None
-}
-
-// parseUsualSYN reads the options of a SYN as Linux and we arrange them:
-// it need not be slower to answer than to send.
-func (o *Options) parseUsualSYN(b []byte) bool {
-	if len(b) != 20 || be32(b)>>16 != mss>>16 || be32(b[4:]) != sackOKTimestamps || be32(b[16:])>>8 != nopWindowScale>>8 {
-		return false
-	}
-	o.Set = OptMSS | OptSACKPermitted | OptTimestamps | OptWindowScale
-	o.MSS, o.TSVal, o.TSEcr = be16(b[2:]), be32(b[8:]), be32(b[12:])
-	o.WindowScale = min(b[19], MaxWindowScale)
-	return true
 }
 
 // take stores the option of the given kind and value, if it is one of ours and
@@ -150,28 +142,37 @@ func (o *Options) takeSACK(v []byte) {
 	}
 }
 
-// size returns how many bytes put fills. Every option is padded to a multiple
-// of four on its own, except that SACK permitted stands in the place of the two
-// NOPs before timestamps.
+// size returns how long the options are, padding included.
 func (o *Options) size() int {
-	n := o.sizeBeforeSACK()
-	if k := o.sackBlocksAfter(n); k > 0 {
-		n += 4 + 8*k
+	if o.Set&OptSACK == 0 {
+		return int(optionSizes[o.Set&(OptSACK-1)])
 	}
-	return n
+	return o.sizeWithSACK()
 }
 
-func (o *Options) sizeBeforeSACK() (n int) {
-	if o.Set&OptMSS != 0 {
-		n += 4
+// optionSizes are the sizes of all sets of options without SACK blocks, as put
+// arranges them: SACK-permitted finds room beside timestamps.
+var optionSizes = func() (sizes [OptSACK]uint8) {
+	for set := range OptSACK {
+		if set&OptMSS != 0 {
+			sizes[set] += 4
+		}
+		if set&OptTimestamps != 0 {
+			sizes[set] += 12
+		} else if set&OptSACKPermitted != 0 {
+			sizes[set] += 4
+		}
+		if set&OptWindowScale != 0 {
+			sizes[set] += 4
+		}
 	}
-	if o.Set&OptTimestamps != 0 {
-		n += 12
-	} else if o.Set&OptSACKPermitted != 0 {
-		n += 4
-	}
-	if o.Set&OptWindowScale != 0 {
-		n += 4
+	return sizes
+}()
+
+func (o *Options) sizeWithSACK() int {
+	n := int(optionSizes[o.Set&(OptSACK-1)])
+	if k := o.sackBlocksAfter(n); k > 0 {
+		n += 4 + 8*k
 	}
 	return n
 }
