@@ -189,19 +189,13 @@ func (ip *IP) Append(b []byte, payload int) []byte {
 func (ip *IP) appendIPv4(b []byte, payload int) []byte {
 	whole, w := grow(b, IPv4Size)
 	w = w[:IPv4Size]
-	w[0] = 4<<4 | IPv4Size/4
-	w[1] = ip.TOS
-	put16(w[2:], uint16(IPv4Size+payload))
-	put16(w[4:], uint16(ip.ID))
-	put16(w[6:], ip.fragmentWord())
-	w[8] = ip.TTL
-	w[9] = ip.Proto
-	src, dst := ip.Src.As4(), ip.Dst.As4()
-	put32(w[12:], src)
-	put32(w[16:], dst)
-	sum := uint32(4<<4|IPv4Size/4)<<8 + uint32(ip.TOS) + uint32(IPv4Size+payload) + ip.ID&0xffff + uint32(ip.fragmentWord()) +
-		uint32(ip.TTL)<<8 + uint32(ip.Proto) + src>>16 + src&0xffff + dst>>16 + dst&0xffff
-	put16(w[10:], Checksum(uint64(sum)))
+	first := (4<<4|IPv4Size/4)<<56 | uint64(ip.TOS)<<48 | uint64(uint16(IPv4Size+payload))<<32 |
+		uint64(uint16(ip.ID))<<16 | uint64(ip.fragmentWord())
+	second := uint64(ip.TTL)<<56 | uint64(ip.Proto)<<48 | uint64(ip.Src.As4())
+	sum := addCarry(addCarry(first, second), uint64(ip.Dst.As4()))
+	put64(w, first)
+	put64(w[8:], second|uint64(Checksum(sum))<<32)
+	put32(w[16:], ip.Dst.As4())
 	return whole
 }
 
