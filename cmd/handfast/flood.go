@@ -153,6 +153,9 @@ func (o *floodOptions) rounds(ctx context.Context) error {
 	}
 	for i, d := range settings {
 		res, err := o.round(ctx, r, i, d)
+		if ctx.Err() != nil {
+			return r.stopped()
+		}
 		if err != nil {
 			return err
 		}

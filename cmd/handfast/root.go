@@ -34,7 +34,8 @@ And see what goes on, in another terminal:
   handfast flood            a SYN flood against a host of ours, without and with
                             the defence
 
-Exit codes: 0 done, 1 it did not work, 2 the command line makes no sense.
+Exit codes: 0 done, 1 it did not work, 2 the command line makes no sense, 130
+stopped by Ctrl-C.
 NO_COLOR in the environment keeps colours off; a pipe never gets any.`
 
 func newRoot() *cobra.Command {
