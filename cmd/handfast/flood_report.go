@@ -73,7 +73,7 @@ func (r *floodReport) live(b *battle) {
 		return
 	}
 	if width := r.stdout.width; width > 0 && len(line) >= width {
-		line = fmt.Sprintf("  %4.1f s  half-open %d/%d  %d answered, %d wait, %d gave up", took.Seconds(), halfOpen, limit, answered, waiting, failed)
+		line = fmt.Sprintf("  %4.1f s  queue %d/%d  %d answered, %d wait, %d gave up", took.Seconds(), halfOpen, limit, answered, waiting, failed)
 		line = line[:min(len(line), width-1)]
 	}
 	fmt.Fprintf(r.stdout, "\r\x1b[K%s", line)
