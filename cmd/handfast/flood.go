@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -163,7 +162,7 @@ func (o *floodOptions) rounds(ctx context.Context) error {
 	}
 	r.table()
 	if last := r.results[len(r.results)-1]; last.answered < o.clients {
-		return errors.Join(fmt.Errorf("%d of %d honest clients had no answer", o.clients-last.answered, o.clients), last.lastFail)
+		return fmt.Errorf("%d of %d honest clients had no answer; of the last one: %w", o.clients-last.answered, o.clients, last.lastFail)
 	}
 	return nil
 }
