@@ -35,6 +35,7 @@ type ssOptions struct {
 	json, flood, defence, summary            bool
 	watch                                    time.Duration
 	show                                     inspect.SSOptions
+	stderr                                   terminal
 }
 
 func newSS() *cobra.Command {
@@ -50,6 +51,7 @@ func newSS() *cobra.Command {
   handfast ss --flood --kernel
   handfast ss --kernel -tanie`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			o.stderr = newTerminal(cmd.ErrOrStderr())
 			return o.run(cmd.Context(), cmd.OutOrStdout(), strings.Join(args, " "))
 		},
 	}
@@ -113,9 +115,13 @@ func (o *ssOptions) run(ctx context.Context, w io.Writer, text string) error {
 // ask asks who is to be asked; a verdict about the kernel takes some seconds.
 func (o *ssOptions) ask(ctx context.Context) (*inspect.Report, error) {
 	r, err := o.report(ctx)
-	if err == nil && o.kernel && o.flood {
-		r.Flood, err = kernelFlood(ctx, o.watch)
+	if err != nil || !o.kernel || !o.flood {
+		return r, err
 	}
+	if o.stderr.interactive {
+		fmt.Fprintf(o.stderr, "watching the kernel for %v …\n", o.watch)
+	}
+	r.Flood, err = kernelFlood(ctx, o.watch)
 	return r, err
 }
 
