@@ -33,21 +33,9 @@ const maxReport = 1 << 30
 // order of PID. Sockets whose program has gone are removed.
 func Running() (all []Instance, err error) {
 	var failed []error
-	for _, dir := range knownPlaces() {
-		err := private(dir)
-		if err != nil {
-			if !errors.Is(err, fs.ErrNotExist) {
-				failed = append(failed, err)
-			}
-			continue
-		}
-		entries, err := os.ReadDir(dir)
-		failed = append(failed, err)
-		for _, e := range entries {
-			if i, ok := parseInstance(dir, e.Name()); ok && i.alive() {
-				all = append(all, i)
-			}
-		}
+	for _, dir := range places() {
+		found, err := runningIn(dir)
+		all, failed = append(all, found...), append(failed, err)
 	}
 	slices.SortFunc(all, func(a, b Instance) int { return a.PID - b.PID })
 	if len(all) > 0 {
@@ -56,21 +44,24 @@ func Running() (all []Instance, err error) {
 	return nil, errors.Join(failed...)
 }
 
-// knownPlaces are the folders to look in. A program in a user namespace of its
-// own takes itself for root, so its temporary folder may have another number;
-// it is ours all the same.
-func knownPlaces() []string {
-	all := places()
-	if os.Getenv(PlaceVariable) != "" {
-		return all
+// runningIn returns the programs whose sockets are in dir. It may not be there
+// yet; and a folder of somebody else, who may have made it so that we stumble
+// over it, is worth an error only when it was asked for.
+func runningIn(dir string) (all []Instance, err error) {
+	err = private(dir)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errForeign) && os.Getenv(PlaceVariable) == "" {
+		return nil, nil
 	}
-	more, _ := filepath.Glob(filepath.Join(os.TempDir(), "handfast-[0-9]*")) // the pattern is good
-	for _, dir := range more {
-		if !slices.Contains(all, dir) && private(dir) == nil {
-			all = append(all, dir)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if i, ok := parseInstance(dir, e.Name()); ok && i.alive() {
+			all = append(all, i)
 		}
 	}
-	return all
+	return all, err
 }
 
 // parseInstance reads PID-NAME.sock.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 // suffix ends the name of a control socket: PID-NAME.sock.
@@ -29,8 +30,37 @@ func places() (all []string) {
 	if os.Geteuid() == 0 {
 		all = append(all, "/run/handfast")
 	}
-	return append(all, filepath.Join(os.TempDir(), "handfast-"+strconv.Itoa(os.Geteuid())))
+	return append(all, filepath.Join(os.TempDir(), "handfast-"+strconv.FormatInt(userID(), 10)))
 }
+
+// userID is who runs this program. In a user namespace of his own everybody is
+// root, and all of them would want the same folder; outside, each has his own
+// number, and that is where others look for the socket.
+func userID() int64 {
+	uid := int64(os.Geteuid())
+	table, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return uid
+	}
+	return outerID(uid, string(table))
+}
+
+// outerID looks up what uid is outside the namespace. The table's lines are: the
+// first number inside, the first outside, how many.
+// https://man7.org/linux/man-pages/man7/user_namespaces.7.html
+func outerID(uid int64, table string) int64 {
+	for line := range strings.Lines(table) {
+		var inside, outside, count int64
+		n, err := fmt.Sscan(line, &inside, &outside, &count)
+		if n == 3 && err == nil && inside <= uid && uid < inside+count {
+			return outside + uid - inside
+		}
+	}
+	return uid
+}
+
+// errForeign says that a folder is not ours, so that no socket of ours is in it.
+var errForeign = errors.New("it belongs to somebody else")
 
 // makePlace returns a folder for control sockets that nobody else can enter.
 func makePlace() (string, error) {
@@ -58,7 +88,7 @@ func private(dir string) error {
 	case !info.IsDir():
 		return fmt.Errorf("%s is no folder", dir)
 	case !ours(info):
-		return fmt.Errorf("%s belongs to somebody else", dir)
+		return fmt.Errorf("%s: %w", dir, errForeign)
 	case info.Mode().Perm()&0o077 != 0:
 		return fmt.Errorf("%s is open to others: chmod 700 it, or remove it", dir)
 	}

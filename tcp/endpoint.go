@@ -162,7 +162,7 @@ func (e *Endpoint) All(yield func(*Entry) bool) {
 type CompactInfo struct {
 	Tuple   wire.Tuple
 	State   State         // SynReceived or TimeWait
-	Expires time.Duration // until its timer fires
+	Expires time.Duration // until its timer fires; more than 0
 	Retrans uint8         // SYN-ACKs repeated
 }
 
@@ -182,12 +182,14 @@ func (e *Endpoint) Compact(now clock.Time, yield func(CompactInfo) bool) {
 	}
 }
 
-// until returns the time from now to a deadline; 0 when that is past, or never.
+// until returns the time from now to a deadline. A connection in compact form
+// always waits for one, as Linux's do: one that is late, or that is set when the
+// SYN-ACK goes out in a moment, is about to come.
 func until(now, due clock.Time) time.Duration {
 	if due == clock.Never {
-		return 0
+		return 1
 	}
-	return max(due.Sub(now), 0)
+	return max(due.Sub(now), 1)
 }
 
 // Deadline returns when Advance is wanted next.

@@ -41,6 +41,38 @@ func TestSynAckRetries(t *testing.T) {
 	}
 }
 
+// A half-open connection shows a timer at every moment: before its SYN-ACK has
+// gone out, while it waits, and when its timer is late.
+func TestHalfOpenTimerShown(t *testing.T) {
+	p := serving(t, Config{}, 5).from(1000, 7)
+	p.receive("S 0:0(0) <mss 1460>")
+	p.wantExpires("before the SYN-ACK", 1)
+	p.want("SYN-ACK", "S. 0:0(0) ack 1")
+	p.wantExpires("it waits", time.Second)
+	p.now = p.now.Add(time.Second)
+	p.wantExpires("due", 1)
+	p.now = p.now.Add(time.Millisecond)
+	p.wantExpires("late", 1)
+	p.e.Advance(p.now)
+	p.wantExpires("before the SYN-ACK is repeated", 2*time.Second)
+	p.want("again", "S. 0:0(0) ack 1")
+}
+
+// wantExpires wants all half-open connections to show a timer, that is due in d.
+func (h *testHost) wantExpires(why string, d time.Duration) {
+	h.Helper()
+	n := 0
+	h.e.Compact(h.now, func(i CompactInfo) bool {
+		if n++; i.State != SynReceived || i.Expires != d {
+			h.fail("%s: want SYN-RECEIVED and %v, is %v and %v", why, d, i.State, i.Expires)
+		}
+		return true
+	})
+	if n == 0 {
+		h.fail("%s: there is none", why)
+	}
+}
+
 // With the accept queue full a SYN finds no room, and the ACK of a handshake
 // under way has to come again.
 func TestAcceptQueueFull(t *testing.T) {

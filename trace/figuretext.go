@@ -8,7 +8,10 @@ import (
 	"github.com/handfast-tcp/handfast/tcp"
 )
 
-// Figure draws the state diagram as text, in at most 100 columns.
+// FigureWidth is how many columns a Figure takes.
+const FigureWidth = figureCols
+
+// Figure draws the state diagram as text, in FigureWidth columns.
 type Figure struct {
 	// Lit are states whose names are marked; the rest of the figure steps back.
 	Lit   []tcp.State

@@ -45,7 +45,7 @@ func onKernel(kind string, build func(a *arena, l link.Link, device string) erro
 		l, device, text, err := k.open()
 		if err == nil {
 			a := &arena{link: text, client: "the kernel's TCP", dial: (&net.Dialer{}).DialContext}
-			a.later(func() { l.Close() })
+			a.later(func() { l.Close(); removeDevice(device) })
 			if err = build(a, l, device); err == nil {
 				return a, nil
 			}
@@ -54,6 +54,14 @@ func onKernel(kind string, build func(a *arena, l link.Link, device string) erro
 		failed = append(failed, err)
 	}
 	return nil, errors.Join(failed...)
+}
+
+// removeDevice makes room for the next arena: a TUN goes with its link, but a
+// veth pair stays.
+func removeDevice(name string) {
+	if dev, err := netlink.LinkByName(name); err == nil {
+		netlink.LinkDel(dev) // what is left of it goes with the namespace
+	}
 }
 
 // openTUN opens a TUN device.

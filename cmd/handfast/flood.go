@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -153,6 +152,9 @@ func (o *floodOptions) rounds(ctx context.Context) error {
 	}
 	for i, d := range settings {
 		res, err := o.round(ctx, r, i, d)
+		if ctx.Err() != nil {
+			return r.stopped()
+		}
 		if err != nil {
 			return err
 		}
@@ -160,7 +162,7 @@ func (o *floodOptions) rounds(ctx context.Context) error {
 	}
 	r.table()
 	if last := r.results[len(r.results)-1]; last.answered < o.clients {
-		return errors.Join(fmt.Errorf("%d of %d honest clients had no answer", o.clients-last.answered, o.clients), last.lastFail)
+		return fmt.Errorf("%d of %d honest clients had no answer; of the last one: %w", o.clients-last.answered, o.clients, last.lastFail)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -78,6 +79,9 @@ func (c *honest) ask(ctx context.Context, t *http.Transport) error {
 		return err
 	}
 	resp, err := t.RoundTrip(req)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("nothing came within %v", c.patience)
+	}
 	if err != nil {
 		return err
 	}

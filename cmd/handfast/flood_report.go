@@ -73,10 +73,21 @@ func (r *floodReport) live(b *battle) {
 		return
 	}
 	if width := r.stdout.width; width > 0 && len(line) >= width {
-		line = line[:width-1]
+		line = fmt.Sprintf("  %4.1f s  queue %d/%d  %d answered, %d wait, %d gave up", took.Seconds(), halfOpen, limit, answered, waiting, failed)
+		line = line[:min(len(line), width-1)]
 	}
 	fmt.Fprintf(r.stdout, "\r\x1b[K%s", line)
 	r.dirty = true
+}
+
+// stopped says that somebody has pressed Ctrl-C; of rounds that are over, the
+// result is shown.
+func (r *floodReport) stopped() error {
+	r.printf("  stopped\n")
+	if len(r.results) > 0 {
+		r.table()
+	}
+	return exitError(exitInterrupted)
 }
 
 // shownLines is how many lines of netstat are shown.

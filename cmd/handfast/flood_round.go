@@ -86,12 +86,14 @@ func (b *battle) fight(ctx context.Context, d defenceOptions) (*floodResult, err
 	go func() { b.serveClients(flooding); close(served) }()
 	res := &floodResult{settings: d}
 	err := b.watch(ctx, flooded, served)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	b.finish(res)
 	res.memory = heap() - before
 	stop()
 	if err == nil {
 		<-served
-		err = ctx.Err()
 	}
 	return res, err
 }

@@ -122,6 +122,9 @@ func (o *labOptions) language() trace.Lang {
 	return l
 }
 
+// listWidth is how many columns the longest name and summary take on one line.
+const listWidth = 180
+
 // list prints the scenarios that come with the lab.
 func (o *labOptions) list() error {
 	all := lab.Scenarios()
@@ -133,6 +136,10 @@ func (o *labOptions) list() error {
 		summary := s.Summary
 		if o.language() == trace.Chinese {
 			summary = s.SummaryZH
+		}
+		if o.stdout.width > 0 && o.stdout.width < listWidth {
+			fmt.Fprintf(o.stdout, "%s\n  %s\n", s.Name, summary)
+			continue
 		}
 		fmt.Fprintf(o.stdout, "%-*s  %s\n", width, s.Name, summary)
 	}

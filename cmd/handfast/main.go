@@ -14,6 +14,8 @@ const (
 	exitOK      = 0
 	exitFailure = 1 // what was asked for did not work
 	exitUsage   = 2 // what was asked for makes no sense
+
+	exitInterrupted = 130 // as a shell says it of SIGINT
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }

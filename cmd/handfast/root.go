@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 const rootHelp = `Handfast is TCP for Go programs, outside the kernel. This command shows it at
@@ -34,7 +37,8 @@ And see what goes on, in another terminal:
   handfast flood            a SYN flood against a host of ours, without and with
                             the defence
 
-Exit codes: 0 done, 1 it did not work, 2 the command line makes no sense.
+Exit codes: 0 done, 1 it did not work, 2 the command line makes no sense, 130
+stopped by Ctrl-C.
 NO_COLOR in the environment keeps colours off; a pipe never gets any.`
 
 func newRoot() *cobra.Command {
@@ -47,11 +51,60 @@ func newRoot() *cobra.Command {
 		Args:          knownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flagError(err)} })
 	root.SuggestionsMinimumDistance = 2 // letters that may be wrong
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newTry(), newServe(), newLab(), newStates(), newSS(), newNetstat(), newFlood(), newVersion())
+	wrapFlags(root)
+	knowTopics(root)
 	return root
+}
+
+// flagError says what is wrong with a number or a time, and not which function
+// found out.
+func flagError(err error) error {
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	kind, what := invalid.GetFlag().Value.Type(), ""
+	switch {
+	case kind == "duration":
+		what = "it is no time; write for example 500ms or 5s"
+	case errors.Is(err, strconv.ErrRange):
+		what = "it is out of range"
+	case errors.Is(err, strconv.ErrSyntax) && strings.Contains(kind, "int"):
+		what = "it is no whole number"
+	case errors.Is(err, strconv.ErrSyntax):
+		what = "it is no number"
+	default:
+		return err
+	}
+	return fmt.Errorf("--%s %s: %s", invalid.GetFlag().Name, invalid.GetValue(), what)
+}
+
+// wrapFlags makes the help's list of flags fit into a terminal.
+func wrapFlags(root *cobra.Command) {
+	cobra.AddTemplateFunc("wrapFlags", func(f *pflag.FlagSet) string {
+		return f.FlagUsagesWrapped(newTerminal(root.OutOrStdout()).width)
+	})
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".LocalFlags.FlagUsages", "wrapFlags .LocalFlags"))
+}
+
+// knowTopics has help refuse what is no command.
+func knowTopics(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	help, _, err := root.Find([]string{"help"})
+	if err != nil {
+		return
+	}
+	help.Args = func(_ *cobra.Command, args []string) error {
+		found, _, err := root.Find(args)
+		if err == nil && found == root {
+			return knownCommand(root, args)
+		}
+		return err
+	}
 }
 
 // knownCommand refuses a word that is no command, and guesses what was meant.

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -123,6 +124,25 @@ func awaits(ts *testscript.TestScript, _ bool, args []string) {
 			return
 		}
 	}
+}
+
+// The time that until takes at most, and between two tries.
+const (
+	untilLimit = time.Minute
+	untilPause = 50 * time.Millisecond
+)
+
+// until is "until PATTERN COMMAND…": it runs a command again and again until it
+// succeeds and a line of what it prints matches. What another program, or the
+// kernel, does in its own time has no other moment to wait for.
+func until(ts *testscript.TestScript, _ bool, args []string) {
+	pattern := regexp.MustCompile("(?m)" + args[0])
+	for began := time.Now(); time.Since(began) < untilLimit; time.Sleep(untilPause) {
+		if err := ts.Exec(args[1], args[2:]...); err == nil && pattern.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+	}
+	ts.Fatalf("no %q in %v", args[0], untilLimit)
 }
 
 var signals = map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}

@@ -202,7 +202,11 @@ func (o *serveOptions) greet() {
 		if o.port == 80 {
 			host = strings.TrimSuffix(host, ":80")
 		}
-		fmt.Fprintf(o.stdout, "  curl -g http://%s/\n", host)
+		command := "curl"
+		if a.Addr().Is6() {
+			command = "curl -g" // or it takes the brackets for a pattern
+		}
+		fmt.Fprintf(o.stdout, "  %s http://%s/\n", command, host)
 	}
 	if o.upload {
 		fmt.Fprintf(o.stdout, "\nPUT stores into %s: curl -T FILE http://…/\n", o.dir)

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/tun"
@@ -15,6 +17,9 @@ func openServeLink(name string, ours, kernels prefixes) (link.Link, error) {
 		}
 	}
 	d, err := tun.Open(tun.Options{Name: name})
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("%w\n  serve makes a device, which needs root: sudo handfast serve; try and flood do without", err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -35,6 +35,7 @@ type ssOptions struct {
 	json, flood, defence, summary            bool
 	watch                                    time.Duration
 	show                                     inspect.SSOptions
+	stderr                                   terminal
 }
 
 func newSS() *cobra.Command {
@@ -50,6 +51,7 @@ func newSS() *cobra.Command {
   handfast ss --flood --kernel
   handfast ss --kernel -tanie`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			o.stderr = newTerminal(cmd.ErrOrStderr())
 			return o.run(cmd.Context(), cmd.OutOrStdout(), strings.Join(args, " "))
 		},
 	}
@@ -68,7 +70,7 @@ func newSS() *cobra.Command {
 	f.BoolVarP(&o.ipv4, "ipv4", "4", false, "IPv4 only")
 	f.BoolVarP(&o.ipv6, "ipv6", "6", false, "IPv6 only")
 	f.BoolVarP(&o.summary, "summary", "s", false, "count by state")
-	f.BoolVar(&o.json, "json", false, "JSON: one connection a line")
+	f.BoolVar(&o.json, "json", false, "JSON: one connection a line; or of -s, --flood, --defence what they show")
 	f.BoolVar(&o.flood, "flood", false, "what the detector of SYN floods says")
 	f.DurationVar(&o.watch, "watch", 5*time.Second, "how long --flood watches the kernel before it judges")
 	f.BoolVar(&o.defence, "defence", false, "the four measures against SYN floods, and what they do")
@@ -99,7 +101,7 @@ func (o *ssOptions) run(ctx context.Context, w io.Writer, text string) error {
 	case o.defence:
 		return o.writeDefence(w, r)
 	case o.summary:
-		return writeSummary(w, r)
+		return o.writeSummary(w, r)
 	case o.json:
 		return writeJSON(w, rows)
 	}
@@ -113,9 +115,13 @@ func (o *ssOptions) run(ctx context.Context, w io.Writer, text string) error {
 // ask asks who is to be asked; a verdict about the kernel takes some seconds.
 func (o *ssOptions) ask(ctx context.Context) (*inspect.Report, error) {
 	r, err := o.report(ctx)
-	if err == nil && o.kernel && o.flood {
-		r.Flood, err = kernelFlood(ctx, o.watch)
+	if err != nil || !o.kernel || !o.flood {
+		return r, err
 	}
+	if o.stderr.interactive {
+		fmt.Fprintf(o.stderr, "watching the kernel for %v …\n", o.watch)
+	}
+	r.Flood, err = kernelFlood(ctx, o.watch)
 	return r, err
 }
 
@@ -195,14 +201,31 @@ func (o *ssOptions) writeDefence(w io.Writer, r *inspect.Report) error {
 
 // writeSummary counts connections by state, in the order in which states are
 // gone through.
-func writeSummary(w io.Writer, r *inspect.Report) error {
+func (o *ssOptions) writeSummary(w io.Writer, r *inspect.Report) error {
 	count := map[tcp.State]int{}
 	for i := range r.Rows {
 		count[tcp.State(r.Rows[i].State)]++
+	}
+	if o.json {
+		return json.NewEncoder(w).Encode(summaryOf(count, len(r.Rows)+r.Omitted))
 	}
 	fmt.Fprintf(w, "Total: %d\n", len(r.Rows)+r.Omitted)
 	for _, s := range slices.Sorted(maps.Keys(count)) {
 		fmt.Fprintf(w, "  %-12s %d\n", s.Name(tcp.SS), count[s])
 	}
 	return omitted(w, r)
+}
+
+// summary is what ss -s says, in JSON.
+type summary struct {
+	Total  int            `json:"total"`
+	States map[string]int `json:"states"` // by RFC name
+}
+
+func summaryOf(count map[tcp.State]int, total int) summary {
+	s := summary{total, map[string]int{}}
+	for state, n := range count {
+		s.States[state.String()] = n
+	}
+	return s
 }

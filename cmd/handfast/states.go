@@ -68,7 +68,7 @@ func (o *statesOptions) run(out terminal, args []string) error {
 }
 
 func (o *statesOptions) text(out terminal, wanted []tcp.State) error {
-	if err := (trace.Figure{Lit: wanted, ASCII: o.ascii, Color: out.color}).Write(out); err != nil {
+	if err := o.figure(out, wanted); err != nil {
 		return err
 	}
 	if len(wanted) == 0 {
@@ -82,6 +82,16 @@ func (o *statesOptions) text(out terminal, wanted []tcp.State) error {
 		}
 	}
 	return nil
+}
+
+// figure draws the diagram where there is room for it: a line that goes on in
+// the next one is no drawing any more.
+func (o *statesOptions) figure(out terminal, lit []tcp.State) error {
+	if out.width > 0 && out.width < trace.FigureWidth {
+		_, err := fmt.Fprintf(out, "The diagram needs %d columns; here are %d. As a picture: --format svg\n", trace.FigureWidth, out.width)
+		return err
+	}
+	return trace.Figure{Lit: lit, ASCII: o.ascii, Color: out.color}.Write(out)
 }
 
 // describe prints all that is known of a state.

@@ -51,7 +51,7 @@ func newProgress(out terminal, name string, total int64) *progress {
 	p := &progress{name: name, total: total, out: out, shown: time.Now()}
 	if out.interactive {
 		p.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(out),
-			progressbar.OptionSetDescription(fmt.Sprintf("%-8s", name)),
+			progressbar.OptionSetDescription(fmt.Sprintf("  %-8s", name)),
 			progressbar.OptionThrottle(50*time.Millisecond),
 			progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(), progressbar.OptionEnableColorCodes(false))
 	}
@@ -68,7 +68,7 @@ func (p *progress) Write(b []byte) (int, error) {
 	p.done += int64(len(b))
 	if time.Since(p.shown) >= time.Second && p.done < p.total {
 		p.shown = time.Now()
-		fmt.Fprintf(p.out, "%-8s %3d %%  %s of %s\n", p.name, p.done*100/p.total, formatSize(p.done), formatSize(p.total))
+		fmt.Fprintf(p.out, "  %-8s %3d %%  %s of %s\n", p.name, p.done*100/p.total, formatSize(p.done), formatSize(p.total))
 	}
 	return len(b), nil
 }

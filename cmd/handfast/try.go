@@ -12,10 +12,10 @@ import (
 const tryHelp = `A server on our TCP and a client on the kernel's TCP, in this one process. The
 client downloads a file of random bytes and uploads it again over one
 connection; SHA-256 of what arrives is compared with that of the file. Then the
-connection's handshake and close are drawn, with
-the states of both ends: ours as the engine reports them, the kernel's as
-sock_diag(7) tells them. Time runs down; a segment's flags are written as
-tcpdump writes them; numbers are relative to each SYN; windows are in bytes.
+connection's handshake and close are drawn, with the states of both ends: ours
+as the engine reports them, the kernel's as sock_diag(7) tells them. Time runs
+down; a segment's flags are written as tcpdump writes them; numbers are relative
+to each SYN; windows are in bytes.
 
 It all takes place in a network namespace that is made for it and that goes
 with the process: nothing on this machine is changed. Between the two lies

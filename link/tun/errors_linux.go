@@ -14,7 +14,7 @@ func explainOpen(err error) error {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
 		return fmt.Errorf("tun: no /dev/net/tun here: load the module (modprobe tun), or give the container the device (--device /dev/net/tun): %w", err)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("tun: this user may not open /dev/net/tun: run as root, or use a veth pair instead, which needs no device file: %w", err)
+		return fmt.Errorf("tun: this user may not open /dev/net/tun; root may: %w", err)
 	}
 	return fmt.Errorf("tun: open /dev/net/tun: %w", err)
 }
