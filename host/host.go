@@ -97,6 +97,8 @@ type Host struct {
 	cache      [cacheSize]destination
 	generation uint32 // entries of cache with another one are void
 	anyAddress bool   // TCP for every address is ours
+	speaks4    bool   // we have an address of IPv4
+	speaks6    bool   // and one of IPv6
 
 	neighbours neighbours
 	mtus       pathMTUs

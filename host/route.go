@@ -11,6 +11,7 @@ import (
 type route struct {
 	network network
 	gateway wire.Addr // zero: the destination is a neighbour itself
+	direct  bool      // so it is
 	iface   int
 	gone    bool // the link is: see Unplug
 }
@@ -40,6 +41,7 @@ func (h *Host) addRoute(r route) {
 	for i < len(h.routes) && !r.before(&h.routes[i]) {
 		i++
 	}
+	r.direct = isUnspecified(r.gateway)
 	h.routes = append(h.routes, route{})
 	copy(h.routes[i+1:], h.routes[i:])
 	h.routes[i] = r
@@ -74,7 +76,17 @@ type destination struct {
 
 // forget voids all cached destinations: something that they are derived from
 // has changed.
-func (h *Host) forget() { h.generation++ }
+func (h *Host) forget() {
+	h.generation++
+	h.speaks4, h.speaks6 = false, false
+	for i := range h.addresses {
+		if h.addresses[i].addr.Is4() {
+			h.speaks4 = true
+		} else {
+			h.speaks6 = true
+		}
+	}
+}
 
 // lookup returns what is known of the way to dst, nil when there is none.
 // The result is valid until the next lookup.
@@ -111,22 +123,15 @@ func (h *Host) derive(d *destination) bool {
 		return false
 	}
 	d.iface, d.nextHop = r.iface, r.gateway
-	if d.kind.isGroup() || isUnspecified(r.gateway) {
+	if r.direct || d.kind.isGroup() {
 		d.nextHop = d.addr
 	}
 	l := &h.links[r.iface]
 	d.path = tcp.Path{MTU: h.mtus.limit(d.addr, l.MTU), MaxGSO: l.MaxGSO}
-	return h.speaks(d.addr.Is4()) || h.anyAddress
-}
-
-// speaks reports whether we have an address of IPv4, or of IPv6.
-func (h *Host) speaks(v4 bool) bool {
-	for i := range h.addresses {
-		if h.addresses[i].addr.Is4() == v4 {
-			return true
-		}
+	if d.addr.Is4() {
+		return h.speaks4 || h.anyAddress
 	}
-	return false
+	return h.speaks6 || h.anyAddress
 }
 
 // source returns the address that packets to d leave from.
@@ -156,7 +161,7 @@ func (h *Host) findRoute(dst wire.Addr) *route {
 func (h *Host) anyLink(dst wire.Addr) *route {
 	for i := range h.addresses {
 		if a := &h.addresses[i]; a.addr.Is4() == dst.Is4() {
-			return &route{iface: a.iface}
+			return &route{iface: a.iface, direct: true}
 		}
 	}
 	return nil

@@ -7,7 +7,10 @@ import (
 
 // Addr is an IP address of either version, as two words: it is compared,
 // hashed and passed on in registers. An IPv4 address stands as ::ffff:a.b.c.d.
-type Addr struct{ hi, lo uint64 }
+//
+// The low word comes first because it is the one in which two addresses are
+// likely to differ.
+type Addr struct{ lo, hi uint64 }
 
 // mapped4 is what the low word of an IPv4 address begins with.
 const mapped4 = 0xffff << 32
@@ -23,7 +26,7 @@ func AddrFrom16(b [16]byte) Addr { return readAddr(b[:]) }
 func AddrFrom4(v uint32) Addr { return Addr{lo: mapped4 | uint64(v)} }
 
 // AddrFromWords returns the address of which Words returns hi and lo.
-func AddrFromWords(hi, lo uint64) Addr { return Addr{hi, lo} }
+func AddrFromWords(hi, lo uint64) Addr { return Addr{lo, hi} }
 
 // Words returns the address as two numbers, the first byte the highest.
 func (a Addr) Words() (hi, lo uint64) { return a.hi, a.lo }
@@ -47,7 +50,7 @@ func (a Addr) Is4() bool { return a.hi == 0 && a.lo>>32 == mapped4>>32 }
 func (a Addr) String() string { return a.Netip().String() }
 
 // readAddr reads the 16 bytes at the start of b.
-func readAddr(b []byte) Addr { return Addr{be64(b), be64(b[8:])} }
+func readAddr(b []byte) Addr { return Addr{be64(b[8:]), be64(b)} }
 
 // readAddr4 reads the IPv4 address at the start of b.
 func readAddr4(b []byte) Addr { return AddrFrom4(be32(b)) }

@@ -127,7 +127,7 @@ func (a Addr) isUnicast6() bool { return a.hi>>56 != 0xff && a != Addr{} && !a.I
 // address a listens for solicitations: ff02::1:ff00:0/104 and a's last 24 bits.
 // https://www.rfc-editor.org/rfc/rfc4291#section-2.7.1
 func SolicitedNode(a Addr) Addr {
-	return Addr{0xff02 << 48, 0x1_ff00_0000 | a.lo&0xff_ffff}
+	return Addr{0x1_ff00_0000 | a.lo&0xff_ffff, 0xff02 << 48}
 }
 
 // MulticastHW returns the Ethernet address of the multicast group a.
