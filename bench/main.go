@@ -28,6 +28,7 @@ type options struct {
 	limit       time.Duration
 	quick       bool
 	json, list  bool
+	markdown    bool
 	svg         string
 	profile     string
 	child       string
@@ -50,6 +51,7 @@ func parse(args []string) (options, error) {
 	fs.DurationVar(&o.limit, "time", 6*time.Minute, "begin no round that would end later than this, and no case")
 	fs.BoolVar(&o.quick, "quick", false, "one short round of few rows, without cold builds: about a minute")
 	fs.BoolVar(&o.json, "json", false, "print JSON instead of a table")
+	fs.BoolVar(&o.markdown, "markdown", false, "print Markdown instead of a table, as docs/PERFORMANCE.md has it")
 	fs.StringVar(&o.svg, "svg", "", "also draw charts into this `directory`")
 	fs.BoolVar(&o.list, "list", false, "list rows and peers")
 	fs.StringVar(&o.profile, "profile", "", "write profiles of processor time and allocations into this `directory`")
@@ -176,11 +178,14 @@ func runAll(o options) error {
 	begun := time.Now()
 	results := runRounds(o, plans, begun)
 	rep := makeReport(o, plans, results, begun)
-	if o.json {
+	switch {
+	case o.json:
 		enc := json.NewEncoder(os.Stdout)
 		enc.SetIndent("", "  ")
 		err = enc.Encode(rep)
-	} else {
+	case o.markdown:
+		rep.markdown(os.Stdout)
+	default:
 		err = rep.print(os.Stdout)
 	}
 	if o.svg != "" {
