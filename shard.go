@@ -43,6 +43,7 @@ type shard struct {
 	armed     clock.Time // when the timer fires
 	timer     *time.Timer
 	outbound  outbound // of the goroutine that is in send
+	sendOn    func()   // goes on with another goroutine's send; made once
 
 	floodLevel detect.Level // that was seen last
 
@@ -62,6 +63,10 @@ func newShard(owner *Host, index int, cfg host.Config) *shard {
 	if owner.cfg.Trace != nil {
 		s.trace = new(tcp.Trace)
 		s.host.SetTrace(s.trace)
+	}
+	s.sendOn = func() {
+		defer owner.running.Done()
+		s.send(s.enter())
 	}
 	s.timer = time.AfterFunc(time.Hour, s.tick)
 	s.timer.Stop()
@@ -134,7 +139,8 @@ func (s *shard) send(now clock.Time) {
 		s.write()
 		s.mu.Lock()
 		if round == flushRounds && s.err == nil {
-			s.owner.running.Go(s.sendOn)
+			s.owner.running.Add(1)
+			go s.sendOn()
 			s.mu.Unlock()
 			return
 		}
@@ -145,9 +151,6 @@ func (s *shard) send(now clock.Time) {
 	s.arm(now)
 	s.mu.Unlock()
 }
-
-// sendOn goes on with another goroutine's send.
-func (s *shard) sendOn() { s.send(s.enter()) }
 
 // pull fills the outbound batch and reports whether there is anything in it.
 // Who waited for the room that this makes is woken.
