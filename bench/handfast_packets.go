@@ -17,9 +17,9 @@ func handfastPackets(o packetOptions) (*packetStack, error) {
 	ours, theirs := pipe.New(pipe.Options{})
 	shards := min(1<<(bits.Len(uint(runtime.GOMAXPROCS(0)))-1), 8)
 	h, err := handfast.New(handfast.Config{Shards: shards, TCP: tcp.Config{
-		// Connections do not spread evenly over the shards; an attack, which
-		// begins at half of the limit, is not what is measured.
-		MaxHalfOpen: o.capacity * 21 / 20 / shards, AttackEnter: 2 * o.capacity, MaxTimeWait: o.capacity, MSL: 2 * time.Minute,
+		// Each shard might get all of them; a limit takes no memory. An attack,
+		// which begins at half of it, is not what is measured.
+		MaxHalfOpen: o.capacity, AttackEnter: 2 * o.capacity, MaxTimeWait: o.capacity, MSL: 2 * time.Minute,
 	}})
 	if err != nil {
 		return nil, err
