@@ -109,9 +109,7 @@ const (
 	ordinary    addressKind = iota // another host's, as far as one can tell
 	own                            // ours
 	unspecified                    // nobody's
-	// loopback also stands for the IPv4 networks that no host may send from:
-	// 0/8 ("this network") and 240/4 (reserved), RFC 1122 §3.2.1.3.
-	loopback
+	loopback                       // and what isLoopback says
 	multicast
 	broadcast
 )
@@ -132,30 +130,28 @@ func (h *Host) kindOf(a wire.Addr) addressKind {
 			return broadcast
 		}
 	}
-	if a.Is4() {
-		return kindOf4(a.As4())
-	}
-	switch hi, lo := a.Words(); {
-	case hi>>56 == 0xff:
+	switch {
+	case isUnspecified(a):
+		return unspecified
+	case isMulticast(a):
 		return multicast
-	case hi == 0 && lo <= 1:
-		return unspecified + addressKind(lo) // :: or ::1
+	case a == limitedBroadcast:
+		return broadcast
+	case isLoopback(a):
+		return loopback
 	}
 	return ordinary
 }
 
-func kindOf4(a uint32) addressKind {
-	switch first := a >> 24; {
-	case a == 0:
-		return unspecified
-	case a == 0xffff_ffff:
-		return broadcast
-	case first>>4 == 0xe:
-		return multicast
-	case first == 0, first == 127, first >= 240:
-		return loopback
+// isLoopback also covers the IPv4 networks that no host may send from: 0/8
+// ("this network") and 240/4 (reserved), RFC 1122 §3.2.1.3.
+func isLoopback(a wire.Addr) bool {
+	if a.Is4() {
+		first := a.As4() >> 24
+		return first == 127 || first == 0 || first >= 240
 	}
-	return ordinary
+	hi, lo := a.Words()
+	return hi == 0 && lo == 1
 }
 
 // limitedBroadcast is 255.255.255.255.
