@@ -58,9 +58,12 @@ func (r *route) before(old *route) bool {
 // localMTU is the MTU between two of our own addresses: the largest IP packet.
 const localMTU = 65535
 
-// cacheSize is the number of destinations that are cached: a power of two, so
-// many that a batch of SYNs from everywhere still finds its ways back.
-const cacheSize = 512
+// cacheSize is the number of destinations that are cached: so many that a batch
+// of SYNs from everywhere still finds its ways back.
+const (
+	cacheBits = 9
+	cacheSize = 1 << cacheBits
+)
 
 // destination is where packets to one address go: RFC 4861's destination
 // cache. It is derived, so it may be forgotten at any time.
@@ -101,7 +104,7 @@ func (h *Host) lookup(dst wire.Addr) *destination {
 // find returns what is known of dst, whether it can be reached or not.
 // The result is valid until the next lookup.
 func (h *Host) find(dst wire.Addr) *destination {
-	d := &h.cache[dst.As4()*0x9e3779b1>>23]
+	d := &h.cache[dst.As4()*0x9e3779b1>>(32-cacheBits)]
 	if d.generation != h.generation || d.addr != dst {
 		h.learnWay(d, dst)
 	}
