@@ -131,4 +131,4 @@ func (v View) Start() Place { return Place{uintptr(unsafe.Pointer(v.Block)), v.o
 func (v View) End() Place { return Place{uintptr(unsafe.Pointer(v.Block)), v.off + v.len} }
 
 // Follows reports whether v begins in the block where u ends.
-func (v View) Follows(u View) bool { return v.Block == u.Block && v.off == u.off+u.len }
+func (v View) Follows(u View) bool { return v.Start() == u.End() }
