@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/wire"
 )
 
 // initialReceive is the receive buffer that a connection begins with, when it
@@ -56,7 +57,7 @@ func (c *Conn) receiverRTT(now clock.Time) time.Duration {
 
 // noteEcho remembers which of our timestamps came back with text.
 func (c *Conn) noteEcho(s *Segment) {
-	if c.ts.on {
+	if c.ts.on && s.Options.Has(wire.OptTimestamps) {
 		c.ts.echoed = s.Options.TSEcr
 	}
 }
