@@ -57,29 +57,18 @@ func (ip *IP) IsFragment() bool { return ip.MoreFragments || ip.FragOffset != 0 
 // IPv4-mapped address in an IPv6 header.
 // https://www.rfc-editor.org/rfc/rfc791#section-3.1
 func ParseIP(b []byte, ip *IP) Drop {
-	switch {
-	case len(b) == 0:
-		return TooShort
-	case b[0]>>4 == 4:
-		if d := ip.parse4(b); d != None {
-			return d
-		}
-		if ip.TotalLen > len(b) {
-			return BadTotalLength
-		}
+	if d := ip.parseFixed(b); d != None {
+		return d
+	}
+	if ip.TotalLen > len(b) {
+		return BadTotalLength
+	}
+	if ip.Version == 4 {
 		if !checksum4(b[:ip.HeaderLen]) {
 			return BadIPChecksum
 		}
-	default:
-		if d := ip.parse6(b); d != None {
-			return d
-		}
-		if ip.TotalLen > len(b) {
-			return BadTotalLength
-		}
-		if d := ip.walkExtensions(b[:ip.TotalLen]); d != None {
-			return d
-		}
+	} else if d := ip.walkExtensions(b[:ip.TotalLen]); d != None {
+		return d
 	}
 	if !ip.IsFragment() {
 		return None
@@ -93,16 +82,24 @@ func ParseIP(b []byte, ip *IP) Drop {
 // is not verified: a router on the way may have left the one from before it
 // changed the TTL. https://www.rfc-editor.org/rfc/rfc1812#section-4.3.2.3
 func ParseQuotedIP(b []byte, ip *IP) Drop {
-	switch {
-	case len(b) == 0:
-		return TooShort
-	case b[0]>>4 == 4:
-		return ip.parse4(b)
-	}
-	if d := ip.parse6(b); d != None {
+	if d := ip.parseFixed(b); d != None || ip.Version == 4 {
 		return d
 	}
 	return ip.walkExtensions(b[:min(len(b), ip.TotalLen)])
+}
+
+// parseFixed reads all but IPv4 options and IPv6 extension headers.
+func (ip *IP) parseFixed(b []byte) Drop {
+	if len(b) == 0 {
+		return TooShort
+	}
+	switch b[0] >> 4 {
+	case 4:
+		return ip.parse4(b)
+	case 6:
+		return ip.parse6(b)
+	}
+	return BadVersion
 }
 
 // parse4 reads an IPv4 header without its options.

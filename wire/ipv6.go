@@ -20,9 +20,6 @@ const maxExtensions = 8
 // inside, with our checks of IPv4 addresses not made.
 // https://www.rfc-editor.org/rfc/rfc4291#section-2.5.5.2
 func (ip *IP) parse6(b []byte) Drop {
-	if b[0]>>4 != 6 {
-		return BadVersion
-	}
 	if len(b) < IPv6Size {
 		return TooShort
 	}
