@@ -99,6 +99,15 @@ func (d *Detector) Answering(flow uint64, source wire.Addr) {
 }
 
 func (d *Detector) answering(n *counts, flow, source uint64) {
+	if d.judge.scanned.on || flow&d.flows.lookup == 0 {
+		d.follow(n, flow, source)
+	} else {
+		n.syns++
+	}
+}
+
+// follow is answering for a handshake that may be of the sample, or of a scan.
+func (d *Detector) follow(n *counts, flow, source uint64) {
 	if d.judge.scanned.on && d.scans.scanning(source) {
 		return // its probes of open ports are part of the scan
 	}

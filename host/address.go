@@ -19,6 +19,7 @@ type network struct {
 	hi, lo         uint64
 	maskHi, maskLo uint64
 	bits           int // of 128; IPv4 begins at 96
+	family         int
 }
 
 func makeNetwork(p netip.Prefix) network {
@@ -26,12 +27,20 @@ func makeNetwork(p netip.Prefix) network {
 	if p.Addr().Is4() {
 		bits += 96
 	}
-	n := network{bits: bits}
+	n := network{bits: bits, family: family(a)}
 	n.maskHi = ^uint64(0) << max(64-bits, 0)
 	n.maskLo = ^uint64(0) << (128 - max(bits, 64))
 	hi, lo := a.Words()
 	n.hi, n.lo = hi&n.maskHi, lo&n.maskLo
 	return n
+}
+
+// family numbers the versions of IP: 0 is IPv4, 1 is IPv6.
+func family(a wire.Addr) int {
+	if a.Is4() {
+		return 0
+	}
+	return 1
 }
 
 func (n *network) contains(a wire.Addr) bool {
@@ -129,6 +138,9 @@ func (h *Host) kindOf(a wire.Addr) addressKind {
 		case a == o.broadcast:
 			return broadcast
 		}
+	}
+	if first := a.As4() >> 24; a.Is4() && first-1 < 223 && first != 127 {
+		return ordinary // nearly all are
 	}
 	switch {
 	case isUnspecified(a):

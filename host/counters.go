@@ -34,8 +34,10 @@ type Counters struct {
 // drop counts the outcome of a received packet, also under Linux's names.
 func (c *Counters) drop(d wire.Drop) {
 	c.Drops[d]++
+	if d == wire.None {
+		return
+	}
 	switch d {
-	case wire.None:
 	case wire.BadVersion, wire.BadHeaderLength, wire.BadTotalLength, wire.BadIPChecksum, wire.BadExtension:
 		c.IpInHdrErrors++
 	case wire.NotOurs, wire.BadSource, wire.BadDestination:

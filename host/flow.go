@@ -30,6 +30,16 @@ func TupleHash(seed uint64, t wire.Tuple) uint32 {
 	return uint32(mix((a+b)^seed, (a^b)|1) >> 32)
 }
 
+// flowLabel returns the label of a flow that we send: RFC 6437 §3 wants it
+// uniform and hard to guess.
+func flowLabel(seed uint64, t *wire.Tuple) uint32 {
+	aHi, aLo := t.Local.Words()
+	bHi, bLo := t.Remote.Words()
+	ports := uint64(t.LocalPort)<<16 | uint64(t.RemotePort)
+	h := mix(aHi^bHi^ports^seed, bLo^0xa0761d6478bd642f)
+	return uint32(mix(h^aLo^seed, 0xe7037ed1a0b428db)) & 0xfffff
+}
+
 // FlowHash returns which shard of a host a packet is for, by its headers only:
 // nothing is verified here. TCP and UDP go by their tuple, ICMP errors by the
 // tuple of the packet that they quote, other packets by their addresses.

@@ -38,6 +38,9 @@ var icmpOf = [...][2]wire.ICMP{
 // RefuseSyn answers a SYN that waits for its verdict with an ICMP error that
 // quotes it. It returns false when the SYN does not wait any more.
 func (h *Host) RefuseSyn(now clock.Time, y tcp.Syn, why Unreachable) bool {
+	if h.kindOf(y.Tuple.Remote) == own {
+		return h.tcp.Decide(now, y, tcp.SynReset) // it is our own, and no packet leaves
+	}
 	if !h.tcp.Decide(now, y, tcp.SynIgnore) {
 		return false
 	}

@@ -217,9 +217,9 @@ func (h *Host) shrinkFragments(d *datagram) wire.Drop {
 // deliverDatagram puts d together. Another shard's packet is handed over.
 func (h *Host) deliverDatagram(now clock.Time, in *inbound, d *datagram) wire.Drop {
 	h.counters.IpReasmOKs++
-	p := in.assemble(d, h.links[in.iface].Ethernet)
+	p := in.assemble(d, in.link.Ethernet)
 	h.fragments.remove(d)
-	if hash, f := FlowHash(h.cfg.Seed, h.links[in.iface].Ethernet, p); f == FlowHashed {
+	if hash, f := FlowHash(h.cfg.Seed, in.link.Ethernet, p); f == FlowHashed {
 		if shard := ShardOf(hash, h.cfg.Shards); shard != h.cfg.Shard {
 			h.handover.push(queued{p, in.iface, shard})
 			return wire.None

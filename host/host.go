@@ -87,18 +87,17 @@ type LinkConfig struct {
 // Host is an IP host. Its methods are for one goroutine at a time.
 type Host struct {
 	cfg       Config
-	links     []LinkConfig
+	links     []*LinkConfig
 	addresses []address
-	routes    []route
+	routes    [2][]route // by family
 	tcp       *tcp.Endpoint
 	counters  Counters
 
 	// cache holds what is known of the destinations used last.
 	cache      [cacheSize]destination
-	generation uint32 // entries of cache with another one are void
-	anyAddress bool   // TCP for every address is ours
-	speaks4    bool   // we have an address of IPv4
-	speaks6    bool   // and one of IPv6
+	generation uint32  // entries of cache with another one are void
+	anyAddress bool    // TCP for every address is ours
+	speaks     [2]bool // by family: we have an address of it
 
 	neighbours neighbours
 	mtus       pathMTUs
@@ -138,7 +137,7 @@ func New(cfg Config) *Host {
 // MTU and MaxGSO count no further than the largest IP packet, 65535 bytes.
 func (h *Host) AddLink(l LinkConfig) (iface int) {
 	l.MTU, l.MaxGSO = min(l.MTU, localMTU), min(l.MaxGSO, localMTU)
-	h.links = append(h.links, l)
+	h.links = append(h.links, &l)
 	h.forget()
 	return len(h.links) - 1
 }

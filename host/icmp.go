@@ -40,7 +40,7 @@ func (h *Host) sendEcho(now clock.Time, in *inbound, request *wire.ICMP) wire.Dr
 // packet with the header ip. It leaves from the address that it was sent to.
 func (h *Host) sendICMP(now clock.Time, ip *wire.IP, c *wire.ICMP, payload buf.View) wire.Drop {
 	d := h.lookup(ip.Src)
-	if d == nil {
+	if d == nil || d.kind == own {
 		h.counters.IpOutNoRoutes++
 		return wire.NoRoute
 	}

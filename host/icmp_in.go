@@ -42,7 +42,7 @@ func (h *Host) receiveICMPv6(now clock.Time, in *inbound) wire.Drop {
 		h.counters.IcmpInErrors++
 		return d
 	}
-	if !in.checksumOK(in.length()) {
+	if !in.checksumOK(in.transport(), in.length()) {
 		return wire.BadICMPChecksum
 	}
 	if isUnspecified(in.ip.Src) && c.Type != wire.ICMPv6NeighbourSolicitation {

@@ -10,7 +10,7 @@ import (
 // hop limit of 255 proves that no router forwarded them.
 // https://www.rfc-editor.org/rfc/rfc4861#section-7.1
 func (h *Host) receiveNDP(now clock.Time, in *inbound, b []byte) wire.Drop {
-	if !h.links[in.iface].Ethernet {
+	if !in.link.Ethernet {
 		return wire.UnknownProtocol
 	}
 	if in.ip.TTL != 255 || in.assembled { // RFC 6980: no fragments
@@ -37,7 +37,7 @@ func (h *Host) receiveSolicitation(in *inbound, m *wire.Neighbour) wire.Drop {
 	}
 	a := wire.Neighbour{
 		Type: wire.ICMPv6NeighbourAdvert, Target: m.Target,
-		HW: h.links[in.iface].HardwareAddr, HasHW: true, Override: true,
+		HW: in.link.HardwareAddr, HasHW: true, Override: true,
 	}
 	if isUnspecified(in.ip.Src) { // somebody probes whether the address is free
 		if m.HasHW || in.ip.Dst != wire.SolicitedNode(m.Target) {

@@ -120,11 +120,11 @@ func (t *neighbours) get(now clock.Time, key neighbourKey) *neighbour {
 // the packet waits with the neighbour, or is dropped, and ok is false.
 func (h *Host) resolve(now clock.Time, d *destination, p *buf.Packet) (hw [6]byte, ok bool) {
 	if d.kind.isGroup() {
-		return groupHardware(d.nextHop), true
+		return groupHardware(d.addr), true
 	}
 	n := d.neighbour
 	if n == nil || n.state == gone {
-		n = h.neighbours.get(now, neighbourKey{d.nextHop, d.iface})
+		n = h.neighbours.get(now, neighbourKey{d.nextHop(), d.route.iface})
 		d.neighbour = n
 	}
 	n.used = now

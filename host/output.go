@@ -52,10 +52,11 @@ func (h *Host) outputTCP(now clock.Time, out *tcp.Output) (*buf.Packet, int) {
 		return nil, 0
 	}
 	p := h.buildTCP(d, out)
-	if h.links[d.iface].Ethernet {
+	r := d.route // the packet may call for another neighbour, and so for its destination
+	if r.link.Ethernet {
 		p = h.address(now, d, p)
 	}
-	return p, d.iface
+	return p, r.iface
 }
 
 // loopTCP gives a segment for one of our own addresses straight to its receiver.
@@ -77,24 +78,20 @@ func releaseViews(views []buf.View) {
 // buildTCP is the fast path: headers into Data, payload by reference. The
 // checksum is filled in, or left to the link.
 func (h *Host) buildTCP(d *destination, out *tcp.Output) *buf.Packet {
-	ip, l := &h.ip, &h.links[d.iface]
+	ip := &h.ip
 	h.setHeader(ip, &out.Tuple, wire.ProtoTCP)
-	length := out.HeaderLen() + out.Len
-	p := h.newPacket(d, ip, length)
+	p := h.newFrame(d, ip)
 	p.GSOSize = uint16(out.GSOSize)
 	for i := range out.Views {
 		p.AddView(out.Views[i])
 	}
-	at, sum := len(p.Data), wire.PseudoSum(ip.Src, ip.Dst, ip.Proto, length)
-	if l.ChecksumOffload {
-		p.Checksum, p.CsumStart, p.CsumOffset = buf.ChecksumPartial, uint16(at), tcpChecksumAt
-		out.Checksum = wire.Fold(sum)
-		p.Data = out.TCP.Append(p.Data)
-		return p
+	sum, offload := uint64(0), d.route.link.ChecksumOffload
+	if offload {
+		p.Checksum, p.CsumStart, p.CsumOffset = buf.ChecksumPartial, p.L3+uint16(ip.HeaderSize()), tcpChecksumAt
+	} else if p.N > 0 {
+		sum = sumViews(p, 0, 0)
 	}
-	out.Checksum = 0
-	p.Data, sum = out.TCP.AppendSum(p.Data, sum)
-	put16(p.Data[at+tcpChecksumAt:], notZero(wire.Checksum(sumViews(p, 0, sum))))
+	p.Data = wire.AppendSegment(p.Data, ip, &out.TCP, out.Len, sum, offload)
 	return p
 }
 
@@ -107,15 +104,16 @@ func (h *Host) setHeader(ip *wire.IP, t *wire.Tuple, proto uint8) {
 	ip.Src, ip.Dst = t.Local, t.Remote
 	if !t.Remote.Is4() {
 		ip.Version, ip.DontFragment = 6, false
-		ip.FlowLabel = TupleHash(h.cfg.Seed+1, *t) & 0xfffff
+		ip.FlowLabel = flowLabel(h.cfg.Seed, t)
 	}
 }
 
-// newPacket returns a packet with the link's header, the receiver's address in
-// it still to come, and the IP header for length bytes.
-func (h *Host) newPacket(d *destination, ip *wire.IP, length int) *buf.Packet {
+// newFrame returns a packet with the link's header for ip, the receiver's
+// address in it still to come.
+func (h *Host) newFrame(d *destination, ip *wire.IP) *buf.Packet {
+	h.counters.IpOutRequests++
 	p := h.stash.Get()
-	if l := &h.links[d.iface]; l.Ethernet {
+	if l := d.route.link; l.Ethernet {
 		e := wire.Ethernet{Src: l.HardwareAddr, Type: wire.EtherTypeIPv4}
 		if ip.Version == 6 {
 			e.Type = wire.EtherTypeIPv6
@@ -123,24 +121,13 @@ func (h *Host) newPacket(d *destination, ip *wire.IP, length int) *buf.Packet {
 		p.Data = e.Append(p.Data)
 		p.L3 = wire.EthernetSize
 	}
-	p.Data = ip.Append(p.Data, length)
-	h.counters.IpOutRequests++
 	return p
-}
-
-// notZero is RFC 768's "all ones for a checksum that is zero". TCP may do so
-// too: both are zero in ones' complement.
-func notZero(checksum uint16) uint16 {
-	if checksum == 0 {
-		return 0xffff
-	}
-	return checksum
 }
 
 // address fills in the receiver's Ethernet address; it returns nil when the
 // packet has to wait for it.
 func (h *Host) address(now clock.Time, d *destination, p *buf.Packet) *buf.Packet {
-	if !h.links[d.iface].Ethernet {
+	if !d.route.link.Ethernet {
 		return p
 	}
 	hw, ok := h.resolve(now, d, p)
@@ -189,7 +176,8 @@ func (h *Host) send(now clock.Time, d *destination, m *message) error {
 
 // sendPart sends the bytes [from, to) of m behind m.ip.
 func (h *Host) sendPart(now clock.Time, d *destination, m *message, from, to int) error {
-	p := h.newPacket(d, &m.ip, to-from)
+	p := h.newFrame(d, &m.ip)
+	p.Data = m.ip.Append(p.Data, to-from)
 	head := len(m.header)
 	if from < head {
 		p.Data = append(p.Data, m.header[from:min(to, head)]...)
@@ -197,7 +185,7 @@ func (h *Host) sendPart(now clock.Time, d *destination, m *message, from, to int
 	if to > head {
 		p.AddView(m.payload.Slice(max(from-head, 0), to-head).Retain())
 	}
-	if p = h.address(now, d, p); p != nil && !h.enqueue(d.iface, p) {
+	if p = h.address(now, d, p); p != nil && !h.enqueue(d.route.iface, p) {
 		return ErrQueueFull
 	}
 	return nil

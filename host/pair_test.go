@@ -200,7 +200,7 @@ func icmp(ip wire.IP, c wire.ICMP, payload []byte) []byte {
 func udp(ip wire.IP, from, to uint16, payload []byte) []byte {
 	u := wire.UDP{SrcPort: from, DstPort: to, Length: uint16(wire.UDPSize + len(payload))}
 	b := append(u.Append(nil), payload...)
-	put16(b[6:], notZero(wire.Checksum(wire.Sum(b, wire.PseudoSum(ip.Src, ip.Dst, wire.ProtoUDP, len(b))))))
+	put16(b[6:], wire.TransportChecksum(wire.Sum(b, wire.PseudoSum(ip.Src, ip.Dst, wire.ProtoUDP, len(b)))))
 	return b
 }
 

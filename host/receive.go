@@ -10,6 +10,7 @@ import (
 // inbound is a packet that came in, while it is worked on.
 type inbound struct {
 	iface     int
+	link      *LinkConfig
 	packet    *buf.Packet
 	ethernet  wire.Ethernet
 	ip        wire.IP
@@ -26,16 +27,15 @@ type inbound struct {
 // it. The packet is the host's from here on.
 func (h *Host) Receive(now clock.Time, iface int, p *buf.Packet) wire.Drop {
 	in := &h.in
-	in.iface, in.packet, in.assembled = iface, p, false
+	in.iface, in.link, in.packet, in.assembled = iface, h.links[iface], p, false
 	var d wire.Drop
-	if h.links[iface].Ethernet {
+	if in.link.Ethernet {
 		d = h.receiveFrame(now, in)
 	} else {
 		p.L3 = 0
 		d = h.receiveIP(now, in)
 	}
 	h.counters.drop(d)
-	in.packet, in.from = nil, nil
 	h.stash.Put(p)
 	return d
 }
@@ -46,7 +46,7 @@ func (h *Host) receiveFrame(now clock.Time, in *inbound) wire.Drop {
 	if d := wire.ParseEthernet(b, &in.ethernet); d != wire.None {
 		return d
 	}
-	if in.ethernet.Dst[0]&1 == 0 && in.ethernet.Dst != h.links[in.iface].HardwareAddr {
+	if in.ethernet.Dst[0]&1 == 0 && in.ethernet.Dst != in.link.HardwareAddr {
 		return wire.NotOurs
 	}
 	in.packet.L3 = wire.EthernetSize
@@ -93,7 +93,9 @@ func (in *inbound) parse() wire.Drop {
 	if d := wire.ParseIP(p.Data[p.L3:], &in.ip); d != wire.None {
 		return d
 	}
-	p.Data = p.Data[:int(p.L3)+in.ip.TotalLen]
+	if n := int(p.L3) + in.ip.TotalLen; n < len(p.Data) {
+		p.Data = p.Data[:n]
+	}
 	return wire.None
 }
 
@@ -121,7 +123,7 @@ func (h *Host) checkAddresses(in *inbound) wire.Drop {
 	switch {
 	case k == own:
 		// RFC 1122 §3.3.6: for one host, and yet sent to all on the link.
-		if h.links[in.iface].Ethernet && in.ethernet.Dst[0]&1 != 0 {
+		if in.link.Ethernet && in.ethernet.Dst[0]&1 != 0 {
 			return wire.BadDestination
 		}
 	case k == broadcast, k == multicast && h.inGroup(in.ip.Dst):
@@ -142,9 +144,10 @@ func (in *inbound) mayBeUnspecified() bool {
 // deliver gives a whole packet to its protocol.
 func (h *Host) deliver(now clock.Time, in *inbound) wire.Drop {
 	h.counters.IpInDelivers++
-	switch {
-	case in.ip.Proto == wire.ProtoTCP:
+	if in.ip.Proto == wire.ProtoTCP {
 		return h.receiveTCP(now, in)
+	}
+	switch {
 	case in.ip.Proto == wire.ProtoUDP:
 		return h.receiveUDP(now, in)
 	case in.ip.Proto == wire.ProtoICMP && in.ip.Version == 4:
@@ -162,11 +165,12 @@ func (h *Host) receiveTCP(now clock.Time, in *inbound) wire.Drop {
 	if in.group {
 		return wire.BadDestination
 	}
-	if !in.checksumOK(in.length()) {
+	b := in.transport()
+	if !in.checksumOK(b, in.length()) {
 		return wire.BadTCPChecksum
 	}
 	s := &in.segment
-	n, drop := wire.ParseTCP(in.transport(), &s.TCP)
+	n, drop := wire.ParseTCP(b, &s.TCP)
 	if drop != wire.None {
 		h.counters.TcpInErrs++
 		return drop
@@ -180,8 +184,10 @@ func (h *Host) receiveTCP(now clock.Time, in *inbound) wire.Drop {
 	if !in.from.reachable {
 		return wire.NoRoute
 	}
-	s.Len = in.length() - n
-	s.Views = in.payload(n)
+	s.Len, s.Views = in.length()-n, nil
+	if s.Len > 0 {
+		s.Views = in.payload(n)
+	}
 	t := &in.tuple
 	t.Local, t.Remote, t.LocalPort, t.RemotePort = in.ip.Dst, in.ip.Src, s.DstPort, s.SrcPort
 	return h.tcp.Receive(now, in.from.path, t, s)
@@ -195,23 +201,18 @@ func (in *inbound) transport() []byte {
 	return in.packet.Data[int(in.packet.L3)+in.ip.HeaderLen:]
 }
 
-// checksumOK verifies the transport checksum over n bytes, with the
-// pseudo-header, unless somebody below has done it.
-func (in *inbound) checksumOK(n int) bool {
+// checksumOK verifies the transport checksum over n bytes, of which b are the
+// first, with the pseudo-header, unless somebody below has done it.
+func (in *inbound) checksumOK(b []byte, n int) bool {
 	p := in.packet
 	if p.Checksum != buf.ChecksumFull {
 		return true
 	}
 	sum := wire.PseudoSum(in.ip.Src, in.ip.Dst, in.ip.Proto, n)
 	if p.N == 0 {
-		return wire.Fold(wire.Sum(in.transport()[:n], sum)) == 0xffff
+		return wire.Fold(wire.Sum(b[:n], sum)) == 0xffff
 	}
-	return wire.Fold(sumPacket(p, int(p.L3)+in.ip.HeaderLen, sum)) == 0xffff
-}
-
-// sumPacket adds all bytes of p from Data[at] on.
-func sumPacket(p *buf.Packet, at int, sum uint64) uint64 {
-	return sumViews(p, len(p.Data)-at, wire.Sum(p.Data[at:], sum))
+	return wire.Fold(sumViews(p, len(b), wire.Sum(b, sum))) == 0xffff
 }
 
 // sumViews adds the bytes of p's views, of which the first is number offset.

@@ -2,6 +2,7 @@ package host
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/handfast-tcp/handfast/tcp"
 	"github.com/handfast-tcp/handfast/wire"
@@ -13,6 +14,7 @@ type route struct {
 	gateway wire.Addr // zero: the destination is a neighbour itself
 	direct  bool      // so it is
 	iface   int
+	link    *LinkConfig
 	gone    bool // the link is: see Unplug
 }
 
@@ -37,14 +39,13 @@ func (h *Host) AddRoute(dst netip.Prefix, gateway netip.Addr, iface int) error {
 // addRoute keeps the longest prefixes first, and of equal ones those first whose
 // link is there, so that the first match is the best.
 func (h *Host) addRoute(r route) {
+	all := &h.routes[r.network.family]
 	i := 0
-	for i < len(h.routes) && !r.before(&h.routes[i]) {
+	for i < len(*all) && !r.before(&(*all)[i]) {
 		i++
 	}
-	r.direct = isUnspecified(r.gateway)
-	h.routes = append(h.routes, route{})
-	copy(h.routes[i+1:], h.routes[i:])
-	h.routes[i] = r
+	r.direct, r.link = isUnspecified(r.gateway), h.links[r.iface]
+	*all = slices.Insert(*all, i, r)
 	h.forget()
 }
 
@@ -69,10 +70,9 @@ const (
 // cache. It is derived, so it may be forgotten at any time.
 type destination struct {
 	addr       wire.Addr
-	nextHop    wire.Addr
 	path       tcp.Path
 	neighbour  *neighbour // nil: not looked up yet, or not Ethernet
-	iface      int
+	route      *route     // nil: there is none, or it is ourselves
 	generation uint32
 	kind       addressKind
 	reachable  bool // there is a route, and an address of ours to speak from
@@ -82,13 +82,9 @@ type destination struct {
 // has changed.
 func (h *Host) forget() {
 	h.generation++
-	h.speaks4, h.speaks6 = false, false
+	h.speaks = [2]bool{}
 	for i := range h.addresses {
-		if h.addresses[i].addr.Is4() {
-			h.speaks4 = true
-		} else {
-			h.speaks6 = true
-		}
+		h.speaks[h.addresses[i].network.family] = true
 	}
 }
 
@@ -111,31 +107,26 @@ func (h *Host) find(dst wire.Addr) *destination {
 	return d
 }
 
+// learnWay fills in what is known of dst.
 func (h *Host) learnWay(d *destination, dst wire.Addr) {
-	d.addr, d.generation, d.kind, d.neighbour = dst, h.generation, h.kindOf(dst), nil
-	d.reachable = h.derive(d)
+	d.addr, d.generation, d.kind, d.neighbour, d.reachable = dst, h.generation, h.kindOf(dst), nil, false
+	if d.kind == own {
+		d.path, d.route, d.reachable = tcp.Path{MTU: localMTU}, nil, true
+		return
+	}
+	d.route = h.findRoute(dst)
+	if r := d.route; r != nil {
+		d.path = tcp.Path{MTU: h.mtus.limit(dst, r.link.MTU), MaxGSO: r.link.MaxGSO}
+		d.reachable = h.anyAddress || h.speaks[family(dst)]
+	}
 }
 
-// derive fills in the way to d.addr, and reports whether there is one.
-func (h *Host) derive(d *destination) bool {
-	if d.kind == own {
-		d.path = tcp.Path{MTU: localMTU}
-		return true
+// nextHop is whom packets are given to on an Ethernet.
+func (d *destination) nextHop() wire.Addr {
+	if d.route.direct || d.kind.isGroup() {
+		return d.addr
 	}
-	r := h.findRoute(d.addr)
-	if r == nil {
-		return false
-	}
-	d.iface, d.nextHop = r.iface, r.gateway
-	if r.direct || d.kind.isGroup() {
-		d.nextHop = d.addr
-	}
-	l := &h.links[r.iface]
-	d.path = tcp.Path{MTU: h.mtus.limit(d.addr, l.MTU), MaxGSO: l.MaxGSO}
-	if d.addr.Is4() {
-		return h.speaks4 || h.anyAddress
-	}
-	return h.speaks6 || h.anyAddress
+	return d.route.gateway
 }
 
 // source returns the address that packets to d leave from.
@@ -143,15 +134,15 @@ func (h *Host) source(d *destination) wire.Addr {
 	if d.kind == own {
 		return d.addr
 	}
-	src, _ := h.sourceOn(d.iface, d.addr)
+	src, _ := h.sourceOn(d.route.iface, d.addr)
 	return src
 }
 
 func (h *Host) findRoute(dst wire.Addr) *route {
-	for i := range h.routes {
-		// An IPv6 default route must not match ::ffff:0:0/96, which is IPv4.
-		if r := &h.routes[i]; r.network.contains(dst) && (r.network.bits >= 96 || !dst.Is4()) {
-			return r
+	all := h.routes[family(dst)]
+	for i := range all {
+		if all[i].network.contains(dst) {
+			return &all[i]
 		}
 	}
 	if dst == limitedBroadcast || isMulticast(dst) {
@@ -165,7 +156,7 @@ func (h *Host) findRoute(dst wire.Addr) *route {
 func (h *Host) anyLink(dst wire.Addr) *route {
 	for i := range h.addresses {
 		if a := &h.addresses[i]; a.addr.Is4() == dst.Is4() {
-			return &route{iface: a.iface, direct: true}
+			return &route{iface: a.iface, link: h.links[a.iface], direct: true}
 		}
 	}
 	return nil

@@ -22,7 +22,7 @@ func (h *Host) receiveUDP(now clock.Time, in *inbound) wire.Drop {
 		h.counters.UdpInErrors++
 		return d
 	}
-	if u.Checksum == 0 && in.ip.Version == 6 || u.Checksum != 0 && !in.checksumOK(int(u.Length)) {
+	if u.Checksum == 0 && in.ip.Version == 6 || u.Checksum != 0 && !in.checksumOK(in.transport(), int(u.Length)) {
 		return wire.BadUDPChecksum
 	}
 	if u.DstPort == 0 {
@@ -122,7 +122,7 @@ func (h *Host) sendDatagram(now clock.Time, d *destination, t wire.Tuple, v buf.
 	sum := wire.PseudoSum(t.Local, t.Remote, wire.ProtoUDP, length)
 	var room [wire.UDPSize]byte
 	sum = wire.Sum(u.Append(room[:0]), sum)
-	u.Checksum = notZero(wire.Checksum(wire.Sum(v.Bytes(), sum)))
+	u.Checksum = wire.TransportChecksum(wire.Sum(v.Bytes(), sum))
 	m.header = u.Append(room[:0])
 	err := h.send(now, d, &m)
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 func (h *Host) Unplug(iface int) {
 	h.addresses = slices.DeleteFunc(h.addresses, func(a address) bool { return a.iface == iface })
 	old := h.routes
-	h.routes = make([]route, 0, len(old))
-	for _, r := range old {
+	h.routes = [2][]route{}
+	for _, r := range slices.Concat(old[:]...) {
 		r.gone = r.gone || r.iface == iface
 		h.addRoute(r)
 	}

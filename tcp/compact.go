@@ -30,9 +30,10 @@ func (t *compactTable[V]) head(bucket uint32) *ref {
 	return &t.heads[bucket/chunkLen][bucket%chunkLen]
 }
 
-// bucket returns where entries with a hash are. Those buckets that have split
+// bucket returns where the entries of a flow are. Those buckets that have split
 // in this round of doubling need one bit more to be told apart.
-func (t *compactTable[V]) bucket(slot uint32) uint32 {
+func (t *compactTable[V]) bucket(f flow) uint32 {
+	slot := t.hashes.slot(f)
 	mask := uint32(1)<<bits.Len32(t.buckets) - 1
 	if b := slot & mask; b < t.buckets {
 		return b
@@ -68,15 +69,34 @@ func (t *compactTable[V]) find(f flow, tuple *wire.Tuple) ref {
 	if t.count == 0 {
 		return 0
 	}
-	r := *t.head(t.bucket(f.slot))
+	return t.search(f, tuple)
+}
+
+func (t *compactTable[V]) search(f flow, tuple *wire.Tuple) ref {
+	r := *t.head(t.bucket(f))
+	if r == 0 {
+		return 0
+	}
 	if tuple.Local.Is4() {
-		for k := key4Of(tuple); r != 0 && (!r.is4() || t.v4.at(r).key != k); {
-			r = t.links(r).chain
-		}
-		return r
+		return t.search4(r, key4Of(tuple))
 	}
 	for k := key6Of(tuple); r != 0 && (r.is4() || t.v6.at(r).key != k); {
 		r = t.links(r).chain
+	}
+	return r
+}
+
+func (t *compactTable[V]) search4(r ref, k key4) ref {
+	for r != 0 {
+		if !r.is4() {
+			r = t.v6.at(r).chain
+			continue
+		}
+		e := t.v4.at(r)
+		if e.key == k {
+			break
+		}
+		r = e.chain
 	}
 	return r
 }
@@ -97,7 +117,7 @@ func (t *compactTable[V]) add(f flow, tuple *wire.Tuple, v *V) (r ref) {
 }
 
 func (t *compactTable[V]) enter(f flow, r ref) {
-	head := t.head(t.bucket(f.slot))
+	head := t.head(t.bucket(f))
 	t.links(r).chain, *head = *head, r
 }
 
@@ -157,7 +177,7 @@ func (t *compactTable[V]) shrink() {
 
 // place returns where an entry is named: in its bucket, or by the one before it.
 func (t *compactTable[V]) place(f flow, r ref) *ref {
-	p := t.head(t.bucket(f.slot))
+	p := t.head(t.bucket(f))
 	for *p != r {
 		p = &t.links(*p).chain
 	}

@@ -73,7 +73,7 @@ func newCookies(secret [16]byte) cookies {
 }
 
 // derive returns a key for another purpose.
-func (k sipKey) derive(purpose byte, n uint32) sipKey {
+func (k *sipKey) derive(purpose byte, n uint32) sipKey {
 	var b [6]byte
 	b[0] = purpose
 	binary.LittleEndian.PutUint32(b[1:], n)
@@ -115,23 +115,21 @@ func (k *cookies) needed(now clock.Time) { k.until = now.Add(2 * cookieEpoch) }
 // refusing costs no hash.
 func (k *cookies) believed(now clock.Time) bool { return k.shared || now < k.until }
 
-// flow is what of a four-tuple is hashed once for all purposes.
-type flow struct {
-	base     seq.Num // what is added to a cookie
-	tsOffset uint32
-	slot     uint32 // where the tables keep it
-}
+// flow is the keyed hash of a four-tuple, made once for all purposes.
+type flow uint64
 
-// whole is all that the hash of the four-tuple gave.
-func (f flow) whole() uint64 { return uint64(f.tsOffset)<<32 | uint64(f.base) }
+// base is what is added to a cookie.
+func (f flow) base() seq.Num { return seq.Num(f) }
 
-// flow hashes a four-tuple. A peer sees much of the hash in our timestamps and
-// sequence numbers. What it is then multiplied by is secret, so that he cannot
-// choose connections that fall into one place of a table.
-func (k *cookies) flow(t *wire.Tuple) flow {
-	h := k.base.hashTuple(t, 0)
-	return flow{base: seq.Num(h), tsOffset: uint32(h >> 32), slot: uint32(h * k.spread >> 32)}
-}
+// tsOffset is what is added to our timestamps.
+func (f flow) tsOffset() uint32 { return uint32(f >> 32) }
+
+func (k *cookies) flow(t *wire.Tuple) flow { return flow(k.base.hashTuple(t, 0)) }
+
+// slot is where tables keep a flow. A peer sees much of the hash in our
+// timestamps and sequence numbers. What it is multiplied by is secret, so that
+// he cannot choose connections that fall into one place of a table.
+func (k *cookies) slot(f flow) uint32 { return uint32(uint64(f) * k.spread >> 32) }
 
 // mssClasses are the segment sizes that a cookie can say, from what is common
 // on the Internet. A cookie says the largest that is not larger than the
@@ -139,11 +137,11 @@ func (k *cookies) flow(t *wire.Tuple) flow {
 var mssClasses = [8]uint16{536, 1220, 1300, 1380, 1420, 1440, 1460, 8940}
 
 func mssClass(mss uint16) uint32 {
-	c := uint32(0)
-	for c+1 < uint32(len(mssClasses)) && mssClasses[c+1] <= mss {
-		c++
+	c := len(mssClasses) - 1
+	for c > 0 && mss < mssClasses[c] {
+		c--
 	}
-	return c
+	return uint32(c)
 }
 
 // The options of a SYN as six bits, as they stand in TSval and in a cookie.
@@ -152,39 +150,40 @@ const (
 	noScaling  = 15 // in its place: no option
 	sackBit    = 1 << 4
 	ecnBit     = 1 << 5
-	optionBits = 1<<6 - 1
+	optionBits = 1<<offerBits - 1
 )
 
 const (
-	epochShift   = 30
-	payloadMask  = 1<<epochShift - 1
-	classBits    = 3
-	shortMACBits = epochShift - classBits - 6 // without timestamps
-	longMACBits  = epochShift - classBits     // with them
+	epochShift  = 30
+	payloadMask = 1<<epochShift - 1
+	classBits   = 3
+	offerBits   = 6 // of the options
 )
 
 // cookie makes the initial sequence number for a SYN.
 func (k *cookies) cookie(f flow, irs seq.Num, o offer) seq.Num {
-	return f.base + seq.Num(k.epoch&3<<epochShift|k.payload(1, f, irs, o))
+	return f.base() + seq.Num(k.epoch&3<<epochShift|k.payload(1, f, irs, o))
 }
 
 // payload is a cookie without its epoch, made with the key of epoch+which-1. It
 // stands for the four-tuple by its keyed hash of 64 bits, which nobody else can
 // compute, and so cannot choose two tuples that share one.
 func (k *cookies) payload(which int, f flow, irs seq.Num, o offer) uint32 {
-	data, bits := mssClass(o.mss), longMACBits
+	data, form := mssClass(o.mss), uint32(1)
 	if !o.timestamps {
-		data |= o.options << classBits
-		bits = shortMACBits
+		data, form = data|o.options<<classBits, 0
 	}
-	mac := uint32(k.keys[which].hashWord(f.whole()^(uint64(irs)<<32|uint64(data<<1|uint32(bits&1))))) & (1<<bits - 1)
-	return mac<<(epochShift-bits) | data
+	mac := uint32(k.keys[which].hashWord(uint64(f) ^ uint64(irs)<<32 ^ uint64(data<<1|form)))
+	if o.timestamps {
+		return mac<<classBits&payloadMask | data
+	}
+	return mac<<(classBits+offerBits)&payloadMask | data
 }
 
 // check reads a cookie back: iss is SEG.ACK−1 of the ACK that brings it, and
 // options are the low bits of its TSecr.
 func (k *cookies) check(f flow, iss, irs seq.Num, timestamps bool, options uint32) (o offer, ok bool) {
-	v := uint32(iss - f.base)
+	v := uint32(iss - f.base())
 	which := [4]int{1, 2, -1, 0}[(v>>epochShift-k.epoch)&3]
 	if which < 0 { // two epochs away: too old, or too new
 		return o, false

@@ -5,6 +5,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/clock"
 	"github.com/handfast-tcp/handfast/detect"
+	"github.com/handfast-tcp/handfast/seq"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
@@ -88,7 +89,7 @@ func (e *Endpoint) Receive(now clock.Time, path Path, t *wire.Tuple, s *Segment)
 	e.stats.InSegs++
 	s.skip, s.cut = 0, false
 	told := e.trace.len()
-	v := e.dispatch(now, path, t, s)
+	v := e.dispatch(&arrival{now: now, path: path, tuple: t, segment: s})
 	if v.Drop != wire.None && e.trace.len() == told {
 		e.trace.dropped(now, t, s, v.Drop)
 	}
@@ -98,28 +99,40 @@ func (e *Endpoint) Receive(now clock.Time, path Path, t *wire.Tuple, s *Segment)
 	return v.Drop
 }
 
+// arrival is a segment that arrived, until it is known who it is for.
+type arrival struct {
+	now     clock.Time
+	path    Path
+	tuple   *wire.Tuple
+	segment *Segment
+	flow    flow
+	beyond  seq.Num // the end of the numbers of a connection that was there before; 0: of none
+}
+
 // dispatch finds who the segment is for: a connection, a half-open one, one in
 // TIME-WAIT, a listener, nobody.
-func (e *Endpoint) dispatch(now clock.Time, path Path, t *wire.Tuple, s *Segment) Verdict {
-	if en := e.conns[*t]; en != nil {
-		if en.state != TimeWait || !e.reopens(now, &en.Conn, s) {
-			v := en.Conn.Receive(now, path, s)
-			e.update(now, en)
-			return v
-		}
-		en.closed(now, NoFailure, CauseReuse)
-		e.update(now, en)
+func (e *Endpoint) dispatch(a *arrival) Verdict {
+	en := e.conns[*a.tuple]
+	if en != nil && (en.state != TimeWait || !e.reopens(a.now, &en.Conn, a.segment)) {
+		v := en.Conn.Receive(a.now, a.path, a.segment)
+		e.update(a.now, en)
+		return v
+	}
+	a.flow = e.cookies.flow(a.tuple)
+	if en != nil {
+		en.closed(a.now, NoFailure, CauseReuse)
+		e.update(a.now, en)
 		e.remove(en) // at once: the next segment may come before any output
-		return e.arrivedStray(now, path, t, e.cookies.flow(t), s, en.snd.nxt)
+		a.beyond = en.snd.nxt
+		return e.arrivedStray(a)
 	}
-	f := e.cookies.flow(t)
-	if at := e.halfOpen.find(f, t); at != 0 {
-		return e.arrivedHalfOpen(now, path, t, f, e.halfOpen.at(at), at, s)
+	if at := e.halfOpen.find(a.flow, a.tuple); at != 0 {
+		return e.arrivedHalfOpen(a, e.halfOpen.at(at), at)
 	}
-	if w := e.timeWait.find(f, t); w != 0 {
-		return e.arrivedTimeWait(now, path, t, f, w, s)
+	if w := e.timeWait.find(a.flow, a.tuple); w != 0 {
+		return e.arrivedTimeWait(a, w)
 	}
-	return e.arrivedStray(now, path, t, f, s, 0)
+	return e.arrivedStray(a)
 }
 
 // ReceiveICMP takes an ICMP error that quotes a segment of t.
@@ -140,7 +153,7 @@ func (e *Endpoint) Connect(now clock.Time, path Path, t wire.Tuple, owner any) (
 		return nil, ErrInUse
 	}
 	en := &Entry{Owner: owner, armed: clock.Never}
-	en.init(e.cfg, t, path, e.cookies.flow(&t).tsOffset, e.trace)
+	en.init(e.cfg, t, path, e.cookies.flow(&t).tsOffset(), e.trace)
 	en.openActive(now, e.key.isn(now, &t))
 	e.insert(en)
 	e.stats.ActiveOpens++

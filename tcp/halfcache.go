@@ -60,7 +60,7 @@ func (k *halfOpenCache) insert(f flow, t *wire.Tuple, h *halfOpen, evict bool) (
 // and may all be of one kind, so there are as many between two as can be.
 func (k *halfOpenCache) victim(f flow) (victim ref) {
 	count, most := uint32(k.count), uint64(0)
-	n := uint32(uint64(f.slot) * uint64(count) >> 32)
+	n := uint32(uint64(k.hashes.slot(f)) * uint64(count) >> 32)
 	for range min(count, sampled) {
 		r := k.nth(n)
 		if x := k.rank(k.at(r)); x > most {

@@ -18,6 +18,10 @@ type Listener struct {
 	// IPv6Only keeps a listener on every address to IPv6.
 	IPv6Only bool
 
+	// The addresses listened on, as two masked words.
+	hi, lo         uint64
+	maskHi, maskLo uint64
+
 	accept  ring[*Entry]
 	waiting int // in accept
 	stats   ListenerStats
@@ -27,7 +31,8 @@ type Listener struct {
 func (l *Listener) Waiting() int { return l.waiting }
 
 // listenerTable finds listeners by their port: a table of tables, so that a
-// SYN costs two loads and no hash.
+// SYN costs two loads and no hash. Those of one port are in order: who listens on
+// one address, on all of IPv4, on all.
 type listenerTable [256]*[256][]*Listener
 
 func (t *listenerTable) at(port uint16) []*Listener {
@@ -43,7 +48,16 @@ func (t *listenerTable) add(l *Listener) {
 		*page = new([256][]*Listener)
 	}
 	all := &(*page)[l.Port&0xff]
-	*all = append(*all, l)
+	at := 0
+	for at < len(*all) && (*all)[at].narrower(l) {
+		at++
+	}
+	*all = slices.Insert(*all, at, l)
+}
+
+// narrower reports whether l listens on fewer addresses than o: it comes first.
+func (l *Listener) narrower(o *Listener) bool {
+	return l.maskHi > o.maskHi || l.maskHi == o.maskHi && l.maskLo > o.maskLo
 }
 
 func (t *listenerTable) remove(l *Listener) {
@@ -61,7 +75,14 @@ func (e *Endpoint) Listen(local wire.Addr, port uint16, backlog int, owner any) 
 			return nil, ErrInUse
 		}
 	}
-	l := &Listener{Local: local, Port: port, Backlog: max(backlog, 1), Owner: owner}
+	l := &Listener{Local: local, Port: port, Backlog: max(backlog, 1), Owner: owner, maskHi: ^uint64(0), maskLo: ^uint64(0)}
+	switch local {
+	case anyIPv4:
+		l.maskLo <<= 32
+	case wire.Addr{}:
+		l.maskHi, l.maskLo = 0, 0
+	}
+	l.hi, l.lo = local.Words()
 	e.listeners.add(l)
 	return l, nil
 }
@@ -76,18 +97,14 @@ func (e *Endpoint) listener(t *wire.Tuple) *Listener {
 
 // bestListener returns who listens on the very address, or else on every
 // address of its family, or else on every address.
-func bestListener(all []*Listener, a wire.Addr) (best *Listener) {
+func bestListener(all []*Listener, a wire.Addr) *Listener {
+	hi, lo := a.Words()
 	for _, l := range all {
-		switch {
-		case l.Local == a:
+		if hi&l.maskHi == l.hi && lo&l.maskLo == l.lo && !(l.IPv6Only && a.Is4()) {
 			return l
-		case l.Local == anyIPv4 && a.Is4():
-			best = l
-		case l.Local == wire.Addr{} && best == nil && !(l.IPv6Only && a.Is4()):
-			best = l
 		}
 	}
-	return best
+	return nil
 }
 
 // CloseListener stops listening: half-open connections are forgotten, and

@@ -2,74 +2,82 @@ package tcp
 
 import (
 	"github.com/handfast-tcp/handfast/clock"
-	"github.com/handfast-tcp/handfast/seq"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
 // arrivedStray meets a segment that belongs to no connection: a SYN for a
 // listener opens one, and an ACK may bring a cookie back.
-func (e *Endpoint) arrivedStray(now clock.Time, path Path, t *wire.Tuple, f flow, s *Segment, beyond seq.Num) Verdict {
-	l := e.listener(t)
-	e.watch(now)
+func (e *Endpoint) arrivedStray(a *arrival) Verdict {
+	l, s := e.listener(a.tuple), a.segment
+	e.watch(a.now)
 	switch s.Flags & (wire.SYN | wire.ACK | wire.RST | wire.FIN) {
 	case wire.SYN:
 		if l != nil {
-			return e.arrivedSyn(now, path, t, f, s, l, beyond)
+			return e.arrivedSyn(a, l)
 		}
-		e.detector.Closed(t.Remote, t.LocalPort)
+		e.detector.Closed(a.tuple.Remote, a.tuple.LocalPort)
 	case wire.RST, wire.RST | wire.ACK:
-		e.detector.Reset(f.id(s.Seq - 1))
+		e.detector.Reset(a.flow.id(s.Seq - 1))
 	case wire.ACK, wire.ACK | wire.FIN:
 		if l != nil && e.cfg.Cookies != CookiesOff {
-			if h, ok := e.redeem(now, path, t, f, s); ok {
-				return e.arrivedHalfOpen(now, path, t, f, &h, 0, s)
+			if h, ok := e.redeem(a); ok {
+				return e.arrivedHalfOpen(a, &h, 0)
 			}
 		}
 	}
-	c := &e.scratch
-	c.init(e.cfg, *t, path, f.tsOffset, e.trace)
+	c := e.fresh(a)
 	if l != nil {
-		c.openPassive(now, 0)
+		c.openPassive(a.now, 0)
 	}
-	return c.Receive(now, path, s)
+	return c.Receive(a.now, a.path, s)
+}
+
+// fresh returns a connection in CLOSED for who sent a segment.
+func (e *Endpoint) fresh(a *arrival) *Conn {
+	c := &e.scratch
+	c.init(e.cfg, *a.tuple, a.path, a.flow.tsOffset(), e.trace)
+	return c
 }
 
 // arrivedSyn answers a SYN for a listener: with a SYN-ACK whose number is a
 // cookie, and with an entry in the half-open cache if there is to be one.
-func (e *Endpoint) arrivedSyn(now clock.Time, path Path, t *wire.Tuple, f flow, s *Segment, l *Listener, beyond seq.Num) Verdict {
+func (e *Endpoint) arrivedSyn(a *arrival, l *Listener) Verdict {
 	l.stats.SYNs++
 	if l.waiting >= l.Backlog {
 		e.stats.ListenOverflows++
 		e.stats.ListenDrops++
 		l.stats.Overflows++
-		e.detector.Refused(t.Remote, t.LocalPort)
+		e.detector.Refused(a.tuple.Remote, a.tuple.LocalPort)
 		return l.counted(drop(wire.ListenFull))
 	}
-	e.watchSyn(f, t, s, l)
-	e.attack.watch(now, e.halfOpen.count, e.cfg)
-	e.cookies.turn(now)
-	o := offerOf(e.cfg, t, s)
-	iss := e.cookies.cookie(f, s.Seq, o)
-	reused := beyond != 0 && iss.LessEq(beyond)
+	if l.Ask {
+		e.detector.Asked(a.tuple.Remote, a.tuple.LocalPort)
+	} else {
+		e.detector.Syn(a.flow.id(a.segment.Seq), a.tuple.Remote, a.tuple.LocalPort)
+	}
+	e.attack.watch(a.now, e.halfOpen.count, e.cfg)
+	e.cookies.turn(a.now)
+	o := offerOf(e.cfg, a.tuple, a.segment)
+	iss := e.cookies.cookie(a.flow, a.segment.Seq, o)
+	reused := a.beyond != 0 && iss.LessEq(a.beyond)
 	switch {
 	case reused:
-		iss = beyond.Add(1 << 17) // beyond the previous connection's numbers: RFC 9293 §3.4.2
+		iss = a.beyond.Add(1 << 17) // beyond the previous connection's numbers: RFC 9293 §3.4.2
 	case !l.Ask && e.cookiesFirst():
-		return l.counted(e.answerByCookie(now, path, f, t, s, o, iss))
+		return l.counted(e.answerByCookie(a, o, iss))
 	}
-	c := &e.scratch
-	c.init(e.cfg, *t, path, f.tsOffset, e.trace)
-	c.openPassive(now, iss)
+	c := e.fresh(a)
+	c.openPassive(a.now, iss)
 	told := e.trace.len()
-	if v := c.Receive(now, path, s); c.state != SynReceived {
+	if v := c.Receive(a.now, a.path, a.segment); c.state != SynReceived {
 		return v
 	}
 	h := halfOpen{}
 	c.compactInto(&h)
 	if l.Ask {
-		h.due, h.marks = pack(now.Add(e.cfg.VerdictTimeout)), h.marks|markAsking
+		h.due, h.marks = pack(a.now.Add(e.cfg.VerdictTimeout)), h.marks|markAsking
 	}
-	if e.keep(now, t, f, &h, l) {
+	if e.keep(a, &h, l) {
 		return used
 	}
 	e.trace.rewind(told)
@@ -78,7 +86,7 @@ func (e *Endpoint) arrivedSyn(now clock.Time, path Path, t *wire.Tuple, f flow, 
 		e.stats.ListenDrops++
 		return l.counted(drop(wire.ListenFull))
 	}
-	return l.counted(e.answerByCookie(now, path, f, t, s, o, iss))
+	return l.counted(e.answerByCookie(a, o, iss))
 }
 
 // cookiesFirst reports whether SYNs are answered without keeping anything.
@@ -89,20 +97,20 @@ func (e *Endpoint) cookiesFirst() bool {
 // keep puts a half-open connection into the cache, and reports false when there
 // is no room. The entry that may have to go instead is not lost: its SYN-ACK
 // was a cookie.
-func (e *Endpoint) keep(now clock.Time, t *wire.Tuple, f flow, h *halfOpen, l *Listener) bool {
-	at, evicted := e.halfOpen.insert(f, t, h, e.cfg.Cookies != CookiesOff)
+func (e *Endpoint) keep(a *arrival, h *halfOpen, l *Listener) bool {
+	at, evicted := e.halfOpen.insert(a.flow, a.tuple, h, e.cfg.Cookies != CookiesOff)
 	if at == 0 {
 		return false
 	}
 	if evicted {
 		e.stats.TCPReqQFullDoCookies++
-		e.cookies.needed(now)
+		e.cookies.needed(a.now)
 	}
 	if h.is(markAsking) {
 		e.halfOpen.schedule(at)
-		e.asked.push(Syn{Listener: l, Tuple: *t, ISN: h.irs})
+		e.asked.push(Syn{Listener: l, Tuple: *a.tuple, ISN: h.irs})
 	} else {
-		e.owe(t, f, e.halfOpen.at(at))
+		e.owe(a.tuple, a.flow, e.halfOpen.at(at))
 	}
 	return true
 }
@@ -123,62 +131,63 @@ func (e *Endpoint) owe(t *wire.Tuple, f flow, h *halfOpen) {
 }
 
 // redeem makes a half-open connection of the cookie that an ACK brings back.
-func (e *Endpoint) redeem(now clock.Time, path Path, t *wire.Tuple, f flow, s *Segment) (h halfOpen, ok bool) {
-	if !e.cookies.believed(now) {
+func (e *Endpoint) redeem(a *arrival) (h halfOpen, ok bool) {
+	if !e.cookies.believed(a.now) {
 		return h, false
 	}
-	e.cookies.turn(now)
+	e.cookies.turn(a.now)
+	s := a.segment
 	timestamps := s.Options.Has(wire.OptTimestamps) && !e.cfg.NoTimestamps
 	iss, irs := s.Ack-1, s.Seq-1
-	o, ok := e.cookies.check(f, iss, irs, timestamps, s.Options.TSEcr)
+	o, ok := e.cookies.check(a.flow, iss, irs, timestamps, s.Options.TSEcr)
 	if !ok {
 		e.stats.SyncookiesFailed++
 		e.detector.CookieFailed()
 		return h, false
 	}
 	e.stats.SyncookiesRecv++
-	return o.halfOpen(iss, irs, s, path), true
+	return o.halfOpen(iss, irs, s, a.path), true
 }
 
 // arrivedHalfOpen meets a segment for a connection in SYN-RECEIVED: an entry of
 // the cache, or, when at is 0, out of a cookie.
-func (e *Endpoint) arrivedHalfOpen(now clock.Time, path Path, t *wire.Tuple, f flow, h *halfOpen, at ref, s *Segment) Verdict {
-	l := e.listener(t)
+func (e *Endpoint) arrivedHalfOpen(a *arrival, h *halfOpen, at ref) Verdict {
+	l, s := e.listener(a.tuple), a.segment
 	if l == nil {
-		e.halfOpen.remove(f, at)
-		return e.arrivedStray(now, path, t, f, s, 0)
+		e.halfOpen.remove(a.flow, at)
+		return e.arrivedStray(a)
 	}
-	e.watchHalfOpen(now, t, f, h, s)
+	e.watchHalfOpen(a, h)
 	if h.is(markAsking) {
-		return e.arrivedAsking(f, h, at, s)
+		return e.arrivedAsking(a, h, at)
 	}
 	if l.waiting >= l.Backlog && !s.Flags.Has(wire.RST) {
 		e.stats.ListenOverflows++
 		l.stats.Overflows++
 		return drop(wire.ListenFull) // the SYN-ACK will be repeated, and so will the ACK
 	}
-	c := e.expand(now, t, f, h, path)
-	v := c.Receive(now, path, s)
+	c := e.expand(a.now, a.tuple, a.flow, h, a.path)
+	v := c.Receive(a.now, a.path, s)
 	switch {
 	case c.state > SynReceived || c.state == Closed && c.owes != 0:
-		e.detector.Completed(f.id(c.rcv.irs), c.tuple.Remote)
-		e.promote(now, l, c, f, at, s)
+		e.detector.Completed(a.flow.id(c.rcv.irs), c.tuple.Remote)
+		e.promote(a, l, c, at)
 	case at == 0:
 	case c.state == SynReceived:
 		e.halfOpen.update(at, c)
-		e.owe(t, f, h)
+		e.owe(a.tuple, a.flow, h)
 	default:
-		e.halfOpen.remove(f, at)
-		e.detector.Reset(f.id(s.Seq - 1))
+		e.halfOpen.remove(a.flow, at)
+		e.detector.Reset(a.flow.id(s.Seq - 1))
 	}
 	return v
 }
 
 // arrivedAsking meets a segment for a connection that waits for its verdict:
 // only a RST means anything.
-func (e *Endpoint) arrivedAsking(f flow, h *halfOpen, at ref, s *Segment) Verdict {
-	if s.Flags.Has(wire.RST) && s.Seq == h.irs.Add(1) {
-		e.halfOpen.remove(f, at)
+func (e *Endpoint) arrivedAsking(a *arrival, h *halfOpen, at ref) Verdict {
+	if a.segment.Flags.Has(wire.RST) && a.segment.Seq == h.irs.Add(1) {
+		e.halfOpen.remove(a.flow, at)
 		return used
 	}
 	return drop(wire.Duplicate)
@@ -187,25 +196,25 @@ func (e *Endpoint) arrivedAsking(f flow, h *halfOpen, at ref, s *Segment) Verdic
 func (e *Endpoint) expand(now clock.Time, t *wire.Tuple, f flow, h *halfOpen, path Path) *Conn {
 	c := &e.scratch
 	path.MTU = min(path.MTU, int(h.mtu))
-	c.init(e.cfg, *t, path, f.tsOffset, e.trace)
+	c.init(e.cfg, *t, path, f.tsOffset(), e.trace)
 	c.expandHalfOpen(now, h)
 	return c
 }
 
 // promote makes a whole entry of a connection whose handshake is complete.
-func (e *Endpoint) promote(now clock.Time, l *Listener, c *Conn, f flow, at ref, s *Segment) {
+func (e *Endpoint) promote(a *arrival, l *Listener, c *Conn, at ref) {
 	if at != 0 {
-		e.halfOpen.remove(f, at)
+		e.halfOpen.remove(a.flow, at)
 	} else if c.ts.on && e.cookies.shared {
 		// Another host made the SYN-ACK. Our timestamps go on from its last.
-		c.ts.offset = s.Options.TSEcr + 1 - now.Milliseconds()
+		c.ts.offset = a.segment.Options.TSEcr + 1 - a.now.Milliseconds()
 	}
 	en := &Entry{Conn: *c, listener: l, armed: clock.Never}
 	*c = Conn{}
 	e.insert(en)
 	e.stats.PassiveOpens++
 	l.stats.Completed++
-	e.update(now, en)
+	e.update(a.now, en)
 }
 
 // advanceHalfOpen repeats SYN-ACKs, and forgets those who never answer, or who

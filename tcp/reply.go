@@ -12,26 +12,10 @@ import (
 const maxReplies = 1024
 
 // statelessReply is a segment that no connection sends: the RST for a segment
-// that belongs to none, or a SYN-ACK of which nothing is kept. It is short, and
-// becomes a header when it is sent.
+// that belongs to none, or a SYN-ACK of which nothing is kept.
 type statelessReply struct {
-	tuple        wire.Tuple
-	seq, ack     seq.Num
-	tsVal, tsEcr uint32
-	offer        offer // of the SYN that a SYN-ACK answers
-	mss          uint16
-	flags        wire.Flags
-}
-
-// header makes h the header of the reply.
-func (r *statelessReply) header(h *wire.TCP, cfg *Config) {
-	h.SrcPort, h.DstPort, h.Seq, h.Ack, h.Flags = r.tuple.LocalPort, r.tuple.RemotePort, r.seq, r.ack, r.flags
-	h.Window, h.Checksum, h.Urgent = 0, 0, 0
-	h.Options.Set, h.Options.SACKBlocks = 0, 0
-	if r.flags.Has(wire.SYN) {
-		r.offer.answer(h, cfg, r.mss)
-		h.Options.TSVal, h.Options.TSEcr = r.tsVal, r.tsEcr
-	}
+	tuple  wire.Tuple
+	header wire.TCP
 }
 
 // reply answers s with a RST, RFC 9293 §3.10.7.1: with the sequence number that
@@ -51,12 +35,9 @@ func (e *Endpoint) pushReset(now clock.Time, t *wire.Tuple, flags wire.Flags, se
 		e.stats.RepliesDropped++
 		return
 	}
-	r.tuple, r.seq, r.ack, r.flags = *t, seq, ack, flags
-	if e.trace != nil {
-		ev := Event{Time: now, Kind: SegmentSent, Tuple: *t}
-		r.header(&ev.Segment, e.cfg)
-		e.trace.add(ev)
-	}
+	r.tuple = *t
+	r.header = wire.TCP{SrcPort: t.LocalPort, DstPort: t.RemotePort, Seq: seq, Ack: ack, Flags: flags}
+	e.trace.add(Event{Time: now, Kind: SegmentSent, Tuple: *t, Segment: r.header})
 }
 
 func (e *Endpoint) outputReply(out *Output) bool {
@@ -64,9 +45,8 @@ func (e *Endpoint) outputReply(out *Output) bool {
 	if r == nil {
 		return false
 	}
-	out.Tuple.Local, out.Tuple.Remote = r.tuple.Local, r.tuple.Remote
-	out.Tuple.LocalPort, out.Tuple.RemotePort = r.tuple.LocalPort, r.tuple.RemotePort
-	r.header(&out.TCP, e.cfg)
+	out.Tuple = r.tuple
+	out.TCP = r.header
 	out.Len, out.Views, out.GSOSize, out.again = 0, nil, 0, false
 	e.replies.drop()
 	return true

@@ -75,21 +75,26 @@ func (o offer) answer(h *wire.TCP, cfg *Config, mss uint16) {
 }
 
 // answerByCookie sends the SYN-ACK, and nothing is kept.
-func (e *Endpoint) answerByCookie(now clock.Time, path Path, f flow, t *wire.Tuple, s *Segment, o offer, iss seq.Num) Verdict {
+func (e *Endpoint) answerByCookie(a *arrival, o offer, iss seq.Num) Verdict {
 	r := e.replies.extend()
 	if r == nil {
 		e.stats.ListenDrops++
 		return drop(wire.ListenFull)
 	}
-	r.tuple.Local, r.tuple.Remote, r.tuple.LocalPort, r.tuple.RemotePort = t.Local, t.Remote, t.LocalPort, t.RemotePort
-	r.seq, r.ack, r.flags, r.offer, r.mss = iss, s.Seq.Add(1), wire.SYN|wire.ACK, o, mssOf(path.MTU, t.Local)
+	t, s := a.tuple, a.segment
+	r.tuple = *t
+	h := &r.header
+	h.SrcPort, h.DstPort, h.Seq, h.Ack, h.Flags = t.LocalPort, t.RemotePort, iss, s.Seq.Add(1), wire.SYN|wire.ACK
+	h.Checksum, h.Urgent, h.Options.SACKBlocks = 0, 0, 0 // answer sets the rest
+	o.answer(h, e.cfg, mssOf(a.path.MTU, t.Local))
 	if o.timestamps {
-		r.tsVal, r.tsEcr = cookieTimestamp(now.Milliseconds()+f.tsOffset, o.options), s.Options.TSVal
+		h.Options.TSVal = cookieTimestamp(a.now.Milliseconds()+a.flow.tsOffset(), o.options)
+		h.Options.TSEcr = s.Options.TSVal
 	}
-	e.cookies.needed(now)
+	e.cookies.needed(a.now)
 	e.stats.SyncookiesSent++
 	if e.trace != nil {
-		e.traceCookie(now, s, r)
+		e.traceCookie(a.now, s, r)
 	}
 	return used
 }
@@ -97,11 +102,11 @@ func (e *Endpoint) answerByCookie(now clock.Time, path Path, f flow, t *wire.Tup
 // traceCookie tells what a connection would have told.
 func (e *Endpoint) traceCookie(now clock.Time, s *Segment, r *statelessReply) {
 	ev := Event{Time: now, Kind: SegmentReceived, Tuple: r.tuple, State: SynReceived, From: Listen, Segment: s.TCP,
-		Len: s.Len, ISS: uint32(r.seq), IRS: uint32(s.Seq)}
+		Len: s.Len, ISS: uint32(r.header.Seq), IRS: uint32(s.Seq)}
 	e.trace.add(ev)
 	ev.Kind, ev.Cause, ev.Segment, ev.Len = StateChanged, CauseSyn, wire.TCP{}, 0
 	e.trace.add(ev)
 	ev.Kind, ev.Cause, ev.From = SegmentSent, CauseNone, SynReceived
-	r.header(&ev.Segment, e.cfg)
+	ev.Segment = r.header
 	e.trace.add(ev)
 }

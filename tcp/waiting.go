@@ -169,29 +169,29 @@ func (e *Endpoint) putTimeWait(f flow, c *Conn) {
 }
 
 // arrivedTimeWait meets a segment for a connection in TIME-WAIT.
-func (e *Endpoint) arrivedTimeWait(now clock.Time, path Path, t *wire.Tuple, f flow, w ref, s *Segment) Verdict {
-	c := e.expandWaiting(now, t, f, w)
-	if e.reopens(now, c, s) {
-		last := c.snd.nxt
-		c.closed(now, NoFailure, CauseReuse)
-		e.timeWait.remove(f, w)
-		return e.arrivedStray(now, path, t, f, s, last)
+func (e *Endpoint) arrivedTimeWait(a *arrival, w ref) Verdict {
+	c := e.expandWaiting(a.now, a.tuple, a.flow, w)
+	if e.reopens(a.now, c, a.segment) {
+		a.beyond = c.snd.nxt
+		c.closed(a.now, NoFailure, CauseReuse)
+		e.timeWait.remove(a.flow, w)
+		return e.arrivedStray(a)
 	}
-	v := c.Receive(now, path, s)
+	v := c.Receive(a.now, a.path, a.segment)
 	if c.state != TimeWait {
-		e.timeWait.remove(f, w)
+		e.timeWait.remove(a.flow, w)
 		return v
 	}
-	e.putTimeWait(f, c)
+	e.putTimeWait(a.flow, c)
 	if c.owes != 0 {
-		e.compact.push(owing{*t, f})
+		e.compact.push(owing{*a.tuple, a.flow})
 	}
 	return v
 }
 
 func (e *Endpoint) expandWaiting(now clock.Time, t *wire.Tuple, f flow, w ref) *Conn {
 	c := &e.scratch
-	c.init(e.cfg, *t, Path{MTU: minMTU}, f.tsOffset, e.trace)
+	c.init(e.cfg, *t, Path{MTU: minMTU}, f.tsOffset(), e.trace)
 	c.expandTimeWait(now, e.timeWait.at(w), e.timeWait.ends(w))
 	return c
 }

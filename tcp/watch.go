@@ -15,7 +15,7 @@ import (
 // id names a handshake for the detector: the four-tuple and the peer's ISN, so
 // that a SYN which is repeated differs from one with the ports of another.
 func (f flow) id(irs seq.Num) uint64 {
-	return f.whole() ^ uint64(irs)*0x9e3779b97f4a7c15
+	return uint64(f) ^ uint64(irs)*0x9e3779b97f4a7c15
 }
 
 // Flood returns what the detector makes of the handshakes that this endpoint is
@@ -72,19 +72,11 @@ func (e *Endpoint) sent(out *Output) {
 	}
 }
 
-// watchSyn tells the detector of a SYN that opens a connection.
-func (e *Endpoint) watchSyn(f flow, t *wire.Tuple, s *Segment, l *Listener) {
-	if l.Ask {
-		e.detector.Asked(t.Remote, t.LocalPort)
-	} else {
-		e.detector.Syn(f.id(s.Seq), t.Remote, t.LocalPort)
-	}
-}
-
 // watchHalfOpen tells the detector of a segment for a half-open connection:
 // a repeated SYN, or a last ACK that the accept queue has no room for.
-func (e *Endpoint) watchHalfOpen(now clock.Time, t *wire.Tuple, f flow, h *halfOpen, s *Segment) {
-	e.watch(now)
+func (e *Endpoint) watchHalfOpen(a *arrival, h *halfOpen) {
+	e.watch(a.now)
+	s, f, t := a.segment, a.flow, a.tuple
 	switch {
 	case s.Flags&(wire.SYN|wire.ACK|wire.RST) == wire.SYN && !h.is(markAsking):
 		e.detector.Syn(f.id(s.Seq), t.Remote, t.LocalPort)

@@ -32,16 +32,26 @@ func SumAt(sum uint64, b []byte, offset int) uint64 {
 // Fold reduces a partial sum to 16 bits. Over data that includes a correct
 // checksum field it gives 0xffff.
 func Fold(sum uint64) uint16 {
-	s := sum>>32 + sum&0xffff_ffff
-	s = s>>16 + s&0xffff // at most 2 x 0xffff + 0xffff
-	s = s>>16 + s&0xffff
-	return uint16(s>>16 + s)
+	// The upper half of a word plus its own halves exchanged is their sum, with
+	// the carry around the end.
+	s := uint32((sum + bits.RotateLeft64(sum, 32)) >> 32)
+	return uint16((s + bits.RotateLeft32(s, 16)) >> 16)
 }
 
 // Checksum is what goes into the checksum field when sum covers the rest (with
 // that field as zero), and 0 when sum covers a correct field too. UDP sends
 // 0xffff in place of 0: https://www.rfc-editor.org/rfc/rfc768
 func Checksum(sum uint64) uint16 { return ^Fold(sum) }
+
+// TransportChecksum is Checksum for what TCP and UDP send: RFC 768's "all ones"
+// for a checksum that is zero. TCP may do so too: both are zero in ones'
+// complement.
+func TransportChecksum(sum uint64) uint16 {
+	if c := Checksum(sum); c != 0 {
+		return c
+	}
+	return 0xffff
+}
 
 // UpdateChecksum returns the checksum after one 16-bit word that it covers
 // changed from old to new. It is the third equation of RFC 1624, the one that
@@ -82,36 +92,30 @@ func sumBytes(b []byte) uint64 {
 		s, c = add32(b[224:256], s, c)
 		b = b[256:]
 	}
-	for len(b) >= 64 {
-		s, c = add32(b, s, c)
-		s, c = add32(b[32:64], s, c)
-		b = b[64:]
-	}
-	if len(b) >= 32 {
+	for len(b) >= 32 {
 		s, c = add32(b, s, c)
 		b = b[32:]
 	}
-	if len(b) >= 16 {
-		s, c = bits.Add64(s, le64(b), c)
-		s, c = bits.Add64(s, le64(b[8:16]), c)
-		b = b[16:]
-	}
-	if len(b) >= 8 {
+	for len(b) >= 8 {
 		s, c = bits.Add64(s, le64(b), c)
 		b = b[8:]
 	}
-	if len(b) >= 4 {
-		s, c = bits.Add64(s, uint64(binary.LittleEndian.Uint32(b)), c)
-		b = b[4:]
-	}
-	if len(b) >= 2 {
-		s, c = bits.Add64(s, uint64(binary.LittleEndian.Uint16(b)), c)
-		b = b[2:]
-	}
-	if len(b) == 1 {
-		s, c = bits.Add64(s, uint64(b[0]), c)
+	if len(b) > 0 {
+		s, c = bits.Add64(s, leRest(b), c)
 	}
 	return bits.ReverseBytes64(addCarry(s, c))
+}
+
+// leRest is le64 of less than eight bytes, as if zeros followed.
+func leRest(b []byte) (v uint64) {
+	shift := 0
+	if len(b) >= 4 {
+		v, shift, b = uint64(binary.LittleEndian.Uint32(b)), 32, b[4:]
+	}
+	for i, x := range b {
+		v |= uint64(x) << (shift + 8*i)
+	}
+	return v
 }
 
 // add32 adds the first 32 bytes of b.

@@ -56,87 +56,61 @@ func (ip *IP) IsFragment() bool { return ip.MoreFragments || ip.FragOffset != 0 
 // BadIPChecksum, BadExtension, and BadSource or BadDestination for an
 // IPv4-mapped address in an IPv6 header.
 // https://www.rfc-editor.org/rfc/rfc791#section-3.1
-func ParseIP(b []byte, ip *IP) Drop {
-	if d := ip.parseFixed(b); d != None {
-		return d
-	}
-	if ip.TotalLen > len(b) {
-		return BadTotalLength
-	}
-	if ip.Version == 4 {
-		if !checksum4(b[:ip.HeaderLen]) {
-			return BadIPChecksum
-		}
-	} else if d := ip.walkExtensions(b[:ip.TotalLen]); d != None {
-		return d
-	}
-	if !ip.IsFragment() {
-		return None
-	}
-	return ip.checkFragment()
-}
+func ParseIP(b []byte, ip *IP) Drop { return ip.parse(b, false) }
 
 // ParseQuotedIP reads the header at the start of b, the part of a packet that
 // an ICMP error quotes. It is ParseIP, except that the packet may be cut off
 // after the header (TotalLen may be larger than b), and that the IPv4 checksum
 // is not verified: a router on the way may have left the one from before it
 // changed the TTL. https://www.rfc-editor.org/rfc/rfc1812#section-4.3.2.3
-func ParseQuotedIP(b []byte, ip *IP) Drop {
-	if d := ip.parseFixed(b); d != None || ip.Version == 4 {
-		return d
-	}
-	return ip.walkExtensions(b[:min(len(b), ip.TotalLen)])
-}
+func ParseQuotedIP(b []byte, ip *IP) Drop { return ip.parse(b, true) }
 
-// parseFixed reads all but IPv4 options and IPv6 extension headers.
-func (ip *IP) parseFixed(b []byte) Drop {
+func (ip *IP) parse(b []byte, quoted bool) Drop {
 	if len(b) == 0 {
 		return TooShort
 	}
 	switch b[0] >> 4 {
 	case 4:
-		return ip.parse4(b)
 	case 6:
-		return ip.parse6(b)
+		return ip.parse6(b, quoted)
+	default:
+		return BadVersion
 	}
-	return BadVersion
-}
-
-// parse4 reads an IPv4 header without its options.
-func (ip *IP) parse4(b []byte) Drop {
 	if len(b) < IPv4Size {
 		return TooShort
 	}
-	headerLen := int(b[0]&15) * 4
-	if headerLen < IPv4Size || headerLen > len(b) {
+	first, second, dst := be64(b), be64(b[8:]), be32(b[16:])
+	ip.Version, ip.FlowLabel = 4, 0
+	ip.TOS = uint8(first >> 48)
+	ip.ID = uint32(uint16(first >> 16))
+	ip.FragOffset = int(first&ipv4OffsetMask) * 8
+	ip.MoreFragments = first&ipv4MoreFragments != 0
+	ip.DontFragment = first&ipv4DontFragment != 0
+	ip.TTL = uint8(second >> 56)
+	ip.Proto = uint8(second >> 48)
+	ip.Src, ip.Dst = AddrFrom4(uint32(second)), AddrFrom4(dst)
+	ip.HeaderLen, ip.TotalLen = int(first>>56&15)*4, int(uint16(first>>32))
+	switch {
+	case ip.HeaderLen < IPv4Size || ip.HeaderLen > len(b):
 		return BadHeaderLength
-	}
-	total := int(be16(b[2:]))
-	if total < headerLen {
+	case ip.TotalLen < ip.HeaderLen:
+		return BadTotalLength
+	case quoted:
+		return None
+	case ip.TotalLen > len(b):
 		return BadTotalLength
 	}
-	frag := be16(b[6:])
-	ip.Version, ip.FlowLabel = 4, 0
-	ip.TOS = b[1]
-	ip.ID = uint32(be16(b[4:]))
-	ip.FragOffset = int(frag&ipv4OffsetMask) * 8
-	ip.MoreFragments = frag&ipv4MoreFragments != 0
-	ip.DontFragment = frag&ipv4DontFragment != 0
-	ip.TTL = b[8]
-	ip.Proto = b[9]
-	ip.Src = readAddr4(b[12:])
-	ip.Dst = readAddr4(b[16:])
-	ip.HeaderLen, ip.TotalLen = headerLen, total
-	return None
-}
-
-// checksum4 reports whether an IPv4 header has the right checksum.
-func checksum4(b []byte) bool {
-	if len(b) != IPv4Size {
-		return Fold(Sum(b, 0)) == 0xffff
+	sum := addCarry(addCarry(first, second), uint64(dst))
+	if ip.HeaderLen > IPv4Size {
+		sum = Sum(b[IPv4Size:ip.HeaderLen], sum)
 	}
-	x, y := be64(b), be64(b[8:])
-	return Fold(addCarry(addCarry(x, y), uint64(be32(b[16:])))) == 0xffff
+	if Fold(sum) != 0xffff {
+		return BadIPChecksum
+	}
+	if !ip.IsFragment() {
+		return None
+	}
+	return ip.checkFragment()
 }
 
 // checkFragment finds fragments that no packet can be made of: one that is not
@@ -177,20 +151,16 @@ func (ip *IP) HeaderSize() int {
 // a fragment of IPv6. HeaderLen and TotalLen are not used. Header and payload
 // together are at most 65535 bytes.
 func (ip *IP) Append(b []byte, payload int) []byte {
-	if ip.Version == 4 {
-		return ip.appendIPv4(b, payload)
+	if ip.Version != 4 {
+		return ip.appendIPv6(b, payload)
 	}
-	return ip.appendIPv6(b, payload)
-}
-
-func (ip *IP) appendIPv4(b []byte, payload int) []byte {
-	whole, w := grow(b, IPv4Size)
-	w = w[:IPv4Size]
+	whole, added := grow(b, IPv4Size)
+	w := (*[IPv4Size]byte)(added)
 	first := (4<<4|IPv4Size/4)<<56 | uint64(ip.TOS)<<48 | uint64(uint16(IPv4Size+payload))<<32 |
 		uint64(uint16(ip.ID))<<16 | uint64(ip.fragmentWord())
 	second := uint64(ip.TTL)<<56 | uint64(ip.Proto)<<48 | uint64(ip.Src.As4())
 	sum := addCarry(addCarry(first, second), uint64(ip.Dst.As4()))
-	put64(w, first)
+	put64(w[0:], first)
 	put64(w[8:], second|uint64(Checksum(sum))<<32)
 	put32(w[16:], ip.Dst.As4())
 	return whole

@@ -14,12 +14,12 @@ const (
 // https://www.rfc-editor.org/rfc/rfc8504#section-5.3
 const maxExtensions = 8
 
-// parse6 reads the fixed header.
+// parse6 is parse for IPv6.
 //
 // IPv4-mapped addresses have no place on the wire. They would pass for IPv4
 // inside, with our checks of IPv4 addresses not made.
 // https://www.rfc-editor.org/rfc/rfc4291#section-2.5.5.2
-func (ip *IP) parse6(b []byte) Drop {
+func (ip *IP) parse6(b []byte, quoted bool) Drop {
 	if len(b) < IPv6Size {
 		return TooShort
 	}
@@ -38,7 +38,22 @@ func (ip *IP) parse6(b []byte) Drop {
 	if ip.Dst.Is4() {
 		return BadDestination
 	}
-	return None
+	if ip.TotalLen > len(b) {
+		if !quoted {
+			return BadTotalLength
+		}
+	} else {
+		b = b[:ip.TotalLen]
+	}
+	if isExtension(ip.Proto) {
+		if d := ip.walkExtensions(b); d != None {
+			return d
+		}
+	}
+	if quoted || !ip.IsFragment() {
+		return None
+	}
+	return ip.checkFragment()
 }
 
 func isExtension(proto uint8) bool {

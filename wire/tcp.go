@@ -55,18 +55,14 @@ func ParseTCP(b []byte, h *TCP) (headerLen int, d Drop) {
 	if len(b) < TCPSize {
 		return 0, TooShort
 	}
-	headerLen = int(b[12]>>4) * 4
+	first, second, third := be64(b), be64(b[8:]), be32(b[16:])
+	headerLen = int(second>>28&15) * 4
 	if headerLen < TCPSize || headerLen > len(b) {
 		return 0, BadHeaderLength
 	}
-	h.SrcPort = be16(b[0:])
-	h.DstPort = be16(b[2:])
-	h.Seq = seq.Num(be32(b[4:]))
-	h.Ack = seq.Num(be32(b[8:]))
-	h.Flags = Flags(be16(b[12:])) & allFlags
-	h.Window = be16(b[14:])
-	h.Checksum = be16(b[16:])
-	h.Urgent = be16(b[18:])
+	h.SrcPort, h.DstPort, h.Seq = uint16(first>>48), uint16(first>>32), seq.Num(first)
+	h.Ack, h.Flags, h.Window = seq.Num(second>>32), Flags(second>>16)&allFlags, uint16(second)
+	h.Checksum, h.Urgent = uint16(third>>16), uint16(third)
 	return headerLen, h.Options.parse(b[TCPSize:headerLen])
 }
 
@@ -88,25 +84,23 @@ func (h *TCP) HeaderLen() int { return TCPSize + h.Options.size() }
 // Append appends the header to b, with the checksum field as h.Checksum has
 // it, and the options in the order and with the padding that Linux gives them.
 func (h *TCP) Append(b []byte) []byte {
-	whole, _ := h.AppendSum(b, 0)
+	n := h.HeaderLen()
+	whole, w := grow(b, n)
+	fixed := (*[TCPSize]byte)(w)
+	first, second, last := h.words(n)
+	put64(fixed[0:], first)
+	put64(fixed[8:], second)
+	put32(fixed[16:], last|uint32(h.Checksum)<<16)
+	if n > TCPSize {
+		h.Options.put(w[TCPSize:])
+	}
 	return whole
 }
 
-// AppendSum is Append, and adds the header to a partial sum: so nobody has to
-// read again what has just been written.
-func (h *TCP) AppendSum(b []byte, initial uint64) (whole []byte, sum uint64) {
-	n := h.HeaderLen()
-	whole, w := grow(b, n)
-	w = w[:n:n]
-	ports := uint32(h.SrcPort)<<16 | uint32(h.DstPort)
-	control := uint32(n/4)<<28 | uint32(h.Flags&allFlags)<<16 | uint32(h.Window)
-	rest := uint32(h.Checksum)<<16 | uint32(h.Urgent)
-	put64(w[0:], uint64(ports)<<32|uint64(h.Seq))
-	put64(w[8:], uint64(h.Ack)<<32|uint64(control))
-	put32(w[16:], rest)
-	s := uint64(ports) + uint64(h.Seq) + uint64(h.Ack) + uint64(control) + uint64(rest)
-	if n > TCPSize {
-		s += h.Options.put(w[TCPSize:])
-	}
-	return whole, addCarry(initial, s)
+// words returns a header of n bytes without its checksum and options, as words.
+// A length in bytes at bit 26 is one in words.
+func (h *TCP) words(n int) (first, second uint64, last uint32) {
+	first = uint64(h.SrcPort)<<48 | uint64(h.DstPort)<<32 | uint64(h.Seq)
+	second = uint64(h.Ack)<<32 | uint64(n)<<26 | uint64(h.Flags&allFlags)<<16 | uint64(h.Window)
+	return first, second, uint32(h.Urgent)
 }

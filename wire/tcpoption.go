@@ -190,6 +190,26 @@ func (o *Options) sackBlocksAfter(n int) int {
 // put writes the options to w, which is size bytes long, and returns the sum of
 // its words.
 func (o *Options) put(w []byte) (sum uint64) {
+	times := uint64(o.TSVal)<<32 | uint64(o.TSEcr)
+	switch o.Set {
+	case OptTimestamps: // nearly every segment
+		w := (*[12]byte)(w)
+		put32(w[0:], nopNopTimestamps)
+		put64(w[4:], times)
+		return addCarry(times, nopNopTimestamps)
+	case OptMSS | OptSACKPermitted | OptTimestamps | OptWindowScale: // a SYN
+		w := (*[20]byte)(w)
+		first := uint64(mss|uint32(o.MSS))<<32 | sackOKTimestamps
+		last := nopWindowScale | uint32(min(o.WindowScale, MaxWindowScale))
+		put64(w[0:], first)
+		put64(w[8:], times)
+		put32(w[16:], last)
+		return addCarry(addCarry(first, times), uint64(last))
+	}
+	return o.putEach(w)
+}
+
+func (o *Options) putEach(w []byte) (sum uint64) {
 	if o.Set&OptMSS != 0 {
 		v := mss | uint32(o.MSS)
 		put32(w, v)

@@ -1,0 +1,66 @@
+package wire
+
+import "math/bits"
+
+// AppendSegment appends the IP header and the TCP header of a packet with
+// payload bytes behind them to b: ip.Append and h.Append in one go, with
+// checksums that are right. sum is the partial sum of the payload; h.Checksum is
+// not used. ip says of no fragment, and
+// its ID is 0.
+//
+// With offload somebody below completes the TCP checksum: its field then holds
+// the folded sum of the pseudo-header, and sum is not used.
+func AppendSegment(b []byte, ip *IP, h *TCP, payload int, sum uint64, offload bool) []byte {
+	n, size := h.HeaderLen(), IPv4Size
+	if ip.Version != 4 {
+		size = IPv6Size
+	}
+	whole, w := grow(b, size+n)
+	header, length := w[size:], n+payload
+	fixed := (*[TCPSize]byte)(header)
+	options := uint64(0)
+	if n > TCPSize {
+		options = h.Options.put(header[TCPSize:])
+	}
+	pseudo := uint64(0)
+	if ip.Version == 4 {
+		w, src, dst := (*[IPv4Size]byte)(w), uint64(ip.Src.As4()), uint64(ip.Dst.As4())
+		first := (4<<4|IPv4Size/4)<<56 | uint64(ip.TOS)<<48 | uint64(uint16(IPv4Size+length))<<32
+		if ip.DontFragment {
+			first |= ipv4DontFragment
+		}
+		second := uint64(ip.TTL)<<56 | uint64(ip.Proto)<<48 | src
+		put64(w[0:], first)
+		put64(w[8:], second|uint64(Checksum(addCarry(first, second)+dst))<<32)
+		put32(w[16:], uint32(dst))
+		pseudo = src + dst + uint64(ip.Proto) + uint64(length)
+	} else {
+		ip.put6((*[IPv6Size]byte)(w), length)
+		pseudo = PseudoSum(ip.Src, ip.Dst, ip.Proto, length)
+	}
+	first, second, last := h.words(n)
+	put64(fixed[0:], first)
+	put64(fixed[8:], second)
+	if offload {
+		last |= uint32(Fold(pseudo)) << 16
+	} else {
+		var c uint64
+		sum, c = bits.Add64(sum, pseudo, 0)
+		sum, c = bits.Add64(sum, options, c)
+		sum, c = bits.Add64(sum, first, c)
+		sum, c = bits.Add64(sum, second, c)
+		sum, c = bits.Add64(sum, uint64(last), c)
+		last |= uint32(TransportChecksum(addCarry(sum, c))) << 16
+	}
+	put32(fixed[16:], last)
+	return whole
+}
+
+// put6 writes the header of a packet that is whole.
+func (ip *IP) put6(w *[IPv6Size]byte, payload int) {
+	put64(w[0:], 6<<60|uint64(ip.TOS)<<52|uint64(ip.FlowLabel&0xfffff)<<32|uint64(uint16(payload))<<16|uint64(ip.Proto)<<8|uint64(ip.TTL))
+	put64(w[8:], ip.Src.hi)
+	put64(w[16:], ip.Src.lo)
+	put64(w[24:], ip.Dst.hi)
+	put64(w[32:], ip.Dst.lo)
+}
