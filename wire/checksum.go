@@ -75,22 +75,26 @@ func PseudoSum(src, dst Addr, proto uint8, length int) uint64 {
 	return addCarry(s, c)
 }
 
+// minVector is how many bytes make it worth while to begin with vectors.
+const minVector = 4 * vectorSize
+
 // sumBytes returns the folded sum of b. The words are added in the order of a
-// little-endian machine, eight bytes at a time with the carry kept in the CPU's
-// flag, and turned around once at the end: a ones' complement sum does not
-// depend on byte order. https://www.rfc-editor.org/rfc/rfc1071#section-2
+// little-endian machine and turned around once at the end: a ones' complement
+// sum does not depend on byte order. What vectors leave is added eight bytes at a
+// time, with the carry kept in the CPU's flag.
+// https://www.rfc-editor.org/rfc/rfc1071#section-2
 func sumBytes(b []byte) uint64 {
 	var s, c uint64
-	for len(b) >= 256 {
+	if useVector && len(b) >= minVector {
+		n := len(b) &^ (vectorSize - 1)
+		s, b = sumVector(b[:n]), b[n:]
+	}
+	for len(b) >= 128 {
 		s, c = add32(b, s, c)
 		s, c = add32(b[32:], s, c)
 		s, c = add32(b[64:], s, c)
-		s, c = add32(b[96:], s, c)
-		s, c = add32(b[128:], s, c)
-		s, c = add32(b[160:], s, c)
-		s, c = add32(b[192:], s, c)
-		s, c = add32(b[224:256], s, c)
-		b = b[256:]
+		s, c = add32(b[96:128], s, c)
+		b = b[128:]
 	}
 	for len(b) >= 32 {
 		s, c = add32(b, s, c)
