@@ -1,8 +1,6 @@
 package tcp
 
-import (
-	"github.com/handfast-tcp/handfast/clock"
-)
+import "github.com/handfast-tcp/handfast/clock"
 
 // deadlines is a heap of what is due when. It is lazy: who gets a later
 // deadline leaves its item where it is and looks again when that comes up, so
@@ -78,9 +76,9 @@ func (d *deadlines[K]) down(i int) {
 }
 
 // prune drops the items that do not count any more, when they may be most of
-// the heap.
+// the heap. Of none that live nothing is kept, and no room for many.
 func (d *deadlines[K]) prune(live int, counts func(at clock.Time, key K) bool) {
-	if len(d.items) < 2*live+64 {
+	if live > 0 && len(d.items) < 2*live+64 {
 		return
 	}
 	kept := d.items[:0]
@@ -90,7 +88,9 @@ func (d *deadlines[K]) prune(live int, counts func(at clock.Time, key K) bool) {
 		}
 	}
 	clear(d.items[len(kept):])
-	d.items = kept
+	if d.items = kept; cap(kept) > 4*len(kept)+256 {
+		d.items = append(make([]deadline[K], 0, 2*len(kept)), kept...)
+	}
 	for i := len(kept) / 4; i >= 0; i-- {
 		if i < len(kept) {
 			d.down(i)

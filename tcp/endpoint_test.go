@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/clock"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
@@ -197,5 +198,33 @@ func TestNames(t *testing.T) {
 		if n.String() == "" {
 			t.Errorf("timer %d has no name", n)
 		}
+	}
+}
+
+// TestDeadlinesGoWithTheirConnections: what is left of many is no room for many.
+func TestDeadlinesGoWithTheirConnections(t *testing.T) {
+	e := NewEndpoint(&Config{})
+	now := clock.Time(time.Hour)
+	var all []*Entry
+	var out Output
+	for port := range uint16(3000) {
+		en, err := e.Connect(now, Path{MTU: 1500}, wire.Tuple{Local: addrA, Remote: addrB, LocalPort: 1 + port, RemotePort: 80}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, en)
+	}
+	for e.Output(now, &out) {
+	}
+	if n := len(e.due.items); n != len(all) {
+		t.Fatalf("%d deadlines of %d connections", n, len(all))
+	}
+	for _, en := range all {
+		e.Abort(now, en)
+	}
+	for e.Output(now, &out) {
+	}
+	if e.Len() != 0 || len(e.due.items) != 0 || cap(e.due.items) > 256 {
+		t.Errorf("%d connections, %d deadlines and room for %d are left", e.Len(), len(e.due.items), cap(e.due.items))
 	}
 }
