@@ -169,11 +169,11 @@ func (k *cookies) cookie(f flow, irs seq.Num, o offer) seq.Num {
 // stands for the four-tuple by its keyed hash of 64 bits, which nobody else can
 // compute, and so cannot choose two tuples that share one.
 func (k *cookies) payload(which int, f flow, irs seq.Num, o offer) uint32 {
-	data, form := mssClass(o.mss), uint32(1)
+	data := mssClass(o.mss)
 	if !o.timestamps {
-		data, form = data|o.options<<classBits, 0
+		data |= o.options << classBits
 	}
-	mac := uint32(k.keys[which].hashWord(uint64(f) ^ uint64(irs)<<32 ^ uint64(data<<1|form)))
+	mac := uint32(k.keys[which].hashWord(uint64(f) ^ uint64(irs)<<32 ^ uint64(data<<1|1)))
 	if o.timestamps {
 		return mac<<classBits&payloadMask | data
 	}
