@@ -65,8 +65,10 @@ func (p *Peer) ExchangeSuperSegments() {
 	var writing sync.WaitGroup
 	writing.Go(func() { c.Write(data) })
 	r := p.Await(wire.ProtoTCP)
-	if r.GSOSize < 1000 || len(r.Payload) < 5000 || string(r.Payload) != string(data[:len(r.Payload)]) {
-		p.T.Errorf("received %d bytes, GSO size %d; want thousands in one packet", len(r.Payload), r.GSOSize)
+	// How many segments Linux puts into one depends on the round trip of the
+	// handshake, which is long on a busy machine: two at least.
+	if r.GSOSize < 1000 || len(r.Payload) < 2*int(r.GSOSize) || string(r.Payload) != string(data[:len(r.Payload)]) {
+		p.T.Errorf("received %d bytes, GSO size %d; want several segments in one packet", len(r.Payload), r.GSOSize)
 	}
 	p.Ack = r.TCP.Seq.Add(10000)
 	r.Release()
