@@ -42,8 +42,9 @@ type shard struct {
 	waiters   waiterPool
 	armed     clock.Time // when the timer fires
 	timer     *time.Timer
-	outbound  outbound // of the goroutine that is in send
-	sendOn    func()   // goes on with another goroutine's send; made once
+	mine      []*buf.Packet // those of a batch that came in which are for this shard
+	outbound  outbound      // of the goroutine that is in send
+	sendOn    func()        // goes on with another goroutine's send; made once
 
 	floodLevel detect.Level // that was seen last
 
@@ -213,15 +214,18 @@ func (s *shard) tick() {
 // receive gives the shard those packets of a batch that are for it.
 func (s *shard) receive(iface int, batch []*buf.Packet, shards []uint8) {
 	now := s.enter()
+	mine := s.mine[:0]
 	for i, p := range batch {
 		switch {
 		case int(shards[i]) != s.index:
 		case s.err != nil:
 			p.Release()
 		default:
-			s.host.Receive(now, iface, p)
+			mine = append(mine, p)
 		}
 	}
+	s.host.ReceiveBatch(now, iface, mine)
+	s.mine = mine
 	s.lingering.wakeAll()
 	handover := s.takeHandover()
 	s.leave(now)

@@ -225,8 +225,7 @@ func (h *Host) deliverDatagram(now clock.Time, in *inbound, d *datagram) wire.Dr
 			return wire.None
 		}
 	}
-	defer p.Release()
-	in.packet, in.assembled = p, true
+	in.packet, in.assembled = p, p
 	if drop := in.parse(); drop != wire.None {
 		return drop
 	}

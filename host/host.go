@@ -112,7 +112,7 @@ type Host struct {
 
 	stash buf.Stash // packets that came in, to be sent as others
 	// What a packet is parsed into, so that nothing is allocated per packet.
-	in  inbound
+	in  [inFlight]inbound
 	out tcp.Output
 	ip  wire.IP // of what leaves
 }

@@ -13,7 +13,7 @@ func (h *Host) receiveNDP(now clock.Time, in *inbound, b []byte) wire.Drop {
 	if !in.link.Ethernet {
 		return wire.UnknownProtocol
 	}
-	if in.ip.TTL != 255 || in.assembled { // RFC 6980: no fragments
+	if in.ip.TTL != 255 || in.assembled != nil { // RFC 6980: no fragments
 		return wire.BadNeighbour
 	}
 	var m wire.Neighbour

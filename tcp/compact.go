@@ -20,6 +20,7 @@ type compactTable[V any] struct {
 	heads   []*[chunkLen]ref // the first entry of each bucket
 	buckets uint32
 	count   int
+	sparse  uint8 // 1: two buckets for each entry, so that who is not there is missed sooner
 	hashes  *cookies
 }
 
@@ -103,7 +104,7 @@ func (t *compactTable[V]) search4(r ref, k key4) ref {
 
 // add makes an entry of a four-tuple that has none.
 func (t *compactTable[V]) add(f flow, tuple *wire.Tuple, v *V) (r ref) {
-	if t.count >= int(t.buckets) {
+	for t.count<<t.sparse >= int(t.buckets) {
 		t.grow()
 	}
 	if tuple.Local.Is4() {
@@ -155,12 +156,15 @@ func (t *compactTable[V]) rehash() {
 // without the highest bit.
 func parent(bucket uint32) uint32 { return bucket &^ (1 << (bits.Len32(bucket) - 1)) }
 
-// shrink gives the entries of the last bucket back to its parent, when there
-// are many more buckets than entries.
+// shrink makes buckets fewer when there are many more than entries need.
 func (t *compactTable[V]) shrink() {
-	if t.count+2*chunkLen > int(t.buckets) {
-		return
+	for (t.count+2*chunkLen)<<t.sparse <= int(t.buckets) {
+		t.merge()
 	}
+}
+
+// merge gives the entries of the last bucket back to its parent.
+func (t *compactTable[V]) merge() {
 	t.buckets--
 	n := t.buckets
 	end := t.head(parent(n))

@@ -65,6 +65,7 @@ func NewEndpoint(cfg *Config) *Endpoint {
 		cookies: newCookies(cfg.Secret),
 	}
 	e.halfOpen.hashes, e.timeWait.hashes = &e.cookies, &e.cookies
+	e.halfOpen.sparse = 1
 	e.halfOpen.limit = e.cfg.MaxHalfOpen
 	e.detector.Init(e.key.derive('D', 0).k0)
 	return e
