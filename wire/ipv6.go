@@ -152,17 +152,19 @@ func (ip *IP) appendIPv6(b []byte, payload int) []byte {
 		payload += IPv6FragmentSize
 	}
 	whole, w := grow(b, IPv6Size)
-	w = w[:IPv6Size]
-	put32(w, 6<<28|uint32(ip.TOS)<<20|ip.FlowLabel&0xfffff)
-	put16(w[4:], uint16(payload))
-	w[6] = next
-	w[7] = ip.TTL
-	ip.Src.put(w[8:])
-	ip.Dst.put(w[24:])
+	ip.put6((*[IPv6Size]byte)(w), next, payload)
 	if fragment {
 		return ip.appendFragment(whole)
 	}
 	return whole
+}
+
+// put6 writes a fixed header: payload is all that follows, next the first of it.
+func (ip *IP) put6(w *[IPv6Size]byte, next uint8, payload int) {
+	put64(w[0:], 6<<60|uint64(ip.TOS)<<52|uint64(ip.FlowLabel&0xfffff)<<32|
+		uint64(uint16(payload))<<16|uint64(next)<<8|uint64(ip.TTL))
+	ip.Src.put(w[8:])
+	ip.Dst.put(w[24:])
 }
 
 func (ip *IP) appendFragment(b []byte) []byte {

@@ -5,8 +5,7 @@ import "math/bits"
 // AppendSegment appends the IP header and the TCP header of a packet with
 // payload bytes behind them to b: ip.Append and h.Append in one go, with
 // checksums that are right. sum is the partial sum of the payload; h.Checksum is
-// not used. ip says of no fragment, and
-// its ID is 0.
+// not used. ip says of no fragment, and its ID is 0.
 //
 // With offload somebody below completes the TCP checksum: its field then holds
 // the folded sum of the pseudo-header, and sum is not used.
@@ -35,7 +34,7 @@ func AppendSegment(b []byte, ip *IP, h *TCP, payload int, sum uint64, offload bo
 		put32(w[16:], uint32(dst))
 		pseudo = src + dst + uint64(ip.Proto) + uint64(length)
 	} else {
-		ip.put6((*[IPv6Size]byte)(w), length)
+		ip.put6((*[IPv6Size]byte)(w), ip.Proto, length)
 		pseudo = PseudoSum(ip.Src, ip.Dst, ip.Proto, length)
 	}
 	first, second, last := h.words(n)
@@ -54,13 +53,4 @@ func AppendSegment(b []byte, ip *IP, h *TCP, payload int, sum uint64, offload bo
 	}
 	put32(fixed[16:], last)
 	return whole
-}
-
-// put6 writes the header of a packet that is whole.
-func (ip *IP) put6(w *[IPv6Size]byte, payload int) {
-	put64(w[0:], 6<<60|uint64(ip.TOS)<<52|uint64(ip.FlowLabel&0xfffff)<<32|uint64(uint16(payload))<<16|uint64(ip.Proto)<<8|uint64(ip.TTL))
-	put64(w[8:], ip.Src.hi)
-	put64(w[16:], ip.Src.lo)
-	put64(w[24:], ip.Dst.hi)
-	put64(w[32:], ip.Dst.lo)
 }
