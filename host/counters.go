@@ -20,7 +20,7 @@ type Counters struct {
 	IcmpOutRateLimitGlobal                               uint64
 
 	// What goes through here; the tcp.Endpoint's own counters tell the rest.
-	// A super-segment counts as one.
+	// A super-segment counts as the segments that it stands for.
 	TcpInSegs, TcpInErrs, TcpInCsumErrors, TcpOutSegs uint64
 
 	UdpInDatagrams, UdpNoPorts, UdpInErrors, UdpInCsumErrors uint64

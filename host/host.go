@@ -112,9 +112,12 @@ type Host struct {
 
 	stash buf.Stash // packets that came in, to be sent as others
 	// What a packet is parsed into, so that nothing is allocated per packet.
-	in  [inFlight]inbound
-	out tcp.Output
-	ip  wire.IP // of what leaves
+	in     [inFlight]inbound
+	views  [inFlight * buf.MaxViews]buf.View // of segments that are merged
+	out    tcp.Output
+	rest   bool    // a part of out has still to leave
+	ip     wire.IP // of what leaves
+	traced bool    // somebody looks at every single segment
 }
 
 // New returns a host without links and addresses.
@@ -146,7 +149,11 @@ func (h *Host) AddLink(l LinkConfig) (iface int) {
 func (h *Host) TCP() *tcp.Endpoint { return h.tcp }
 
 // SetTrace makes TCP collect its events in t; nil collects none.
-func (h *Host) SetTrace(t *tcp.Trace) { h.tcp.SetTrace(t) }
+func (h *Host) SetTrace(t *tcp.Trace) {
+	h.tcp.SetTrace(t)
+	h.traced = t != nil
+	h.forget()
+}
 
 // Counters returns the host's counters, which go on counting.
 func (h *Host) Counters() *Counters { return &h.counters }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/buf"
 	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/seq"
 	"github.com/handfast-tcp/handfast/tcp"
 	"github.com/handfast-tcp/handfast/wire"
 )
@@ -27,7 +28,7 @@ func (h *Host) Output(now clock.Time) (p *buf.Packet, iface int) {
 		if e, ok := h.queue.pop(); ok {
 			return e.packet, e.iface
 		}
-		if !h.tcp.Output(now, &h.out) {
+		if !h.rest && !h.tcp.Output(now, &h.out) {
 			h.stash.Flush()
 			return nil, 0
 		}
@@ -37,10 +38,12 @@ func (h *Host) Output(now clock.Time) (p *buf.Packet, iface int) {
 	}
 }
 
-// outputTCP makes a packet of a segment; nil when it stays here: it is for
-// ourselves, waits for a neighbour, or has no way out.
+// outputTCP makes a packet of a segment, or of the first one that a
+// super-segment stands for; nil when it stays here: it is for ourselves, waits
+// for a neighbour, or has no way out.
 func (h *Host) outputTCP(now clock.Time, out *tcp.Output) (*buf.Packet, int) {
 	h.counters.TcpOutSegs++
+	h.rest = false
 	d := h.lookup(out.Tuple.Remote)
 	if d == nil {
 		h.counters.IpOutNoRoutes++
@@ -76,14 +79,19 @@ func releaseViews(views []buf.View) {
 }
 
 // buildTCP is the fast path: headers into Data, payload by reference. The
-// checksum is filled in, or left to the link.
+// checksum is filled in, or left to the link. What the link does not take at
+// once stays in out.
 func (h *Host) buildTCP(d *destination, out *tcp.Output) *buf.Packet {
 	ip := &h.ip
 	h.setHeader(ip, &out.Tuple, wire.ProtoTCP)
 	p := h.newFrame(d, ip)
-	p.GSOSize = uint16(out.GSOSize)
-	for i := range out.Views {
-		p.AddView(out.Views[i])
+	n := out.Len
+	if out.GSOSize == 0 {
+		for i := range out.Views {
+			p.AddView(out.Views[i])
+		}
+	} else {
+		n = h.takePart(p, d.route.link.MaxGSO, out)
 	}
 	sum, offload := uint64(0), d.route.link.ChecksumOffload
 	if offload {
@@ -91,7 +99,14 @@ func (h *Host) buildTCP(d *destination, out *tcp.Output) *buf.Packet {
 	} else if p.N > 0 {
 		sum = sumViews(p, 0, 0)
 	}
-	p.Data = wire.AppendSegment(p.Data, ip, &out.TCP, out.Len, sum, offload)
+	if n == out.Len {
+		p.Data = wire.AppendSegment(p.Data, ip, &out.TCP, n, sum, offload)
+		return p
+	}
+	last := out.Flags & (wire.PSH | wire.FIN) // what only the last part has
+	out.Flags ^= last
+	p.Data = wire.AppendSegment(p.Data, ip, &out.TCP, n, sum, offload)
+	out.Flags, out.Seq, out.Len, h.rest = out.Flags|last, out.Seq.Add(seq.Size(n)), out.Len-n, true
 	return p
 }
 

@@ -19,6 +19,7 @@ type inbound struct {
 	assembled *buf.Packet  // what was put together of fragments, or nil
 	drop      wire.Drop    // what became of it
 	forTCP    bool         // nothing yet: what follows is for TCP
+	text      bool         // so it is, and has text
 
 	path    tcp.Path
 	tuple   wire.Tuple // as seen from our side
@@ -39,15 +40,21 @@ func (h *Host) Receive(now clock.Time, iface int, p *buf.Packet) wire.Drop {
 
 // ReceiveBatch is Receive for packets that came in together. Some of them go
 // through IP first and then through TCP, because the code of one half fits the
-// processor's nearest cache, and that of both does not.
+// processor's nearest cache, and that of both does not. Segments that continue
+// each other go through TCP as one.
 func (h *Host) ReceiveBatch(now clock.Time, iface int, batch []*buf.Packet) {
 	for len(batch) > 0 {
 		n := min(len(batch), inFlight)
 		for i, p := range batch[:n] {
 			h.begin(now, &h.in[i], iface, p)
 		}
-		for i, p := range batch[:n] {
-			h.finish(now, &h.in[i], p)
+		for i := 0; i < n; {
+			if h.in[i].text {
+				i += h.finishText(now, h.in[i:n], batch[i:n])
+			} else {
+				h.finish(now, &h.in[i], batch[i])
+				i++
+			}
 		}
 		batch = batch[n:]
 	}
@@ -55,7 +62,7 @@ func (h *Host) ReceiveBatch(now clock.Time, iface int, batch []*buf.Packet) {
 
 // begin does all that is to be done with a packet, except what is TCP's.
 func (h *Host) begin(now clock.Time, in *inbound, iface int, p *buf.Packet) {
-	in.iface, in.link, in.packet, in.assembled, in.forTCP = iface, h.links[iface], p, nil, false
+	in.iface, in.link, in.packet, in.assembled, in.forTCP, in.text = iface, h.links[iface], p, nil, false, false
 	if in.link.Ethernet {
 		in.drop = h.receiveFrame(now, in)
 	} else {
@@ -222,9 +229,10 @@ func (h *Host) receiveTCP(now clock.Time, in *inbound) wire.Drop {
 	if !in.from.reachable {
 		return wire.NoRoute
 	}
-	s.Len, s.Views = in.length()-n, nil
+	s.Len, s.Views, s.GSOSize = in.length()-n, nil, int(in.packet.GSOSize)
 	if s.Len > 0 {
-		s.Views = in.payload(n)
+		s.Views, in.text = in.payload(n), true
+		h.counters.TcpInSegs += uint64(s.Count() - 1)
 	}
 	t := &in.tuple
 	t.Local, t.Remote, t.LocalPort, t.RemotePort = in.ip.Dst, in.ip.Src, s.DstPort, s.SrcPort

@@ -25,11 +25,13 @@ func (c *Conn) allowed(now clock.Time, pos seq.Num, left int) (n int, ok bool) {
 	if n <= 0 {
 		return 0, false
 	}
-	again := max(int(c.snd.nxt.Diff(pos)), 0)
-	if again >= int(c.snd.mss) {
-		return min(n, again), true
+	again, mss := max(int(c.snd.nxt.Diff(pos)), 0), int(c.snd.mss)
+	if again >= mss {
+		return min(n, again-again%mss), true
 	}
-	// Less than a segment was sent before: new data may go with it, as after a probe.
+	if again > 0 { // less than a segment was sent before: new data may go with it, as after a probe
+		n = min(n, mss)
+	}
 	n = max(c.worthSending(n, left, flight, min(open, congestion-flight)), min(n, again))
 	if n == 0 && flight == 0 {
 		c.waitForWindow(now, flight)
@@ -42,7 +44,7 @@ func (c *Conn) allowed(now clock.Time, pos seq.Num, left int) (n int, ok bool) {
 func (c *Conn) worthSending(n, left, flight, open int) int {
 	mss := int(c.snd.mss)
 	if n == left {
-		if c.is(noDelay|finQueued) || flight == 0 { // RFC 896
+		if c.is(noDelay|finQueued) || flight == 0 && n < mss { // RFC 896
 			return n
 		}
 		return n - n%mss
@@ -62,7 +64,7 @@ func (c *Conn) worthSending(n, left, flight, open int) int {
 // deferred reports whether a super-segment should wait for the next ACK to
 // grow: much is under way, and little may follow now.
 func (c *Conn) deferred(n, flight, open int) bool {
-	return c.snd.maxGSO > 0 && n == open && flight >= 3*open && n < c.largestSegment()
+	return c.snd.maxGSO > 0 && !c.is(softwareGSO) && n == open && flight >= 3*open && n < c.largestSegment()
 }
 
 // waitForWindow starts the persist timer when nothing under way will bring an
@@ -87,8 +89,13 @@ func (c *Conn) noteLimited(flight, congestion int) {
 }
 
 // largestSegment is how many bytes one segment, or super-segment, may carry.
+// Urgent data goes in single ones: who takes a super-segment apart would let the
+// urgent pointer say the same in all of them.
 func (c *Conn) largestSegment() int {
 	mss := int(c.snd.mss)
+	if c.is(urgentSent) {
+		return mss
+	}
 	room := int(c.snd.maxGSO) - headerSize(c.tuple.Local) - timestampSize
 	return max(room-room%mss, mss)
 }

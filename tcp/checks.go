@@ -103,6 +103,9 @@ func (c *Conn) trim(s *Segment) {
 			s.Seq = s.Seq.Add(1)
 			n--
 		}
+		if s.GSOSize > 0 && int(n) >= s.GSOSize {
+			c.owes |= owesAck // a whole one of those that s stands for: see unacceptable
+		}
 		s.cutFront(int(n))
 	}
 	end := s.Seq.Add(s.SeqLen())

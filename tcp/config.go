@@ -50,7 +50,10 @@ type Config struct {
 // Path is what TCP must know of the way to a peer.
 type Path struct {
 	MTU    int // largest IP packet, in bytes
-	MaxGSO int // largest super-segment (IP packet) that the link takes; 0: none
+	MaxGSO int // largest super-segment (IP packet) that may leave; 0: none
+	// SoftwareGSO says that the host takes super-segments apart, because the
+	// link does not: they need not wait until they are large.
+	SoftwareGSO bool
 }
 
 // KeepAlive is the probing of an idle connection, RFC 9293 §3.8.4. The zero

@@ -66,6 +66,7 @@ const (
 	rttTiming                         // rtt.seq is being timed
 	gone                              // nobody holds it, and it is out of the table
 	fixedBuffer                       // the program has set its receive buffer
+	softwareGSO                       // the host takes super-segments apart
 )
 
 func (c *Conn) is(f connFlags) bool { return c.opts&f != 0 }
@@ -95,7 +96,7 @@ type sendSpace struct {
 	shift  uint8  // the peer's window scale
 	mss    uint16 // payload of a full segment, timestamps subtracted
 	peer   uint16 // the peer's MSS option
-	maxGSO int32  // largest IP packet the link takes; 0: no super-segments
+	maxGSO int32  // largest IP packet that may leave; 0: no super-segments
 }
 
 // recvSpace is the receive sequence space.

@@ -6,7 +6,7 @@ import "github.com/handfast-tcp/handfast/wire"
 // in /proc/net/snmp and /proc/net/netstat.
 type Counters struct {
 	ActiveOpens, PassiveOpens uint64
-	InSegs, OutSegs           uint64 // super-segments count as one
+	InSegs, OutSegs           uint64
 	OutRsts                   uint64
 	RetransSegs               uint64
 	ListenOverflows           uint64 // the accept queue was full
@@ -29,7 +29,16 @@ func (n *Counters) sent(out *Output) {
 	if out.Flags.Has(wire.RST) {
 		n.OutRsts++
 	}
+	if out.again || out.GSOSize > 0 {
+		n.sentAgain(out)
+	}
+}
+
+// sentAgain is the rest of sent for what is repeated, or more than one segment.
+func (n *Counters) sentAgain(out *Output) {
+	count := uint64(out.Count())
+	n.OutSegs += count - 1
 	if out.again {
-		n.RetransSegs++
+		n.RetransSegs += count
 	}
 }

@@ -115,6 +115,7 @@ type arrival struct {
 func (e *Endpoint) dispatch(a *arrival) Verdict {
 	en := e.conns[*a.tuple]
 	if en != nil && (en.state != TimeWait || !e.reopens(a.now, &en.Conn, a.segment)) {
+		e.stats.InSegs += uint64(a.segment.Count() - 1)
 		v := en.Conn.Receive(a.now, a.path, a.segment)
 		e.update(a.now, en)
 		return v

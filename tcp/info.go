@@ -18,21 +18,23 @@ type tally struct {
 }
 
 func (n *tally) sent(out *Output) {
-	n.segsOut++
+	count := uint32(out.Count())
+	n.segsOut += count
 	if out.Len > 0 {
-		n.dataOut++
+		n.dataOut += count
 		n.bytesSent += uint64(out.Len)
 	}
 	if out.again {
-		n.retrans++
+		n.retrans += count
 		n.bytesRetrans += uint64(out.Len)
 	}
 }
 
 func (n *tally) received(s *Segment) {
-	n.segsIn++
+	count := uint32(s.Count())
+	n.segsIn += count
 	if s.Len > 0 {
-		n.dataIn++
+		n.dataIn += count
 	}
 }
 

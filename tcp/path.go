@@ -8,6 +8,7 @@ import (
 // setPath takes note of the way's MTU and of what the link takes.
 func (c *Conn) setPath(p Path) {
 	c.snd.maxGSO = int32(p.MaxGSO)
+	c.set(softwareGSO, p.SoftwareGSO)
 	if mtu := uint16(min(p.MTU, 0xffff)); c.rcv.mtu == 0 || mtu < c.rcv.mtu {
 		c.rcv.mtu = mtu
 	}

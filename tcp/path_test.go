@@ -92,6 +92,22 @@ func TestSuperSegments(t *testing.T) {
 	})
 }
 
+// An urgent pointer is right in one segment only.
+func TestUrgentDataInSingleSegments(t *testing.T) {
+	everywhere(t, func(w world) {
+		w.path.MaxGSO = 65535
+		c := w.reach(Established)
+		c.setNoDelay()
+		c.step("write urgent", func(n *Conn) { n.sendCopy(patternBytes(1, 4000)); n.markUrgent() })
+		for _, left := range []int{4000, 2540, 1080} {
+			out, ok := c.pull()
+			if !ok || !out.Flags.Has(wire.URG) || int(out.Urgent) != left || out.Len != min(left, 1460) || out.GSOSize != 0 {
+				c.fail("%v with %d bytes, urgent up to %d, and not %d", out.Flags, out.Len, out.Urgent, left)
+			}
+		}
+	})
+}
+
 // What lies in many small pieces goes out in whole segments too.
 func TestSuperSegmentOfPieces(t *testing.T) {
 	for _, piece := range []int{300, 500, 900, 1000, 1459, 1460, 1461, 2000} {

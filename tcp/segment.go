@@ -14,9 +14,36 @@ type Segment struct {
 	// Views hold the payload. Of a segment that arrives they are borrowed; of
 	// one that leaves, whoever takes it owns the references.
 	Views []buf.View
+	// GSOSize is the payload of each segment when this one stands for several,
+	// of which the last may be shorter: a super-segment. 0 when it is one.
+	GSOSize int
 
 	skip int  // bytes at the front of Views that are not payload any more
 	cut  bool // text past the window was cut off
+}
+
+// Count returns how many segments s stands for.
+func (s *Segment) Count() int {
+	if s.GSOSize == 0 {
+		return 1
+	}
+	return max((s.Len+s.GSOSize-1)/s.GSOSize, 1)
+}
+
+// firstLen returns SEG.LEN of the first segment that out stands for.
+func (out *Output) firstLen() seq.Size {
+	if out.GSOSize > 0 {
+		return seq.Size(out.GSOSize)
+	}
+	return out.SeqLen()
+}
+
+// largest returns the payload of the largest segment that s stands for.
+func (s *Segment) largest() int {
+	if s.GSOSize == 0 {
+		return s.Len
+	}
+	return min(s.Len, s.GSOSize)
 }
 
 // cutFront takes n bytes of text off the front.
@@ -61,9 +88,6 @@ func (s *Segment) SeqLen() seq.Size {
 type Output struct {
 	Segment
 	Tuple wire.Tuple
-	// GSOSize is the payload of each segment when this one stands for several
-	// (it is larger than the path's MTU); 0 when it is one.
-	GSOSize int
 
 	views [buf.MaxViews]buf.View
 	again bool // not the first time

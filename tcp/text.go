@@ -44,7 +44,7 @@ func (c *Conn) arrivedText(now clock.Time, s *Segment) wire.Drop {
 // textTooEarly keeps text that came before its turn. It is answered at once,
 // once for each segment: the peer counts those ACKs (RFC 5681 §4.2).
 func (c *Conn) textTooEarly(s *Segment) wire.Drop {
-	c.rcv.dupAcks = min(c.rcv.dupAcks+1, maxDupAcksOwed)
+	c.rcv.dupAcks = uint16(min(int(c.rcv.dupAcks)+s.Count(), maxDupAcksOwed))
 	fresh, room := c.in.insert(s.Seq, s.Views, s.skip, s.Len)
 	switch {
 	case !room:
@@ -61,7 +61,7 @@ const maxDupAcksOwed = 64
 // scheduleAck decides between an ACK now and a delayed one.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.3
 func (c *Conn) scheduleAck(now clock.Time, s *Segment, hadGap bool) {
-	c.rcv.mss = max(c.rcv.mss, uint16(min(s.Len, int(c.ourMSS()))))
+	c.rcv.mss = max(c.rcv.mss, uint16(min(s.largest(), int(c.ourMSS()))))
 	waiting := int(c.rcv.nxt.Sub(c.rcv.acked))
 	switch {
 	case hadGap, waiting >= ackEvery*int(c.rcv.mss), s.cut:
