@@ -49,5 +49,5 @@ func loopback(mtu int, offload bool) (near, far stack, err error) {
 		}
 	}
 	k := kernelStack{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
-	return k, k, widenPorts()
+	return k, k, readyKernel()
 }

@@ -122,14 +122,18 @@ func switchOff(name string, features ...uint32) error {
 	})
 }
 
-// widenPorts lets the kernel dial often: all ports, used again at once.
-func widenPorts() error {
+// readyKernel makes the kernel's TCP in this namespace the same on all machines.
+// It may dial often: all ports, used again at once. It controls congestion by
+// Reno, as we do and as any namespace may choose: a default of BBR keeps some
+// megabytes in the send buffer of each socket, out of all caches.
+func readyKernel() error {
 	for name, value := range map[string]string{
-		"ip_local_port_range": "1024 65535",
-		"tcp_tw_reuse":        "1",
+		"ip_local_port_range":    "1024 65535",
+		"tcp_tw_reuse":           "1",
+		"tcp_congestion_control": "reno",
 	} {
 		if err := os.WriteFile("/proc/sys/net/ipv4/"+name, []byte(value), 0); err != nil {
-			return fmt.Errorf("set the kernel's ports: %w", err)
+			return fmt.Errorf("ready the kernel's TCP: %w", err)
 		}
 	}
 	return nil
@@ -161,5 +165,5 @@ func kernelOnTUN() (stack, error) {
 	if err := setDevice(tunName, 1500); err != nil {
 		return nil, err
 	}
-	return kernelStack{farAddr}, widenPorts()
+	return kernelStack{farAddr}, readyKernel()
 }
