@@ -6,9 +6,18 @@ import (
 	"github.com/handfast-tcp/handfast/buf"
 )
 
-// firstRing is how many packets a FIFO has room for at first; it grows up to
-// its bound when they are not enough.
-const firstRing = 64
+// chunkLen is how many packets are stored together: with a pointer 512 bytes.
+const chunkLen = 63
+
+// chunk is a part of a FIFO.
+type chunk struct {
+	packets [chunkLen]*buf.Packet
+	next    *chunk
+}
+
+// chunks are those that are not in use. The garbage collector takes them, so
+// that the memory of a burst does not stay.
+var chunks = sync.Pool{New: func() any { return new(chunk) }}
 
 // fifo is one direction of one queue. The lock is taken once per batch, and
 // the reader is woken only when it sleeps.
@@ -17,10 +26,10 @@ type fifo struct {
 	nonEmpty sync.Cond
 	sleepers int
 
-	ring  []*buf.Packet // length is a power of two
-	head  int           // index of the oldest packet
-	count int           // how many packets wait
-	bound int           // count never exceeds it
+	first, last *chunk // nil before the first packet
+	head, tail  int    // index of the oldest packet in first, and of the next one in last
+	count       int    // how many packets wait
+	bound       int    // count never exceeds it
 
 	dropped                    uint64
 	readerClosed, writerClosed bool
@@ -53,26 +62,26 @@ func (f *fifo) put(batch []*buf.Packet) bool {
 }
 
 func (f *fifo) push(batch []*buf.Packet) {
-	f.grow(f.count + len(batch))
-	for i, p := range batch {
-		f.ring[(f.head+f.count+i)&(len(f.ring)-1)] = p
-	}
 	f.count += len(batch)
+	for len(batch) > 0 {
+		if f.last == nil || f.tail == chunkLen {
+			f.extend()
+		}
+		n := copy(f.last.packets[f.tail:], batch)
+		f.tail += n
+		batch = batch[n:]
+	}
 }
 
-// grow makes room for need packets.
-func (f *fifo) grow(need int) {
-	if need <= len(f.ring) {
-		return
+// extend appends a chunk.
+func (f *fifo) extend() {
+	c := chunks.Get().(*chunk)
+	if f.last == nil {
+		f.first = c
+	} else {
+		f.last.next = c
 	}
-	size := max(firstRing, len(f.ring))
-	for size < need {
-		size *= 2
-	}
-	ring := make([]*buf.Packet, size)
-	n := copy(ring, f.ring[f.head:])
-	copy(ring[n:], f.ring[:f.head])
-	f.ring, f.head = ring, 0
+	f.last, f.tail = c, 0
 }
 
 // take waits until there are packets and moves as many as there are, and as
@@ -92,14 +101,29 @@ func (f *fifo) take(batch []*buf.Packet) (int, bool) {
 }
 
 func (f *fifo) pop(batch []*buf.Packet) int {
-	n := min(len(batch), f.count)
-	for i := range n {
-		slot := (f.head + i) & (len(f.ring) - 1)
-		batch[i], f.ring[slot] = f.ring[slot], nil
+	total := min(len(batch), f.count)
+	for n := 0; n < total; {
+		here := f.first.packets[f.head:min(chunkLen, f.head+total-n)]
+		n += copy(batch[n:], here)
+		clear(here)
+		if f.head += len(here); f.head == chunkLen {
+			f.dropFirst()
+		}
 	}
-	f.head = (f.head + n) & max(len(f.ring)-1, 0)
-	f.count -= n
-	return n
+	f.count -= total
+	return total
+}
+
+// dropFirst goes on to the next chunk; the only one is used again.
+func (f *fifo) dropFirst() {
+	f.head = 0
+	c := f.first
+	if c == f.last {
+		f.tail = 0
+		return
+	}
+	f.first, c.next = c.next, nil
+	chunks.Put(c)
 }
 
 // closeReader wakes the readers and drops what waits.

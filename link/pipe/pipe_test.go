@@ -66,7 +66,7 @@ func TestOrderIsKept(t *testing.T) {
 	wantNumbers(t, a, 8, 100)
 }
 
-// The ring wraps and grows while packets are in it.
+// Chunks come and go while packets are in them.
 func TestOrderIsKeptAcrossGrowth(t *testing.T) {
 	a, b := pipe.New(pipe.Options{})
 	written, read := 0, 0
