@@ -63,9 +63,9 @@ type compactEntry[K, V any] struct {
 func (e *compactEntry[K, V]) set(k K, v *V) { e.key, e.value = k, *v }
 
 // chunkLen is how many entries are made at once: few, so that little is made
-// for nothing. 256 entries of 56, 64, 80 or 85 bytes are sizes of Go's memory
-// allocator, which would round others up.
-const chunkLen = 256
+// for nothing. 64 entries of 48, 64, 76 or 84 bytes are sizes of Go's memory
+// allocator, which rounds others up.
+const chunkLen = 64
 
 // compactPool holds the entries of one family, with numbers from 1 to used.
 type compactPool[K, V any] struct {

@@ -2,6 +2,7 @@ package tcp
 
 import (
 	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/seq"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
@@ -44,7 +45,37 @@ type Event struct {
 
 // Trace collects events until somebody takes them. A nil *Trace collects none.
 type Trace struct {
-	events []Event
+	events  []Event
+	origins map[wire.Tuple]origin // of connections in TIME-WAIT, whose compact form has them not
+}
+
+// origin is the first number of each direction.
+type origin struct{ iss, irs seq.Num }
+
+func (t *Trace) keepOrigin(tuple *wire.Tuple, iss, irs seq.Num) {
+	if t == nil {
+		return
+	}
+	if t.origins == nil {
+		t.origins = map[wire.Tuple]origin{}
+	}
+	t.origins[*tuple] = origin{iss, irs}
+}
+
+func (t *Trace) forgetOrigin(tuple *wire.Tuple) {
+	if t != nil {
+		delete(t.origins, *tuple)
+	}
+}
+
+// origin returns what keepOrigin kept, or else what it is given.
+func (t *Trace) origin(tuple *wire.Tuple, iss, irs seq.Num) (seq.Num, seq.Num) {
+	if t != nil {
+		if o, ok := t.origins[*tuple]; ok {
+			return o.iss, o.irs
+		}
+	}
+	return iss, irs
 }
 
 func (t *Trace) add(e Event) {

@@ -88,12 +88,18 @@ func finish(tb testing.TB, e *Endpoint, l *Listener, now clock.Time, t wire.Tupl
 	return en
 }
 
-func TestHalfOpenEntrySize(t *testing.T) {
+func TestCompactEntrySizes(t *testing.T) {
 	if n := unsafe.Sizeof(compactEntry[key4, halfOpen]{}); n > 64 {
 		t.Errorf("a half-open entry takes %d bytes", n)
 	}
 	if n := unsafe.Sizeof(compactEntry[key6, halfOpen]{}); n > 84 {
 		t.Errorf("a half-open entry of IPv6 takes %d bytes", n)
+	}
+	if n := unsafe.Sizeof(compactEntry[key4, timeWait]{}); n > 48 {
+		t.Errorf("an entry in TIME-WAIT takes %d bytes", n)
+	}
+	if n := unsafe.Sizeof(compactEntry[key6, timeWait]{}); n > 72 {
+		t.Errorf("an entry in TIME-WAIT of IPv6 takes %d bytes", n)
 	}
 }
 

@@ -10,11 +10,11 @@ import (
 
 // timeWait is the compact form of a connection in TIME-WAIT whose program has
 // gone: what is needed to acknowledge a repeated FIN, and to know a new SYN
-// from an old one. It takes 32 bytes; with its four-tuple and its places in the
-// table these are 56 for IPv4 and 80 for IPv6.
+// from an old one. It takes 24 bytes; with its four-tuple and its places in the
+// table these are 48 for IPv4 and 72 for IPv6. Where its numbers began only a
+// Trace wants to know, and keeps.
 type timeWait struct {
 	sndNxt, rcvNxt seq.Num
-	iss, irs       seq.Num
 	tsRecent       uint32
 	ends           shortTime // when the wait is over
 	window         uint16    // ours, as in the field
@@ -72,7 +72,7 @@ func (n challengeTime) upTo(now clock.Time) clock.Time {
 }
 
 func (c *Conn) compactTimeWait() timeWait {
-	w := timeWait{ends: shorten(c.timers[TimerLife]), sndNxt: c.snd.nxt, rcvNxt: c.rcv.nxt, iss: c.snd.iss, irs: c.rcv.irs,
+	w := timeWait{ends: shorten(c.timers[TimerLife]), sndNxt: c.snd.nxt, rcvNxt: c.rcv.nxt,
 		tsRecent: c.ts.recent, window: uint16(c.rcv.edge.Sub(c.rcv.nxt) >> c.rcv.shift), challenge: packChallenge(c.live.challenge),
 		flags: waitFlags(c.rcv.shift)}
 	if c.ts.on {
@@ -88,11 +88,11 @@ func (c *Conn) compactTimeWait() timeWait {
 // compact form of.
 func (c *Conn) expandTimeWait(now clock.Time, w *timeWait, ends clock.Time) {
 	c.startSending(now, w.sndNxt)
-	c.snd.iss = w.iss
+	c.snd.iss, c.rcv.irs = c.trace.origin(&c.tuple, w.sndNxt-2, w.rcvNxt-2) // SYN and FIN lie behind them
 	c.state = TimeWait
 	c.set(finQueued|finReceived|orphan|readClosed, true)
 	c.out.start = w.sndNxt - 1 // our FIN lies behind it
-	c.rcv.irs, c.rcv.nxt, c.rcv.acked, c.rcv.shift = w.irs, w.rcvNxt, w.rcvNxt, uint8(w.flags&waitShift)
+	c.rcv.nxt, c.rcv.acked, c.rcv.shift = w.rcvNxt, w.rcvNxt, uint8(w.flags&waitShift)
 	c.rcv.edge = w.rcvNxt.Add(seq.Size(w.window) << c.rcv.shift)
 	c.ts.on = w.flags&waitTimestamps != 0
 	c.ts.recent, c.ts.at = w.tsRecent, now
@@ -158,7 +158,7 @@ func (e *Endpoint) keepTimeWait(c *Conn) {
 	if e.timeWait.count >= e.cfg.MaxTimeWait {
 		first := e.timeWait.order.first
 		t := e.timeWait.tuple(first)
-		e.timeWait.remove(e.cookies.flow(&t), first)
+		e.forgetTimeWait(e.cookies.flow(&t), first, &t)
 		e.stats.TimeWaitOverflow++
 	}
 	e.putTimeWait(e.cookies.flow(&c.tuple), c)
@@ -166,6 +166,12 @@ func (e *Endpoint) keepTimeWait(c *Conn) {
 
 func (e *Endpoint) putTimeWait(f flow, c *Conn) {
 	e.timeWait.put(f, &c.tuple, c.timers[TimerLife], c.compactTimeWait())
+	e.trace.keepOrigin(&c.tuple, c.snd.iss, c.rcv.irs)
+}
+
+func (e *Endpoint) forgetTimeWait(f flow, w ref, t *wire.Tuple) {
+	e.timeWait.remove(f, w)
+	e.trace.forgetOrigin(t)
 }
 
 // arrivedTimeWait meets a segment for a connection in TIME-WAIT.
@@ -174,12 +180,12 @@ func (e *Endpoint) arrivedTimeWait(a *arrival, w ref) Verdict {
 	if e.reopens(a.now, c, a.segment) {
 		a.beyond = c.snd.nxt
 		c.closed(a.now, NoFailure, CauseReuse)
-		e.timeWait.remove(a.flow, w)
+		e.forgetTimeWait(a.flow, w, a.tuple)
 		return e.arrivedStray(a)
 	}
 	v := c.Receive(a.now, a.path, a.segment)
 	if c.state != TimeWait {
-		e.timeWait.remove(a.flow, w)
+		e.forgetTimeWait(a.flow, w, a.tuple)
 		return v
 	}
 	e.putTimeWait(a.flow, c)
@@ -206,7 +212,7 @@ func (e *Endpoint) advanceTimeWait(now clock.Time) {
 		t := e.timeWait.tuple(w)
 		f := e.cookies.flow(&t)
 		c := e.expandWaiting(now, &t, f, w)
-		e.timeWait.remove(f, w)
+		e.forgetTimeWait(f, w, &t)
 		c.Advance(now)
 	}
 }
