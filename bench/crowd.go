@@ -112,7 +112,7 @@ func (c *crowd) receive() {
 		}
 		if len(batch) > 0 {
 			c.send(batch)
-			batch = batch[:0]
+			batch = nil // or the answers would count as the stack's memory
 		}
 	}
 }
