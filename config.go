@@ -57,6 +57,8 @@ type Config struct {
 	// Trace is called with what happened, in order for each shard, while the
 	// shard is locked: it must not block, must not call the host, and must not
 	// keep the slice. Several shards call it at the same time.
+	// With it each segment goes through TCP by itself, on links that take and
+	// bring no super-segments.
 	Trace func([]tcp.Event)
 
 	// Logger gets a line when a link comes or goes, and when FloodVerdict has

@@ -7,6 +7,9 @@ import (
 	"github.com/handfast-tcp/handfast/wire"
 )
 
+// hasText reports whether what came in is a segment with text, for TCP.
+func (in *inbound) hasText() bool { return in.forTCP && in.segment.Len > 0 }
+
 // finishText is finish for a segment with text, and for those of the next ones
 // that continue it. It returns how many packets that are.
 func (h *Host) finishText(now clock.Time, in []inbound, batch []*buf.Packet) int {
@@ -54,7 +57,7 @@ func (h *Host) merge(in []inbound) (n int) {
 // in nothing else, except that it may push.
 func (in *inbound) continues(first *inbound) bool {
 	s, f := &in.segment, &first.segment
-	return in.text && s.Seq == f.Seq.Add(seq.Size(f.Len)) && s.Flags&^wire.PSH == wire.ACK && s.GSOSize == 0 &&
+	return in.hasText() && s.Seq == f.Seq.Add(seq.Size(f.Len)) && s.Flags&^wire.PSH == wire.ACK && s.GSOSize == 0 &&
 		s.Ack == f.Ack && s.Window == f.Window && s.Options.Set == f.Options.Set &&
 		s.Options.TSVal == f.Options.TSVal && s.Options.TSEcr == f.Options.TSEcr &&
 		in.tuple == first.tuple && in.ip.TOS == first.ip.TOS && in.path == first.path

@@ -19,7 +19,6 @@ type inbound struct {
 	assembled *buf.Packet  // what was put together of fragments, or nil
 	drop      wire.Drop    // what became of it
 	forTCP    bool         // nothing yet: what follows is for TCP
-	text      bool         // so it is, and has text
 
 	path    tcp.Path
 	tuple   wire.Tuple // as seen from our side
@@ -49,7 +48,7 @@ func (h *Host) ReceiveBatch(now clock.Time, iface int, batch []*buf.Packet) {
 			h.begin(now, &h.in[i], iface, p)
 		}
 		for i := 0; i < n; {
-			if h.in[i].text {
+			if h.in[i].hasText() {
 				i += h.finishText(now, h.in[i:n], batch[i:n])
 			} else {
 				h.finish(now, &h.in[i], batch[i])
@@ -62,7 +61,7 @@ func (h *Host) ReceiveBatch(now clock.Time, iface int, batch []*buf.Packet) {
 
 // begin does all that is to be done with a packet, except what is TCP's.
 func (h *Host) begin(now clock.Time, in *inbound, iface int, p *buf.Packet) {
-	in.iface, in.link, in.packet, in.assembled, in.forTCP, in.text = iface, h.links[iface], p, nil, false, false
+	in.iface, in.link, in.packet, in.assembled, in.forTCP = iface, h.links[iface], p, nil, false
 	if in.link.Ethernet {
 		in.drop = h.receiveFrame(now, in)
 	} else {
@@ -231,7 +230,7 @@ func (h *Host) receiveTCP(now clock.Time, in *inbound) wire.Drop {
 	}
 	s.Len, s.Views, s.GSOSize = in.length()-n, nil, int(in.packet.GSOSize)
 	if s.Len > 0 {
-		s.Views, in.text = in.payload(n), true
+		s.Views = in.payload(n)
 		h.counters.TcpInSegs += uint64(s.Count() - 1)
 	}
 	t := &in.tuple

@@ -30,7 +30,7 @@ type Config struct {
 
 	// The four measures against SYN floods: a larger queue, fewer SYN-ACKs
 	// (SynAckRetries), cookies, and the attack mode.
-	MaxHalfOpen int        // half-open entries of about 72 bytes, 94 for IPv6; default 4096
+	MaxHalfOpen int        // half-open entries of about 72 bytes, 92 for IPv6; default 4096
 	Cookies     CookieMode // default CookiesAuto
 	AttackEnter int        // half-open entries that mean an attack; default half of MaxHalfOpen
 	AttackLeave int        // below this it is over; default a quarter of MaxHalfOpen

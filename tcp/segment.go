@@ -30,12 +30,13 @@ func (s *Segment) Count() int {
 	return max((s.Len+s.GSOSize-1)/s.GSOSize, 1)
 }
 
-// firstLen returns SEG.LEN of the first segment that out stands for.
-func (out *Output) firstLen() seq.Size {
+// firstEnd returns the number after the first segment that out, which goes up to
+// end, stands for.
+func (out *Output) firstEnd(end seq.Num) seq.Num {
 	if out.GSOSize > 0 {
-		return seq.Size(out.GSOSize)
+		return out.Seq.Add(seq.Size(out.GSOSize))
 	}
-	return out.SeqLen()
+	return end
 }
 
 // largest returns the payload of the largest segment that s stands for.

@@ -194,7 +194,7 @@ func (c *Conn) sent(now clock.Time, out *Output, end seq.Num) {
 	if c.snd.nxt.Less(end) {
 		c.snd.nxt = end
 		if !out.again {
-			c.rttSent(now, seq.Min(end, out.Seq.Add(out.firstLen())))
+			c.rttSent(now, out.firstEnd(end))
 		}
 	}
 	c.live.sent = now
