@@ -39,7 +39,7 @@ const layers = `
 	capture               pure: clock seq wire tcp
 	link                      : buf
 	link/offload              : buf link wire
-	link/internal/testnet     : seq buf link wire
+	internal/testnet          : seq buf link wire
 	link/internal/netdev      : buf link
 	link/pipe                 : buf link
 	link/tun                  : buf link wire link/offload link/internal/netdev

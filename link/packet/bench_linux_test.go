@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/handfast-tcp/handfast/internal/testnet"
 	"github.com/handfast-tcp/handfast/link"
-	"github.com/handfast-tcp/handfast/link/internal/testnet"
 	"github.com/handfast-tcp/handfast/link/packet"
 )
 

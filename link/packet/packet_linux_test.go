@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/internal/testnet"
 	"github.com/handfast-tcp/handfast/link"
-	"github.com/handfast-tcp/handfast/link/internal/testnet"
 	"github.com/handfast-tcp/handfast/link/packet"
 	"github.com/handfast-tcp/handfast/wire"
 )

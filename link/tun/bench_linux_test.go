@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/handfast-tcp/handfast/link/internal/testnet"
+	"github.com/handfast-tcp/handfast/internal/testnet"
 	"github.com/handfast-tcp/handfast/link/tun"
 )
 

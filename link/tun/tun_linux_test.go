@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/internal/testnet"
 	"github.com/handfast-tcp/handfast/link"
-	"github.com/handfast-tcp/handfast/link/internal/testnet"
 	"github.com/handfast-tcp/handfast/link/tun"
 	"github.com/handfast-tcp/handfast/wire"
 )
