@@ -118,14 +118,6 @@ func (h *Host) dialTCP(ctx context.Context, n network, local, remote endpoint) (
 	if err != nil {
 		return nil, err
 	}
-	if ctx.Done() != nil {
-		stop := context.AfterFunc(ctx, func() {
-			c.shard.mu.Lock()
-			c.readers.wakeAll()
-			c.shard.mu.Unlock()
-		})
-		defer stop()
-	}
 	return c, c.awaitHandshake(ctx)
 }
 
@@ -207,7 +199,7 @@ func (c *TCPConn) awaitHandshake(ctx context.Context) error {
 			s.leave(now)
 			return err
 		}
-		now = s.wait(&c.readers, now, clock.Never)
+		now = s.waitOr(ctx.Done(), &c.readers, now, clock.Never)
 	}
 }
 

@@ -28,7 +28,7 @@ type Host struct {
 	ports  atomic.Pointer[[]*port] // by number; replaced, never changed
 	picker portPicker
 
-	running sync.WaitGroup // goroutines that read links, and that send
+	running sync.WaitGroup // goroutines that read links, that send, and those of armed timers
 
 	mu        sync.Mutex
 	err       error // why the host works no more
@@ -168,8 +168,10 @@ func (h *Host) stop(err error, reset bool) bool {
 		return false
 	}
 	h.err = err
-	if h.keyTimer != nil {
-		h.keyTimer.Stop()
+	h.running.Add(1) // another Close waits for this one
+	defer h.running.Done()
+	if h.keyTimer != nil && h.keyTimer.Stop() {
+		h.running.Done()
 	}
 	close(h.done)
 	listeners, sockets := h.listeners, h.sockets

@@ -30,6 +30,10 @@ func (h *Host) turnKeys() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.err == nil {
-		h.keyTimer = time.AfterFunc(keyCheck, h.turnKeys)
+		h.running.Add(1)
+		h.keyTimer = time.AfterFunc(keyCheck, func() {
+			defer h.running.Done()
+			h.turnKeys()
+		})
 	}
 }

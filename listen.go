@@ -192,7 +192,7 @@ func (l *TCPListener) awaitShard() (int, error) {
 		}
 		w := l.waiters.begin(&l.waiting, now, l.deadline)
 		l.mu.Unlock()
-		<-w.wake
+		w.await(nil)
 		l.mu.Lock()
 		l.waiters.end(&l.waiting, w)
 	}
@@ -271,9 +271,11 @@ func (h *Host) forget(l *TCPListener) {
 			break
 		}
 	}
-	if h.listeners[l.local.port] = rest; len(rest) == 0 {
-		delete(h.listeners, l.local.port)
+	if len(rest) == 0 {
+		delete(h.listeners, l.local.port) // also from nil: a host that is closed has none
+		return
 	}
+	h.listeners[l.local.port] = rest
 }
 
 // Addr returns where l listens, a *net.TCPAddr.

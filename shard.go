@@ -99,9 +99,14 @@ func (s *shard) leave(now clock.Time) {
 // wait leaves the shard until l is woken or deadline has passed, and enters it
 // again.
 func (s *shard) wait(l *waitList, now, deadline clock.Time) clock.Time {
+	return s.waitOr(nil, l, now, deadline)
+}
+
+// waitOr is wait that also ends when done is closed.
+func (s *shard) waitOr(done <-chan struct{}, l *waitList, now, deadline clock.Time) clock.Time {
 	w := s.waiters.begin(l, now, deadline)
 	s.leave(now)
-	<-w.wake
+	w.await(done)
 	now = s.enter()
 	s.waiters.end(l, w)
 	return now
@@ -189,19 +194,23 @@ func (s *shard) write() {
 }
 
 // arm makes the timer fire when the host wants to know the time. It is left
-// alone when it fires too early, which costs less than to set it each time.
+// alone when it fires too early, which costs less than to set it each time. An
+// armed timer counts as a goroutine that runs, so that Close waits for its tick.
 func (s *shard) arm(now clock.Time) {
 	if s.err != nil {
 		return
 	}
 	if d := s.host.Deadline(); d < s.armed {
 		s.armed = d
-		s.timer.Reset(d.Sub(now))
+		if wasArmed := s.timer.Reset(d.Sub(now)); !wasArmed {
+			s.owner.running.Add(1)
+		}
 	}
 }
 
 // tick is what the timer does.
 func (s *shard) tick() {
+	defer s.owner.running.Done()
 	now := s.enter()
 	s.armed = clock.Never
 	if s.err == nil {
@@ -257,7 +266,9 @@ func (s *shard) takeHandover() (all []handedOver) {
 func (s *shard) stop(err error, reset bool) {
 	now := s.enter()
 	s.err = err
-	s.timer.Stop()
+	if s.timer.Stop() {
+		s.owner.running.Done()
+	}
 	s.lingering.wakeAll()
 	var all []*tcp.Entry
 	for e := range s.tcp.All {
@@ -283,7 +294,7 @@ func (s *shard) awaitSent(deadline clock.Time) {
 	for s.sending && now < deadline {
 		w := s.waiters.begin(&s.sent, now, deadline)
 		s.mu.Unlock()
-		<-w.wake
+		w.await(nil)
 		now = s.enter()
 		s.waiters.end(&s.sent, w)
 	}

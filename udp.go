@@ -175,7 +175,7 @@ func (u *UDPConn) awaitShard() (int, error) {
 		}
 		w := u.waiters.begin(&u.waiting, now, u.readDeadline)
 		u.mu.Unlock()
-		<-w.wake
+		w.await(nil)
 		u.mu.Lock()
 		u.waiters.end(&u.waiting, w)
 	}

@@ -14,7 +14,8 @@ const maxIdleWaiters = 1024
 // idle connection costs nothing for those that might.
 type waiter struct {
 	wake  chan struct{} // capacity 1; a token too many does no harm
-	timer *time.Timer   // made when first wanted
+	timer *time.Timer   // made when first wanted; it has no goroutine that could outlive a host
+	timed bool          // timer runs
 	next  *waiter
 }
 
@@ -28,11 +29,29 @@ func (w *waiter) signal() {
 
 // expire makes w wake up after d.
 func (w *waiter) expire(d time.Duration) {
+	w.timed = true
 	if w.timer == nil {
-		w.timer = time.AfterFunc(d, w.signal)
+		w.timer = time.NewTimer(d)
 		return
 	}
 	w.timer.Reset(d)
+}
+
+// await waits until the call is woken, its time is over, or done is closed.
+func (w *waiter) await(done <-chan struct{}) {
+	if !w.timed && done == nil {
+		<-w.wake
+		return
+	}
+	var expired <-chan time.Time
+	if w.timed {
+		expired = w.timer.C
+	}
+	select {
+	case <-w.wake:
+	case <-expired:
+	case <-done:
+	}
 }
 
 // waitList is the calls that are blocked on the same thing, the oldest first.
@@ -80,8 +99,9 @@ func (p *waiterPool) get() *waiter {
 }
 
 func (p *waiterPool) put(w *waiter) {
-	if w.timer != nil {
+	if w.timed {
 		w.timer.Stop()
+		w.timed = false
 	}
 	select {
 	case <-w.wake:
@@ -94,8 +114,8 @@ func (p *waiterPool) put(w *waiter) {
 }
 
 // begin makes the calling goroutine one of l's waiters, until deadline at the
-// latest. The caller, which holds the lock of l and p, gives it up, receives
-// from w.wake, takes the lock again and calls end.
+// latest. The caller, which holds the lock of l and p, gives it up, calls
+// w.await, takes the lock again and calls end.
 func (p *waiterPool) begin(l *waitList, now, deadline clock.Time) (w *waiter) {
 	w = p.get()
 	l.add(w)
