@@ -263,9 +263,55 @@ func TestText(t *testing.T) {
 	}
 }
 
+// What is not known is not said: the fate of handshakes that are too young, and
+// the sources of SYNs that nobody saw.
+func TestUnknown(t *testing.T) {
+	v := Verdict{Level: Elevated, Numbers: Numbers{SynRate: 2000}, Defence: Defence{HalfOpen: 8, Limit: 7}}
+	if got, want := v.String(), "elevated: 2.0k/s, 0/s completed, half-open 8/7"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	v = Verdict{Level: Flood, Port: 80, Defence: Defence{HalfOpen: 8, Limit: 7, Cookies: true},
+		Numbers: Numbers{SynRate: 2000, Followed: 100, Sources: 10, Silent: 100}}
+	v.Partial(8, 10_000)
+	if got, want := v.String(), "possible SYN flooding on port 80. Sending cookies. half-open 8/7, 100 % unanswered, 2.0k/s; "+
+		"sources unknown: only 8 of 10k SYNs could be seen"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	for _, r := range v.Reasons {
+		if r.Kind == ManySources || r.Kind == FewSources {
+			t.Errorf("a reason that nobody knows: %v", r)
+		}
+	}
+	if v.Partial(9_500, 10_000); v.SourcesUnknown() {
+		t.Error("nearly all is not enough")
+	}
+}
+
+// A reason speaks for the level, and the share of what failed is one number.
+func TestReasonsFitTheLevel(t *testing.T) {
+	n := Numbers{SynRate: 3000, CompletedRate: 50, Followed: 100, Answered: 4, Silent: 92, Reset: 4, Usual: 0,
+		Sources: 5000, Ports: 100, ClosedRate: 10, Scanners: 1, CookieFailed: 100, RefusedRate: 5}
+	for level := Quiet; level <= Flood; level++ {
+		v := Verdict{Level: level, Numbers: n, queue: true}
+		for _, r := range v.reasons() {
+			switch {
+			case level == Quiet:
+				t.Errorf("quiet because of %v", r)
+			case r.Kind == ManyCompleted && level == Flood, r.Kind == Unanswered && level == FlashCrowd:
+				t.Errorf("%v because of %v", level, r)
+			case r.Kind == Unanswered && r.Value != n.Unanswered():
+				t.Errorf("%v, where the headline has %v", r, n.Unanswered())
+			}
+		}
+		if level > Quiet && len(v.reasons()) == 0 {
+			t.Errorf("no reason for %v", level)
+		}
+	}
+}
+
 func TestReasons(t *testing.T) {
 	for want, r := range map[string]Reason{
-		"98 % of handshakes without any answer":          {Unanswered, 0.98, 0},
+		"98 % of handshakes unanswered":                  {Unanswered, 0.98, 0},
 		"3/s completed where 120/s is usual":             {FewCompletions, 3, 120},
 		"half-open 4096/4096":                            {HalfOpenQueue, 4096, 4096},
 		"oldest half-open 16 s":                          {HalfOpenAge, 16, 0},

@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -11,7 +12,7 @@ type ReasonKind uint8
 
 // The signals.
 const (
-	Unanswered     ReasonKind = iota // handshakes that fail without a trace: share, and what is usual
+	Unanswered     ReasonKind = iota // handshakes that fail, most of them without a trace: share, as Numbers.Unanswered
 	SynRepeated                      // handshakes that needed a repetition, as real clients do it: share
 	SynResets                        // SYN-ACKs answered by RST: share
 	FewCompletions                   // completed handshakes are missing: rate, usual rate
@@ -40,7 +41,7 @@ func (k ReasonKind) MarshalText() ([]byte, error) { return []byte(k.String()), n
 
 // reasonText are formats of Value and Other.
 var reasonText = [...]string{
-	Unanswered:     "%.0f %% of handshakes without any answer",
+	Unanswered:     "%.0f %% of handshakes unanswered",
 	SynRepeated:    "%.0f %% of handshakes repeated as by real clients",
 	SynResets:      "%.0f %% of SYN-ACKs answered by RST",
 	FewCompletions: "%s/s completed where %s/s is usual",
@@ -75,27 +76,47 @@ func (r Reason) String() string {
 	return fmt.Sprintf(f, args[:n]...)
 }
 
-// reasons lists the signals that stand out, whatever the level.
-func (v *Verdict) reasons(queue bool) (all []Reason) {
+// speaksFor are the levels that a signal is a reason for. What merely is so at
+// the same time, such as completed handshakes during a flood, is no reason; and
+// when all is quiet there is nothing to give reasons for.
+var speaksFor = [...][]Level{
+	Unanswered:     {Elevated, BrokenPath, Flood},
+	SynRepeated:    {Elevated, BrokenPath},
+	SynResets:      {Elevated, BrokenPath, Flood},
+	FewCompletions: {Elevated, BrokenPath},
+	ManyCompleted:  {Elevated, FlashCrowd},
+	HalfOpenQueue:  {Elevated, FlashCrowd, BrokenPath, Flood},
+	HalfOpenAge:    {Elevated, FlashCrowd, BrokenPath, Flood},
+	ManySources:    {FlashCrowd, PortScan, BrokenPath, Flood},
+	FewSources:     {FlashCrowd, PortScan, BrokenPath, Flood},
+	ClosedPorts:    {Elevated, PortScan, Flood},
+	Scanners:       {Elevated, PortScan},
+	BadCookies:     {Elevated, Flood},
+	AcceptQueue:    {Elevated, FlashCrowd, Flood},
+}
+
+// reasons lists the signals that stand out and speak for the level.
+func (v *Verdict) reasons() (all []Reason) {
 	n := &v.Numbers
 	add := func(when bool, k ReasonKind, value, other float64) {
-		if when {
+		if when && slices.Contains(speaksFor[k], v.Level) {
 			all = append(all, Reason{k, value, other})
 		}
 	}
 	share := func(part int) float64 { return float64(part) / float64(max(n.Followed, 1)) }
-	add(share(n.Silent) >= floodDrift && n.Followed >= brokenEvents, Unanswered, share(n.Silent), 0)
+	add(share(n.Silent) >= floodDrift && n.Followed >= brokenEvents, Unanswered, n.Unanswered(), 0)
 	add(share(n.Repeated+n.Late) >= floodDrift && n.Followed >= brokenEvents, SynRepeated, share(n.Repeated+n.Late), 0)
 	add(share(n.Reset) >= floodDrift && n.Followed >= brokenEvents, SynResets, share(n.Reset), 0)
 	add(n.Usual >= 1 && n.CompletedRate < n.Usual/2, FewCompletions, n.CompletedRate, n.Usual)
 	add(n.CompletedRate >= 2*n.Usual && n.CompletedRate-n.Usual >= crowdRate, ManyCompleted, n.CompletedRate, n.Usual)
-	add(queue, HalfOpenQueue, float64(v.Defence.HalfOpen), float64(v.Defence.Limit))
-	add(queue, HalfOpenAge, v.Defence.Oldest.Seconds(), 0)
+	add(v.queue, HalfOpenQueue, float64(v.Defence.HalfOpen), float64(v.Defence.Limit))
+	add(v.queue, HalfOpenAge, v.Defence.Oldest.Seconds(), 0)
 	perSyn := n.Sources / max(n.SynRate+n.ClosedRate, 1)
-	add(v.Level > Elevated && n.Sources >= closedSources, ManySources, n.Sources, perSyn)
-	add(v.Level > Elevated && n.Sources < closedSources, FewSources, n.Sources, perSyn)
+	known := !v.SourcesUnknown()
+	add(known && n.Sources >= closedSources, ManySources, n.Sources, perSyn)
+	add(known && n.Sources < closedSources, FewSources, n.Sources, perSyn)
 	add(n.Ports >= scanPorts, ClosedPorts, n.Ports, n.ClosedRate)
-	add(n.Scanners > 0 && v.Level != Quiet, Scanners, float64(n.Scanners), 0)
+	add(n.Scanners > 0, Scanners, float64(n.Scanners), 0)
 	add(n.CookieFailed >= cookieRate, BadCookies, n.CookieFailed, 0)
 	add(n.RefusedRate > 0, AcceptQueue, n.RefusedRate, 0)
 	return all
@@ -108,21 +129,38 @@ func (v Verdict) String() string {
 	n := &v.Numbers
 	switch v.Level {
 	case Flood:
-		return fmt.Sprintf("possible SYN flooding%s. %s %s, %.0f %% unanswered, %s/s from about %s sources",
-			v.onPort(), v.Done(), v.halfOpen(), 100*n.Unanswered(), about(n.SynRate+n.ClosedRate), about(n.Sources))
+		return fmt.Sprintf("possible SYN flooding%s. %s %s, %s%s/s%s",
+			v.onPort(), v.Done(), v.halfOpen(), v.unanswered(), about(n.SynRate+n.ClosedRate), v.from(" "))
 	case BrokenPath:
-		return fmt.Sprintf("broken path: handshakes%s do not complete. %.0f %% unanswered, %.0f %% need repetitions, %s/s completed where %s/s is usual, %s",
-			v.onPort(), 100*n.Unanswered(), 100*float64(n.Repeated+n.Late)/float64(max(n.Followed, 1)),
+		return fmt.Sprintf("broken path: handshakes%s do not complete. %s%.0f %% need repetitions, %s/s completed where %s/s is usual, %s",
+			v.onPort(), v.unanswered(), 100*float64(n.Repeated+n.Late)/float64(max(n.Followed, 1)),
 			about(n.CompletedRate), about(n.Usual), v.halfOpen())
 	case PortScan:
 		return fmt.Sprintf("port scan: about %s closed ports, %s/s, by %d of about %s sources",
 			about(n.Ports), about(n.ClosedRate), n.Scanners, about(n.Sources))
 	case FlashCrowd:
-		return fmt.Sprintf("flash crowd%s: %s/s completed where %s/s is usual, %.0f %% unanswered, %s, from about %s sources",
-			v.onPort(), about(n.CompletedRate), about(n.Usual), 100*n.Unanswered(), v.halfOpen(), about(n.Sources))
+		return fmt.Sprintf("flash crowd%s: %s/s completed where %s/s is usual, %s%s%s",
+			v.onPort(), about(n.CompletedRate), about(n.Usual), v.unanswered(), v.halfOpen(), v.from(", "))
 	}
-	return fmt.Sprintf("%v: %s/s, %s/s completed, %.0f %% unanswered, %s%s",
-		v.Level, about(n.SynRate), about(n.CompletedRate), 100*n.Unanswered(), v.halfOpen(), v.because())
+	return fmt.Sprintf("%v: %s/s, %s/s completed, %s%s%s",
+		v.Level, about(n.SynRate), about(n.CompletedRate), v.unanswered(), v.halfOpen(), v.because())
+}
+
+// unanswered says what share of the handshakes failed; nothing when none is old
+// enough to tell.
+func (v *Verdict) unanswered() string {
+	if v.Numbers.Followed == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.0f %% unanswered, ", 100*v.Numbers.Unanswered())
+}
+
+// from says how many sources there are, or that nobody knows.
+func (v *Verdict) from(join string) string {
+	if v.SourcesUnknown() {
+		return fmt.Sprintf("; sources unknown: only %s of %s SYNs could be seen", about(float64(v.Seen)), about(float64(v.Arrived)))
+	}
+	return join + "from about " + about(v.Numbers.Sources) + " sources"
 }
 
 // Done says what is done about it, as a sentence.

@@ -101,8 +101,24 @@ type Verdict struct {
 	Defence Defence
 	Port    uint16 // the port that most SYNs are for; 0: none stands out
 
+	// Seen is how many of the SYNs that Arrived could be seen with their source,
+	// where that is not all: see Partial. Both are 0 where it is all.
+	Seen, Arrived uint64
+
 	sources, ports sketch
+	queue          bool // the half-open queue's fill is worth a word
 }
+
+// Partial notes that the detector was told of arrived SYNs, but of the source
+// of seen ones only.
+func (v *Verdict) Partial(seen, arrived uint64) {
+	v.Seen, v.Arrived = seen, arrived
+	v.Reasons = v.reasons()
+}
+
+// SourcesUnknown reports whether so many SYNs were not seen that nothing can be
+// said of where they come from.
+func (v *Verdict) SourcesUnknown() bool { return v.Seen < v.Arrived-v.Arrived/10 }
 
 // Verdict returns what d makes of the present.
 func (d *Detector) Verdict() Verdict {
@@ -140,7 +156,8 @@ func (d *Detector) followed(n *Numbers) {
 
 func (v *Verdict) finish(j *judge) {
 	v.Numbers.Sources, v.Numbers.Ports = v.sources.count(), v.ports.count()
-	v.Reasons = v.reasons(j.halfOpen)
+	v.queue = j.halfOpen
+	v.Reasons = v.reasons()
 }
 
 // Merge returns one verdict of several detectors that watch parts of the same
@@ -156,17 +173,8 @@ func Merge(all ...Verdict) (v Verdict) {
 		v.Defence.add(&o.Defence)
 		v.sources.merge(&o.sources)
 		v.ports.merge(&o.ports)
-		queue = queue || o.has(HalfOpenQueue)
+		queue = queue || o.queue
 	}
 	v.finish(&judge{halfOpen: queue})
 	return v
-}
-
-func (v *Verdict) has(k ReasonKind) bool {
-	for _, r := range v.Reasons {
-		if r.Kind == k {
-			return true
-		}
-	}
-	return false
 }

@@ -66,6 +66,9 @@ func FloodOf(v detect.Verdict) *Flood {
 		"half_open": float64(v.Defence.HalfOpen), "half_open_limit": float64(v.Defence.Limit),
 		"half_open_oldest_seconds": v.Defence.Oldest.Seconds(),
 	}}
+	if v.SourcesUnknown() {
+		delete(f.Numbers, "sources")
+	}
 	for _, r := range v.Reasons {
 		f.Reasons = append(f.Reasons, r.String())
 	}
