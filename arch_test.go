@@ -31,7 +31,9 @@ const layers = `
 	detect                pure: clock wire
 	tcp                   pure: clock seq buf wire cc detect
 	host                  pure: clock seq buf wire tcp
+	internal/sample       pure: clock seq wire tcp
 	trace                 pure: clock seq wire tcp host
+	story                 pure: clock seq wire tcp trace
 	lab                   pure: clock seq buf wire cc netem tcp host trace
 	keyring                   : tcp
 	script                pure: seq wire

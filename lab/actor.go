@@ -9,6 +9,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/clock"
 	"github.com/handfast-tcp/handfast/seq"
+	"github.com/handfast-tcp/handfast/trace"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
@@ -33,11 +34,11 @@ func (a *actor) play(steps []step) {
 		s := &steps[i]
 		a.line = s.line
 		if !s.quiet {
-			a.world.record.say(a.node, Call, "%s", s.text)
+			a.world.record.say(a.node, trace.Call, "%s", s.text)
 		}
 		got := s.run(a)
 		if !s.quiet && got != ok {
-			a.world.record.say(a.node, Outcome, "%s: %s", s.text, got)
+			a.world.record.say(a.node, trace.Outcome, "%s: %s", s.text, got)
 		}
 		if s.wants && got != s.want {
 			a.fail(s.line, fmt.Sprintf("%s: %s gave %q, wanted %q", a.node.Name, s.text, got, s.want))

@@ -6,6 +6,8 @@ import (
 	"hash/fnv"
 	"testing"
 	"time"
+
+	"github.com/handfast-tcp/handfast/trace"
 )
 
 // digest is a hash of every byte that was sent and arrived, and of when.
@@ -121,7 +123,7 @@ func TestEventsNameTheirPackets(t *testing.T) {
 		}
 		for i := range r.Events {
 			e := &r.Events[i]
-			isSegment := e.Class == Wire || e.Class <= Scripted && e.Kind <= 2
+			isSegment := e.Class == trace.Wire || e.Class <= trace.Scripted && e.Kind <= 2
 			if isSegment != (e.Packet > 0) || e.Packet > len(r.Packets) {
 				t.Errorf("%s, event %d: packet %d: %+v", info.Name, i, e.Packet, e)
 			}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/trace"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
@@ -67,7 +68,7 @@ func (l *lineReader) ofHost(name string) (func(*World) string, error) {
 func (r *record) checkStates(name, verb string, want []tcp.State) string {
 	var seen []tcp.State
 	for i := range r.events {
-		if e := &r.events[i]; e.Host == name && e.Class == Engine && e.Kind == tcp.StateChanged {
+		if e := &r.events[i]; e.Host == name && e.Class == trace.Engine && e.Kind == tcp.StateChanged {
 			seen = append(seen, e.State)
 		}
 	}

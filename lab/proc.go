@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/trace"
 )
 
 // Proc is a program that runs on a host: ordinary code that waits by calling
@@ -101,7 +102,7 @@ func (p *Proc) Sleep(d time.Duration) {
 
 // Log writes a remark into the record.
 func (p *Proc) Log(format string, args ...any) {
-	p.world.record.say(p.node, Note, "%s", fmt.Sprintf(format, args...))
+	p.world.record.say(p.node, trace.Note, "%s", fmt.Sprintf(format, args...))
 }
 
 // Now returns the world's time.

@@ -43,11 +43,7 @@ func RandomRun(seed uint64) RandomReport { return newRandomRun(seed, false).play
 func ReplayRandom(seed uint64) (RandomReport, *Result) {
 	x := newRandomRun(seed, true)
 	rep := x.play()
-	r := &Result{Scenario: &Scenario{Name: fmt.Sprintf("random run %d", seed)}, Seed: seed, Start: start, End: x.w.now,
-		Events: x.w.record.events, Packets: x.w.record.packets}
-	for _, n := range x.w.nodes {
-		r.Hosts = append(r.Hosts, HostInfo{Name: n.Name, Address: n.Address.String()})
-	}
+	r := &Result{Scenario: &Scenario{Name: fmt.Sprintf("random run %d", seed)}, Seed: seed, Run: x.w.told()}
 	if rep.Err != nil {
 		r.Failed = []string{rep.Err.Error()}
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/seq"
 	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/trace"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
@@ -13,12 +14,29 @@ import (
 type record struct {
 	world   *World
 	off     bool // keep nothing but counts: a random run is long
-	events  []Event
-	packets []Packet
+	events  []trace.Event
+	packets []trace.Packet
 	sends   int
 	isns    map[direction]seq.Num       // of the last SYN of an engine or a script
 	states  map[string]tcp.State        // where a host's latest connection is
 	ended   func(wire.Tuple, tcp.Cause) // is told why connections ended; nil: nobody
+}
+
+// told returns all that happened.
+func (w *World) told() trace.Run {
+	r := trace.Run{Start: start, End: w.now, Events: w.record.events, Packets: w.record.packets}
+	for _, n := range w.nodes {
+		r.Hosts = append(r.Hosts, n.told())
+	}
+	return r
+}
+
+func (n *node) told() trace.Host {
+	h := trace.Host{Name: n.Name, Address: n.Address.String(), Scripted: n.Scripted, Router: n.Name == routerName}
+	if n.host != nil {
+		h.HalfOpen = n.host.TCP().Defence().MaxHalfOpen
+	}
+	return h
 }
 
 // direction is one stream of a connection.
@@ -29,7 +47,7 @@ type direction struct {
 
 func (d direction) reverse() direction { return direction{d.dst, d.src, d.dstPort, d.srcPort} }
 
-func (r *record) add(e Event) {
+func (r *record) add(e trace.Event) {
 	if e.Time == 0 {
 		e.Time = r.world.now
 	}
@@ -40,7 +58,7 @@ func (r *record) add(e Event) {
 // 0 when none did. It reports whether TCP saw that packet.
 func (r *record) engine(n *node, id int) (seen bool) {
 	for _, e := range n.trace.Take() {
-		out := Event{Host: n.Name, Class: Engine, Event: e}
+		out := trace.Event{Host: n.Name, Class: trace.Engine, Event: e}
 		switch e.Kind {
 		case tcp.SegmentReceived, tcp.SegmentDropped:
 			out.Packet, out.Peer, seen = id, r.name(e.Tuple.Remote), true
@@ -111,7 +129,7 @@ func (r *record) sent(from *node, data []byte, forged bool) *parcel {
 	if p.to != nil {
 		to = p.to.Name
 	}
-	r.packets = append(r.packets, Packet{ID: p.id, Time: r.world.now, From: from.Name, To: to,
+	r.packets = append(r.packets, trace.Packet{ID: p.id, Time: r.world.now, From: from.Name, To: to,
 		Data: data, Forged: forged, Lost: true})
 	r.announce(p, &ip)
 	return p
@@ -121,13 +139,13 @@ func (r *record) sent(from *node, data []byte, forged bool) *parcel {
 func (r *record) announce(p *parcel, ip *wire.IP) {
 	switch {
 	case p.forged && p.tcp != nil:
-		r.fate(p, Forged, "")
+		r.fate(p, trace.Forged, "")
 	case p.from.Scripted && p.tcp != nil:
-		e := Event{Host: p.from.Name, Peer: p.peer(), Class: Scripted, Packet: p.id, Event: p.event()}
+		e := trace.Event{Host: p.from.Name, Peer: p.peer(), Class: trace.Scripted, Packet: p.id, Event: p.event()}
 		r.fillBases(&e.Event)
 		r.add(e)
 	case p.tcp == nil:
-		r.add(Event{Host: p.from.Name, Peer: p.peer(), Class: Wire, Fate: ICMPSent, Packet: p.id, Text: describeICMP(ip, p.data)})
+		r.add(trace.Event{Host: p.from.Name, Peer: p.peer(), Class: trace.Wire, Fate: trace.ICMPSent, Packet: p.id, Text: describeICMP(ip, p.data)})
 	}
 }
 
@@ -172,13 +190,13 @@ func (r *record) noteISN(p *parcel) {
 }
 
 // fate notes what the wire does with a parcel.
-func (r *record) fate(p *parcel, f Fate, text string) {
+func (r *record) fate(p *parcel, f trace.Fate, text string) {
 	if r.off {
 		return
 	}
 	e := p.event()
 	e.ISS, e.IRS = r.bases(p.direction())
-	r.add(Event{Host: p.from.Name, Peer: p.peer(), Class: Wire, Fate: f, Packet: p.id, Text: text, Event: e})
+	r.add(trace.Event{Host: p.from.Name, Peer: p.peer(), Class: trace.Wire, Fate: f, Packet: p.id, Text: text, Event: e})
 }
 
 // bases returns the first numbers of both streams of a connection, 0 when not known.
@@ -192,7 +210,7 @@ func (r *record) arrival(id int, data []byte) {
 	}
 	k := &r.packets[id-1]
 	k.Lost = false
-	k.Arrivals = append(k.Arrivals, Arrival{Time: r.world.now, Data: data})
+	k.Arrivals = append(k.Arrivals, trace.Arrival{Time: r.world.now, Data: data})
 }
 
 // refused notes a packet that never got as far as TCP.
@@ -200,7 +218,7 @@ func (r *record) refused(n *node, id int, data []byte, d wire.Drop) {
 	if r.off {
 		return
 	}
-	e := Event{Host: n.Name, Class: Wire, Fate: Refused, Packet: id}
+	e := trace.Event{Host: n.Name, Class: trace.Wire, Fate: trace.Refused, Packet: id}
 	if id > 0 {
 		e.Peer = r.packets[id-1].From
 	}
@@ -214,12 +232,12 @@ func (r *record) icmpArrived(n *node, id int, data []byte) {
 	if r.off || wire.ParseIP(data, &ip) != wire.None || ip.Proto == wire.ProtoTCP {
 		return
 	}
-	r.add(Event{Host: n.Name, Peer: r.name(ip.Src), Class: Wire, Fate: ICMPArrived, Packet: id, Text: describeICMP(&ip, data)})
+	r.add(trace.Event{Host: n.Name, Peer: r.name(ip.Src), Class: trace.Wire, Fate: trace.ICMPArrived, Packet: id, Text: describeICMP(&ip, data)})
 }
 
 // say notes a call, an outcome or a remark of a program.
-func (r *record) say(n *node, c Class, format string, args ...any) {
+func (r *record) say(n *node, c trace.Class, format string, args ...any) {
 	if !r.off {
-		r.add(Event{Host: n.Name, Class: c, Text: fmt.Sprintf(format, args...)})
+		r.add(trace.Event{Host: n.Name, Class: c, Text: fmt.Sprintf(format, args...)})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/handfast-tcp/handfast/trace"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
@@ -32,7 +33,7 @@ var routerAddr6 = wire.AddrFrom(netip.MustParseAddr("fd00::fe"))
 // RFC 1191 §4, RFC 4443 §3.2. https://www.rfc-editor.org/rfc/rfc1191#section-4
 func (w *World) meetRouter(p *parcel, data []byte) {
 	mtu := w.link(p.from, p.to).MTU
-	w.record.fate(p, TooBig, fmt.Sprintf("%d bytes, the next link takes %d", len(data), mtu))
+	w.record.fate(p, trace.TooBig, fmt.Sprintf("%d bytes, the next link takes %d", len(data), mtu))
 	w.send(w.router(), tooBig(p, data, mtu), false)
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/seq"
 	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/trace"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
@@ -211,14 +212,14 @@ func (r *rule) apply(w *World, p *parcel, v *verdict) {
 			v.copies = append(v.copies, r.by)
 			break
 		}
-		w.record.fate(p, Duplicated, fmt.Sprintf("the copy comes %v later, its ACK fitted", r.by))
+		w.record.fate(p, trace.Duplicated, fmt.Sprintf("the copy comes %v later, its ACK fitted", r.by))
 		w.when(condition{at: w.now.Add(r.by).Sub(start)}, func() {
 			ack := w.record.isns[p.direction().reverse()] + *r.ack
 			w.enter(w.link(p.from, p.to), p, p.acknowledging(ack))
 		})
 	case "hold":
 		v.hold = true
-		w.record.fate(p, Delayed, "held back")
+		w.record.fate(p, trace.Delayed, "held back")
 		w.when(r.until, func() { w.enter(w.link(p.from, p.to), p, p.data) })
 	}
 }

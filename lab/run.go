@@ -17,7 +17,7 @@ func (s *Scenario) Run(o Options) (*Result, error) {
 	if _, known := cookieModes[o.Cookies]; !known && o.Cookies != "" {
 		return nil, fmt.Errorf("cookies %q: off, auto or always", o.Cookies)
 	}
-	r := &Result{Scenario: s, Seed: o.Seed, Start: start}
+	r := &Result{Scenario: s, Seed: o.Seed}
 	w, err := s.world(o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
@@ -127,8 +127,5 @@ func (s *Scenario) finish(w *World, r *Result) {
 			r.Failed = append(r.Failed, fmt.Sprintf("line %d: %s: %s", e.line, e.text, text))
 		}
 	}
-	for _, n := range w.nodes {
-		r.Hosts = append(r.Hosts, HostInfo{Name: n.Name, Address: n.Address.String(), Scripted: n.Scripted, Router: n.Name == routerName})
-	}
-	r.End, r.Events, r.Packets = w.now, w.record.events, w.record.packets
+	r.Run = w.told()
 }

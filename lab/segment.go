@@ -7,6 +7,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/seq"
 	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/trace"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
@@ -248,5 +249,5 @@ func (n *node) receiveScripted(id int, data []byte) {
 	}
 	e := tcp.Event{Kind: tcp.SegmentReceived, Tuple: a.tuple, Segment: a.header, Len: a.len}
 	e.IRS, e.ISS = r.bases(p.direction())
-	r.add(Event{Host: n.Name, Peer: r.name(ip.Src), Class: Scripted, Packet: id, Event: e})
+	r.add(trace.Event{Host: n.Name, Peer: r.name(ip.Src), Class: trace.Scripted, Packet: id, Event: e})
 }

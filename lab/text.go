@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/trace"
 )
 
 // Text returns the run as the lines that stand below the line of dashes in a
@@ -19,7 +20,7 @@ func (r *Result) Text() string {
 	var b strings.Builder
 	for i := range r.Events {
 		e := &r.Events[i]
-		fmt.Fprintf(&b, "%10.6f %-*s %s\n", e.Time.Sub(r.Start).Seconds(), width, e.Host, e.line())
+		fmt.Fprintf(&b, "%10.6f %-*s %s\n", e.Time.Sub(r.Start).Seconds(), width, e.Host, line(e))
 	}
 	for _, f := range r.Failed {
 		fmt.Fprintf(&b, "FAILED: %s\n", f)
@@ -27,16 +28,16 @@ func (r *Result) Text() string {
 	return b.String()
 }
 
-func (e *Event) line() string {
+func line(e *trace.Event) string {
 	switch e.Class {
-	case Call:
+	case trace.Call:
 		return e.Text
-	case Outcome:
+	case trace.Outcome:
 		return "  " + e.Text
-	case Note:
+	case trace.Note:
 		return "# " + e.Text
-	case Wire:
-		return e.fateLine()
+	case trace.Wire:
+		return fateLine(e)
 	}
 	switch e.Kind {
 	case tcp.StateChanged:
@@ -44,10 +45,10 @@ func (e *Event) line() string {
 	case tcp.TimerFired:
 		return fmt.Sprintf("  %v timer fires", e.Timer)
 	}
-	return e.segmentLine()
+	return segmentLine(e)
 }
 
-func (e *Event) segmentLine() string {
+func segmentLine(e *trace.Event) string {
 	if e.Kind == tcp.SegmentSent {
 		again := ""
 		if e.Retransmit {
@@ -62,15 +63,15 @@ func (e *Event) segmentLine() string {
 	return s
 }
 
-func (e *Event) fateLine() string {
+func fateLine(e *trace.Event) string {
 	switch e.Fate {
-	case Forged:
+	case trace.Forged:
 		return fmt.Sprintf("  forged -> #%d %s", e.Packet, describe(&e.Segment, e.Len, e.ISS, e.IRS, false))
-	case ICMPSent:
+	case trace.ICMPSent:
 		return fmt.Sprintf("  -> #%d %s", e.Packet, e.Text)
-	case ICMPArrived:
+	case trace.ICMPArrived:
 		return fmt.Sprintf("  <- #%d %s", e.Packet, e.Text)
-	case Refused:
+	case trace.Refused:
 		return fmt.Sprintf("  <- #%d refused: %v", e.Packet, e.Drop)
 	}
 	if e.Text != "" {

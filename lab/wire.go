@@ -9,6 +9,7 @@ import (
 	"github.com/handfast-tcp/handfast/buf"
 	"github.com/handfast-tcp/handfast/clock"
 	"github.com/handfast-tcp/handfast/netem"
+	"github.com/handfast-tcp/handfast/trace"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
@@ -101,7 +102,7 @@ func (w *World) Cut(a, b string, on bool) {
 func (w *World) send(from *node, data []byte, forged bool) {
 	p := w.record.sent(from, data, forged)
 	if p.to == nil || p.to == from {
-		w.record.fate(p, Lost, "nobody has this address")
+		w.record.fate(p, trace.Lost, "nobody has this address")
 		return
 	}
 	v := verdict{}
@@ -113,7 +114,7 @@ func (w *World) send(from *node, data []byte, forged bool) {
 	case v.hold:
 		return
 	case v.lose:
-		w.record.fate(p, Lost, "")
+		w.record.fate(p, trace.Lost, "")
 		return
 	case l.MTU > 0 && len(data) > l.MTU:
 		p.tooBig = true
@@ -128,16 +129,16 @@ func (w *World) treat(l *link, p *parcel, v *verdict) {
 	data := p.data
 	if v.corrupt {
 		data = l.corrupted(data)
-		w.record.fate(p, Corrupted, "")
+		w.record.fate(p, trace.Corrupted, "")
 	}
 	if v.delay > 0 {
-		w.record.fate(p, Delayed, "")
+		w.record.fate(p, trace.Delayed, "")
 		w.back.add(w.now.Add(v.delay), p, data)
 	} else {
 		w.enter(l, p, data)
 	}
 	for _, d := range v.copies {
-		w.record.fate(p, Duplicated, "")
+		w.record.fate(p, trace.Duplicated, "")
 		w.back.add(w.now.Add(d), p, data)
 	}
 }
@@ -174,15 +175,15 @@ func (w *World) enter(l *link, p *parcel, data []byte) {
 func (w *World) noteChance(p *parcel, before, after netem.Counters) {
 	for _, c := range []struct {
 		before, after uint64
-		fate          Fate
+		fate          trace.Fate
 		text          string
 	}{
-		{before.Lost, after.Lost, Lost, ""},
-		{before.Down, after.Down, Lost, "the wire is cut"},
-		{before.Overflow, after.Overflow, Lost, "the queue is full"},
-		{before.Duplicated, after.Duplicated, Duplicated, ""},
-		{before.Reordered, after.Reordered, Delayed, ""},
-		{before.Corrupted, after.Corrupted, Corrupted, ""},
+		{before.Lost, after.Lost, trace.Lost, ""},
+		{before.Down, after.Down, trace.Lost, "the wire is cut"},
+		{before.Overflow, after.Overflow, trace.Lost, "the queue is full"},
+		{before.Duplicated, after.Duplicated, trace.Duplicated, ""},
+		{before.Reordered, after.Reordered, trace.Delayed, ""},
+		{before.Corrupted, after.Corrupted, trace.Corrupted, ""},
 	} {
 		if c.after > c.before {
 			w.record.fate(p, c.fate, c.text)

@@ -1,9 +1,7 @@
-// Package trace reads the events of connections and shows them to people: as
-// text lines in tcpdump's form, as lines of JSON, as a capture file for
-// Wireshark, and as a ladder, the picture of two ends with arrows between them
-// that every textbook of TCP draws, in text or as SVG. It draws the state
-// diagram from the engine's own table of moves, and says in a sentence, in
-// English or Chinese, why a step happens.
+// Package trace holds what happened in a run, event by event, and writes it in
+// the forms that tools read: text lines as tcpdump prints them, lines of JSON,
+// and a capture file for Wireshark.
 //
-// Everything here is pure: events go in, text comes out.
+// Everything here is pure: events go in, bytes come out. Pictures and sentences
+// are package story's.
 package trace

@@ -5,30 +5,12 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/handfast-tcp/handfast/clock"
 	"github.com/handfast-tcp/handfast/tcp"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
-// Record is one line of JSON: an event, and what is known around it. Fields
-// that say nothing are left out; their order is always the same.
-type Record struct {
-	// Host is where it happened and Peer the other end; empty: not told.
-	Host, Peer string
-	// Class is whose event it is: "engine" when empty.
-	Class string
-	// Packet joins what is sent with what arrives; 0: no packet.
-	Packet int
-	// Fate is what the wire does to a packet, and Text what a program says.
-	Fate, Text string
-	// Since is the time since the beginning.
-	Since time.Duration
-	// Event is nil for what is no event of TCP.
-	Event *tcp.Event
-	// Why explains the event.
-	Why string
-}
-
-// line is a Record as JSON has it. Names are tcpdump's where it has one (win,
+// line is an Event as JSON has it. Names are tcpdump's where it has one (win,
 // len, wscale, sackOK), and Linux's otherwise.
 type line struct {
 	Time    seconds  `json:"time"` // seconds, nine digits
@@ -78,15 +60,15 @@ func (s seconds) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, "%d.%09d", int64(s)/1e9, int64(s)%1e9), nil
 }
 
-// AppendJSON appends the record as one JSON object, without a newline.
-// Sequence numbers are as on the wire; iss and irs make them relative.
-func AppendJSON(b []byte, r *Record) []byte {
-	l := line{Time: seconds(r.Since), Host: r.Host, Peer: r.Peer, Class: r.Class, Packet: r.Packet, Fate: r.Fate, Text: r.Text, Why: r.Why}
-	if l.Class == "" {
-		l.Class = "engine"
-	}
-	if r.Event != nil {
-		l.event(r.Event)
+// AppendJSON appends the event as one JSON object, without a newline. Its time
+// is counted from start; why explains the event and may be empty. Sequence
+// numbers are as on the wire; iss and irs make them relative. Fields that say
+// nothing are left out; their order is always the same.
+func AppendJSON(b []byte, e *Event, start clock.Time, why string) []byte {
+	l := line{Time: seconds(e.Time.Sub(start)), Host: e.Host, Peer: e.Peer, Class: e.Class.String(), Packet: e.Packet,
+		Fate: e.Fate.String(), Text: e.Text, Why: why}
+	if e.IsTCP() {
+		l.event(&e.Event)
 	}
 	text, err := json.Marshal(&l)
 	if err != nil {

@@ -7,19 +7,22 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/handfast-tcp/handfast/internal/sample"
+	"github.com/handfast-tcp/handfast/tcp"
 )
 
 // One event a line, every line an object of its own, in one order of fields.
 func TestJSON(t *testing.T) {
 	var b []byte
-	s := trouble()
-	for i := range s.events {
-		e := &s.events[i]
-		b = AppendJSON(b, &Record{Host: "server", Packet: i, Since: e.Time.Sub(s.events[0].Time), Event: e})
-		b = append(b, '\n')
+	s := sample.Trouble()
+	start := s.Events[0].Time
+	add := func(e Event, why string) { b = append(AppendJSON(b, &e, start, why), '\n') }
+	for i := range s.Events {
+		add(Event{Host: "server", Packet: i, Event: s.Events[i]}, "")
 	}
-	b = append(AppendJSON(b, &Record{Class: "call", Host: "client", Text: "close \"now\"", Since: time.Hour + 1, Why: "Because."}), '\n')
-	b = append(AppendJSON(b, &Record{Class: "wire", Host: "client", Peer: "server", Fate: "lost", Packet: 7, Event: &s.events[0]}), '\n')
+	add(Event{Class: Call, Host: "client", Text: "close \"now\"", Event: tcp.Event{Time: start.Add(time.Hour + 1)}}, "Because.")
+	add(Event{Class: Wire, Host: "client", Peer: "server", Fate: Lost, Packet: 7, Event: s.Events[0]}, "")
 	for line := range bytes.Lines(b) {
 		var fields map[string]any
 		if err := json.Unmarshal(line, &fields); err != nil {

@@ -6,10 +6,10 @@ import (
 	"github.com/handfast-tcp/handfast/wire"
 )
 
-// relative returns the segment's sequence and acknowledgement numbers counted
+// Relative returns the segment's sequence and acknowledgement numbers counted
 // from the first number of their stream, so that the SYN is 0. A stream whose
 // first number the event does not know keeps its numbers as on the wire.
-func relative(e *tcp.Event) (sequence, ack seq.Num) {
+func Relative(e *tcp.Event) (sequence, ack seq.Num) {
 	own, far := bases(e)
 	return e.Segment.Seq - own, e.Segment.Ack - far
 }

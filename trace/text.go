@@ -69,7 +69,7 @@ func appendTuple(b []byte, t wire.Tuple) []byte {
 // something.
 func (t *Text) appendHeader(b []byte, e *tcp.Event) []byte {
 	s := &e.Segment
-	sequence, ack := relative(e)
+	sequence, ack := Relative(e)
 	if t.Absolute {
 		sequence, ack = s.Seq, s.Ack
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/handfast-tcp/handfast/lab"
-	"github.com/handfast-tcp/handfast/trace"
+	"github.com/handfast-tcp/handfast/story"
 )
 
 const labHelp = `Hosts with real engines at both ends of a wire, in virtual time: a scenario is
@@ -103,7 +103,7 @@ func (o *labOptions) check() error {
 			return usagef("--%s %s: it is one of %s", c.flag, c.value, strings.Join(c.known, ", "))
 		}
 	}
-	if _, err := trace.ParseLang(o.lang); err != nil {
+	if _, err := story.ParseLang(o.lang); err != nil {
 		return usagef("--lang: %v", err)
 	}
 	for flag, p := range map[string]float64{"loss": o.Loss, "reorder": o.Reorder} {
@@ -117,8 +117,8 @@ func (o *labOptions) check() error {
 	return nil
 }
 
-func (o *labOptions) language() trace.Lang {
-	l, _ := trace.ParseLang(o.lang) // check has seen it
+func (o *labOptions) language() story.Lang {
+	l, _ := story.ParseLang(o.lang) // check has seen it
 	return l
 }
 
@@ -134,7 +134,7 @@ func (o *labOptions) list() error {
 	}
 	for _, s := range all {
 		summary := s.Summary
-		if o.language() == trace.Chinese {
+		if o.language() == story.Chinese {
 			summary = s.SummaryZH
 		}
 		if o.stdout.width > 0 && o.stdout.width < listWidth {
@@ -237,17 +237,17 @@ func (o *labOptions) show(w io.Writer, v *view) error {
 	return o.text(w, v)
 }
 
-func (o *labOptions) colours() trace.Theme { return trace.Theme(slices.Index(themes, o.theme)) }
+func (o *labOptions) colours() story.Theme { return story.Theme(slices.Index(themes, o.theme)) }
 
 // text draws the ladder, with colours only on a terminal.
 func (o *labOptions) text(w io.Writer, v *view) error {
-	width := trace.DefaultWidth
+	width := story.DefaultWidth
 	if o.stdout.width > 0 {
 		width = min(width, o.stdout.width)
 	}
 	color := o.stdout.color && o.out == ""
 	left, right := v.heads()
 	fmt.Fprintf(w, "%s\n%s\n\n", v.result.Scenario.Name, v.summary())
-	l := trace.Ladder{Left: left, Right: right, Width: width, ASCII: o.ascii, Color: color}
+	l := story.Ladder{Left: left, Right: right, Width: width, ASCII: o.ascii, Color: color}
 	return l.Write(w, v.steps)
 }

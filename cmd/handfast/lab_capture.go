@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/handfast-tcp/handfast/lab"
 	"github.com/handfast-tcp/handfast/tcp"
 	"github.com/handfast-tcp/handfast/trace"
 	"github.com/handfast-tcp/handfast/wire"
@@ -32,13 +31,13 @@ type remarks struct {
 	of      map[int][]string
 	waiting map[string][]string // said of the next packet that a host sends
 	last    map[string]int      // packet that a host sent or received last
-	arrived map[string]lab.Event
+	arrived map[string]trace.Event
 }
 
 // comments returns what Wireshark is to show with each packet: what the wire
 // does to it, what it changes where it arrives, and what made its sender send it.
 func (v *view) comments() map[int][]string {
-	r := remarks{map[int][]string{}, map[string][]string{}, map[string]int{}, map[string]lab.Event{}}
+	r := remarks{map[int][]string{}, map[string][]string{}, map[string]int{}, map[string]trace.Event{}}
 	for i := range v.result.Events {
 		r.event(&v.result.Events[i])
 	}
@@ -50,14 +49,14 @@ func (v *view) comments() map[int][]string {
 	return r.of
 }
 
-func (r *remarks) event(e *lab.Event) {
+func (r *remarks) event(e *trace.Event) {
 	switch {
-	case e.Class == lab.Wire:
+	case e.Class == trace.Wire:
 		r.wire(e)
-	case e.Class == lab.Call || e.Class == lab.Note:
+	case e.Class == trace.Call || e.Class == trace.Note:
 		delete(r.arrived, e.Host) // what comes next is the program's doing
 		r.waiting[e.Host] = append(r.waiting[e.Host], fmt.Sprintf("%s: %s", e.Host, e.Text))
-	case e.Class == lab.Outcome:
+	case e.Class == trace.Outcome:
 	case e.Kind == tcp.StateChanged:
 		r.changed(e)
 	case e.Kind == tcp.TimerFired:
@@ -76,7 +75,7 @@ func (r *remarks) event(e *lab.Event) {
 }
 
 // changed tells a change with the packet that caused it, or with the next one.
-func (r *remarks) changed(e *lab.Event) {
+func (r *remarks) changed(e *trace.Event) {
 	text := fmt.Sprintf("%s: %v -> %v (%v)", e.Host, e.From, e.State, e.Cause)
 	if a, ok := r.arrived[e.Host]; ok && a.Time == e.Time {
 		r.say(a.Packet, "%s", text)
@@ -85,11 +84,11 @@ func (r *remarks) changed(e *lab.Event) {
 	r.waiting[e.Host] = append(r.waiting[e.Host], text)
 }
 
-func (r *remarks) wire(e *lab.Event) {
+func (r *remarks) wire(e *trace.Event) {
 	switch e.Fate {
-	case lab.ICMPSent, lab.ICMPArrived:
+	case trace.ICMPSent, trace.ICMPArrived:
 		r.say(e.Packet, "%s", e.Text)
-	case lab.Refused:
+	case trace.Refused:
 		r.say(e.Packet, "%s does not use it: %v", e.Host, e.Drop)
 	default:
 		r.say(e.Packet, "on the wire: %v", e.Fate)

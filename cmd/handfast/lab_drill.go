@@ -6,9 +6,9 @@ import (
 	"strings"
 
 	"github.com/handfast-tcp/handfast/clock"
-	"github.com/handfast-tcp/handfast/lab"
 	"github.com/handfast-tcp/handfast/seq"
 	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/trace"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
@@ -38,11 +38,11 @@ type drillWriter struct {
 	last clock.Time
 }
 
-func (d *drillWriter) event(e *lab.Event) {
+func (d *drillWriter) event(e *trace.Event) {
 	switch {
-	case e.Class == lab.Call:
+	case e.Class == trace.Call:
 		fmt.Fprintf(d.out, "// %s\n", e.Text)
-	case e.Class != lab.Engine:
+	case e.Class != trace.Engine:
 	case e.Kind == tcp.StateChanged:
 		fmt.Fprintf(d.out, "//   %v -> %v: %v\n", e.From, e.State, e.Cause)
 	case e.Kind == tcp.TimerFired:

@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	"github.com/handfast-tcp/handfast/lab"
+	"github.com/handfast-tcp/handfast/story"
 	"github.com/handfast-tcp/handfast/tcp"
 	"github.com/handfast-tcp/handfast/trace"
 	"github.com/handfast-tcp/handfast/wire"
@@ -26,7 +27,7 @@ func TestScenariosMoveForKnownCauses(t *testing.T) {
 		v := viewOf(t, s.Name, labOptions{})
 		for i := range v.result.Events {
 			e := &v.result.Events[i]
-			if e.Class == lab.Engine && e.Kind == tcp.StateChanged && !slices.Contains(trace.Causes(e.From, e.State), e.Cause) {
+			if e.Class == trace.Engine && e.Kind == tcp.StateChanged && !slices.Contains(story.Causes(e.From, e.State), e.Cause) {
 				t.Errorf("%s: %v to %v: %v", s.Name, e.From, e.State, e.Cause)
 			}
 		}
@@ -40,7 +41,7 @@ func TestScenariosAreExplained(t *testing.T) {
 			v := viewOf(t, s.Name, labOptions{explain: true, lang: lang})
 			for i := range v.steps {
 				p := &v.steps[i]
-				if p.Kind == trace.Gap || p.Kind == trace.Remark || strings.HasSuffix(p.Text, "copy") {
+				if p.Kind == story.Gap || p.Kind == story.Remark || strings.HasSuffix(p.Text, "copy") {
 					continue
 				}
 				chinese := strings.ContainsFunc(p.Why, func(r rune) bool { return unicode.Is(unicode.Han, r) })
@@ -66,20 +67,20 @@ func TestScenarioPictures(t *testing.T) {
 	for _, s := range lab.Scenarios() {
 		for kind, o := range pictureOptions() {
 			v := viewOf(t, s.Name, o)
-			checkTexts(t, s.Name+", "+kind, svgOf(t, v.picture(trace.Auto), v.steps))
-			checkTexts(t, s.Name+", "+kind+", states", svgOf(t, v.diagram(trace.Light), nil))
+			checkTexts(t, s.Name+", "+kind, svgOf(t, v.picture(story.Auto), v.steps))
+			checkTexts(t, s.Name+", "+kind+", states", svgOf(t, v.diagram(story.Light), nil))
 		}
 	}
 }
 
-func svgOf(t *testing.T, p any, steps []trace.Step) []byte {
+func svgOf(t *testing.T, p any, steps []story.Step) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	var err error
 	switch p := p.(type) {
-	case trace.Picture:
+	case story.Picture:
 		err = p.Write(&b, steps)
-	case trace.Diagram:
+	case story.Diagram:
 		err = p.Write(&b)
 	}
 	if err != nil {
@@ -238,18 +239,18 @@ func TestScenarioJSON(t *testing.T) {
 
 // A flood of strangers is counted, not drawn.
 func TestCrowdIsCounted(t *testing.T) {
-	client, server := lab.HostInfo{Name: "client", Address: "10.0.0.1"}, lab.HostInfo{Name: "server", Address: "10.0.0.3"}
-	r := &lab.Result{Hosts: []lab.HostInfo{client, {Name: "attacker", Address: "10.0.0.2", Scripted: true}, server}}
+	client, server := trace.Host{Name: "client", Address: "10.0.0.1"}, trace.Host{Name: "server", Address: "10.0.0.3"}
+	r := &lab.Result{Run: trace.Run{Hosts: []trace.Host{client, {Name: "attacker", Address: "10.0.0.2", Scripted: true}, server}}}
 	for i := range 50 {
-		r.Packets = append(r.Packets, lab.Packet{ID: i + 1, From: "attacker", To: "server", Arrivals: []lab.Arrival{{Time: 2}}})
-		r.Events = append(r.Events, lab.Event{Host: "attacker", Peer: "server", Class: lab.Scripted, Packet: i + 1,
+		r.Packets = append(r.Packets, trace.Packet{ID: i + 1, From: "attacker", To: "server", Arrivals: []trace.Arrival{{Time: 2}}})
+		r.Events = append(r.Events, trace.Event{Host: "attacker", Peer: "server", Class: trace.Scripted, Packet: i + 1,
 			Event: tcp.Event{Time: 1, Kind: tcp.SegmentSent, Segment: wire.TCP{Flags: wire.SYN}}})
 	}
 	v := newView(r, &labOptions{})
 	if len(v.steps) != crowdShown+1 {
 		t.Fatalf("%d steps", len(v.steps))
 	}
-	if last := v.steps[crowdShown]; last.Kind != trace.Gap || last.Text != "46 more steps like these, of attacker" {
+	if last := v.steps[crowdShown]; last.Kind != story.Gap || last.Text != "46 more steps like these, of attacker" {
 		t.Errorf("the last step is %v", last)
 	}
 	if v.left.Name != "client" || v.right.Name != "server" {

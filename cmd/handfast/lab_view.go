@@ -9,6 +9,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/clock"
 	"github.com/handfast-tcp/handfast/lab"
+	"github.com/handfast-tcp/handfast/story"
 	"github.com/handfast-tcp/handfast/tcp"
 	"github.com/handfast-tcp/handfast/trace"
 	"github.com/handfast-tcp/handfast/wire"
@@ -20,12 +21,12 @@ import (
 type view struct {
 	result  *lab.Result
 	options *labOptions
-	left    lab.HostInfo // of the left lane, the one whose states are shown
-	right   lab.HostInfo
+	left    trace.Host // of the left lane, the one whose states are shown
+	right   trace.Host
 	fates   map[int]*fate
-	flows   map[wire.Tuple]*trace.Flow
+	flows   map[wire.Tuple]*story.Flow
 	fired   map[string]tcp.Event // each host's last timer
-	steps   []trace.Step
+	steps   []story.Step
 	crowd   crowd
 }
 
@@ -37,7 +38,7 @@ type fate struct {
 }
 
 func newView(r *lab.Result, o *labOptions) *view {
-	v := &view{result: r, options: o, fates: map[int]*fate{}, flows: map[wire.Tuple]*trace.Flow{}, fired: map[string]tcp.Event{}}
+	v := &view{result: r, options: o, fates: map[int]*fate{}, flows: map[wire.Tuple]*story.Flow{}, fired: map[string]tcp.Event{}}
 	v.cast()
 	for i := range r.Events {
 		v.note(&r.Events[i])
@@ -51,7 +52,7 @@ func newView(r *lab.Result, o *labOptions) *view {
 
 // cast chooses who has a lane.
 func (v *view) cast() {
-	var hosts []lab.HostInfo
+	var hosts []trace.Host
 	for _, h := range v.result.Hosts {
 		if !h.Router {
 			hosts = append(hosts, h)
@@ -72,11 +73,11 @@ func (v *view) cast() {
 	}
 }
 
-func (v *view) side(host string) trace.Side {
+func (v *view) side(host string) story.Side {
 	if host == v.right.Name {
-		return trace.Right
+		return story.Right
 	}
-	return trace.Left
+	return story.Left
 }
 
 func (v *view) fate(packet int) *fate {
@@ -87,21 +88,21 @@ func (v *view) fate(packet int) *fate {
 }
 
 // note remembers what becomes of packets, which is known later than they are sent.
-func (v *view) note(e *lab.Event) {
+func (v *view) note(e *trace.Event) {
 	if e.Packet == 0 {
 		return
 	}
 	f := v.fate(e.Packet)
 	switch {
-	case e.Fate == lab.Lost || e.Fate == lab.TooBig:
+	case e.Fate == trace.Lost || e.Fate == trace.TooBig:
 		f.lost, f.text = true, e.Fate.String()
-	case e.Fate == lab.Corrupted:
+	case e.Fate == trace.Corrupted:
 		f.altered = true
-	case e.Fate == lab.Duplicated:
+	case e.Fate == trace.Duplicated:
 		f.doubled = true
-	case e.Fate == lab.Refused:
+	case e.Fate == trace.Refused:
 		f.drops = append(f.drops, e.Drop)
-	case e.Class == lab.Engine && e.Kind == tcp.SegmentReceived, e.Class == lab.Engine && e.Kind == tcp.SegmentDropped:
+	case e.Class == trace.Engine && e.Kind == tcp.SegmentReceived, e.Class == trace.Engine && e.Kind == tcp.SegmentDropped:
 		f.drops = append(f.drops, e.Drop)
 	}
 }
@@ -115,12 +116,12 @@ func (f *fate) drop(n int) wire.Drop {
 }
 
 // event adds the steps that show an event.
-func (v *view) event(e *lab.Event) {
+func (v *view) event(e *trace.Event) {
 	switch e.Class {
-	case lab.Call, lab.Outcome, lab.Note:
+	case trace.Call, trace.Outcome, trace.Note:
 		v.remark(e)
 		return
-	case lab.Wire:
+	case trace.Wire:
 		v.wire(e)
 		return
 	}
@@ -130,7 +131,7 @@ func (v *view) event(e *lab.Event) {
 	case tcp.StateChanged, tcp.TimerFired:
 		v.fired[e.Host] = e.Event
 		s := v.flow(e).Step(&e.Event)
-		s.Why = v.why(&trace.Story{Event: e.Event})
+		s.Why = v.why(&story.Story{Event: e.Event})
 		if e.Host == v.left.Name || e.Host == v.right.Name {
 			v.add(e, s)
 		}
@@ -139,31 +140,31 @@ func (v *view) event(e *lab.Event) {
 
 // remark shows what a program does. What a script sends and wants needs no
 // words: there is an arrow for it.
-func (v *view) remark(e *lab.Event) {
+func (v *view) remark(e *trace.Event) {
 	text := e.Text
 	verb, _, _ := strings.Cut(text, " ")
 	switch {
-	case e.Class != lab.Note && v.scripted(e.Host) && (verb == "send" || verb == "want"):
+	case e.Class != trace.Note && v.scripted(e.Host) && (verb == "send" || verb == "want"):
 		return
 	case e.Host != v.left.Name && e.Host != v.right.Name:
 		text = e.Host + ": " + text
 	}
-	v.add(e, trace.Step{Time: e.Time, Kind: trace.Remark, Side: v.side(e.Host), Text: text})
-	if e.Class == lab.Call && text == "reboot" {
-		s := trace.Changed(e.Time, v.side(e.Host), v.last(e.Host), tcp.Closed, "all forgotten")
-		s.Why = v.why(&trace.Story{Event: tcp.Event{Kind: tcp.StateChanged, State: tcp.Closed}})
+	v.add(e, story.Step{Time: e.Time, Kind: story.Remark, Side: v.side(e.Host), Text: text})
+	if e.Class == trace.Call && text == "reboot" {
+		s := story.Changed(e.Time, v.side(e.Host), v.last(e.Host), tcp.Closed, "all forgotten")
+		s.Why = v.why(&story.Story{Event: tcp.Event{Kind: tcp.StateChanged, State: tcp.Closed}})
 		v.add(e, s)
 	}
 }
 
 func (v *view) scripted(host string) bool {
-	return slices.ContainsFunc(v.result.Hosts, func(h lab.HostInfo) bool { return h.Name == host && h.Scripted })
+	return slices.ContainsFunc(v.result.Hosts, func(h trace.Host) bool { return h.Name == host && h.Scripted })
 }
 
 // last returns the state that a host's lane shows.
 func (v *view) last(host string) tcp.State {
 	for _, s := range slices.Backward(v.steps) {
-		if s.Kind == trace.Change && s.Side == v.side(host) {
+		if s.Kind == story.Change && s.Side == v.side(host) {
 			return s.State
 		}
 	}
@@ -171,30 +172,30 @@ func (v *view) last(host string) tcp.State {
 }
 
 // wire shows what nobody sent, and ICMP messages. Other fates are on the arrows.
-func (v *view) wire(e *lab.Event) {
+func (v *view) wire(e *trace.Event) {
 	switch e.Fate {
-	case lab.Forged:
+	case trace.Forged:
 		v.arrows(e)
-	case lab.ICMPArrived:
-		v.add(e, trace.Step{Time: e.Time, Kind: trace.Remark, Side: v.side(e.Host), Text: e.Text})
+	case trace.ICMPArrived:
+		v.add(e, story.Step{Time: e.Time, Kind: story.Remark, Side: v.side(e.Host), Text: e.Text})
 	}
 }
 
 // flow returns the connection's memory, with the lane of the event's host set.
-func (v *view) flow(e *lab.Event) *trace.Flow {
+func (v *view) flow(e *trace.Event) *story.Flow {
 	key := e.Tuple
-	if v.side(e.Host) == trace.Right {
+	if v.side(e.Host) == story.Right {
 		key = key.Reverse()
 	}
 	if v.flows[key] == nil {
-		v.flows[key] = &trace.Flow{}
+		v.flows[key] = &story.Flow{}
 	}
 	v.flows[key].Us = v.side(e.Host)
 	return v.flows[key]
 }
 
 // arrows adds an arrow for each copy of a segment.
-func (v *view) arrows(e *lab.Event) {
+func (v *view) arrows(e *trace.Event) {
 	if e.Packet == 0 || e.Packet > len(v.result.Packets) {
 		return
 	}
@@ -206,7 +207,7 @@ func (v *view) arrows(e *lab.Event) {
 	if stranger {
 		step.Text = join(step.Text, "from "+e.Host)
 	}
-	story := trace.Story{Event: sent, Lost: f.lost, Altered: f.altered, Doubled: f.doubled, Forged: p.Forged}
+	story := story.Story{Event: sent, Lost: f.lost, Altered: f.altered, Doubled: f.doubled, Forged: p.Forged}
 	if t := v.fired[e.Host]; t.Kind == tcp.TimerFired && t.Time == e.Time {
 		story.Timer = t.Timer
 	}
@@ -228,14 +229,14 @@ func (v *view) arrows(e *lab.Event) {
 }
 
 // copy returns the arrow of a copy of a segment.
-func (v *view) copy(s trace.Step, n int, at clock.Time, f *fate) trace.Step {
+func (v *view) copy(s story.Step, n int, at clock.Time, f *fate) story.Step {
 	s.Arrives = at
 	if n > 0 {
 		s.Why, s.Strange, s.Text = "", true, join(s.Text, "copy")
 	}
 	if d := f.drop(n); d != wire.None {
 		s.Lost, s.Text = true, join(s.Text, d.String())
-		dropped := trace.Story{Event: tcp.Event{Kind: tcp.SegmentDropped, Drop: d}}
+		dropped := story.Story{Event: tcp.Event{Kind: tcp.SegmentDropped, Drop: d}}
 		s.Why = strings.TrimSpace(s.Why + " " + v.why(&dropped))
 	}
 	return s
@@ -251,16 +252,16 @@ func join(words ...string) string {
 	return strings.Join(all, ", ")
 }
 
-func (v *view) why(s *trace.Story) string {
+func (v *view) why(s *story.Story) string {
 	if !v.options.explain {
 		return ""
 	}
-	return trace.Explain(s, v.options.language())
+	return story.Explain(s, v.options.language())
 }
 
 // crowd collects steps of third hosts: a flood would bury everything else.
 type crowd struct {
-	waiting []trace.Step
+	waiting []story.Step
 	hosts   map[string]bool
 }
 
@@ -268,7 +269,7 @@ type crowd struct {
 const crowdShown = 4
 
 // add appends a step, or lets it wait when it is one of a crowd.
-func (v *view) add(e *lab.Event, s trace.Step) {
+func (v *view) add(e *trace.Event, s story.Step) {
 	if third := v.third(e); third != "" {
 		if v.crowd.hosts == nil {
 			v.crowd.hosts = map[string]bool{}
@@ -282,13 +283,13 @@ func (v *view) add(e *lab.Event, s trace.Step) {
 }
 
 // third returns the host without a lane that an event is about, or "".
-func (v *view) third(e *lab.Event) string {
+func (v *view) third(e *trace.Event) string {
 	for _, h := range []string{e.Host, e.Peer} {
 		if h != "" && h != v.left.Name && h != v.right.Name {
 			return h
 		}
 	}
-	if far := e.Tuple.Remote; e.Class == lab.Engine && far != (wire.Addr{}) && far.String() != v.left.Address && far.String() != v.right.Address {
+	if far := e.Tuple.Remote; e.Class == trace.Engine && far != (wire.Addr{}) && far.String() != v.left.Address && far.String() != v.right.Address {
 		return "others"
 	}
 	return ""
@@ -301,7 +302,7 @@ func (v *view) disperse() {
 		v.steps = append(v.steps, c.waiting[:crowdShown]...)
 		names := slices.Sorted(maps.Keys(c.hosts))
 		last := c.waiting[len(c.waiting)-1].Time
-		v.steps = append(v.steps, trace.Skipped(last, fmt.Sprintf("%d more steps like these, of %s", rest, strings.Join(names, " and "))))
+		v.steps = append(v.steps, story.Skipped(last, fmt.Sprintf("%d more steps like these, of %s", rest, strings.Join(names, " and "))))
 	} else {
 		v.steps = append(v.steps, c.waiting...)
 	}
@@ -310,7 +311,7 @@ func (v *view) disperse() {
 
 // heads returns the titles of the lanes.
 func (v *view) heads() (left, right string) {
-	title := func(h lab.HostInfo) string {
+	title := func(h trace.Host) string {
 		if h.Scripted {
 			return h.Name + "\n" + h.Address + ", scripted"
 		}
@@ -320,21 +321,21 @@ func (v *view) heads() (left, right string) {
 }
 
 func (v *view) summary() string {
-	if v.options.language() == trace.Chinese {
+	if v.options.language() == story.Chinese {
 		return v.result.Scenario.SummaryZH
 	}
 	return v.result.Scenario.Summary
 }
 
-func (v *view) picture(t trace.Theme) trace.Picture {
+func (v *view) picture(t story.Theme) story.Picture {
 	left, right := v.heads()
-	return trace.Picture{Title: v.result.Scenario.Name, Summary: v.summary(), Left: left, Right: right, Theme: t,
+	return story.Picture{Title: v.result.Scenario.Name, Summary: v.summary(), Left: left, Right: right, Theme: t,
 		Footer: fmt.Sprintf("handfast lab %s --seed %d · sequence numbers count from each SYN, windows are in bytes", v.result.Scenario.Name, v.result.Seed)}
 }
 
-func (v *view) diagram(t trace.Theme) trace.Diagram {
-	return trace.Diagram{Title: v.result.Scenario.Name, Summary: v.summary(), Theme: t, Paths: []trace.Path{
-		trace.PathOf(v.left.Name, trace.Left, v.steps), trace.PathOf(v.right.Name, trace.Right, v.steps)}}
+func (v *view) diagram(t story.Theme) story.Diagram {
+	return story.Diagram{Title: v.result.Scenario.Name, Summary: v.summary(), Theme: t, Paths: []story.Path{
+		story.PathOf(v.left.Name, story.Left, v.steps), story.PathOf(v.right.Name, story.Right, v.steps)}}
 }
 
 // json writes every event of every host, shown or not.
@@ -342,14 +343,12 @@ func (v *view) json(w io.Writer) error {
 	var b []byte
 	for i := range v.result.Events {
 		e := &v.result.Events[i]
-		r := trace.Record{Host: e.Host, Peer: e.Peer, Class: e.Class.String(), Packet: e.Packet, Fate: e.Fate.String(),
-			Text: e.Text, Since: e.Time.Sub(v.result.Start)}
-		if e.Class <= lab.Wire && e.Tuple != (wire.Tuple{}) {
-			r.Event = &e.Event
-			r.Why = v.why(&trace.Story{Event: e.Event, Lost: e.Fate == lab.Lost, Altered: e.Fate == lab.Corrupted,
-				Doubled: e.Fate == lab.Duplicated, Forged: e.Fate == lab.Forged})
+		why := ""
+		if e.IsTCP() {
+			why = v.why(&story.Story{Event: e.Event, Lost: e.Fate == trace.Lost, Altered: e.Fate == trace.Corrupted,
+				Doubled: e.Fate == trace.Duplicated, Forged: e.Fate == trace.Forged})
 		}
-		b = append(trace.AppendJSON(b, &r), '\n')
+		b = append(trace.AppendJSON(b, e, v.result.Start, why), '\n')
 	}
 	_, err := w.Write(b)
 	return err

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/story"
 	"github.com/handfast-tcp/handfast/tcp"
-	"github.com/handfast-tcp/handfast/trace"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
@@ -190,12 +190,12 @@ func (r *recorder) ends() [2]string {
 }
 
 // steps returns the ladder's steps, our end on the right.
-func (r *recorder) steps() []trace.Step {
+func (r *recorder) steps() []story.Step {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	flow := trace.Flow{Us: trace.Right}
+	flow := story.Flow{Us: story.Right}
 	offset := r.offset()
-	var steps []trace.Step
+	var steps []story.Step
 	var last clock.Time
 	add := func(moments []moment) {
 		for i := range moments {
@@ -206,12 +206,12 @@ func (r *recorder) steps() []trace.Step {
 				continue
 			}
 			last = max(last, clock.Time(m.seen)+offset)
-			steps = append(steps, trace.Changed(last, trace.Left, m.peer.from, m.peer.to, m.peer.cause))
+			steps = append(steps, story.Changed(last, story.Left, m.peer.from, m.peer.to, m.peer.cause))
 		}
 	}
 	add(r.head)
 	if r.skipped > 0 {
-		steps = append(steps, trace.Skipped(last, formatCount(r.skipped)+" segments more"))
+		steps = append(steps, story.Skipped(last, formatCount(r.skipped)+" segments more"))
 	}
 	add(r.tail)
 	return steps

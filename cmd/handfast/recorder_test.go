@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/story"
 	"github.com/handfast-tcp/handfast/tcp"
-	"github.com/handfast-tcp/handfast/trace"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
@@ -55,7 +55,7 @@ func TestRecorderKeepsBothEnds(t *testing.T) {
 		sent, received, _ := r.counts()
 		arrows := 0
 		for _, s := range steps {
-			if s.Kind == trace.Arrow {
+			if s.Kind == story.Arrow {
 				arrows++
 			}
 		}
@@ -63,7 +63,7 @@ func TestRecorderKeepsBothEnds(t *testing.T) {
 			t.Errorf("%d segments: %d sent, %d received, %d drawn, %d skipped", data, sent, received, arrows, r.skipped)
 		}
 		var b bytes.Buffer
-		if err := (trace.Ladder{ASCII: true}).Write(&b, steps); err != nil {
+		if err := (story.Ladder{ASCII: true}).Write(&b, steps); err != nil {
 			t.Fatal(err)
 		}
 		for _, s := range []string{"SYN-SENT", "SYN-RECEIVED", "FIN-WAIT-1", "CLOSE-WAIT", "LAST-ACK", "TIME-WAIT", "* CLOSED"} {
@@ -93,7 +93,7 @@ func TestRecorderPeer(t *testing.T) {
 	e := stateEvent(tcp.Closed, tcp.SynSent)
 	e.Tuple, e.Cause = e.Tuple.Reverse(), tcp.CauseActiveOpen
 	r.peerEvents([]tcp.Event{e, e})
-	if s := r.steps(); len(s) != 1 || s[0].Side != trace.Left || s[0].Text != "active open" {
+	if s := r.steps(); len(s) != 1 || s[0].Side != story.Left || s[0].Text != "active open" {
 		t.Errorf("%+v", s)
 	}
 	if r.peerSettled() {

@@ -6,7 +6,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/handfast-tcp/handfast/trace"
+	"github.com/handfast-tcp/handfast/story"
 )
 
 var errDiffer = errors.New("the bytes that arrived are not those that were sent")
@@ -61,12 +61,12 @@ func (r *report) end(closing error) error {
 
 // ladder draws the kept part of the connection, in at most 100 columns.
 func (r *report) ladder(w io.Writer) error {
-	width := trace.DefaultWidth
+	width := story.DefaultWidth
 	if r.stdout.width > 0 {
 		width = min(width, r.stdout.width)
 	}
 	ends := r.recorder.ends()
-	l := trace.Ladder{Left: r.arena.client + "\n" + ends[0], Right: "Handfast\n" + ends[1],
+	l := story.Ladder{Left: r.arena.client + "\n" + ends[0], Right: "Handfast\n" + ends[1],
 		Width: width, ASCII: r.ascii, Color: r.stdout.color}
 	if err := l.Write(w, r.recorder.steps()); err != nil {
 		return err

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/handfast-tcp/handfast/story"
 	"github.com/handfast-tcp/handfast/tcp"
-	"github.com/handfast-tcp/handfast/trace"
 )
 
 const statesHelp = `The state diagram of TCP as the engine has it, and of every state its meaning in
@@ -48,7 +48,7 @@ func newStates() *cobra.Command {
 func (o *statesOptions) run(out terminal, args []string) error {
 	var wanted []tcp.State
 	for _, name := range args {
-		s, err := trace.ParseState(name)
+		s, err := story.ParseState(name)
 		if err != nil {
 			return usagef("%v", err)
 		}
@@ -59,8 +59,8 @@ func (o *statesOptions) run(out terminal, args []string) error {
 	case theme < 0:
 		return usagef("--theme %s: it is one of %s", o.theme, strings.Join(themes, ", "))
 	case o.format == "svg":
-		return trace.Diagram{Title: "The states of a TCP connection", Summary: "The engine's own table of moves, laid out like the figure of RFC 9293 §3.3.2.",
-			Theme: trace.Theme(theme)}.Write(out)
+		return story.Diagram{Title: "The states of a TCP connection", Summary: "The engine's own table of moves, laid out like the figure of RFC 9293 §3.3.2.",
+			Theme: story.Theme(theme)}.Write(out)
 	case o.format != "text":
 		return usagef("--format %s: it is one of text, svg", o.format)
 	}
@@ -87,19 +87,19 @@ func (o *statesOptions) text(out terminal, wanted []tcp.State) error {
 // figure draws the diagram where there is room for it: a line that goes on in
 // the next one is no drawing any more.
 func (o *statesOptions) figure(out terminal, lit []tcp.State) error {
-	if out.width > 0 && out.width < trace.FigureWidth {
-		_, err := fmt.Fprintf(out, "The diagram needs %d columns; here are %d. As a picture: --format svg\n", trace.FigureWidth, out.width)
+	if out.width > 0 && out.width < story.FigureWidth {
+		_, err := fmt.Fprintf(out, "The diagram needs %d columns; here are %d. As a picture: --format svg\n", story.FigureWidth, out.width)
 		return err
 	}
-	return trace.Figure{Lit: lit, ASCII: o.ascii, Color: out.color}.Write(out)
+	return story.Figure{Lit: lit, ASCII: o.ascii, Color: out.color}.Write(out)
 }
 
 // describe prints all that is known of a state.
 func (o *statesOptions) describe(out io.Writer, s tcp.State) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n%s\n  %s\n", s, trace.Meaning(s, trace.English))
+	fmt.Fprintf(&b, "\n%s\n  %s\n", s, story.Meaning(s, story.English))
 	if !o.ascii {
-		fmt.Fprintf(&b, "  %s\n", trace.Meaning(s, trace.Chinese))
+		fmt.Fprintf(&b, "  %s\n", story.Meaning(s, story.Chinese))
 	}
 	fmt.Fprintf(&b, "  RFC %s, ss %s, netstat %s, BSD %s, Windows %s\n", s.Name(tcp.RFC), s.Name(tcp.SS),
 		s.Name(tcp.Netstat), s.Name(tcp.BSD), s.Name(tcp.Windows))
@@ -108,7 +108,7 @@ func (o *statesOptions) describe(out io.Writer, s tcp.State) error {
 			continue
 		}
 		var why []string
-		for _, c := range trace.Causes(s, to) {
+		for _, c := range story.Causes(s, to) {
 			why = append(why, c.String())
 		}
 		fmt.Fprintf(&b, "    -> %-12s  %s\n", to, strings.Join(why, ", "))

@@ -1,4 +1,4 @@
-package trace
+package story
 
 import (
 	"github.com/handfast-tcp/handfast/tcp"

@@ -1,4 +1,4 @@
-package trace
+package story
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/internal/sample"
 	"github.com/handfast-tcp/handfast/tcp"
 	"github.com/handfast-tcp/handfast/wire"
 )
@@ -187,7 +188,7 @@ func pictures() map[string][]Step {
 		all[fmt.Sprintf("long-%d", seed)] = long(120, seed)
 	}
 	f := Flow{Us: Right}
-	all["trouble"] = steps(&f, trouble().events)
+	all["trouble"] = steps(&f, sample.Trouble().Events)
 	return all
 }
 

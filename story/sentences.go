@@ -1,7 +1,8 @@
-package trace
+package story
 
 import (
 	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/trace"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
@@ -76,7 +77,7 @@ var segmentSentences = []segmentCase{
 		"Acknowledges, and shuts the window: there is no room for more until the program reads (RFC 9293 §3.8.6).",
 		"确认，并关闭窗口：在程序读取之前没有更多空间（RFC 9293 §3.8.6）。"}},
 	{name: "third ack", has: wire.ACK, when: func(s *Story) bool {
-		sequence, ack := relative(&s.Event)
+		sequence, ack := trace.Relative(&s.Event)
 		return sequence == 1 && ack == 1 && s.State == tcp.Established
 	}, sentence: sentence{
 		"Third step of the handshake: acknowledges the peer's SYN; both sides now know both numbers (RFC 9293 §3.5).",

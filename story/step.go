@@ -1,4 +1,4 @@
-package trace
+package story
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"github.com/handfast-tcp/handfast/clock"
 	"github.com/handfast-tcp/handfast/seq"
 	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/trace"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
@@ -140,7 +141,7 @@ func (f *Flow) window(from Side, h *wire.TCP) int {
 // to be read at a glance.
 func (f *Flow) fields(from Side, e *tcp.Event) []string {
 	h := &e.Segment
-	sequence, ack := relative(e)
+	sequence, ack := trace.Relative(e)
 	s := []string{fmt.Sprintf("[%v]", h.Flags), "seq " + relText(sequence)}
 	if h.Flags.Has(wire.ACK) {
 		s = append(s, "ack "+relText(ack))
