@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/tcp"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
@@ -129,4 +130,42 @@ func TestDatagramsShrinkToThePath(t *testing.T) {
 		p.wantDatagram("in two", s, p.addrB, 5000, pattern(1400))
 		p.wantDrops("the first waited for the second", wire.FragmentPending)
 	})
+}
+
+// On every link the MSS option says what fits, and no packet is larger than the
+// link: with text, options and SACK blocks, with and without timestamps.
+func TestTCPFitsEveryLink(t *testing.T) {
+	for mtu := 68; mtu <= 1601; mtu++ {
+		if mtu == 1601 {
+			mtu = 65535
+		}
+		for _, v6 := range []bool{false, true} {
+			if v6 && mtu < minMTU6 {
+				continue
+			}
+			p := newPair(t, config{v6: v6, mtu: mtu, host: Config{TCP: tcp.Config{NoTimestamps: mtu%2 == 1}}})
+			header, packets := wire.IPv4Size, 0
+			if v6 {
+				header = wire.IPv6Size
+			}
+			p.tap = func(_ *Host, packet *buf.Packet) bool {
+				if n := packet.Len() - int(packet.L3); n > mtu {
+					t.Errorf("MTU %d: a packet of %d bytes", mtu, n)
+				}
+				var h wire.TCP
+				wire.ParseTCP(packet.Data[header:], &h)
+				if h.Flags.Has(wire.SYN) && int(h.Options.MSS) != mtu-header-wire.TCPSize {
+					t.Errorf("MTU %d: the MSS option says %d", mtu, h.Options.MSS)
+				}
+				packets++
+				lose := packets%11 == 10 && packet.N > 0
+				if lose {
+					packet.Release()
+				}
+				return !lose
+			}
+			client, server := p.connect()
+			p.transfer(client, server, pattern(min(20*mtu, 100000)))
+		}
+	}
 }

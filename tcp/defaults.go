@@ -48,6 +48,10 @@ func (cfg Config) withDefaults() *Config {
 // says: a smaller one would let the peer multiply our work (CVE-2019-11479).
 const minMSS = 64
 
+// narrowMSS is what the narrowest link carries, one of 68 bytes for IPv4
+// (RFC 791 §3.2): there is no way to send more at once there.
+const narrowMSS = 68 - 40
+
 // timestampSize is what the timestamps option takes in every header, padded.
 const timestampSize = 12
 

@@ -20,14 +20,24 @@ func (c *Conn) setPath(p Path) {
 func (c *Conn) ourMSS() uint16 { return mssOf(int(c.rcv.mtu), c.tuple.Local) }
 
 func mssOf(mtu int, a wire.Addr) uint16 {
-	return uint16(max(min(mtu, 0xffff)-headerSize(a), minMSS))
+	return uint16(max(min(mtu, 0xffff)-headerSize(a), narrowMSS))
+}
+
+// sackRoom is how many SACK blocks an ACK has room for, beside the timestamp.
+// On a link of less than 80 bytes that is less than the options would hold.
+func (c *Conn) sackRoom() uint8 {
+	room := min(int(c.ourMSS()), wire.MaxTCPOptions) - 4
+	if c.ts.on {
+		room -= timestampSize
+	}
+	return uint8(room / 8)
 }
 
 // updateMSS computes Eff.snd.MSS of RFC 9293 §3.7.1: the smaller of what the
 // peer takes and what the path carries, less the options of every segment.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.7.1
 func (c *Conn) updateMSS() {
-	mss := max(min(c.snd.peer, c.ourMSS()), minMSS)
+	mss := min(max(c.snd.peer, minMSS), c.ourMSS())
 	if c.ts.on {
 		mss -= timestampSize
 	}
@@ -44,6 +54,7 @@ func (c *Conn) updateMSS() {
 // caller has checked that the quoted segment is in flight.
 // https://www.rfc-editor.org/rfc/rfc5927#section-7.2
 func (c *Conn) packetTooBig(now clock.Time, mtu int) {
+	mtu = max(mtu, headerSize(c.tuple.Local)+minMSS)
 	if mtu >= int(c.rcv.mtu) {
 		return
 	}

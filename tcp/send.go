@@ -261,10 +261,7 @@ func (c *Conn) addSACK(out *Output) {
 	if !c.is(sackOK) || c.in.ooo == nil || c.in.ooo.count == 0 {
 		return
 	}
-	n := c.in.ooo.count
-	if c.ts.on {
-		n = min(n, 3)
-	}
+	n := min(c.in.ooo.count, c.sackRoom())
 	out.Options.Set |= wire.OptSACK
 	out.Options.SACK, out.Options.SACKBlocks = c.in.ooo.blocks, n
 }
