@@ -221,7 +221,7 @@ func (h *Host) deliverDatagram(now clock.Time, in *inbound, d *datagram) wire.Dr
 	h.fragments.remove(d)
 	if hash, f := FlowHash(h.cfg.Seed, in.link.Ethernet, p); f == FlowHashed {
 		if shard := ShardOf(hash, h.cfg.Shards); shard != h.cfg.Shard {
-			h.handover.push(queued{p, in.iface, shard})
+			h.handover.push(queued{packet: p, iface: in.iface, shard: shard})
 			return wire.None
 		}
 	}

@@ -37,9 +37,13 @@ type Config struct {
 	// fragments together. Shards 0 or 1: there is only this one.
 	Shard, Shards int
 
-	MaxQueued    int // packets that wait for Output; a new one is dropped; default 1024
-	MaxPathMTUs  int // destinations whose path MTU is known; the oldest goes first; default 1024
-	MaxNeighbour int // neighbours; the one used longest ago goes first; default 512
+	MaxQueued      int // packets that wait for Output; a new one is dropped; default 1024
+	MaxQueuedBytes int // memory that they hold; a new one is dropped; default 8 MiB
+	MaxPathMTUs    int // destinations whose path MTU is known; the oldest goes first; default 1024
+	MaxNeighbour   int // neighbours; the one used longest ago goes first; default 512
+	// MaxNeighbourBytes is the memory of the packets that wait for neighbours;
+	// those of who was asked first go first; default 4 MiB.
+	MaxNeighbourBytes int
 
 	MaxFragmentDatagrams int           // datagrams that wait for fragments; the oldest goes first; default 64
 	MaxFragmentBytes     int           // memory that they hold; the oldest goes first; default 1 MiB
@@ -56,7 +60,8 @@ func (c *Config) setDefaults() {
 		field *int
 		value int
 	}{
-		{&c.Shards, 1}, {&c.MaxQueued, 1024}, {&c.MaxPathMTUs, 1024}, {&c.MaxNeighbour, 512},
+		{&c.Shards, 1}, {&c.MaxQueued, 1024}, {&c.MaxQueuedBytes, 8 << 20}, {&c.MaxPathMTUs, 1024},
+		{&c.MaxNeighbour, 512}, {&c.MaxNeighbourBytes, 4 << 20},
 		{&c.MaxFragmentDatagrams, 64}, {&c.MaxFragmentBytes, 1 << 20}, {&c.UDPReceiveBuffer, 208 << 10},
 		{&c.EchoPerSecond, 10000}, {&c.ErrorPerSecond, 1000},
 	} {
@@ -126,13 +131,15 @@ func New(cfg Config) *Host {
 	h := &Host{cfg: cfg, generation: 1}
 	h.random.state = mix(cfg.Seed, uint64(cfg.Shard)*2+1) // shards do not repeat each other
 	h.tcp = tcp.NewEndpoint(&h.cfg.TCP)
-	h.neighbours.init(cfg.MaxNeighbour)
+	h.neighbours.init(cfg.MaxNeighbour, cfg.MaxNeighbourBytes)
 	h.mtus.init(cfg.MaxPathMTUs)
 	h.fragments.init(&h.cfg)
 	h.udp.init()
 	h.echoes = newBucket(cfg.EchoPerSecond, cfg.EchoPerSecond)
 	h.errors = newBucket(cfg.ErrorPerSecond, max(cfg.ErrorPerSecond/20, 1))
-	h.queue.limit, h.handover.limit = cfg.MaxQueued, cfg.MaxQueued
+	for _, q := range []*packetQueue{&h.queue, &h.handover} {
+		q.limit, q.maxBytes = cfg.MaxQueued, cfg.MaxQueuedBytes
+	}
 	return h
 }
 

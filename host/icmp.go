@@ -15,7 +15,7 @@ const (
 	maxError6 = 1280
 )
 
-// sendEcho answers an echo request with its own payload, by reference. Requests
+// sendEcho answers an echo request with its own payload. Requests
 // to groups are not answered (RFC 1122 §3.2.2.6 allows that): they multiply.
 func (h *Host) sendEcho(now clock.Time, in *inbound, request *wire.ICMP) wire.Drop {
 	h.counters.IcmpInEchos++
@@ -37,7 +37,9 @@ func (h *Host) sendEcho(now clock.Time, in *inbound, request *wire.ICMP) wire.Dr
 }
 
 // sendICMP sends a message with a payload, which is borrowed, to who sent the
-// packet with the header ip. It leaves from the address that it was sent to.
+// packet with the header ip. It leaves from the address that it was sent to. A
+// payload that is small is copied: the answer may wait for a neighbour, and
+// must not hold the large block that a link reads into.
 func (h *Host) sendICMP(now clock.Time, ip *wire.IP, c *wire.ICMP, payload buf.View) wire.Drop {
 	d := h.lookup(ip.Src)
 	if d == nil || d.kind == own {
@@ -45,7 +47,7 @@ func (h *Host) sendICMP(now clock.Time, ip *wire.IP, c *wire.ICMP, payload buf.V
 		return wire.NoRoute
 	}
 	t := wire.Tuple{Local: ip.Dst, Remote: ip.Src}
-	m := message{payload: payload.Retain()}
+	m := message{payload: keep(payload)}
 	sum := uint64(0)
 	if ip.Version == 4 {
 		h.setHeader(&m.ip, &t, wire.ProtoICMP)

@@ -58,13 +58,15 @@ func (n *neighbour) waits() bool {
 // neighbours is the table. It is bounded: see victim.
 type neighbours struct {
 	byKey    map[neighbourKey]*neighbour
-	list     []*neighbour // the same, in an order that replays
+	list     []*neighbour // the same, in the order in which they were made
 	limit    int
+	maxBytes int        // of memory that packets which wait may hold
+	bytes    int        // that they do
 	deadline clock.Time // not later than the earliest timer
 }
 
-func (t *neighbours) init(limit int) {
-	t.byKey, t.limit, t.deadline = map[neighbourKey]*neighbour{}, limit, clock.Never
+func (t *neighbours) init(limit, maxBytes int) {
+	t.byKey, t.limit, t.maxBytes, t.deadline = map[neighbourKey]*neighbour{}, limit, maxBytes, clock.Never
 }
 
 // arm sets n's timer.
@@ -82,10 +84,7 @@ func (t *neighbours) remove(n *neighbour) {
 		}
 	}
 	n.state = gone
-	for _, p := range n.waiting {
-		p.Release()
-	}
-	n.waiting = nil
+	t.drop(n)
 }
 
 // victim is who goes when the table is full: first one that never answered, as
@@ -150,14 +149,37 @@ func (h *Host) useUnsure(now clock.Time, n *neighbour, p *buf.Packet) (hw [6]byt
 	return n.hw, true
 }
 
-// park lets p wait for n's answer.
+// park lets p wait for n's answer. When too much memory waits, in all, what
+// waits for who was asked first goes.
 func (h *Host) park(n *neighbour, p *buf.Packet) {
+	t := &h.neighbours
 	if len(n.waiting) == maxWaiting {
-		n.waiting[0].Release()
-		n.waiting = append(n.waiting[:0], n.waiting[1:]...)
+		t.take(n).Release()
 		h.counters.IpOutDiscards++
 	}
+	need := heldBy(p, new(*buf.Block))
+	for i := 0; i < len(t.list) && t.bytes > 0 && t.bytes+need > t.maxBytes; i++ {
+		h.counters.IpOutDiscards += uint64(t.drop(t.list[i]))
+	}
+	t.bytes += need
 	n.waiting = append(n.waiting, p)
+}
+
+// take returns the packet that has waited longest for n.
+func (t *neighbours) take(n *neighbour) *buf.Packet {
+	p := n.waiting[0]
+	n.waiting = append(n.waiting[:0], n.waiting[1:]...)
+	t.bytes -= heldBy(p, new(*buf.Block))
+	return p
+}
+
+// drop drops what waits for n, and returns how many packets that was.
+func (t *neighbours) drop(n *neighbour) (count int) {
+	for ; len(n.waiting) > 0; count++ {
+		t.take(n).Release()
+	}
+	n.waiting = nil
+	return count
 }
 
 // ask sends one question and arms the timer for the next.
@@ -175,11 +197,11 @@ func (h *Host) ask(now clock.Time, n *neighbour) {
 func (h *Host) learn(now clock.Time, n *neighbour, hw [6]byte) {
 	n.hw, n.state, n.asked = hw, reachable, 0
 	n.until = now.Add(reachableTime/2 + time.Duration(h.random.next()%uint64(reachableTime)))
-	for _, p := range n.waiting {
+	for len(n.waiting) > 0 {
+		p := h.neighbours.take(n)
 		copy(p.Data[:6], hw[:])
-		h.queue.push(queued{packet: p, iface: n.key.iface})
+		h.enqueue(n.key.iface, p)
 	}
-	n.waiting = n.waiting[:0]
 }
 
 // hear takes what a neighbour says of itself without being asked: it changes

@@ -280,3 +280,49 @@ func TestAdvertisementOfKnownNeighbour(t *testing.T) {
 		p.settle()
 	}
 }
+
+// Frames arrive in blocks of 72 KiB. Pings of any size, from neighbours that do
+// not answer, hold no more than the budget, and small ones next to nothing.
+func TestWaitingPacketsAreBoundedInMemory(t *testing.T) {
+	for _, size := range []int{1, 100, 1400, 20000} {
+		onEthernet(t, config{mtu: 65535, host: Config{MaxNeighbourBytes: 1 << 20}}, func(t *testing.T, p *pair) {
+			held := func() (n int) {
+				for _, nb := range p.b.neighbours.list {
+					for _, q := range nb.waiting {
+						n += heldBy(q, new(*buf.Block))
+					}
+				}
+				return n
+			}
+			for i := range 600 {
+				ip, _ := p.echoRequest(nil)
+				ip.Src = lastByte(p.addrA, byte(10+i%200))
+				c := wire.ICMP{Type: wire.ICMPv4EchoRequest}
+				if p.v6 {
+					c.Type = wire.ICMPv6EchoRequest
+				}
+				ping := icmp(ip, c, pattern(size))
+				packet := buf.NewPacket()
+				frame := p.frame(wire.Ethernet{Dst: hwB, Src: hwA}, ip, ping)
+				packet.Data = packet.ReceiveInto(buf.LargeSize)[:copy(packet.Block.Bytes(), frame.Data)]
+				frame.Release()
+				p.b.Receive(p.now, 0, packet)
+				p.drain()
+				if got := held(); got > 1<<20 || got != p.b.neighbours.bytes {
+					t.Fatalf("pings of %d bytes hold %d bytes, counted as %d", size, got, p.b.neighbours.bytes)
+				}
+			}
+			if n := len(p.b.neighbours.list); n < 200 {
+				t.Fatalf("only %d neighbours were asked", n)
+			}
+			if least := 5 * (size + buf.SmallSize); size < 2000 && held() > 600*least {
+				t.Errorf("600 pings of %d bytes hold %d bytes", size, held())
+			}
+			p.after(10 * time.Second)
+			p.drops = nil // nobody has these addresses
+			if p.b.neighbours.bytes != 0 {
+				t.Errorf("%d bytes are left", p.b.neighbours.bytes)
+			}
+		})
+	}
+}

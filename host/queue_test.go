@@ -8,7 +8,7 @@ import (
 )
 
 func TestQueueKeepsOrderAndBound(t *testing.T) {
-	q := packetQueue{limit: 5}
+	q := packetQueue{limit: 5, maxBytes: 1 << 20}
 	in, out, refused := 0, 0, 0
 	pop := func() {
 		if e, ok := q.pop(); ok {
@@ -89,5 +89,63 @@ func TestDatagramToGroup(t *testing.T) {
 		p.send(p.a, client, addr(c.group), 54, []byte("all"))
 		p.run()
 		p.wantDrops("nobody listens, and nobody says so", wire.NoPort)
+	}
+}
+
+// The room of a queue follows what waits in it, after a burst and when it is
+// never quite empty.
+func TestQueueRoomFollowsItsContents(t *testing.T) {
+	for _, waiting := range []int{0, 1, 3, 100} {
+		for _, burst := range []int{0, 10000} {
+			var q fifo[int]
+			next, last := 0, 0
+			pop := func() {
+				if got, _ := q.pop(); got != last {
+					t.Fatalf("popped %d, want %d", got, last)
+				}
+				last++
+			}
+			push := func() { q.push(next); next++ }
+			for range burst + waiting {
+				push()
+			}
+			for q.len() > waiting {
+				pop()
+			}
+			for range 100000 {
+				push()
+				pop()
+			}
+			if room := cap(q.entries); room > max(keptRoom, 8*(waiting+1)) {
+				t.Errorf("%d of %d entries wait in room for %d", waiting, burst, room)
+			}
+		}
+	}
+}
+
+// Large packets that wait are bounded by the memory that they hold; fragments
+// of one datagram hold one block.
+func TestQueueIsBoundedInMemory(t *testing.T) {
+	q := packetQueue{limit: 1000, maxBytes: 1 << 20}
+	for _, c := range []struct{ perBlock, want int }{{1, 14}, {8, 110}} {
+		pushed := 0
+		for ok := true; ok; {
+			b := buf.Get(buf.LargeSize)
+			for range c.perBlock {
+				p := buf.NewPacket()
+				p.AddView(buf.MakeView(b, 0, 1).Retain())
+				if ok = q.push(queued{packet: p}); !ok {
+					break
+				}
+				pushed++
+			}
+			b.Release()
+		}
+		if pushed < c.want-c.perBlock || pushed > c.want {
+			t.Errorf("%d packets of %d to a block of 72 KiB in 1 MiB, want %d", pushed, c.perBlock, c.want)
+		}
+		for e, ok := q.pop(); ok; e, ok = q.pop() {
+			e.packet.Release()
+		}
 	}
 }

@@ -28,8 +28,7 @@ type UDPSocket struct {
 	open      bool
 	ready     bool // is in sockets.ready
 
-	queue   []Datagram
-	head    int
+	queue   fifo[Datagram]
 	bytes   int // memory that the queue holds
 	limit   int
 	failure tcp.Failure
@@ -47,17 +46,10 @@ func (s *UDPSocket) SetReceiveBuffer(bytes int) { s.limit = bytes }
 
 // Receive returns the oldest datagram that waits; ok is false when there is none.
 func (s *UDPSocket) Receive() (d Datagram, ok bool) {
-	if s.head == len(s.queue) {
-		return d, false
+	if d, ok = s.queue.pop(); ok {
+		s.bytes -= held(d.Payload)
 	}
-	d = s.queue[s.head]
-	s.queue[s.head] = Datagram{}
-	s.head++
-	s.bytes -= held(d.Payload)
-	if s.head == len(s.queue) {
-		s.queue, s.head = s.queue[:0], 0
-	}
-	return d, true
+	return d, ok
 }
 
 // TakeFailure returns what an ICMP error said since the last call, once.

@@ -47,24 +47,11 @@ func (h *Host) deliverUDP(s *UDPSocket, t wire.Tuple, payload buf.View) wire.Dro
 		return wire.QueueFull
 	}
 	s.bytes += held(v)
-	s.queue = append(s.queue, Datagram{Src: t.Remote, Dst: t.Local, SrcPort: t.RemotePort, Payload: v})
+	s.queue.push(Datagram{Src: t.Remote, Dst: t.Local, SrcPort: t.RemotePort, Payload: v})
 	h.udp.markReady(s)
 	h.counters.UdpInDatagrams++
 	return wire.None
 }
-
-// keep returns a reference of its own to v's bytes. It copies them when they
-// would hold much more memory than they are.
-func keep(v buf.View) buf.View {
-	if v.Block.Cap() <= 4*v.Len()+buf.SmallSize {
-		return v.Retain()
-	}
-	b := buf.Get(v.Len())
-	return buf.MakeView(b, 0, copy(b.Bytes(), v.Bytes()))
-}
-
-// held is how many bytes of memory v keeps from being used again.
-func held(v buf.View) int { return v.Block.Cap() }
 
 // sendUDP sends one datagram of a flow.
 func (h *Host) sendUDP(now clock.Time, t wire.Tuple, payload []byte) error {

@@ -172,3 +172,25 @@ func TestDatagramToOurselves(t *testing.T) {
 		p.wantFailure("closed port", client, tcp.Refused)
 	})
 }
+
+// A program that reads while datagrams keep coming, so that the queue is never
+// quite empty, costs no more than what waits.
+func TestReceiveQueueThatIsNeverEmpty(t *testing.T) {
+	p := newPair(t, config{})
+	s := p.open(p.b, 53, wire.Addr{}, 0)
+	ip := p.fromA(wire.ProtoUDP)
+	d := udp(ip, 1000, 53, []byte("x"))
+	p.inject(ip, d)
+	for range 10000 {
+		p.inject(ip, d)
+		got, _ := s.Receive()
+		got.Payload.Release()
+	}
+	if room := cap(s.queue.entries); s.queue.len() != 1 || room > keptRoom {
+		t.Errorf("%d datagrams wait, in room for %d", s.queue.len(), room)
+	}
+	p.b.CloseUDP(s)
+	if s.bytes != 0 {
+		t.Errorf("a closed socket holds %d bytes", s.bytes)
+	}
+}
