@@ -51,6 +51,9 @@ func stateNamed(word string) (stateSet, bool) {
 	return 0, false
 }
 
+// StateWords are the words that may follow "state" in a filter, sorted.
+func StateWords() []string { return sortedNames(stateNames) }
+
 // Default says which states are shown when a filter names none.
 type Default uint8
 

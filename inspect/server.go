@@ -27,6 +27,7 @@ const patience = 10 * time.Second
 // Server answers, on a Unix socket that only its owner may open, what a host is
 // doing. It speaks HTTP:
 //
+//	GET /             what there is, as text
 //	GET /v1/report    a Header, then Rows: JSON, one value a line
 //	GET /v1/summary   the Header alone
 //	GET /metrics      Prometheus' text format, as WriteMetrics writes it
@@ -73,6 +74,7 @@ func isNameRune(r rune) bool {
 
 func (s *Server) start(l net.Listener) {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", s.index)
 	mux.HandleFunc("GET /v1/report", s.report)
 	mux.HandleFunc("GET /v1/summary", s.summary)
 	mux.HandleFunc("GET /metrics", s.metrics)
@@ -99,6 +101,15 @@ func (s *Server) collect(limit int) *Report {
 	s.turn.Lock()
 	defer s.turn.Unlock()
 	return Collect(s.host, s.name, limit)
+}
+
+// index lists what there is, for who looks with curl.
+func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	fmt.Fprintf(w, "%s, process %d\n\n%s", s.name, os.Getpid(), `GET  /v1/report    everything: a header, then a connection a line; JSON. ?limit=N: N connections at most
+GET  /v1/summary   the header alone: links, defence, flood verdict, counters; JSON
+GET  /metrics      for Prometheus
+`) // a failure is the client's to see
 }
 
 func (s *Server) report(w http.ResponseWriter, r *http.Request) {

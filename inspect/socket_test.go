@@ -255,6 +255,14 @@ func TestControlSocketRefuses(t *testing.T) {
 			t.Errorf("%d omitted", head.Omitted)
 		}
 	}
+	resp, err := web.Get("http://x/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if list, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusOK || !strings.Contains(string(list), "GET  /v1/report ") {
+		t.Errorf("GET / lists %s, %v", list, err)
+	}
 	if _, err := inspect.Serve(newServer(t), "../x"); err == nil {
 		t.Error("a name that is a path was taken")
 	}

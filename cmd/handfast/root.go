@@ -48,13 +48,16 @@ func newRoot() *cobra.Command {
 		Long:          rootHelp,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Version:       version(),
 		Args:          knownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flagError(err)} })
 	root.SuggestionsMinimumDistance = 2 // letters that may be wrong
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newTry(), newServe(), newLab(), newStates(), newSS(), newNetstat(), newFlood(), newVersion())
+	root.AddCommand(newTry(), newServe(), newLab(), newStates(), newSS(), newNetstat(), newFlood(), newVersion(), newMan())
+	root.SetVersionTemplate(versionLine() + "\n")
+	addCompletions(root)
 	wrapFlags(root)
 	knowTopics(root)
 	return root
@@ -112,10 +115,20 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
+	if s := suggestions(cmd, args[0]); len(s) > 0 {
 		return usagef("there is no command %q; did you mean %q?", args[0], strings.Join(s, `" or "`))
 	}
 	return usagef("there is no command %q", args[0])
+}
+
+// suggestions are the commands that may have been meant. Those that cobra adds
+// by itself are not among the ones it suggests.
+func suggestions(cmd *cobra.Command, word string) []string {
+	added := &cobra.Command{SuggestionsMinimumDistance: cmd.SuggestionsMinimumDistance}
+	for _, name := range []string{"help", "completion"} {
+		added.AddCommand(&cobra.Command{Use: name, Run: func(*cobra.Command, []string) {}})
+	}
+	return append(cmd.SuggestionsFor(word), added.SuggestionsFor(word)...)
 }
 
 // noArguments refuses words after a command that takes none.
@@ -132,9 +145,13 @@ func newVersion() *cobra.Command {
 		Short: "Print the version, the Go version and the platform",
 		Args:  noArguments,
 		Run: func(cmd *cobra.Command, _ []string) {
-			fmt.Fprintf(cmd.OutOrStdout(), "handfast %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			fmt.Fprintln(cmd.OutOrStdout(), versionLine())
 		},
 	}
+}
+
+func versionLine() string {
+	return fmt.Sprintf("handfast %s %s %s/%s", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // version is the module's as the Go command recorded it.

@@ -204,12 +204,12 @@ func (o *serveOptions) greet() {
 		}
 		command := "curl"
 		if a.Addr().Is6() {
-			command = "curl -g" // or it takes the brackets for a pattern
+			command = "curl -g" // or curl takes the brackets for a pattern
 		}
-		fmt.Fprintf(o.stdout, "  %s http://%s/\n", command, host)
+		fmt.Fprintf(o.stdout, "  %s 'http://%s/'\n", command, host) // quoted: to zsh brackets are a pattern
 	}
 	if o.upload {
-		fmt.Fprintf(o.stdout, "\nPUT stores into %s: curl -T FILE http://…/\n", o.dir)
+		fmt.Fprintf(o.stdout, "\nPUT stores into %s: curl -T FILE 'http://…/'\n", o.dir)
 	}
 	fmt.Fprintf(o.stdout, "\nCtrl-C ends it.\n")
 }
