@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/handfast-tcp/handfast/wire"
 )
@@ -100,7 +101,7 @@ func parseLocal(n network, address string) (endpoint, error) {
 func parseIP(n network, host string) (wire.Addr, error) {
 	ip, err := netip.ParseAddr(host)
 	if err != nil {
-		return wire.Addr{}, addrError("not a numeric address; resolve the name first or set Config.Resolver", host)
+		return wire.Addr{}, addrError("not a numeric address; resolve the name first, or set Config.Resolver or Dialer.Resolver", host)
 	}
 	a := wire.AddrFrom(ip)
 	if !n.allows(a) {
@@ -109,8 +110,9 @@ func parseIP(n network, host string) (wire.Addr, error) {
 	return a, nil
 }
 
-// resolve returns the addresses that a dial to address tries, in order.
-func (h *Host) resolve(ctx context.Context, n network, address string) ([]endpoint, error) {
+// resolve returns the addresses that a dial to address tries, in order: those
+// of local's family, if it has one.
+func (h *Host) resolve(ctx context.Context, r *net.Resolver, n network, address string, local endpoint) ([]endpoint, error) {
 	if address == "" {
 		return nil, addrError("missing address", "")
 	}
@@ -118,39 +120,18 @@ func (h *Host) resolve(ctx context.Context, n network, address string) ([]endpoi
 	if err != nil {
 		return nil, err
 	}
-	if _, err := netip.ParseAddr(host); err == nil || host == "" || h.cfg.Resolver == nil {
-		a, err := h.parseRemote(n, host)
-		return []endpoint{{a, port}}, err
-	}
-	return h.lookUp(ctx, n, host, port)
-}
-
-// parseRemote parses a numeric address. None at all, 0.0.0.0 and [::] stand for
-// the host itself, as in package net.
-func (h *Host) parseRemote(n network, host string) (a wire.Addr, err error) {
-	if host != "" {
-		if a, err = parseIP(n, host); err != nil || !isAny(a) {
-			return a, err
+	var all []wire.Addr
+	if _, err := netip.ParseAddr(host); err == nil || host == "" || r == nil {
+		all, err = h.parseRemote(n, host)
+		if err != nil {
+			return nil, err
 		}
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, own := range h.addresses {
-		if n.allows(own) {
-			return own, nil
-		}
-	}
-	return a, addrError("the host has no address of its own", host)
-}
-
-// lookUp asks Config.Resolver.
-func (h *Host) lookUp(ctx context.Context, n network, host string, port uint16) (found []endpoint, err error) {
-	ips, err := h.cfg.Resolver.LookupNetIP(ctx, "ip", host)
-	if err != nil {
+	} else if all, err = h.lookUp(ctx, r, n, host); err != nil {
 		return nil, err
 	}
-	for _, ip := range ips {
-		if a := wire.AddrFrom(ip); n.allows(a) {
+	var found []endpoint
+	for _, a := range all {
+		if n.allows(a) && (isAny(local.addr) || a.Is4() == local.addr.Is4()) {
 			found = append(found, endpoint{a, port})
 		}
 	}
@@ -158,4 +139,50 @@ func (h *Host) lookUp(ctx context.Context, n network, host string, port uint16) 
 		return nil, addrError("no suitable address found", host)
 	}
 	return found, nil
+}
+
+// parseRemote parses a numeric address. None at all, 0.0.0.0 and [::] stand for
+// the host itself, as in package net.
+func (h *Host) parseRemote(n network, host string) (all []wire.Addr, err error) {
+	var a wire.Addr
+	if host != "" {
+		if a, err = parseIP(n, host); err != nil || !isAny(a) {
+			return []wire.Addr{a}, err
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, own := range h.addresses {
+		if a != any4 || own.Is4() {
+			all = append(all, own)
+		}
+	}
+	if all == nil {
+		return nil, addrError("the host has no address of its own", host)
+	}
+	return all, nil
+}
+
+// lookUp asks a name service, and orders what it says: first what there is a
+// route to, of that IPv6 before IPv4. The order that package net gives is by the
+// routes of the kernel, which are not ours.
+// https://www.rfc-editor.org/rfc/rfc8305#section-4
+func (h *Host) lookUp(ctx context.Context, r *net.Resolver, n network, host string) (all []wire.Addr, err error) {
+	ips, err := r.LookupNetIP(ctx, "ip"+n.String()[3:], host)
+	if err != nil {
+		return nil, err
+	}
+	rank := map[wire.Addr]int{}
+	for _, ip := range ips {
+		a := wire.AddrFrom(ip)
+		all = append(all, a)
+		switch _, err := h.source(wire.Addr{}, a); {
+		case err != nil:
+			rank[a] = 2
+		case a.Is4():
+			rank[a] = 1
+		}
+	}
+	slices.SortStableFunc(all, func(a, b wire.Addr) int { return rank[a] - rank[b] })
+	return all, nil
 }

@@ -43,9 +43,9 @@ const (
 	connFailed                           // a call has returned why the connection failed
 )
 
-func newTCPConn(s *shard, n network) *TCPConn {
+func newTCPConn(s *shard, n network, p probes) *TCPConn {
 	return &TCPConn{
-		shard: s, network: n, linger: -1, probes: defaultProbes,
+		shard: s, network: n, linger: -1, probes: p,
 		readDeadline: clock.Never, writeDeadline: clock.Never,
 	}
 }
@@ -55,7 +55,7 @@ func newTCPConn(s *shard, n network) *TCPConn {
 func (c *TCPConn) start(now clock.Time, e *tcp.Entry) {
 	c.entry, e.Owner = e, c
 	c.shard.tcp.SetNoDelay(now, e, true)
-	if c.probes.on = !c.shard.owner.cfg.NoKeepAlive; c.probes.on {
+	if c.probes.on {
 		c.shard.tcp.SetKeepAlive(now, e, c.probes.config())
 	}
 }

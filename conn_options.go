@@ -107,6 +107,13 @@ type probes struct {
 // defaultProbes are those of package net.
 var defaultProbes = probes{idle: 15, interval: 15, count: 9}
 
+// probes returns how a connection is probed that nobody said more about.
+func (c *Config) probes() probes {
+	p := defaultProbes
+	p.on = !c.NoKeepAlive
+	return p
+}
+
 func (p *probes) config() tcp.KeepAlive {
 	if !p.on {
 		return tcp.KeepAlive{}
@@ -151,15 +158,17 @@ func (c *TCPConn) SetKeepAlivePeriod(d time.Duration) error {
 // field that is zero means its default (15 s, 15 s, 9 probes), and one below
 // zero leaves the setting as it is.
 func (c *TCPConn) SetKeepAliveConfig(config net.KeepAliveConfig) error {
-	return c.setProbes(func(p *probes) {
-		p.on = config.Enable
-		setSeconds(&p.idle, config.Idle, defaultProbes.idle)
-		setSeconds(&p.interval, config.Interval, defaultProbes.interval)
-		switch {
-		case config.Count == 0:
-			p.count = defaultProbes.count
-		case config.Count > 0:
-			p.count = uint16(min(config.Count, 127))
-		}
-	})
+	return c.setProbes(func(p *probes) { p.set(config) })
+}
+
+func (p *probes) set(config net.KeepAliveConfig) {
+	p.on = config.Enable
+	setSeconds(&p.idle, config.Idle, defaultProbes.idle)
+	setSeconds(&p.interval, config.Interval, defaultProbes.interval)
+	switch {
+	case config.Count == 0:
+		p.count = defaultProbes.count
+	case config.Count > 0:
+		p.count = uint16(min(config.Count, 127))
+	}
 }

@@ -4,23 +4,56 @@ import (
 	"context"
 	"errors"
 	"net"
-	"os"
 	"syscall"
-
-	"github.com/handfast-tcp/handfast/clock"
-	"github.com/handfast-tcp/handfast/host"
-	"github.com/handfast-tcp/handfast/tcp"
-	"github.com/handfast-tcp/handfast/wire"
+	"time"
 )
 
-// Dialer has the options of a dial that are rarely wanted.
+// defaultFallbackDelay is Dialer.FallbackDelay, as in package net.
+const defaultFallbackDelay = 300 * time.Millisecond
+
+// Dialer has the options of a dial. Its fields mean what those of net.Dialer
+// mean, and the zero value of each is the same default. What net.Dialer has
+// beyond them is deprecated there, or is Multipath TCP.
 type Dialer struct {
+	// Host is who dials. It must be set.
 	Host *Host
+
+	// Timeout is how long a dial takes at most, the look-up of the name
+	// included, and Deadline when it has to be done. Of both, and of the
+	// context's deadline, the first one counts. Zero is no limit but that of the
+	// engine: tcp.Config.SynRetries. Of a name with several addresses each gets
+	// its share of the time that is left, and at least two seconds.
+	Timeout  time.Duration
+	Deadline time.Time
 
 	// LocalAddr is where the connection comes from: a *net.TCPAddr or a
 	// *net.UDPAddr. A nil or unspecified address is chosen by the route, and
-	// port zero by RFC 6056.
+	// port zero by RFC 6056. Addresses of the other family are not tried.
 	LocalAddr net.Addr
+
+	// FallbackDelay is how long the addresses of one family have to themselves,
+	// IPv6 where the host has a route for it, before those of the other one are
+	// tried beside them, as in RFC 8305: the first connection is taken. Zero is
+	// 300 ms. Below zero, and on networks other than "tcp", all addresses are
+	// tried one after the other.
+	FallbackDelay time.Duration
+
+	// KeepAlive is after how much silence the connection is probed: zero is what
+	// Config says, below zero is never. KeepAliveConfig, if its Enable is set,
+	// says all about it, and KeepAlive is not looked at.
+	KeepAlive       time.Duration
+	KeepAliveConfig net.KeepAliveConfig
+
+	// Resolver looks up names. Default Config.Resolver.
+	Resolver *net.Resolver
+
+	// Control is called before each address is tried, with "tcp4", "tcp6",
+	// "udp4" or "udp6" and the numeric address; its error ends the attempt. It
+	// is the place to refuse addresses. There is no socket: each method of c
+	// returns an error that is errors.ErrUnsupported. ControlContext, if set, is
+	// called instead.
+	Control        func(network, address string, c syscall.RawConn) error
+	ControlContext func(ctx context.Context, network, address string, c syscall.RawConn) error
 }
 
 // Dial connects to address, "host:port", on one of the networks tcp, tcp4,
@@ -37,54 +70,56 @@ func (h *Host) DialContext(ctx context.Context, network, address string) (net.Co
 	return (&Dialer{Host: h}).DialContext(ctx, network, address)
 }
 
+// Dial connects like Host.Dial.
+func (d *Dialer) Dial(network, address string) (net.Conn, error) {
+	return d.DialContext(context.Background(), network, address)
+}
+
+var errNoHost = errors.New("handfast: Dialer.Host is not set; it is the host to dial from")
+
 // DialContext connects like Host.DialContext.
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	n, err := parseNetwork(network, netTCP, netUDP6)
+	ctx, cancel := d.limit(ctx)
+	defer cancel()
+	way, err := d.plan(ctx, network, address)
 	if err != nil {
-		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
+		return nil, &net.OpError{Op: "dial", Net: network, Err: contextError(err)}
 	}
-	local, err := d.local(n)
-	if err != nil {
-		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
-	}
-	remotes, err := d.Host.resolve(ctx, n, address)
-	if err != nil {
-		return nil, &net.OpError{Op: "dial", Net: network, Source: d.LocalAddr, Err: contextError(err)}
-	}
-	return d.dialFirst(ctx, n, local, remotes)
+	return way.dial(ctx)
 }
 
-// dialFirst tries remotes one after the other, until one answers.
-func (d *Dialer) dialFirst(ctx context.Context, n network, local endpoint, remotes []endpoint) (net.Conn, error) {
-	var first error
-	for _, remote := range remotes {
-		c, err := d.dialOne(ctx, n, local, remote)
-		if err == nil {
-			return c, nil
-		}
-		if first == nil {
-			first = err
-		}
-		if ctx.Err() != nil {
-			break
+// limit returns ctx with the deadline that Timeout and Deadline make.
+func (d *Dialer) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	end := d.Deadline
+	if d.Timeout != 0 {
+		if t := time.Now().Add(d.Timeout); end.IsZero() || t.Before(end) {
+			end = t
 		}
 	}
-	return nil, first
+	if end.IsZero() {
+		return ctx, func() {}
+	}
+	return context.WithDeadline(ctx, end)
 }
 
-func (d *Dialer) dialOne(ctx context.Context, n network, local, remote endpoint) (net.Conn, error) {
-	if n >= netUDP {
-		c, err := d.Host.dialUDP(n, local, remote)
-		if err != nil {
-			return nil, &net.OpError{Op: "dial", Net: n.String(), Source: d.LocalAddr, Addr: udpAddr(remote.addr, remote.port), Err: err}
-		}
-		return c, nil
+// plan finds out what there is to dial.
+func (d *Dialer) plan(ctx context.Context, network, address string) (w dialling, err error) {
+	if d.Host == nil {
+		return w, errNoHost
 	}
-	c, err := d.Host.dialTCP(ctx, n, local, remote)
-	if err != nil {
-		return nil, &net.OpError{Op: "dial", Net: n.String(), Source: d.LocalAddr, Addr: tcpAddr(remote.addr, remote.port), Err: err}
+	w = dialling{Dialer: d}
+	if w.network, err = parseNetwork(network, netTCP, netUDP6); err != nil {
+		return w, err
 	}
-	return c, nil
+	if w.local, err = d.local(w.network); err != nil {
+		return w, err
+	}
+	resolver := d.Resolver
+	if resolver == nil {
+		resolver = d.Host.cfg.Resolver
+	}
+	w.remotes, err = d.Host.resolve(ctx, resolver, w.network, address, w.local)
+	return w, err
 }
 
 // local returns LocalAddr as we write it.
@@ -109,121 +144,30 @@ func (d *Dialer) local(n network) (endpoint, error) {
 	return endpoint{a, uint16(port)}, err
 }
 
-// dialTCP opens a connection and waits for it.
-func (h *Host) dialTCP(ctx context.Context, n network, local, remote endpoint) (*TCPConn, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, contextError(err)
+// probes returns how a new connection is probed.
+func (d *Dialer) probes() probes {
+	p := d.Host.cfg.probes()
+	switch {
+	case d.KeepAliveConfig.Enable:
+		p.set(d.KeepAliveConfig)
+	case d.KeepAlive != 0:
+		p.set(net.KeepAliveConfig{Enable: d.KeepAlive > 0, Idle: d.KeepAlive})
 	}
-	c, err := h.connect(n, local, remote)
-	if err != nil {
-		return nil, err
-	}
-	return c, c.awaitHandshake(ctx)
+	return p
 }
 
-// connect sends the SYN, from a port that is free towards remote.
-func (h *Host) connect(n network, local, remote endpoint) (*TCPConn, error) {
-	source, err := h.source(local.addr, remote.addr)
-	if err != nil {
-		return nil, err
+// control asks the program about an address.
+func (d *Dialer) control(ctx context.Context, n network, remote endpoint) error {
+	if d.ControlContext == nil && d.Control == nil {
+		return nil
 	}
-	if local.port != 0 {
-		return h.connectFrom(n, wire.Tuple{Local: source, LocalPort: local.port, Remote: remote.addr, RemotePort: remote.port})
+	network := n.String()[:3] + "6"
+	if remote.addr.Is4() {
+		network = n.String()[:3] + "4"
 	}
-	for port := range h.picker.candidates(flow{source, remote.addr, remote.port}) {
-		if h.listens(port) {
-			continue
-		}
-		c, err := h.connectFrom(n, wire.Tuple{Local: source, LocalPort: port, Remote: remote.addr, RemotePort: remote.port})
-		if !errors.Is(err, syscall.EADDRINUSE) {
-			return c, err
-		}
+	address := tcpAddr(remote.addr, remote.port).String()
+	if d.ControlContext != nil {
+		return d.ControlContext(ctx, network, address, noSocket{})
 	}
-	return nil, os.NewSyscallError("connect", syscall.EADDRNOTAVAIL)
-}
-
-// source returns the address that a flow to remote leaves from, which decides
-// on the shard.
-func (h *Host) source(local, remote wire.Addr) (wire.Addr, error) {
-	s := h.shards[0]
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.err != nil {
-		return local, s.err
-	}
-	if err := s.lost(remote); err != nil {
-		return local, err
-	}
-	if !isAny(local) {
-		return local, nil
-	}
-	source, _, ok := s.host.Source(remote)
-	if !ok {
-		return local, refused("connect", host.ErrNoRoute)
-	}
-	return source, nil
-}
-
-func (h *Host) shardOf(t wire.Tuple) *shard {
-	return h.shards[host.ShardOf(host.TupleHash(h.seed, t), len(h.shards))]
-}
-
-// connectFrom sends the SYN of the flow t.
-func (h *Host) connectFrom(n network, t wire.Tuple) (*TCPConn, error) {
-	s := h.shardOf(t)
-	now := s.enter()
-	defer func() { s.leave(now) }()
-	if s.err != nil {
-		return nil, s.err
-	}
-	c := newTCPConn(s, n)
-	e, err := s.host.Connect(now, t.Local, t.LocalPort, t.Remote, t.RemotePort, c)
-	if err != nil {
-		return nil, refused("connect", err)
-	}
-	c.start(now, e)
-	return c, nil
-}
-
-// awaitHandshake waits until the connection is made; if it is not, the
-// connection is given up.
-func (c *TCPConn) awaitHandshake(ctx context.Context) error {
-	s := c.shard
-	now := s.enter()
-	for {
-		done, err := c.handshake(ctx)
-		if err != nil {
-			c.abandon(now)
-		}
-		if done {
-			s.leave(now)
-			return err
-		}
-		now = s.waitOr(ctx.Done(), &c.readers, now, clock.Never)
-	}
-}
-
-// handshake reports whether the handshake has come to an end, and how.
-func (c *TCPConn) handshake(ctx context.Context) (done bool, err error) {
-	switch e := c.entry; {
-	case c.shard.err != nil:
-		return true, c.shard.err
-	case e.Failure() != tcp.NoFailure:
-		return true, failed("connect", e.Failure())
-	case e.State().Synchronized():
-		return true, nil
-	case e.State() == tcp.Closed:
-		return true, failed("connect", tcp.Refused)
-	case ctx.Err() != nil:
-		return true, contextError(ctx.Err())
-	}
-	return false, nil
-}
-
-// abandon gives up a connection that nobody will get.
-func (c *TCPConn) abandon(now clock.Time) {
-	c.flags |= connClosed
-	if c.shard.err == nil {
-		c.shard.tcp.Abort(now, c.entry)
-	}
+	return d.Control(network, address, noSocket{})
 }

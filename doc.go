@@ -23,7 +23,7 @@
 //	client := http.Client{Transport: &http.Transport{DialContext: h.DialContext}}
 //
 // A host has no name service: Dial takes numeric addresses, unless
-// [Config].Resolver says who looks up names.
+// [Config].Resolver says who looks up names. [Dialer] has the options of a dial.
 //
 // # Errors
 //

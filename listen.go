@@ -221,7 +221,7 @@ func (l *TCPListener) acceptFrom(s *shard) *TCPConn {
 	if e == nil {
 		return nil
 	}
-	c := newTCPConn(s, l.network)
+	c := newTCPConn(s, l.network, s.owner.cfg.probes())
 	c.start(now, e)
 	l.becomeReady(s.index) // there may be more
 	return c
