@@ -56,6 +56,18 @@ func (n network) any() wire.Addr {
 	return wire.Addr{}
 }
 
+// addrPort returns an end as it is shown: an address that is not valid stands for
+// every one of both families.
+func (n network) addrPort(e endpoint) netip.AddrPort {
+	switch {
+	case e.addr != (wire.Addr{}):
+		return netip.AddrPortFrom(e.addr.Netip(), e.port)
+	case n == netTCP6 || n == netUDP6:
+		return netip.AddrPortFrom(netip.IPv6Unspecified(), e.port)
+	}
+	return netip.AddrPortFrom(netip.Addr{}, e.port)
+}
+
 // any4 is 0.0.0.0.
 var any4 = wire.AddrFrom(netip.IPv4Unspecified())
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"slices"
 
 	"github.com/handfast-tcp/handfast/host"
 	"github.com/handfast-tcp/handfast/tcp"
@@ -122,6 +123,13 @@ type Route struct {
 	Destination netip.Prefix
 	// Gateway is the next hop; zero: the destinations are on the link itself.
 	Gateway netip.Addr
+}
+
+// clone returns a copy that the caller of Attach cannot change.
+func (o *LinkOptions) clone() LinkOptions {
+	c := *o
+	c.Addresses, c.Routes = slices.Clone(o.Addresses), slices.Clone(o.Routes)
+	return c
 }
 
 // allRoutes returns o's routes, the one by its gateway among them.

@@ -89,7 +89,7 @@ func (h *Host) Attach(l link.Link, o LinkOptions) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	p := &port{link: l, attributes: l.Attributes()}
+	p := &port{link: l, attributes: l.Attributes(), options: o.clone()}
 	p.queues = make([]sync.Mutex, max(p.attributes.Queues, 1))
 	for _, a := range o.Addresses {
 		p.addresses = append(p.addresses, wire.AddrFrom(a.Addr()))

@@ -1,6 +1,7 @@
 package handfast
 
 import (
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -20,6 +21,7 @@ type port struct {
 	attributes link.Attributes
 	queues     []sync.Mutex // held while writing to that queue
 	addresses  []wire.Addr  // the host's own on this link
+	options    LinkOptions  // that it was attached with
 
 	gone      atomic.Pointer[LinkError]
 	unplugged bool // the host knows; under its lock
@@ -51,7 +53,9 @@ func (p *port) fail(err error) {
 // LinkInfo is what a host knows of one of its links.
 type LinkInfo struct {
 	link.Attributes
-	Err error // a *LinkError after the link has gone, and nil while it works
+	Addresses []netip.Prefix // the host's own on it, with their networks
+	Routes    []Route        // that lead there, the one by LinkOptions.Gateway among them
+	Err       error          // a *LinkError after the link has gone, and nil while it works
 }
 
 // Links returns the links that were attached, in their order, also those that
@@ -59,7 +63,7 @@ type LinkInfo struct {
 func (h *Host) Links() []LinkInfo {
 	var all []LinkInfo
 	for _, p := range *h.ports.Load() {
-		info := LinkInfo{Attributes: p.attributes}
+		info := LinkInfo{Attributes: p.attributes, Addresses: slices.Clone(p.options.Addresses), Routes: slices.Clone(p.options.allRoutes())}
 		if gone := p.gone.Load(); gone != nil {
 			info.Err = gone
 		}

@@ -4,6 +4,7 @@ import (
 	"iter"
 	"net/netip"
 	"reflect"
+	"slices"
 
 	"github.com/handfast-tcp/handfast/host"
 	"github.com/handfast-tcp/handfast/tcp"
@@ -64,6 +65,58 @@ func connInfo(t wire.Tuple, info tcp.Info) ConnInfo {
 		SendQueue:    info.SendQ,
 		Info:         info,
 	}
+}
+
+// Kill ends the connection with these ends, half-open ones and those in
+// TIME-WAIT included, although its program has not asked for it: the peer gets a
+// reset, and the program's calls fail with ECONNABORTED, as with Linux's
+// SOCK_DESTROY. It reports whether there was one. It is for who administers the
+// program.
+func (h *Host) Kill(local, remote netip.AddrPort) bool {
+	t := wire.Tuple{Local: wire.AddrFrom(local.Addr()), LocalPort: local.Port(),
+		Remote: wire.AddrFrom(remote.Addr()), RemotePort: remote.Port()}
+	s := h.shardOf(t)
+	now := s.enter()
+	defer s.leave(now)
+	return s.err == nil && s.tcp.Kill(now, t)
+}
+
+// UDPInfo is what a UDP socket looked like at one moment.
+type UDPInfo struct {
+	// Local's address is not valid when it is every one of both families, and
+	// Remote is not valid when the socket is not connected.
+	Local, Remote netip.AddrPort
+	ReceiveQueue  int // bytes of memory that hold datagrams which wait for the program
+	ReceiveBuffer int // bytes that may
+}
+
+// PacketConns returns what the host's UDP sockets look like, by port.
+func (h *Host) PacketConns() iter.Seq[UDPInfo] {
+	h.mu.Lock()
+	all := make([]UDPInfo, 0, len(h.sockets))
+	for u := range h.sockets {
+		all = append(all, u.info())
+	}
+	h.mu.Unlock()
+	slices.SortFunc(all, func(a, b UDPInfo) int { return a.Local.Compare(b.Local) })
+	return slices.Values(all)
+}
+
+// info looks at u. The caller holds the host's lock.
+func (u *UDPConn) info() UDPInfo {
+	i := UDPInfo{Local: u.network.addrPort(u.local)}
+	if u.remote != (endpoint{}) {
+		i.Remote = netip.AddrPortFrom(u.remote.addr.Netip(), u.remote.port)
+	}
+	for n, part := range u.parts {
+		s := u.owner.shards[n]
+		s.mu.Lock()
+		bytes, limit := part.Queued()
+		s.mu.Unlock()
+		i.ReceiveQueue += bytes
+		i.ReceiveBuffer += limit
+	}
+	return i
 }
 
 // Counters are what a host has counted since it was made, under Linux's names.

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/handfast-tcp/handfast/tcp"
-	"github.com/handfast-tcp/handfast/wire"
 )
 
 // ListenerStats are what a listener has been asked for so far, and its queues
@@ -40,12 +39,7 @@ func (l *TCPListener) Stats() (sum ListenerStats) {
 
 // AddrPort returns where l listens. The address is not valid when it is every
 // one of both families.
-func (l *TCPListener) AddrPort() netip.AddrPort {
-	if l.local.addr == (wire.Addr{}) {
-		return netip.AddrPortFrom(netip.Addr{}, l.local.port)
-	}
-	return netip.AddrPortFrom(l.local.addr.Netip(), l.local.port)
-}
+func (l *TCPListener) AddrPort() netip.AddrPort { return l.network.addrPort(l.local) }
 
 // Listeners returns the host's listeners by port: those that there are now.
 func (h *Host) Listeners() iter.Seq[*TCPListener] {

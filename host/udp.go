@@ -44,6 +44,10 @@ func (s *UDPSocket) Tuple() wire.Tuple { return s.tuple }
 // SetReceiveBuffer sets how many bytes of memory may wait in the socket.
 func (s *UDPSocket) SetReceiveBuffer(bytes int) { s.limit = bytes }
 
+// Queued returns how many bytes of memory hold datagrams that wait, and how many
+// may.
+func (s *UDPSocket) Queued() (bytes, limit int) { return s.bytes, s.limit }
+
 // Receive returns the oldest datagram that waits; ok is false when there is none.
 func (s *UDPSocket) Receive() (d Datagram, ok bool) {
 	if d, ok = s.queue.pop(); ok {
