@@ -31,15 +31,17 @@ func (t *compactTable[V]) head(bucket uint32) *ref {
 	return &t.heads[bucket/chunkLen][bucket%chunkLen]
 }
 
-// bucket returns where the entries of a flow are. Those buckets that have split
-// in this round of doubling need one bit more to be told apart.
-func (t *compactTable[V]) bucket(f flow) uint32 {
-	slot := t.hashes.slot(f)
-	mask := uint32(1)<<bits.Len32(t.buckets) - 1
-	if b := slot & mask; b < t.buckets {
+// bucket returns where the entries of a flow are.
+func (t *compactTable[V]) bucket(f flow) uint32 { return bucketOf(t.hashes.slot(f), t.buckets) }
+
+// bucketOf returns which of so many buckets is a hash's. Those buckets that have
+// split in this round of doubling need one bit more to be told apart.
+func bucketOf(hash, buckets uint32) uint32 {
+	mask := uint32(1)<<bits.Len32(buckets) - 1
+	if b := hash & mask; b < buckets {
 		return b
 	}
-	return slot & (mask >> 1)
+	return hash & (mask >> 1)
 }
 
 func (t *compactTable[V]) links(r ref) *links {

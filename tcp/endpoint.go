@@ -21,19 +21,18 @@ type Endpoint struct {
 	trace *Trace
 	stats Counters
 
-	conns     map[wire.Tuple]*Entry
-	most      int // connections that were in conns at a time
+	conns     connTable
 	halfOpen  halfOpenCache
 	timeWait  waiting
 	listeners listenerTable
 
 	due     deadlines[*Entry]
 	sending entryQueue           // entries that may have something to send
-	compact ring[owing]          // compact connections that owe a segment
+	compact ring[owing]          // compact connections that owe a segment: see owe
 	replies ring[statelessReply] // segments of no connection
-	asked   ring[Syn]            // SYNs that wait for a verdict
-	ready   ring[readyItem]
-	alive   *KeepAlive // the last setting, shared by all who have the same
+	asked   ring[Syn]            // SYNs that the program is to decide about: see ask
+	ready   ring[readyItem]      // one item for each connection and listener at most
+	alive   *KeepAlive           // the last setting, shared by all who have the same
 	cookies cookies
 	attack  attack
 	scratch Conn // a compact connection, expanded
@@ -50,9 +49,11 @@ type Entry struct {
 	listener *Listener  // until it is accepted
 	next     *Entry     // in the queue of those that send
 	armed    clock.Time // the time of its item in the heap of deadlines
-	told     Ready      // what NextReady has told
+	told     Ready      // what NextReady has told, or is to tell
+	news     Ready      // what NextReady is to tell
 	queued   bool       // in the queue of those that send
 	burst    uint8      // segments sent in this turn
+	hash     uint32     // in the table
 }
 
 // NewEndpoint returns an endpoint without connections.
@@ -60,9 +61,11 @@ func NewEndpoint(cfg *Config) *Endpoint {
 	e := &Endpoint{
 		cfg:     cfg.withDefaults(),
 		key:     newSipKey(cfg.Secret),
-		conns:   map[wire.Tuple]*Entry{},
 		replies: ring[statelessReply]{limit: maxReplies},
 		cookies: newCookies(cfg.Secret),
+	}
+	for i := range e.conns.key {
+		e.conns.key[i] = e.key.derive('M', uint32(i)).k0
 	}
 	e.halfOpen.hashes, e.timeWait.hashes = &e.cookies, &e.cookies
 	e.halfOpen.sparse = 1
@@ -75,13 +78,12 @@ func NewEndpoint(cfg *Config) *Endpoint {
 func (e *Endpoint) SetTrace(t *Trace) { e.trace = t }
 
 // Len returns how many connections there are, half-open and TIME-WAIT ones included.
-func (e *Endpoint) Len() int { return len(e.conns) + e.halfOpen.count + e.timeWait.count }
+func (e *Endpoint) Len() int { return e.conns.count + e.halfOpen.count + e.timeWait.count }
 
 // InUse reports whether a connection with this four-tuple exists.
 func (e *Endpoint) InUse(t wire.Tuple) bool {
-	_, open := e.conns[t]
 	f := e.cookies.flow(&t)
-	return open || e.halfOpen.find(f, &t) != 0 || e.timeWait.find(f, &t) != 0
+	return e.conns.find(&t) != nil || e.halfOpen.find(f, &t) != 0 || e.timeWait.find(f, &t) != 0
 }
 
 // Receive takes a segment that arrived for t, named from our side. What it
@@ -113,7 +115,7 @@ type arrival struct {
 // dispatch finds who the segment is for: a connection, a half-open one, one in
 // TIME-WAIT, a listener, nobody.
 func (e *Endpoint) dispatch(a *arrival) Verdict {
-	en := e.conns[*a.tuple]
+	en := e.conns.find(a.tuple)
 	if en != nil && (en.state != TimeWait || !e.reopens(a.now, &en.Conn, a.segment)) {
 		e.stats.InSegs += uint64(a.segment.Count() - 1)
 		v := en.Conn.Receive(a.now, a.path, a.segment)
@@ -139,7 +141,7 @@ func (e *Endpoint) dispatch(a *arrival) Verdict {
 
 // ReceiveICMP takes an ICMP error that quotes a segment of t.
 func (e *Endpoint) ReceiveICMP(now clock.Time, t wire.Tuple, icmp ICMPError) wire.Drop {
-	en := e.conns[t]
+	en := e.conns.find(&t)
 	if en == nil {
 		return wire.ForgedICMP
 	}
@@ -157,21 +159,16 @@ func (e *Endpoint) Connect(now clock.Time, path Path, t wire.Tuple, owner any) (
 	en := &Entry{Owner: owner, armed: clock.Never}
 	en.init(e.cfg, t, path, e.cookies.flow(&t).tsOffset(), e.trace)
 	en.openActive(now, e.key.isn(now, &t))
-	e.insert(en)
+	e.conns.insert(en)
 	e.stats.ActiveOpens++
 	e.update(now, en)
 	return en, nil
 }
 
 // All calls yield for every connection that is more than half-open and not a
-// compact TIME-WAIT one, in no order.
-func (e *Endpoint) All(yield func(*Entry) bool) {
-	for _, en := range e.conns {
-		if !yield(en) {
-			return
-		}
-	}
-}
+// compact TIME-WAIT one, in no order. Meanwhile no segment may arrive or leave,
+// and no connection be opened.
+func (e *Endpoint) All(yield func(*Entry) bool) { e.conns.all(yield) }
 
 // CompactInfo is what is to be seen of a connection in compact form.
 type CompactInfo struct {
@@ -242,7 +239,7 @@ func (e *Endpoint) schedule(en *Entry) {
 }
 
 func (e *Endpoint) pruneDue() {
-	e.due.prune(len(e.conns), func(at clock.Time, en *Entry) bool { return en.armed == at })
+	e.due.prune(e.conns.count, func(at clock.Time, en *Entry) bool { return en.armed == at })
 }
 
 // update follows a change of en: it may have something to send, and its
@@ -265,7 +262,10 @@ func (e *Endpoint) update(now clock.Time, en *Entry) {
 func (e *Endpoint) tell(en *Entry) {
 	r := en.readiness()
 	if fresh := r &^ en.told; fresh != 0 && en.Owner != nil {
-		e.ready.push(readyItem{en.Owner, fresh})
+		if en.news == 0 {
+			e.ready.push(readyItem{entry: en})
+		}
+		en.news |= fresh
 	}
 	en.told = r
 }
@@ -316,20 +316,10 @@ func (e *Endpoint) settle(now clock.Time, en *Entry) {
 	}
 }
 
-func (e *Endpoint) insert(en *Entry) {
-	e.conns[en.tuple] = en
-	e.most = max(e.most, len(e.conns))
-}
-
 // remove takes en out of the table. What it received stays readable while the
 // program holds it.
 func (e *Endpoint) remove(en *Entry) {
-	if e.conns[en.tuple] == en {
-		delete(e.conns, en.tuple)
-		if len(e.conns) == 0 && e.most > 100 {
-			e.conns, e.most = map[wire.Tuple]*Entry{}, 0 // a map keeps the room of its best times
-		}
-	}
+	e.conns.remove(en)
 	en.set(gone, true)
 	en.armed = clock.Never
 	e.pruneDue() // or its deadline would keep its memory
@@ -341,12 +331,21 @@ func (e *Endpoint) remove(en *Entry) {
 // NextReady returns who became ready for what since it was asked last.
 func (e *Endpoint) NextReady() (owner any, r Ready, ok bool) {
 	it, ok := e.ready.pop()
-	return it.owner, it.ready, ok
+	switch {
+	case !ok:
+		return nil, 0, false
+	case it.listener != nil:
+		it.listener.news = false
+		return it.listener.Owner, Acceptable, true
+	}
+	r, it.entry.news = it.entry.news, 0
+	return it.entry.Owner, r, true
 }
 
+// readyItem is a connection or a listener that has news for its program.
 type readyItem struct {
-	owner any
-	ready Ready
+	entry    *Entry
+	listener *Listener
 }
 
 // reopens reports whether a segment for a connection in TIME-WAIT is a new SYN

@@ -45,6 +45,7 @@ const (
 	markQueued                               // in the queue of those that send
 	markTimed                                // in a queue of those that wait
 	markAsking                               // waits for the program's verdict
+	markUnasked                              // in the queue of those that the program is to be asked about
 )
 
 func (h *halfOpen) is(m halfOpenMarks) bool { return h.marks&m != 0 }

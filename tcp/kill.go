@@ -11,7 +11,7 @@ import (
 // it failed with Aborted. It reports whether there was a connection.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.10.5
 func (e *Endpoint) Kill(now clock.Time, t wire.Tuple) bool {
-	if en := e.conns[t]; en != nil {
+	if en := e.conns.find(&t); en != nil {
 		en.abort(now)
 		e.update(now, en)
 		return true

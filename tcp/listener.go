@@ -23,7 +23,8 @@ type Listener struct {
 	maskHi, maskLo uint64
 
 	accept  ring[*Entry]
-	waiting int // in accept
+	waiting int  // in accept; at most Backlog
+	news    bool // NextReady is to tell
 	stats   ListenerStats
 }
 
@@ -139,5 +140,8 @@ func (e *Endpoint) offerAccept(en *Entry) {
 	en.listener = nil
 	l.accept.push(en)
 	l.waiting++
-	e.ready.push(readyItem{l.Owner, Acceptable})
+	if !l.news {
+		l.news = true
+		e.ready.push(readyItem{listener: l})
+	}
 }

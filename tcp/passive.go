@@ -108,26 +108,11 @@ func (e *Endpoint) keep(a *arrival, h *halfOpen, l *Listener) bool {
 	}
 	if h.is(markAsking) {
 		e.halfOpen.schedule(at)
-		e.asked.push(Syn{Listener: l, Tuple: *a.tuple, ISN: h.irs})
+		e.ask(Syn{Listener: l, Tuple: *a.tuple, ISN: h.irs}, e.halfOpen.at(at))
 	} else {
-		e.owe(a.tuple, a.flow, e.halfOpen.at(at))
+		e.oweHalfOpen(a.tuple, a.flow, e.halfOpen.at(at))
 	}
 	return true
-}
-
-// owing is a connection in compact form that owes a segment.
-type owing struct {
-	tuple wire.Tuple
-	flow
-}
-
-// owe has an entry send what it owes.
-func (e *Endpoint) owe(t *wire.Tuple, f flow, h *halfOpen) {
-	if h.is(markQueued) || !h.is(markResend) && h.owes == 0 {
-		return
-	}
-	h.marks |= markQueued
-	e.compact.push(owing{*t, f})
 }
 
 // redeem makes a half-open connection of the cookie that an ACK brings back.
@@ -175,7 +160,7 @@ func (e *Endpoint) arrivedHalfOpen(a *arrival, h *halfOpen, at ref) Verdict {
 	case at == 0:
 	case c.state == SynReceived:
 		e.halfOpen.update(at, c)
-		e.owe(a.tuple, a.flow, h)
+		e.oweHalfOpen(a.tuple, a.flow, h)
 	default:
 		e.halfOpen.remove(a.flow, at)
 		e.detector.Reset(a.flow.id(s.Seq - 1))
@@ -211,7 +196,7 @@ func (e *Endpoint) promote(a *arrival, l *Listener, c *Conn, at ref) {
 	}
 	en := &Entry{Conn: *c, listener: l, armed: clock.Never}
 	*c = Conn{}
-	e.insert(en)
+	e.conns.insert(en)
 	e.stats.PassiveOpens++
 	l.stats.Completed++
 	e.update(a.now, en)
@@ -234,32 +219,7 @@ func (e *Endpoint) advanceHalfOpen(now clock.Time) {
 			continue
 		}
 		e.halfOpen.update(at, c)
-		e.owe(&t, f, h)
+		e.oweHalfOpen(&t, f, h)
 	}
 	e.attack.watch(now, e.halfOpen.count, e.cfg)
-}
-
-// outputCompact fills out with what the next compact connection owes.
-func (e *Endpoint) outputCompact(now clock.Time, out *Output) bool {
-	o, _ := e.compact.pop()
-	t, f := &o.tuple, o.flow
-	if at := e.halfOpen.find(f, t); at != 0 {
-		h := e.halfOpen.at(at)
-		if !h.is(markQueued) {
-			return false // who was to send has gone, and this is another
-		}
-		h.marks &^= markQueued
-		c := e.expand(now, t, f, h, Path{MTU: int(h.mtu)})
-		sent := c.NextSegment(now, out)
-		e.halfOpen.update(at, c)
-		e.owe(t, f, h)
-		return sent
-	}
-	if w := e.timeWait.find(f, t); w != 0 {
-		c := e.expandWaiting(now, t, f, w)
-		sent := c.NextSegment(now, out)
-		e.putTimeWait(f, c)
-		return sent
-	}
-	return false
 }

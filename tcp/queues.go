@@ -71,6 +71,19 @@ func (r *ring[T]) pop() (v T, ok bool) {
 	return v, true
 }
 
+// tooLong reports whether most of the queue may be items that do not count any
+// more, when live is how many can count: it is time to sweep.
+func (r *ring[T]) tooLong(live int) bool { return r.n >= 2*live+64 }
+
+// sweep drops the items that do not count.
+func (r *ring[T]) sweep(counts func(*T) bool) {
+	for range r.n {
+		if v, _ := r.pop(); counts(&v) {
+			r.push(v)
+		}
+	}
+}
+
 // entryQueue is a queue of entries, linked through themselves.
 type entryQueue struct{ first, last *Entry }
 

@@ -45,6 +45,7 @@ const (
 	waitShift      waitFlags = 15
 	waitTimestamps waitFlags = 1 << 4
 	waitOwesAck    waitFlags = 1 << 5
+	waitQueued     waitFlags = 1 << 6 // in the queue of those that send
 )
 
 // challengeUnit is 256 ms: a limit of 500 ms needs no more.
@@ -122,7 +123,8 @@ func (w *waiting) due() clock.Time {
 }
 
 // put stores what a connection in TIME-WAIT has become. When it is new, or its
-// wait began anew, its deadline is the latest of all.
+// wait began anew, its deadline is the latest of all. Whether it is queued to send
+// stays as it is.
 func (w *waiting) put(f flow, t *wire.Tuple, ends clock.Time, v timeWait) {
 	w.last = max(w.last, ends)
 	r := w.find(f, t)
@@ -134,6 +136,7 @@ func (w *waiting) put(f flow, t *wire.Tuple, ends clock.Time, v timeWait) {
 		w.unlink(&w.order, r)
 		w.append(&w.order, r)
 	}
+	v.flags |= w.at(r).flags & waitQueued
 	*w.at(r) = v
 }
 
@@ -189,9 +192,7 @@ func (e *Endpoint) arrivedTimeWait(a *arrival, w ref) Verdict {
 		return v
 	}
 	e.putTimeWait(a.flow, c)
-	if c.owes != 0 {
-		e.compact.push(owing{*a.tuple, a.flow})
-	}
+	e.oweTimeWait(a.tuple, a.flow, e.timeWait.at(w))
 	return v
 }
 
