@@ -86,6 +86,65 @@ func TestBlindSyn(t *testing.T) {
 	}
 }
 
+// RFC 5961 §4.2: "irrespective of the sequence number": also with text or a FIN,
+// by which it reaches across an edge of the window, and nothing of it is taken.
+func TestBlindSynWithMore(t *testing.T) {
+	for _, more := range []string{"S 3", "S. 3", "SF 0", "SF. 0", "S 10", "SF 10", "S 70000"} {
+		t.Run(more, func(t *testing.T) {
+			var flags string
+			var n int64
+			fmt.Sscan(more, &flags, &n)
+			eachPlace(t, func(w world, s State, p place) {
+				if w.tuple.Local != addrA || w.own != 0x7fffffff {
+					return // one world is enough for so many places
+				}
+				for _, back := range []int64{0, 1, 2, n, n + 1} {
+					c := w.reach(s)
+					at := p.at(c) - back
+					c.receive(fmt.Sprintf("%s %d:%d(%d) ack 1", flags, at, at+n, n))
+					c.wantDrop(wire.BlindSyn)
+					c.challenged(s)
+					c.wantEqual("bytes that came", c.conn.Buffered(), 0)
+				}
+			})
+		})
+	}
+}
+
+// A SYN with an old timestamp is challenged too, at the limited rate.
+func TestBlindSynWithOldTimestamp(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.opened(Config{}, "S. 0:0(0) ack 1 <mss 1460,TS val 10 ecr 3600000>")
+		for i := range 20 {
+			c.receive("S 1:11(10) <mss 1460,TS val 9 ecr 0>")
+			if i == 0 {
+				c.challenged(Established)
+			}
+			c.wantIdle("one in half a second")
+		}
+	})
+}
+
+// RFC 5961 §3.2: the number of a RST is its own, not that of what is left of its
+// text or FIN inside the window.
+func TestBlindResetWithText(t *testing.T) {
+	for _, s := range synchronized {
+		t.Run(s.String(), func(t *testing.T) {
+			everywhere(t, func(w world) {
+				for _, back := range []int64{1, 2, 10} {
+					for _, flags := range []string{"R", "RF", "R."} {
+						c := w.reach(s)
+						at := int64(c.conn.rcv.nxt-c.peer) - back
+						c.receive(fmt.Sprintf("%s %d:%d(20) ack 1", flags, at, at+20))
+						c.wantIdle("silence")
+						c.wantState(s)
+					}
+				}
+			})
+		})
+	}
+}
+
 // A FIN outside the window is answered with an ACK and changes nothing.
 func TestBlindFin(t *testing.T) {
 	eachPlace(t, func(w world, s State, p place) {

@@ -9,11 +9,16 @@ import (
 // The checks of RFC 9293 §3.10.7.4, one function each. A check returns true
 // when the segment is done with.
 
+// opening reports whether our SYN is not acknowledged yet: SYN-RECEIVED, or
+// FIN-WAIT-1 if the program closed meanwhile. That SND.UNA is ISS does not say
+// it alone, since the numbers come round.
+func (c *Conn) opening() bool { return c.snd.una == c.snd.iss && c.cc == nil }
+
 // checkSynAgain meets the SYN that opened the connection once more: its
 // SYN-ACK was lost, or both ends open at the same time and this is the peer's
 // SYN-ACK, whose SYN we have already.
 func (c *Conn) checkSynAgain(now clock.Time, s *Segment) (Verdict, bool) {
-	if c.state != SynReceived || !s.Flags.Has(wire.SYN) || s.Seq != c.rcv.irs || s.Flags.Has(wire.RST) {
+	if !c.opening() || !s.Flags.Has(wire.SYN) || s.Seq != c.rcv.irs || s.Flags.Has(wire.RST) {
 		return used, false
 	}
 	if !s.Flags.Has(wire.ACK) {
@@ -27,12 +32,11 @@ func (c *Conn) checkSynAgain(now clock.Time, s *Segment) (Verdict, bool) {
 }
 
 // checkSequence is the first check: is any of the segment inside the receive
-// window? What lies outside is cut off.
+// window?
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.4-2.1
 func (c *Conn) checkSequence(now clock.Time, s *Segment) (Verdict, bool) {
 	wnd := c.rcv.edge.Sub(c.rcv.nxt)
 	if c.acceptable(s, wnd) {
-		c.trim(s)
 		return used, false
 	}
 	if s.Flags.Has(wire.RST) {
@@ -72,20 +76,25 @@ func (c *Conn) unacceptable(now clock.Time, s *Segment) (Verdict, bool) {
 	if s.Seq.Add(s.SeqLen()).LessEq(c.rcv.nxt) {
 		why = wire.Duplicate
 	}
-	if s.Len > 0 || s.Flags.Has(wire.FIN) {
+	c.answerOld(now, s)
+	c.helpStuckPeer(now, s)
+	return drop(why), true
+}
+
+func (c *Conn) answerOld(now clock.Time, s *Segment) {
+	if n := s.SeqLen(); n > 0 && !s.Flags.Has(wire.SYN) {
 		c.owes |= owesAck
+		c.repeated(s.Seq, seq.Min(s.Seq.Add(n), c.rcv.nxt))
 	} else {
 		c.challenge(now)
 	}
-	c.helpStuckPeer(now, s)
-	return drop(why), true
 }
 
 // helpStuckPeer takes the ACK out of a segment whose sequence number is one
 // that we have gone past: after a simultaneous close, or a probe that crossed
 // ours, the ACK may stand in no other segment. It never takes a window.
 func (c *Conn) helpStuckPeer(now clock.Time, s *Segment) {
-	if c.state < Established || !s.Flags.Has(wire.ACK) || s.Seq.Add(s.SeqLen()) != c.rcv.nxt {
+	if c.state < Established || c.opening() || !s.Flags.Has(wire.ACK) || s.Seq.Add(s.SeqLen()) != c.rcv.nxt {
 		return
 	}
 	if (s.Ack - 1).In(c.snd.una, c.snd.nxt.Sub(c.snd.una)) { // never by comparing: half the space away is on both sides
@@ -94,22 +103,18 @@ func (c *Conn) helpStuckPeer(now clock.Time, s *Segment) {
 	}
 }
 
-// trim cuts off what we have already and what lies past the window.
+// trim cuts off what we have already and what lies past the window or the
+// peer's FIN.
 func (c *Conn) trim(s *Segment) {
 	if s.Seq.Less(c.rcv.nxt) {
 		n := c.rcv.nxt.Sub(s.Seq)
-		if s.Flags.Has(wire.SYN) {
-			s.Flags &^= wire.SYN
-			s.Seq = s.Seq.Add(1)
-			n--
-		}
 		if s.GSOSize > 0 && int(n) >= s.GSOSize {
 			c.owes |= owesAck // a whole one of those that s stands for: see unacceptable
 		}
 		s.cutFront(int(n))
 	}
 	end := s.Seq.Add(s.SeqLen())
-	if c.rcv.edge.Less(end) && !s.Flags.Has(wire.SYN) {
+	if c.rcv.edge.Less(end) {
 		n := int(end.Sub(c.rcv.edge))
 		if s.Flags.Has(wire.FIN) {
 			s.Flags &^= wire.FIN
@@ -129,26 +134,32 @@ func (c *Conn) checkReset(now clock.Time, s *Segment) (Verdict, bool) {
 	if !s.Flags.Has(wire.RST) {
 		return used, false
 	}
-	if c.state == TimeWait {
+	switch exact := s.Seq == c.rcv.nxt; {
+	case c.state == TimeWait && !(exact && c.is(synChallenged)):
 		return drop(wire.TimeWaitReset), true // RFC 1337
+	case exact:
+		c.reset(now)
+		return used, true
+	case !s.Seq.In(c.rcv.nxt, c.rcv.edge.Sub(c.rcv.nxt)): // only its text reaches into the window
+		return drop(wire.BadSequence), true
 	}
-	if s.Seq != c.rcv.nxt {
-		c.challenge(now)
-		return drop(wire.BlindReset), true
-	}
-	switch c.state {
-	case SynReceived:
-		if c.is(passive) {
-			c.backToListen(now, CauseReset)
-		} else {
-			c.closed(now, Refused, CauseRefused)
-		}
-	case Closing, LastAck:
-		c.closed(now, NoFailure, CauseReset) // all that we sent was asked for
+	c.challenge(now)
+	return drop(wire.BlindReset), true
+}
+
+// reset is what a RST does. With our FIN alone unacknowledged nothing is lost by
+// it that anybody would want to know of.
+func (c *Conn) reset(now clock.Time) {
+	switch {
+	case c.state == SynReceived && c.is(passive):
+		c.backToListen(now, CauseReset)
+	case c.state == SynReceived:
+		c.closed(now, Refused, CauseRefused)
+	case c.state == TimeWait, (c.state == Closing || c.state == LastAck) && c.out.len() == 0:
+		c.closed(now, NoFailure, CauseReset)
 	default:
 		c.closed(now, Reset, CauseReset)
 	}
-	return used, true
 }
 
 // backToListen forgets a connection that never was.
@@ -170,6 +181,9 @@ func (c *Conn) checkSyn(now clock.Time, s *Segment) (Verdict, bool) {
 		c.backToListen(now, CauseSyn)
 		return drop(wire.BlindSyn), true
 	}
+	if c.state == TimeWait && !s.Flags.Has(wire.ACK) {
+		c.set(synChallenged, true)
+	}
 	c.challenge(now)
 	return drop(wire.BlindSyn), true
 }
@@ -181,7 +195,7 @@ func (c *Conn) checkAck(now clock.Time, s *Segment) (Verdict, bool) {
 	if !s.Flags.Has(wire.ACK) {
 		return drop(wire.NoAckFlag), true
 	}
-	if c.snd.una == c.snd.iss { // SYN-RECEIVED, or FIN-WAIT-1 if the program closed meanwhile
+	if c.opening() {
 		if s.Ack.LessEq(c.snd.una) || c.snd.nxt.Less(s.Ack) {
 			return Verdict{wire.BadAck, true}, true
 		}
@@ -237,11 +251,18 @@ func (c *Conn) checkUrgent(s *Segment) {
 // checkText is the seventh check: the segment's text.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.4-2.7
 func (c *Conn) checkText(now clock.Time, s *Segment) (Verdict, bool) {
-	if s.Len == 0 && s.cut {
+	if s.skip > 0 {
 		c.owes |= owesAck
-		return drop(wire.WindowFull), true
+		c.repeated(s.Seq-seq.Num(s.skip), s.Seq)
 	}
-	if c.is(finReceived) || s.Len == 0 {
+	if s.Len == 0 {
+		if s.cut {
+			c.owes |= owesAck
+			return drop(wire.WindowFull), true
+		}
+		return used, false
+	}
+	if c.is(finReceived) {
 		return used, false
 	}
 	// RFC 9293 §3.6.1 (SHLD-3) and RFC 2525 §2.17: nobody will read this.
@@ -249,6 +270,9 @@ func (c *Conn) checkText(now clock.Time, s *Segment) (Verdict, bool) {
 		c.owes |= owesReset
 		c.closed(now, Reset, CauseDataAfterClose)
 		return drop(wire.Closed), true
+	}
+	if s.Flags.Has(wire.FIN) && c.in.ooo != nil {
+		c.in.noteFin(s.Seq.Add(seq.Size(s.Len))) // what waits may lie beyond it
 	}
 	if d := c.arrivedText(now, s); d != wire.None {
 		return drop(d), true
@@ -271,8 +295,10 @@ func (c *Conn) checkFin(now clock.Time, s *Segment) {
 	c.takeFin(now)
 }
 
-// takeFin goes past the peer's FIN, which lies at RCV.NXT.
+// takeFin goes past the peer's FIN, which lies at RCV.NXT. What waits beyond it is
+// no part of the stream.
 func (c *Conn) takeFin(now clock.Time) {
+	c.in.finish()
 	c.rcv.nxt = c.rcv.nxt.Add(1)
 	if c.rcv.edge.Less(c.rcv.nxt) {
 		c.rcv.edge = c.rcv.nxt

@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -209,4 +210,98 @@ func TestResetKeepsData(t *testing.T) {
 			c.fail("end of stream after a reset")
 		}
 	})
+}
+
+// A RST that comes when only our FIN waits for its ACK tells nothing that anybody
+// wants to know. With text unacknowledged the program learns that it may be lost,
+// as from every kernel.
+func TestResetWhileClosing(t *testing.T) {
+	roads := map[State][2]string{LastAck: {"F. 1:1(0) ack 1", ""}, Closing: {"", "F. 1:1(0) ack 1"}}
+	for s, fins := range roads {
+		for _, acked := range []int64{0, 1, 9, 10} {
+			t.Run(fmt.Sprintf("%v/%d of 10", s, acked), func(t *testing.T) {
+				everywhere(t, func(w world) {
+					c := w.reach(Established)
+					for i, fin := range fins {
+						if fin != "" {
+							c.receive(fin)
+							c.flush()
+						}
+						if i == 0 {
+							c.writeAndClose(10)
+							c.wantFlags("text and FIN", wire.PSH|wire.FIN|wire.ACK)
+						}
+					}
+					c.wantState(s)
+					c.receive(fmt.Sprintf(". 2:2(0) ack %d", 1+acked))
+					c.receive("R 2:2(0)")
+					c.wantState(Closed)
+					want := Reset
+					if acked == 10 {
+						want = NoFailure
+					}
+					c.wantFailure(want)
+					if !c.conn.EOF() {
+						c.fail("the peer has said all that it had to say")
+					}
+				})
+			})
+		}
+	}
+}
+
+// RFC 7323 §3.2: where both sides sent timestamps, a RST carries one, whatever it
+// is that makes us send it.
+func TestResetCarriesTimestamp(t *testing.T) {
+	const options = " <TS val 20 ecr 3600000>"
+	ways := map[string]func(c *testConn){
+		"abort": func(c *testConn) { c.abort() },
+		"close with unread data": func(c *testConn) {
+			c.receive("P. 1:11(10) ack 1" + options)
+			c.flush()
+			c.leave()
+		},
+		"data after close": func(c *testConn) {
+			c.leave()
+			c.flush()
+			c.receive("P. 1:11(10) ack 1" + options)
+		},
+		"user timeout": func(c *testConn) {
+			c.write(10)
+			c.flush()
+			for c.conn.state != Closed {
+				c.flush()
+				c.advance(time.Minute)
+			}
+		},
+		"keep-alive": func(c *testConn) {
+			c.step("keep-alive", func(n *Conn) {
+				n.setKeepAlive(c.now, &KeepAlive{Idle: time.Minute, Interval: time.Second, Count: 1})
+			})
+			for c.conn.state != Closed {
+				c.flush()
+				c.advance(time.Minute)
+			}
+		},
+	}
+	for name, play := range ways {
+		t.Run(name, func(t *testing.T) {
+			everywhere(t, func(w world) {
+				c := w.opened(Config{}, "S. 0:0(0) ack 1 <mss 1460,TS val 10 ecr 3600000>")
+				play(c)
+				out := c.wantFlags("RST", wire.RST|wire.ACK)
+				o := out.Options
+				if o.Set != wire.OptTimestamps || o.TSVal != c.conn.ts.value(c.now) || o.TSEcr != c.conn.ts.recent {
+					c.fail("its options are %s", o.String())
+				}
+				c.wantState(Closed)
+
+				c = w.opened(Config{NoTimestamps: true}, "S. 0:0(0) ack 1 <mss 1460>")
+				c.abort()
+				if out := c.wantFlags("RST", wire.RST|wire.ACK); out.Options.Set != 0 {
+					c.fail("nobody has agreed on %s", out.Options.String())
+				}
+			})
+		})
+	}
 }

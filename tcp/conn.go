@@ -53,20 +53,21 @@ const (
 type connFlags uint16
 
 const (
-	passive     connFlags = 1 << iota // opened by a SYN from outside
-	noDelay                           // Nagle off
-	finQueued                         // the program closed its sending side
-	readClosed                        // the program closed its receiving side
-	orphan                            // the program let go of the connection
-	finReceived                       // RCV.NXT is past the peer's FIN
-	sackOK                            // both sides sent SACK-permitted
-	urgentSent                        // snd.up counts
-	urgentSeen                        // rcv.up counts
-	scaling                           // both sides sent window scale
-	rttTiming                         // rtt.seq is being timed
-	gone                              // nobody holds it, and it is out of the table
-	fixedBuffer                       // the program has set its receive buffer
-	softwareGSO                       // the host takes super-segments apart
+	passive       connFlags = 1 << iota // opened by a SYN from outside
+	noDelay                             // Nagle off
+	finQueued                           // the program closed its sending side
+	readClosed                          // the program closed its receiving side
+	orphan                              // the program let go of the connection
+	finReceived                         // RCV.NXT is past the peer's FIN
+	sackOK                              // both sides sent SACK-permitted
+	urgentSent                          // snd.up counts
+	urgentSeen                          // rcv.up counts
+	scaling                             // both sides sent window scale
+	rttTiming                           // rtt.seq is being timed
+	gone                                // nobody holds it, and it is out of the table
+	fixedBuffer                         // the program has set its receive buffer
+	softwareGSO                         // the host takes super-segments apart
+	synChallenged                       // a SYN was answered in TIME-WAIT: RST may be the answer to that
 )
 
 func (c *Conn) is(f connFlags) bool { return c.opts&f != 0 }

@@ -355,7 +355,10 @@ func (e *Endpoint) reopens(now clock.Time, c *Conn, s *Segment) bool {
 	if s.Flags&(wire.SYN|wire.ACK|wire.RST|wire.FIN) != wire.SYN || e.listener(&c.tuple) == nil {
 		return false
 	}
-	if c.ts.on && s.Options.Has(wire.OptTimestamps) {
+	if s.Options.Has(wire.OptTimestamps) && !e.cfg.NoTimestamps {
+		if !c.ts.on {
+			return true // PAWS will tell the old connection's segments apart
+		}
 		if d := int32(s.Options.TSVal - c.ts.recent); d != 0 {
 			return d > 0
 		}

@@ -222,6 +222,47 @@ func TestSimultaneousOpenWithLoss(t *testing.T) {
 	})
 }
 
+// Simultaneous open, and the program closes before it is over: whatever brings
+// the ACK of our SYN, the connection is established, and the FIN goes out.
+func TestSimultaneousOpenWithClose(t *testing.T) {
+	everywhere(t, func(w world) {
+		for _, ack := range []string{". 1:1(0) ack 1", "S. 0:0(0) ack 1 <mss 1460>", "P. 1:11(10) ack 1", "F. 1:1(0) ack 1"} {
+			for _, before := range []string{"", ". 0:1(1) ack 1", "S 0:0(0) <mss 1460>", ". 0:0(0) ack 1", ". 1:1(0) ack 0"} {
+				c := w.reach(SynSent)
+				c.receive("S 0:0(0) <mss 1460>")
+				c.want("our SYN again, with an ACK", "S. 0:0(0) ack 1")
+				c.close()
+				c.wantState(FinWait1)
+				if before != "" {
+					c.receive(before)
+					c.flush()
+				}
+				c.receive(ack)
+				out, ok := c.pull()
+				if !ok || !out.Flags.Has(wire.FIN) || out.Seq != c.own+1 {
+					c.fail("no FIN")
+				}
+				c.flush()
+				c.advance(time.Minute)
+				c.want("the FIN is repeated", fmt.Sprintf("F. 1:1(0) ack %d", c.conn.rcv.nxt-c.peer))
+				c.receive(fmt.Sprintf(". %d:%[1]d(0) ack 2", c.conn.rcv.nxt-c.peer))
+				if s := c.conn.state; s != FinWait2 && s != TimeWait {
+					c.fail("after the ACK of our FIN: %v", s)
+				}
+			}
+		}
+
+		c := w.reach(SynSent)
+		c.receive("S 0:0(0) <mss 1460>")
+		c.want("our SYN again, with an ACK", "S. 0:0(0) ack 1")
+		c.writeAndClose(10)
+		c.receive("S 0:0(0) <mss 1460>")
+		c.want("it was lost", "S. 0:0(0) ack 1")
+		c.receive("S. 0:0(0) ack 1 <mss 1460>")
+		c.want("all that was written, and the FIN", "FP. 1:11(10) ack 1")
+	})
+}
+
 // The program of an active open learns by which way it failed.
 func TestOpenFails(t *testing.T) {
 	everywhere(t, func(w world) {

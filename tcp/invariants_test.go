@@ -93,12 +93,20 @@ func checkReceiver(f failer, c *Conn, before snapshot) {
 	if c.state >= Established && r.edge.Less(r.nxt) {
 		f.fail("the right edge is behind RCV.NXT")
 	}
+	checkInOrder(f, c)
 	if c.in.ooo == nil {
 		return
 	}
 	o := c.in.ooo
-	if len(o.parts) > maxParts {
+	switch {
+	case len(o.parts) > maxParts:
 		f.fail("%d parts wait", len(o.parts))
+	case c.is(finReceived) && (len(o.parts) > 0 || o.hasFin || o.count > 0):
+		f.fail("%d parts wait behind the peer's FIN", len(o.parts))
+	case o.hasFin && (o.fin.LessEq(r.nxt) || r.edge.Less(o.fin)):
+		f.fail("the peer's FIN, at %d, is not to come", o.fin.Diff(r.nxt))
+	case o.hasFin && len(o.parts) > 0 && o.fin.Less(o.parts[len(o.parts)-1].end()):
+		f.fail("%d bytes are kept beyond the peer's FIN", o.parts[len(o.parts)-1].end().Diff(o.fin))
 	}
 	last := r.nxt
 	for i, p := range o.parts {
@@ -110,10 +118,42 @@ func checkReceiver(f failer, c *Conn, before snapshot) {
 	checkBlocks(f, c)
 }
 
-// checkBlocks: what a SACK block reports is held.
+// checkInOrder: RCV.NXT counts what has been read and what waits to be, and the
+// queue holds what it says.
+func checkInOrder(f failer, c *Conn) {
+	f.Helper()
+	n := 0
+	for _, v := range c.in.views[c.in.head:] {
+		n += v.Len()
+	}
+	if n != c.in.buffered() {
+		f.fail("the receive queue says %d bytes and holds %d", c.in.buffered(), n)
+	}
+	if c.state < Established || c.cc == nil {
+		return // in TIME-WAIT's compact form nothing is known of before
+	}
+	if got := seq.Num(c.tally.bytesReceived); c.rcv.irs+1+got != c.rcv.nxt && (!c.is(finReceived) || c.rcv.irs+2+got != c.rcv.nxt) {
+		f.fail("RCV.NXT is %d after the first number, and %d bytes came", c.rcv.nxt-c.rcv.irs, c.tally.bytesReceived)
+	}
+}
+
+// checkBlocks: what a SACK block reports is held, no two report the same, and
+// while there are runs that none reports the list is full.
 func checkBlocks(f failer, c *Conn) {
 	f.Helper()
 	o := c.in.ooo
+	runs := 0
+	for i, p := range o.parts {
+		if i == 0 || o.parts[i-1].end() != p.seq {
+			runs++
+		}
+	}
+	if int(o.count) != min(runs, len(o.blocks)) {
+		f.fail("%d SACK blocks for %d runs", o.count, runs)
+	}
+	if !isEmpty(o.twice) && (!o.twice.Left.Less(o.twice.Right) || c.rcv.edge.Less(o.twice.Right)) {
+		f.fail("D-SACK block [%d,%d)", o.twice.Left.Diff(c.rcv.nxt), o.twice.Right.Diff(c.rcv.nxt))
+	}
 	for _, b := range o.blocks[:o.count] {
 		at := b.Left
 		for _, p := range o.parts {
@@ -136,6 +176,10 @@ func checkTimers(f failer, c *Conn) {
 	f.Helper()
 	t := &c.timers
 	switch {
+	case c.is(orphan) && c.state >= SynReceived && c.state < FinWait1:
+		f.fail("%v, and nobody will ever close it", c.state)
+	case c.state == FinWait1 && c.snd.una == c.finEnd():
+		f.fail("FIN-WAIT-1, and the FIN is acknowledged")
 	case c.state == Closed && c.Deadline() != clock.Never:
 		f.fail("CLOSED, and a timer runs")
 	case c.state == TimeWait && !t.armed(TimerLife):
@@ -154,6 +198,9 @@ func checkQuiet(f failer, c *Conn) {
 	unsent := c.state.Synchronized() && (c.out.end().Diff(c.snd.resend) > 0 || c.is(finQueued) && c.snd.nxt != c.finEnd())
 	if c.snd.una == c.snd.nxt && !unsent {
 		return
+	}
+	if c.owes != 0 || c.rcv.dupAcks != 0 || c.in.hasTwice() {
+		f.fail("no output, and something is owed: %b, %d ACKs", c.owes, c.rcv.dupAcks)
 	}
 	if !c.timers.armed(TimerRetransmit) && !c.timers.armed(TimerPersist) {
 		f.fail("%d in flight, unsent %v, and no timer runs", c.snd.nxt.Diff(c.snd.una), unsent)

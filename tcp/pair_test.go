@@ -218,7 +218,10 @@ func transferOverBadWire(t *testing.T, seed uint64) {
 		return p.ends[0].Len() == 0 && p.ends[1].Len() == 0
 	})
 	for i := range ends {
-		if ends[i].Failure() != NoFailure {
+		// All came, but when the ACKs of the last text are lost for 2MSL nobody is
+		// left to say so.
+		lastAckLost := ends[i].Failure() == Reset && ends[1-i].Failure() == NoFailure && bytes.Equal(got[1-i], sent[i])
+		if ends[i].Failure() != NoFailure && !lastAckLost {
 			t.Errorf("end %d failed: %v", i, ends[i].Failure())
 		}
 		if !bytes.Equal(got[1-i], sent[i]) {

@@ -21,71 +21,88 @@ type part struct {
 
 func (p part) end() seq.Num { return p.seq.Add(seq.Size(p.view.Len())) }
 
-// outOfOrder is the reassembly queue: disjoint parts, sorted, all beyond
-// RCV.NXT and inside the window. Of bytes that arrive twice the first stay.
+// outOfOrder is what came before its turn, and what the next ACK says of it.
+//
+// The parts are disjoint, sorted, all beyond RCV.NXT and inside the window, and
+// none lies beyond the peer's FIN. Of bytes that arrive twice the first stay.
 type outOfOrder struct {
 	parts  []part
-	blocks [4]wire.SACKBlock // RFC 2018: most recently changed first
+	blocks [4]wire.SACKBlock // RFC 2018: most recently reported first
+	twice  wire.SACKBlock    // RFC 2883: what the last segment repeated; empty: nothing
 	count  uint8             // how many of blocks are used
 	hasFin bool
 	fin    seq.Num // sequence number of the peer's FIN
 }
 
-// insert adds the bytes of vs from byte skip on, n bytes, the first of which has
-// number s. It reports whether there was anything new, and room for it.
-func (q *recvQueue) insert(s seq.Num, vs views, skip, n int) (fresh, room bool) {
+// nothing reports whether there is neither text nor FIN to wait for, nor
+// anything to say.
+func (o *outOfOrder) nothing() bool {
+	return len(o.parts) == 0 && !o.hasFin && isEmpty(o.twice)
+}
+
+// insertion is what became of a segment that came too early.
+type insertion struct {
+	repeats
+	held  wire.SACKBlock // the first run of bytes in it that are held now
+	fresh bool           // something in it was new
+	full  bool           // there was no room for all of it
+}
+
+// insert adds the text of s where nothing is held yet.
+func (q *recvQueue) insert(s *Segment) insertion {
 	if q.ooo == nil {
 		q.ooo = &outOfOrder{}
 	}
-	room = true
-	at := s
-	forEachPart(vs, skip, n, func(v buf.View) {
-		f, r := q.insertView(at, v)
-		fresh, room = fresh || f, room && r
+	in, at := insertion{repeats: s.repeats()}, s.Seq
+	forEachPart(s.Views, s.skip, s.Len, func(v buf.View) {
+		q.insertView(&in, at, v)
 		at = at.Add(seq.Size(v.Len()))
 	})
-	return fresh, room
+	if !isEmpty(in.held) {
+		q.ooo.noteBlock(in.held)
+	}
+	return in
 }
 
-// insertView adds the parts of v that no part covers yet.
-func (q *recvQueue) insertView(s seq.Num, v buf.View) (fresh, room bool) {
+// insertView adds the bytes of v that no part covers yet.
+func (q *recvQueue) insertView(in *insertion, s seq.Num, v buf.View) {
 	o := q.ooo
 	end := s.Add(seq.Size(v.Len()))
 	i := sort.Search(len(o.parts), func(i int) bool { return s.Less(o.parts[i].end()) })
-	for at := s; at.Less(end); {
+	for at := s; at.Less(end); i++ {
 		stop := end
 		if i < len(o.parts) {
 			stop = seq.Min(end, o.parts[i].seq)
 		}
 		if at.Less(stop) {
 			if len(o.parts) >= maxParts {
-				return fresh, false
+				in.full = true
+				return
 			}
 			piece := q.own(v.Slice(int(at.Sub(s)), int(stop.Sub(s))))
 			o.parts = slices.Insert(o.parts, i, part{at, piece})
-			o.noteBlock(at, stop)
-			fresh = true
-			i++
+			in.fresh = true
+		} else {
+			stop = seq.Min(end, o.parts[i].end())
+			in.note(at, stop)
 		}
-		if i == len(o.parts) {
-			break
-		}
-		at = seq.Max(at, o.parts[i].end())
-		i++
+		in.held = joined(in.held, at, stop)
+		at = stop
 	}
-	return fresh, true
 }
 
-// noteBlock keeps the list of SACK blocks, RFC 2018 §4: the block that holds
-// the segment just received comes first.
-func (o *outOfOrder) noteBlock(left, right seq.Num) {
-	block := o.absorb(wire.SACKBlock{Left: left, Right: right})
-	if whole := o.grow(block); whole != block {
-		block = o.absorb(whole)
+// noteBlock keeps the list of SACK blocks: the block that holds b, of the
+// segment just received, comes first, whether that brought anything new or not.
+// https://www.rfc-editor.org/rfc/rfc2018#section-4
+func (o *outOfOrder) noteBlock(b wire.SACKBlock) {
+	b = o.absorb(b)
+	if whole := o.grow(b); whole != b {
+		b = o.absorb(whole)
 	}
 	n := min(int(o.count), len(o.blocks)-1)
 	copy(o.blocks[1:], o.blocks[:n])
-	o.blocks[0], o.count = block, uint8(n+1)
+	o.blocks[0], o.count = b, uint8(n+1)
+	o.refill()
 }
 
 // absorb takes the blocks that touch b off the list and returns all as one.
@@ -119,19 +136,50 @@ func (o *outOfOrder) grow(b wire.SACKBlock) wire.SACKBlock {
 	return b
 }
 
-// dropBeyond gives up what lies beyond the peer's FIN, and the blocks that may
-// report it: RFC 2018 §8 lets a receiver forget.
-func (o *outOfOrder) dropBeyond(fin seq.Num) {
+// refill lists runs of parts that are not on the list while there is room, the
+// lowest first: they fell off it when there were too many, and the peer must not
+// send again what it has not heard of.
+func (o *outOfOrder) refill() {
+	for i := 0; i < len(o.parts) && int(o.count) < len(o.blocks); {
+		b, listed := o.listed(o.parts[i].seq)
+		if !listed {
+			b = o.grow(wire.SACKBlock{Left: o.parts[i].seq, Right: o.parts[i].end()})
+			o.blocks[o.count] = b
+			o.count++
+		}
+		i += sort.Search(len(o.parts)-i, func(n int) bool { return b.Right.Less(o.parts[i+n].end()) })
+	}
+}
+
+// listed returns the block that holds a number, if it is on the list.
+func (o *outOfOrder) listed(n seq.Num) (wire.SACKBlock, bool) {
+	for _, b := range o.blocks[:o.count] {
+		if n.In(b.Left, b.Right.Sub(b.Left)) {
+			return b, true
+		}
+	}
+	return wire.SACKBlock{}, false
+}
+
+// noteFin remembers a FIN that came before its turn. Of several the lowest
+// counts, as if all had come in order. What lies beyond it is no part of the
+// stream and is given up: RFC 2018 §8 lets a receiver forget.
+func (o *outOfOrder) noteFin(fin seq.Num) {
+	if o.hasFin && o.fin.LessEq(fin) {
+		return
+	}
+	o.fin, o.hasFin = fin, true
 	for n := len(o.parts) - 1; n >= 0 && fin.Less(o.parts[n].end()); n-- {
 		o.count = 0
 		p := &o.parts[n]
 		if p.seq.Less(fin) {
 			p.view = p.view.Slice(0, int(fin.Sub(p.seq)))
-			return
+			break
 		}
 		p.view.Release()
 		o.parts = o.parts[:n]
 	}
+	o.refill()
 }
 
 // dropBlocks forgets the blocks that lie before nxt.
@@ -144,6 +192,7 @@ func (o *outOfOrder) dropBlocks(nxt seq.Num) {
 		}
 	}
 	o.count = n
+	o.refill()
 }
 
 // drain gives push all parts that follow nxt without a gap, and returns the

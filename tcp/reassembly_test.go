@@ -28,7 +28,7 @@ func TestOutOfOrder(t *testing.T) {
 		c.want("they join", ". 1:1(0) ack 1 <sack 101:401>")
 		c.receive("P. 201:301(100) ack 1")
 		c.wantDrop(wire.Duplicate)
-		c.want("duplicate ACK", ". 1:1(0) ack 1 <sack 101:401>")
+		c.want("duplicate ACK, with D-SACK", ". 1:1(0) ack 1 <sack 201:301 101:401>")
 		c.receive("P. 501:601(100) ack 1")
 		c.want("duplicate ACK", ". 1:1(0) ack 1 <sack 501:601 101:401>")
 		c.readAll(0)
@@ -121,6 +121,79 @@ func TestTextBehindFin(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A FIN below what has come already ends the stream there: when it is in order,
+// whatever waits; of several out of order the lowest.
+func TestFinBelowText(t *testing.T) {
+	orders := []struct {
+		segments []string
+		text     int
+	}{
+		{[]string{"P. 2:1402(1400)", "F. 1:1(0)"}, 0},
+		{[]string{"P. 11:21(10)", "FP. 1:11(10)"}, 10},
+		{[]string{"P. 11:21(10)", "FP. 1:6(5)"}, 5},
+		{[]string{"P. 11:21(10)", "F. 6:6(0)", "P. 1:6(5)"}, 5},
+		{[]string{"P. 11:21(10)", "F. 15:15(0)", "P. 1:11(10)"}, 14},
+		{[]string{"P. 11:21(10)", "F. 21:21(0)", "F. 15:15(0)", "P. 1:11(10)"}, 14},
+		{[]string{"F. 15:15(0)", "F. 21:21(0)", "P. 1:11(10)", "P. 11:21(10)"}, 14},
+		{[]string{"F. 21:21(0)", "F. 15:15(0)", "P. 1:21(20)"}, 14},
+		{[]string{"F. 21:21(0)", "FP. 1:11(10)"}, 10},
+	}
+	for _, o := range orders {
+		t.Run(fmt.Sprint(o.segments), func(t *testing.T) {
+			everywhere(t, func(w world) {
+				c := w.sacking(Config{})
+				for _, s := range o.segments {
+					c.receive(s + " ack 1")
+					c.flush()
+				}
+				c.wantState(CloseWait)
+				c.wantEqual("the end", int(c.conn.rcv.nxt-c.peer), o.text+2)
+				c.readAll(o.text)
+				if !c.conn.EOF() {
+					c.fail("no end of stream")
+				}
+			})
+		})
+	}
+}
+
+// Text and a FIN beyond the peer's FIN are answered and not kept.
+func TestBeyondFin(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.sacking(Config{})
+		c.receive("F. 11:11(0) ack 1")
+		c.want("ACK", ". 1:1(0) ack 1 <>")
+		for _, s := range []string{"P. 12:22(10) ack 1", "F. 12:12(0) ack 1", "P. 11:12(1) ack 1"} {
+			c.receive(s)
+			c.wantDrop(wire.WindowFull)
+			c.want("where we are", ". 1:1(0) ack 1 <>")
+		}
+		c.receive("P. 6:16(10) ack 1")
+		c.want("as far as the FIN", ". 1:1(0) ack 1 <sack 6:11>")
+	})
+}
+
+// A peer whose FIN lies below text that it has sent before, and that acknowledges
+// ours: the connection ends all the same.
+func TestFinBelowTextWhileClosing(t *testing.T) {
+	everywhere(t, func(w world) {
+		for _, leave := range []bool{false, true} {
+			c := w.reach(FinWait1)
+			c.receive(". 11:21(10) ack 1")
+			c.flush()
+			c.receive("F. 1:11(10) ack 2")
+			c.flush()
+			c.wantState(TimeWait)
+			c.readAll(10)
+			if leave {
+				c.leave()
+			}
+			c.advance(2 * msl)
+			c.wantState(Closed)
+		}
+	})
 }
 
 // Overlapping segments in every order: of bytes that come twice the first

@@ -138,6 +138,7 @@ func (c *Conn) arrivesOtherwise(now clock.Time, s *Segment) Verdict {
 	if v, done := c.checkSyn(now, s); done {
 		return v
 	}
+	c.trim(s)
 	if v, done := c.checkAck(now, s); done {
 		return v
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/buf"
 	"github.com/handfast-tcp/handfast/seq"
+	"github.com/handfast-tcp/handfast/wire"
 )
 
 // recvQueue holds the bytes that arrived in order and wait for the program,
@@ -152,6 +153,14 @@ func (q *recvQueue) dropOutOfOrder() {
 	q.ooo = nil
 }
 
+// tidy lets go of the reassembly queue when there is nothing in it.
+func (q *recvQueue) tidy() {
+	if q.ooo != nil && q.ooo.nothing() {
+		q.ooo = nil
+		q.compact()
+	}
+}
+
 func (q *recvQueue) clear() {
 	q.dropOutOfOrder()
 	for i := int(q.head); i < len(q.views); i++ {
@@ -181,35 +190,35 @@ func (q *recvQueue) clone() recvQueue {
 	return c
 }
 
-// arrived appends n bytes from byte skip of vs on, the first of which has number
-// nxt, and all that follows them of what came before its turn: of bytes that
-// came twice the first stay. It returns the number after that, and whether the
-// peer's FIN lies there.
-func (q *recvQueue) arrived(nxt seq.Num, vs views, skip, n int) (seq.Num, bool) {
-	start, end, fin := nxt, nxt.Add(seq.Size(n)), false
+// fillGap appends the text of s, the first of which has number nxt, and all that
+// follows it of what came before its turn: of bytes that came twice the first
+// stay. It returns the number after that, whether the peer's FIN lies there, and
+// what came twice.
+func (q *recvQueue) fillGap(nxt seq.Num, s *Segment) (_ seq.Num, fin bool, twice wire.SACKBlock) {
+	start, end, r := nxt, nxt.Add(seq.Size(s.Len)), s.repeats()
 	for nxt.Less(end) && !fin {
 		stop := end
-		if q.ooo != nil && len(q.ooo.parts) > 0 {
+		if len(q.ooo.parts) > 0 {
 			stop = seq.Min(end, q.ooo.parts[0].seq)
 		}
-		q.pushAll(vs, skip+int(nxt.Sub(start)), int(stop.Sub(nxt)))
+		q.pushAll(s.Views, s.skip+int(nxt.Sub(start)), int(stop.Sub(nxt)))
 		nxt, fin = q.collect(stop)
+		r.note(stop, seq.Min(nxt, end))
 	}
-	return nxt, fin
+	return nxt, fin, r.run
 }
 
 // collect moves what has come into order to the in-order queue and returns
 // the number after it, and whether the peer's FIN lies there.
 func (q *recvQueue) collect(nxt seq.Num) (seq.Num, bool) {
-	if q.ooo == nil {
-		return nxt, false
-	}
 	nxt = q.ooo.drain(nxt, q.push)
-	fin := q.ooo.hasFin && q.ooo.fin == nxt
-	if fin {
-		q.dropOutOfOrder()
-	} else if len(q.ooo.parts) == 0 && !q.ooo.hasFin {
-		q.ooo = nil
+	return nxt, q.ooo.hasFin && q.ooo.fin == nxt
+}
+
+// noteFin remembers a FIN that came before its turn.
+func (q *recvQueue) noteFin(fin seq.Num) {
+	if q.ooo == nil {
+		q.ooo = &outOfOrder{}
 	}
-	return nxt, fin
+	q.ooo.noteFin(fin)
 }

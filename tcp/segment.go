@@ -19,7 +19,7 @@ type Segment struct {
 	GSOSize int
 
 	skip int  // bytes at the front of Views that are not payload any more
-	cut  bool // text past the window was cut off
+	cut  bool // text or a FIN past the window or the peer's FIN was cut off
 }
 
 // Count returns how many segments s stands for.
@@ -68,7 +68,7 @@ func (s *Segment) cutBack(n int) {
 // cutBehind takes off what lies behind the peer's FIN, which has number fin.
 func (s *Segment) cutBehind(fin seq.Num) {
 	if over := s.Seq.Add(seq.Size(s.Len)).Diff(fin); over > 0 {
-		s.Len -= min(int(over), s.Len)
+		s.cutBack(min(int(over), s.Len))
 		s.Flags &^= wire.FIN
 	}
 }

@@ -13,7 +13,7 @@ func (c *Conn) NextSegment(now clock.Time, out *Output) bool {
 	out.Tuple, out.GSOSize, out.Len, out.again = c.tuple, 0, 0, false
 	out.Views = out.views[:0]
 	out.TCP = wire.TCP{SrcPort: c.tuple.LocalPort, DstPort: c.tuple.RemotePort}
-	ok := c.buildReset(out) || c.buildSyn(now, out) || c.buildFastRetransmit(now, out) ||
+	ok := c.buildReset(now, out) || c.buildSyn(now, out) || c.buildFastRetransmit(now, out) ||
 		c.buildData(now, out) || c.buildProbe(now, out) || c.buildKeepAlive(now, out) || c.buildAck(now, out)
 	if !ok {
 		return false
@@ -28,13 +28,15 @@ func (c *Conn) NextSegment(now clock.Time, out *Output) bool {
 
 // buildReset makes the RST of an abort, RFC 9293 §3.10.5. Its number is
 // SND.NXT, unless that lies past the peer's window because of a probe: the peer
-// would not believe it.
-func (c *Conn) buildReset(out *Output) bool {
+// would not believe it. A timestamp "SHOULD be sent in a RST segment".
+// https://www.rfc-editor.org/rfc/rfc7323#section-3.2
+func (c *Conn) buildReset(now clock.Time, out *Output) bool {
 	if c.owes&owesReset == 0 {
 		return false
 	}
 	c.owes = 0
 	out.Seq, out.Ack, out.Flags = seq.Min(c.snd.nxt, c.snd.una.Add(c.snd.wnd)), c.rcv.nxt, wire.RST|wire.ACK
+	c.addTimestamp(now, out)
 	return true
 }
 
@@ -246,7 +248,7 @@ func (c *Conn) buildAck(now clock.Time, out *Output) bool {
 		return false
 	case c.rcv.dupAcks > 0:
 		c.rcv.dupAcks--
-	case c.owes&owesAck == 0:
+	case c.owes&owesAck == 0 && !c.in.hasTwice():
 		return false
 	}
 	out.Seq, out.Flags = c.snd.nxt, wire.ACK
@@ -255,13 +257,15 @@ func (c *Conn) buildAck(now clock.Time, out *Output) bool {
 	return true
 }
 
-// addSACK lists what came out of order, RFC 2018 §4: three blocks beside a
-// timestamp, else four. https://www.rfc-editor.org/rfc/rfc2018#section-4
+// addSACK lists what came out of order or twice.
+// https://www.rfc-editor.org/rfc/rfc2018#section-4
 func (c *Conn) addSACK(out *Output) {
-	if !c.is(sackOK) || c.in.ooo == nil || c.in.ooo.count == 0 {
+	if !c.is(sackOK) || c.in.ooo == nil {
 		return
 	}
-	n := min(c.in.ooo.count, c.sackRoom())
-	out.Options.Set |= wire.OptSACK
-	out.Options.SACK, out.Options.SACKBlocks = c.in.ooo.blocks, n
+	if n := c.in.ooo.report(out.Options.SACK[:c.sackRoom()]); n > 0 {
+		out.Options.Set |= wire.OptSACK
+		out.Options.SACKBlocks = uint8(n)
+	}
+	c.in.tidy()
 }

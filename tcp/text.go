@@ -26,8 +26,15 @@ func (c *Conn) arrivedText(now clock.Time, s *Segment) wire.Drop {
 	if s.Seq != c.rcv.nxt {
 		return c.textTooEarly(s)
 	}
-	hadGap := c.in.ooo != nil
-	nxt, fin := c.in.arrived(c.rcv.nxt, s.Views, s.skip, s.Len)
+	nxt, fin, hadGap := c.rcv.nxt.Add(seq.Size(s.Len)), false, c.in.ooo != nil
+	if hadGap {
+		var twice wire.SACKBlock
+		nxt, fin, twice = c.in.fillGap(c.rcv.nxt, s)
+		c.repeated(twice.Left, twice.Right)
+		c.in.tidy()
+	} else {
+		c.in.pushAll(s.Views, s.skip, s.Len)
+	}
 	c.tally.bytesReceived += uint64(nxt.Sub(c.rcv.nxt))
 	if c.is(readClosed) {
 		c.in.discard()
@@ -45,11 +52,12 @@ func (c *Conn) arrivedText(now clock.Time, s *Segment) wire.Drop {
 // once for each segment: the peer counts those ACKs (RFC 5681 §4.2).
 func (c *Conn) textTooEarly(s *Segment) wire.Drop {
 	c.rcv.dupAcks = uint16(min(int(c.rcv.dupAcks)+s.Count(), maxDupAcksOwed))
-	fresh, room := c.in.insert(s.Seq, s.Views, s.skip, s.Len)
+	in := c.in.insert(s)
+	c.repeated(in.run.Left, in.run.Right)
 	switch {
-	case !room:
+	case in.full:
 		return wire.ReassemblyFull
-	case !fresh:
+	case !in.fresh:
 		return wire.Duplicate
 	}
 	return wire.None
@@ -71,17 +79,5 @@ func (c *Conn) scheduleAck(now clock.Time, s *Segment, hadGap bool) {
 		c.owes |= owesAck
 	case !c.timers.armed(TimerDelayedAck):
 		c.timers.arm(TimerDelayedAck, now.Add(c.cfg.DelayedAck))
-	}
-}
-
-// noteFin remembers a FIN that came before its turn: the first one, if the peer
-// says several. What is kept beyond it is no part of the stream.
-func (q *recvQueue) noteFin(fin seq.Num) {
-	if q.ooo == nil {
-		q.ooo = &outOfOrder{}
-	}
-	if !q.ooo.hasFin {
-		q.ooo.fin, q.ooo.hasFin = fin, true
-		q.ooo.dropBeyond(fin)
 	}
 }

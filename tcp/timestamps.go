@@ -37,11 +37,7 @@ func (c *Conn) checkTimestamp(now clock.Time, s *Segment) (Verdict, bool) {
 	if int32(s.Options.TSVal-c.ts.recent) >= 0 || now.Sub(c.ts.at) > staleTimestamp {
 		return used, false
 	}
-	if s.Len > 0 || s.Flags.Has(wire.FIN) {
-		c.owes |= owesAck
-	} else {
-		c.challenge(now)
-	}
+	c.answerOld(now, s)
 	return drop(wire.PAWS), true
 }
 

@@ -137,6 +137,9 @@ func TestTimeWaitReuse(t *testing.T) {
 		{"timestamp gone, number beyond", "<TS val 1000 ecr 0>", "S 5:5(0)", true},
 		{"timestamp gone, number before", "<TS val 1000 ecr 0>", "S -5:-5(0)", false},
 		{"timestamp new, number beyond", "<mss 1460>", "S 5:5(0) <TS val 7 ecr 0>", true},
+		{"timestamp new, number before", "<mss 1460>", "S -1000:-1000(0) <mss 1460,TS val 77 ecr 0>", true},
+		{"timestamp new and large, number before", "<mss 1460>", "S -5:-5(0) <TS val 4000000000 ecr 0>", true},
+		{"no timestamps, number before", "<mss 1460>", "S -5:-5(0) <mss 1460>", false},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -158,6 +161,47 @@ func TestTimeWaitReuse(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An endpoint that takes no timestamps does not count them in a SYN.
+func TestTimeWaitReuseWithoutTimestamps(t *testing.T) {
+	inBothForms(t, func(t *testing.T, held bool) {
+		p := serving(t, Config{NoTimestamps: true}, 5).from(1000, 7)
+		en := p.waiting("<mss 1460>", held)
+		p.receive("S -5:-5(0) <TS val 7 ecr 0>")
+		p.want("challenge ACK", ". 2:2(0) ack 2")
+		p.e.Close(p.now, en)
+	})
+}
+
+// A SYN that may not take TIME-WAIT's place is challenged. The RST by which a
+// client answers that ends TIME-WAIT, so that its next SYN is heard; no other RST
+// does (RFC 1337).
+func TestTimeWaitEndsByAnswerToChallenge(t *testing.T) {
+	inBothForms(t, func(t *testing.T, held bool) {
+		p := serving(t, Config{}, 5).from(1000, 0xffffff00)
+		en := p.waiting("<mss 1460>", held)
+		p.receive("R 2:2(0)")
+		p.receive("S. -5:-5(0) ack 1")
+		p.want("challenge ACK", ". 2:2(0) ack 2")
+		p.receive("R 2:2(0)")
+		p.wantDrop(wire.TimeWaitReset)
+		p.advance(time.Second)
+		p.receive("S -5:-5(0) <mss 1460>")
+		p.want("challenge ACK", ". 2:2(0) ack 2")
+		for _, other := range []string{"R 1:1(0)", "R 3:3(0)", "R 0:3(3)"} {
+			p.receive(other)
+			p.wantLen("a RST that does not answer", 1)
+		}
+		p.receive("R 2:2(0)")
+		p.wantLen("TIME-WAIT is over", 0)
+		if held && (en.State() != Closed || en.Failure() != NoFailure) {
+			t.Errorf("the program sees %v, failure %d", en.State(), en.Failure())
+		}
+		p.e.Close(p.now, en)
+		p.receive("S -5:-5(0) <mss 1460>")
+		p.wantAny("and the next SYN is answered", wire.SYN|wire.ACK)
+	})
 }
 
 // A SYN that takes TIME-WAIT's place opens a connection that works, and the

@@ -94,7 +94,7 @@ func (c *Conn) closeWrite(now clock.Time) {
 		return
 	}
 	switch c.state {
-	case SynSent:
+	case Listen, SynSent:
 		c.closed(now, NoFailure, CauseClose)
 	case SynReceived, Established:
 		c.set(finQueued, true)

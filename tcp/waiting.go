@@ -42,10 +42,11 @@ func (s shortTime) upTo(last clock.Time) clock.Time {
 type waitFlags uint8
 
 const (
-	waitShift      waitFlags = 15
-	waitTimestamps waitFlags = 1 << 4
-	waitOwesAck    waitFlags = 1 << 5
-	waitQueued     waitFlags = 1 << 6 // in the queue of those that send
+	waitShift         waitFlags = 15
+	waitTimestamps    waitFlags = 1 << 4
+	waitOwesAck       waitFlags = 1 << 5
+	waitQueued        waitFlags = 1 << 6 // in the queue of those that send
+	waitSynChallenged waitFlags = 1 << 7
 )
 
 // challengeUnit is 256 ms: a limit of 500 ms needs no more.
@@ -82,6 +83,9 @@ func (c *Conn) compactTimeWait() timeWait {
 	if c.owes&owesAck != 0 {
 		w.flags |= waitOwesAck
 	}
+	if c.is(synChallenged) {
+		w.flags |= waitSynChallenged
+	}
 	return w
 }
 
@@ -92,6 +96,7 @@ func (c *Conn) expandTimeWait(now clock.Time, w *timeWait, ends clock.Time) {
 	c.snd.iss, c.rcv.irs = c.trace.origin(&c.tuple, w.sndNxt-2, w.rcvNxt-2) // SYN and FIN lie behind them
 	c.state = TimeWait
 	c.set(finQueued|finReceived|orphan|readClosed, true)
+	c.set(synChallenged, w.flags&waitSynChallenged != 0)
 	c.out.start = w.sndNxt - 1 // our FIN lies behind it
 	c.rcv.nxt, c.rcv.acked, c.rcv.shift = w.rcvNxt, w.rcvNxt, uint8(w.flags&waitShift)
 	c.rcv.edge = w.rcvNxt.Add(seq.Size(w.window) << c.rcv.shift)
