@@ -14,7 +14,7 @@ import (
 )
 
 // TCPConn is a TCP connection. It is a net.Conn that behaves like a
-// *net.TCPConn, without what needs a file descriptor. Its methods may be called
+// *net.TCPConn, without what needs a file descriptor of its own. Its methods may be called
 // by several goroutines at the same time.
 //
 // It differs in one thing: a connection that was reset goes on failing with

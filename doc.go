@@ -52,7 +52,13 @@
 //
 // # What differs from package net
 //
-//   - There are no file descriptors, so no File and no SyscallConn.
+//   - There are no file descriptors, so no File. [TCPConn.SyscallConn] is there
+//     for pools that look whether an idle connection was closed (go-redis,
+//     go-sql-driver/mysql), and for nothing else; http.Transport and pgx read or
+//     ping instead, which works. Socket options set by hand (RawConn.Control,
+//     golang.org/x/net/ipv4) and pollers of descriptors cannot work.
+//   - [UDPConn] has no SyscallConn and no control messages: [UDPConn.ReadFromTo]
+//     and [UDPConn.WriteFromTo] tell and choose the host's own address.
 //   - A connection that was reset goes on failing with ECONNRESET when it is
 //     read; the kernel says so once and then io.EOF, as if all had come.
 //   - CloseRead throws away what has arrived and was not read.

@@ -39,7 +39,7 @@ func newNet(t testing.TB, cfg handfast.Config, o pipe.Options) (client, server *
 	t.Helper()
 	a, b := pipe.New(o)
 	client = newTestHost(t, cfg, a, clientIP+"/24", "fd00::1/64")
-	server = newTestHost(t, cfg, b, serverIP+"/24", "fd00::2/64", "fd00::3/64")
+	server = newTestHost(t, cfg, b, serverIP+"/24", "10.0.0.3/24", "fd00::2/64", "fd00::3/64")
 	return client, server
 }
 

@@ -117,33 +117,6 @@ func (u *UDPConn) becomeReady(shard int) {
 	u.waiting.wakeAll()
 }
 
-// Read receives a datagram; what of it does not fit into p is lost.
-func (u *UDPConn) Read(p []byte) (int, error) {
-	n, _, err := u.ReadFromUDPAddrPort(p)
-	return n, err
-}
-
-// ReadFrom receives a datagram and says where it came from, a *net.UDPAddr.
-// What of it does not fit into p is lost.
-func (u *UDPConn) ReadFrom(p []byte) (int, net.Addr, error) {
-	n, from, err := u.ReadFromUDPAddrPort(p)
-	if err != nil {
-		return n, nil, err
-	}
-	return n, net.UDPAddrFromAddrPort(from), nil
-}
-
-// ReadFromUDPAddrPort is ReadFrom without the allocation.
-func (u *UDPConn) ReadFromUDPAddrPort(p []byte) (n int, from netip.AddrPort, err error) {
-	d, err := u.receive()
-	if err != nil {
-		return 0, from, u.opError("read", u.remoteAddr(), err)
-	}
-	n = copy(p, d.Payload.Bytes())
-	d.Payload.Release()
-	return n, netip.AddrPortFrom(d.Src.Netip(), d.SrcPort), nil
-}
-
 // receive waits for a datagram. The caller releases its payload.
 func (u *UDPConn) receive() (host.Datagram, error) {
 	for {
@@ -201,75 +174,6 @@ func (u *UDPConn) receiveFrom(s *shard) (d host.Datagram, ok bool, err error) {
 		u.becomeReady(s.index) // there may be more
 	}
 	return d, ok, err
-}
-
-// Write sends a datagram to the address that was dialled.
-func (u *UDPConn) Write(p []byte) (int, error) {
-	if u.remote == (endpoint{}) {
-		return 0, u.opError("write", nil, os.NewSyscallError("write", syscall.EDESTADDRREQ))
-	}
-	if err := u.send(p, u.remote, "write"); err != nil {
-		return 0, u.opError("write", u.remoteAddr(), err)
-	}
-	return len(p), nil
-}
-
-// WriteTo sends a datagram to a, a *net.UDPAddr.
-func (u *UDPConn) WriteTo(p []byte, a net.Addr) (int, error) {
-	to, ok := a.(*net.UDPAddr)
-	if !ok {
-		return 0, u.opError("write", a, syscall.EINVAL)
-	}
-	return u.WriteToUDPAddrPort(p, to.AddrPort())
-}
-
-// WriteToUDPAddrPort is WriteTo without the allocation.
-func (u *UDPConn) WriteToUDPAddrPort(p []byte, to netip.AddrPort) (int, error) {
-	err := error(net.ErrWriteToConnected)
-	if u.remote == (endpoint{}) {
-		err = u.sendTo(p, to)
-	}
-	if err != nil {
-		return 0, u.opError("write", net.UDPAddrFromAddrPort(to), err)
-	}
-	return len(p), nil
-}
-
-func (u *UDPConn) sendTo(p []byte, to netip.AddrPort) error {
-	if !to.Addr().IsValid() {
-		return addrError("missing address", "")
-	}
-	e := endpoint{wire.AddrFrom(to.Addr()), to.Port()}
-	if !u.network.allows(e.addr) {
-		return addrError("no suitable address found", to.Addr().String())
-	}
-	return u.send(p, e, "sendto")
-}
-
-// send sends a datagram by the shard that its answers come to.
-func (u *UDPConn) send(p []byte, to endpoint, call string) error {
-	s := u.owner.shardOf(wire.Tuple{Local: u.local.addr, LocalPort: u.local.port, Remote: to.addr, RemotePort: to.port})
-	now := s.enter()
-	defer func() { s.leave(now) }()
-	switch deadline, err := u.sendState(); {
-	case err != nil:
-		return err
-	case s.err != nil:
-		return s.err
-	case deadline <= now:
-		return os.ErrDeadlineExceeded
-	}
-	if err := s.lost(to.addr); err != nil {
-		return err
-	}
-	part := u.parts[s.index]
-	if f := part.TakeFailure(); f != tcp.NoFailure {
-		return failed(call, f)
-	}
-	if err := s.host.SendUDP(now, part, to.addr, to.port, p); err != nil {
-		return refused(call, err)
-	}
-	return nil
 }
 
 func (u *UDPConn) sendState() (deadline clock.Time, err error) {

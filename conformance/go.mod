@@ -3,8 +3,17 @@ module github.com/handfast-tcp/handfast/conformance
 go 1.26.3
 
 require (
+	github.com/go-sql-driver/mysql v1.10.1
 	github.com/handfast-tcp/handfast v0.0.0
+	github.com/redis/go-redis/v9 v9.23.0
 	golang.org/x/net v0.62.0
+)
+
+require (
+	filippo.io/edwards25519 v1.2.0 // indirect
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	go.uber.org/atomic v1.12.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
 )
 
 replace github.com/handfast-tcp/handfast => ../

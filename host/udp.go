@@ -230,6 +230,13 @@ func (h *Host) CloseUDP(s *UDPSocket) {
 // leaves in fragments. It fails with ErrClosed, ErrNotBound, ErrConnected,
 // ErrNoRoute, ErrMessageSize or ErrQueueFull.
 func (h *Host) SendUDP(now clock.Time, s *UDPSocket, dst wire.Addr, port uint16, payload []byte) error {
+	return h.SendUDPFrom(now, s, wire.Addr{}, dst, port, payload)
+}
+
+// SendUDPFrom is SendUDP from the address src of the host's, for a socket that
+// has every address: a zero src leaves the choice to the route. It fails also
+// with ErrNotLocal.
+func (h *Host) SendUDPFrom(now clock.Time, s *UDPSocket, src, dst wire.Addr, port uint16, payload []byte) error {
 	t := s.tuple
 	switch {
 	case !s.open:
@@ -241,6 +248,12 @@ func (h *Host) SendUDP(now clock.Time, s *UDPSocket, dst wire.Addr, port uint16,
 		s.lastAddr, s.lastPort = dst, port
 	case !isUnspecified(dst) && (dst != t.Remote || port != t.RemotePort):
 		return ErrConnected
+	}
+	if !isUnspecified(src) {
+		if !covers(t.Local, src) || !h.HasAddress(src) {
+			return ErrNotLocal
+		}
+		t.Local = src
 	}
 	return h.sendUDP(now, t, payload)
 }

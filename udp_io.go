@@ -1,0 +1,221 @@
+package handfast
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+
+	"github.com/handfast-tcp/handfast/host"
+	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// msgTrunc is the flag of recvmsg, as Linux has it, for a datagram that was cut.
+const msgTrunc = 0x20
+
+// Read receives a datagram; what of it does not fit into p is lost.
+func (u *UDPConn) Read(p []byte) (int, error) {
+	n, _, _, err := u.read(p)
+	return n, err
+}
+
+// ReadFrom receives a datagram and says where it came from, a *net.UDPAddr.
+// What of it does not fit into p is lost.
+func (u *UDPConn) ReadFrom(p []byte) (int, net.Addr, error) {
+	n, from, err := u.ReadFromUDP(p)
+	if err != nil {
+		return n, nil, err
+	}
+	return n, from, nil
+}
+
+// ReadFromUDP is ReadFrom with the address's own type.
+func (u *UDPConn) ReadFromUDP(p []byte) (int, *net.UDPAddr, error) {
+	n, from, err := u.ReadFromUDPAddrPort(p)
+	return n, udpAddrOrNil(from), err
+}
+
+// ReadFromUDPAddrPort is ReadFrom without the allocation.
+func (u *UDPConn) ReadFromUDPAddrPort(p []byte) (n int, from netip.AddrPort, err error) {
+	n, _, d, err := u.read(p)
+	return n, sender(d), err
+}
+
+// ReadFromTo is ReadFromUDPAddrPort that also says where the datagram was sent
+// to, which a socket that has every address cannot know otherwise. WriteFromTo
+// answers from there.
+func (u *UDPConn) ReadFromTo(p []byte) (n int, from, to netip.AddrPort, err error) {
+	n, _, d, err := u.read(p)
+	if err == nil {
+		to = netip.AddrPortFrom(d.Dst.Netip(), u.local.port)
+	}
+	return n, sender(d), to, err
+}
+
+// ReadMsgUDP is ReadFromUDP that also tells, by the flag MSG_TRUNC (0x20),
+// whether the datagram was longer than p. There are no control messages: oobn
+// is zero, and ReadFromTo says what programs ask them for.
+func (u *UDPConn) ReadMsgUDP(p, oob []byte) (n, oobn, flags int, from *net.UDPAddr, err error) {
+	n, oobn, flags, at, err := u.ReadMsgUDPAddrPort(p, oob)
+	return n, oobn, flags, udpAddrOrNil(at), err
+}
+
+// ReadMsgUDPAddrPort is ReadMsgUDP without the allocation.
+func (u *UDPConn) ReadMsgUDPAddrPort(p, _ []byte) (n, oobn, flags int, from netip.AddrPort, err error) {
+	n, cut, d, err := u.read(p)
+	if cut {
+		flags = msgTrunc
+	}
+	return n, 0, flags, sender(d), err
+}
+
+// sender returns where d came from; the zero value where there is no datagram.
+func sender(d host.Datagram) netip.AddrPort {
+	if d.Src == (wire.Addr{}) {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(d.Src.Netip(), d.SrcPort)
+}
+
+func udpAddrOrNil(a netip.AddrPort) *net.UDPAddr {
+	if !a.IsValid() {
+		return nil
+	}
+	return net.UDPAddrFromAddrPort(a)
+}
+
+// read receives a datagram into p, and reports whether it was cut.
+func (u *UDPConn) read(p []byte) (n int, cut bool, d host.Datagram, err error) {
+	if d, err = u.receive(); err != nil {
+		return 0, false, d, u.opError("read", u.remoteAddr(), err)
+	}
+	n = copy(p, d.Payload.Bytes())
+	cut = n < d.Payload.Len()
+	d.Payload.Release()
+	return n, cut, d, nil
+}
+
+// Write sends a datagram to the address that was dialled.
+func (u *UDPConn) Write(p []byte) (int, error) {
+	if u.remote == (endpoint{}) {
+		return 0, u.opError("write", nil, os.NewSyscallError("write", syscall.EDESTADDRREQ))
+	}
+	if err := u.send(p, wire.Addr{}, u.remote, "write"); err != nil {
+		return 0, u.opError("write", u.remoteAddr(), err)
+	}
+	return len(p), nil
+}
+
+// WriteTo sends a datagram to a, a *net.UDPAddr.
+func (u *UDPConn) WriteTo(p []byte, a net.Addr) (int, error) {
+	to, ok := a.(*net.UDPAddr)
+	if !ok {
+		return 0, u.opError("write", a, syscall.EINVAL)
+	}
+	return u.WriteToUDP(p, to)
+}
+
+// WriteToUDP is WriteTo with the address's own type.
+func (u *UDPConn) WriteToUDP(p []byte, to *net.UDPAddr) (int, error) {
+	return u.writeTo(p, netip.Addr{}, to.AddrPort(), "sendto")
+}
+
+// WriteToUDPAddrPort is WriteTo without the allocation.
+func (u *UDPConn) WriteToUDPAddrPort(p []byte, to netip.AddrPort) (int, error) {
+	return u.writeTo(p, netip.Addr{}, to, "sendto")
+}
+
+// WriteFromTo is WriteToUDPAddrPort from one of the host's addresses, for a
+// socket that has every address: so an answer comes from where the question
+// was sent to. An address that is not the host's, such as the broadcast
+// address that ReadFromTo may have told, fails with EADDRNOTAVAIL.
+func (u *UDPConn) WriteFromTo(p []byte, from netip.Addr, to netip.AddrPort) (int, error) {
+	return u.writeTo(p, from, to, "sendmsg")
+}
+
+// WriteMsgUDP is WriteToUDP; to is nil when the socket was dialled. Control
+// messages there are none: an oob that is not empty fails with EINVAL, and
+// WriteFromTo does what programs want of them.
+func (u *UDPConn) WriteMsgUDP(p, oob []byte, to *net.UDPAddr) (n, oobn int, err error) {
+	return u.WriteMsgUDPAddrPort(p, oob, to.AddrPort())
+}
+
+// WriteMsgUDPAddrPort is WriteMsgUDP without the allocation.
+func (u *UDPConn) WriteMsgUDPAddrPort(p, oob []byte, to netip.AddrPort) (n, oobn int, err error) {
+	switch {
+	case len(oob) > 0:
+		return 0, 0, u.opError("write", addrPortOrNil(to), os.NewSyscallError("sendmsg", syscall.EINVAL))
+	case u.remote != (endpoint{}) && !to.IsValid():
+		if err = u.send(p, wire.Addr{}, u.remote, "sendmsg"); err != nil {
+			return 0, 0, u.opError("write", u.remoteAddr(), err)
+		}
+		return len(p), 0, nil
+	}
+	n, err = u.writeTo(p, netip.Addr{}, to, "sendmsg")
+	return n, 0, err
+}
+
+func (u *UDPConn) writeTo(p []byte, from netip.Addr, to netip.AddrPort, call string) (int, error) {
+	err := error(net.ErrWriteToConnected)
+	if u.remote == (endpoint{}) {
+		err = u.sendTo(p, from, to, call)
+	}
+	if err != nil {
+		return 0, u.opError("write", addrPortOrNil(to), err)
+	}
+	return len(p), nil
+}
+
+// addrPortOrNil is an address for errors: a nil interface when there is none.
+func addrPortOrNil(a netip.AddrPort) net.Addr {
+	if a := udpAddrOrNil(a); a != nil {
+		return a
+	}
+	return nil
+}
+
+func (u *UDPConn) sendTo(p []byte, from netip.Addr, to netip.AddrPort, call string) error {
+	if !to.Addr().IsValid() {
+		return addrError("missing address", "")
+	}
+	e := endpoint{wire.AddrFrom(to.Addr()), to.Port()}
+	if !u.network.allows(e.addr) {
+		return addrError("no suitable address found", to.Addr().String())
+	}
+	var source wire.Addr
+	if from.IsValid() {
+		source = wire.AddrFrom(from)
+	}
+	return u.send(p, source, e, call)
+}
+
+// send sends a datagram by the shard that its answers come to.
+func (u *UDPConn) send(p []byte, from wire.Addr, to endpoint, call string) error {
+	local := u.local.addr
+	if !isAny(from) {
+		local = from
+	}
+	s := u.owner.shardOf(wire.Tuple{Local: local, LocalPort: u.local.port, Remote: to.addr, RemotePort: to.port})
+	now := s.enter()
+	defer func() { s.leave(now) }()
+	switch deadline, err := u.sendState(); {
+	case err != nil:
+		return err
+	case s.err != nil:
+		return s.err
+	case deadline <= now:
+		return os.ErrDeadlineExceeded
+	}
+	if err := s.lost(to.addr); err != nil {
+		return err
+	}
+	part := u.parts[s.index]
+	if f := part.TakeFailure(); f != tcp.NoFailure {
+		return failed(call, f)
+	}
+	if err := s.host.SendUDPFrom(now, part, from, to.addr, to.port, p); err != nil {
+		return refused(call, err)
+	}
+	return nil
+}
