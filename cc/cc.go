@@ -14,7 +14,7 @@ type Ack struct {
 	Bytes    int           // newly acknowledged
 	InFlight int           // bytes in flight before this acknowledgment
 	RTT      time.Duration // 0 when it gave no sample
-	Limited  bool          // the window was full: growth is earned (RFC 7661's question)
+	Limited  bool          // what is acknowledged was of a flight that filled the window: growth is earned (RFC 7661)
 }
 
 // Controller is one connection's congestion control. All quantities are bytes.

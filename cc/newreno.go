@@ -28,17 +28,16 @@ func (r *newReno) SlowStartThreshold() int { return r.ssthresh }
 func (r *newReno) Clone() Controller       { c := *r; return &c }
 
 // OnAck grows the window by what was acknowledged in slow start, and by one
-// segment a window in congestion avoidance. It counts bytes, not ACKs, so that
-// splitting ACKs gains nothing (RFC 3465).
+// segment a window in congestion avoidance; what crosses ssthresh counts for
+// both. It counts bytes, not ACKs, so that neither splitting ACKs nor merging
+// them makes a difference (RFC 3465).
 func (r *newReno) OnAck(_ clock.Time, a Ack) {
 	if !a.Limited {
 		return
 	}
-	if r.cwnd < r.ssthresh {
-		r.cwnd = min(r.cwnd+a.Bytes, max(r.ssthresh, r.cwnd+r.mss))
-		return
-	}
-	r.acked += a.Bytes
+	slow := min(a.Bytes, max(r.ssthresh-r.cwnd, 0))
+	r.cwnd += slow
+	r.acked += a.Bytes - slow
 	for r.acked >= r.cwnd {
 		r.acked -= r.cwnd
 		r.cwnd += r.mss

@@ -10,6 +10,7 @@ import (
 // processAck is the fifth check for a synchronized connection whose ACK is
 // acceptable: what is acknowledged is forgotten, the window is updated.
 func (c *Conn) processAck(now clock.Time, s *Segment) {
+	c.noteFull(now)
 	window := c.snd.wnd
 	c.updateWindow(now, s)
 	switch {
@@ -24,7 +25,9 @@ func (c *Conn) processAck(now clock.Time, s *Segment) {
 func (c *Conn) acknowledge(now clock.Time, s *Segment) {
 	bytes := c.snd.resend.Diff(c.snd.una) // in flight until now
 	newly := int(s.Ack.Sub(c.snd.una))
+	limited := c.limited()
 	c.snd.una = s.Ack
+	c.loss.full = seq.Max(c.loss.full, s.Ack)
 	if c.snd.resend.Less(s.Ack) {
 		c.snd.resend = s.Ack
 	}
@@ -32,7 +35,7 @@ func (c *Conn) acknowledge(now clock.Time, s *Segment) {
 	sample := c.rttAcked(now, s)
 	c.progress(now)
 	if c.cc != nil {
-		c.lossAcked(now, cc.Ack{Bytes: newly, InFlight: int(bytes), RTT: sample, Limited: c.loss.limited})
+		c.lossAcked(now, cc.Ack{Bytes: newly, InFlight: int(bytes), RTT: sample, Limited: limited})
 	}
 	c.armRetransmit(now)
 }
@@ -50,13 +53,14 @@ func (c *Conn) forget(una seq.Num) {
 }
 
 // updateWindow takes SEG.WND if the segment is not older than the one that
-// the window was last taken from (SND.WL1, SND.WL2).
+// the window was last taken from (SND.WL1, SND.WL2). One that acknowledges
+// something new is not, whatever its own number.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.4-2.5.2.2.2.3
 func (c *Conn) updateWindow(now clock.Time, s *Segment) {
 	if s.Ack.Less(c.snd.una) {
 		return
 	}
-	if c.snd.wl1.Less(s.Seq) || c.snd.wl1 == s.Seq && c.snd.wl2.LessEq(s.Ack) {
+	if from := s.last(); c.snd.una.Less(s.Ack) || c.snd.wl1.Less(from) || c.snd.wl1 == from && c.snd.wl2.LessEq(s.Ack) {
 		old := c.snd.wnd
 		c.takeWindow(s, c.scaled(s))
 		if c.snd.wnd > old {
@@ -68,7 +72,7 @@ func (c *Conn) updateWindow(now clock.Time, s *Segment) {
 func (c *Conn) takeWindow(s *Segment, wnd seq.Size) {
 	c.snd.wnd = wnd
 	c.snd.maxWnd = max(c.snd.maxWnd, wnd)
-	c.snd.wl1, c.snd.wl2 = s.Seq, s.Ack
+	c.snd.wl1, c.snd.wl2 = s.last(), s.Ack
 }
 
 // scaled returns SEG.WND in octets, RFC 7323 §2.3.

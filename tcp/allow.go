@@ -21,7 +21,6 @@ func (c *Conn) allowed(now clock.Time, pos seq.Num, left int) (n int, ok bool) {
 	}
 	congestion := c.window()
 	n = min(left, open, congestion-flight, c.largestSegment())
-	c.noteLimited(flight+n, congestion)
 	if n <= 0 {
 		return 0, false
 	}
@@ -73,18 +72,6 @@ func (c *Conn) waitForWindow(now clock.Time, flight int) {
 	if flight == 0 {
 		c.timers.disarm(TimerRetransmit)
 		c.armPersist(now)
-	}
-}
-
-// noteLimited remembers that the congestion window, not the program or the
-// peer, holds us back: only then may it grow. In slow start half is enough,
-// since a burst of ACKs finds the window half empty.
-func (c *Conn) noteLimited(flight, congestion int) {
-	if c.cc.Window() < c.cc.SlowStartThreshold() {
-		flight *= 2
-	}
-	if flight+int(c.snd.mss) > congestion {
-		c.loss.limited = true
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // opening reports whether our SYN is not acknowledged yet: SYN-RECEIVED, or
 // FIN-WAIT-1 if the program closed meanwhile. That SND.UNA is ISS does not say
 // it alone, since the numbers come round.
-func (c *Conn) opening() bool { return c.snd.una == c.snd.iss && c.cc == nil }
+func (c *Conn) opening() bool { return c.snd.una == c.snd.iss && c.cc == nil && c.state != TimeWait }
 
 // checkSynAgain meets the SYN that opened the connection once more: its
 // SYN-ACK was lost, or both ends open at the same time and this is the peer's

@@ -18,7 +18,7 @@ type Config struct {
 
 	MSL        time.Duration // TIME-WAIT lasts twice as long; default 30 s, as Linux; at most a day
 	InitialRTO time.Duration // default 1 s (RFC 6298 §2)
-	MinRTO     time.Duration // default 200 ms, as Linux
+	MinRTO     time.Duration // the RTO is at least so far above the smoothed round trip; default 200 ms, as Linux
 	MaxRTO     time.Duration // default 120 s
 	DelayedAck time.Duration // default 40 ms
 	QuickAcks  int           // first segments of a connection that are acknowledged at once: default 16, at most 255; less than 0: none

@@ -22,7 +22,11 @@ type Conn struct {
 	state   State
 	failure Failure
 	owes    owes
+	phase   lossPhase
 	opts    connFlags
+	// dupLimit is how many duplicate ACKs count in fast recovery: what was under
+	// way when the last segment was sent again.
+	dupLimit uint16
 
 	snd    sendSpace
 	rcv    recvSpace
@@ -97,7 +101,9 @@ type sendSpace struct {
 	shift  uint8  // the peer's window scale
 	mss    uint16 // payload of a full segment, timestamps subtracted
 	peer   uint16 // the peer's MSS option
-	maxGSO int32  // largest IP packet that may leave; 0: no super-segments
+	// dupAcks are duplicate ACKs in a row: see duplicateAck.
+	dupAcks uint16
+	maxGSO  int32 // largest IP packet that may leave; 0: no super-segments
 }
 
 // recvSpace is the receive sequence space.
@@ -216,7 +222,7 @@ func (c *Conn) openPassive(now clock.Time, iss seq.Num) {
 func (c *Conn) startSending(now clock.Time, iss seq.Num) {
 	c.snd.iss, c.snd.una, c.snd.nxt, c.snd.resend = iss, iss, iss, iss
 	c.out.start = iss.Add(1)
-	c.loss.recover = iss
+	c.loss.full = iss
 	c.live.heard = now
 }
 

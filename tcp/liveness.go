@@ -64,7 +64,7 @@ func (c *Conn) challenge(now clock.Time) {
 func (c *Conn) giveUp(now clock.Time) bool {
 	c.live.retries++
 	switch {
-	case c.snd.una == c.snd.iss:
+	case c.opening():
 		if int(c.live.retries) <= c.synRetries() {
 			return false
 		}
@@ -118,7 +118,7 @@ func (c *Conn) fail(now clock.Time, f Failure, why Cause) {
 
 // windowShut reports whether the peer's window holds back the very next
 // segment: that is the persist timer's time.
-func (c *Conn) windowShut() bool { return c.snd.wnd == 0 && c.snd.una != c.snd.iss }
+func (c *Conn) windowShut() bool { return c.snd.wnd == 0 && !c.opening() }
 
 // armPersist starts the timer of zero-window probes, with the back-off of the
 // retransmission timer. https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.1

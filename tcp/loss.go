@@ -1,6 +1,8 @@
 package tcp
 
 import (
+	"math"
+
 	"github.com/handfast-tcp/handfast/cc"
 	"github.com/handfast-tcp/handfast/clock"
 	"github.com/handfast-tcp/handfast/seq"
@@ -11,55 +13,105 @@ import (
 // here stands what must be sent again.
 // https://www.rfc-editor.org/rfc/rfc6582
 type loss struct {
-	dupAcks    uint16
-	inRecovery bool
-	limited    bool    // the congestion window was full since the last ACK
-	recover    seq.Num // highest number sent when the last loss was found
+	recover seq.Num // SND.NXT when the last loss was found; of no meaning once that is acknowledged
+	full    seq.Num // up to here what was sent filled the congestion window; not before SND.UNA: see noteFull
 }
+
+// lossPhase says whether a loss is being repaired, and how it was found. A
+// repair lasts until loss.recover is acknowledged.
+type lossPhase uint8
+
+const (
+	noLoss       lossPhase = iota
+	fastRecovery           // by duplicate ACKs
+	afterTimeout           // by the retransmission timer
+)
 
 // dupThresh is how many duplicate ACKs mean that a segment is lost, RFC 5681 §3.2.
 const dupThresh = 3
 
-// duplicateAck counts; each stands for a segment that has left the network.
+// duplicateAck counts; each stands for a segment that has left the network. In
+// recovery no more count than segments were under way, or who repeats ACKs would
+// have us send without end. After a timeout none counts: they answer what was
+// sent again without need (RFC 6582 §3.2, step 1).
 func (c *Conn) duplicateAck(now clock.Time) {
-	c.loss.dupAcks = min(c.loss.dupAcks+1, 1<<15)
-	if c.loss.dupAcks != dupThresh || c.loss.inRecovery || c.snd.una.Less(c.loss.recover) {
-		return
+	switch c.phase {
+	case noLoss:
+		if c.snd.dupAcks++; c.snd.dupAcks == dupThresh {
+			c.beginRecovery(now)
+		}
+	case fastRecovery:
+		if c.snd.dupAcks < c.dupLimit {
+			c.snd.dupAcks++
+		}
 	}
-	c.loss.inRecovery = true
-	c.loss.recover = c.snd.nxt
+}
+
+// beginRecovery is RFC 6582 §3.2, step 2.
+func (c *Conn) beginRecovery(now clock.Time) {
+	c.phase, c.loss.recover = fastRecovery, c.snd.nxt
 	c.cc.OnLoss(now, c.inFlight())
 	c.fastRetransmit()
 }
 
 func (c *Conn) fastRetransmit() {
 	c.owes |= owesFastRtx
+	c.dupLimit = uint16(min(int(c.snd.nxt.Sub(c.snd.una))/int(c.snd.mss), math.MaxUint16))
 	c.rttStop()
 }
 
 // lossAcked takes an ACK of new bytes: outside recovery the window grows,
 // inside it is partial or full, RFC 6582 §3.2 step 3.
 func (c *Conn) lossAcked(now clock.Time, a cc.Ack) {
-	c.loss.limited = false
-	if !c.loss.inRecovery {
-		c.loss.dupAcks = 0
+	was := c.phase
+	if was != noLoss && c.loss.recover.LessEq(c.snd.una) {
+		c.phase = noLoss
+	}
+	switch {
+	case c.phase == fastRecovery:
+		c.snd.dupAcks -= uint16(min(int(c.snd.dupAcks), a.Bytes/int(c.snd.mss)))
+		c.fastRetransmit()
+	case was == fastRecovery:
+		c.snd.dupAcks = 0
+	default:
+		c.snd.dupAcks = 0
 		c.cc.OnAck(now, a)
-		return
 	}
-	if c.loss.recover.LessEq(c.snd.una) {
-		c.loss.inRecovery = false
-		c.loss.dupAcks = 0
-		return
+}
+
+// noteFull remembers whether the congestion window, not the program or the peer,
+// holds us back: only then may it grow (RFC 7661). It is asked when an ACK
+// arrives, about the flight that the ACK acknowledges; and once for all ACKs of
+// one instant, so that those that arrive together, before anything can be sent,
+// count like those that arrive one by one.
+// https://www.rfc-editor.org/rfc/rfc7661#section-4.3
+func (c *Conn) noteFull(now clock.Time) {
+	if c.snd.una != c.snd.resend && (now != c.live.heard || !c.limited()) && c.windowFull() {
+		c.loss.full = c.snd.resend
 	}
-	c.loss.dupAcks -= min(c.loss.dupAcks, uint16(a.Bytes/int(c.snd.mss)))
-	c.fastRetransmit()
+}
+
+// limited reports whether what is acknowledged next was of a flight that filled
+// the window.
+func (c *Conn) limited() bool { return c.snd.una.Less(c.loss.full) }
+
+// windowFull reports whether what is in flight fills the congestion window: not
+// another segment goes in, or none that is worth it. In slow start half of it is
+// enough.
+func (c *Conn) windowFull() bool {
+	flight, window := c.inFlight(), c.cc.Window()
+	open := window + int(c.snd.dupAcks)*int(c.snd.mss) - flight
+	if window < c.cc.SlowStartThreshold() {
+		open -= flight
+	}
+	return open < int(c.snd.mss) || c.deferred(open, flight, open)
 }
 
 // window is how many bytes congestion control allows in flight. Duplicate ACKs
 // inflate it: each stands for a segment that has arrived (limited transmit,
 // RFC 3042, for the first two; RFC 5681 §3.2 in recovery).
 func (c *Conn) window() int {
-	return c.cc.Window() + int(c.loss.dupAcks)*int(c.snd.mss)
+	return c.cc.Window() + int(c.snd.dupAcks)*int(c.snd.mss)
 }
 
 // retransmitTimeout is the expiry of the retransmission timer, RFC 6298 §5.4
@@ -77,7 +129,8 @@ func (c *Conn) retransmitTimeout(now clock.Time) {
 	if c.cc != nil {
 		c.cc.OnTimeout(now, flight)
 	}
-	c.loss = loss{recover: c.snd.nxt}
+	c.phase, c.snd.dupAcks = afterTimeout, 0
+	c.loss.recover, c.loss.full = c.snd.nxt, c.snd.una
 	c.snd.resend = c.snd.una
 	c.owes &^= owesFastRtx
 	c.armRetransmit(now)
@@ -102,7 +155,7 @@ func (c *Conn) armRetransmit(now clock.Time) {
 // the user timeout, which would else be overrun by up to the longest RTO. SYNs
 // are counted instead.
 func (c *Conn) notTooLate(at clock.Time) clock.Time {
-	if c.snd.una == c.snd.iss {
+	if c.opening() {
 		return at
 	}
 	return min(at, c.lastMoment())

@@ -182,7 +182,8 @@ func TestTransferOverBadWire(t *testing.T) {
 
 func transferOverBadWire(t *testing.T, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 1))
-	p := newPair(t, Config{ReceiveBuffer: 3000 + r.IntN(1<<18), NoTimestamps: r.IntN(3) == 0, NoWindowScale: r.IntN(3) == 0})
+	p := newPair(t, Config{ReceiveBuffer: 3000 + r.IntN(1<<18), NoTimestamps: r.IntN(3) == 0, NoWindowScale: r.IntN(3) == 0,
+		UserTimeout: 12 * time.Hour}) // on the worst of these wires a quarter of an hour without an ACK is bad luck
 	if r.IntN(2) == 0 {
 		p.path.MaxGSO = 65535
 	}

@@ -74,7 +74,7 @@ func TestBackOff(t *testing.T) {
 		c.receive(". 1:1(0) ack 1501")
 		c.write(500)
 		c.want("new data", "P. 1501:2001(500) ack 1")
-		c.wantAfter(250*time.Millisecond, "a sample: 100 + 4*37.5", "P. 1501:2001(500) ack 1")
+		c.wantAfter(300*time.Millisecond, "a sample: 100 + 200, more than 4*37.5", "P. 1501:2001(500) ack 1")
 	})
 }
 
@@ -170,7 +170,7 @@ func TestFastRecovery(t *testing.T) {
 		c.want("partial ACK: the next hole", ". 3001:4001(1000) ack 1")
 		c.flush()
 		c.receive(fmt.Sprintf(". 1:1(0) ack %d", c.conn.snd.nxt-c.own))
-		if c.conn.loss.inRecovery {
+		if c.conn.phase == fastRecovery {
 			c.fail("still in recovery")
 		}
 		c.wantEqual("cwnd is ssthresh", c.conn.cc.Window(), 6000)
@@ -190,7 +190,7 @@ func TestNoRecoveryAfterTimeout(t *testing.T) {
 			c.receive(". 1:1(0) ack 1")
 			c.flush()
 		}
-		if c.conn.loss.inRecovery {
+		if c.conn.phase == fastRecovery {
 			c.fail("in recovery")
 		}
 	})
@@ -208,7 +208,7 @@ func TestNoDuplicateAck(t *testing.T) {
 			c.receive(fmt.Sprintf("P. %d:%d(1) ack 1 win 59991", 1+i, 2+i))
 			c.wantFlags("it carries text", wire.ACK)
 		}
-		if c.conn.loss.inRecovery {
+		if c.conn.phase == fastRecovery {
 			c.fail("in recovery")
 		}
 	})
@@ -249,4 +249,31 @@ func TestDuplicateAckFlood(t *testing.T) {
 			c.fail("%d bytes sent", sent)
 		}
 	})
+}
+
+// On a path without jitter the variation vanishes. Its share of the RTO has a
+// floor all the same, or the first ACK that is delayed would come too late.
+func TestSteadyPath(t *testing.T) {
+	for _, oneWay := range []time.Duration{0, time.Millisecond, 50 * time.Millisecond, 125 * time.Millisecond, time.Second, 10 * time.Second} {
+		t.Run(oneWay.String(), func(t *testing.T) {
+			p := newPair(t, Config{DelayedAck: 190 * time.Millisecond})
+			p.delay = oneWay
+			client, server := p.connect()
+			for range 40 {
+				p.write(0, client, make([]byte, 2*1448))
+				p.run(2*oneWay + 300*time.Millisecond)
+				p.read(1, server)
+			}
+			before := client.Info(p.now)
+			if floor := before.RTT + 200*time.Millisecond; before.RTO != floor {
+				t.Errorf("RTT %v, variation %v: RTO %v, want %v", before.RTT, before.RTTVar, before.RTO, floor)
+			}
+			p.write(0, client, make([]byte, 100)) // one small segment: its ACK waits
+			p.run(2*oneWay + 300*time.Millisecond)
+			after := client.Info(p.now)
+			if after.TotalRetrans != before.TotalRetrans || after.SndCwnd != before.SndCwnd || after.Unacked != 0 {
+				t.Errorf("RTT %v: %d sent again, cwnd %d, was %d", before.RTT, after.TotalRetrans-before.TotalRetrans, after.SndCwnd, before.SndCwnd)
+			}
+		})
+	}
 }

@@ -24,7 +24,10 @@ type rtt struct {
 // SYN had to be repeated, RFC 6298 §5.7.
 const slowStartRTO = 3 * time.Second
 
-// sample takes a measured round trip, RFC 6298 §2.2 and §2.3.
+// sample takes a measured round trip, RFC 6298 §2.2 and §2.3. The variation's
+// share of the RTO has a floor, the place of the RFC's clock granularity G: on a
+// path without jitter it would vanish, and the first ACK that is delayed come
+// too late.
 func (r *rtt) sample(d time.Duration, cfg *Config) {
 	if r.smoothed == 0 {
 		r.smoothed, r.variation = d, d/2
@@ -32,7 +35,7 @@ func (r *rtt) sample(d time.Duration, cfg *Config) {
 		r.variation += ((r.smoothed - d).Abs() - r.variation) / 4
 		r.smoothed += (d - r.smoothed) / 8
 	}
-	r.rto = min(max(r.smoothed+4*r.variation, cfg.MinRTO), cfg.MaxRTO)
+	r.rto = min(r.smoothed+max(4*r.variation, cfg.MinRTO), cfg.MaxRTO)
 }
 
 // timeout is the RTO with exponential back-off, RFC 6298 §5.5.

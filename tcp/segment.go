@@ -47,6 +47,15 @@ func (s *Segment) largest() int {
 	return min(s.Len, s.GSOSize)
 }
 
+// last returns the number of the last segment that s stands for.
+func (s *Segment) last() seq.Num {
+	if s.GSOSize == 0 || s.Len == 0 {
+		return s.Seq
+	}
+	over := (s.skip+s.Len-1)/s.GSOSize*s.GSOSize - s.skip
+	return s.Seq.Add(seq.Size(max(over, 0)))
+}
+
 // cutFront takes n bytes of text off the front.
 func (s *Segment) cutFront(n int) {
 	s.skip += n

@@ -42,7 +42,7 @@ func (c *Conn) buildReset(now clock.Time, out *Output) bool {
 
 // buildSyn makes our SYN, with an ACK if the peer's has come.
 func (c *Conn) buildSyn(now clock.Time, out *Output) bool {
-	if c.state < SynSent || c.snd.resend != c.snd.iss {
+	if c.state < SynSent || c.snd.resend != c.snd.iss || !c.opening() {
 		return false
 	}
 	out.again = c.snd.nxt != c.snd.iss

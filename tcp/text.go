@@ -36,10 +36,11 @@ func (c *Conn) arrivedText(now clock.Time, s *Segment) wire.Drop {
 		c.in.pushAll(s.Views, s.skip, s.Len)
 	}
 	c.tally.bytesReceived += uint64(nxt.Sub(c.rcv.nxt))
+	c.rcv.nxt, c.rcv.dupAcks = nxt, 0
 	if c.is(readClosed) {
 		c.in.discard()
+		c.passMarks()
 	}
-	c.rcv.nxt, c.rcv.dupAcks = nxt, 0
 	c.noteEcho(s)
 	if fin {
 		c.takeFin(now)

@@ -8,8 +8,9 @@ import (
 	"github.com/handfast-tcp/handfast/wire"
 )
 
-// minRTO is the RTO of a connection whose round trips take no time.
-const minRTO = 200 * time.Millisecond
+// minRTO is the RTO of a connection whose round trips take no time: a nanosecond,
+// because 0 would mean that none was measured.
+const minRTO = 200*time.Millisecond + 1
 
 // RFC 9293 §3.8.6.1: a closed window is probed with one octet, first after the
 // RTO and then ever less often, for as long as the peer answers.

@@ -1,0 +1,102 @@
+package tcp
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// talkative returns a connection with ten segments of 1000 bytes in flight, and
+// many more that wait.
+func (w world) talkative() *testConn {
+	w.Helper()
+	c := w.opened(Config{NoTimestamps: true}, "S. 0:0(0) ack 1 <mss 1000>")
+	c.setNoDelay()
+	c.write(400000)
+	segments, _ := c.flush()
+	c.wantEqual("segments", segments, 10)
+	return c
+}
+
+// repeat has the peer acknowledge the same number again and again, and returns
+// how many segments that lets go.
+func (c *testConn) repeat(times int, ack uint32) (segments int) {
+	c.Helper()
+	for range times {
+		c.receive(fmt.Sprintf(". 1:1(0) ack %d", ack))
+		n, _ := c.flush()
+		segments += n
+	}
+	return segments
+}
+
+// Duplicate ACKs let go what limited transmit (RFC 3042) and fast recovery
+// (RFC 6582) say, and nothing more however many come: of what was under way each
+// segment can have caused one.
+func TestDuplicateAcksAreBounded(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.talkative()
+		c.wantEqual("limited transmit", c.repeat(2, 1), 2)
+		c.wantEqual("fast retransmit", c.repeat(1, 1), 1)
+		// ssthresh is half of the 12 in flight; all 12 may be reported.
+		c.wantEqual("each further one that can be", c.repeat(9, 1), 6+12-12)
+		c.wantEqual("those that cannot", c.repeat(500, 1), 0)
+
+		c.receive(". 1:1(0) ack 3001")
+		c.want("partial ACK: the next hole", ". 3001:4001(1000) ack 1")
+		c.wantEqual("the partial ACK lets none go", c.repeat(0, 3001), 0)
+		c.flush()
+		under := int(c.conn.snd.nxt.Sub(c.conn.snd.una)) / 1000
+		c.repeat(500, 3001)
+		if n := int(c.conn.snd.nxt.Sub(c.conn.snd.una)) / 1000; n > 6+under {
+			c.fail("%d segments under way, ssthresh 6 and %d that can be reported", n, under)
+		}
+	})
+}
+
+// One octet acknowledged at a time does not help either: a partial ACK counts as
+// a segment that has left only when it is one.
+func TestDuplicateAcksAmongPartialOnes(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.talkative()
+		c.repeat(3, 1)
+		last := 0
+		for round := range 8 {
+			ack := uint32(2 + round)
+			under := int(c.conn.snd.nxt.Sub(c.conn.snd.una))
+			c.receive(fmt.Sprintf(". 1:1(0) ack %d", ack))
+			c.flush()
+			c.repeat(300, ack)
+			if last = int(c.conn.snd.nxt.Sub(c.conn.snd.una)); last > under+6000+1000 {
+				c.fail("round %d: from %d to %d bytes under way", round, under, last)
+			}
+		}
+	})
+}
+
+// After a timeout duplicate ACKs answer what was sent again without need: they
+// let nothing go, and begin no recovery, until all that was lost is acknowledged.
+func TestDuplicateAcksAfterTimeout(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.talkative()
+		for !c.pending() {
+			c.advance(time.Second)
+		}
+		c.flush()
+		c.wantEqual("cwnd", c.conn.cc.Window(), 1000)
+		c.wantEqual("let go by duplicate ACKs", c.repeat(50, 1), 0)
+		c.receive(". 1:1(0) ack 5001") // slow start
+		c.flush()
+		c.wantEqual("let go by duplicate ACKs", c.repeat(50, 5001), 0)
+
+		c.receive(". 1:1(0) ack 10001")
+		c.flush()
+		before := c.conn.cc.Window()
+		c.repeat(2, 10001)
+		c.receive(". 1:1(0) ack 10001")
+		c.want("fast retransmit works again", ". 10001:11001(1000) ack 1")
+		if c.conn.phase != fastRecovery || c.conn.cc.Window() >= before {
+			c.fail("no recovery: phase %d, cwnd %d, was %d", c.conn.phase, c.conn.cc.Window(), before)
+		}
+	})
+}
