@@ -78,7 +78,9 @@ func (c *TCPConn) SetNoDelay(noDelay bool) error {
 	return c.set(func(now clock.Time) { c.shard.tcp.SetNoDelay(now, c.entry, noDelay) })
 }
 
-// SetReadBuffer sets how many bytes may wait to be read.
+// SetReadBuffer sets how many bytes may wait to be read: at least two full
+// segments, unless the buffer was smaller before. With less the peer, which has
+// seen a larger window, would wait for a timer before each segment.
 func (c *TCPConn) SetReadBuffer(bytes int) error {
 	return c.setLocal(func(now clock.Time) {
 		c.shard.tcp.SetReceiveBuffer(now, c.entry, max(bytes, minBuffer))

@@ -95,8 +95,9 @@ func (e *Endpoint) SetUserTimeout(now clock.Time, en *Entry, d time.Duration) {
 	e.update(now, en)
 }
 
-// SetReceiveBuffer sets how many bytes may wait for the program; what was
-// offered to the peer stays offered.
+// SetReceiveBuffer sets how many bytes may wait for the program, at least two full
+// segments unless the buffer was smaller before; what was offered to the peer
+// stays offered.
 func (e *Endpoint) SetReceiveBuffer(now clock.Time, en *Entry, bytes int) {
 	en.setReceiveBuffer(bytes)
 	e.update(now, en)

@@ -305,3 +305,21 @@ func TestResetCarriesTimestamp(t *testing.T) {
 		})
 	}
 }
+
+// Nor does it matter in which form the connection is kept.
+func TestResetOfHalfOpenCarriesTimestamp(t *testing.T) {
+	for _, kill := range []bool{false, true} {
+		p := serving(t, Config{}, 5).from(1000, 7)
+		p.receive("S 0:0(0) <mss 1460,TS val 20 ecr 0>")
+		p.wantAny("SYN-ACK", wire.SYN|wire.ACK)
+		if kill {
+			p.e.Kill(p.now, p.tuple)
+		} else {
+			p.receive(". 1:1(0) ack 9 <TS val 21 ecr 0>")
+		}
+		out, ok := p.pull()
+		if !ok || !out.Flags.Has(wire.RST) || out.Options.Set != wire.OptTimestamps || out.Options.TSEcr != 20 {
+			p.fail("kill %v: no RST with a timestamp", kill)
+		}
+	}
+}

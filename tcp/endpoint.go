@@ -97,7 +97,7 @@ func (e *Endpoint) Receive(now clock.Time, path Path, t *wire.Tuple, s *Segment)
 		e.trace.dropped(now, t, s, v.Drop)
 	}
 	if v.Reset {
-		e.reply(now, t, s)
+		e.reply(now, t, s, e.stamp(now, t, v.Drop))
 	}
 	return v.Drop
 }

@@ -21,7 +21,9 @@ func (e *Endpoint) Kill(now clock.Time, t wire.Tuple) bool {
 		h := e.halfOpen.at(at)
 		c := e.expand(now, &t, f, h, Path{MTU: int(h.mtu)})
 		if !h.is(markAsking) { // to a SYN that has no answer yet, there is nothing to take back
-			e.pushReset(now, &t, wire.RST|wire.ACK, c.snd.nxt, c.rcv.nxt)
+			r := wire.TCP{Flags: wire.RST | wire.ACK, Seq: c.snd.nxt, Ack: c.rcv.nxt}
+			c.addTimestamp(now, &r.Options)
+			e.pushReset(now, &t, r)
 		}
 		e.halfOpen.remove(f, at)
 		c.closed(now, Aborted, CauseAbort)

@@ -36,7 +36,7 @@ func (c *Conn) buildReset(now clock.Time, out *Output) bool {
 	}
 	c.owes = 0
 	out.Seq, out.Ack, out.Flags = seq.Min(c.snd.nxt, c.snd.una.Add(c.snd.wnd)), c.rcv.nxt, wire.RST|wire.ACK
-	c.addTimestamp(now, out)
+	c.addTimestamp(now, &out.Options)
 	return true
 }
 
@@ -170,14 +170,14 @@ func (c *Conn) addUrgent(out *Output) {
 func (c *Conn) finish(now clock.Time, out *Output) {
 	out.Ack = c.rcv.nxt
 	out.Window = c.offer()
-	c.addTimestamp(now, out)
+	c.addTimestamp(now, &out.Options)
 	c.ackSent()
 }
 
-func (c *Conn) addTimestamp(now clock.Time, out *Output) {
+func (c *Conn) addTimestamp(now clock.Time, o *wire.Options) {
 	if c.ts.on {
-		out.Options.Set |= wire.OptTimestamps
-		out.Options.TSVal, out.Options.TSEcr = c.ts.value(now), c.ts.recent
+		o.Set |= wire.OptTimestamps
+		o.TSVal, o.TSEcr = c.ts.value(now), c.ts.recent
 	}
 }
 

@@ -89,7 +89,11 @@ func (c *testConn) reset(s *Segment, v Verdict) {
 		return
 	}
 	e := NewEndpoint(c.cfg)
-	e.reply(c.now, &c.tuple, s)
+	o := wire.Options{}
+	if v.Drop == wire.BadAck {
+		c.conn.addTimestamp(c.now, &o)
+	}
+	e.reply(c.now, &c.tuple, s, o)
 	out := &Output{}
 	e.Output(c.now, out)
 	if out.Flags.Has(wire.ACK) && out.Seq == 0 {

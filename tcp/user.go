@@ -165,11 +165,19 @@ func (c *Conn) setReceiveBuffer(n int) {
 	if c.is(scaling) || c.state < SynReceived {
 		most <<= c.rcv.shift
 	}
-	c.rcv.limit = int32(min(max(n, 2048), most))
+	c.rcv.limit = int32(min(max(n, 2048, c.leastReceive()), most))
 	c.set(fixedBuffer, true)
 	if c.windowUpdateDue() {
 		c.owes |= owesAck
 	}
+}
+
+// leastReceive is the smallest receive buffer that a program can ask for: two
+// full segments, and what the scale rounds off. The peer, which has seen a larger
+// window, sends less than a segment only when its timer tells it to.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.2.1
+func (c *Conn) leastReceive() int {
+	return min(2*(int(max(c.ourMSS(), c.rcv.mss))+1<<c.rcv.shift), int(c.rcv.limit))
 }
 
 func (c *Conn) setSendBuffer(n int) { c.out.limit = int32(min(max(n, 2048), 1<<30)) }

@@ -83,7 +83,7 @@ func (e *Endpoint) Decide(now clock.Time, y Syn, v SynVerdict) bool {
 	}
 	e.halfOpen.remove(f, at)
 	if v == SynReset {
-		e.pushReset(now, &y.Tuple, wire.RST|wire.ACK, 0, y.ISN.Add(1))
+		e.pushReset(now, &y.Tuple, wire.TCP{Flags: wire.RST | wire.ACK, Ack: y.ISN.Add(1)})
 	}
 	return true
 }
