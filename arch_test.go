@@ -25,12 +25,13 @@ const layers = `
 	clock                 pure:
 	seq                   pure:
 	buf                   pure:
+	secret                pure:
 	wire                  pure: seq
 	cc                    pure: clock
 	netem                 pure: clock buf
 	detect                pure: clock wire
-	tcp                   pure: clock seq buf wire cc detect
-	host                  pure: clock seq buf wire tcp
+	tcp                   pure: clock seq buf secret wire cc detect
+	host                  pure: clock seq buf secret wire tcp
 	internal/sample       pure: clock seq wire tcp
 	trace                 pure: clock seq wire tcp host
 	story                 pure: clock seq wire tcp trace

@@ -102,8 +102,8 @@ func (c *Config) setDefaults() error {
 }
 
 // hostConfig returns what one shard's host is made of.
-func (c *Config) hostConfig(shard int, seed uint64) host.Config {
-	return host.Config{TCP: c.TCP, Seed: seed, Shard: shard, Shards: c.Shards}
+func (c *Config) hostConfig(shard int) host.Config {
+	return host.Config{TCP: c.TCP, Shard: shard, Shards: c.Shards}
 }
 
 // LinkOptions say what a host is on a link.

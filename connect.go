@@ -68,7 +68,7 @@ func (h *Host) source(local, remote wire.Addr) (wire.Addr, error) {
 }
 
 func (h *Host) shardOf(t wire.Tuple) *shard {
-	return h.shards[host.ShardOf(host.TupleHash(h.seed, t), len(h.shards))]
+	return h.shards[host.ShardOf(h.flows.TupleHash(t), len(h.shards))]
 }
 
 // connectFrom sends the SYN of the flow t.

@@ -1,7 +1,6 @@
 package handfast
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -22,7 +21,7 @@ const resetPatience = 100 * time.Millisecond
 // on them. Its methods may be called by several goroutines at the same time.
 type Host struct {
 	cfg    Config
-	seed   uint64    // of the flow hash
+	flows  host.FlowKey
 	epoch  time.Time // clock.Time counts from here
 	shards []*shard
 	ports  atomic.Pointer[[]*port] // by number; replaced, never changed
@@ -47,13 +46,9 @@ func New(cfg Config) (*Host, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err
 	}
-	var seed [8]byte
-	if err := fillRandom(seed[:]); err != nil {
-		return nil, err
-	}
 	h := &Host{
-		cfg:  cfg,
-		seed: binary.LittleEndian.Uint64(seed[:]),
+		cfg:   cfg,
+		flows: host.NewFlowKey(cfg.TCP.Secret),
 		// The first second is left out: some fields count a zero as "never".
 		epoch:     time.Now().Add(-time.Second),
 		done:      make(chan struct{}),
@@ -63,7 +58,7 @@ func New(cfg Config) (*Host, error) {
 	h.ports.Store(new([]*port))
 	h.picker.init(cfg.FirstPort, cfg.LastPort)
 	for i := range cfg.Shards {
-		h.shards = append(h.shards, newShard(h, i, cfg.hostConfig(i, h.seed)))
+		h.shards = append(h.shards, newShard(h, i, cfg.hostConfig(i)))
 	}
 	if cfg.CookieKeys != nil {
 		h.turnKeys()

@@ -1,49 +1,90 @@
 package handfast
 
 import (
-	"hash/maphash"
 	"iter"
 	"math/rand/v2"
-	"sync/atomic"
+	"sync"
 
 	"github.com/handfast-tcp/handfast/wire"
 )
 
 // portPicker chooses the ports that the program does not name, so that nobody
-// outside can guess the next one: the double-hash algorithm of RFC 6056.
-// Towards one destination the ports go up one by one, which keeps the time
-// until one comes again as long as possible.
-// https://www.rfc-editor.org/rfc/rfc6056#section-3.3.4
+// outside can guess the next one, and nobody we dial can tell how often we dial
+// others: RFC 6056. Towards one destination the ports begin anywhere and go up one
+// by one, which keeps the time until one comes again as long as possible.
+//
+// The RFC's algorithms count in tables that destinations share, so that who has
+// many of them sees when the others are dialled (CVE-2022-32296). Here each has a
+// counter of its own, of which the latest are kept.
+// https://www.rfc-editor.org/rfc/rfc6056#section-3.3
 type portPicker struct {
 	first, count uint32
-	secret       maphash.Seed
-	table        [64]atomic.Uint32
+
+	mu   sync.Mutex
+	next map[flow]uint32
 }
+
+// maxCounters bounds the destinations whose next port is known. Another one takes
+// the place of any, which then begins anywhere again: its ports may come again
+// sooner, and if one is in use still the next is taken.
+const maxCounters = 4096
 
 func (p *portPicker) init(first, last uint16) {
-	p.first, p.count, p.secret = uint32(first), uint32(last)-uint32(first)+1, maphash.MakeSeed()
-	for i := range p.table {
-		p.table[i].Store(rand.Uint32())
-	}
+	p.first, p.count, p.next = uint32(first), uint32(last)-uint32(first)+1, map[flow]uint32{}
 }
 
-// flow is what the hashes of RFC 6056 are taken of.
+// flow is a way that ports are chosen for.
 type flow struct {
 	local, remote wire.Addr
 	remotePort    uint16
 }
 
-// candidates yields every port of the range once, beginning where the
-// algorithm says. Whoever finds all of them in use has none.
+// candidates yields every port of the range once, beginning where the flow's
+// counter stands. Whoever finds all of them in use has none.
 func (p *portPicker) candidates(f flow) iter.Seq[uint16] {
 	return func(yield func(uint16) bool) {
-		h := maphash.Comparable(p.secret, f)
-		offset, index := uint32(h), h>>32%uint64(len(p.table))
-		for range p.count {
-			n := p.table[index].Add(1) + offset
-			if !yield(uint16(p.first + n%p.count)) {
+		start := p.begin(f)
+		for i := range p.count {
+			if !yield(uint16(p.first + (start+i)%p.count)) {
+				if i > 0 {
+					p.skip(f, start+i+1)
+				}
 				return
 			}
 		}
+	}
+}
+
+// begin returns where a flow's counter stands, and moves it on.
+func (p *portPicker) begin(f flow) uint32 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n, known := p.next[f]
+	if !known {
+		n = rand.Uint32N(p.count)
+		p.makeRoom()
+	}
+	p.next[f] = (n + 1) % p.count
+	return n
+}
+
+// skip moves a flow's counter past ports that were in use.
+func (p *portPicker) skip(f flow, to uint32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, known := p.next[f]; known {
+		p.next[f] = to % p.count
+	}
+}
+
+// makeRoom forgets any counter when there are as many as may be: which one
+// follows from the map's secret order.
+func (p *portPicker) makeRoom() {
+	if len(p.next) < maxCounters {
+		return
+	}
+	for f := range p.next {
+		delete(p.next, f)
+		return
 	}
 }

@@ -64,7 +64,7 @@ func (h *Host) choose(p *port, iface int, in *inbound, batch []*buf.Packet) (tou
 	}
 	ethernet := p.attributes.Medium == link.Ethernet
 	for i, packet := range batch {
-		hash, flow := host.FlowHash(h.seed, ethernet, packet)
+		hash, flow := h.flows.FlowHash(ethernet, packet)
 		shard := 0
 		switch flow {
 		case host.FlowHashed:

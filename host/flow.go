@@ -2,8 +2,10 @@ package host
 
 import (
 	"encoding/binary"
+	"math/bits"
 
 	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/secret"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
@@ -20,30 +22,52 @@ const (
 // ShardOf returns the shard, of n, that a hash names.
 func ShardOf(hash uint32, n int) int { return int(uint64(hash) * uint64(n) >> 32) }
 
-// TupleHash hashes a flow so that both directions give the same. Without the
-// seed nobody can choose tuples that fall on one shard.
-func TupleHash(seed uint64, t wire.Tuple) uint32 {
-	aHi, aLo := t.Local.Words()
-	bHi, bLo := t.Remote.Words()
-	a := mix(aHi^seed, aLo^0xa0761d6478bd642f) + mix(uint64(t.LocalPort)^seed, 0xe7037ed1a0b428db)
-	b := mix(bHi^seed, bLo^0xa0761d6478bd642f) + mix(uint64(t.RemotePort)^seed, 0xe7037ed1a0b428db)
-	return uint32(mix((a+b)^seed, (a^b)|1) >> 32)
+// FlowKey keys a hash of flows. Who has the key that spreads them over shards
+// can put all of a flood on one; nobody can find it by watching.
+type FlowKey struct {
+	key    secret.Key
+	hi, lo uint64
 }
+
+// NewFlowKey returns the key that spreads the flows of hosts whose TCP has this
+// secret.
+func NewFlowKey(from [16]byte) FlowKey { return makeFlowKey(secret.New(from), "shard") }
+
+func makeFlowKey(from secret.Key, purpose string) FlowKey {
+	return FlowKey{key: from.For(purpose, 0), hi: from.Number(purpose, 1), lo: from.Number(purpose, 2)}
+}
+
+// TupleHash hashes a flow so that both directions give the same.
+func (k *FlowKey) TupleHash(t wire.Tuple) uint32 {
+	return k.hash(k.end(t.Local, t.LocalPort), k.end(t.Remote, t.RemotePort))
+}
+
+// end is an end of a flow as one word; of IPv6 a quick keyed hash of it, which
+// nobody sees but through another one.
+func (k *FlowKey) end(a wire.Addr, port uint16) uint64 {
+	if a.Is4() {
+		return end4(a.As4(), port)
+	}
+	hi, lo := a.Words()
+	return secret.Fold(hi^k.hi, lo^k.lo) ^ uint64(port)
+}
+
+func end4(a uint32, port uint16) uint64 { return uint64(a)<<16 | uint64(port) }
+
+// hash is TupleHash of two ends: put in order, so that directions do not differ.
+func (k *FlowKey) hash(a, b uint64) uint32 { return uint32(k.key.QuickPair(min(a, b), max(a, b))) }
 
 // flowLabel returns the label of a flow that we send: RFC 6437 §3 wants it
 // uniform and hard to guess.
-func flowLabel(seed uint64, t *wire.Tuple) uint32 {
-	aHi, aLo := t.Local.Words()
-	bHi, bLo := t.Remote.Words()
-	ports := uint64(t.LocalPort)<<16 | uint64(t.RemotePort)
-	h := mix(aHi^bHi^ports^seed, bLo^0xa0761d6478bd642f)
-	return uint32(mix(h^aLo^seed, 0xe7037ed1a0b428db)) & 0xfffff
+func (k *keys) flowLabel(t *wire.Tuple) uint32 {
+	a, b := k.labels.end(t.Local, t.LocalPort), k.labels.end(t.Remote, t.RemotePort)
+	return uint32(k.labels.key.QuickWord(a^bits.RotateLeft64(b, 32))) & 0xfffff
 }
 
 // FlowHash returns which shard of a host a packet is for, by its headers only:
 // nothing is verified here. TCP and UDP go by their tuple, ICMP errors by the
 // tuple of the packet that they quote, other packets by their addresses.
-func FlowHash(seed uint64, ethernet bool, p *buf.Packet) (hash uint32, f Flow) {
+func (k *FlowKey) FlowHash(ethernet bool, p *buf.Packet) (hash uint32, f Flow) {
 	b := p.Data
 	if ethernet {
 		var e wire.Ethernet
@@ -55,7 +79,7 @@ func FlowHash(seed uint64, ethernet bool, p *buf.Packet) (hash uint32, f Flow) {
 		}
 		b = b[wire.EthernetSize:]
 	}
-	if hash, ok := plainHash(seed, b); ok {
+	if hash, ok := k.plainHash(b); ok {
 		return hash, FlowHashed
 	}
 	var ip wire.IP
@@ -70,24 +94,23 @@ func FlowHash(seed uint64, ethernet bool, p *buf.Packet) (hash uint32, f Flow) {
 			t.LocalPort, t.RemotePort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
 		}
 	case wire.ProtoICMP, wire.ProtoICMPv6:
-		return icmpFlow(seed, ip.Version, t, b)
+		return k.icmpFlow(ip.Version, t, b)
 	}
-	return TupleHash(seed, t), FlowHashed
+	return k.TupleHash(t), FlowHashed
 }
 
 // plainHash is FlowHash for the bulk of all packets: TCP over IPv4 without IP
 // options, whole, whose two ends it takes as they stand.
-func plainHash(seed uint64, b []byte) (hash uint32, ok bool) {
+func (k *FlowKey) plainHash(b []byte) (hash uint32, ok bool) {
 	const fragment = 0x3fff // more fragments, and the offset
 	if len(b) < wire.IPv4Size+4 || b[0] != 4<<4|wire.IPv4Size/4 || b[9] != wire.ProtoTCP || binary.BigEndian.Uint16(b[6:])&fragment != 0 {
 		return 0, false
 	}
-	ports := binary.BigEndian.Uint32(b[20:])
-	return TupleHash(seed, wire.Tuple{Local: wire.AddrFrom4(binary.BigEndian.Uint32(b[12:])), LocalPort: uint16(ports >> 16),
-		Remote: wire.AddrFrom4(binary.BigEndian.Uint32(b[16:])), RemotePort: uint16(ports)}), true
+	return k.hash(end4(binary.BigEndian.Uint32(b[12:]), binary.BigEndian.Uint16(b[20:])),
+		end4(binary.BigEndian.Uint32(b[16:]), binary.BigEndian.Uint16(b[22:]))), true
 }
 
-func icmpFlow(seed uint64, version uint8, t wire.Tuple, b []byte) (hash uint32, f Flow) {
+func (k *FlowKey) icmpFlow(version uint8, t wire.Tuple, b []byte) (hash uint32, f Flow) {
 	if len(b) < wire.ICMPSize {
 		return 0, FlowFirst
 	}
@@ -99,7 +122,7 @@ func icmpFlow(seed uint64, version uint8, t wire.Tuple, b []byte) (hash uint32, 
 			t = q.tuple
 		}
 	}
-	return TupleHash(seed, t), FlowHashed
+	return k.TupleHash(t), FlowHashed
 }
 
 func isError4(kind byte) bool {

@@ -7,6 +7,8 @@ import (
 	"github.com/handfast-tcp/handfast/wire"
 )
 
+var testFlows = NewFlowKey([16]byte{7})
+
 func TestFlowHashIsSymmetric(t *testing.T) {
 	everywhere(t, config{}, func(t *testing.T, p *pair) {
 		out := p.fromA(wire.ProtoTCP)
@@ -15,7 +17,7 @@ func TestFlowHashIsSymmetric(t *testing.T) {
 		segment := (&wire.TCP{SrcPort: 4000, DstPort: 80}).Append(nil)
 		answer := (&wire.TCP{SrcPort: 80, DstPort: 4000}).Append(nil)
 		want, f := p.flowOf(out, segment)
-		if f != FlowHashed || want != TupleHash(7, wire.Tuple{Local: p.addrA, Remote: p.addrB, LocalPort: 4000, RemotePort: 80}) {
+		if f != FlowHashed || want != testFlows.TupleHash(wire.Tuple{Local: p.addrA, Remote: p.addrB, LocalPort: 4000, RemotePort: 80}) {
 			t.Errorf("hash %x, flow %d", want, f)
 		}
 		if got, _ := p.flowOf(back, answer); got != want {
@@ -36,7 +38,7 @@ func TestFlowHashIsSymmetric(t *testing.T) {
 func (p *pair) flowOf(ip wire.IP, transport []byte) (uint32, Flow) {
 	frame := p.frame(wire.Ethernet{}, ip, transport)
 	defer frame.Release()
-	return FlowHash(7, p.ethernet, frame)
+	return testFlows.FlowHash(p.ethernet, frame)
 }
 
 func TestFlowsForAllAndForTheFirst(t *testing.T) {
@@ -53,11 +55,11 @@ func TestFlowsForAllAndForTheFirst(t *testing.T) {
 			}
 		}
 		broken := buf.NewPacket()
-		if _, f := FlowHash(7, p.ethernet, broken); f != FlowFirst {
+		if _, f := testFlows.FlowHash(p.ethernet, broken); f != FlowFirst {
 			t.Errorf("empty packet: %d", f)
 		}
 		broken.Data = (&wire.Ethernet{Type: wire.EtherTypeARP}).Append(broken.Data)
-		if _, f := FlowHash(7, true, broken); f != FlowAll {
+		if _, f := testFlows.FlowHash(true, broken); f != FlowAll {
 			t.Errorf("ARP: %d", f)
 		}
 	})
@@ -69,7 +71,7 @@ func TestFlowsSpreadOverShards(t *testing.T) {
 	for i := range flows {
 		tuple := wire.Tuple{Local: addr("10.0.0.1"), Remote: addr("10.0.0.2"), LocalPort: 80, RemotePort: uint16(i)}
 		tuple.Remote = wire.AddrFrom4(10<<24 | uint32(i>>16)<<16 | 2)
-		count[ShardOf(TupleHash(1, tuple), shards)]++
+		count[ShardOf(testFlows.TupleHash(tuple), shards)]++
 	}
 	for i, n := range count {
 		if n < flows/shards*9/10 || n > flows/shards*11/10 {

@@ -219,7 +219,7 @@ func (h *Host) deliverDatagram(now clock.Time, in *inbound, d *datagram) wire.Dr
 	h.counters.IpReasmOKs++
 	p := in.assemble(d, in.link.Ethernet)
 	h.fragments.remove(d)
-	if hash, f := FlowHash(h.cfg.Seed, in.link.Ethernet, p); f == FlowHashed {
+	if hash, f := h.keys.flows.FlowHash(in.link.Ethernet, p); f == FlowHashed {
 		if shard := ShardOf(hash, h.cfg.Shards); shard != h.cfg.Shard {
 			h.handover.push(queued{packet: p, iface: in.iface, shard: shard})
 			return wire.None

@@ -245,7 +245,7 @@ func TestReassembledForAnotherShard(t *testing.T) {
 		for _, f := range cut(len(whole), 48) {
 			p.injectPiece(ip, whole, 1, f)
 		}
-		want := ShardOf(TupleHash(p.b.cfg.Seed, wire.Tuple{Local: p.addrB, Remote: p.addrA, LocalPort: 53, RemotePort: 1}), 64)
+		want := ShardOf(p.b.keys.flows.TupleHash(wire.Tuple{Local: p.addrB, Remote: p.addrA, LocalPort: 53, RemotePort: 1}), 64)
 		packet, iface, shard := p.b.NextHandover()
 		if packet == nil || iface != 0 || shard != want || want == 0 {
 			t.Fatalf("handed %v to shard %d, want %d", packet, shard, want)

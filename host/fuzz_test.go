@@ -34,7 +34,7 @@ func FuzzReceive(f *testing.F) {
 			if verified {
 				packet.Checksum = buf.ChecksumVerified
 			}
-			FlowHash(1, ethernet, packet)
+			testFlows.FlowHash(ethernet, packet)
 			p.b.Receive(p.now, 0, packet)
 			p.drain()
 			p.now = p.now.Add(20 * time.Second)

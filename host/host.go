@@ -26,11 +26,9 @@ var (
 
 // Config is what a host is made of. The zero value of a limit means its default.
 type Config struct {
+	// TCP is what all connections share. Of its Secret, which must be the same for
+	// all shards of a host, all keys of the host are derived.
 	TCP tcp.Config
-
-	// Seed keys flow hashes, flow labels and fragment identifications. It must
-	// be random and secret, and the same for all shards of a host.
-	Seed uint64
 
 	// Shard says which of the Shards hosts that share the same addresses this
 	// one is. Shard 0 answers what is given to all of them (ARP, NDP) and puts
@@ -110,7 +108,7 @@ type Host struct {
 	udp        sockets
 	echoes     bucket
 	errors     bucket
-	random     random
+	keys       keys
 
 	queue    packetQueue // leaves next
 	handover packetQueue // for other shards
@@ -129,7 +127,7 @@ type Host struct {
 func New(cfg Config) *Host {
 	cfg.setDefaults()
 	h := &Host{cfg: cfg, generation: 1}
-	h.random.state = mix(cfg.Seed, uint64(cfg.Shard)*2+1) // shards do not repeat each other
+	h.keys = makeKeys(cfg.TCP.Secret, cfg.Shard)
 	h.tcp = tcp.NewEndpoint(&h.cfg.TCP)
 	h.neighbours.init(cfg.MaxNeighbour, cfg.MaxNeighbourBytes)
 	h.mtus.init(cfg.MaxPathMTUs)

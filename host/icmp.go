@@ -116,7 +116,7 @@ func (h *Host) sendErrorAbout(now clock.Time, ip *wire.IP, packet buf.View, c *w
 // token more than needed, so that nobody can count our errors to others by how
 // many are left for him (CVE-2020-25705).
 func (h *Host) takeError(now clock.Time) bool {
-	if h.random.next()%4 == 0 {
+	if h.keys.errors.next()%4 == 0 {
 		h.errors.take(now)
 	}
 	return h.errors.take(now)

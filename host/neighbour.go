@@ -196,7 +196,7 @@ func (h *Host) ask(now clock.Time, n *neighbour) {
 // learn takes an answer to a question of ours: what waited leaves.
 func (h *Host) learn(now clock.Time, n *neighbour, hw [6]byte) {
 	n.hw, n.state, n.asked = hw, reachable, 0
-	n.until = now.Add(reachableTime/2 + time.Duration(h.random.next()%uint64(reachableTime)))
+	n.until = now.Add(reachableTime/2 + time.Duration(h.keys.reachable.next()%uint64(reachableTime)))
 	for len(n.waiting) > 0 {
 		p := h.neighbours.take(n)
 		copy(p.Data[:6], hw[:])

@@ -119,7 +119,7 @@ func (h *Host) setHeader(ip *wire.IP, t *wire.Tuple, proto uint8) {
 	ip.Src, ip.Dst = t.Local, t.Remote
 	if !t.Remote.Is4() {
 		ip.Version, ip.DontFragment = 6, false
-		ip.FlowLabel = flowLabel(h.cfg.Seed, t)
+		ip.FlowLabel = h.keys.flowLabel(t)
 	}
 }
 
@@ -211,7 +211,7 @@ func (h *Host) sendPart(now clock.Time, d *destination, m *message, from, to int
 // https://www.rfc-editor.org/rfc/rfc8200#section-4.5
 func (h *Host) sendFragments(now clock.Time, d *destination, m *message) error {
 	m.ip.DontFragment = false
-	m.ip.ID = uint32(h.random.next())
+	m.ip.ID = uint32(h.keys.fragments.next())
 	m.ip.MoreFragments = true
 	step := (d.path.MTU - m.ip.HeaderSize()) &^ 7
 	if step < 8 {

@@ -59,7 +59,7 @@ func newPair(t testing.TB, c config) *pair {
 }
 
 func (p *pair) newHost(c config, v4, v6 string, hw [6]byte) *Host {
-	c.host.Seed += uint64(hw[5])
+	c.host.TCP.Secret[15] += hw[5]
 	h := New(c.host)
 	c.link.Name, c.link.Ethernet, c.link.MTU, c.link.HardwareAddr = "wire", p.ethernet, p.mtu, hw
 	iface := h.AddLink(c.link)

@@ -1,26 +1,39 @@
 package host
 
 import (
-	"math/bits"
 	"time"
 
 	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/secret"
 )
 
-// mix folds two words into one: the 128-bit product's halves, as wyhash does.
-// Without the key nobody can aim at an outcome.
-func mix(a, b uint64) uint64 {
-	hi, lo := bits.Mul64(a, b)
-	return hi ^ lo
+// keys are the host's secrets: one for each purpose, so that what an outsider
+// sees of one tells nothing of another.
+type keys struct {
+	flows     FlowKey
+	labels    FlowKey  // of IPv6 flows
+	fragments sequence // identifications
+	errors    sequence // how many tokens an ICMP error takes
+	reachable sequence // how long a neighbour is
 }
 
-// random is a keyed sequence of numbers for what an observer must not predict
-// but where nothing breaks if he does: fragment identifications, jitter.
-type random struct{ state uint64 }
+// makeKeys derives the keys of one of the shards of a host. All have the same
+// flow hash and labels; in nothing else do they repeat each other.
+func makeKeys(from [16]byte, shard int) keys {
+	k, n := secret.New(from), uint64(shard)
+	return keys{flows: NewFlowKey(from), labels: makeFlowKey(k, "flow label"), fragments: sequence{key: k.For("fragment", n)},
+		errors: sequence{key: k.For("ICMP error", n)}, reachable: sequence{key: k.For("reachable time", n)}}
+}
 
-func (r *random) next() uint64 {
-	r.state += 0x9e3779b97f4a7c15
-	return mix(r.state^0xa0761d6478bd642f, r.state^0xe7037ed1a0b428db)
+// sequence is a keyed sequence of numbers for what an observer must not predict.
+type sequence struct {
+	key secret.Key
+	n   uint64
+}
+
+func (s *sequence) next() uint64 {
+	s.n++
+	return s.key.Word(s.n)
 }
 
 // bucket is a token bucket in nanoseconds of credit.

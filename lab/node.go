@@ -34,7 +34,6 @@ func (n *node) boot() error {
 	n.boots++
 	r := n.world.random(n.index, n.boots)
 	c := n.Host
-	c.Seed = r.Uint64()
 	binary.LittleEndian.PutUint64(c.TCP.Secret[:8], r.Uint64())
 	binary.LittleEndian.PutUint64(c.TCP.Secret[8:], r.Uint64())
 	h := host.New(c)

@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/secret"
 	"github.com/handfast-tcp/handfast/seq"
 	"github.com/handfast-tcp/handfast/wire"
 )
@@ -50,7 +51,7 @@ func grownBy(f func()) float64 {
 
 // fillTables makes two tables of n entries.
 func fillTables[V any](tables *[2]compactTable[V], v6 bool, n int) {
-	k := newCookies([16]byte{1})
+	k := newCookies(secret.New([16]byte{1}))
 	for i := range tables {
 		tables[i] = compactTable[V]{hashes: &k}
 		for j := range n {
@@ -74,7 +75,7 @@ func numbered(v6 bool, i int) wire.Tuple {
 // TestCompactGivesBack: a table that was large and is small again takes no more
 // than one that always was, also while it is not empty.
 func TestCompactGivesBack(t *testing.T) {
-	k := newCookies([16]byte{1})
+	k := newCookies(secret.New([16]byte{1}))
 	table := &compactTable[halfOpen]{hashes: &k}
 	grown := grownBy(func() {
 		for i := range 50000 {
@@ -99,7 +100,7 @@ func TestCompactGivesBack(t *testing.T) {
 
 // TestCompactChains: no bucket is much longer than others, at any size.
 func TestCompactChains(t *testing.T) {
-	k := newCookies([16]byte{1})
+	k := newCookies(secret.New([16]byte{1}))
 	table := &compactTable[timeWait]{hashes: &k}
 	for i := range 60000 {
 		tuple := numbered(false, i)
@@ -121,7 +122,7 @@ func TestCompactChains(t *testing.T) {
 
 // TestWaiting plays with the table and a map side by side.
 func TestWaiting(t *testing.T) {
-	k := newCookies([16]byte{9})
+	k := newCookies(secret.New([16]byte{9}))
 	var w waiting
 	w.hashes = &k
 	r := rand.New(rand.NewPCG(5, 5))

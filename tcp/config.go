@@ -9,8 +9,9 @@ import (
 // Config is what all connections of an endpoint share. The zero value of a
 // field means the default. An endpoint keeps a pointer: do not change it later.
 type Config struct {
-	// Secret keys the initial sequence numbers (RFC 6528), timestamp offsets
-	// and hashes. It must be random and secret.
+	// Secret is what the keys are derived from of initial sequence numbers (RFC
+	// 6528), timestamp offsets, cookies, tables and all else that nobody may
+	// guess. It must be random, secret, and another one with every start.
 	Secret [16]byte
 
 	SendBuffer    int // bytes queued before a write waits; default 1 MiB, of which an eighth, at least 128 KiB, not yet sent

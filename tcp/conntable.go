@@ -3,6 +3,7 @@ package tcp
 import (
 	"math/bits"
 
+	"github.com/handfast-tcp/handfast/secret"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
@@ -39,14 +40,8 @@ func (t *connTable) hash(tuple *wire.Tuple) uint32 {
 	aHi, aLo := tuple.Local.Words()
 	bHi, bLo := tuple.Remote.Words()
 	ports := uint64(tuple.LocalPort)<<16 | uint64(tuple.RemotePort)
-	x := fold(aHi^t.key[0], bHi^t.key[1]) + fold(aLo^t.key[2], bLo^t.key[3])
-	return uint32(fold(x^t.key[4], ports^t.key[5]))
-}
-
-// fold multiplies two words and folds the product.
-func fold(a, b uint64) uint64 {
-	hi, lo := bits.Mul64(a, b)
-	return hi ^ lo
+	x := secret.Fold(aHi^t.key[0], bHi^t.key[1]) + secret.Fold(aLo^t.key[2], bLo^t.key[3])
+	return uint32(secret.Fold(x^t.key[4], ports^t.key[5]))
 }
 
 func tagOf(hash uint32) uint64 { return uint64(hash>>24 | 1) }

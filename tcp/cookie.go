@@ -1,10 +1,10 @@
 package tcp
 
 import (
-	"encoding/binary"
 	"time"
 
 	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/secret"
 	"github.com/handfast-tcp/handfast/seq"
 	"github.com/handfast-tcp/handfast/wire"
 )
@@ -57,29 +57,20 @@ const cookieEpoch = 64 * time.Second
 
 // cookies makes and checks cookies.
 type cookies struct {
-	secret sipKey
-	base   sipKey
-	spread uint64    // odd
-	keys   [3]sipKey // previous, current, next
+	secret secret.Key
+	base   secret.Key
+	spread uint64        // odd: where tables keep a flow
+	shares uint64        // odd: where prefixes are counted
+	keys   [3]secret.Key // previous, current, next
 	epoch  uint32
 	begun  clock.Time // the epoch
 	shared bool       // the keys come from outside
 	until  clock.Time // cookies are believed until then: one was needed
 }
 
-func newCookies(secret [16]byte) cookies {
-	k := newSipKey(secret)
-	return cookies{secret: k, base: k.derive('B', 0), spread: k.derive('T', 0).k0 | 1, begun: clock.Never}
-}
-
-// derive returns a key for another purpose.
-func (k *sipKey) derive(purpose byte, n uint32) sipKey {
-	var b [6]byte
-	b[0] = purpose
-	binary.LittleEndian.PutUint32(b[1:], n)
-	lo := k.sum(b[:])
-	b[5] = 1
-	return sipKey{lo, k.sum(b[:])}
+func newCookies(k secret.Key) cookies {
+	return cookies{secret: k, base: k.For("cookie base", 0), spread: k.Number("cookie table", 0) | 1,
+		shares: k.Number("cookie shares", 0) | 1, begun: clock.Never}
 }
 
 // turn sees to it that the keys are those of now.
@@ -93,7 +84,7 @@ func (k *cookies) begin(now clock.Time) {
 	epoch := uint32(int64(now) / int64(cookieEpoch))
 	k.epoch, k.begun = epoch, clock.Time(epoch)*clock.Time(cookieEpoch)
 	for i := range k.keys {
-		k.keys[i] = k.secret.derive('C', epoch+uint32(i)-1)
+		k.keys[i] = k.secret.For("cookie epoch", uint64(epoch+uint32(i)-1))
 	}
 }
 
@@ -101,9 +92,9 @@ func (k *cookies) begin(now clock.Time) {
 // what flow returns.
 func (k *cookies) share(c CookieKeys) (changed bool) {
 	k.shared, k.epoch = true, c.Epoch
-	base := newSipKey(c.Base)
+	base := secret.New(c.Base)
 	changed, k.base = base != k.base, base
-	k.keys = [3]sipKey{newSipKey(c.Previous), newSipKey(c.Current), newSipKey(c.Next)}
+	k.keys = [3]secret.Key{secret.New(c.Previous), secret.New(c.Current), secret.New(c.Next)}
 	return changed
 }
 
@@ -124,7 +115,7 @@ func (f flow) base() seq.Num { return seq.Num(f) }
 // tsOffset is what is added to our timestamps.
 func (f flow) tsOffset() uint32 { return uint32(f >> 32) }
 
-func (k *cookies) flow(t *wire.Tuple) flow { return flow(k.base.hashTuple(t, 0)) }
+func (k *cookies) flow(t *wire.Tuple) flow { return flow(hashTuple(&k.base, t)) }
 
 // slot is where tables keep a flow. A peer sees much of the hash in our
 // timestamps and sequence numbers. What it is multiplied by is secret, so that
@@ -173,7 +164,7 @@ func (k *cookies) payload(which int, f flow, irs seq.Num, o offer) uint32 {
 	if !o.timestamps {
 		data |= o.options << classBits
 	}
-	mac := uint32(k.keys[which].hashWord(uint64(f) ^ uint64(irs)<<32 ^ uint64(data<<1|1)))
+	mac := uint32(k.keys[which].Word(uint64(f) ^ uint64(irs)<<32 ^ uint64(data<<1|1)))
 	if o.timestamps {
 		return mac<<classBits&payloadMask | data
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/clock"
 	"github.com/handfast-tcp/handfast/detect"
+	"github.com/handfast-tcp/handfast/secret"
 	"github.com/handfast-tcp/handfast/seq"
 	"github.com/handfast-tcp/handfast/wire"
 )
@@ -17,7 +18,7 @@ import (
 // NextReady tells and pulls Output until there is none.
 type Endpoint struct {
 	cfg   *Config
-	key   sipKey
+	isn   secret.Key
 	trace *Trace
 	stats Counters
 
@@ -58,19 +59,20 @@ type Entry struct {
 
 // NewEndpoint returns an endpoint without connections.
 func NewEndpoint(cfg *Config) *Endpoint {
+	keys := secret.New(cfg.Secret)
 	e := &Endpoint{
 		cfg:     cfg.withDefaults(),
-		key:     newSipKey(cfg.Secret),
+		isn:     keys.For("isn", 0),
 		replies: ring[statelessReply]{limit: maxReplies},
-		cookies: newCookies(cfg.Secret),
+		cookies: newCookies(keys),
 	}
 	for i := range e.conns.key {
-		e.conns.key[i] = e.key.derive('M', uint32(i)).k0
+		e.conns.key[i] = keys.Number("connection table", uint64(i))
 	}
 	e.halfOpen.hashes, e.timeWait.hashes = &e.cookies, &e.cookies
 	e.halfOpen.sparse = 1
 	e.halfOpen.limit = e.cfg.MaxHalfOpen
-	e.detector.Init(e.key.derive('D', 0).k0)
+	e.detector.Init(keys.Number("detector", 0))
 	return e
 }
 
@@ -158,7 +160,7 @@ func (e *Endpoint) Connect(now clock.Time, path Path, t wire.Tuple, owner any) (
 	}
 	en := &Entry{Owner: owner, armed: clock.Never}
 	en.init(e.cfg, t, path, e.cookies.flow(&t).tsOffset(), e.trace)
-	en.openActive(now, e.key.isn(now, &t))
+	en.openActive(now, isn(&e.isn, now, &t))
 	e.conns.insert(en)
 	e.stats.ActiveOpens++
 	e.update(now, en)

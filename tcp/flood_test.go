@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/secret"
 	"github.com/handfast-tcp/handfast/seq"
 	"github.com/handfast-tcp/handfast/wire"
 )
@@ -210,7 +211,7 @@ func TestHalfOpenCountsReturn(t *testing.T) {
 
 // TestCookieSaysWhatTheSynSaid goes through all that a SYN can say.
 func TestCookieSaysWhatTheSynSaid(t *testing.T) {
-	k := newCookies([16]byte{1})
+	k := newCookies(secret.New([16]byte{1}))
 	k.turn(clock.Time(time.Hour))
 	tuple := wire.Tuple{Local: addrB, Remote: addrA, LocalPort: 80, RemotePort: 4000}
 	f := k.flow(&tuple)
@@ -231,7 +232,7 @@ func TestCookieSaysWhatTheSynSaid(t *testing.T) {
 // TestCookieForging counts, over a part of all numbers, how many a blind ACK
 // would be believed with: the bits promise 3 of 4 epochs × data bits.
 func TestCookieForging(t *testing.T) {
-	k := newCookies([16]byte{2})
+	k := newCookies(secret.New([16]byte{2}))
 	k.turn(clock.Time(time.Hour))
 	tuple := wire.Tuple{Local: addrB, Remote: addrA, LocalPort: 80, RemotePort: 4000}
 	f := k.flow(&tuple)
@@ -257,7 +258,7 @@ func TestCookieForging(t *testing.T) {
 
 // TestCookieBelongsToItsSyn: nothing may be changed.
 func TestCookieBelongsToItsSyn(t *testing.T) {
-	k := newCookies([16]byte{3})
+	k := newCookies(secret.New([16]byte{3}))
 	now := clock.Time(time.Hour)
 	k.turn(now)
 	r := rand.New(rand.NewPCG(1, 2))
@@ -289,7 +290,7 @@ func TestCookieBelongsToItsSyn(t *testing.T) {
 
 // TestCookieEpochs: a cookie lives through one change of keys and not two.
 func TestCookieEpochs(t *testing.T) {
-	k := newCookies([16]byte{4})
+	k := newCookies(secret.New([16]byte{4}))
 	now := clock.Time(100 * cookieEpoch)
 	k.turn(now)
 	tuple := wire.Tuple{Local: addrB, Remote: addrA, LocalPort: 80, RemotePort: 4000}

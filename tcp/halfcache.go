@@ -94,7 +94,7 @@ func (k *halfOpenCache) shareOf(a wire.Addr) uint16 {
 	if a.Is4() {
 		prefix = lo
 	}
-	return uint16(prefix >> 8 * k.hashes.spread >> 54)
+	return uint16(prefix >> 8 * k.hashes.shares >> 54)
 }
 
 // remove forgets an entry whose hashes are f.

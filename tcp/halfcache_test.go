@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/secret"
 	"github.com/handfast-tcp/handfast/seq"
 	"github.com/handfast-tcp/handfast/wire"
 )
@@ -13,7 +14,7 @@ import (
 // TestHalfOpenCache plays with the cache and a map side by side: entries of
 // both families come, wait for something else, go, and are evicted.
 func TestHalfOpenCache(t *testing.T) {
-	k := newCookies([16]byte{8})
+	k := newCookies(secret.New([16]byte{8}))
 	c := &halfOpenCache{limit: 1500}
 	c.hashes = &k
 	r := rand.New(rand.NewPCG(6, 6))
