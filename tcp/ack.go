@@ -33,6 +33,9 @@ func (c *Conn) acknowledge(now clock.Time, s *Segment) {
 	}
 	c.forget(s.Ack)
 	sample := c.rttAcked(now, s)
+	if c.out.claim != sizeProven {
+		c.sizeAcked(newly)
+	}
 	c.progress(now)
 	if c.cc != nil {
 		c.lossAcked(now, cc.Ack{Bytes: newly, InFlight: int(bytes), RTT: sample, Limited: limited})

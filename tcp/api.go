@@ -53,4 +53,5 @@ type ICMPError struct {
 	Failure Failure // what an attempt to connect fails with
 	Seq     seq.Num // sequence number in the quoted header
 	MTU     int     // ICMPTooBig: the path's new MTU
+	Size    int     // ICMPTooBig: length of the quoted packet, in bytes; 0: not known
 }

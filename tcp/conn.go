@@ -103,7 +103,8 @@ type sendSpace struct {
 	peer   uint16 // the peer's MSS option
 	// dupAcks are duplicate ACKs in a row: see duplicateAck.
 	dupAcks uint16
-	maxGSO  int32 // largest IP packet that may leave; 0: no super-segments
+	maxGSO  uint16 // largest IP packet that may leave; 0: no super-segments
+	told    uint16 // the path's MTU, as the host tells it
 }
 
 // recvSpace is the receive sequence space.
@@ -222,6 +223,7 @@ func (c *Conn) openPassive(now clock.Time, iss seq.Num) {
 func (c *Conn) startSending(now clock.Time, iss seq.Num) {
 	c.snd.iss, c.snd.una, c.snd.nxt, c.snd.resend = iss, iss, iss, iss
 	c.out.start = iss.Add(1)
+	c.out.claim, c.out.sized = sizeUnproven, iss
 	c.loss.full = iss
 	c.live.heard = now
 }

@@ -27,16 +27,17 @@ type Endpoint struct {
 	timeWait  waiting
 	listeners listenerTable
 
-	due     deadlines[*Entry]
-	sending entryQueue           // entries that may have something to send
-	compact ring[owing]          // compact connections that owe a segment: see owe
-	replies ring[statelessReply] // segments of no connection
-	asked   ring[Syn]            // SYNs that the program is to decide about: see ask
-	ready   ring[readyItem]      // one item for each connection and listener at most
-	alive   *KeepAlive           // the last setting, shared by all who have the same
-	cookies cookies
-	attack  attack
-	scratch Conn // a compact connection, expanded
+	due      deadlines[*Entry]
+	sending  entryQueue           // entries that may have something to send
+	compact  ring[owing]          // compact connections that owe a segment: see owe
+	replies  ring[statelessReply] // segments of no connection
+	asked    ring[Syn]            // SYNs that the program is to decide about: see ask
+	ready    ring[readyItem]      // one item for each connection and listener at most
+	narrowed []Narrowed           // see NextNarrowed
+	alive    *KeepAlive           // the last setting, shared by all who have the same
+	cookies  cookies
+	attack   attack
+	scratch  Conn // a compact connection, expanded
 
 	detector detect.Detector
 }
@@ -147,7 +148,9 @@ func (e *Endpoint) ReceiveICMP(now clock.Time, t wire.Tuple, icmp ICMPError) wir
 	if en == nil {
 		return wire.ForgedICMP
 	}
+	mtu := en.rcv.mtu
 	d := en.receiveICMP(now, icmp)
+	e.narrowing(en, mtu)
 	e.update(now, en)
 	return d
 }
@@ -220,7 +223,9 @@ func (e *Endpoint) Advance(now clock.Time) {
 			continue
 		}
 		en.armed = clock.Never
+		mtu := en.rcv.mtu
 		en.Conn.Advance(now)
+		e.narrowing(en, mtu)
 		e.schedule(en)
 		e.update(now, en)
 	}

@@ -190,7 +190,7 @@ const (
 	TimerPersist                 // zero-window probe, RFC 9293 §3.8.6.1
 	TimerDelayedAck              // RFC 9293 §3.8.6.3
 	TimerKeepAlive               // RFC 9293 §3.8.4
-	TimerLife                    // TIME-WAIT's 2MSL, or FIN-WAIT-2's limit
+	TimerLife                    // TIME-WAIT's 2MSL, or FIN-WAIT-2's limit; before that a lowered MTU's ten minutes
 
 	numTimers = int(TimerLife) + 1
 )

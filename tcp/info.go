@@ -125,7 +125,7 @@ func (c *Conn) infoOptions(i *Info) {
 func (c *Conn) infoTimer(now clock.Time, i *Info) {
 	first := clock.Never
 	for n, at := range c.timers {
-		if at < first {
+		if at < first && (Timer(n) != TimerLife || c.lifeBounded()) {
 			first, i.Timer = at, Timer(n)
 		}
 	}

@@ -210,7 +210,7 @@ func (c *Conn) receiveICMP(now clock.Time, e ICMPError) wire.Drop {
 	}
 	switch {
 	case e.Kind == ICMPTooBig:
-		c.packetTooBig(now, e.MTU)
+		c.packetTooBig(now, e)
 	case e.Kind == ICMPHard && c.state == SynSent:
 		c.closed(now, e.Failure, CauseICMP)
 	default:

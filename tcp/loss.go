@@ -126,6 +126,7 @@ func (c *Conn) retransmitTimeout(now clock.Time) {
 	}
 	c.rtt.backoff++
 	c.rttStop()
+	c.confirmClaim(now)
 	if c.cc != nil {
 		c.cc.OnTimeout(now, flight)
 	}

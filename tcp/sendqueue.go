@@ -19,6 +19,11 @@ type sendQueue struct {
 	at    int32
 	atSeq seq.Num
 	own   bool // the last view's block is ours to append to
+
+	// What is known of the size of segments: see packetTooBig. It lies here
+	// because here is room.
+	claim uint16  // the MTU that ICMP claims, sizeProven or sizeUnproven
+	sized seq.Num // from here on segments have the size; disputed: the segment quoted
 }
 
 func (q *sendQueue) len() int     { return int(q.bytes) }

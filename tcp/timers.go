@@ -34,6 +34,10 @@ func (c *Conn) Advance(now clock.Time) {
 			continue
 		}
 		c.timers.disarm(n)
+		if n == TimerLife && !c.lifeBounded() {
+			c.retryMTU()
+			continue
+		}
 		if c.trace != nil {
 			c.trace.add(Event{Time: now, Kind: TimerFired, Tuple: c.tuple, State: c.state, From: c.state,
 				Timer: n, ISS: uint32(c.snd.iss), IRS: uint32(c.rcv.irs)})
