@@ -190,13 +190,29 @@ func (u *UDPConn) sendTo(p []byte, from netip.Addr, to netip.AddrPort, call stri
 	return u.send(p, source, e, call)
 }
 
+// shardFor returns the shard that answers to a datagram come to, and the ICMP
+// errors that quote it: its source address counts for that, also when the socket
+// has every address.
+func (u *UDPConn) shardFor(local wire.Addr, to endpoint) *shard {
+	t := wire.Tuple{Local: local, LocalPort: u.local.port, Remote: to.addr, RemotePort: to.port}
+	if isAny(local) && len(u.owner.shards) > 1 {
+		one := u.owner.shardOf(t)
+		one.mu.Lock()
+		if source, _, ok := one.host.Source(to.addr); ok {
+			t.Local = source
+		}
+		one.mu.Unlock()
+	}
+	return u.owner.shardOf(t)
+}
+
 // send sends a datagram by the shard that its answers come to.
 func (u *UDPConn) send(p []byte, from wire.Addr, to endpoint, call string) error {
 	local := u.local.addr
 	if !isAny(from) {
 		local = from
 	}
-	s := u.owner.shardOf(wire.Tuple{Local: local, LocalPort: u.local.port, Remote: to.addr, RemotePort: to.port})
+	s := u.shardFor(local, to)
 	now := s.enter()
 	defer func() { s.leave(now) }()
 	switch deadline, err := u.sendState(); {

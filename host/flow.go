@@ -15,8 +15,8 @@ type Flow uint8
 // The kinds of flow.
 const (
 	FlowHashed Flow = iota // the shard that the hash names
-	FlowFirst              // shard 0: fragments, and what cannot be parsed
-	FlowAll                // every shard: ARP and NDP. Each needs a copy
+	FlowFirst              // shard 0: fragments, what cannot be parsed, and ICMP errors that quote such
+	FlowAll                // every shard: ARP and NDP of this link. Each needs a copy
 )
 
 // ShardOf returns the shard, of n, that a hash names.
@@ -94,7 +94,7 @@ func (k *FlowKey) FlowHash(ethernet bool, p *buf.Packet) (hash uint32, f Flow) {
 			t.LocalPort, t.RemotePort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
 		}
 	case wire.ProtoICMP, wire.ProtoICMPv6:
-		return k.icmpFlow(ip.Version, t, b)
+		return k.icmpFlow(&ip, p, ethernet)
 	}
 	return k.TupleHash(t), FlowHashed
 }
@@ -110,19 +110,42 @@ func (k *FlowKey) plainHash(b []byte) (hash uint32, ok bool) {
 		end4(binary.BigEndian.Uint32(b[16:]), binary.BigEndian.Uint16(b[22:]))), true
 }
 
-func (k *FlowKey) icmpFlow(version uint8, t wire.Tuple, b []byte) (hash uint32, f Flow) {
-	if len(b) < wire.ICMPSize {
+// quoteRoom holds what is looked at of the packet that an ICMP error quotes.
+const quoteRoom = 160
+
+func (k *FlowKey) icmpFlow(ip *wire.IP, p *buf.Packet, ethernet bool) (hash uint32, f Flow) {
+	at := ip.HeaderLen
+	if ethernet {
+		at += wire.EthernetSize
+	}
+	b := p.Data[at:]
+	switch {
+	case len(b) < wire.ICMPSize:
+		return 0, FlowFirst
+	case ip.Version == 6 && ethernet && isNeighbourly(ip, b) && !wire.Diagnose(p.Data[wire.EthernetSize:]).Fragment:
+		return 0, FlowAll
+	case ip.Version == 6 && b[0] >= wire.ICMPv6EchoRequest, ip.Version == 4 && !isError4(b[0]):
+		return k.TupleHash(wire.Tuple{Local: ip.Src, Remote: ip.Dst}), FlowHashed
+	}
+	// The quote may lie in views: in memory an error comes as it was sent.
+	var room [quoteRoom]byte
+	n := copy(room[:], b[wire.ICMPSize:])
+	for i := range p.N {
+		n += copy(room[n:], p.Views[i].Bytes())
+	}
+	q, ok := parseQuote(room[:n])
+	if !ok {
 		return 0, FlowFirst
 	}
-	if version == 6 && b[0] >= wire.ICMPv6RouterSolicitation && b[0] <= wire.ICMPv6Redirect {
-		return 0, FlowAll
-	}
-	if version == 6 && b[0] < 128 || version == 4 && isError4(b[0]) {
-		if q, ok := parseQuote(b[wire.ICMPSize:]); ok {
-			t = q.tuple
-		}
-	}
-	return k.TupleHash(t), FlowHashed
+	return k.TupleHash(q.tuple), FlowHashed
+}
+
+// isNeighbourly reports whether b is a message about neighbours that can come
+// from one: no router has forwarded it. All shards get a copy of these, so not
+// of what anybody else sends. https://www.rfc-editor.org/rfc/rfc4861#section-7.1
+func isNeighbourly(ip *wire.IP, b []byte) bool {
+	return (b[0] == wire.ICMPv6NeighbourSolicitation || b[0] == wire.ICMPv6NeighbourAdvert) &&
+		ip.TTL == 255 && b[1] == 0 && !isMulticast(ip.Src)
 }
 
 func isError4(kind byte) bool {

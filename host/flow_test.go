@@ -48,10 +48,24 @@ func TestFlowsForAllAndForTheFirst(t *testing.T) {
 		if _, f := p.flowOf(fragment, pattern(8)); f != FlowFirst {
 			t.Errorf("fragment: %d", f)
 		}
-		if p.v6 {
-			ndp := p.fromA(wire.ProtoICMPv6)
-			if _, f := p.flowOf(ndp, icmp(ndp, wire.ICMP{Type: wire.ICMPv6NeighbourAdvert}, pattern(16))); f != FlowAll {
-				t.Errorf("NDP: %d", f)
+		for kind := range 256 * 2 {
+			c := wire.ICMP{Type: uint8(kind), Code: uint8(kind >> 8)}
+			for _, hops := range []uint8{1, 64, 254, 255} {
+				message := p.fromA(p.protoICMP())
+				message.TTL = hops
+				near := p.v6 && p.ethernet && hops == 255 && (kind == wire.ICMPv6NeighbourSolicitation || kind == wire.ICMPv6NeighbourAdvert)
+				if _, f := p.flowOf(message, icmp(message, c, pattern(16))); (f == FlowAll) != near {
+					t.Errorf("ICMP type %d code %d with hop limit %d: %d", c.Type, c.Code, hops, f)
+				}
+				group := message
+				group.Src = allNodes6
+				atomic := append([]byte{wire.ProtoICMPv6, 0, 0, 0, 0, 0, 0, 1}, icmp(message, c, pattern(16))...)
+				message.Proto = 44
+				_, f := p.flowOf(message, atomic)
+				_, g := p.flowOf(group, icmp(group, c, pattern(16)))
+				if p.v6 && (f == FlowAll || g == FlowAll) {
+					t.Errorf("ICMP type %d behind a fragment header: %d, from a group: %d", kind, f, g)
+				}
 			}
 		}
 		broken := buf.NewPacket()

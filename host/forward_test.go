@@ -103,3 +103,35 @@ func TestOnlyAForwarderTakesAll(t *testing.T) {
 		t.Errorf("%v", d)
 	}
 }
+
+// Errors about a forwarder's connections come to addresses that are not ours.
+// Nothing else that is sent there is for us but TCP, and nothing of it is answered.
+func TestWhatAForwarderHears(t *testing.T) {
+	everywhere(t, config{}, func(t *testing.T, p *pair) {
+		p.b.SetAnyAddress(true)
+		foreign := addr(map[bool]string{false: "93.184.216.34", true: "2606:2800::1"}[p.v6])
+		ip := p.fromA(p.protoICMP())
+		ip.Dst = foreign
+		quoted := p.fromA(wire.ProtoTCP)
+		quoted.Src, quoted.Dst = foreign, p.addrA
+		quote := append(quoted.Append(nil, 1500-quoted.HeaderSize()), pattern(20)...)
+		for kind := range 256 {
+			want := wire.NotOurs
+			if isError4(byte(kind)) && !p.v6 {
+				want = wire.ForgedICMP // nothing of that is in flight
+			} else if p.v6 && kind >= 1 && kind <= 4 {
+				want = wire.ForgedICMP
+			} else if p.v6 && kind < 128 {
+				want = wire.UnknownProtocol
+			}
+			if d := p.inject(ip, icmp(ip, wire.ICMP{Type: byte(kind)}, quote)); d != want {
+				t.Errorf("ICMP type %d: %v, want %v", kind, d, want)
+			}
+		}
+		ip.Proto = wire.ProtoUDP
+		if d := p.inject(ip, udp(ip, 1, 7, nil)); d != wire.NotOurs {
+			t.Errorf("UDP: %v", d)
+		}
+		p.wantNothing("no answer", p.b)
+	})
+}

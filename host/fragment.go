@@ -62,6 +62,10 @@ func (h *Host) receiveFragment(now clock.Time, in *inbound) wire.Drop {
 	in.packet.Flatten()
 	if drop := in.checkFirst(); drop != wire.None {
 		h.counters.IpReasmFails++
+		if drop == wire.TooShort && in.ip.Version == 6 && !in.group {
+			// https://www.rfc-editor.org/rfc/rfc8200#section-4.5
+			h.sendProblem(now, in, &wire.Problem{Code: wire.ICMPv6IncompleteHeaderChain})
+		}
 		return drop
 	}
 	d := h.findDatagram(now, in)
@@ -78,26 +82,33 @@ func (h *Host) receiveFragment(now clock.Time, in *inbound) wire.Drop {
 	return h.shrinkFragments(d)
 }
 
-// checkFirst demands that a first fragment holds the whole transport header, so
-// that nobody can hide a part of it in the second: RFC 1858 §3, RFC 7112 §5. An
-// IPv6 extension header among the fragmented part is refused.
+// checkFirst demands that a first fragment holds the whole transport header,
+// behind all extension headers, so that nobody can hide a part of it in the
+// second: RFC 1858 §3, RFC 7112 §5. A protocol that we do not speak is refused
+// at once; with IPv6 only the whole packet can tell the sender where it says so.
 func (in *inbound) checkFirst() wire.Drop {
 	if in.ip.FragOffset != 0 {
 		return wire.None
 	}
-	b := in.transport()
+	b, proto, at, ok := in.packet.Data[in.packet.L3:], in.ip.Proto, in.ip.HeaderLen, true
+	if in.ip.Version == 6 {
+		proto, at, ok = wire.UpperHeader(b)
+	}
 	need := 8
-	switch in.ip.Proto {
+	switch proto {
 	case wire.ProtoTCP:
 		need = 20
-		if len(b) >= need {
-			need = max(int(b[12]>>4)*4, need)
+		if len(b) >= at+need {
+			need = max(int(b[at+12]>>4)*4, need)
 		}
 	case wire.ProtoUDP, wire.ProtoICMP, wire.ProtoICMPv6:
 	default:
-		return wire.UnknownProtocol
+		if in.ip.Version == 4 {
+			return wire.UnknownProtocol
+		}
+		need = 0
 	}
-	if len(b) < need {
+	if !ok || len(b) < at+need {
 		return wire.TooShort
 	}
 	return wire.None
@@ -227,13 +238,13 @@ func (h *Host) deliverDatagram(now clock.Time, in *inbound, d *datagram) wire.Dr
 	}
 	in.packet, in.assembled = p, p
 	if drop := in.parse(); drop != wire.None {
-		return drop
+		return h.answerBadHeader(now, in, drop)
 	}
 	return h.deliver(now, in)
 }
 
 // assemble copies the pieces into one packet, behind the first one's header
-// without options and extension headers.
+// without options and without the extension headers before the fragment header.
 func (in *inbound) assemble(d *datagram, ethernet bool) *buf.Packet {
 	var ip wire.IP
 	wire.ParseQuotedIP(d.pieces[0].packet.Bytes(), &ip)
@@ -272,8 +283,13 @@ func (h *Host) sendTimeExceeded(now clock.Time, d *datagram) {
 		return
 	}
 	var ip wire.IP
-	wire.ParseQuotedIP(d.pieces[0].packet.Bytes(), &ip)
-	if ip.Proto == wire.ProtoICMP || ip.Proto == wire.ProtoICMPv6 {
+	b := d.pieces[0].packet.Bytes()
+	wire.ParseQuotedIP(b, &ip)
+	proto := ip.Proto
+	if ip.Version == 6 {
+		proto, _, _ = wire.UpperHeader(b)
+	}
+	if proto == wire.ProtoICMP || proto == wire.ProtoICMPv6 {
 		return
 	}
 	c := wire.ICMP{Type: wire.ICMPv4TimeExceeded, Code: wire.ICMPv4ReassemblyExceeded}

@@ -149,9 +149,26 @@ func TestFirstFragmentHoldsTheHeader(t *testing.T) {
 				t.Errorf("TCP in %d bytes: %v, want %v", size, d, want)
 			}
 		}
+		want := wire.UnknownProtocol
+		if p.v6 { // the extension headers do not end in it
+			want = wire.TooShort
+		}
 		extension := p.fromA(60)
-		if d := p.injectPiece(extension, whole, 5, piece{0, 24, false}); d != wire.UnknownProtocol {
+		if d := p.injectPiece(extension, whole, 5, piece{0, 24, false}); d != want {
 			t.Errorf("extension header in the fragmented part: %v", d)
+		}
+		errors := 0
+		p.tap = func(_ *Host, packet *buf.Packet) bool {
+			packet.Flatten()
+			if b := packet.Data[packet.L3:]; p.v6 && b[40] == wire.ICMPv6ParameterProblem && b[41] == wire.ICMPv6IncompleteHeaderChain {
+				errors++
+			}
+			return true
+		}
+		p.run()
+		p.drops = nil           // a has sent nothing of that
+		if p.v6 && errors < 3 { // no more wait for a neighbour
+			t.Errorf("%d messages about first fragments without their headers", errors)
 		}
 	})
 }

@@ -205,6 +205,7 @@ func (h *Host) Advance(now clock.Time) {
 		h.forget()
 	}
 	h.tcp.Advance(now)
+	h.takeNarrowed(now)
 }
 
 // NextReady returns what became ready since it was last asked: UDP sockets

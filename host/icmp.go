@@ -47,6 +47,9 @@ func (h *Host) sendICMP(now clock.Time, ip *wire.IP, c *wire.ICMP, payload buf.V
 		return wire.NoRoute
 	}
 	t := wire.Tuple{Local: ip.Dst, Remote: ip.Src}
+	if isMulticast(t.Local) {
+		t.Local = h.source(d)
+	}
 	m := message{payload: keep(payload)}
 	sum := uint64(0)
 	if ip.Version == 4 {
@@ -80,12 +83,55 @@ func (h *Host) sendPortUnreachable(now clock.Time, in *inbound) {
 func (h *Host) sendProtocolUnreachable(now clock.Time, in *inbound) {
 	c := wire.ICMP{Type: wire.ICMPv4Unreachable, Code: wire.ICMPv4ProtocolUnreachable}
 	if in.ip.Version == 6 {
-		// RFC 4443 §3.4. The pointer names the field of the fixed header; when
-		// extension headers stand between, their walk is not repeated here.
-		c = wire.ICMP{Type: wire.ICMPv6ParameterProblem, Code: wire.ICMPv6UnrecognizedNextHeader}
-		binary.BigEndian.PutUint32(c.Rest[:], 6)
+		if in.ip.Proto == wire.ProtoNone {
+			return // nothing follows: https://www.rfc-editor.org/rfc/rfc8200#section-4.7
+		}
+		in.packet.Flatten()
+		problem := wire.Diagnose(in.packet.Data[in.packet.L3:])
+		c = parameterProblem(&problem)
 	}
 	h.sendError(now, in, &c)
+}
+
+func parameterProblem(p *wire.Problem) wire.ICMP {
+	c := wire.ICMP{Type: wire.ICMPv6ParameterProblem, Code: p.Code}
+	binary.BigEndian.PutUint32(c.Rest[:], uint32(p.Pointer))
+	return c
+}
+
+// answerBadHeader tells the sender of an IPv6 packet what is wrong with its
+// headers, for which they were refused, if that is to be told. It returns why
+// the packet is dropped.
+func (h *Host) answerBadHeader(now clock.Time, in *inbound, why wire.Drop) wire.Drop {
+	if why != wire.BadExtension && why != wire.BadTotalLength || in.ip.Version != 6 {
+		return why
+	}
+	data := &in.packet.Data
+	*data = (*data)[:min(len(*data), int(in.packet.L3)+in.ip.TotalLen)]
+	p := wire.Diagnose((*data)[in.packet.L3:])
+	if p.Answer == wire.NoAnswer || h.checkAddresses(in) != wire.None || in.group && p.Answer != wire.AnswerAll {
+		return why
+	}
+	h.sendProblem(now, in, &p)
+	return why
+}
+
+// sendProblem sends a Parameter Problem about a packet, unless that is an ICMP
+// error itself, behind whatever headers: RFC 4443 §2.4 (e).
+func (h *Host) sendProblem(now clock.Time, in *inbound, p *wire.Problem) {
+	in.packet.Flatten()
+	b := in.packet.Data[in.packet.L3:]
+	if !isErrorMessage6(b) {
+		c := parameterProblem(p)
+		h.sendErrorAbout(now, &in.ip, viewOf(in.packet, int(in.packet.L3)), &c)
+	}
+}
+
+// isErrorMessage6 reports whether an IPv6 packet is an ICMP error or a redirect,
+// or may be one.
+func isErrorMessage6(b []byte) bool {
+	proto, at, _ := wire.UpperHeader(b)
+	return proto == wire.ProtoICMPv6 && (at >= len(b) || b[at] < wire.ICMPv6EchoRequest || b[at] == wire.ICMPv6Redirect)
 }
 
 // sendError sends an ICMP error about a packet that came in.

@@ -19,6 +19,9 @@ func (h *Host) receiveICMPv4(now clock.Time, in *inbound) wire.Drop {
 	if wire.Fold(wire.Sum(b, 0)) != 0xffff {
 		return wire.BadICMPChecksum
 	}
+	if in.foreign && !isError4(c.Type) {
+		return wire.NotOurs
+	}
 	switch c.Type {
 	case wire.ICMPv4EchoRequest:
 		return h.sendEcho(now, in, &c)
@@ -47,6 +50,9 @@ func (h *Host) receiveICMPv6(now clock.Time, in *inbound) wire.Drop {
 	}
 	if isUnspecified(in.ip.Src) && c.Type != wire.ICMPv6NeighbourSolicitation {
 		return wire.BadSource
+	}
+	if in.foreign && c.Type >= wire.ICMPv6EchoRequest {
+		return wire.NotOurs
 	}
 	switch c.Type {
 	case wire.ICMPv6EchoRequest:
@@ -106,11 +112,13 @@ func meaning6(c *wire.ICMP) tcp.ICMPError {
 
 // receiveError takes an ICMP error, which anybody can forge: it counts only
 // when it quotes a packet that we may have sent and that its protocol
-// recognises. https://www.rfc-editor.org/rfc/rfc5927#section-4
+// recognises. One that quotes an answer of ours, or a fragment other than the
+// first, tells nothing, because nothing is known of these.
+// https://www.rfc-editor.org/rfc/rfc5927#section-4
 func (h *Host) receiveError(now clock.Time, in *inbound, c *wire.ICMP, e tcp.ICMPError) wire.Drop {
 	h.countError(in, c, e.Kind)
 	q, ok := parseQuote(in.transport()[wire.ICMPSize:])
-	if !ok || in.group || q.ip.Version != in.ip.Version || !h.HasAddress(q.tuple.Local) {
+	if !ok || in.group || q.tuple.Local != in.ip.Dst {
 		return wire.ForgedICMP
 	}
 	if e.Kind == tcp.ICMPTooBig {
@@ -150,21 +158,15 @@ func (h *Host) receiveTooBig(now clock.Time, q *quote, e tcp.ICMPError) wire.Dro
 	if mtu == 0 || e.MTU >= q.ip.TotalLen || d == nil || d.kind == own {
 		return wire.ForgedICMP
 	}
-	switch q.ip.Proto {
-	case wire.ProtoTCP:
-		e.Seq, e.MTU = q.seq, min(mtu, d.path.MTU)
-		if drop := h.tcp.ReceiveICMP(now, q.tuple, e); drop != wire.None {
-			return drop
-		}
-	case wire.ProtoUDP:
-		if !h.udp.mayHaveSent(q.tuple) {
-			return wire.ForgedICMP
-		}
-	default:
-		return wire.ForgedICMP
+	switch {
+	case q.ip.Proto == wire.ProtoTCP:
+		e.Seq, e.MTU, e.Size = q.seq, mtu, q.ip.TotalLen
+		drop := h.tcp.ReceiveICMP(now, q.tuple, e)
+		h.takeNarrowed(now)
+		return drop
+	case q.ip.Proto == wire.ProtoUDP && h.udp.mayHaveSent(q.tuple):
+		h.lowerMTU(now, dst, mtu)
+		return wire.None
 	}
-	if mtu < d.path.MTU && h.mtus.lower(now, dst, mtu) {
-		h.forget()
-	}
-	return wire.None
+	return wire.ForgedICMP
 }

@@ -132,3 +132,106 @@ func TestUnknownProtocol(t *testing.T) {
 		}
 	})
 }
+
+// errorTypes are all ICMP errors, with the code that says most.
+func (p *pair) errorTypes() (all []wire.ICMP) {
+	if p.v6 {
+		for kind := range uint8(5) {
+			for code := range uint8(8) {
+				all = append(all, wire.ICMP{Type: kind, Code: code, Rest: [4]byte{0, 0, 0x05, 0x14}})
+			}
+		}
+		return all
+	}
+	for _, kind := range []uint8{wire.ICMPv4Unreachable, wire.ICMPv4SourceQuench, 5, wire.ICMPv4TimeExceeded, wire.ICMPv4ParameterProblem} {
+		for code := range uint8(16) {
+			all = append(all, wire.ICMP{Type: kind, Code: code, Rest: [4]byte{0, 0, 0x05, 0x14}})
+		}
+	}
+	return all
+}
+
+// An error may quote anything that we send. What quotes an answer of ours, a part
+// of a datagram, or what nobody has sent, changes nothing, and no error is
+// answered, whatever it quotes.
+func TestErrorsAreNeverAnswered(t *testing.T) {
+	everywhere(t, config{host: Config{Shards: 8}}, func(t *testing.T, p *pair) {
+		p.open(p.b, 5000, p.addrA, 53)
+		quoted := p.fromA(0)
+		quoted.Src, quoted.Dst = p.addrB, p.addrA
+		part := quoted
+		part.FragOffset, part.ID = 8, 7
+		reply, unreachable := wire.ICMP{Type: wire.ICMPv4EchoReply}, wire.ICMP{Type: wire.ICMPv4Unreachable, Code: 3}
+		if p.v6 {
+			reply, unreachable = wire.ICMP{Type: wire.ICMPv6EchoReply}, wire.ICMP{Type: wire.ICMPv6Unreachable, Code: 4}
+		}
+		ours := (&wire.UDP{SrcPort: 5000, DstPort: 53, Length: 1400}).Append(nil)
+		for _, q := range []struct {
+			what   string
+			ip     wire.IP
+			proto  uint8
+			begins []byte
+			about  bool // a socket of ours
+		}{
+			{"an echo reply", quoted, p.protoICMP(), reply.Append(nil), false},
+			{"an error", quoted, p.protoICMP(), unreachable.Append(nil), false},
+			{"a segment of no connection", quoted, wire.ProtoTCP, (&wire.TCP{SrcPort: 80, DstPort: 4000}).Append(nil), false},
+			{"a datagram of no socket", quoted, wire.ProtoUDP, (&wire.UDP{SrcPort: 9, DstPort: 53}).Append(nil), false},
+			{"the second fragment of a datagram", part, wire.ProtoUDP, ours, false},
+			{"less than eight bytes of a datagram", quoted, wire.ProtoUDP, ours[:7], false},
+			{"an unknown protocol", quoted, 99, pattern(40), false},
+			{"a datagram of ours", quoted, wire.ProtoUDP, ours, true},
+		} {
+			q.ip.Proto = q.proto
+			quote := append(q.ip.Append(nil, 1400), q.begins...)
+			for _, c := range p.errorTypes() {
+				outer := p.fromA(p.protoICMP())
+				message := icmp(outer, c, quote)
+				d := p.inject(outer, message)
+				if d == wire.None && !q.about {
+					t.Errorf("type %d code %d that quotes %s counts", c.Type, c.Code, q.what)
+				}
+				frame := p.frame(wire.Ethernet{Dst: hwB, Src: hwA}, outer, message)
+				hash, f := testFlows.FlowHash(p.ethernet, frame)
+				if q.about && f == FlowHashed && hash != testFlows.TupleHash(wire.Tuple{Local: p.addrB, Remote: p.addrA, LocalPort: 5000, RemotePort: 53}) &&
+					d != wire.UnknownProtocol {
+					t.Errorf("type %d code %d goes to another shard than the socket", c.Type, c.Code)
+				}
+				frame.Release()
+			}
+		}
+		p.wantNothing("never an answer", p.b)
+	})
+}
+
+// The quote decides the shard, also when it lies in a view: a link in memory
+// brings an error as it was sent.
+func TestFlowOfErrorInPieces(t *testing.T) {
+	everywhere(t, config{}, func(t *testing.T, p *pair) {
+		quoted, outer := p.fromA(wire.ProtoTCP), p.fromA(p.protoICMP())
+		c := wire.ICMP{Type: wire.ICMPv4Unreachable}
+		if p.v6 {
+			c.Type = wire.ICMPv6Unreachable
+		}
+		whole := p.frame(wire.Ethernet{}, outer, icmp(outer, c, append(quoted.Append(nil, 1000), pattern(100)...)))
+		want, f := testFlows.FlowHash(p.ethernet, whole)
+		if f != FlowHashed {
+			t.Fatal(f)
+		}
+		headers := whole.Len() - 100 - quoted.HeaderSize()
+		for cut := headers; cut <= whole.Len(); cut += 4 {
+			pieces := buf.NewPacket()
+			pieces.Data = append(pieces.Data, whole.Data[:min(cut, cap(pieces.Data))]...)
+			for at, n := len(pieces.Data), 9; at < whole.Len(); at, n = at+n, whole.Len()-at-n {
+				n = min(n, whole.Len()-at)
+				b := buf.Get(n)
+				pieces.AddView(buf.MakeView(b, 0, copy(b.Bytes(), whole.Data[at:at+n])))
+			}
+			if got, f := testFlows.FlowHash(p.ethernet, pieces); f != FlowHashed || got != want {
+				t.Errorf("%d bytes in Data: %x, %d", cut, got, f)
+			}
+			pieces.Release()
+		}
+		whole.Release()
+	})
+}

@@ -8,8 +8,9 @@ import (
 )
 
 // The smallest path MTUs that we believe. Below 576 an IPv4 path would leave
-// TCP hardly any payload, which is what forged messages are for (RFC 5927 §7);
-// IPv6 promises 1280, and RFC 8201 §4 says to ignore less.
+// TCP hardly any payload, which is what forged messages are for (RFC 5927 §7):
+// packets of 576 bytes leave without DF then, so that routers may cut them up, as
+// Linux does. IPv6 promises 1280, and RFC 8201 §4 says to ignore less.
 const (
 	minMTU4 = 576
 	minMTU6 = 1280
@@ -104,6 +105,35 @@ func (m *pathMTUs) advance(now clock.Time) (changed bool) {
 		m.deadline = m.byAge[0].until
 	}
 	return changed
+}
+
+// lowerMTU notes that the path to dst carries no more than mtu.
+func (h *Host) lowerMTU(now clock.Time, dst wire.Addr, mtu int) {
+	if d := h.find(dst); mtu < d.path.MTU && h.mtus.lower(now, dst, mtu) {
+		h.forget()
+	}
+}
+
+// takeNarrowed takes note of what TCP has found out.
+func (h *Host) takeNarrowed(now clock.Time) {
+	for n, ok := h.tcp.NextNarrowed(); ok; n, ok = h.tcp.NextNarrowed() {
+		h.lowerMTU(now, n.Remote, n.MTU)
+	}
+}
+
+// mayBeCutUp reports whether packets to dst, by a path of this MTU behind a link
+// of that one, leave without DF: the path may carry even less.
+func mayBeCutUp(dst wire.Addr, path, link int) bool {
+	return dst.Is4() && path <= minMTU4 && path < link
+}
+
+// allowFragments changes the IPv4 header of a packet of ours: without DF, and
+// with an identification (RFC 6864 §4).
+func (h *Host) allowFragments(header []byte) {
+	put16(header[4:], uint16(h.keys.fragments.next()))
+	header[6] &^= 0x40
+	put16(header[10:], 0)
+	put16(header[10:], wire.Checksum(wire.Sum(header[:wire.IPv4Size], 0)))
 }
 
 // tooBigMTU returns the MTU that a "too big" message means, for a packet of

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"encoding/binary"
 	"testing"
 	"time"
 
@@ -168,4 +169,63 @@ func TestTCPFitsEveryLink(t *testing.T) {
 			p.transfer(client, server, pattern(min(20*mtu, 100000)))
 		}
 	}
+}
+
+// A router says less than the least that we believe of an IPv4 path: packets of
+// 576 bytes leave, and routers may cut them up. Each has an identification.
+func TestVeryNarrowPath(t *testing.T) {
+	for _, said := range []int{68, 300, 575, 576, 577} {
+		for _, link := range []LinkConfig{{}, {MaxGSO: 65535, ChecksumOffload: true}} {
+			p := newPair(t, config{link: link})
+			client, server := p.connect()
+			ids, largest := map[uint16]int{}, 0
+			p.tap = func(to *Host, packet *buf.Packet) bool {
+				packet.Flatten()
+				b := packet.Data
+				if to != p.a {
+					return true
+				}
+				n := len(b)
+				if packet.GSOSize > 0 {
+					n = int(packet.GSOSize) + 52
+				}
+				if dontFragment := b[6]&0x40 != 0; dontFragment && n > said {
+					p.tooBig(said, len(b), wire.ProtoTCP, b[20:28])
+					packet.Release()
+					return false
+				} else if !dontFragment {
+					ids[binary.BigEndian.Uint16(b[4:])]++
+					if wire.Fold(wire.Sum(b[:20], 0)) != 0xffff {
+						t.Error("checksum of the IPv4 header")
+					}
+				}
+				largest = max(largest, n)
+				return true
+			}
+			p.transfer(server, client, pattern(50000)) // a super-segment that was begun is sent to its end
+			largest = 0
+			clear(ids)
+			p.transfer(server, client, pattern(50000))
+			if largest != max(said, 576) || (len(ids) > 1) != (said <= 576) {
+				t.Errorf("said %d: packets of up to %d bytes, %d identifications", said, largest, len(ids))
+			}
+			p.after(11 * time.Minute)
+			p.tap = nil
+			p.wantMTU("ten minutes later", 1500)
+		}
+	}
+}
+
+// A message that says more than our link carries, or than it quotes, is not one.
+func TestPacketTooBigThatIsNone(t *testing.T) {
+	everywhere(t, config{}, func(t *testing.T, p *pair) {
+		p.open(p.b, 5000, p.addrA, 53)
+		u := wire.UDP{SrcPort: 5000, DstPort: 53, Length: 1400}
+		for _, said := range []int{1420, 1499, 1500, 1501, 9000, 65535} {
+			if d := p.tooBig(said, 1420, wire.ProtoUDP, u.Append(nil)); d == wire.None {
+				t.Errorf("%d for a packet of 1420 bytes: believed", said)
+			}
+			p.wantMTU("as before", 1500)
+		}
+	})
 }

@@ -55,6 +55,9 @@ func (h *Host) outputTCP(now clock.Time, out *tcp.Output) (*buf.Packet, int) {
 		return nil, 0
 	}
 	p := h.buildTCP(d, out)
+	if d.cutUp {
+		h.allowFragments(p.Data[p.L3:])
+	}
 	r := d.route // the packet may call for another neighbour, and so for its destination
 	if r.link.Ethernet {
 		p = h.address(now, d, p)
@@ -183,6 +186,9 @@ func (m *message) release() {
 // on a link that is too narrow for any fragment.
 func (h *Host) send(now clock.Time, d *destination, m *message) error {
 	defer m.release()
+	if d.cutUp {
+		m.ip.DontFragment, m.ip.ID = false, uint32(h.keys.fragments.next())
+	}
 	if m.ip.HeaderSize()+m.length() > d.path.MTU {
 		return h.sendFragments(now, d, m)
 	}

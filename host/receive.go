@@ -16,6 +16,7 @@ type inbound struct {
 	ip        wire.IP
 	from      *destination // the way back to its source
 	group     bool         // it is for a multicast group or broadcast
+	foreign   bool         // it is for an address that a forwarder has
 	assembled *buf.Packet  // what was put together of fragments, or nil
 	drop      wire.Drop    // what became of it
 	forTCP    bool         // nothing yet: what follows is for TCP
@@ -113,7 +114,7 @@ func (h *Host) receiveFrame(now clock.Time, in *inbound) wire.Drop {
 func (h *Host) receiveIP(now clock.Time, in *inbound) wire.Drop {
 	h.counters.IpInReceives++
 	if d := in.parse(); d != wire.None {
-		return d
+		return h.answerBadHeader(now, in, d)
 	}
 	if d := h.checkAddresses(in); d != wire.None {
 		return d
@@ -162,7 +163,7 @@ func (h *Host) checkAddresses(in *inbound) wire.Drop {
 		return wire.BadSource
 	}
 	k := h.kindOf(in.ip.Dst)
-	in.group = k.isGroup()
+	in.group, in.foreign = k.isGroup(), false
 	switch {
 	case k == own:
 		// RFC 1122 §3.3.6: for one host, and yet sent to all on the link.
@@ -170,8 +171,9 @@ func (h *Host) checkAddresses(in *inbound) wire.Drop {
 			return wire.BadDestination
 		}
 	case k == broadcast, k == multicast && h.inGroup(in.ip.Dst):
-	case k == ordinary && h.anyAddress && in.ip.Proto == wire.ProtoTCP:
-		// A forwarder ends connections to everybody.
+	case k == ordinary && h.anyAddress && in.mayBeForwarded():
+		// A forwarder ends connections to everybody, and hears of them.
+		in.foreign = true
 	default:
 		return wire.NotOurs
 	}
@@ -182,6 +184,20 @@ func (h *Host) checkAddresses(in *inbound) wire.Drop {
 // is free (RFC 4862 §5.4.2): its sender has none yet.
 func (in *inbound) mayBeUnspecified() bool {
 	return in.ip.Proto == wire.ProtoICMPv6 && in.ip.Version == 6
+}
+
+// mayBeForwarded reports whether a packet can be of a connection that a
+// forwarder has: TCP, or an ICMP error, which receiveError looks at.
+func (in *inbound) mayBeForwarded() bool {
+	switch in.ip.Proto {
+	case wire.ProtoTCP:
+		return true
+	case wire.ProtoICMP:
+		return in.ip.Version == 4
+	case wire.ProtoICMPv6:
+		return in.ip.Version == 6
+	}
+	return false
 }
 
 // deliver gives a whole packet to its protocol.

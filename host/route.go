@@ -76,6 +76,7 @@ type destination struct {
 	generation uint32
 	kind       addressKind
 	reachable  bool // there is a route, and an address of ours to speak from
+	cutUp      bool // packets leave without DF
 }
 
 // forget voids all cached destinations: something that they are derived from
@@ -109,7 +110,8 @@ func (h *Host) find(dst wire.Addr) *destination {
 
 // learnWay fills in what is known of dst.
 func (h *Host) learnWay(d *destination, dst wire.Addr) {
-	d.addr, d.generation, d.kind, d.neighbour, d.reachable = dst, h.generation, h.kindOf(dst), nil, false
+	d.addr, d.generation, d.kind, d.neighbour = dst, h.generation, h.kindOf(dst), nil
+	d.reachable, d.cutUp = false, false
 	if d.kind == own {
 		d.path, d.route, d.reachable = tcp.Path{MTU: localMTU}, nil, true
 		return
@@ -121,6 +123,7 @@ func (h *Host) learnWay(d *destination, dst wire.Addr) {
 			d.path.MaxGSO, d.path.SoftwareGSO = softwareGSO, true
 		}
 		d.reachable = h.anyAddress || h.speaks[family(dst)]
+		d.cutUp = mayBeCutUp(dst, d.path.MTU, r.link.MTU)
 	}
 }
 

@@ -56,6 +56,8 @@ const (
 	// Codes of ICMPv6ParameterProblem.
 	ICMPv6ErroneousHeader        = 0
 	ICMPv6UnrecognizedNextHeader = 1
+	ICMPv6UnrecognizedOption     = 2
+	ICMPv6IncompleteHeaderChain  = 3 // of a first fragment: https://www.rfc-editor.org/rfc/rfc7112#section-5
 )
 
 // ICMP is the start of an ICMP message of either version.

@@ -14,6 +14,7 @@ const (
 	ProtoTCP    = 6
 	ProtoUDP    = 17
 	ProtoICMPv6 = 58
+	ProtoNone   = 59 // IPv6: nothing follows
 )
 
 // Bits of the flags and fragment offset word of IPv4.
@@ -54,25 +55,32 @@ func (ip *IP) IsFragment() bool { return ip.MoreFragments || ip.FragOffset != 0 
 //
 // The reasons to drop are TooShort, BadVersion, BadHeaderLength, BadTotalLength,
 // BadIPChecksum, BadExtension, and BadSource or BadDestination for an
-// IPv4-mapped address in an IPv6 header.
+// IPv4-mapped address in an IPv6 header. Diagnose says whom BadExtension and
+// BadTotalLength of IPv6 are told.
 // https://www.rfc-editor.org/rfc/rfc791#section-3.1
-func ParseIP(b []byte, ip *IP) Drop { return ip.parse(b, false) }
+func ParseIP(b []byte, ip *IP) Drop {
+	var p Problem
+	return ip.parse(b, false, &p)
+}
 
 // ParseQuotedIP reads the header at the start of b, the part of a packet that
 // an ICMP error quotes. It is ParseIP, except that the packet may be cut off
 // after the header (TotalLen may be larger than b), and that the IPv4 checksum
 // is not verified: a router on the way may have left the one from before it
 // changed the TTL. https://www.rfc-editor.org/rfc/rfc1812#section-4.3.2.3
-func ParseQuotedIP(b []byte, ip *IP) Drop { return ip.parse(b, true) }
+func ParseQuotedIP(b []byte, ip *IP) Drop {
+	var p Problem
+	return ip.parse(b, true, &p)
+}
 
-func (ip *IP) parse(b []byte, quoted bool) Drop {
+func (ip *IP) parse(b []byte, quoted bool, p *Problem) Drop {
 	if len(b) == 0 {
 		return TooShort
 	}
 	switch b[0] >> 4 {
 	case 4:
 	case 6:
-		return ip.parse6(b, quoted)
+		return ip.parse6(b, quoted, p)
 	default:
 		return BadVersion
 	}
@@ -110,15 +118,16 @@ func (ip *IP) parse(b []byte, quoted bool) Drop {
 	if !ip.IsFragment() {
 		return None
 	}
-	return ip.checkFragment()
+	return ip.checkFragment(p)
 }
 
 // checkFragment finds fragments that no packet can be made of: one that is not
 // the last and not a multiple of eight bytes, or empty; one that ends past the
 // largest packet. https://www.rfc-editor.org/rfc/rfc8200#section-4.5
-func (ip *IP) checkFragment() Drop {
+func (ip *IP) checkFragment(p *Problem) Drop {
 	n := ip.TotalLen - ip.HeaderLen
 	if ip.MoreFragments && (n == 0 || n%8 != 0) {
+		p.refuse(ICMPv6ErroneousHeader, AnswerUnicast, payloadLengthAt)
 		return BadTotalLength
 	}
 	if ip.FragOffset == 0 {
@@ -129,6 +138,7 @@ func (ip *IP) checkFragment() Drop {
 		end += ip.HeaderLen
 	}
 	if end > maxTotal {
+		p.refuse(ICMPv6ErroneousHeader, AnswerUnicast, ip.HeaderLen-IPv6FragmentSize+2)
 		return BadTotalLength
 	}
 	return None

@@ -19,7 +19,7 @@ const maxExtensions = 8
 // IPv4-mapped addresses have no place on the wire. They would pass for IPv4
 // inside, with our checks of IPv4 addresses not made.
 // https://www.rfc-editor.org/rfc/rfc4291#section-2.5.5.2
-func (ip *IP) parse6(b []byte, quoted bool) Drop {
+func (ip *IP) parse6(b []byte, quoted bool, p *Problem) Drop {
 	if len(b) < IPv6Size {
 		return TooShort
 	}
@@ -46,14 +46,14 @@ func (ip *IP) parse6(b []byte, quoted bool) Drop {
 		b = b[:ip.TotalLen]
 	}
 	if isExtension(ip.Proto) {
-		if d := ip.walkExtensions(b); d != None {
+		if d := ip.walkExtensions(b, p); d != None {
 			return d
 		}
 	}
 	if quoted || !ip.IsFragment() {
 		return None
 	}
-	return ip.checkFragment()
+	return ip.checkFragment(p)
 }
 
 func isExtension(proto uint8) bool {
@@ -64,6 +64,47 @@ func isExtension(proto uint8) bool {
 	return false
 }
 
+// Problem is what an ICMPv6 Parameter Problem tells of a packet: why ParseIP
+// refuses it, or, when it does not, that nobody knows what IP.Proto is.
+// https://www.rfc-editor.org/rfc/rfc4443#section-3.4
+type Problem struct {
+	Code     uint8  // of ICMPv6ParameterProblem
+	Answer   Answer // who is told that ParseIP refuses the packet
+	Pointer  uint16 // offset in the packet, in bytes, of what is wrong
+	Fragment bool   // there is a fragment header, be it on a whole packet
+}
+
+// Diagnose looks at the headers of the IPv6 packet b once more: ParseIP, which
+// is for all packets, does not say where it met a problem.
+func Diagnose(b []byte) (p Problem) {
+	var ip IP
+	p = Problem{Code: ICMPv6UnrecognizedNextHeader, Pointer: nextHeaderAt}
+	ip.parse6(b, false, &p)
+	return p
+}
+
+// Answer says which senders are told of a problem.
+type Answer uint8
+
+// The answers.
+const (
+	NoAnswer      Answer = iota // none
+	AnswerUnicast               // those of packets for one host
+	AnswerAll                   // those of packets for a group as well
+)
+
+// Offsets in the fixed header.
+const (
+	payloadLengthAt = 4
+	nextHeaderAt    = 6
+)
+
+// refuse notes a problem whose sender is to be told.
+func (p *Problem) refuse(code uint8, a Answer, pointer int) Drop {
+	p.Code, p.Answer, p.Pointer = code, a, uint16(pointer)
+	return BadExtension
+}
+
 // walkExtensions walks the extension headers of the packet b, up to the first
 // header that is none: that is then ip.Proto, and starts at ip.HeaderLen.
 //
@@ -72,12 +113,16 @@ func isExtension(proto uint8) bool {
 // fragmented part, which may be an extension header. Whoever puts the fragments
 // together parses the result again. A fragment header on a whole packet counts
 // as nothing: https://www.rfc-editor.org/rfc/rfc6946#section-4
-func (ip *IP) walkExtensions(b []byte) Drop {
+func (ip *IP) walkExtensions(b []byte, p *Problem) Drop {
 	for n := 0; isExtension(ip.Proto); n++ {
-		if n == maxExtensions || ip.Proto == extHopByHop && n > 0 {
+		switch {
+		case ip.Proto == extHopByHop && n > 0:
+			// https://www.rfc-editor.org/rfc/rfc8200#section-4.1
+			return p.refuse(ICMPv6UnrecognizedNextHeader, AnswerUnicast, int(p.Pointer))
+		case n == maxExtensions:
 			return BadExtension
 		}
-		if d := ip.takeExtension(b[ip.HeaderLen:]); d != None {
+		if d := ip.takeExtension(b, p); d != None {
 			return d
 		}
 		if ip.IsFragment() {
@@ -87,61 +132,111 @@ func (ip *IP) walkExtensions(b []byte) Drop {
 	return None
 }
 
-// takeExtension takes the extension header of kind ip.Proto at the start of b.
-func (ip *IP) takeExtension(b []byte) Drop {
-	if len(b) < 8 {
+// takeExtension takes the extension header of kind ip.Proto of the packet b.
+func (ip *IP) takeExtension(b []byte, p *Problem) Drop {
+	at := ip.HeaderLen
+	size := extensionSize(ip.Proto, b[at:])
+	if size == 0 {
 		return BadExtension
 	}
-	size := 8
-	if ip.Proto != extFragment {
-		size += int(b[1]) * 8
+	if d := ip.acceptExtension(b[at:at+size], p); d != None {
+		return d
 	}
-	if size > len(b) || !ip.acceptExtension(b[:size]) {
-		return BadExtension
-	}
-	ip.Proto = b[0]
-	ip.HeaderLen += size
+	ip.Proto, ip.HeaderLen, p.Pointer = b[at], at+size, uint16(at)
 	return None
 }
 
-func (ip *IP) acceptExtension(b []byte) bool {
+// extensionSize returns the length of the extension header at the start of b, 0
+// when b is shorter.
+func extensionSize(proto uint8, b []byte) int {
+	if len(b) < 8 {
+		return 0
+	}
+	size := 8
+	if proto != extFragment {
+		size += int(b[1]) * 8
+	}
+	if size > len(b) {
+		return 0
+	}
+	return size
+}
+
+func (ip *IP) acceptExtension(b []byte, p *Problem) Drop {
 	switch ip.Proto {
 	case extFragment:
-		return ip.takeFragment(b)
+		return ip.takeFragment(b, p)
 	case extRouting:
-		// A host is the end of the way: nothing may be left of it. That is
-		// also the end of type 0. https://www.rfc-editor.org/rfc/rfc8200#section-4.4
-		return b[3] == 0
+		// A host is the end of the way, and knows no type: nothing may be left
+		// of it. That is also the end of type 0 (RFC 5095).
+		// https://www.rfc-editor.org/rfc/rfc8200#section-4.4
+		if b[3] != 0 {
+			return p.refuse(ICMPv6ErroneousHeader, AnswerUnicast, ip.HeaderLen+2)
+		}
+		return None
 	}
-	return skippableOptions(b[2:])
+	return ip.skipOptions(b, p)
 }
 
 // takeFragment reads a fragment header. Hop-by-hop options and another fragment
 // header cannot follow it. https://www.rfc-editor.org/rfc/rfc8200#section-4.5
-func (ip *IP) takeFragment(b []byte) bool {
+func (ip *IP) takeFragment(b []byte, p *Problem) Drop {
+	if p.Fragment || b[0] == extFragment {
+		return BadExtension
+	}
 	w := be16(b[2:])
+	p.Fragment = true
 	ip.FragOffset = int(w &^ 7)
 	ip.MoreFragments = w&1 != 0
 	ip.ID = be32(b[4:])
-	return b[0] != extFragment && b[0] != extHopByHop
+	if b[0] == extHopByHop && ip.FragOffset == 0 {
+		return p.refuse(ICMPv6UnrecognizedNextHeader, AnswerUnicast, ip.HeaderLen)
+	}
+	return None
 }
 
-// skippableOptions walks hop-by-hop or destination options and reports whether
-// all may be skipped: the top two bits of a type that we do not know say so. We
-// know padding, and its types have the bits 00 too.
+// skipOptions walks the hop-by-hop or destination options b. We know padding and
+// nothing else: the top two bits of a type say what becomes of the packet.
 // https://www.rfc-editor.org/rfc/rfc8200#section-4.2
-func skippableOptions(b []byte) bool {
-	for len(b) > 0 {
-		if b[0] == 0 { // Pad1 is a lone byte
-			b = b[1:]
+func (ip *IP) skipOptions(b []byte, p *Problem) Drop {
+	for at := 2; at < len(b); {
+		kind := b[at]
+		if kind == 0 { // Pad1 is a lone byte
+			at++
 			continue
 		}
-		if b[0]>>6 != 0 || len(b) < 2 || 2+int(b[1]) > len(b) {
-			return false
+		switch pointer := ip.HeaderLen + at; kind >> 6 {
+		case 1:
+			return BadExtension
+		case 2:
+			return p.refuse(ICMPv6UnrecognizedOption, AnswerAll, pointer)
+		case 3:
+			return p.refuse(ICMPv6UnrecognizedOption, AnswerUnicast, pointer)
 		}
-		b = b[2+int(b[1]):]
+		if at+2 > len(b) || at+2+int(b[at+1]) > len(b) {
+			return BadExtension
+		}
+		at += 2 + int(b[at+1])
 	}
-	return true
+	return None
+}
+
+// UpperHeader finds the first header of the IPv6 packet b that is no extension
+// header, whatever those say: its protocol and where it starts. ok is false when
+// it is not in b: the packet is cut off, or a fragment other than the first.
+func UpperHeader(b []byte) (proto uint8, at int, ok bool) {
+	if len(b) < IPv6Size {
+		return 0, 0, false
+	}
+	proto, at = b[nextHeaderAt], IPv6Size
+	for n := 0; isExtension(proto); n++ {
+		size := extensionSize(proto, b[at:])
+		if size == 0 || n == maxExtensions || proto == extFragment && be16(b[at+2:])&^7 != 0 {
+			return proto, at, false
+		}
+		proto, at = b[at], at+size
+	}
+	return proto, at, true
 }
 
 func (ip *IP) appendIPv6(b []byte, payload int) []byte {
