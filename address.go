@@ -124,33 +124,29 @@ func parseIP(n network, host string) (wire.Addr, error) {
 
 // resolve returns the addresses that a dial to address tries, in order: those
 // of local's family, if it has one.
-func (h *Host) resolve(ctx context.Context, r *net.Resolver, n network, address string, local endpoint) ([]endpoint, error) {
+func (h *Host) resolve(ctx context.Context, r *net.Resolver, n network, address string, local wire.Addr) (all []wire.Addr, port uint16, err error) {
 	if address == "" {
-		return nil, addrError("missing address", "")
+		return nil, 0, addrError("missing address", "")
 	}
 	host, port, err := splitAddress(ctx, n, address)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var all []wire.Addr
-	if _, err := netip.ParseAddr(host); err == nil || host == "" || r == nil {
+	if _, err = netip.ParseAddr(host); err == nil || host == "" || r == nil {
 		all, err = h.parseRemote(n, host)
-		if err != nil {
-			return nil, err
-		}
-	} else if all, err = h.lookUp(ctx, r, n, host); err != nil {
-		return nil, err
+	} else {
+		all, err = h.lookUp(ctx, r, n, host)
 	}
-	var found []endpoint
-	for _, a := range all {
-		if n.allows(a) && (isAny(local.addr) || a.Is4() == local.addr.Is4()) {
-			found = append(found, endpoint{a, port})
-		}
+	if err != nil {
+		return nil, 0, err
 	}
-	if found == nil {
-		return nil, addrError("no suitable address found", host)
+	all = slices.DeleteFunc(all, func(a wire.Addr) bool {
+		return !n.allows(a) || !isAny(local) && a.Is4() != local.Is4()
+	})
+	if len(all) == 0 {
+		return nil, 0, addrError("no suitable address found", host)
 	}
-	return found, nil
+	return all, port, nil
 }
 
 // parseRemote parses a numeric address. None at all, 0.0.0.0 and [::] stand for

@@ -41,6 +41,7 @@ const (
 	connReadClosed                       // CloseRead was called
 	connWriting                          // a Write is under way: others wait
 	connFailed                           // a call has returned why the connection failed
+	connPiecemeal                        // the last small write found data that was not acknowledged
 )
 
 func newTCPConn(s *shard, n network, p probes) *TCPConn {
@@ -156,115 +157,6 @@ func (c *TCPConn) endOfStream(taken int) error {
 	case e.State() == tcp.Closed:
 		return io.EOF
 	}
-	return nil
-}
-
-// smallWrite is up to how many bytes a write is copied while the shard is
-// locked, behind what is queued; copying more would keep others waiting.
-const smallWrite = 4 << 10
-
-// chunkSize is how much of a write is copied and queued at once, in bytes.
-const chunkSize = 64 << 10
-
-// firstChunk returns how much of a write of n bytes goes into the next block. A
-// block is not taken for a small part of it: what is queued holds all of it.
-func firstChunk(n int) int {
-	if n < buf.LargeSize/2 {
-		return min(n, buf.MediumSize)
-	}
-	return min(n, chunkSize)
-}
-
-// Write queues p to be sent, and waits while the send buffer is full. The
-// writes of several goroutines do not mix. When it fails, n bytes of p were
-// queued.
-func (c *TCPConn) Write(p []byte) (n int, err error) {
-	n, err = c.write(p)
-	if err != nil {
-		err = c.opError("write", err)
-	}
-	return n, err
-}
-
-func (c *TCPConn) write(p []byte) (n int, err error) {
-	s := c.shard
-	now, err := c.beginWrite(s.enter())
-	if err != nil {
-		s.leave(now)
-		return 0, err
-	}
-	for {
-		if now, err = c.awaitSpace(now); err != nil {
-			break
-		}
-		rest := p[n:]
-		if len(rest) <= smallWrite {
-			s.tcp.SendCopy(now, c.entry, rest)
-			n = len(p)
-			break
-		}
-		s.leave(now)
-		v := copyIn(rest[:firstChunk(len(rest))])
-		now = s.enter()
-		if err = c.queue(now, v); err != nil {
-			break
-		}
-		if n += v.Len(); n == len(p) {
-			break
-		}
-	}
-	c.endWrite()
-	s.leave(now)
-	return n, err
-}
-
-// copyIn copies p into memory of ours.
-func copyIn(p []byte) buf.View {
-	b := buf.Get(len(p))
-	return buf.MakeView(b, 0, copy(b.Bytes(), p))
-}
-
-// beginWrite waits until no other write is under way and begins one. The caller
-// is in the shard, and on success calls endWrite.
-func (c *TCPConn) beginWrite(now clock.Time) (clock.Time, error) {
-	for {
-		if err := c.writable(now); err != nil {
-			return now, err
-		}
-		if c.flags&connWriting == 0 {
-			c.flags |= connWriting
-			return now, nil
-		}
-		now = c.shard.wait(&c.writers, now, c.writeDeadline)
-	}
-}
-
-func (c *TCPConn) endWrite() {
-	c.flags &^= connWriting
-	c.writers.wakeAll()
-}
-
-// awaitSpace waits until there is room in the send buffer. Its size is a soft
-// limit: any amount fits while there is room at all.
-func (c *TCPConn) awaitSpace(now clock.Time) (clock.Time, error) {
-	for {
-		if err := c.writable(now); err != nil {
-			return now, err
-		}
-		if c.entry.SendSpace() > 0 {
-			return now, nil
-		}
-		now = c.shard.wait(&c.writers, now, c.writeDeadline)
-	}
-}
-
-// queue sends v, whose reference it takes. The caller is in the shard.
-func (c *TCPConn) queue(now clock.Time, v buf.View) error {
-	if err := c.writable(now); err != nil {
-		v.Release()
-		return err
-	}
-	c.shard.tcp.Send(now, c.entry, v)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package handfast
 
 import (
 	"io"
+	"net"
 
 	"github.com/handfast-tcp/handfast/buf"
 )
@@ -9,6 +10,9 @@ import (
 // ReadFrom sends what it reads from r until r ends. r reads straight into the
 // memory that is sent. It implements io.ReaderFrom, which io.Copy uses.
 func (c *TCPConn) ReadFrom(r io.Reader) (int64, error) {
+	if v, ok := r.(*net.Buffers); ok {
+		return c.WriteBuffers(v)
+	}
 	n, err := c.readFrom(r)
 	if err != nil {
 		err = c.opError("readfrom", err)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"time"
+
+	"github.com/handfast-tcp/handfast/wire"
 )
 
 // minShare is what an address gets at least of the time that a dial has, if
@@ -15,7 +17,8 @@ type dialling struct {
 	*Dialer
 	network network
 	local   endpoint
-	remotes []endpoint // in the order to try them
+	remotes []wire.Addr // in the order to try them
+	port    uint16
 }
 
 // dial tries the addresses: both families beside each other if there are two
@@ -30,9 +33,9 @@ func (w *dialling) dial(ctx context.Context) (net.Conn, error) {
 }
 
 // families splits remotes into those of the first one's family and the rest.
-func families(remotes []endpoint) (first, second []endpoint) {
+func families(remotes []wire.Addr) (first, second []wire.Addr) {
 	for _, r := range remotes {
-		if r.addr.Is4() == remotes[0].addr.Is4() {
+		if r.Is4() == remotes[0].Is4() {
 			first = append(first, r)
 		} else {
 			second = append(second, r)
@@ -43,7 +46,7 @@ func families(remotes []endpoint) (first, second []endpoint) {
 
 // inTurn tries remotes one after the other, until one answers. The first one's
 // error is the one that tells most.
-func (w *dialling) inTurn(ctx context.Context, remotes []endpoint) (net.Conn, error) {
+func (w *dialling) inTurn(ctx context.Context, remotes []wire.Addr) (net.Conn, error) {
 	var first error
 	for i, remote := range remotes {
 		c, err := w.dialShare(ctx, remote, len(remotes)-i)
@@ -61,14 +64,14 @@ func (w *dialling) inTurn(ctx context.Context, remotes []endpoint) (net.Conn, er
 }
 
 // dialShare tries one of left addresses, in its share of the time.
-func (w *dialling) dialShare(ctx context.Context, remote endpoint, left int) (net.Conn, error) {
+func (w *dialling) dialShare(ctx context.Context, remote wire.Addr, left int) (net.Conn, error) {
 	if end, ok := ctx.Deadline(); ok && left > 1 {
 		rest := time.Until(end)
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, max(rest/time.Duration(left), min(rest, minShare)))
 		defer cancel()
 	}
-	return w.dialOne(ctx, remote)
+	return w.dialOne(ctx, endpoint{remote, w.port})
 }
 
 func (w *dialling) dialOne(ctx context.Context, remote endpoint) (net.Conn, error) {
@@ -108,11 +111,11 @@ type racer struct {
 // race is the two families beside each other, the second one after
 // FallbackDelay, or when the first has failed.
 // https://www.rfc-editor.org/rfc/rfc8305#section-5
-func (w *dialling) race(ctx context.Context, first, second []endpoint) (net.Conn, error) {
+func (w *dialling) race(ctx context.Context, first, second []wire.Addr) (net.Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	results := make(chan racer, 2)
-	start := func(remotes []endpoint, isFirst bool) {
+	start := func(remotes []wire.Addr, isFirst bool) {
 		go func() {
 			c, err := w.inTurn(ctx, remotes)
 			results <- racer{c, err, isFirst}

@@ -59,6 +59,9 @@
 //     golang.org/x/net/ipv4) and pollers of descriptors cannot work.
 //   - [UDPConn] has no SyscallConn and no control messages: [UDPConn.ReadFromTo]
 //     and [UDPConn.WriteFromTo] tell and choose the host's own address.
+//   - net.Buffers does not know our connections and calls Write for each piece.
+//     Small pieces go together all the same when they come fast;
+//     [TCPConn.WriteBuffers], and ReadFrom of a *net.Buffers, write them at once.
 //   - A connection that was reset goes on failing with ECONNRESET when it is
 //     read; the kernel says so once and then io.EOF, as if all had come.
 //   - CloseRead throws away what has arrived and was not read.

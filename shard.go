@@ -37,6 +37,7 @@ type shard struct {
 	mu        sync.Mutex
 	err       error // why nothing works any more
 	sending   bool  // a goroutine is in send
+	sendsSoon bool  // a goroutine that will send has been started
 	sent      waitList
 	lingering waitList // calls of Close that wait for an acknowledgement
 	waiters   waiterPool
@@ -45,6 +46,7 @@ type shard struct {
 	mine      []*buf.Packet // those of a batch that came in which are for this shard
 	outbound  outbound      // of the goroutine that is in send
 	sendOn    func()        // goes on with another goroutine's send; made once
+	sendSoon  func()        // sends for leaveSoon; made once
 
 	floodLevel detect.Level // that was seen last
 
@@ -68,6 +70,12 @@ func newShard(owner *Host, index int, cfg host.Config) *shard {
 	s.sendOn = func() {
 		defer owner.running.Done()
 		s.send(s.enter())
+	}
+	s.sendSoon = func() {
+		defer owner.running.Done()
+		now := s.enter()
+		s.sendsSoon = false
+		s.leave(now)
 	}
 	s.timer = time.AfterFunc(time.Hour, s.tick)
 	s.timer.Stop()
@@ -94,6 +102,22 @@ func (s *shard) leave(now clock.Time) {
 		s.send(now)
 	}
 	ask(requests)
+}
+
+// leaveSoon is leave for who is likely to be back at once with more to send: a
+// goroutine of its own sends, or whoever leaves before it runs. So what comes
+// meanwhile goes into the same segments.
+func (s *shard) leaveSoon(now clock.Time) {
+	if s.sending || s.err != nil {
+		s.leave(now)
+		return
+	}
+	if !s.sendsSoon {
+		s.sendsSoon = true
+		s.owner.running.Add(1)
+		go s.sendSoon()
+	}
+	s.mu.Unlock()
 }
 
 // wait leaves the shard until l is woken or deadline has passed, and enters it
