@@ -81,7 +81,7 @@ func (e *Endpoint) SetNoDelay(now clock.Time, en *Entry, on bool) {
 
 // SetKeepAlive sets the probing of an idle connection; the zero value ends it.
 func (e *Endpoint) SetKeepAlive(now clock.Time, en *Entry, k KeepAlive) {
-	if e.alive == nil || *e.alive != k {
+	if k = k.bounded(); e.alive == nil || *e.alive != k {
 		e.alive = &KeepAlive{k.Idle, k.Interval, k.Count}
 	}
 	en.setKeepAlive(now, e.alive)

@@ -76,6 +76,7 @@ func (c *Conn) unacceptable(now clock.Time, s *Segment) (Verdict, bool) {
 	if s.Seq.Add(s.SeqLen()).LessEq(c.rcv.nxt) {
 		why = wire.Duplicate
 	}
+	c.arrivedBeside(now, s)
 	c.answerOld(now, s)
 	c.helpStuckPeer(now, s)
 	return drop(why), true

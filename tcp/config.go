@@ -24,10 +24,13 @@ type Config struct {
 	DelayedAck time.Duration // default 40 ms
 	QuickAcks  int           // first segments of a connection that are acknowledged at once: default 16, at most 255; less than 0: none
 
-	SynRetries    int           // default 6: gives up after 127 s
-	SynAckRetries int           // default 5: gives up after 63 s
-	UserTimeout   time.Duration // unacknowledged data: default 15 min
-	FinWait2      time.Duration // how long a closed program's FIN-WAIT-2 lasts; default 60 s
+	SynRetries    int // default 6: gives up after 127 s
+	SynAckRetries int // default 5: gives up after 63 s
+	// UserTimeout is how long data may stay unacknowledged, from when it was first
+	// sent; how long a peer whose window is shut may leave probes unanswered; and
+	// how long it has to open that for a program that has closed. Default 15 min.
+	UserTimeout time.Duration
+	FinWait2    time.Duration // how long a closed program's FIN-WAIT-2 lasts, whatever the peer does; default 60 s
 
 	// The four measures against SYN floods: a larger queue, fewer SYN-ACKs
 	// (SynAckRetries), cookies, and the attack mode.
@@ -58,8 +61,27 @@ type Path struct {
 }
 
 // KeepAlive is the probing of an idle connection, RFC 9293 §3.8.4. The zero
-// value is off.
+// value is off, and so is one with a field that is not above zero.
+//
+// When the peer was not heard of for Idle, a probe is sent, and another after
+// each Interval without an answer. Whatever the peer sends ends the count. The
+// connection fails with TimedOut when Count probes have had no answer: that is
+// Idle + Count × Interval after the peer was last heard of, where an Interval
+// takes at least as long as the RTO, or no answer could come in time. Where the
+// program has set a user timeout that has the place of Count, as in Linux: it
+// fails at the end of the first Interval by which the peer was silent for so
+// long. While data is under way, or waits for the peer's window, there are other
+// timers, and no probes of this kind.
 type KeepAlive struct {
-	Idle, Interval time.Duration
-	Count          int
+	Idle, Interval time.Duration // at least a second: shorter ones are taken for one
+	Count          int           // at most 255
+}
+
+// bounded returns k within its bounds. Peers answer no more than a few probes a
+// second (RFC 5961 §7).
+func (k KeepAlive) bounded() KeepAlive {
+	if k.Idle > 0 && k.Interval > 0 && k.Count > 0 {
+		k.Idle, k.Interval, k.Count = max(k.Idle, time.Second), max(k.Interval, time.Second), min(k.Count, 255)
+	}
+	return k
 }

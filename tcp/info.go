@@ -92,7 +92,7 @@ const (
 
 // Info returns what c looks like.
 func (c *Conn) Info(now clock.Time) Info {
-	i := Info{State: c.state, SndWscale: c.snd.shift, RcvWscale: c.rcv.shift, Retransmits: c.live.retries,
+	i := Info{State: c.state, SndWscale: c.snd.shift, RcvWscale: c.rcv.shift, Retransmits: c.live.retries, Probes: c.live.probes,
 		Backoff: c.rtt.backoff, RTO: c.rtt.timeout(c.cfg), ATO: c.cfg.DelayedAck, RTT: c.rtt.smoothed, RTTVar: c.rtt.variation,
 		SndMSS: int(c.snd.mss), RcvMSS: int(c.rcv.mss), AdvMSS: int(c.ourMSS()), PMTU: int(c.rcv.mtu),
 		SndWnd: int(c.snd.wnd), RcvWnd: int(c.rcv.edge.Sub(c.rcv.nxt)), RcvSpace: int(c.rcv.limit), SndBuf: int(c.out.limit),
@@ -131,9 +131,6 @@ func (c *Conn) infoTimer(now clock.Time, i *Info) {
 	}
 	if first != clock.Never {
 		i.Expires = max(first.Sub(now), 1)
-	}
-	if i.Timer == TimerPersist || i.Timer == TimerKeepAlive {
-		i.Probes = c.live.retries
 	}
 }
 

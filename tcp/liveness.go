@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"math"
 	"time"
 
 	"github.com/handfast-tcp/handfast/clock"
@@ -10,20 +11,38 @@ import (
 // liveness is what decides that a connection is dead, and how often we speak
 // when we have nothing to say.
 type liveness struct {
-	heard     clock.Time // when the last acceptable segment arrived
+	heard     clock.Time // when the peer was last heard of: see arrived
 	stalled   clock.Time // when the oldest of what is not acknowledged was first sent, or probing began; 0: nothing waits
 	challenge clock.Time // when the last challenge ACK went out
 	sent      clock.Time // when the last text went out
 	soft      Failure    // what ICMP said, should the connection time out
-	retries   uint8      // SYNs, probes or keep-alives sent in a row
+	retries   uint8      // times that the same thing was sent again in a row
+	probes    uint8      // probes of both kinds since the peer was last heard of
 	quick     uint8      // segments acknowledged at once so far
 	readAt    uint32     // microseconds: when rcv.read was noted
 	user      time.Duration
 	alive     *KeepAlive // nil: off
 }
 
-// arrived notes that the peer is there.
-func (l *liveness) arrived(now clock.Time) { l.heard = now }
+// arrived notes that the peer is there, which ends the count of probes. The idle
+// time begins anew.
+func (c *Conn) arrived(now clock.Time) {
+	c.live.heard = now
+	if c.live.probes > 0 {
+		c.live.probes = 0
+		c.armKeepAlive(now)
+	}
+}
+
+// arrivedBeside is arrived for a segment outside the window that shows all the
+// same that the peer is there: its own keep-alive probe, one number below the
+// window, or an answer of who counts the octet of a probe, one beyond it.
+func (c *Conn) arrivedBeside(now clock.Time, s *Segment) {
+	beside := s.Seq.In(c.rcv.nxt-1, c.rcv.edge.Sub(c.rcv.nxt)+3)
+	if beside && s.Flags.Has(wire.ACK) && s.Ack.In(c.snd.una, c.snd.nxt.Sub(c.snd.una)+1) {
+		c.arrived(now)
+	}
+}
 
 // progress notes that the peer acknowledged something new, or opened its window.
 //
@@ -106,6 +125,7 @@ func (c *Conn) setUserTimeout(d time.Duration) {
 	if c.timers.armed(TimerRetransmit) {
 		c.timers.arm(TimerRetransmit, c.notTooLate(c.timers[TimerRetransmit]))
 	}
+	c.hastenPersist()
 }
 
 // fail ends the connection and tells the peer, should it be alive after all.
@@ -124,7 +144,7 @@ func (c *Conn) windowShut() bool { return c.snd.wnd == 0 && !c.opening() }
 // retransmission timer. https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.1
 func (c *Conn) armPersist(now clock.Time) {
 	if !c.timers.armed(TimerPersist) {
-		c.timers.arm(TimerPersist, now.Add(c.rtt.timeout(c.cfg)))
+		c.timers.arm(TimerPersist, min(now.Add(c.rtt.timeout(c.cfg)), c.persistEnd(now)))
 	}
 }
 
@@ -134,15 +154,44 @@ func (c *Conn) persistTimeout(now clock.Time) {
 	if c.live.stalled == 0 {
 		c.live.stalled = max(now, 1)
 	}
-	silent := c.live.heard < c.live.sent && now.Sub(c.live.heard) >= c.userTimeout()
-	if now >= c.lastMoment() && (silent || c.is(orphan)) {
+	if now >= c.persistEnd(c.live.sent) {
 		c.fail(now, TimedOut, CauseUserTimeout)
 		return
 	}
 	c.rtt.backoff = min(c.rtt.backoff+1, 16)
 	c.rttStop()
-	c.owes |= owesProbe
+	c.probe(owesProbe)
 	c.armPersist(now)
+}
+
+// persistEnd is when probing has lasted for the user timeout: since it began, if
+// the program has gone; also since the peer was last heard of, if not. The last
+// probe, sent at that time, has an RTO for its answer.
+func (c *Conn) persistEnd(sent clock.Time) clock.Time {
+	end := max(c.lastMoment(), sent.Add(c.rtt.rto))
+	switch {
+	case c.live.stalled == 0:
+		return clock.Never
+	case c.is(orphan):
+		return end
+	case c.live.probes == 0:
+		return clock.Never
+	}
+	return max(end, c.live.heard.Add(c.userTimeout()))
+}
+
+// hastenPersist puts the persist timer forward when probing has to end sooner
+// than was thought.
+func (c *Conn) hastenPersist() {
+	if c.timers.armed(TimerPersist) {
+		c.timers.arm(TimerPersist, min(c.timers[TimerPersist], c.persistEnd(c.live.sent)))
+	}
+}
+
+// probe owes a probe of either kind, and counts it.
+func (c *Conn) probe(kind owes) {
+	c.owes |= kind
+	c.live.probes = min(c.live.probes, math.MaxUint8-1) + 1
 }
 
 // windowOpened ends probing: what waits goes out, beginning with the probe's
@@ -159,38 +208,54 @@ func (c *Conn) windowOpened(now clock.Time) {
 	c.armRetransmit(now)
 }
 
-// armKeepAlive starts the idle time anew.
+// setKeepAlive sets, or with a zero value ends, the probing of an idle connection.
+// A probe that is under way keeps its time.
+func (c *Conn) setKeepAlive(now clock.Time, k *KeepAlive) {
+	c.live.alive = nil
+	if k.Idle > 0 && k.Interval > 0 && k.Count > 0 {
+		c.live.alive = k
+	}
+	if c.live.alive == nil || c.live.probes == 0 || !c.timers.armed(TimerKeepAlive) {
+		c.live.probes = 0
+		c.armKeepAlive(now)
+	}
+}
+
+// armKeepAlive has the next probe sent when the idle time is over.
 func (c *Conn) armKeepAlive(now clock.Time) {
 	if c.live.alive == nil || !c.state.Synchronized() || c.state == TimeWait {
 		c.timers.disarm(TimerKeepAlive)
 		return
 	}
-	c.timers.arm(TimerKeepAlive, now.Add(c.live.alive.Idle))
+	c.timers.arm(TimerKeepAlive, max(now, c.live.heard.Add(c.live.alive.Idle)))
 }
 
 // keepAliveTimeout probes a peer that has been silent for the idle time, and
-// gives up after Count probes. https://www.rfc-editor.org/rfc/rfc9293#section-3.8.4
+// gives it up when the last of the probes has had no answer: see KeepAlive.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.8.4
 func (c *Conn) keepAliveTimeout(now clock.Time) {
 	k := c.live.alive
-	if k == nil {
-		return
-	}
-	idle := now.Sub(c.live.heard)
 	switch {
-	case idle < k.Idle: // heard of it meanwhile
-		c.live.retries = 0
-		c.timers.arm(TimerKeepAlive, c.live.heard.Add(k.Idle))
-		return
-	case c.snd.una != c.snd.nxt: // the retransmission timer is at it
-		c.timers.arm(TimerKeepAlive, now.Add(k.Interval))
-		return
-	case int(c.live.retries) >= k.Count:
+	case k == nil:
+	case now < c.live.heard.Add(k.Idle): // heard of it meanwhile
+		c.armKeepAlive(now)
+	case c.timers.armed(TimerRetransmit), c.timers.armed(TimerPersist): // they are at it
+		c.timers.arm(TimerKeepAlive, now.Add(k.Idle))
+	case c.unanswered(now, k):
 		c.fail(now, TimedOut, CauseKeepAlive)
-		return
+	default:
+		c.probe(owesAlive)
+		c.timers.arm(TimerKeepAlive, now.Add(max(k.Interval, c.rtt.rto)))
 	}
-	c.live.retries++
-	c.owes |= owesAlive
-	c.timers.arm(TimerKeepAlive, now.Add(k.Interval))
+}
+
+// unanswered reports whether enough probes have had no answer. The user timeout,
+// where the program has set one, has the place of their count, as in Linux.
+func (c *Conn) unanswered(now clock.Time, k *KeepAlive) bool {
+	if c.live.user > 0 {
+		return c.live.probes > 0 && now.Sub(c.live.heard) >= c.live.user
+	}
+	return int(c.live.probes) >= k.Count
 }
 
 // armFinWait2 bounds FIN-WAIT-2 for a program that has let go: nobody will

@@ -96,6 +96,7 @@ func (c *Conn) arrivesInSynSent(now clock.Time, s *Segment) Verdict {
 		return used
 	}
 	c.acknowledge(now, s)
+	c.arrived(now)
 	c.establish(now, CauseSynAck)
 	s.Flags &^= wire.SYN
 	s.Seq = c.rcv.nxt // what is left is text that follows the SYN
@@ -142,7 +143,7 @@ func (c *Conn) arrivesOtherwise(now clock.Time, s *Segment) Verdict {
 	if v, done := c.checkAck(now, s); done {
 		return v
 	}
-	c.live.arrived(now)
+	c.arrived(now)
 	c.checkUrgent(s)
 	if v, done := c.checkText(now, s); done {
 		return v

@@ -26,16 +26,15 @@ func (c *Conn) NextSegment(now clock.Time, out *Output) bool {
 	return true
 }
 
-// buildReset makes the RST of an abort, RFC 9293 §3.10.5. Its number is
-// SND.NXT, unless that lies past the peer's window because of a probe: the peer
-// would not believe it. A timestamp "SHOULD be sent in a RST segment".
+// buildReset makes the RST of an abort, RFC 9293 §3.10.5. A timestamp "SHOULD be
+// sent in a RST segment".
 // https://www.rfc-editor.org/rfc/rfc7323#section-3.2
 func (c *Conn) buildReset(now clock.Time, out *Output) bool {
 	if c.owes&owesReset == 0 {
 		return false
 	}
 	c.owes = 0
-	out.Seq, out.Ack, out.Flags = seq.Min(c.snd.nxt, c.snd.una.Add(c.snd.wnd)), c.rcv.nxt, wire.RST|wire.ACK
+	out.Seq, out.Ack, out.Flags = c.emptySeq(), c.rcv.nxt, wire.RST|wire.ACK
 	c.addTimestamp(now, &out.Options)
 	return true
 }
@@ -241,6 +240,18 @@ func (c *Conn) buildKeepAlive(now clock.Time, out *Output) bool {
 	return true
 }
 
+// emptySeq returns the number of a segment without text: SND.NXT, unless that
+// lies past the peer's window, because of a probe or because the window shrank by
+// more than its field rounds. The peer would not believe it then.
+func (c *Conn) emptySeq() seq.Num {
+	end := c.snd.una.Add(c.snd.wnd)
+	beyond := c.snd.nxt.Diff(end)
+	if beyond <= 0 || c.opening() || c.snd.wnd > 0 && beyond < 1<<c.snd.shift {
+		return c.snd.nxt
+	}
+	return end
+}
+
 // buildAck makes an ACK without text, with what we hold out of order.
 func (c *Conn) buildAck(now clock.Time, out *Output) bool {
 	switch {
@@ -251,7 +262,7 @@ func (c *Conn) buildAck(now clock.Time, out *Output) bool {
 	case c.owes&owesAck == 0 && !c.in.hasTwice():
 		return false
 	}
-	out.Seq, out.Flags = c.snd.nxt, wire.ACK
+	out.Seq, out.Flags = c.emptySeq(), wire.ACK
 	c.addSACK(out)
 	c.finish(now, out)
 	return true

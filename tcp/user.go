@@ -136,6 +136,10 @@ func (c *Conn) close(now clock.Time) {
 	}
 	c.closeWrite(now)
 	c.armFinWait2(now)
+	if c.timers.armed(TimerPersist) { // from now on the peer has the user timeout
+		c.live.stalled = max(now, 1)
+		c.hastenPersist()
+	}
 }
 
 // abort is ABORT of §3.10.5: a RST where the peer still expects something.
@@ -148,14 +152,6 @@ func (c *Conn) abort(now clock.Time) {
 		c.owes |= owesReset
 	}
 	c.closed(now, Aborted, CauseAbort)
-}
-
-func (c *Conn) setKeepAlive(now clock.Time, k *KeepAlive) {
-	c.live.alive = nil
-	if k.Idle > 0 && k.Interval > 0 && k.Count > 0 {
-		c.live.alive = k
-	}
-	c.armKeepAlive(now)
 }
 
 // setReceiveBuffer changes what is offered; what was offered already stays
