@@ -4,28 +4,38 @@
 PACKAGES     = $(shell go list -m -f '{{.Dir}}/...')
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
+# Tests run on these machines too, by an emulator: 32 bits, and the other byte order.
+EMULATED := arm s390x
+
+# Every system for which the code is checked. Only Linux has TUN and Ethernet devices.
+SYSTEMS := linux/arm64 linux/386 darwin/arm64 windows/amd64 freebsd/amd64
+
 # What the tests call, and the Debian package that has it, as command:package.
-TOOLS := unshare:util-linux script:bsdutils ip:iproute2 curl:curl nc:netcat-openbsd tshark:tshark
+TOOLS := unshare:util-linux script:bsdutils ip:iproute2 curl:curl nc:netcat-openbsd tshark:tshark \
+	$(EMULATED:%=qemu-%-static:qemu-user-static)
 
 FUZZTIME ?= 10s
 COUNT    ?= 5
 
-.PHONY: help try test race fuzz bench lint tools
+.PHONY: help try test race emulated fuzz bench lint systems tools
 
 help:
 	@echo 'make try    a transfer between our TCP and the kernel, shown as a ladder'
-	@echo 'make test   everything: format, vet, staticcheck, all tests with the race detector'
+	@echo 'make test   everything: format, vet, staticcheck, all tests with the race detector, and on other machines'
 	@echo 'make race   all tests with the race detector, COUNT=$(COUNT) times'
+	@echo 'make emulated  tests of the library on $(EMULATED), by QEMU'
 	@echo 'make fuzz   every fuzz target for FUZZTIME=$(FUZZTIME)'
 	@echo 'make bench  the table beside gVisor netstack and the kernel (ARGS=-h for flags)'
 	@echo 'make lint   gofmt, vet, staticcheck'
+	@echo 'make systems  vet for $(SYSTEMS)'
 
 try:
 	go run ./cmd/handfast try $(ARGS)
 
-test: tools lint
+test: tools lint systems
 	go test -timeout 10m ./detect
 	go test -race -timeout 12m $(PACKAGES)
+	@$(MAKE) --no-print-directory emulated
 
 race: tools
 	go test -race -count=$(COUNT) -timeout 60m $(PACKAGES)
@@ -38,6 +48,20 @@ lint:
 	if [ -n "$$unformatted" ]; then echo "gofmt -w these files:"; echo "$$unformatted"; exit 1; fi
 	go vet $(PACKAGES)
 	$(STATICCHECK) $(PACKAGES)
+
+# What runs long there and tells nothing of the machine is left out: pictures, statistics, large tables.
+emulated: tools
+	@for arch in $(EMULATED); do \
+		command -v qemu-$$arch-static >/dev/null || { echo "no qemu-$$arch-static: no tests on $$arch"; continue; }; \
+		echo "GOARCH=$$arch go test"; \
+		GOARCH=$$arch go test -short -timeout 12m -exec qemu-$$arch-static \
+			-skip '^(TestEpisodes|TestCookieModes|TestHalfOpenCache|TestHalfOpenCountsReturn)$$' \
+			$$(go list ./... | grep -vE '/(story|link/(tun|packet|internal/.*))$$') || exit 1; \
+	done
+
+# The type checker finds numbers that do not fit there, and the assembly's arguments.
+systems:
+	@for s in $(SYSTEMS); do echo "go vet for $$s"; GOOS=$${s%/*} GOARCH=$${s#*/} go vet ./... ./cmd/handfast/... || exit 1; done
 
 fuzz:
 	@go list -f '{{.Dir}}' $(PACKAGES) | while read -r dir; do \

@@ -74,7 +74,7 @@ const rememberTicks = 16 * uint16(perSecond)
 
 // set returns the slots that a flow may be in, and how it is written there.
 func (f *flowSample) set(flow uint64) (ways []sampledFlow, hash uint32) {
-	at := int(flow>>24) % flowSets * flowWays
+	at := int(flow>>24%flowSets) * flowWays
 	return f.flows[at : at+flowWays : at+flowWays], uint32(flow>>32) | 1
 }
 

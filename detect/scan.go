@@ -51,7 +51,7 @@ func (t *scanTable) probe(h uint64, port uint16, tick uint32) bool {
 
 // set returns the slots that a source may be in, and how it is written there.
 func (t *scanTable) set(h uint64) (ways []scanSource, id uint32) {
-	at := int(h>>40) % scanSets * scanWays
+	at := int(h>>40%scanSets) * scanWays
 	return t[at : at+scanWays], uint32(h) | 1
 }
 

@@ -159,7 +159,7 @@ func (o *SSOptions) below(r *Row) string {
 // ssTime writes a timer's rest as ss does: 200ms, 5.120ms, 59sec, 1min30sec.
 func ssTime(s Seconds) string {
 	d := time.Duration(s)
-	minutes, seconds, millis := int(d.Minutes()), int(d.Seconds())%60, int(d.Milliseconds())%1000
+	minutes, seconds, millis := d/time.Minute, d/time.Second%60, d/time.Millisecond%1000
 	var b strings.Builder
 	if minutes > 0 {
 		millis = 0

@@ -3,6 +3,10 @@
 // All comparisons are those of RFC 9293 §3.4: a is before b when b can be
 // reached from a by going forward less than 2^31.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.4
+// Two numbers that are exactly 2^31 apart come before each other.
+//
+// The difference is compared as an unsigned number: where it is exactly 2^31, Go's
+// compiler for 32-bit ARM takes a branch on int32(a-b) < 0 the wrong way.
 package seq
 
 // Num is a sequence number: the name of one octet of a stream.
@@ -15,10 +19,10 @@ type Size uint32
 func (a Num) Add(n Size) Num { return a + Num(n) }
 
 // Less reports whether a comes before b.
-func (a Num) Less(b Num) bool { return int32(a-b) < 0 }
+func (a Num) Less(b Num) bool { return (a-b)>>31 != 0 }
 
 // LessEq reports whether a is b or comes before it.
-func (a Num) LessEq(b Num) bool { return int32(a-b) <= 0 }
+func (a Num) LessEq(b Num) bool { return a-b-1 >= 1<<31-1 }
 
 // Sub returns how many octets a lies after b. The caller knows that b.LessEq(a).
 func (a Num) Sub(b Num) Size { return Size(a - b) }

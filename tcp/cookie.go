@@ -207,7 +207,7 @@ func (o offer) halfOpen(iss, irs seq.Num, s *Segment, path Path) halfOpen {
 // The value may be up to 63 ms old, never in the future.
 func cookieTimestamp(val, options uint32) uint32 {
 	v := val&^optionBits | options
-	if int32(v-val) > 0 {
+	if seq.Num(val).Less(seq.Num(v)) {
 		v -= optionBits + 1
 	}
 	return v

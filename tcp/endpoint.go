@@ -366,8 +366,8 @@ func (e *Endpoint) reopens(now clock.Time, c *Conn, s *Segment) bool {
 		if !c.ts.on {
 			return true // PAWS will tell the old connection's segments apart
 		}
-		if d := int32(s.Options.TSVal - c.ts.recent); d != 0 {
-			return d > 0
+		if val := s.Options.TSVal; val != c.ts.recent {
+			return seq.Num(c.ts.recent).Less(seq.Num(val))
 		}
 	}
 	return c.rcv.nxt.Less(s.Seq)

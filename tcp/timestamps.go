@@ -24,6 +24,12 @@ const staleTimestamp = 24 * 24 * time.Hour
 
 func (t *timestamps) remember(now clock.Time, val uint32) { t.recent, t.at = val, now }
 
+// outdates reports whether val is older than TS.Recent, modulo 2^32 as sequence
+// numbers are.
+func (t *timestamps) outdates(now clock.Time, val uint32) bool {
+	return seq.Num(val).Less(seq.Num(t.recent)) && now.Sub(t.at) <= staleTimestamp
+}
+
 func (t *timestamps) value(now clock.Time) uint32 { return now.Milliseconds() + t.offset }
 
 // checkTimestamp is PAWS: a segment whose timestamp is older than TS.Recent is
@@ -34,7 +40,7 @@ func (c *Conn) checkTimestamp(now clock.Time, s *Segment) (Verdict, bool) {
 	if !c.ts.on || !s.Options.Has(wire.OptTimestamps) || s.Flags.Has(wire.RST) {
 		return used, false
 	}
-	if int32(s.Options.TSVal-c.ts.recent) >= 0 || now.Sub(c.ts.at) > staleTimestamp {
+	if !c.ts.outdates(now, s.Options.TSVal) {
 		return used, false
 	}
 	c.answerOld(now, s)
@@ -49,8 +55,7 @@ func (c *Conn) noteTimestamp(now clock.Time, s *Segment) {
 		return
 	}
 	first := s.Seq - seq.Num(s.skip)
-	newer := int32(s.Options.TSVal-c.ts.recent) >= 0 || now.Sub(c.ts.at) > staleTimestamp
-	if newer && first.LessEq(c.rcv.acked) {
+	if !c.ts.outdates(now, s.Options.TSVal) && first.LessEq(c.rcv.acked) {
 		c.ts.remember(now, s.Options.TSVal)
 	}
 }

@@ -67,7 +67,7 @@ func (r *floodReport) live(b *battle) {
 	answered, failed, waiting := b.clients.state()
 	sent := b.pump.sent.Load()
 	line := fmt.Sprintf("  %4.1f s  %s SYNs, %s/s  half-open %d/%d  clients: %d answered, %d waiting, %d gave up", took.Seconds(),
-		formatCount(int(sent)), formatCount(int(float64(sent)/took.Seconds())), halfOpen, limit, answered, waiting, failed)
+		formatCount(sent), formatCount(uint64(float64(sent)/took.Seconds())), halfOpen, limit, answered, waiting, failed)
 	if !r.stdout.interactive {
 		r.printf("%s\n", line)
 		return
@@ -121,12 +121,12 @@ func (r *floodReport) table() {
 	r.row("honest clients answered", r.each(func(f *floodResult) string { return fmt.Sprintf("%d of %d", f.answered, r.clients) }))
 	r.row("time to an answer, median", r.each(func(f *floodResult) string { return formatTime(f.median) }))
 	r.row("time to an answer, longest", r.each(func(f *floodResult) string { return formatTime(f.longest) }))
-	r.row("SYNs of the flood", r.each(func(f *floodResult) string { return formatCount(int(f.syns)) }))
-	r.row("a second", r.each(func(f *floodResult) string { return formatCount(int(f.rate())) }))
+	r.row("SYNs of the flood", r.each(func(f *floodResult) string { return formatCount(f.syns) }))
+	r.row("a second", r.each(func(f *floodResult) string { return formatCount(uint64(f.rate())) }))
 	r.row("half-open entries, most", r.each(func(f *floodResult) string { return fmt.Sprintf("%d/%d", f.halfOpen, f.limit) }))
-	r.row("SYNs dropped, queue full", r.each(func(f *floodResult) string { return formatCount(int(f.counters.TCP.TCPReqQFullDrop)) }))
-	r.row("cookies sent", r.each(func(f *floodResult) string { return formatCount(int(f.counters.TCP.SyncookiesSent)) }))
-	r.row("connections from cookies", r.each(func(f *floodResult) string { return formatCount(int(f.counters.TCP.SyncookiesRecv)) }))
+	r.row("SYNs dropped, queue full", r.each(func(f *floodResult) string { return formatCount(f.counters.TCP.TCPReqQFullDrop) }))
+	r.row("cookies sent", r.each(func(f *floodResult) string { return formatCount(f.counters.TCP.SyncookiesSent) }))
+	r.row("connections from cookies", r.each(func(f *floodResult) string { return formatCount(f.counters.TCP.SyncookiesRecv) }))
 	r.row("heap grown by", r.each(func(f *floodResult) string { return formatSize(max(f.memory, 0)) }))
 }
 

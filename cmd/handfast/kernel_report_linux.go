@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"os"
 	"strconv"
@@ -86,10 +87,11 @@ var diagTimers = [...]string{"", "on", "keepalive", "timewait", "persist"}
 // kernelRow reads a struct inet_diag_msg and what follows it.
 func kernelRow(b []byte) inspect.Row {
 	u32 := func(at int) uint32 { return binary.NativeEndian.Uint32(b[at:]) }
+	count := func(at int) int { return int(min(uint64(u32(at)), math.MaxInt)) }
 	r := inspect.Row{Proto: "tcp", State: inspect.State(linuxStates[b[1]]),
 		Local:  kernelEnd(b[0], b[8:24], b[4:]),
 		Remote: kernelEnd(b[0], b[24:40], b[6:]),
-		RecvQ:  int(u32(56)), SendQ: int(u32(60)), UID: int(u32(64)), Inode: u32(68)}
+		RecvQ:  count(56), SendQ: count(60), UID: count(64), Inode: u32(68)}
 	if b[0] == unix.AF_INET6 {
 		r.Proto = "tcp6"
 	}
@@ -146,10 +148,11 @@ func readMemory(b []byte) *[9]uint32 {
 func readTCPInfo(b []byte, d *inspect.Details) {
 	full := make([]byte, max(len(b), 240))
 	copy(full, b)
-	n := func(at int) int { return int(binary.NativeEndian.Uint32(full[at:])) }
+	u32 := func(at int) uint32 { return binary.NativeEndian.Uint32(full[at:]) }
+	n := func(at int) int { return int(min(uint64(u32(at)), math.MaxInt)) }
 	u64 := func(at int) uint64 { return binary.NativeEndian.Uint64(full[at:]) }
-	micro := func(at int) inspect.Seconds { return inspect.Seconds(time.Duration(n(at)) * time.Microsecond) }
-	milli := func(at int) inspect.Seconds { return inspect.Seconds(time.Duration(n(at)) * time.Millisecond) }
+	micro := func(at int) inspect.Seconds { return inspect.Seconds(time.Duration(u32(at)) * time.Microsecond) }
+	milli := func(at int) inspect.Seconds { return inspect.Seconds(time.Duration(u32(at)) * time.Millisecond) }
 	for i, name := range [...]string{0: "ts", 1: "sack", 3: "ecn"} {
 		if name != "" && full[5]&(1<<i) != 0 {
 			d.Options = append(d.Options, name)
@@ -164,9 +167,9 @@ func readTCPInfo(b []byte, d *inspect.Details) {
 	if s := n(76); s < neverReached {
 		d.Ssthresh = s
 	}
-	d.RcvSpace, d.TotalRetrans, d.BytesAcked, d.BytesReceived = n(96), uint32(n(100)), u64(120), u64(128)
-	d.SegsOut, d.SegsIn, d.NotSent, d.MinRTT = uint32(n(136)), uint32(n(140)), n(144), micro(148)
-	d.DataSegsIn, d.DataSegsOut, d.BytesSent, d.BytesRetrans = uint32(n(152)), uint32(n(156)), u64(200), u64(208)
+	d.RcvSpace, d.TotalRetrans, d.BytesAcked, d.BytesReceived = n(96), u32(100), u64(120), u64(128)
+	d.SegsOut, d.SegsIn, d.NotSent, d.MinRTT = u32(136), u32(140), n(144), micro(148)
+	d.DataSegsIn, d.DataSegsOut, d.BytesSent, d.BytesRetrans = u32(152), u32(156), u64(200), u64(208)
 	d.SndWnd, d.RcvWnd, d.AppLimited = n(228), n(232), full[7]&1 != 0
 }
 

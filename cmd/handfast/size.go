@@ -63,8 +63,8 @@ func formatSize(n int64) string {
 }
 
 // formatCount writes n with a comma between thousands.
-func formatCount(n int) string {
-	s := strconv.Itoa(n)
+func formatCount[N int | uint64](n N) string {
+	s := strconv.FormatUint(uint64(n), 10)
 	for i := len(s) - 3; i > 0; i -= 3 {
 		s = s[:i] + "," + s[i:]
 	}
