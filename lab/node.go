@@ -25,6 +25,7 @@ type node struct {
 	boots int
 	port  uint16
 
+	audit tcp.Audit
 	inbox []arrived // scripted: segments that nobody has looked at
 }
 
@@ -94,6 +95,9 @@ func (n *node) flush() (any bool) {
 		if p == nil {
 			w.record.engine(n, 0)
 			n.forgetReady()
+			if err := n.audit.Check(n.host.TCP()); err != nil {
+				w.fault(n, err)
+			}
 			return any
 		}
 		any = true

@@ -36,6 +36,7 @@ type RandomReport struct {
 //     connection gives up waiting, not even for the last ACK;
 //   - every packet is well-formed, with right checksums, and no larger than
 //     the link takes;
+//   - every connection is as tcp.Audit wants it, after every step;
 //   - every program ends, and no connection is left behind.
 func RandomRun(seed uint64) RandomReport { return newRandomRun(seed, false).play() }
 
@@ -203,6 +204,7 @@ func (x *randomRun) build() {
 	}
 	x.w.SetWire(x.plan.wire)
 	x.w.judge = x.inspect
+	x.w.fault = func(n *node, err error) { x.fault("%s: %v", n.Name, err) }
 	x.w.record.ended = x.ended
 	if p := &x.plan; p.cutFrom > 0 {
 		x.w.when(condition{at: p.cutFrom}, func() { x.w.Cut(x.names[0], x.names[1], true) })

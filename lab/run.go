@@ -22,6 +22,9 @@ func (s *Scenario) Run(o Options) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
+	w.fault = func(n *node, err error) {
+		r.Failed = append(r.Failed, fmt.Sprintf("%v: %s: %v", w.now.Sub(start), n.Name, err))
+	}
 	if err := s.cast(w, r); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}

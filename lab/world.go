@@ -35,12 +35,15 @@ type World struct {
 
 	// judge decides about a packet before the wire's own chance does; nil: nobody.
 	judge func(*parcel) verdict
+	// fault hears of a connection that is not as it must be: a fault of the engine.
+	fault func(*node, error)
 }
 
 // NewWorld returns an empty world.
 func NewWorld(seed uint64) *World {
 	w := &World{now: start, seed: seed, byAddr: map[wire.Addr]*node{}, base: WireConfig{Config: netem.Config{Delay: 10 * time.Millisecond}}}
 	w.record.world = w
+	w.fault = func(n *node, err error) { panic(fmt.Sprintf("lab: seed %d, at %v, %s: %v", seed, w.now, n.Name, err)) }
 	return w
 }
 

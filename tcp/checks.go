@@ -85,7 +85,9 @@ func (c *Conn) unacceptable(now clock.Time, s *Segment) (Verdict, bool) {
 func (c *Conn) answerOld(now clock.Time, s *Segment) {
 	if n := s.SeqLen(); n > 0 && !s.Flags.Has(wire.SYN) {
 		c.owes |= owesAck
-		c.repeated(s.Seq, seq.Min(s.Seq.Add(n), c.rcv.nxt))
+		if s.Seq.Less(c.rcv.nxt) {
+			c.repeated(s.Seq, seq.Min(s.Seq.Add(n), c.rcv.nxt))
+		}
 	} else {
 		c.challenge(now)
 	}

@@ -9,11 +9,27 @@ import (
 // was not needed. RFC 2883. https://www.rfc-editor.org/rfc/rfc2883#section-4
 
 // repeated has the next ACK say that the numbers from left to right came once
-// more.
+// more, as far as they have ever come.
 func (c *Conn) repeated(left, right seq.Num) {
-	if left.Less(right) && c.is(sackOK) && c.state >= Established && c.state != TimeWait {
+	if left == right || !c.is(sackOK) || c.state < Established || c.state == TimeWait {
+		return
+	}
+	if left.Less(c.rcv.nxt) {
+		left = seq.Max(left, c.rcv.nxt-seq.Num(c.came()))
+	}
+	if left.Less(right) {
 		c.in.noteTwice(wire.SACKBlock{Left: left, Right: right})
 	}
+}
+
+// came is how many numbers of the peer's text and FIN came, but not more than can
+// be told from those to come.
+func (c *Conn) came() uint64 {
+	n := c.tally.bytesReceived
+	if c.is(finReceived) {
+		n++
+	}
+	return min(n, 1<<30)
 }
 
 // noteTwice remembers what a segment repeated until an ACK tells the peer: of

@@ -32,6 +32,9 @@ func TestDuplicateSACK(t *testing.T) {
 		{"into the gap and over what waits", []string{"P. 101:201(100)"}, "P. 1:151(150)", "ack 201 <sack 101:151>"},
 		{"over all of it", []string{"P. 101:201(100)", "P. 301:401(100)"}, "P. 1:251(250)", "ack 251 <sack 101:201 301:401>"},
 		{"nothing of it", []string{"P. 101:201(100)"}, "P. 1:101(100)", "ack 201 <>"},
+		{"text before the first", nil, "P. -9:1(10)", "ack 1 <>"},
+		{"some before the first", []string{"P. 1:11(10)"}, "P. -9:6(15)", "ack 11 <sack 1:6>"},
+		{"half the space away", []string{"P. 1:11(10)"}, "P. -2147483630:-2147483620(10)", "ack 11 <>"},
 		{"no text", []string{"P. 1:101(100)"}, ". 100:100(0)", "ack 101 <>"},
 	}
 	for _, e := range cases {

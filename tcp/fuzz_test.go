@@ -23,7 +23,7 @@ type arena struct {
 	listener *Listener
 	entries  [2]*Entry
 	gone     [2]bool
-	before   [2]snapshot
+	audits   [2]Audit
 	wire     []flying
 	path     Path
 	sent     [2][]byte
@@ -189,7 +189,6 @@ func (a *arena) arrive(f flying) {
 	if a.entries[1] == nil && f.to == 1 {
 		if en := a.ends[1].Accept(a.listener); en != nil {
 			en.Owner, a.entries[1] = "server", en
-			a.before[1] = lookAt(&en.Conn)
 		}
 	}
 }
@@ -290,15 +289,9 @@ func (a *arena) leave(side int, how byte) {
 // watch holds both ends against the invariants.
 func (a *arena) watch() {
 	a.Helper()
-	for i, en := range a.entries {
-		if en == nil || en.is(gone) {
-			continue
-		}
-		checkInvariants(a, &en.Conn, a.before[i])
-		checkQuiet(a, &en.Conn)
-		a.before[i] = lookAt(&en.Conn)
-		if d := a.ends[i].Deadline(); d > en.Deadline() {
-			a.fail("end %d is due at %v, its connection at %v", i, d, en.Deadline())
+	for i := range a.audits {
+		if err := a.audits[i].Check(a.ends[i]); err != nil {
+			a.fail("end %d: %v", i, err)
 		}
 	}
 	for i := range a.got {

@@ -67,7 +67,7 @@ func (c *Conn) buildSyn(now clock.Time, out *Output) bool {
 			out.Options.TSVal = cookieTimestamp(out.Options.TSVal, o.options)
 		}
 	}
-	c.rcv.edge = c.rcv.nxt.Add(seq.Size(out.Window))
+	c.rcv.edge = seq.Max(c.rcv.edge, c.rcv.nxt.Add(seq.Size(out.Window))) // an ACK between may have offered more
 	c.sent(now, out, c.snd.iss.Add(1))
 	return true
 }

@@ -158,7 +158,7 @@ func (c *testConn) step(what string, f func(*Conn)) {
 	c.Helper()
 	c.noOutput(what)
 	c.note("%s", what)
-	c.before = c.look()
+	c.before = c.conn.snapshot()
 	c.twin.release()
 	c.twin = c.conn // the clone is the one that lives on
 	c.conn, c.twin.trace = c.twin.Clone(c.trace), nil
@@ -172,7 +172,9 @@ func (c *testConn) step(what string, f func(*Conn)) {
 func (c *testConn) after() {
 	c.Helper()
 	c.collectMoves()
-	checkInvariants(c, &c.conn, c.before)
+	if err := c.conn.check(c.before); err != nil {
+		c.fail("%v", err)
+	}
 	if c.conn.state != c.twin.state || c.conn.Deadline() != c.twin.Deadline() || c.conn.snd != c.twin.snd || c.conn.rcv != c.twin.rcv {
 		c.fail("the clone went another way: %v, due %v", c.twin.state, c.twin.Deadline())
 	}
@@ -184,7 +186,7 @@ func (c *testConn) after() {
 // next pulls the next segment, from the connection and from its clone.
 func (c *testConn) next(out *Output) bool {
 	c.Helper()
-	c.before = c.look()
+	c.before = c.conn.snapshot()
 	ok := c.conn.NextSegment(c.now, out)
 	var twin Output
 	if also := c.twin.NextSegment(c.now, &twin); also != ok || ok && (twin.TCP != out.TCP || twin.Len != out.Len) {
@@ -197,8 +199,11 @@ func (c *testConn) next(out *Output) bool {
 	if ok {
 		c.note("> %s", describe(&out.TCP, out.Len, c.rel))
 		c.checkPayload(out)
-	} else {
-		checkQuiet(c, &c.conn)
+		if err := checkReport(&c.conn, out); err != nil && c.conn.state >= Established {
+			c.fail("%v", err)
+		}
+	} else if err := c.conn.checkQuiet(); err != nil {
+		c.fail("%v", err)
 	}
 	return ok
 }
