@@ -119,6 +119,10 @@ func (u *UDPConn) info() UDPInfo {
 	return i
 }
 
+// EphemeralPorts returns the first and the last of the ports that are chosen
+// when a program names none: Config.FirstPort and LastPort.
+func (h *Host) EphemeralPorts() (first, last uint16) { return h.cfg.FirstPort, h.cfg.LastPort }
+
 // Counters are what a host has counted since it was made, under Linux's names.
 type Counters struct {
 	host.Counters

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -88,12 +89,12 @@ func (i Instance) alive() bool {
 	return false
 }
 
-// get asks for a path and returns the answer.
-func (i Instance) get(ctx context.Context, path string) (io.ReadCloser, error) {
+// ask asks for a path and returns the answer.
+func (i Instance) ask(ctx context.Context, method, path string, body io.Reader) (io.ReadCloser, error) {
 	t := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", i.Path)
 	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://handfast"+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://handfast"+path, body)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +111,7 @@ func (i Instance) get(ctx context.Context, path string) (io.ReadCloser, error) {
 
 // Report asks for everything.
 func (i Instance) Report(ctx context.Context) (*Report, error) {
-	body, err := i.get(ctx, "/v1/report")
+	body, err := i.ask(ctx, http.MethodGet, "/v1/report", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -119,8 +120,10 @@ func (i Instance) Report(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask %v: %w", i, err)
 	}
+	owner := &Process{Name: cmp.Or(r.Program, "handfast"), PID: r.PID}
+	uid := max(os.Geteuid(), 0) // others cannot open the socket
 	for n := range r.Rows {
-		r.Rows[n].Process = &Process{"handfast", r.PID}
+		r.Rows[n].Process, r.Rows[n].Command, r.Rows[n].UID = owner, r.Name, uid
 	}
 	return r, nil
 }

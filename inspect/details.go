@@ -13,7 +13,7 @@ import (
 // tcp_info. Sizes are bytes, windows of congestion segments.
 type Details struct {
 	Congestion   string   `json:"congestion,omitempty"`
-	Options      []string `json:"options,omitempty"` // ts, sack, ecn
+	Options      []string `json:"options,omitempty"` // ts, sack, ecn, ecnseen, fastopen
 	Wscale       *[2]int  `json:"wscale,omitempty"`  // to send, to receive
 	RTO          Seconds  `json:"rto_seconds,omitempty"`
 	Backoff      int      `json:"backoff,omitempty"`
@@ -48,7 +48,36 @@ type Details struct {
 	DataSegsOut   uint32 `json:"data_segs_out,omitempty"`
 	DataSegsIn    uint32 `json:"data_segs_in,omitempty"`
 
+	// What our engine does not have is the kernel's alone.
+	PacingRate    uint64  `json:"pacing_rate,omitempty"` // bytes per second
+	MaxPacingRate uint64  `json:"max_pacing_rate,omitempty"`
+	DeliveryRate  uint64  `json:"delivery_rate,omitempty"` // bytes per second
+	Delivered     uint32  `json:"delivered,omitempty"`
+	DeliveredCE   uint32  `json:"delivered_ce,omitempty"`
+	BusyTime      Seconds `json:"busy_time_seconds,omitempty"`
+	RwndLimited   Seconds `json:"rwnd_limited_seconds,omitempty"`
+	SndbufLimited Seconds `json:"sndbuf_limited_seconds,omitempty"`
+	Lost          int     `json:"lost,omitempty"`
+	Sacked        int     `json:"sacked,omitempty"`
+	Fackets       int     `json:"fackets,omitempty"`
+	DsackDups     uint32  `json:"dsack_dups,omitempty"`
+	Reordering    int     `json:"reordering,omitempty"`
+	ReordSeen     uint32  `json:"reord_seen,omitempty"`
+	RcvRTT        Seconds `json:"rcv_rtt_seconds,omitempty"`
+	RcvSsthresh   int     `json:"rcv_ssthresh,omitempty"`
+	RcvOOOPack    uint32  `json:"rcv_ooopack,omitempty"`
+	BBR           *BBR    `json:"bbr,omitempty"`
+	ULP           string  `json:"ulp,omitempty"` // what works on top of TCP: tls, mptcp
+
 	Memory *[9]uint32 `json:"skmem,omitempty"` // as ss -m shows it: r rb t tb f w o bl d
+}
+
+// BBR is what Linux's BBR knows of a path: struct tcp_bbr_info.
+type BBR struct {
+	Bandwidth  uint64  `json:"bandwidth"` // bytes per second
+	MinRTT     Seconds `json:"min_rtt_seconds"`
+	PacingGain float64 `json:"pacing_gain"`
+	CwndGain   float64 `json:"cwnd_gain"`
 }
 
 func details(i *tcp.Info) *Details {
@@ -109,25 +138,34 @@ func sixDigits(f float64) float64 {
 	return r
 }
 
-// line is what ss -i shows, in its order and with its names.
-func (d *Details) line() string {
-	w := words(append([]string(nil), d.Options...))
+// ssLine writes what ss -i shows, in its order and with its names.
+type ssLine struct {
+	words
+	options bool // with what both sides agreed on: ss has that with -o and -e only
+	numeric bool // rates as numbers
+}
+
+func (w *ssLine) write(d *Details) string {
+	if w.options {
+		w.words = append(w.words, d.Options...)
+	}
 	w.add(d.Congestion != "", "%s", d.Congestion)
 	if d.Wscale != nil {
 		w.add(true, "wscale:%d,%d", d.Wscale[0], d.Wscale[1])
 	}
-	w.add(d.RTO != 0, "rto:%s", milliseconds(d.RTO))
+	const unmeasured = Seconds(3 * time.Second) // ss takes it for Linux's first value
+	w.add(d.RTO != 0 && d.RTO != unmeasured, "rto:%s", milliseconds(d.RTO))
 	w.number("backoff", uint64(d.Backoff))
 	w.add(d.RTT != 0, "rtt:%s/%s", milliseconds(d.RTT), milliseconds(d.RTTVar))
 	w.add(d.ATO != 0, "ato:%s", milliseconds(d.ATO))
-	d.sizes(&w)
-	d.traffic(&w)
-	d.rates(&w)
-	d.queues(&w)
-	return strings.Join(w, " ")
+	w.sizes(d)
+	w.traffic(d)
+	w.rates(d)
+	w.queues(d)
+	return strings.Join(w.words, " ")
 }
 
-func (d *Details) sizes(w *words) {
+func (w *ssLine) sizes(d *Details) {
 	w.number("mss", uint64(d.MSS))
 	w.number("pmtu", uint64(d.PMTU))
 	w.number("rcvmss", uint64(d.RcvMSS))
@@ -136,7 +174,7 @@ func (d *Details) sizes(w *words) {
 	w.number("ssthresh", uint64(d.Ssthresh))
 }
 
-func (d *Details) traffic(w *words) {
+func (w *ssLine) traffic(d *Details) {
 	w.number("bytes_sent", d.BytesSent)
 	w.number("bytes_retrans", d.BytesRetrans)
 	w.number("bytes_acked", d.BytesAcked)
@@ -145,27 +183,90 @@ func (d *Details) traffic(w *words) {
 	w.number("segs_in", uint64(d.SegsIn))
 	w.number("data_segs_out", uint64(d.DataSegsOut))
 	w.number("data_segs_in", uint64(d.DataSegsIn))
+	if b := d.BBR; b != nil {
+		gains := ""
+		if b.PacingGain != 0 {
+			gains += fmt.Sprintf(",pacing_gain:%v", sixDigits(b.PacingGain))
+		}
+		if b.CwndGain != 0 {
+			gains += fmt.Sprintf(",cwnd_gain:%v", sixDigits(b.CwndGain))
+		}
+		w.add(true, "bbr:(bw:%s,mrtt:%s%s)", w.rate(float64(b.Bandwidth)), milliseconds(b.MinRTT), gains)
+	}
 }
 
-// rates has the sending rate that the window and the round trip allow, as ss
-// reckons it.
-func (d *Details) rates(w *words) {
+// rates has among others the sending rate that the window and the round trip
+// allow, as ss reckons it.
+func (w *ssLine) rates(d *Details) {
 	if d.RTT > 0 && d.MSS > 0 && d.Cwnd > 0 {
-		bps := float64(d.Cwnd) * float64(d.MSS) * 8 / time.Duration(d.RTT).Seconds()
-		w.add(true, "send %sbps", strconv.FormatFloat(bps, 'f', 0, 64))
+		w.add(true, "send %s", w.rate(float64(d.Cwnd)*float64(d.MSS)/time.Duration(d.RTT).Seconds()))
 	}
 	w.number("lastsnd", uint64(time.Duration(d.LastSnd).Milliseconds()))
 	w.number("lastrcv", uint64(time.Duration(d.LastRcv).Milliseconds()))
 	w.number("lastack", uint64(time.Duration(d.LastAck).Milliseconds()))
+	if d.PacingRate != 0 {
+		limit := ""
+		if d.MaxPacingRate != 0 {
+			limit = "/" + w.rate(float64(d.MaxPacingRate))
+		}
+		w.add(true, "pacing_rate %s%s", w.rate(float64(d.PacingRate)), limit)
+	}
+	w.add(d.DeliveryRate != 0, "delivery_rate %s", w.rate(float64(d.DeliveryRate)))
+	w.number("delivered", uint64(d.Delivered))
+	w.number("delivered_ce", uint64(d.DeliveredCE))
 	w.add(d.AppLimited, "app_limited")
+	w.busy(d)
 }
 
-func (d *Details) queues(w *words) {
+// rate writes bytes per second as bits, as ss does: in full, or with three
+// digits and a unit.
+func (w *ssLine) rate(bytes float64) string {
+	bits, unit := bytes*8, ""
+	if w.numeric {
+		return strconv.FormatFloat(bits, 'f', 0, 64) + "bps"
+	}
+	for _, u := range []string{"k", "M", "G", "T"} {
+		if bits < 1000 {
+			break
+		}
+		bits, unit = bits/1000, u
+	}
+	digits := 3
+	if unit == "" {
+		digits = 6
+	}
+	return strconv.FormatFloat(bits, 'g', digits, 64) + unit + "bps"
+}
+
+// busy says for how long there was something to send, and what of that time
+// somebody's buffer was the limit.
+func (w *ssLine) busy(d *Details) {
+	if d.BusyTime == 0 {
+		return
+	}
+	milli := func(s Seconds) int64 { return time.Duration(s).Milliseconds() }
+	w.add(true, "busy:%dms", milli(d.BusyTime))
+	share := func(s Seconds) float64 { return 100 * float64(s) / float64(d.BusyTime) }
+	w.add(d.RwndLimited != 0, "rwnd_limited:%dms(%.1f%%)", milli(d.RwndLimited), share(d.RwndLimited))
+	w.add(d.SndbufLimited != 0, "sndbuf_limited:%dms(%.1f%%)", milli(d.SndbufLimited), share(d.SndbufLimited))
+}
+
+func (w *ssLine) queues(d *Details) {
 	w.number("unacked", uint64(d.Unacked))
 	w.add(d.TotalRetrans != 0 || d.Retrans != 0, "retrans:%d/%d", d.Retrans, d.TotalRetrans)
+	w.number("lost", uint64(d.Lost))
+	w.number("sacked", uint64(d.Sacked))
+	w.number("dsack_dups", uint64(d.DsackDups))
+	w.number("fackets", uint64(d.Fackets))
+	w.add(d.Reordering > 0 && d.Reordering != 3, "reordering:%d", d.Reordering)
+	w.number("reord_seen", uint64(d.ReordSeen))
+	w.add(d.RcvRTT != 0, "rcv_rtt:%s", milliseconds(d.RcvRTT))
 	w.number("rcv_space", uint64(d.RcvSpace))
+	w.number("rcv_ssthresh", uint64(d.RcvSsthresh))
 	w.number("notsent", uint64(d.NotSent))
 	w.add(d.MinRTT != 0, "minrtt:%s", milliseconds(d.MinRTT))
+	w.number("rcv_ooopack", uint64(d.RcvOOOPack))
 	w.number("snd_wnd", uint64(d.SndWnd))
 	w.number("rcv_wnd", uint64(d.RcvWnd))
+	w.add(d.ULP != "", "tcp-ulp-%s", d.ULP)
 }

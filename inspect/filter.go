@@ -69,7 +69,7 @@ var defaultStates = [...]stateSet{
 	ShowConnected: everyState &^ states(tcp.Closed, tcp.Listen, tcp.SynReceived, tcp.TimeWait),
 	ShowAll:       everyState,
 	ShowListening: states(tcp.Listen, tcp.Closed),
-	ShowNetstat:   everyState &^ states(tcp.Listen),
+	ShowNetstat:   everyState &^ states(tcp.Listen, tcp.Closed),
 }
 
 // Filter chooses rows. The zero value chooses none.
@@ -94,6 +94,7 @@ func (e *FilterError) Error() string {
 //	state syn-recv
 //	state established exclude time-wait
 //	( dst 10.0.0.0/8 or src [fd00::]/16 ) and not dport = :443 and sport >= :1024
+//	dev hf0 and autobound
 //
 // Words "state" and "exclude" stand first; def is what is shown when there are
 // none. A mistake is a *FilterError.
@@ -120,7 +121,8 @@ func (f *Filter) Match(r *Row) bool {
 // OneState reports whether all rows that can be chosen are in the same state.
 func (f *Filter) OneState() bool { return bits.OnesCount16(uint16(f.states)) == 1 }
 
-// Apply returns the rows that are chosen, listeners first, then by state and ends.
+// Apply returns the rows that are chosen: UDP first, as ss does, then by state
+// and ends, listeners before connections.
 func (f *Filter) Apply(rows []Row) []Row {
 	var chosen []Row
 	for i := range rows {
@@ -133,6 +135,9 @@ func (f *Filter) Apply(rows []Row) []Row {
 }
 
 func compareRows(a, b *Row) int {
+	if a.UDP() != b.UDP() {
+		return strings.Compare(b.Proto, a.Proto)
+	}
 	if a.State != b.State {
 		return int(a.State) - int(b.State)
 	}

@@ -149,10 +149,14 @@ func (p *filterParser) condition() predicate {
 		return p.port(func(r *Row) *Endpoint { return &r.Remote })
 	case "sport":
 		return p.port(func(r *Row) *Endpoint { return &r.Local })
+	case "dev":
+		return p.device()
+	case "autobound":
+		return func(r *Row) bool { return r.Autobound }
 	case "state", "exclude":
 		p.failAt(t, "%q must stand before the other conditions", t.text)
 	default:
-		p.failAt(t, "%s; conditions are dst, src, dport, sport", missing(t, "no condition"))
+		p.failAt(t, "%s; conditions are dst, src, dport, sport, dev, autobound", missing(t, "no condition"))
 	}
 	return nil
 }
@@ -207,16 +211,34 @@ func parsePort(s string) (uint16, bool) {
 	return uint16(n), err == nil
 }
 
+// device reads "hf0" or "= hf0": a device that the socket is bound to, or a link
+// of ours.
+func (p *filterParser) device() predicate {
+	equal := p.equal()
+	t := p.take()
+	if t.text == "" {
+		p.failAt(t, "%s; write the name of a device", missing(t, ""))
+		return nil
+	}
+	return func(r *Row) bool { return equal == (r.Device == t.text || r.Link == t.text) }
+}
+
+// equal reads "=" or "!=", or nothing, which is "=".
+func (p *filterParser) equal() bool {
+	switch {
+	case p.at("!=", "ne", "neq"):
+		p.take()
+		return false
+	case p.at("=", "==", "eq"):
+		p.take()
+	}
+	return true
+}
+
 // host reads "10.0.0.0/8", "10.0.0.1:80", "[::1]:80", ":80", perhaps behind
 // "=" or "!=".
 func (p *filterParser) host(of side) predicate {
-	equal := true
-	if p.at("=", "==", "eq") {
-		p.take()
-	} else if p.at("!=", "ne", "neq") {
-		equal = false
-		p.take()
-	}
+	equal := p.equal()
 	t := p.take()
 	within, port, ok := parseHost(t.text)
 	if !ok {
@@ -225,7 +247,7 @@ func (p *filterParser) host(of side) predicate {
 	}
 	return func(r *Row) bool {
 		e := of(r)
-		return equal == ((port == nil || *port == e.Port) && (!within.IsValid() || within.Contains(e.Addr)))
+		return equal == ((port == nil || *port == e.Port) && (!within.IsValid() || within.Contains(e.Addr.Unmap())))
 	}
 }
 

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/handfast-tcp/handfast"
@@ -12,19 +13,8 @@ import (
 
 func header(h *handfast.Host, name string) Header {
 	c := h.Counters()
-	return Header{Source: "handfast", Name: name, PID: os.Getpid(), Time: time.Now(), Links: links(h),
+	return Header{Source: "handfast", Name: name, PID: os.Getpid(), Program: filepath.Base(os.Args[0]), Time: time.Now(), Links: links(h, &c),
 		Flood: FloodOf(h.FloodVerdict()), Defence: defence(h.Defence()), Counters: counters(&c), Drops: drops(&c)}
-}
-
-func links(h *handfast.Host) (all []Link) {
-	for _, l := range h.Links() {
-		n := Link{Name: l.Name}
-		if l.Err != nil {
-			n.Gone = l.Err.Error()
-		}
-		all = append(all, n)
-	}
-	return all
 }
 
 func defence(d tcp.Defence) *Defence {

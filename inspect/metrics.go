@@ -90,7 +90,9 @@ func families(r *Report) []family {
 func connectionFamily(r *Report) family {
 	var count [tcp.NumStates]int
 	for i := range r.Rows {
-		count[r.Rows[i].State]++
+		if !r.Rows[i].UDP() {
+			count[r.Rows[i].State]++
+		}
 	}
 	f := family{name: "handfast_connections", kind: "gauge", help: "Connections by state, listeners among them."}
 	for s := tcp.Listen; s <= tcp.TimeWait; s++ {

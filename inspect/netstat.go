@@ -2,9 +2,9 @@ package inspect
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,14 +13,22 @@ import (
 
 // NetstatOptions say what WriteNetstat shows.
 type NetstatOptions struct {
-	Title    string                   // the line above the table; "": none
-	Spelling tcp.Spelling             // of states; RFC stands for Netstat
-	Process  bool                     // Linux's -p: a column with PID and name
-	Timers   bool                     // -o: a column with the timer
-	Service  func(port uint16) string // returns a port's name, or ""; nil: numbers
+	Title    string           // the line above the table; "": none
+	Spelling tcp.Spelling     // of states; RFC stands for Netstat
+	Extended bool             // -e: columns with user and inode
+	Process  bool             // Linux's -p: a column with PID and name
+	Timers   bool             // -o: a column with the timer
+	Command  bool             // there are several commands: a column says whose it is
+	Service  Service          // names ports; nil: numbers
+	User     func(int) string // names users; nil: numbers
 }
 
-// WriteNetstat writes rows as netstat does on Linux.
+// netstatLine are the cells of a line, in order.
+type netstatLine struct {
+	proto, recvQ, sendQ, local, foreign, state, user, inode, process, timer, command string
+}
+
+// WriteNetstat writes rows as netstat -W does on Linux: addresses are whole.
 func WriteNetstat(w io.Writer, rows []Row, o NetstatOptions) error {
 	if o.Spelling == tcp.RFC {
 		o.Spelling = tcp.Netstat
@@ -29,52 +37,83 @@ func WriteNetstat(w io.Writer, rows []Row, o NetstatOptions) error {
 	if o.Title != "" {
 		fmt.Fprintln(out, o.Title)
 	}
-	o.line(out, "Proto", "Recv-Q", "Send-Q", "Local Address", "Foreign Address", "State", "PID/Program name", "Timer")
+	o.write(out, &netstatLine{"Proto", "Recv-Q", "Send-Q", "Local Address", "Foreign Address", "State", "User", "Inode", "PID/Program name", "Timer", "Command"})
 	for i := range rows {
-		r := &rows[i]
-		sendQ := r.SendQ
-		if r.State == State(tcp.Listen) {
-			sendQ = 0 // netstat does not know the limit
-		}
-		o.line(out, r.Proto, fmt.Sprint(r.RecvQ), fmt.Sprint(sendQ), o.end(r.Local), o.end(r.Remote),
-			r.State.Name(o.Spelling), r.Process.netstat(), r.netstatTimer())
+		l := o.cells(&rows[i])
+		o.write(out, &l)
 	}
 	return out.Flush()
 }
 
-func (o *NetstatOptions) line(w io.Writer, proto, recvq, sendq, local, foreign, state, process, timer string) {
-	s := fmt.Sprintf("%-5s %6s %6s %-23s %-23s %-11s", proto, recvq, sendq, local, foreign, state)
+func (o *NetstatOptions) cells(r *Row) netstatLine {
+	sendQ, state := r.SendQ, r.State.Name(o.Spelling)
+	if r.State == State(tcp.Listen) {
+		sendQ = 0 // netstat does not know the limit
+	}
+	if r.UDP() && r.State == State(tcp.Closed) {
+		state = ""
+	}
+	user := fmt.Sprint(r.UID)
+	if o.User != nil {
+		user = o.User(r.UID)
+	}
+	return netstatLine{r.Proto, fmt.Sprint(r.RecvQ), fmt.Sprint(sendQ), o.end(r, r.Local), o.end(r, r.Remote), state,
+		user, fmt.Sprint(r.Inode), r.Process.netstat(), r.netstatTimer(), r.command()}
+}
+
+func (o *NetstatOptions) write(w io.Writer, l *netstatLine) {
+	s := fmt.Sprintf("%-5s %6s %6s %-23s %-23s %-11s", l.proto, l.recvQ, l.sendQ, l.local, l.foreign, l.state)
+	if o.Extended {
+		s += fmt.Sprintf(" %-10s %-10s", l.user, l.inode)
+	}
 	if o.Process {
-		s += fmt.Sprintf(" %-19s", process)
+		s += fmt.Sprintf(" %-19s", l.process)
 	}
 	if o.Timers {
-		s += " " + timer
+		s += fmt.Sprintf(" %-12s", l.timer)
+	}
+	if o.Command {
+		s += " " + l.command
 	}
 	fmt.Fprintln(w, strings.TrimRight(s, " "))
 }
 
-// end writes an end as netstat does: an IPv6 address has no brackets.
-func (o *NetstatOptions) end(e Endpoint) string {
-	host := "::"
-	if e.Addr.IsValid() {
-		host = e.Addr.String()
+// end writes an end as netstat does: an IPv6 address has no brackets, and IPv4
+// over a socket of IPv6 looks like IPv4.
+func (o *NetstatOptions) end(r *Row, e Endpoint) string {
+	host := e.Addr.Unmap().String()
+	switch {
+	case e.Addr.IsValid():
+	case r.netid() == r.Proto:
+		host = "0.0.0.0"
+	default:
+		host = "::"
 	}
-	return host + ":" + e.port(o.Service)
+	return host + ":" + e.port(r.netid(), o.Service)
 }
 
 func (p *Process) netstat() string {
 	if p == nil {
 		return "-"
 	}
-	return fmt.Sprintf("%d/%s", p.PID, p.Name)
+	return fmt.Sprintf("%d/%s", p.PID, cmp.Or(p.Program, p.Name))
 }
 
+// netstatTimers are netstat's names where they are not those of ss.
+var netstatTimers = map[string]string{"": "off", "persist": "probe"}
+
+// netstatTimer has the timer, its rest, and how often the same segment or probe
+// was sent.
 func (r *Row) netstatTimer() string {
-	name := r.Timer
-	if name == "" {
-		name = "off"
+	name, ok := netstatTimers[r.Timer]
+	if !ok {
+		name = r.Timer
 	}
-	return fmt.Sprintf("%s (%.2f/%d/0)", name, time.Duration(r.Expires).Seconds(), r.Retrans)
+	again, probes := r.Retrans, 0
+	if name == "probe" || name == "keepalive" {
+		again, probes = 0, r.Retrans
+	}
+	return fmt.Sprintf("%s (%.2f/%d/%d)", name, time.Duration(r.Expires).Seconds(), again, probes)
 }
 
 // netstatTitles are the lines above netstat's table.
@@ -87,86 +126,4 @@ var netstatTitles = map[[2]bool]string{
 // NetstatTitle returns the line above netstat's table, for its options -a and -l.
 func NetstatTitle(all, listening bool) string {
 	return netstatTitles[[2]bool{all, listening && !all}]
-}
-
-// counterText are counters in netstat's words and order, as netstat -s has them.
-var counterText = []struct{ group, name, text string }{
-	{"Ip", "InReceives", "%d total packets received"},
-	{"Ip", "InHdrErrors", "%d with invalid headers"},
-	{"Ip", "InAddrErrors", "%d with invalid addresses"},
-	{"Ip", "InUnknownProtos", "%d with unknown protocol"},
-	{"Ip", "InDiscards", "%d incoming packets discarded"},
-	{"Ip", "InDelivers", "%d incoming packets delivered"},
-	{"Ip", "OutRequests", "%d requests sent out"},
-	{"Ip", "OutDiscards", "%d outgoing packets dropped"},
-	{"Ip", "OutNoRoutes", "%d dropped because of missing route"},
-	{"Icmp", "InMsgs", "%d ICMP messages received"},
-	{"Icmp", "InErrors", "%d input ICMP message failed"},
-	{"Icmp", "OutMsgs", "%d ICMP messages sent"},
-	{"Icmp", "OutErrors", "%d ICMP messages failed"},
-	{"Tcp", "ActiveOpens", "%d active connection openings"},
-	{"Tcp", "PassiveOpens", "%d passive connection openings"},
-	{"Tcp", "AttemptFails", "%d failed connection attempts"},
-	{"Tcp", "EstabResets", "%d connection resets received"},
-	{"Tcp", "CurrEstab", "%d connections established"},
-	{"Tcp", "InSegs", "%d segments received"},
-	{"Tcp", "OutSegs", "%d segments sent out"},
-	{"Tcp", "RetransSegs", "%d segments retransmitted"},
-	{"Tcp", "InErrs", "%d bad segments received"},
-	{"Tcp", "OutRsts", "%d resets sent"},
-	{"Udp", "InDatagrams", "%d packets received"},
-	{"Udp", "NoPorts", "%d packets to unknown port received"},
-	{"Udp", "InErrors", "%d packet receive errors"},
-	{"Udp", "OutDatagrams", "%d packets sent"},
-	{"Udp", "RcvbufErrors", "%d receive buffer errors"},
-	{"Udp", "SndbufErrors", "%d send buffer errors"},
-	{"TcpExt", "SyncookiesSent", "%d SYN cookies sent"},
-	{"TcpExt", "SyncookiesRecv", "%d SYN cookies received"},
-	{"TcpExt", "SyncookiesFailed", "%d invalid SYN cookies received"},
-	{"TcpExt", "ListenOverflows", "%d times the listen queue of a socket overflowed"},
-	{"TcpExt", "ListenDrops", "%d SYNs to LISTEN sockets dropped"},
-}
-
-// counterGroups are in netstat's order.
-var counterGroups = []string{"Ip", "Icmp", "Tcp", "Udp", "TcpExt", "IpExt"}
-
-// WriteStatistics writes counters as netstat -s does: first those that it has
-// words for. Like there, the others and all of TcpExt are left out when 0.
-func WriteStatistics(w io.Writer, counters map[string]map[string]uint64) error {
-	out := bufio.NewWriter(w)
-	for _, group := range counterGroups {
-		if len(counters[group]) > 0 {
-			fmt.Fprintf(out, "%s:\n", group)
-			writeGroup(out, group, counters[group])
-		}
-	}
-	return out.Flush()
-}
-
-func writeGroup(w io.Writer, group string, counters map[string]uint64) {
-	known := map[string]bool{}
-	for _, c := range counterText {
-		n, ok := counters[c.name]
-		if c.group != group || !ok {
-			continue
-		}
-		known[c.name] = true
-		if n > 0 || group != "TcpExt" {
-			fmt.Fprintf(w, "    "+c.text+"\n", n)
-		}
-	}
-	for _, name := range sortedNames(counters) {
-		if n := counters[name]; n > 0 && !known[name] {
-			fmt.Fprintf(w, "    %s: %d\n", name, n)
-		}
-	}
-}
-
-func sortedNames[V any](m map[string]V) []string {
-	names := make([]string, 0, len(m))
-	for n := range m {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	return names
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/handfast-tcp/handfast"
@@ -21,6 +22,7 @@ type Header struct {
 	Source  string    `json:"source"`         // "handfast" or "kernel"
 	Name    string    `json:"name,omitempty"` // what the program calls itself
 	PID     int       `json:"pid,omitempty"`
+	Program string    `json:"program,omitempty"` // the name of its file
 	Time    time.Time `json:"time"`
 	Omitted int       `json:"omitted,omitempty"` // rows that were too many
 
@@ -30,12 +32,6 @@ type Header struct {
 	// Counters are by group and name, as Linux has them.
 	Counters map[string]map[string]uint64 `json:"counters,omitempty"`
 	Drops    map[string]uint64            `json:"drops,omitempty"` // received packets by why they were not used
-}
-
-// Link is one of the host's links.
-type Link struct {
-	Name string `json:"name"`
-	Gone string `json:"gone,omitempty"` // why it works no more
 }
 
 // Defence is tcp.Defence in words.
@@ -59,28 +55,60 @@ type Flood struct {
 	Numbers map[string]float64 `json:"numbers,omitempty"`
 }
 
-// Row is a connection or a listener.
+// Row is a connection, a listener or a UDP socket.
 type Row struct {
-	Proto   string   `json:"proto"` // tcp or tcp6
-	State   State    `json:"state"`
-	Local   Endpoint `json:"local"`
-	Remote  Endpoint `json:"remote"`
-	RecvQ   int      `json:"recv_q"` // bytes; of a listener: connections that wait for Accept
-	SendQ   int      `json:"send_q"` // bytes; of a listener: how many may
-	Timer   string   `json:"timer,omitempty"`
-	Expires Seconds  `json:"timer_seconds,omitempty"`
-	Retrans int      `json:"timer_retrans,omitempty"`
-	UID     int      `json:"uid,omitempty"`   // the kernel's
-	Inode   uint32   `json:"inode,omitempty"` // the kernel's
-	Listen  *Listen  `json:"listen,omitempty"`
-	Details *Details `json:"details,omitempty"`
-	Process *Process `json:"process,omitempty"`
+	Proto     string   `json:"proto"` // tcp, tcp6, udp or udp6
+	State     State    `json:"state"` // of UDP: ESTABLISHED when connected, else CLOSED
+	Local     Endpoint `json:"local"`
+	Remote    Endpoint `json:"remote"`
+	Device    string   `json:"device,omitempty"`    // that the socket is bound to
+	Link      string   `json:"link,omitempty"`      // of ours: the link that has the local address
+	Autobound bool     `json:"autobound,omitempty"` // the local port is of those that are chosen when none is named
+	RecvQ     int      `json:"recv_q"`              // bytes; of a listener: connections that wait for Accept
+	SendQ     int      `json:"send_q"`              // bytes; of a listener: how many may
+	Timer     string   `json:"timer,omitempty"`
+	Expires   Seconds  `json:"timer_seconds,omitempty"`
+	Retrans   int      `json:"timer_retrans,omitempty"`
+	Orphan    bool     `json:"orphan,omitempty"` // its program has let go of it
+	UID       int      `json:"uid,omitempty"`
+	Inode     uint32   `json:"inode,omitempty"` // the kernel's
+	Socket    *Socket  `json:"socket,omitempty"`
+	Queue     *Fill    `json:"half_open,omitempty"` // of the kernel's listeners
+	Listen    *Listen  `json:"listen,omitempty"`    // of ours
+	Details   *Details `json:"details,omitempty"`
+	Process   *Process `json:"process,omitempty"`
+	// Sharers are further processes that hold the same socket.
+	Sharers []Process `json:"sharers,omitempty"`
+	Command string    `json:"command,omitempty"` // of ours: what the program calls itself
+}
+
+// UDP reports whether the row is a UDP socket.
+func (r *Row) UDP() bool { return strings.HasPrefix(r.Proto, "udp") }
+
+// netid is what ss calls the protocol: of both families the same.
+func (r *Row) netid() string { return strings.TrimSuffix(r.Proto, "6") }
+
+// Socket is what ss -e shows of the socket itself.
+type Socket struct {
+	Cookie   uint64 `json:"cookie,omitempty"` // the kernel's
+	Mark     uint32 `json:"mark,omitempty"`
+	Cgroup   string `json:"cgroup,omitempty"`
+	V6Only   *bool  `json:"v6only,omitempty"`   // nil: not of IPv6
+	Shutdown *uint8 `json:"shutdown,omitempty"` // 1: nothing more is received, 2: nothing more is sent; nil: not known
+}
+
+// Fill is how full a queue is.
+type Fill struct {
+	Length int `json:"length"`
+	Limit  int `json:"limit"`
 }
 
 // Process is who has a connection.
 type Process struct {
-	Name string `json:"name"`
-	PID  int    `json:"pid"`
+	Name    string `json:"name"`
+	PID     int    `json:"pid"`
+	FD      *int   `json:"fd,omitempty"`      // of the socket; a connection of ours has none
+	Program string `json:"program,omitempty"` // how it was called, where that is another name
 }
 
 // Listen is what a listener has been asked for so far.
@@ -102,7 +130,7 @@ type Endpoint struct {
 func endpoint(a netip.AddrPort) Endpoint { return Endpoint{a.Addr(), a.Port()} }
 
 // String writes the end as ss does: 10.0.0.1:80, [::1]:80, *:80, 0.0.0.0:*.
-func (e Endpoint) String() string { return e.host() + ":" + e.port(nil) }
+func (e Endpoint) String() string { return e.host() + ":" + e.port("", nil) }
 
 func (e Endpoint) host() string {
 	switch {
@@ -114,13 +142,16 @@ func (e Endpoint) host() string {
 	return e.Addr.String()
 }
 
+// Service returns what a port of a protocol, tcp or udp, is called, or "".
+type Service func(proto string, port uint16) string
+
 // port returns the port's number, or its name if service knows one.
-func (e Endpoint) port(service func(uint16) string) string {
+func (e Endpoint) port(proto string, service Service) string {
 	if e.Port == 0 {
 		return "*"
 	}
 	if service != nil {
-		if name := service(e.Port); name != "" {
+		if name := service(proto, e.Port); name != "" {
 			return name
 		}
 	}
@@ -168,23 +199,56 @@ func (s *Seconds) UnmarshalJSON(b []byte) error {
 // limit connections are kept, the first ones; 0 is no limit.
 func Collect(h *handfast.Host, name string, limit int) *Report {
 	r := &Report{Header: header(h, name)}
-	for l := range h.Listeners() {
-		r.Rows = append(r.Rows, listenRow(l))
-	}
-	for c := range h.Connections() {
+	add := func(row Row) {
 		if limit > 0 && len(r.Rows) >= limit {
 			r.Omitted++
-			continue
+			return
 		}
-		r.Rows = append(r.Rows, connRow(&c))
+		r.Rows = append(r.Rows, row)
 	}
+	for l := range h.Listeners() {
+		add(listenRow(l))
+	}
+	for u := range h.PacketConns() {
+		add(udpRow(&u))
+	}
+	for c := range h.Connections() {
+		add(connRow(&c))
+	}
+	r.place(h)
 	return r
+}
+
+// place notes on which link each row's local address is, and whether its port
+// was chosen by the host.
+func (r *Report) place(h *handfast.Host) {
+	first, last := h.EphemeralPorts()
+	at := map[netip.Addr]string{}
+	for _, l := range h.Links() {
+		for _, a := range l.Addresses {
+			at[a.Addr()] = l.Name
+		}
+	}
+	for i := range r.Rows {
+		row := &r.Rows[i]
+		row.Link = at[row.Local.Addr]
+		row.Autobound = row.Local.Port >= first && row.Local.Port <= last
+	}
 }
 
 func listenRow(l *handfast.TCPListener) Row {
 	s := l.Stats()
 	r := Row{Proto: "tcp", State: State(tcp.Listen), Local: endpoint(l.AddrPort()), RecvQ: s.Waiting, SendQ: s.Backlog,
 		Listen: &Listen{s.HalfOpen, s.SYNs, s.Completed, s.Overflows, s.Drops}}
+	r.everyone()
+	r.Proto = r.family("tcp")
+	r.Socket = &Socket{Shutdown: new(uint8), V6Only: r.v6only()}
+	return r
+}
+
+// everyone makes the remote end of a socket that is not connected every address
+// of the families that it hears.
+func (r *Row) everyone() {
 	switch {
 	case !r.Local.Addr.IsValid():
 	case r.Local.Addr.Is4():
@@ -192,28 +256,64 @@ func listenRow(l *handfast.TCPListener) Row {
 	default:
 		r.Remote.Addr = netip.IPv6Unspecified()
 	}
-	r.Proto = r.proto()
+}
+
+// v6only says of a socket that hears IPv6 whether it hears nothing else.
+func (r *Row) v6only() *bool {
+	if r.Local.Addr.Is4() {
+		return nil
+	}
+	only := r.Local.Addr.IsValid()
+	return &only
+}
+
+// family is what netstat calls the protocol.
+func (r *Row) family(proto string) string {
+	if r.Local.Addr.Is4() {
+		return proto
+	}
+	return proto + "6"
+}
+
+func udpRow(u *handfast.UDPInfo) Row {
+	r := Row{State: State(tcp.Closed), Local: endpoint(u.Local), RecvQ: u.ReceiveQueue, Socket: &Socket{Shutdown: new(uint8)},
+		Details: &Details{Memory: &[9]uint32{0: uint32(u.ReceiveQueue), 1: uint32(u.ReceiveBuffer)}}}
+	r.Proto = r.family("udp")
+	if u.Remote.IsValid() {
+		r.State, r.Remote = State(tcp.Established), endpoint(u.Remote)
+	} else {
+		r.everyone()
+		r.Socket.V6Only = r.v6only()
+	}
 	return r
 }
 
-// proto is what netstat calls it.
-func (r *Row) proto() string {
-	if r.Local.Addr.Is4() {
-		return "tcp"
-	}
-	return "tcp6"
-}
-
 func connRow(c *handfast.ConnInfo) Row {
-	r := Row{State: State(c.State), Local: endpoint(c.Local), Remote: endpoint(c.Remote), RecvQ: c.ReceiveQueue, SendQ: c.SendQueue}
-	r.Proto = r.proto()
+	r := Row{State: State(c.State), Local: endpoint(c.Local), Remote: endpoint(c.Remote), RecvQ: c.ReceiveQueue, SendQ: c.SendQueue,
+		Orphan: c.Info.Orphan}
+	r.Proto = r.family("tcp")
 	if c.Info.Expires > 0 {
 		r.Timer, r.Expires, r.Retrans = timerName(c.Info.Timer), Seconds(c.Info.Expires), int(max(c.Info.Retransmits, c.Info.Probes))
 	}
 	if c.Info.SndMSS > 0 {
 		r.Details = details(&c.Info)
+		shut := shutdownOf(c.State)
+		r.Socket = &Socket{Shutdown: &shut}
 	}
 	return r
+}
+
+// shutdownOf is which directions a FIN has closed: 1 received, 2 sent.
+func shutdownOf(s tcp.State) uint8 {
+	switch s {
+	case tcp.CloseWait:
+		return 1
+	case tcp.FinWait1, tcp.FinWait2:
+		return 2
+	case tcp.LastAck, tcp.Closing, tcp.TimeWait, tcp.Closed:
+		return 3
+	}
+	return 0
 }
 
 // timerName returns what ss calls a timer.

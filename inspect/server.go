@@ -30,6 +30,7 @@ const patience = 10 * time.Second
 //	GET /             what there is, as text
 //	GET /v1/report    a Header, then Rows: JSON, one value a line
 //	GET /v1/summary   the Header alone
+//	POST /v1/kill     ends connections: their ends come one a line
 //	GET /metrics      Prometheus' text format, as WriteMetrics writes it
 //
 // So from a shell: curl --unix-socket PATH http://handfast/metrics
@@ -77,6 +78,7 @@ func (s *Server) start(l net.Listener) {
 	mux.HandleFunc("GET /{$}", s.index)
 	mux.HandleFunc("GET /v1/report", s.report)
 	mux.HandleFunc("GET /v1/summary", s.summary)
+	mux.HandleFunc("POST /v1/kill", s.kill)
 	mux.HandleFunc("GET /metrics", s.metrics)
 	s.web = &http.Server{Handler: mux, ReadTimeout: patience, WriteTimeout: patience, IdleTimeout: patience,
 		MaxHeaderBytes: 4 << 10, ErrorLog: log.New(io.Discard, "", 0)}
@@ -109,6 +111,7 @@ func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintf(w, "%s, process %d\n\n%s", s.name, os.Getpid(), `GET  /v1/report    everything: a header, then a connection a line; JSON. ?limit=N: N connections at most
 GET  /v1/summary   the header alone: links, defence, flood verdict, counters; JSON
 GET  /metrics      for Prometheus
+POST /v1/kill      ends connections with a reset: {"local":{"addr":"10.77.0.2","port":80},"remote":{…}}, one a line
 `) // a failure is the client's to see
 }
 

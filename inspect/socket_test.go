@@ -105,6 +105,13 @@ func TestControlSocket(t *testing.T) {
 		r.Rows[1].State != inspect.State(tcp.Established) || r.Rows[1].Local.String() != "10.0.0.2:80" || r.Rows[1].Details.MSS != 1448 {
 		t.Errorf("%+v", r.Rows)
 	}
+	killed, err := i.Kill(context.Background(), r.Rows)
+	if err != nil || len(killed) != 1 || killed[0].Remote != r.Rows[1].Remote {
+		t.Errorf("killed %+v, %v", killed, err)
+	}
+	if again, err := i.Kill(context.Background(), r.Rows); err != nil || len(again) != 0 {
+		t.Errorf("killed twice: %+v, %v", again, err)
+	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -21,88 +22,144 @@ type SSOptions struct {
 	Headless bool // -H
 	OneLine  bool // -O
 	OneState bool // all rows are in one state, which needs no column then
+	Netid    bool // there may be several protocols: a column says which
+	Command  bool // there are several commands: a column says whose it is
 
 	// Defence adds to listeners how SYN floods are met; as does Extended.
 	Defence *Defence
-	// Service returns a port's name, or "". Without it ports are numbers.
-	Service func(port uint16) string
+	// Service names ports. Without it they are numbers, and rates are in full.
+	Service Service
+	// Host names addresses, with -r; "" leaves one as it is.
+	Host func(netip.Addr) string
 }
 
-// ssColumns are the table's cells: a state, two queues, and two ends of which
-// the addresses go to the right and the ports to the left.
-type ssColumns [7]string
+// ssTable are ss's columns: the line of names, what stands before a cell, and
+// whether the text goes to the right. An address and its port are two, so that
+// the colons stand below each other.
+var ssTable = [...]struct {
+	head, before string
+	right        bool
+}{
+	{head: "Netid"}, {head: "State", before: " "}, {head: "Recv-Q", before: " "}, {head: "Send-Q", before: " "},
+	{"Local Address:", " ", true}, {head: "Port"}, {"Peer Address:", " ", true}, {head: "Port"}, {head: "Command", before: " "},
+}
 
-var ssHead = ssColumns{"State", "Recv-Q", "Send-Q", "Local Address", "Port", "Peer Address", "Port"}
+// ssRow are the cells of a line, and what follows them.
+type ssRow struct {
+	cells [len(ssTable)]string
+	extra string
+	below string
+}
 
-// WriteSS writes rows as ss does.
+// WriteSS writes rows as ss does when its output is no terminal.
 func WriteSS(w io.Writer, rows []Row, o SSOptions) error {
-	cells := make([]ssColumns, 0, len(rows)+1)
+	lines := make([]ssRow, 0, len(rows)+1)
 	if !o.Headless {
-		cells = append(cells, ssHead)
+		lines = append(lines, o.head())
 	}
 	for i := range rows {
-		cells = append(cells, o.cells(&rows[i]))
+		lines = append(lines, ssRow{o.cells(&rows[i]), o.extra(&rows[i]), o.below(&rows[i])})
 	}
-	var width ssWidths
-	for i := range cells {
-		width.fit(&cells[i])
+	var width [len(ssTable)]int
+	width[2], width[3] = 6, 6 // as ss has it, also without the line of names
+	for i := range lines {
+		for c, text := range lines[i].cells {
+			width[c] = max(width[c], len(text))
+		}
 	}
 	out := bufio.NewWriter(w)
-	if !o.Headless {
-		head := o.line(&width, &cells[0])
-		if o.Process {
-			head += " Process"
+	for i := range lines {
+		line := o.line(&width, &lines[i].cells) + lines[i].extra
+		if !o.OneLine {
+			line = strings.TrimRight(line, " ")
 		}
-		fmt.Fprintln(out, strings.TrimRight(head, " "))
-		cells = cells[1:]
-	}
-	for i := range rows {
-		line := o.line(&width, &cells[i]) + o.extra(&rows[i])
-		fmt.Fprintln(out, strings.TrimRight(line, " ")+o.below(&rows[i]))
+		fmt.Fprintln(out, strings.TrimRight(line+lines[i].below, " "))
 	}
 	return out.Flush()
 }
 
-func (o *SSOptions) cells(r *Row) ssColumns {
-	return ssColumns{r.State.Name(tcp.SS), fmt.Sprint(r.RecvQ), fmt.Sprint(r.SendQ),
-		r.Local.host(), r.Local.port(o.Service), r.Remote.host(), r.Remote.port(o.Service)}
+func (o *SSOptions) head() (r ssRow) {
+	for i, c := range ssTable {
+		r.cells[i] = c.head
+	}
+	r.extra = "Process"
+	return r
 }
 
-// ssWidths are the widths of the columns.
-type ssWidths [7]int
-
-func (w *ssWidths) fit(c *ssColumns) {
-	for i, s := range c {
-		w[i] = max(w[i], len(s))
+func (o *SSOptions) cells(r *Row) [len(ssTable)]string {
+	local, remote := o.host(r.Local), o.host(r.Remote)
+	if r.Device != "" {
+		local += "%" + r.Device
 	}
+	return [...]string{r.netid(), r.State.Name(tcp.SS), fmt.Sprint(r.RecvQ), fmt.Sprint(r.SendQ), local + ":", r.Local.port(r.netid(), o.Service),
+		remote + ":", r.Remote.port(r.netid(), o.Service), r.command()}
 }
 
-func (o *SSOptions) line(w *ssWidths, c *ssColumns) string {
-	state := ""
-	if !o.OneState {
-		state = fmt.Sprintf("%-*s ", w[0], c[0])
+// host writes an address, or with -r its name.
+func (o *SSOptions) host(e Endpoint) string {
+	if o.Host != nil && e.Addr.IsValid() && !e.Addr.IsUnspecified() {
+		if name := o.Host(e.Addr); name != "" {
+			return name
+		}
 	}
-	return state + fmt.Sprintf("%-*s %-*s %*s:%-*s %*s:%-*s", w[1], c[1], w[2], c[2], w[3], c[3], w[4], c[4], w[5], c[5], w[6], c[6])
+	return e.host()
+}
+
+// hidden reports whether a column is left out.
+func (o *SSOptions) hidden(column int) bool {
+	switch ssTable[column].head {
+	case "Netid":
+		return !o.Netid
+	case "State":
+		return o.OneState
+	case "Command":
+		return !o.Command
+	}
+	return false
+}
+
+func (o *SSOptions) line(width *[len(ssTable)]int, cells *[len(ssTable)]string) string {
+	var b strings.Builder
+	for i, c := range ssTable {
+		switch {
+		case o.hidden(i):
+			continue
+		case b.Len() > 0:
+			b.WriteString(c.before)
+		}
+		n := width[i]
+		if !c.right {
+			n = -n
+		}
+		fmt.Fprintf(&b, "%*s", n, cells[i])
+	}
+	if cells[0] == ssTable[0].head && !strings.HasSuffix(b.String(), " ") {
+		b.WriteByte(' ') // ss itself writes "PortProcess" here
+	}
+	return b.String()
 }
 
 // extra is what stands behind the columns on the same line.
 func (o *SSOptions) extra(r *Row) string {
 	var w words
 	if o.Process && r.Process != nil {
-		w.add(true, `users:(("%s",pid=%d))`, r.Process.Name, r.Process.PID)
+		users := r.Process.user()
+		for i := range r.Sharers {
+			users += "," + r.Sharers[i].user()
+		}
+		w.add(true, "users:(%s)", users)
 	}
 	if (o.Timers || o.Extended) && r.Timer != "" {
 		w.add(true, "timer:(%s,%s,%d)", r.Timer, ssTime(r.Expires), r.Retrans)
 	}
 	if o.Extended {
-		w.add(r.UID != 0, "uid:%d", r.UID)
-		w.add(r.Inode != 0, "ino:%d", r.Inode)
+		r.words(&w)
 	}
 	if r.Listen != nil && (o.Extended || o.Defence != nil) {
 		r.Listen.words(&w)
 	}
 	if r.State == State(tcp.Listen) && o.Defence != nil {
-		o.Defence.words(&w)
+		w.add(true, "defence:(%s)", o.Defence.brief(r.Queue))
 	}
 	if len(w) == 0 {
 		return ""
@@ -110,21 +167,60 @@ func (o *SSOptions) extra(r *Row) string {
 	return " " + strings.Join(w, " ")
 }
 
+// words has what is known of the socket itself.
+func (r *Row) words(w *words) {
+	w.add(r.UID != 0, "uid:%d", r.UID)
+	s := r.Socket
+	if s == nil {
+		return
+	}
+	w.add(s.Cookie != 0, "ino:%d", r.Inode) // what is not the kernel's has no inode, nor a cookie
+	w.add(s.Cookie != 0, "sk:%x", s.Cookie)
+	w.add(s.Mark != 0, "fwmark:0x%x", s.Mark)
+	w.add(s.Cgroup != "", "cgroup:%s", s.Cgroup)
+	if s.V6Only != nil {
+		w.add(true, "v6only:%d", int(number(*s.V6Only)))
+	}
+	if s.Shutdown != nil {
+		w.add(true, "%s", [...]string{"<->", "-->", "<--", "---"}[*s.Shutdown&3])
+	}
+}
+
+// command is whose row it is, where several commands run.
+func (r *Row) command() string {
+	if r.Process == nil || r.Command == "" {
+		return "-"
+	}
+	return fmt.Sprintf("%d/%s", r.Process.PID, r.Command)
+}
+
+func (p *Process) user() string {
+	if p.FD == nil {
+		return fmt.Sprintf(`("%s",pid=%d)`, p.Name, p.PID)
+	}
+	return fmt.Sprintf(`("%s",pid=%d,fd=%d)`, p.Name, p.PID, *p.FD)
+}
+
 func (l *Listen) words(w *words) {
 	w.add(true, "half-open:%d syns:%d completed:%d overflows:%d drops:%d", l.HalfOpen, l.SYNs, l.Completed, l.Overflows, l.Drops)
 }
 
-// words has the four measures against SYN floods.
-func (d *Defence) words(w *words) {
-	w.add(true, "defence:(%s)", d.brief())
-}
-
-func (d *Defence) brief() string {
+// brief has the measures against SYN floods in few words. A listener that has a
+// half-open queue of its own, as the kernel's do, is told with that.
+func (d *Defence) brief(own *Fill) string {
 	cookies := d.Cookies
 	if d.SendingCookies {
 		cookies += "/sending"
 	}
-	return fmt.Sprintf("half-open %d/%d,cookies %s,synack-retries %d,attack-mode %s", d.HalfOpen, d.MaxHalfOpen, cookies, d.SynAckRetries, onOff(d.Attack))
+	queue := Fill{d.HalfOpen, d.MaxHalfOpen}
+	if own != nil {
+		queue = *own
+	}
+	text := fmt.Sprintf("half-open %d/%d,cookies %s,synack-retries %d", queue.Length, queue.Limit, cookies, d.SynAckRetries)
+	if own == nil {
+		text += ",attack-mode " + onOff(d.Attack)
+	}
+	return text
 }
 
 func onOff(on bool) string {
@@ -135,25 +231,23 @@ func onOff(on bool) string {
 }
 
 // below is what stands on a line of its own, or with OneLine behind the rest.
+// Like ss, it leaves a line empty when nothing is known of a connection.
 func (o *SSOptions) below(r *Row) string {
-	if r.Details == nil {
+	if !o.Memory && (!o.Info || r.UDP()) {
 		return ""
 	}
-	var w words
-	if o.Memory {
-		w.add(r.Details.Memory != nil, "%s", r.Details.memory())
+	text := ""
+	if d := r.Details; d != nil && o.Memory {
+		text += " " + d.memory()
 	}
-	if o.Info {
-		line := r.Details.line()
-		w.add(line != "", "%s", line)
+	if d := r.Details; d != nil && o.Info && !r.UDP() {
+		w := ssLine{options: o.Timers || o.Extended, numeric: o.Service == nil}
+		text += " " + w.write(d)
 	}
-	switch {
-	case len(w) == 0:
-		return ""
-	case o.OneLine:
-		return " " + strings.Join(w, " ")
+	if !o.OneLine {
+		return "\n\t" + text
 	}
-	return "\n\t " + strings.Join(w, " ")
+	return text
 }
 
 // ssTime writes a timer's rest as ss does: 200ms, 5.120ms, 59sec, 1min30sec.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -46,7 +47,7 @@ func samples() []Row {
 		{Proto: "tcp", State: State(tcp.SynReceived), Local: at("10.77.0.2:80"), Remote: at("198.51.100.7:1024"), Timer: "on", Expires: second(0.2)},
 		{Proto: "tcp", State: State(tcp.SynReceived), Local: at("10.77.0.2:80"), Remote: at("203.0.113.99:65535"), Timer: "on", Expires: second(3.009), Retrans: 2},
 		{Proto: "tcp", State: State(tcp.Established), Local: at("10.77.0.2:80"), Remote: at("10.77.0.1:50000"), RecvQ: 5, SendQ: 2896,
-			Timer: "keepalive", Expires: second(14.651), Process: &Process{"handfast", 42}, Details: &Details{
+			Timer: "keepalive", Expires: second(14.651), Process: &Process{Name: "handfast", PID: 42}, Details: &Details{
 				Congestion: "reno", Options: []string{"ts", "sack"}, Wscale: &[2]int{7, 5}, RTO: second(0.204), RTT: second(0.0012), RTTVar: second(0.0004),
 				MSS: 1448, PMTU: 1500, AdvMSS: 1460, Cwnd: 10, Ssthresh: 7, BytesSent: 5000, BytesRetrans: 1448, BytesAcked: 2104, SegsOut: 9, SegsIn: 8,
 				DataSegsOut: 4, LastSnd: second(0.012), LastAck: second(0.010), Unacked: 2, Retrans: 0, TotalRetrans: 3, RcvSpace: 65536,
@@ -56,9 +57,61 @@ func samples() []Row {
 	}
 }
 
+// kernelSamples are what only a kernel tells, UDP sockets, and two commands.
+func kernelSamples() []Row {
+	yes, no, fd, shut := true, false, 7, uint8(1)
+	return []Row{
+		{Proto: "udp6", State: State(tcp.Closed), Local: Endpoint{Port: 53}, RecvQ: 832, Device: "hf0", Process: &Process{Name: "handfast", PID: 42}, Command: "serve",
+			Socket: &Socket{V6Only: &no, Shutdown: new(uint8)}, Details: &Details{Memory: &[9]uint32{832, 1 << 20}}},
+		{Proto: "udp", State: State(tcp.Established), Local: at("10.77.0.2:40000"), Remote: at("10.77.0.1:53"), Autobound: true},
+		{Proto: "tcp6", State: State(tcp.Listen), Local: at("[::]:9092"), Remote: at("[::]:0"), RecvQ: 1, SendQ: 5, UID: 33, Inode: 23585, Queue: &Fill{8, 5},
+			Process: &Process{Name: "python3", PID: 7, FD: &fd}, Sharers: []Process{{Name: "python3", PID: 8, FD: &fd}}, Socket: &Socket{Cookie: 0xa0f, Mark: 16, Cgroup: "/web", V6Only: &yes, Shutdown: new(uint8)},
+			Details: &Details{Congestion: "bbr", Cwnd: 10, Unacked: 1}},
+		{Proto: "tcp", State: State(tcp.CloseWait), Local: at("127.0.0.1:54428"), Remote: at("127.0.0.1:9090"), RecvQ: 1, Inode: 23592,
+			Socket: &Socket{Cookie: 8, Shutdown: &shut}, Details: &Details{Options: []string{"ts", "sack", "ecn"}, Congestion: "bbr", RTO: second(3), RTT: second(0.000039), RTTVar: second(0.000019),
+				MSS: 32768, Cwnd: 10, PacingRate: 23985435408, MaxPacingRate: 125e6, DeliveryRate: 4416000000, Delivered: 2, DeliveredCE: 1, BusyTime: second(2), RwndLimited: second(0.5),
+				SndbufLimited: second(0.01), Lost: 3, Sacked: 4, DsackDups: 1, Reordering: 9, ReordSeen: 2, RcvRTT: second(0.0012), RcvSpace: 65476, RcvSsthresh: 70173, RcvOOOPack: 6,
+				MinRTT: second(0.000008), SndWnd: 65536, BBR: &BBR{4416000000, second(0.000008), 2.88672, 2}}},
+	}
+}
+
+func TestSSOfKernel(t *testing.T) {
+	defence := &Defence{HalfOpen: 8, MaxHalfOpen: 12, SynAckRetries: 5, Cookies: "auto"}
+	names := func(proto string, port uint16) string {
+		return map[string]string{"udp53": "domain"}[proto+fmt.Sprint(port)]
+	}
+	for name, o := range map[string]SSOptions{
+		"ss-kernel-eip.txt": {Netid: true, Extended: true, Info: true, Process: true, Defence: defence},
+		"ss-kernel-iO.txt":  {Netid: true, Command: true, Info: true, OneLine: true, Memory: true, Service: names},
+	} {
+		var b bytes.Buffer
+		if err := WriteSS(&b, kernelSamples(), o); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name, b.String())
+	}
+}
+
+func TestFilterByDevice(t *testing.T) {
+	rows := kernelSamples()
+	rows[3].Link = "hf1"
+	for text, want := range map[string]int{"dev hf0": 1, "dev = hf1": 1, "dev != hf0": 3, "autobound": 1, "not autobound and sport = :53": 1} {
+		f, err := ParseFilter(text, ShowAll)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := f.Apply(rows); len(got) != want {
+			t.Errorf("%s: %d rows, want %d", text, len(got), want)
+		}
+	}
+	if _, err := ParseFilter("dev", ShowAll); err == nil {
+		t.Error("no error")
+	}
+}
+
 func TestSS(t *testing.T) {
 	defence := &Defence{HalfOpen: 12, MaxHalfOpen: 4096, SynAckRetries: 5, Cookies: "auto"}
-	names := func(port uint16) string { return map[uint16]string{80: "http"}[port] }
+	names := func(_ string, port uint16) string { return map[uint16]string{80: "http"}[port] }
 	for name, o := range map[string]SSOptions{
 		"ss.txt":    {},
 		"ss-o.txt":  {Timers: true},

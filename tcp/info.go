@@ -78,6 +78,7 @@ type Info struct {
 	RecvQ, SendQ int    // as ss shows them
 	Congestion   string // name of the controller
 	AppLimited   bool   // what is in flight does not fill the congestion window, and did not before
+	Orphan       bool   // the program has let go of it
 }
 
 // InfoOptions are the options that both sides agreed on.
@@ -99,7 +100,7 @@ func (c *Conn) Info(now clock.Time) Info {
 		BytesSent: c.tally.bytesSent, BytesRetrans: c.tally.bytesRetrans, BytesAcked: c.tally.bytesAcked,
 		BytesReceived: c.tally.bytesReceived, SegsIn: c.tally.segsIn, SegsOut: c.tally.segsOut,
 		DataSegsIn: c.tally.dataIn, DataSegsOut: c.tally.dataOut, TotalRetrans: c.tally.retrans,
-		RecvQ: c.in.buffered(), SendQ: c.out.len(), AppLimited: !c.limited() && !(c.cc != nil && c.windowFull())}
+		RecvQ: c.in.buffered(), SendQ: c.out.len(), AppLimited: !c.limited() && !(c.cc != nil && c.windowFull()), Orphan: c.is(orphan)}
 	c.infoOptions(&i)
 	c.infoTimer(now, &i)
 	c.infoWindow(&i)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/packet"
 	"github.com/handfast-tcp/handfast/link/tun"
@@ -22,7 +23,7 @@ const (
 // newKernelArena has the kernel's TCP on one side.
 func newKernelArena(kind string, r *recorder) (*arena, error) {
 	return onKernel(kind, func(a *arena, l link.Link, device string) (err error) {
-		a.server, err = a.serve(&watchedLink{Link: l, recorder: r, state: kernelState}, ourAddrs, r.events)
+		a.server, err = a.serve(&watchedLink{Link: l, recorder: r, state: kernel.State}, ourAddrs, r.events)
 		if err != nil {
 			return err
 		}

@@ -32,6 +32,8 @@ var completions = map[string]cobra.CompletionFunc{
 	"style":         words("linux", "bsd", "windows"),
 	"port":          words("80\thttp", "443\thttps", "8080\thttp-alt", "8443\thttps-alt"),
 	"pid":           completePID,
+	"query":         words(socketTables...),
+	"family":        words("inet", "inet6"),
 }
 
 // addCompletions lets the shell complete the arguments and flags of all commands.
@@ -104,7 +106,7 @@ func completeFilter(cmd *cobra.Command, args []string, _ string) ([]cobra.Comple
 		}
 		return args[len(args)-n]
 	}
-	all := []cobra.Completion{"state", "exclude", "src", "dst", "sport", "dport", "and", "or", "not"}
+	all := []cobra.Completion{"state", "exclude", "src", "dst", "sport", "dport", "dev", "autobound", "and", "or", "not"}
 	switch {
 	case before(1) == "state" || before(1) == "exclude":
 		all = inspect.StateWords()
@@ -121,14 +123,15 @@ func portsInUse(cmd *cobra.Command, local bool) (all []cobra.Completion) {
 	var s source
 	s.kernel, _ = cmd.Flags().GetBool("kernel")
 	s.pid, _ = cmd.Flags().GetInt("pid")
-	r, err := s.report(cmd.Context())
+	answers, err := s.answers(cmd.Context(), false)
 	if err != nil {
 		return nil // a shell that completes is no place for errors
 	}
-	for i := range r.Rows {
-		port := r.Rows[i].Remote.Port
+	rows, _ := rowsOf(answers)
+	for i := range rows {
+		port := rows[i].Remote.Port
 		if local {
-			port = r.Rows[i].Local.Port
+			port = rows[i].Local.Port
 		}
 		if word := fmt.Sprintf(":%d", port); port != 0 && !slices.Contains(all, word) {
 			all = append(all, word)

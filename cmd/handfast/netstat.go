@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"os"
+	"os/user"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,83 +18,145 @@ import (
 	"github.com/handfast-tcp/handfast/tcp"
 )
 
-const netstatHelp = `Shows the connections of a running handfast as netstat shows those of the kernel;
-or with --kernel those of the kernel. The old check for a SYN flood works:
+const netstatHelp = `Shows the sockets of every running handfast as netstat shows those of the kernel;
+or with --kernel those of the kernel. Where several run, the last column says
+whose a socket is. The old check for a SYN flood works:
 
   handfast netstat -n -p tcp | grep SYN_RECV
 
 As on Linux, -p alone adds the process; as on BSD and Windows, "-p tcp" means
-the protocol.`
+the protocol. Addresses are never looked up, and never cut off.`
 
 // netstatStyles are how states may be written.
 var netstatStyles = map[string]tcp.Spelling{"linux": tcp.Netstat, "bsd": tcp.BSD, "windows": tcp.Windows}
 
 type netstatOptions struct {
 	source
-	all, listening, numeric, tcp, timers bool
-	statistics, json                     bool
-	proto, style                         string
-	process                              bool
+	all, listening, numeric, tcp, udp, timers bool
+	ipv4, ipv6, extended, wide, continuous    bool
+	statistics, routes, interfaces, json      bool
+	proto, style                              string
+	process                                   bool
 }
 
 func newNetstat() *cobra.Command {
 	var o netstatOptions
 	cmd := &cobra.Command{
 		Use:   "netstat",
-		Short: "Show connections as netstat does: ours, or the kernel's",
+		Short: "Show sockets as netstat does: ours, or the kernel's",
 		Long:  netstatHelp,
 		Example: `  handfast netstat -n -p tcp | grep SYN_RECV
-  handfast netstat -ant
-  handfast netstat -s
-  handfast netstat --kernel -ant`,
+  handfast netstat -tulpn --kernel
+  handfast netstat -antc
+  handfast netstat -st
+  handfast netstat -rn`,
 		Args: o.protocols,
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), cmd.OutOrStdout()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.warn(cmd.ErrOrStderr())
+			return o.repeat(cmd.Context(), cmd.OutOrStdout())
+		},
 	}
 	f := cmd.Flags()
-	f.BoolVarP(&o.all, "all", "a", false, "listeners too")
+	f.BoolVarP(&o.all, "all", "a", false, "listeners too; of -i also what is down")
 	f.BoolVarP(&o.listening, "listening", "l", false, "listeners only")
-	f.BoolVarP(&o.numeric, "numeric", "n", false, "ports as numbers")
-	f.BoolVarP(&o.tcp, "tcp", "t", false, "TCP; there is nothing else")
+	f.BoolVarP(&o.numeric, "numeric", "n", false, "ports and users as numbers")
+	f.BoolVarP(&o.tcp, "tcp", "t", false, "TCP")
+	f.BoolVarP(&o.udp, "udp", "u", false, "UDP")
+	f.BoolVarP(&o.ipv4, "inet", "4", false, "IPv4 only")
+	f.BoolVarP(&o.ipv6, "inet6", "6", false, "IPv6 only")
 	f.BoolVarP(&o.timers, "timers", "o", false, "timers")
-	f.BoolVarP(&o.statistics, "statistics", "s", false, "counters")
-	f.StringVarP(&o.proto, "protocol", "p", "", "whose it is; or, with tcp behind it, the protocol")
+	f.BoolVarP(&o.extended, "extend", "e", false, "user and inode; of -r metric and use")
+	f.BoolVarP(&o.wide, "wide", "W", false, "addresses in full; they always are")
+	f.BoolVarP(&o.continuous, "continuous", "c", false, "again every second, until Ctrl-C")
+	f.BoolVarP(&o.statistics, "statistics", "s", false, "counters; with -t or -u those of the protocol")
+	f.BoolVarP(&o.routes, "route", "r", false, "the routing table")
+	f.BoolVarP(&o.interfaces, "interfaces", "i", false, "links, or the kernel's devices")
+	f.StringVarP(&o.proto, "protocol", "p", "", "whose it is; or, with tcp or udp behind it, the protocol")
 	f.Lookup("protocol").NoOptDefVal = "program"
 	f.StringVar(&o.style, "style", "linux", "how states are written: linux, bsd, windows")
-	f.BoolVar(&o.json, "json", false, "JSON: one connection a line; with -s the counters")
+	f.BoolVar(&o.json, "json", false, "JSON: one socket a line; with -s the counters, with -r and -i the links")
 	o.addTo(cmd)
 	return cmd
 }
 
 // protocols takes the word behind -p.
-func (o *netstatOptions) protocols(cmd *cobra.Command, args []string) error {
+func (o *netstatOptions) protocols(_ *cobra.Command, args []string) error {
 	if o.proto != "program" && o.proto != "" {
 		args = append(args, o.proto)
 	} else {
 		o.process = o.proto != "" && len(args) == 0
 	}
 	for _, a := range args {
-		if !slices.Contains([]string{"tcp", "tcp4", "tcp6", "tcpv6"}, strings.ToLower(a)) {
-			return usagef("netstat shows TCP only, but there is %q", a)
+		switch strings.ToLower(a) {
+		case "tcp", "tcp4", "tcp6", "tcpv6":
+			o.tcp = true
+		case "udp", "udp4", "udp6", "udpv6":
+			o.udp = true
+		default:
+			return usagef("netstat shows TCP and UDP only, but there is %q", a)
 		}
 	}
 	return nil
 }
 
+// warn says, in netstat's own words, that not all processes can be seen.
+func (o *netstatOptions) warn(stderr io.Writer) {
+	if o.process && o.kernel && os.Geteuid() != 0 {
+		fmt.Fprintln(stderr, "(Not all processes could be identified, non-owned process info\n will not be shown, you would have to be root to see it all.)")
+	}
+}
+
+// repeat shows it once, or with -c again and again.
+func (o *netstatOptions) repeat(ctx context.Context, w io.Writer) error {
+	for {
+		if err := o.run(ctx, w); err != nil || !o.continuous {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
+}
+
 func (o *netstatOptions) run(ctx context.Context, w io.Writer) error {
-	style, ok := netstatStyles[o.style]
-	if !ok {
+	if _, ok := netstatStyles[o.style]; !ok {
 		return usagef("--style %s: it is linux, bsd or windows", o.style)
 	}
-	r, err := o.report(ctx)
+	all, err := o.answers(ctx, o.process)
 	if err != nil {
 		return err
 	}
-	if o.statistics {
-		if o.json {
-			return json.NewEncoder(w).Encode(r.Counters)
-		}
-		return inspect.WriteStatistics(w, r.Counters)
+	switch {
+	case o.statistics && o.json:
+		return eachJSON(w, all, func(a answer) any { return a.Counters })
+	case o.statistics:
+		return each(w, all, func(a answer) error { return inspect.WriteStatistics(w, a.Counters, o.chosenProtocols()...) })
+	case (o.routes || o.interfaces) && o.json:
+		return eachJSON(w, all, func(a answer) any { return a.Links })
+	case o.routes:
+		return each(w, all, func(a answer) error {
+			return inspect.WriteRoutes(w, a.Links, inspect.RouteOptions{IPv6: o.ipv6, Extended: o.extended, Numeric: o.numeric})
+		})
+	case o.interfaces:
+		return each(w, all, func(a answer) error { return inspect.WriteInterfaces(w, a.Links, o.all) })
 	}
+	return o.table(w, all)
+}
+
+// chosenProtocols are those that were asked for; none is all.
+func (o *netstatOptions) chosenProtocols() (all []string) {
+	if o.tcp {
+		all = append(all, "tcp")
+	}
+	if o.udp {
+		all = append(all, "udp")
+	}
+	return all
+}
+
+func (o *netstatOptions) table(w io.Writer, all []answer) error {
 	def := inspect.ShowNetstat
 	switch {
 	case o.all:
@@ -102,10 +168,27 @@ func (o *netstatOptions) run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	rows := f.Apply(r.Rows)
+	rows, more := rowsOf(all)
+	rows = slices.DeleteFunc(f.Apply(rows), func(r inspect.Row) bool {
+		wrong := o.tcp != o.udp && r.UDP() != o.udp
+		return wrong || o.ipv4 != o.ipv6 && strings.HasSuffix(r.Proto, "6") != o.ipv6
+	})
+	slices.SortStableFunc(rows, func(a, b inspect.Row) int { return strings.Compare(a.Proto, b.Proto) })
 	if o.json {
 		return writeJSON(w, rows)
 	}
-	return errors.Join(inspect.WriteNetstat(w, rows, inspect.NetstatOptions{Title: inspect.NetstatTitle(o.all, o.listening),
-		Spelling: style, Process: o.process, Timers: o.timers, Service: namer(o.numeric)}), omitted(w, r))
+	show := inspect.NetstatOptions{Title: inspect.NetstatTitle(o.all, o.listening), Spelling: netstatStyles[o.style], Extended: o.extended,
+		Process: o.process, Timers: o.timers, Command: len(all) > 1, Service: namer(o.numeric, true)}
+	if !o.numeric {
+		show.User = userName
+	}
+	return errors.Join(inspect.WriteNetstat(w, rows, show), omitted(w, more))
+}
+
+func userName(uid int) string {
+	u, err := user.LookupId(strconv.Itoa(uid))
+	if err != nil {
+		return strconv.Itoa(uid)
+	}
+	return u.Username
 }

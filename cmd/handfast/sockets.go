@@ -3,8 +3,12 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -13,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
 	"github.com/handfast-tcp/handfast/inspect"
 )
 
@@ -27,39 +32,100 @@ type source struct {
 
 func (s *source) addTo(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&s.kernel, "kernel", false, "show this machine's kernel instead of a running handfast (sock_diag, /proc/net)")
-	cmd.Flags().IntVar(&s.pid, "pid", 0, "ask the handfast with this process number")
+	cmd.Flags().IntVar(&s.pid, "pid", 0, "ask only the handfast with this process number, of all that run")
 }
 
-// report asks the kernel, or the one handfast that runs, or the one of --pid.
-func (s *source) report(ctx context.Context) (*inspect.Report, error) {
+// answer is what one of those who were asked said; the kernel is no instance.
+type answer struct {
+	inspect.Instance
+	*inspect.Report
+}
+
+// answers asks the kernel, or the one handfast of --pid, or all that run. owners
+// says whether to look for the processes that hold the kernel's sockets.
+func (s *source) answers(ctx context.Context, owners bool) ([]answer, error) {
 	if s.kernel {
-		return kernelReport()
+		r, err := kernel.Report(owners)
+		return []answer{{Report: r}}, err
 	}
-	i, err := s.instance()
+	asked, err := s.instances()
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
-	return i.Report(ctx)
+	var all []answer
+	var failed []error
+	for _, i := range asked {
+		r, err := i.Report(ctx)
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		all = append(all, answer{i, r})
+	}
+	if len(all) == 0 {
+		return nil, errors.Join(failed...)
+	}
+	return all, nil // one may have ended meanwhile
 }
 
-func (s *source) instance() (i inspect.Instance, err error) {
+// rowsOf returns the rows of all answers, and how many more there would be.
+func rowsOf(all []answer) (rows []inspect.Row, omitted int) {
+	for _, a := range all {
+		rows, omitted = append(rows, a.Rows...), omitted+a.Omitted
+	}
+	return rows, omitted
+}
+
+// each writes what is no table, answer by answer. Where there are several, a line
+// before each says whose it is.
+func each(w io.Writer, all []answer, write func(answer) error) error {
+	for n, a := range all {
+		if len(all) > 1 {
+			fmt.Fprintf(w, "%s%d/%s:\n", strings.Repeat("\n", min(n, 1)), a.Instance.PID, a.Instance.Name)
+		}
+		if err := write(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachJSON is each with a line of JSON. Where there are several, the line says
+// whose it is.
+func eachJSON(w io.Writer, all []answer, value func(answer) any) error {
+	out := json.NewEncoder(w)
+	for _, a := range all {
+		v := value(a)
+		if len(all) > 1 {
+			v = struct {
+				PID     int    `json:"pid"`
+				Command string `json:"command"`
+				Answer  any    `json:"answer"`
+			}{a.Instance.PID, a.Instance.Name, v}
+		}
+		if err := out.Encode(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// instances returns the handfast of --pid, or all that run.
+func (s *source) instances() ([]inspect.Instance, error) {
 	all, err := inspect.Running()
-	if err != nil {
-		return i, err
-	}
-	if s.pid != 0 {
-		return s.choose(all)
-	}
-	switch len(all) {
-	case 0:
-		return i, errors.New("no handfast is running, or none of yours" + elsewhere() +
+	switch {
+	case err != nil:
+		return nil, err
+	case s.pid != 0:
+		i, err := s.choose(all)
+		return []inspect.Instance{i}, err
+	case len(all) == 0:
+		return nil, errors.New("no handfast is running, or none of yours" + elsewhere() +
 			"\n  start one: handfast serve, handfast try, handfast flood; or see the kernel: --kernel")
-	case 1:
-		return all[0], nil
 	}
-	return i, fmt.Errorf("%d are running; choose one with --pid:\n%s", len(all), list(all))
+	return all, nil
 }
 
 // choose returns the one with --pid.
@@ -102,9 +168,9 @@ func openControl(h *handfast.Host, name string, stderr terminal) (stop func()) {
 	return func() { s.Close() } // what it says is of no use at the end
 }
 
-// serviceNames reads the names of TCP ports.
-func serviceNames(file string) map[uint16]string {
-	names := map[uint16]string{}
+// serviceNames reads the names of ports, by protocol and number.
+func serviceNames(file string) map[string]string {
+	names := map[string]string{}
 	f, err := os.Open(file)
 	if err != nil {
 		return names
@@ -116,20 +182,50 @@ func serviceNames(file string) map[uint16]string {
 		if len(words) < 2 {
 			continue
 		}
-		port, isTCP := strings.CutSuffix(words[1], "/tcp")
-		n, err := strconv.ParseUint(port, 10, 16)
-		if _, known := names[uint16(n)]; isTCP && err == nil && !known {
-			names[uint16(n)] = words[0]
+		port, proto, _ := strings.Cut(words[1], "/")
+		_, err := strconv.ParseUint(port, 10, 16)
+		if key := proto + port; err == nil && names[key] == "" {
+			names[key] = words[0]
 		}
 	}
 	return names
 }
 
-// namer returns what names ports; nil with -n.
-func namer(numeric bool) func(uint16) string {
+// namer returns what names ports; nil with -n. Like ss, and unlike netstat, it
+// leaves those alone that are chosen when a program names none.
+func namer(numeric, ephemeral bool) inspect.Service {
 	if numeric {
 		return nil
 	}
 	names := serviceNames("/etc/services")
-	return func(port uint16) string { return names[port] }
+	first, last := uint16(handfast.DefaultFirstPort), uint16(handfast.DefaultLastPort)
+	return func(proto string, port uint16) string {
+		if !ephemeral && port >= first && port <= last {
+			return ""
+		}
+		return names[proto+strconv.Itoa(int(port))]
+	}
+}
+
+// lookupLimit is how long names of hosts may take altogether.
+const lookupLimit = 3 * time.Second
+
+// hostNamer returns what names hosts; what is not found in time stays a number.
+func hostNamer(ctx context.Context) func(netip.Addr) string {
+	end := time.Now().Add(lookupLimit)
+	names := map[netip.Addr]string{}
+	return func(a netip.Addr) string {
+		name, known := names[a]
+		if known {
+			return name
+		}
+		ctx, cancel := context.WithDeadline(ctx, end)
+		defer cancel()
+		found, err := net.DefaultResolver.LookupAddr(ctx, a.Unmap().String())
+		if err == nil && len(found) > 0 {
+			name = strings.TrimSuffix(found[0], ".")
+		}
+		names[a] = name
+		return name
+	}
 }

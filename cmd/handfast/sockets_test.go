@@ -13,7 +13,7 @@ func TestServiceNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	names := serviceNames(file)
-	if len(names) != 2 || names[22] != "ssh" || names[80] != "http" {
+	if len(names) != 3 || names["tcp22"] != "ssh" || names["tcp80"] != "http" || names["udp53"] != "domain" {
 		t.Error(names)
 	}
 	if names := serviceNames(file + "x"); len(names) != 0 {

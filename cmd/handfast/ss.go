@@ -2,23 +2,22 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
 	"github.com/handfast-tcp/handfast/inspect"
-	"github.com/handfast-tcp/handfast/tcp"
 )
 
-const ssHelp = `Shows the connections of a running handfast as ss shows those of the kernel,
+const ssHelp = `Shows the sockets of every running handfast as ss shows those of the kernel,
 half-open ones and TIME-WAIT included; or with --kernel those of the kernel.
+Where several run, a column says whose a socket is.
 
 Without -a or -l, and without a state, those that are connected are shown.
 
@@ -27,205 +26,208 @@ Without -a or -l, and without a state, those that are connected are shown.
                  all, connected, synchronized, bucket (half-open and TIME-WAIT), big
   exclude NAME   all but this state
   FILTER         src 10.0.0.0/8, dst [fd00::1]:80, sport = :80, dport >= :1024,
-                 joined by and, or, not and ( )`
+                 dev hf0, autobound, joined by and, or, not and ( )
+
+What ss prints about a socket of the kernel's and a handfast does not have is
+left out: a socket of ours has no file descriptor, inode or cookie. With --kernel
+the processes of others are seen by root only.`
 
 type ssOptions struct {
 	source
-	tcp, all, listening, numeric, ipv4, ipv6 bool
-	json, flood, defence, summary            bool
-	watch                                    time.Duration
-	show                                     inspect.SSOptions
-	stderr                                   terminal
+	tcp, udp                            bool
+	all, listening, numeric, ipv4, ipv6 bool
+	json, flood, defence, summary       bool
+	resolve, kill, bpf                  bool
+	query, family                       string
+	watch                               time.Duration
+	show                                inspect.SSOptions
+	stderr                              terminal
 }
 
 func newSS() *cobra.Command {
 	var o ssOptions
 	cmd := &cobra.Command{
 		Use:   "ss [state NAME] [exclude NAME] [FILTER]",
-		Short: "Show connections as ss does: ours, or the kernel's",
+		Short: "Show sockets as ss does: ours, or the kernel's",
 		Long:  ssHelp,
 		Example: `  handfast ss -tan
+  handfast ss -tulpn --kernel
   handfast ss -tino state established dst 10.77.0.1
   handfast ss -n state syn-recv '( sport = :80 or sport = :443 )'
+  handfast ss -K dst 10.77.0.1
   handfast ss --defence
-  handfast ss --flood --kernel
-  handfast ss --kernel -tanie`,
+  handfast ss --flood --kernel`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.stderr = newTerminal(cmd.ErrOrStderr())
 			return o.run(cmd.Context(), cmd.OutOrStdout(), strings.Join(args, " "))
 		},
 	}
-	f := cmd.Flags()
-	f.BoolVarP(&o.tcp, "tcp", "t", false, "TCP; there is nothing else")
-	f.BoolVarP(&o.all, "all", "a", false, "all states, listeners too")
-	f.BoolVarP(&o.listening, "listening", "l", false, "listeners only: Recv-Q connections of Send-Q wait for accept")
-	f.BoolVarP(&o.numeric, "numeric", "n", false, "ports as numbers")
-	f.BoolVarP(&o.show.Info, "info", "i", false, "what TCP knows of each connection, with the kernel's names")
-	f.BoolVarP(&o.show.Memory, "memory", "m", false, "memory: skmem")
-	f.BoolVarP(&o.show.Timers, "options", "o", false, "timers")
-	f.BoolVarP(&o.show.Extended, "extended", "e", false, "more: of listeners what they were asked for, and the defence against floods")
-	f.BoolVarP(&o.show.Process, "processes", "p", false, "whose it is")
-	f.BoolVarP(&o.show.Headless, "no-header", "H", false, "without the line of names")
-	f.BoolVarP(&o.show.OneLine, "oneline", "O", false, "each connection on one line")
-	f.BoolVarP(&o.ipv4, "ipv4", "4", false, "IPv4 only")
-	f.BoolVarP(&o.ipv6, "ipv6", "6", false, "IPv6 only")
-	f.BoolVarP(&o.summary, "summary", "s", false, "count by state")
-	f.BoolVar(&o.json, "json", false, "JSON: one connection a line; or of -s, --flood, --defence what they show")
-	f.BoolVar(&o.flood, "flood", false, "what the detector of SYN floods says")
-	f.DurationVar(&o.watch, "watch", 5*time.Second, "how long --flood watches the kernel before it judges")
-	f.BoolVar(&o.defence, "defence", false, "the four measures against SYN floods, and what they do")
+	o.addFlags(cmd)
 	o.addTo(cmd)
 	return cmd
 }
 
-func (o *ssOptions) run(ctx context.Context, w io.Writer, text string) error {
-	def := inspect.ShowConnected
-	switch {
-	case o.all:
-		def = inspect.ShowAll
-	case o.listening:
-		def = inspect.ShowListening
+func (o *ssOptions) addFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.BoolVarP(&o.tcp, "tcp", "t", false, "TCP")
+	f.BoolVarP(&o.udp, "udp", "u", false, "UDP")
+	f.StringVarP(&o.query, "query", "A", "", "protocols, separated by commas: "+strings.Join(socketTables, ", "))
+	f.StringVarP(&o.family, "family", "f", "", "address family: inet, inet6")
+	f.BoolVarP(&o.all, "all", "a", false, "all states, listeners too")
+	f.BoolVarP(&o.listening, "listening", "l", false, "listeners only: Recv-Q connections of Send-Q wait for accept")
+	f.BoolVarP(&o.numeric, "numeric", "n", false, "ports and rates as numbers")
+	f.BoolVarP(&o.resolve, "resolve", "r", false, "names of hosts instead of addresses")
+	f.BoolVarP(&o.show.Info, "info", "i", false, "what TCP knows of each connection, with the kernel's names")
+	f.BoolVarP(&o.show.Memory, "memory", "m", false, "memory: skmem")
+	f.BoolVarP(&o.show.Timers, "options", "o", false, "timers; with -i also options that both sides agreed on")
+	f.BoolVarP(&o.show.Extended, "extended", "e", false, "more: user, inode, what is shut down; of listeners what they were asked for, and the defence against floods")
+	f.BoolVarP(&o.show.Process, "processes", "p", false, "whose it is")
+	f.BoolVarP(&o.bpf, "bpf", "b", false, "filters of sockets: TCP and UDP have none; like ss, shows timers")
+	f.BoolVarP(&o.kill, "kill", "K", false, "end the connections that the filter chooses with a reset, and show them; not the kernel's")
+	f.BoolVarP(&o.show.Headless, "no-header", "H", false, "without the line of names")
+	f.BoolVarP(&o.show.OneLine, "oneline", "O", false, "each socket on one line")
+	f.BoolVarP(&o.ipv4, "ipv4", "4", false, "IPv4 only")
+	f.BoolVarP(&o.ipv6, "ipv6", "6", false, "IPv6 only")
+	f.BoolVarP(&o.summary, "summary", "s", false, "count sockets")
+	f.BoolVar(&o.json, "json", false, "JSON: one socket a line; or of -s, --flood, --defence what they show")
+	f.BoolVar(&o.flood, "flood", false, "what the detector of SYN floods says")
+	f.DurationVar(&o.watch, "watch", 5*time.Second, "how long --flood watches the kernel before it judges, at least 2s")
+	f.BoolVar(&o.defence, "defence", false, "the four measures against SYN floods, and what they do")
+}
+
+// socketTables are what -A takes.
+var socketTables = []string{"tcp", "udp", "inet", "all"}
+
+// leastWatch is the shortest time after which a detector has seen what became of
+// handshakes.
+const leastWatch = 2 * time.Second
+
+// check finds what makes no sense, and reads -A and -f.
+func (o *ssOptions) check(text string) error {
+	for _, table := range strings.FieldsFunc(o.query, func(r rune) bool { return r == ',' }) {
+		switch table {
+		case "tcp":
+			o.tcp = true
+		case "udp":
+			o.udp = true
+		case "inet", "all":
+			o.tcp, o.udp = true, true
+		default:
+			return usagef("-A %s: it is one of %s; here is nothing else", table, strings.Join(socketTables, ", "))
+		}
 	}
-	f, err := inspect.ParseFilter(text, def)
+	switch o.family {
+	case "":
+	case "inet":
+		o.ipv4 = true
+	case "inet6":
+		o.ipv6 = true
+	default:
+		return usagef("-f %s: it is inet or inet6", o.family)
+	}
+	switch {
+	case o.flood && o.kernel && o.watch < leastWatch:
+		return usagef("--watch %v: it takes %v at least to see what becomes of a handshake", o.watch, leastWatch)
+	case o.kill && o.kernel:
+		return usagef("-K ends connections of handfast only; the kernel's: ss -K")
+	case o.kill && text == "":
+		return usagef("-K without a filter would end every connection; say which, or \"state connected\"")
+	}
+	o.show.Timers = o.show.Timers || o.bpf
+	return nil
+}
+
+func (o *ssOptions) run(ctx context.Context, w io.Writer, text string) error {
+	if err := o.check(text); err != nil {
+		return err
+	}
+	f, err := inspect.ParseFilter(text, o.states())
 	if err != nil {
 		return usageError{err}
 	}
-	r, err := o.ask(ctx)
+	all, err := o.ask(ctx)
 	if err != nil {
 		return err
 	}
-	rows := family(f.Apply(r.Rows), o.ipv4, o.ipv6)
 	switch {
 	case o.flood:
-		return o.writeFlood(w, r)
+		return o.writeFlood(w, all)
 	case o.defence:
-		return o.writeDefence(w, r)
+		return o.writeDefence(w, all)
 	case o.summary:
-		return o.writeSummary(w, r)
-	case o.json:
+		return o.writeSummary(w, all)
+	case o.kill:
+		if all, err = o.killed(ctx, all, &f); err != nil {
+			return err
+		}
+	}
+	rows, more := rowsOf(all)
+	rows = o.chosen(f.Apply(rows))
+	if o.json {
 		return writeJSON(w, rows)
 	}
-	o.show.Service, o.show.OneState = namer(o.numeric), f.OneState()
-	if o.show.Extended {
-		o.show.Defence = r.Defence
+	o.show.Service, o.show.OneState = namer(o.numeric, false), f.OneState()
+	o.show.Netid, o.show.Command = o.tcp == o.udp, len(all) > 1
+	if o.resolve {
+		o.show.Host = hostNamer(ctx)
 	}
-	return errors.Join(inspect.WriteSS(w, rows, o.show), omitted(w, r))
+	if o.show.Extended && len(all) == 1 {
+		o.show.Defence = all[0].Defence
+	}
+	return errors.Join(inspect.WriteSS(w, rows, o.show), omitted(w, more))
+}
+
+// states are those that are shown when the filter names none.
+func (o *ssOptions) states() inspect.Default {
+	switch {
+	case o.all:
+		return inspect.ShowAll
+	case o.listening:
+		return inspect.ShowListening
+	}
+	return inspect.ShowConnected
 }
 
 // ask asks who is to be asked; a verdict about the kernel takes some seconds.
-func (o *ssOptions) ask(ctx context.Context) (*inspect.Report, error) {
-	r, err := o.report(ctx)
+func (o *ssOptions) ask(ctx context.Context) ([]answer, error) {
+	all, err := o.answers(ctx, o.show.Process)
 	if err != nil || !o.kernel || !o.flood {
-		return r, err
+		return all, err
 	}
 	if o.stderr.interactive {
 		fmt.Fprintf(o.stderr, "watching the kernel for %v …\n", o.watch)
 	}
-	r.Flood, err = kernelFlood(ctx, o.watch)
-	return r, err
+	all[0].Flood, err = kernel.Flood(ctx, o.watch)
+	return all, err
 }
 
-// family leaves only the rows of the families that were asked for; none is both.
-func family(rows []inspect.Row, only4, only6 bool) []inspect.Row {
-	if only4 == only6 {
-		return rows
+// killed ends the connections that are chosen, and leaves only those that there
+// were in the answers.
+func (o *ssOptions) killed(ctx context.Context, all []answer, f *inspect.Filter) ([]answer, error) {
+	for _, a := range all {
+		gone, err := a.Kill(ctx, o.chosen(f.Apply(a.Rows)))
+		if err != nil {
+			return nil, err
+		}
+		a.Rows, a.Omitted = gone, 0
 	}
-	return slices.DeleteFunc(rows, func(r inspect.Row) bool { return r.Local.Addr.Is4() != only4 })
+	return all, nil
+}
+
+// chosen leaves only the rows of the protocols and families that were asked
+// for; none is all.
+func (o *ssOptions) chosen(rows []inspect.Row) []inspect.Row {
+	return slices.DeleteFunc(rows, func(r inspect.Row) bool {
+		wrong := o.tcp != o.udp && r.UDP() != o.udp
+		return wrong || o.ipv4 != o.ipv6 && !strings.HasSuffix(r.Proto, "6") != o.ipv4
+	})
 }
 
 // omitted says that not all is shown.
-func omitted(w io.Writer, r *inspect.Report) error {
-	if r.Omitted == 0 {
+func omitted(w io.Writer, n int) error {
+	if n == 0 {
 		return nil
 	}
-	_, err := fmt.Fprintf(w, "… and %s more\n", formatCount(r.Omitted))
+	_, err := fmt.Fprintf(w, "… and %s more\n", formatCount(n))
 	return err
-}
-
-func writeJSON(w io.Writer, rows []inspect.Row) error {
-	out := json.NewEncoder(w)
-	for i := range rows {
-		if err := out.Encode(&rows[i]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (o *ssOptions) writeFlood(w io.Writer, r *inspect.Report) error {
-	if r.Flood == nil {
-		return errors.New("it has no detector")
-	}
-	if o.json {
-		return json.NewEncoder(w).Encode(r.Flood)
-	}
-	fmt.Fprintln(w, r.Flood.Text)
-	for _, reason := range r.Flood.Reasons {
-		fmt.Fprintf(w, "  %s\n", reason)
-	}
-	return nil
-}
-
-func (o *ssOptions) writeDefence(w io.Writer, r *inspect.Report) error {
-	if o.json {
-		return json.NewEncoder(w).Encode(r.Defence)
-	}
-	d, n := r.Defence, r.Counters["TcpExt"]
-	if d == nil {
-		return errors.New("nothing is known of its defence")
-	}
-	line := func(name, format string, args ...any) {
-		fmt.Fprintf(w, "%-16s "+format+"\n", append([]any{name}, args...)...)
-	}
-	line("half-open", "%d/%d, dropped %d, evicted %d", d.HalfOpen, d.MaxHalfOpen, n["TCPReqQFullDrop"], n["TCPReqQFullDoCookies"])
-	line("synack-retries", "%d", d.SynAckRetries)
-	sending := "not sending"
-	if d.SendingCookies {
-		sending = "sending"
-	}
-	line("cookies", "%s, %s, %d sent, %d came back, %d were forged or old", d.Cookies, sending,
-		n["SyncookiesSent"], n["SyncookiesRecv"], n["SyncookiesFailed"])
-	switch {
-	case d.AttackEnter == 0: // not known
-	case d.AttackEnter >= never:
-		line("attack mode", "never")
-	default:
-		on := "off"
-		if d.Attack {
-			on = "on"
-		}
-		line("attack mode", "%s, entered %d times; on at %d half-open, off below %d", on, d.Attacks, d.AttackEnter, d.AttackLeave)
-	}
-	return nil
-}
-
-// writeSummary counts connections by state, in the order in which states are
-// gone through.
-func (o *ssOptions) writeSummary(w io.Writer, r *inspect.Report) error {
-	count := map[tcp.State]int{}
-	for i := range r.Rows {
-		count[tcp.State(r.Rows[i].State)]++
-	}
-	if o.json {
-		return json.NewEncoder(w).Encode(summaryOf(count, len(r.Rows)+r.Omitted))
-	}
-	fmt.Fprintf(w, "Total: %d\n", len(r.Rows)+r.Omitted)
-	for _, s := range slices.Sorted(maps.Keys(count)) {
-		fmt.Fprintf(w, "  %-12s %d\n", s.Name(tcp.SS), count[s])
-	}
-	return omitted(w, r)
-}
-
-// summary is what ss -s says, in JSON.
-type summary struct {
-	Total  int            `json:"total"`
-	States map[string]int `json:"states"` // by RFC name
-}
-
-func summaryOf(count map[tcp.State]int, total int) summary {
-	s := summary{total, map[string]int{}}
-	for state, n := range count {
-		s.States[state.String()] = n
-	}
-	return s
 }

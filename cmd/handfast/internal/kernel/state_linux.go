@@ -1,4 +1,4 @@
-package main
+package kernel
 
 import (
 	"encoding/binary"
@@ -17,12 +17,12 @@ var linuxStates = [...]tcp.State{1: tcp.Established, 2: tcp.SynSent, 3: tcp.SynR
 	5: tcp.FinWait2, 6: tcp.TimeWait, 7: tcp.Closed, 8: tcp.CloseWait, 9: tcp.LastAck, 10: tcp.Listen,
 	11: tcp.Closing, 12: tcp.SynReceived}
 
-// kernelState asks the kernel for the state of its socket with these ends, by
+// State asks the kernel for the state of its socket with these ends, by
 // sock_diag(7). A socket that is not there is CLOSED.
-func kernelState(local, remote netip.AddrPort) (tcp.State, error) {
+func State(local, remote netip.AddrPort) (tcp.State, error) {
 	// Not a dump: one exact question is answered by one hash look-up.
 	req := nl.NewNetlinkRequest(nl.SOCK_DIAG_BY_FAMILY, 0)
-	req.AddData(diagRequest{local, remote})
+	req.AddData(oneRequest{local, remote})
 	answers, err := req.Execute(unix.NETLINK_INET_DIAG, nl.SOCK_DIAG_BY_FAMILY)
 	if errors.Is(err, unix.ENOENT) {
 		return tcp.Closed, nil
@@ -39,15 +39,15 @@ func kernelState(local, remote netip.AddrPort) (tcp.State, error) {
 	return linuxStates[answers[0][1]], nil
 }
 
-// diagRequest is the kernel's struct inet_diag_req_v2.
-type diagRequest struct{ local, remote netip.AddrPort }
+// oneRequest is the kernel's struct inet_diag_req_v2.
+type oneRequest struct{ local, remote netip.AddrPort }
 
 // Len returns the struct's size in bytes.
-func (diagRequest) Len() int { return 56 }
+func (oneRequest) Len() int { return 56 }
 
 // Serialize returns the struct as the kernel reads it: addresses and ports in
 // network order, the rest in the machine's.
-func (d diagRequest) Serialize() []byte {
+func (d oneRequest) Serialize() []byte {
 	b := make([]byte, d.Len())
 	b[0], b[1] = unix.AF_INET6, unix.IPPROTO_TCP
 	src, dst := d.local.Addr().AsSlice(), d.remote.Addr().AsSlice()

@@ -1,4 +1,4 @@
-package main
+package kernel
 
 import (
 	"net"
@@ -9,7 +9,7 @@ import (
 	"github.com/handfast-tcp/handfast/tcp"
 )
 
-func TestKernelState(t *testing.T) {
+func TestState(t *testing.T) {
 	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
 		t.Run(address, func(t *testing.T) { kernelStates(t, address) })
 	}
@@ -30,10 +30,10 @@ func kernelStates(t *testing.T, address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, server := end(c.LocalAddr()), end(c.RemoteAddr())
+	client, server := addrPort(c.LocalAddr()), addrPort(c.RemoteAddr())
 	want := func(why string, local, remote netip.AddrPort, states ...tcp.State) {
 		t.Helper()
-		if got, err := kernelState(local, remote); !slices.Contains(states, got) || err != nil {
+		if got, err := State(local, remote); !slices.Contains(states, got) || err != nil {
 			t.Errorf("%s: %v, %v; want %v", why, got, err, states)
 		}
 	}
@@ -47,4 +47,4 @@ func kernelStates(t *testing.T, address string) {
 	want("server after both", server, client, tcp.Closed)
 }
 
-func end(a net.Addr) netip.AddrPort { return a.(*net.TCPAddr).AddrPort() }
+func addrPort(a net.Addr) netip.AddrPort { return a.(*net.TCPAddr).AddrPort() }

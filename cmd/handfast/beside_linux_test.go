@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// kernelSockets opens sockets of all kinds in this network namespace, and
+// returns what keeps them.
+func kernelSockets(t *testing.T) (all []io.Closer) {
+	t.Helper()
+	must := func(c io.Closer, err error) io.Closer {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, c)
+		return c
+	}
+	listen := func(network, address string) net.Listener {
+		t.Helper()
+		l, err := net.Listen(network, address)
+		return must(l, err).(net.Listener)
+	}
+	pair := func(l net.Listener, address string) (client, server net.Conn) {
+		t.Helper()
+		c, err := net.Dial("tcp", address)
+		must(c, err)
+		s, err := l.Accept()
+		return c, must(s, err).(net.Conn)
+	}
+	plain, both, six := listen("tcp4", "127.0.0.1:9091"), listen("tcp", "[::]:9090"), listen("tcp6", "[::]:9092")
+	c, _ := pair(plain, "127.0.0.1:9091")
+	io.WriteString(c, strings.Repeat("x", 1000)) // waits unread
+	pair(both, "127.0.0.1:9090")                 // IPv4 over a socket of IPv6
+	_, s := pair(six, "[::1]:9092")              // FIN-WAIT-2 and CLOSE-WAIT
+	s.Close()
+	c, s = pair(both, "[::1]:9090") // TIME-WAIT
+	c.Close()
+	s.Close()
+	must(net.Dial("tcp", "[::1]:9092")) // nobody has accepted it
+	udp := func(network, address string) net.PacketConn {
+		t.Helper()
+		u, err := net.ListenPacket(network, address)
+		return must(u, err).(net.PacketConn)
+	}
+	udp("udp4", "127.0.0.1:5353")
+	udp("udp", "[::]:5354")
+	udp("udp6", "[::]:5355")
+	c, err := net.Dial("udp", "127.0.0.1:5353")
+	io.WriteString(must(c, err).(net.Conn), "hello")
+	bound := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) (err error) {
+		raw.Control(func(fd uintptr) { err = unix.BindToDevice(int(fd), "lo") })
+		return err
+	}}
+	u, err := bound.ListenPacket(t.Context(), "udp4", "0.0.0.0:5356")
+	must(u, err)
+	return all
+}
+
+// volatile is what differs from one look to the next, or between versions of
+// iproute2; and what ours adds behind.
+var volatile = regexp.MustCompile(` defence:\([^)]*\)| (lastsnd|lastrcv|lastack|rcv_wnd|rehash):\d+|,(\d+min)?[\d.]*(sec|ms),|\(\d+\.\d+/|^Total: \d+`)
+
+// lines returns what was printed, without what differs, sorted: the order is
+// another.
+func lines(text string) (all []string) {
+	text = strings.ReplaceAll(text, "PortProcess", "Port Process") // where ss forgets a space
+	for line := range strings.Lines(text) {
+		all = append(all, strings.TrimRight(volatile.ReplaceAllString(strings.TrimRight(line, " \n"), ""), " \t"))
+	}
+	slices.Sort(all)
+	return all
+}
+
+// What we say about the kernel is what iproute2 and net-tools say, line by line
+// and column by column.
+func TestBesideOtherTools(t *testing.T) {
+	if os.Getenv(isolatedVariable) == "" {
+		t.Skip("no network namespace here")
+	}
+	for _, c := range kernelSockets(t) {
+		defer c.Close()
+	}
+	for tool, all := range map[string][]string{
+		"ss": {"-tan", "-tulpn", "-tuna", "-tanp", "-tanie", "-tani", "-tanme", "-s", "-tano", "-tan4", "-tan6", "-tln", "-H -tan", "-tanO", "-tanOi",
+			"-tanb", "-A tcp -an", "-A udp,tcp -an", "-f inet -tuan", "-tn state time-wait", "-tupn state established", "-uanim", "-uane", "-ten", "-ta",
+			"-tua", "-tai", "-tan autobound", "-uan dev = lo", "-tan src 127.0.0.0/8", "-tan dst [::1]", "-tan sport = :9090 or dport = :9092"},
+		"netstat": {"-antW", "-antpW", "-tulpn", "-antWe", "-antoW", "-tanueW", "-rn", "-r", "-rne", "-rn6", "-i", "-ia", "-s", "-st", "-su", "-lntW", "-nuW"},
+	} {
+		t.Run(tool, func(t *testing.T) {
+			if _, err := exec.LookPath(tool); err != nil {
+				t.Skipf("there is no %s to compare with: install iproute2 and net-tools", tool)
+			}
+			for _, args := range all {
+				compare(t, tool, strings.Fields(args))
+			}
+		})
+	}
+}
+
+// compare runs the other tool, ours, and the other one again: a timer may fire
+// in between.
+func compare(t *testing.T, tool string, args []string) {
+	t.Helper()
+	theirs := func() []string {
+		out, err := exec.Command(tool, args...).Output()
+		if err != nil {
+			t.Fatalf("%s %v: %v", tool, args, err)
+		}
+		return lines(string(out))
+	}
+	for range 5 {
+		before := theirs()
+		var out, errors bytes.Buffer
+		if code := run(append([]string{tool, "--kernel"}, args...), &out, &errors); code != exitOK {
+			t.Fatalf("%s %v: code %d: %s", tool, args, code, &errors)
+		}
+		if !slices.Equal(before, theirs()) {
+			continue
+		}
+		if ours := lines(out.String()); !slices.Equal(ours, before) {
+			t.Errorf("%s %v:\n%s\nand ours:\n%s", tool, args, strings.Join(before, "\n"), strings.Join(ours, "\n"))
+		}
+		return
+	}
+	t.Errorf("%s %v says something else each time", tool, args)
+}

@@ -1,0 +1,19 @@
+//go:build !linux
+
+package kernel
+
+import (
+	"context"
+	"time"
+
+	"github.com/handfast-tcp/handfast/inspect"
+)
+
+// Report fails with ErrLinuxOnly.
+func Report(bool) (*inspect.Report, error) { return nil, ErrLinuxOnly }
+
+// Flood fails with ErrLinuxOnly.
+func Flood(context.Context, time.Duration) (*inspect.Flood, error) { return nil, ErrLinuxOnly }
+
+// Summary fails with ErrLinuxOnly.
+func Summary() (*inspect.Summary, error) { return nil, ErrLinuxOnly }
