@@ -16,16 +16,21 @@ import (
 //
 //	without timestamps        with timestamps
 //	 2  epoch                  2  epoch
-//	 3  MSS class              3  MSS class
-//	 4  window scale          27  hash
-//	 1  SACK permitted        and in the low six bits of TSval: window
-//	 1  ECN                   scale, SACK permitted, ECN
-//	21  hash
+//	22  hash                  30  hash, the first nine bits of it exclusive-or
+//	 1  ECN                       what the low nine bits of TSval say:
+//	 1  SACK permitted             1  ECN
+//	 4  window scale               1  SACK permitted
+//	 2  MSS class                  4  window scale
+//	                               3  MSS class
 //
 // To all of it a number is added that depends on the four-tuple alone. So an
 // observer learns nothing, and the numbers of one four-tuple still grow with
 // the epoch (RFC 6528): they go round in four epochs, and within one epoch
 // their order is random. That is the limit of what a cookie can keep.
+//
+// A number is believed when it can have been sent, and only then: in the present
+// epoch or the last, or the next one by a host that shares its keys and whose
+// clock is ahead; with options that we do agree to. ECN is not one of them yet.
 
 // CookieMode says when connections are opened from cookies.
 type CookieMode uint8
@@ -122,68 +127,110 @@ func (k *cookies) flow(t *wire.Tuple) flow { return flow(hashTuple(&k.base, t)) 
 // he cannot choose connections that fall into one place of a table.
 func (k *cookies) slot(f flow) uint32 { return uint32(uint64(f) * k.spread >> 32) }
 
-// mssClasses are the segment sizes that a cookie can say, from what is common
-// on the Internet. A cookie says the largest that is not larger than the
-// peer's; below the first it says the first.
-var mssClasses = [8]uint16{536, 1220, 1300, 1380, 1420, 1440, 1460, 8940}
-
-func mssClass(mss uint16) uint32 {
-	c := len(mssClasses) - 1
-	for c > 0 && mss < mssClasses[c] {
-		c--
-	}
-	return uint32(c)
+// mssClasses are the segment sizes that a cookie can say, by IP version, from
+// what is common on the Internet and below it: the largest that is not larger than
+// the peer's. The first is the least that we ever send. Without timestamps there
+// is room for every second class.
+var mssClasses = [2][8]uint16{
+	{minMSS, 256, 536, 1300, 1380, 1440, 1460, 8940},
+	{minMSS, 512, 1220, 1300, 1360, 1420, 1440, 8940},
 }
 
 // The options of a SYN as six bits, as they stand in TSval and in a cookie.
 const (
-	shiftBits  = 15 // the window scale
-	noScaling  = 15 // in its place: no option
-	sackBit    = 1 << 4
-	ecnBit     = 1 << 5
-	optionBits = 1<<offerBits - 1
+	shiftBits = 15 // the window scale
+	noScaling = 15 // in its place: no option
+	sackBit   = 1 << 4
+	ecnBit    = 1 << 5
 )
 
 const (
 	epochShift  = 30
 	payloadMask = 1<<epochShift - 1
+	saidShift   = epochShift - classBits - offerBits // of what TSval says
 	classBits   = 3
 	offerBits   = 6 // of the options
+	longMask    = 1<<(classBits+offerBits) - 1
+	shortMask   = 1<<(classBits-1+offerBits) - 1
 )
+
+// data is what a SYN said, as its cookie says it.
+func (o *offer) data() uint32 {
+	classes := &mssClasses[o.version]
+	c := uint32(len(classes) - 1)
+	for c > 0 && o.mss < classes[c] {
+		c--
+	}
+	if !o.timestamps {
+		return c>>1 | o.options<<(classBits-1)
+	}
+	return c | o.options<<classBits
+}
+
+// read makes o what data says, and reports whether that can have been said.
+func (o *offer) read(data uint32) bool {
+	if o.timestamps {
+		o.mss, o.options = mssClasses[o.version][data&(1<<classBits-1)], data>>classBits
+	} else {
+		o.mss, o.options = mssClasses[o.version][data<<1&(1<<classBits-1)], data>>(classBits-1)
+	}
+	return o.options&ecnBit == 0
+}
 
 // cookie makes the initial sequence number for a SYN.
 func (k *cookies) cookie(f flow, irs seq.Num, o offer) seq.Num {
-	return f.base() + seq.Num(k.epoch&3<<epochShift|k.payload(1, f, irs, o))
+	return f.base() + seq.Num(k.epoch&3<<epochShift|k.payload(1, f, irs, o.timestamps, o.data()))
 }
 
 // payload is a cookie without its epoch, made with the key of epoch+which-1. It
 // stands for the four-tuple by its keyed hash of 64 bits, which nobody else can
 // compute, and so cannot choose two tuples that share one.
-func (k *cookies) payload(which int, f flow, irs seq.Num, o offer) uint32 {
-	data := mssClass(o.mss)
-	if !o.timestamps {
-		data |= o.options << classBits
+func (k *cookies) payload(which int, f flow, irs seq.Num, timestamps bool, data uint32) uint32 {
+	m := uint64(f) ^ uint64(irs)<<32
+	if timestamps {
+		return uint32(k.keys[which].Word(m))&payloadMask ^ data<<saidShift
 	}
-	mac := uint32(k.keys[which].Word(uint64(f) ^ uint64(irs)<<32 ^ uint64(data<<1|1)))
-	if o.timestamps {
-		return mac<<classBits&payloadMask | data
-	}
-	return mac<<(classBits+offerBits)&payloadMask | data
+	return uint32(k.keys[which].Word(m^uint64(data<<1|1)))<<(classBits-1+offerBits)&payloadMask | data
 }
 
-// check reads a cookie back: iss is SEG.ACK−1 of the ACK that brings it, and
-// options are the low bits of its TSecr.
-func (k *cookies) check(f flow, iss, irs seq.Num, timestamps bool, options uint32) (o offer, ok bool) {
+// epochOf returns whose key made a number, as payload wants it, and whether that
+// can be: not two epochs ago, and only others may be an epoch ahead.
+func (k *cookies) epochOf(v uint32) (which int, ok bool) {
+	switch (k.epoch - v>>epochShift) & 3 {
+	case 0:
+		return 1, true
+	case 1:
+		return 0, true
+	case 3:
+		return 2, k.shared
+	}
+	return 0, false
+}
+
+// check reads a cookie back into o, which says the version of IP, and whether the
+// ACK that brings it has timestamps: iss is SEG.ACK−1, and echo is TSecr. Without
+// the echo that a cookie was sent with it is as good as none, but the reason is
+// another: MissingTimestamp, and not NoSocket.
+func (k *cookies) check(f flow, iss, irs seq.Num, o *offer, echo uint32) wire.Drop {
 	v := uint32(iss - f.base())
-	which := [4]int{1, 2, -1, 0}[(v>>epochShift-k.epoch)&3]
-	if which < 0 { // two epochs away: too old, or too new
-		return o, false
+	which, ok := k.epochOf(v)
+	if !ok {
+		return wire.NoSocket
 	}
-	o = offer{mss: mssClasses[v&(1<<classBits-1)], options: options & optionBits, timestamps: timestamps}
-	if !timestamps {
-		o.options = v >> classBits & optionBits
+	v &= payloadMask
+	if !o.timestamps && o.read(v&shortMask) && k.payload(which, f, irs, false, v&shortMask) == v {
+		return wire.None
 	}
-	return o, k.payload(which, f, irs, o) == v&payloadMask
+	said := v ^ k.payload(which, f, irs, true, 0)
+	switch {
+	case said&(1<<saidShift-1) != 0:
+		return wire.NoSocket
+	case !o.timestamps || echo&longMask != said>>saidShift:
+		return wire.MissingTimestamp
+	case !o.read(said >> saidShift):
+		return wire.NoSocket
+	}
+	return wire.None
 }
 
 // halfOpen is what a cookie that check has found good stands for.
@@ -203,12 +250,12 @@ func (o offer) halfOpen(iss, irs seq.Num, s *Segment, path Path) halfOpen {
 	return h
 }
 
-// cookieTimestamp puts the options into the low bits of a SYN-ACK's TSval.
-// The value may be up to 63 ms old, never in the future.
-func cookieTimestamp(val, options uint32) uint32 {
-	v := val&^optionBits | options
+// cookieTimestamp puts what a SYN said into the low bits of a SYN-ACK's TSval.
+// The value may be up to half a second old, never in the future.
+func cookieTimestamp(val uint32, o *offer) uint32 {
+	v := val&^longMask | o.data()
 	if seq.Num(val).Less(seq.Num(v)) {
-		v -= optionBits + 1
+		v -= longMask + 1
 	}
 	return v
 }

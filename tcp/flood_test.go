@@ -9,7 +9,6 @@ import (
 	"unsafe"
 
 	"github.com/handfast-tcp/handfast/clock"
-	"github.com/handfast-tcp/handfast/secret"
 	"github.com/handfast-tcp/handfast/seq"
 	"github.com/handfast-tcp/handfast/wire"
 )
@@ -206,108 +205,6 @@ func TestHalfOpenCountsReturn(t *testing.T) {
 		if e.UnderAttack() {
 			t.Error("the attack never ends")
 		}
-	}
-}
-
-// TestCookieSaysWhatTheSynSaid goes through all that a SYN can say.
-func TestCookieSaysWhatTheSynSaid(t *testing.T) {
-	k := newCookies(secret.New([16]byte{1}))
-	k.turn(clock.Time(time.Hour))
-	tuple := wire.Tuple{Local: addrB, Remote: addrA, LocalPort: 80, RemotePort: 4000}
-	f := k.flow(&tuple)
-	for class, mss := range mssClasses {
-		for options := range uint32(64) {
-			for _, timestamps := range []bool{false, true} {
-				o := offer{mss: mss, options: options, timestamps: timestamps}
-				iss := k.cookie(f, 77, o)
-				got, ok := k.check(f, iss, 77, timestamps, options|0xabc0)
-				if !ok || got != o {
-					t.Fatalf("class %d: %+v came back as %+v, %v", class, o, got, ok)
-				}
-			}
-		}
-	}
-}
-
-// TestCookieForging counts, over a part of all numbers, how many a blind ACK
-// would be believed with: the bits promise 3 of 4 epochs × data bits.
-func TestCookieForging(t *testing.T) {
-	k := newCookies(secret.New([16]byte{2}))
-	k.turn(clock.Time(time.Hour))
-	tuple := wire.Tuple{Local: addrB, Remote: addrA, LocalPort: 80, RemotePort: 4000}
-	f := k.flow(&tuple)
-	for _, timestamps := range []bool{false, true} {
-		data := 1 << classBits
-		if !timestamps {
-			data <<= 6
-		}
-		const tried = 1 << 21
-		believed := 0
-		for i := range uint32(tried) {
-			if _, ok := k.check(f, seq.Num(i*0x9e3779b1), 5, timestamps, i); ok {
-				believed++
-			}
-		}
-		want := float64(tried) * 3 * float64(data) / (1 << 32)
-		t.Logf("timestamps %v: %d of %d believed, %.2f expected: one in %.0f", timestamps, believed, tried, want, float64(1<<32)/3/float64(data))
-		if float64(believed) > 2*want+5 {
-			t.Errorf("timestamps %v: %d forged numbers of %d are believed, %.1f are expected", timestamps, believed, tried, want)
-		}
-	}
-}
-
-// TestCookieBelongsToItsSyn: nothing may be changed.
-func TestCookieBelongsToItsSyn(t *testing.T) {
-	k := newCookies(secret.New([16]byte{3}))
-	now := clock.Time(time.Hour)
-	k.turn(now)
-	r := rand.New(rand.NewPCG(1, 2))
-	good := offer{mss: 1460, options: 7 | sackBit}
-	wrong := 0
-	for range 20000 {
-		tuple, s := spoofed(r, r.IntN(2) == 0, false)
-		iss := k.cookie(k.flow(&tuple), s.Seq, good)
-		irs := s.Seq
-		switch r.IntN(4) {
-		case 0:
-			tuple.RemotePort ^= 1 << r.IntN(16)
-		case 1:
-			hi, lo := tuple.Remote.Words()
-			tuple.Remote = wire.AddrFromWords(hi, lo^1<<r.IntN(64))
-		case 2:
-			tuple.LocalPort ^= 1 << r.IntN(16)
-		case 3:
-			irs ^= 1 << r.IntN(32)
-		}
-		if _, ok := k.check(k.flow(&tuple), iss, irs, false, 0); ok {
-			wrong++
-		}
-	}
-	if wrong > 1 {
-		t.Errorf("%d cookies are believed for another SYN", wrong)
-	}
-}
-
-// TestCookieEpochs: a cookie lives through one change of keys and not two.
-func TestCookieEpochs(t *testing.T) {
-	k := newCookies(secret.New([16]byte{4}))
-	now := clock.Time(100 * cookieEpoch)
-	k.turn(now)
-	tuple := wire.Tuple{Local: addrB, Remote: addrA, LocalPort: 80, RemotePort: 4000}
-	f := k.flow(&tuple)
-	o := offer{mss: 1460, options: 7}
-	iss := k.cookie(f, 9, o)
-	for i, want := range []bool{false, true, true, true, false, false} {
-		later := i - 2
-		k.turn(now.Add(time.Duration(later) * cookieEpoch))
-		if _, ok := k.check(f, iss, 9, false, 0); ok != want {
-			t.Errorf("%d epochs later it is believed: %v", later, ok)
-		}
-	}
-	older := k.cookie(f, 9, o)
-	k.turn(now.Add(4 * cookieEpoch))
-	if newer := k.cookie(f, 10, o); newer.Less(older) {
-		t.Errorf("numbers of one four-tuple fall from %d to %d with the epoch", older, newer)
 	}
 }
 

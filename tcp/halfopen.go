@@ -19,7 +19,6 @@ type halfOpen struct {
 	tsRecent  uint32
 	due       packedTime // of the retransmission timer; Never until the SYN-ACK has gone out
 	challenge challengeTime
-	window    uint16 // the peer's
 	mtu       uint16
 	peerMSS   uint16
 	share     uint16 // where the cache counts its source
@@ -67,7 +66,7 @@ func (h *halfOpen) unanswered() bool { return h.is(markResend) && h.due.time() =
 func (c *Conn) compactInto(h *halfOpen) {
 	h.iss, h.irs, h.tsRecent = c.snd.iss, c.rcv.irs, c.ts.recent
 	h.due, h.challenge = pack(c.timers[TimerRetransmit]), packChallenge(c.live.challenge)
-	h.window, h.mtu, h.peerMSS = uint16(c.snd.wnd), c.rcv.mtu, c.snd.peer
+	h.mtu, h.peerMSS = c.rcv.mtu, c.snd.peer
 	h.opts, h.owes, h.shift, h.retries = c.opts, c.owes, c.snd.shift, c.live.retries
 	h.mark(markTimestamps, c.ts.on)
 	h.mark(markResend, c.snd.resend == c.snd.iss)
@@ -90,7 +89,7 @@ func (c *Conn) expandHalfOpen(now clock.Time, h *halfOpen) {
 	} else if due == clock.Never {
 		c.snd.nxt = h.iss // it never went out
 	}
-	c.snd.wnd, c.snd.maxWnd, c.snd.wl1 = seq.Size(h.window), seq.Size(h.window), h.irs
+	c.snd.wl1 = h.irs // the window comes with the ACK
 	c.snd.peer, c.snd.shift = h.peerMSS, h.shift
 	c.ts.on = h.is(markTimestamps)
 	c.ts.remember(now, h.tsRecent)

@@ -20,8 +20,11 @@ func (e *Endpoint) arrivedStray(a *arrival) Verdict {
 		e.detector.Reset(a.flow.id(s.Seq - 1))
 	case wire.ACK, wire.ACK | wire.FIN:
 		if l != nil && e.cfg.Cookies != CookiesOff {
-			if h, ok := e.redeem(a); ok {
+			switch h, d := e.redeem(a); d {
+			case wire.None:
 				return e.arrivedHalfOpen(a, &h, 0)
+			case wire.MissingTimestamp:
+				return drop(d)
 			}
 		}
 	}
@@ -115,23 +118,23 @@ func (e *Endpoint) keep(a *arrival, h *halfOpen, l *Listener) bool {
 	return true
 }
 
-// redeem makes a half-open connection of the cookie that an ACK brings back.
-func (e *Endpoint) redeem(a *arrival) (h halfOpen, ok bool) {
+// redeem makes a half-open connection of the cookie that an ACK brings back, or
+// says why it does not.
+func (e *Endpoint) redeem(a *arrival) (h halfOpen, d wire.Drop) {
 	if !e.cookies.believed(a.now) {
-		return h, false
+		return h, wire.NoSocket
 	}
 	e.cookies.turn(a.now)
 	s := a.segment
-	timestamps := s.Options.Has(wire.OptTimestamps) && !e.cfg.NoTimestamps
 	iss, irs := s.Ack-1, s.Seq-1
-	o, ok := e.cookies.check(a.flow, iss, irs, timestamps, s.Options.TSEcr)
-	if !ok {
+	o := offer{timestamps: s.Options.Has(wire.OptTimestamps) && !e.cfg.NoTimestamps, version: version(a.tuple.Local)}
+	if d = e.cookies.check(a.flow, iss, irs, &o, s.Options.TSEcr); d != wire.None {
 		e.stats.SyncookiesFailed++
 		e.detector.CookieFailed()
-		return h, false
+		return h, d
 	}
 	e.stats.SyncookiesRecv++
-	return o.halfOpen(iss, irs, s, a.path), true
+	return o.halfOpen(iss, irs, s, a.path), wire.None
 }
 
 // arrivedHalfOpen meets a segment for a connection in SYN-RECEIVED: an entry of
@@ -152,6 +155,9 @@ func (e *Endpoint) arrivedHalfOpen(a *arrival, h *halfOpen, at ref) Verdict {
 		return drop(wire.ListenFull) // the SYN-ACK will be repeated, and so will the ACK
 	}
 	c := e.expand(a.now, a.tuple, a.flow, h, a.path)
+	if !c.answersSynAck(s) {
+		return drop(wire.MissingTimestamp)
+	}
 	v := c.Receive(a.now, a.path, s)
 	switch {
 	case c.state > SynReceived || c.state == Closed && c.owes != 0:

@@ -64,7 +64,7 @@ func (c *Conn) buildSyn(now clock.Time, out *Output) bool {
 	if o.timestamps {
 		out.Options.TSVal, out.Options.TSEcr = c.ts.value(now), c.ts.recent
 		if c.is(passive) {
-			out.Options.TSVal = cookieTimestamp(out.Options.TSVal, o.options)
+			out.Options.TSVal = cookieTimestamp(out.Options.TSVal, &o)
 		}
 	}
 	c.rcv.edge = seq.Max(c.rcv.edge, c.rcv.nxt.Add(seq.Size(out.Window))) // an ACK between may have offered more

@@ -12,11 +12,12 @@ type offer struct {
 	mss        uint16
 	options    uint32 // six bits
 	timestamps bool
+	version    uint8 // of IP: 0 is IPv4, 1 is IPv6
 }
 
 // offerOf reads what a SYN offers and we take.
 func offerOf(cfg *Config, t *wire.Tuple, s *Segment) offer {
-	o := offer{mss: defaultMSS(t.Local), options: noScaling}
+	o := offer{mss: defaultMSS(t.Local), options: noScaling, version: version(t.Local)}
 	if s.Options.Has(wire.OptMSS) {
 		o.mss = s.Options.MSS
 	}
@@ -29,6 +30,14 @@ func offerOf(cfg *Config, t *wire.Tuple, s *Segment) offer {
 	}
 	o.timestamps = s.Options.Has(wire.OptTimestamps) && !cfg.NoTimestamps
 	return o
+}
+
+// version numbers the versions of IP.
+func version(a wire.Addr) uint8 {
+	if a.Is4() {
+		return 0
+	}
+	return 1
 }
 
 // agree puts what was offered into c.
@@ -47,7 +56,7 @@ func (c *Conn) agree(o offer) {
 
 // offered is what agree put into c.
 func (c *Conn) offered() offer {
-	o := offer{mss: c.snd.peer, options: noScaling, timestamps: c.ts.on}
+	o := offer{mss: c.snd.peer, options: noScaling, timestamps: c.ts.on, version: version(c.tuple.Local)}
 	if c.is(scaling) {
 		o.options = uint32(c.snd.shift)
 	}
@@ -74,6 +83,18 @@ func (o offer) answer(h *wire.TCP, cfg *Config, mss uint16) {
 	}
 }
 
+// answersSynAck reports whether s, if it acknowledges the SYN-ACK that c has sent,
+// has the timestamp that a cookie needs: RFC 7323 §3.2 lets a segment without one
+// be dropped, and an entry of the cache must not know better than a cookie.
+// https://www.rfc-editor.org/rfc/rfc7323#section-3.2
+func (c *Conn) answersSynAck(s *Segment) bool {
+	if !c.ts.on || s.Flags&(wire.ACK|wire.SYN|wire.RST) != wire.ACK || s.Ack != c.snd.iss.Add(1) {
+		return true
+	}
+	o := c.offered()
+	return s.Options.Has(wire.OptTimestamps) && s.Options.TSEcr&longMask == o.data()
+}
+
 // answerByCookie sends the SYN-ACK, and nothing is kept.
 func (e *Endpoint) answerByCookie(a *arrival, o offer, iss seq.Num) Verdict {
 	r := e.replies.extend()
@@ -88,7 +109,7 @@ func (e *Endpoint) answerByCookie(a *arrival, o offer, iss seq.Num) Verdict {
 	h.Checksum, h.Urgent, h.Options.SACKBlocks = 0, 0, 0 // answer sets the rest
 	o.answer(h, e.cfg, mssOf(a.path.MTU, t.Local))
 	if o.timestamps {
-		h.Options.TSVal = cookieTimestamp(a.now.Milliseconds()+a.flow.tsOffset(), o.options)
+		h.Options.TSVal = cookieTimestamp(a.now.Milliseconds()+a.flow.tsOffset(), &o)
 		h.Options.TSEcr = s.Options.TSVal
 	}
 	e.cookies.needed(a.now)

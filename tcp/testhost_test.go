@@ -30,6 +30,7 @@ type testPeer struct {
 	isns  // named from the endpoint's side
 	tuple wire.Tuple
 	drop  wire.Drop
+	tsVal uint32 // the last timestamp that came: "ecr 0" echoes it
 }
 
 func newTestHost(t *testing.T, cfg Config) *testHost {
@@ -96,6 +97,9 @@ func (p *testPeer) arrive(text string) {
 	if w.win < 0 {
 		s.Window = 65535
 	}
+	if s.Flags.Has(wire.ACK) && s.Options.Has(wire.OptTimestamps) && s.Options.TSEcr == 0 {
+		s.Options.TSEcr = p.tsVal
+	}
 	borrowed := s.Views
 	for _, v := range borrowed {
 		p.blocks[v.Block] = true
@@ -119,6 +123,9 @@ func (p *testPeer) pull() (*Output, bool) {
 	}
 	if out.Flags.Has(wire.SYN) {
 		p.own = out.Seq
+	}
+	if out.Options.Has(wire.OptTimestamps) {
+		p.tsVal = out.Options.TSVal
 	}
 	p.note("%d > %s", out.Tuple.RemotePort, describe(&out.TCP, out.Len, p.isns))
 	if out.Tuple != p.tuple {

@@ -38,22 +38,22 @@ const (
 	MTUExceeded
 
 	// Found by TCP.
-	NoSocket    // no connection and no listener
-	BadFlags    // SYN with FIN or RST, no flags at all
-	BadSequence // outside the receive window: RFC 9293 §3.10.7.4, first check
-	BadAck      // ACK of something not sent, or too old (RFC 5961 §5)
-	OldAck      // duplicate of an older ACK
-	PAWS        // timestamp older than the last one (RFC 7323 §5)
-	MissingTimestamp
-	BlindReset     // RST in window but not exact: challenge ACK (RFC 5961 §3)
-	BlindSyn       // SYN on a synchronised connection (RFC 5961 §4)
-	NoAckFlag      // no ACK on a synchronised connection
-	TimeWaitReset  // RST in TIME-WAIT (RFC 1337)
-	Duplicate      // nothing new in it
-	ReassemblyFull // out of order and no room
-	WindowFull     // past the receive window
-	ListenFull     // half-open queue or accept queue full
-	Closed         // data after the program closed its receiving side
+	NoSocket         // no connection and no listener
+	BadFlags         // SYN with FIN or RST, no flags at all
+	BadSequence      // outside the receive window: RFC 9293 §3.10.7.4, first check
+	BadAck           // ACK of something not sent, or too old (RFC 5961 §5)
+	OldAck           // duplicate of an older ACK
+	PAWS             // timestamp older than the last one (RFC 7323 §5)
+	MissingTimestamp // ends a handshake without the timestamp that our SYN-ACK asks for (RFC 7323 §3.2)
+	BlindReset       // RST in window but not exact: challenge ACK (RFC 5961 §3)
+	BlindSyn         // SYN on a synchronised connection (RFC 5961 §4)
+	NoAckFlag        // no ACK on a synchronised connection
+	TimeWaitReset    // RST in TIME-WAIT (RFC 1337)
+	Duplicate        // nothing new in it
+	ReassemblyFull   // out of order and no room
+	WindowFull       // past the receive window
+	ListenFull       // half-open queue or accept queue full
+	Closed           // data after the program closed its receiving side
 
 	numDrops
 )
