@@ -116,6 +116,11 @@ type LinkOptions struct {
 	Gateway netip.Addr
 	// Routes are further networks that are reached by this link.
 	Routes []Route
+	// NoConflictDetection is for addresses that other hosts on an Ethernet have as
+	// well, on purpose. Otherwise the host asks there whether they are free, while
+	// it uses them already (RFC 5227, RFC 4862 §5.4). One that is not is lost:
+	// LinkInfo.Lost.
+	NoConflictDetection bool
 }
 
 // Route is the way to a network.

@@ -23,6 +23,7 @@ type port struct {
 	addresses  []wire.Addr  // the host's own on this link
 	options    LinkOptions  // that it was attached with
 
+	lost      atomic.Pointer[[]*AddressError]
 	gone      atomic.Pointer[LinkError]
 	unplugged bool // the host knows; under its lock
 }
@@ -53,9 +54,10 @@ func (p *port) fail(err error) {
 // LinkInfo is what a host knows of one of its links.
 type LinkInfo struct {
 	link.Attributes
-	Addresses []netip.Prefix // the host's own on it, with their networks
-	Routes    []Route        // that lead there, the one by LinkOptions.Gateway among them
-	Err       error          // a *LinkError after the link has gone, and nil while it works
+	Addresses []netip.Prefix  // the host's own on it, with their networks
+	Lost      []*AddressError // addresses that another host turned out to have
+	Routes    []Route         // that lead there, the one by LinkOptions.Gateway among them
+	Err       error           // a *LinkError after the link has gone, and nil while it works
 }
 
 // Links returns the links that were attached, in their order, also those that
@@ -67,9 +69,18 @@ func (h *Host) Links() []LinkInfo {
 		if gone := p.gone.Load(); gone != nil {
 			info.Err = gone
 		}
+		if lost := p.lost.Load(); lost != nil {
+			info.Lost = slices.Clone(*lost)
+			info.Addresses = slices.DeleteFunc(info.Addresses, info.isLost)
+		}
 		all = append(all, info)
 	}
 	return all
+}
+
+// isLost reports whether another host has an address that was ours.
+func (i *LinkInfo) isLost(a netip.Prefix) bool {
+	return slices.ContainsFunc(i.Lost, func(e *AddressError) bool { return e.Address == a.Addr().Unmap() })
 }
 
 // unplug goes on without a link that has failed; without its last link the host
@@ -103,14 +114,21 @@ func (h *Host) forgetLink(p *port) (left int, first bool) {
 		return 0, false
 	}
 	p.unplugged = true
-	h.addresses = nil // built anew: another link may have the same ones
-	for _, other := range *h.ports.Load() {
-		if !other.unplugged {
-			left++
-			h.addresses = append(h.addresses, other.addresses...)
+	return h.collectAddresses(), true
+}
+
+// collectAddresses builds the list of the host's addresses anew, because several
+// links may have the same one, and returns how many links there are. The caller
+// holds the host's lock.
+func (h *Host) collectAddresses() (links int) {
+	h.addresses = nil
+	for _, p := range *h.ports.Load() {
+		if !p.unplugged {
+			links++
+			h.addresses = append(h.addresses, p.addresses...)
 		}
 	}
-	return left, true
+	return links
 }
 
 // lost returns why a packet to dst would get nowhere: the link that it would

@@ -94,6 +94,7 @@ func (s *shard) leave(now clock.Time) {
 	s.notify()
 	s.report()
 	s.watchFlood()
+	s.watchAddresses()
 	requests := s.takeRequests()
 	if s.sending {
 		s.mu.Unlock()

@@ -61,6 +61,7 @@ func (h *Host) AddAddress(iface int, p netip.Prefix) error {
 	}
 	a.broadcast = broadcastOf(p)
 	h.addresses = append(h.addresses, a)
+	h.watchAddress(iface, a.addr)
 	h.addRoute(route{network: a.network, iface: iface})
 	if !a.addr.Is4() {
 		// Neighbours speak from link-local addresses too.

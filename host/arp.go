@@ -18,11 +18,16 @@ func (h *Host) receiveARP(now clock.Time, iface int, b []byte) wire.Drop {
 		return wire.BadNeighbour
 	}
 	ours := h.HasAddress(m.TargetIP)
-	// A sender of 0.0.0.0 probes whether the address is free (RFC 5227).
 	switch h.kindOf(m.SenderIP) {
 	case ordinary:
 		h.heardARP(now, iface, &m, ours)
-	case unspecified:
+	case unspecified: // it probes whether the address is free (RFC 5227 §2.1)
+		if m.Op == wire.ARPRequest && h.claimed(now, iface, m.TargetIP, m.SenderHW, true) {
+			return wire.BadNeighbour
+		}
+	case own:
+		h.claimed(now, iface, m.SenderIP, m.SenderHW, false)
+		return wire.BadSource
 	default:
 		return wire.BadSource
 	}

@@ -79,7 +79,10 @@ type LinkConfig struct {
 	// carries IP packets.
 	Ethernet     bool
 	HardwareAddr [6]byte // ours, for Ethernet
-	MTU          int     // largest IP packet, in bytes
+	// DetectConflicts says that addresses on the link are checked, for Ethernet:
+	// whether another host has them (RFC 4862 §5.4, RFC 5227).
+	DetectConflicts bool
+	MTU             int // largest IP packet, in bytes
 	// MaxGSO is the largest IP packet, in bytes, that the link takes as a
 	// super-segment; 0 when it takes none.
 	MaxGSO int
@@ -103,6 +106,7 @@ type Host struct {
 	speaks     [2]bool // by family: we have an address of it
 
 	neighbours neighbours
+	conflicts  conflicts
 	mtus       pathMTUs
 	fragments  reassembly
 	udp        sockets
@@ -129,6 +133,7 @@ func New(cfg Config) *Host {
 	h := &Host{cfg: cfg, generation: 1}
 	h.keys = makeKeys(cfg.TCP.Secret, cfg.Shard)
 	h.tcp = tcp.NewEndpoint(&h.cfg.TCP)
+	h.conflicts.deadline = clock.Never
 	h.neighbours.init(cfg.MaxNeighbour, cfg.MaxNeighbourBytes)
 	h.mtus.init(cfg.MaxPathMTUs)
 	h.fragments.init(&h.cfg)
@@ -194,11 +199,12 @@ func (h *Host) pickLocal(asked, src wire.Addr) (wire.Addr, error) {
 
 // Deadline returns when Advance is wanted next; clock.Never when it is not.
 func (h *Host) Deadline() clock.Time {
-	return min(h.tcp.Deadline(), h.neighbours.deadline, h.mtus.deadline, h.fragments.deadline)
+	return min(h.tcp.Deadline(), h.conflicts.deadline, h.neighbours.deadline, h.mtus.deadline, h.fragments.deadline)
 }
 
 // Advance does what time demands. Output may have packets afterwards.
 func (h *Host) Advance(now clock.Time) {
+	h.advanceChecks(now)
 	h.advanceNeighbours(now)
 	h.advanceFragments(now)
 	if h.mtus.advance(now) {

@@ -48,7 +48,8 @@ func (h *Host) receiveICMPv6(now clock.Time, in *inbound) wire.Drop {
 	if !in.checksumOK(in.transport(), in.length()) {
 		return wire.BadICMPChecksum
 	}
-	if isUnspecified(in.ip.Src) && c.Type != wire.ICMPv6NeighbourSolicitation {
+	switch k := in.from.kind; {
+	case k == unspecified && c.Type != wire.ICMPv6NeighbourSolicitation, k == own && c.Type != wire.ICMPv6NeighbourAdvert:
 		return wire.BadSource
 	}
 	if in.foreign && c.Type >= wire.ICMPv6EchoRequest {

@@ -24,23 +24,26 @@ func (h *Host) receiveNDP(now clock.Time, in *inbound, b []byte) wire.Drop {
 		return wire.BadNeighbour
 	}
 	if m.Type == wire.ICMPv6NeighbourSolicitation {
-		return h.receiveSolicitation(in, &m)
+		return h.receiveSolicitation(now, in, &m)
 	}
 	return h.receiveAdvert(now, in, &m)
 }
 
 // receiveSolicitation answers for our addresses, RFC 4861 §7.2.4. An entry that
 // exists hears the sender's address; none is made (see receiveARP).
-func (h *Host) receiveSolicitation(in *inbound, m *wire.Neighbour) wire.Drop {
+func (h *Host) receiveSolicitation(now clock.Time, in *inbound, m *wire.Neighbour) wire.Drop {
 	if !h.HasAddress(m.Target) {
 		return wire.NotOurs
 	}
 	a := wire.Neighbour{
 		Type: wire.ICMPv6NeighbourAdvert, Target: m.Target,
-		HW: in.link.HardwareAddr, HasHW: true, Override: true,
+		HW: in.link.HardwareAddr, HasHW: true, Override: h.isChecked(in.iface, m.Target),
 	}
 	if isUnspecified(in.ip.Src) { // somebody probes whether the address is free
 		if m.HasHW || in.ip.Dst != wire.SolicitedNode(m.Target) {
+			return wire.BadNeighbour
+		}
+		if h.claimed(now, in.iface, m.Target, in.ethernet.Src, true) {
 			return wire.BadNeighbour
 		}
 		h.answerNDP(in.iface, wire.MulticastHW(allNodes6), m.Target, allNodes6, &a)
@@ -67,11 +70,18 @@ func (h *Host) answerNDP(iface int, to [6]byte, src, dst wire.Addr, a *wire.Neig
 // receiveAdvert is RFC 4861 §7.2.5 without the router flag.
 // https://www.rfc-editor.org/rfc/rfc4861#section-7.2.5
 func (h *Host) receiveAdvert(now clock.Time, in *inbound, m *wire.Neighbour) wire.Drop {
-	if m.Solicited && isMulticast(in.ip.Dst) || h.HasAddress(m.Target) {
+	hw := m.HW
+	if h.HasAddress(m.Target) {
+		if !m.HasHW {
+			hw = in.ethernet.Src
+		}
+		h.claimed(now, in.iface, m.Target, hw, false)
+		return wire.BadNeighbour
+	}
+	if m.Solicited && isMulticast(in.ip.Dst) {
 		return wire.BadNeighbour
 	}
 	n := h.neighbours.byKey[neighbourKey{m.Target, in.iface}]
-	hw := m.HW
 	switch {
 	case n == nil:
 		return wire.None
@@ -115,10 +125,14 @@ func (h *Host) sendNDP(iface int, to [6]byte, src, dst wire.Addr, m *wire.Neighb
 	e := wire.Ethernet{Dst: to, Src: h.links[iface].HardwareAddr, Type: wire.EtherTypeIPv6}
 	p.Data = e.Append(p.Data)
 	ip := wire.IP{Version: 6, Proto: wire.ProtoICMPv6, TTL: 255, Src: src, Dst: dst}
-	p.Data = ip.Append(p.Data, wire.NeighbourMaxSize)
+	size := wire.NeighbourSize
+	if m.HasHW {
+		size = wire.NeighbourMaxSize
+	}
+	p.Data = ip.Append(p.Data, size)
 	at := len(p.Data)
 	p.Data = m.Append(p.Data)
-	sum := wire.PseudoSum(src, dst, wire.ProtoICMPv6, wire.NeighbourMaxSize)
+	sum := wire.PseudoSum(src, dst, wire.ProtoICMPv6, size)
 	put16(p.Data[at+2:], wire.Checksum(wire.Sum(p.Data[at:], sum)))
 	h.counters.IcmpOutMsgs++
 	h.enqueue(iface, p)

@@ -15,6 +15,7 @@ type keys struct {
 	fragments sequence // identifications
 	errors    sequence // how many tokens an ICMP error takes
 	reachable sequence // how long a neighbour is
+	probes    sequence // when the check of an address goes on
 }
 
 // makeKeys derives the keys of one of the shards of a host. All have the same
@@ -22,7 +23,8 @@ type keys struct {
 func makeKeys(from [16]byte, shard int) keys {
 	k, n := secret.New(from), uint64(shard)
 	return keys{flows: NewFlowKey(from), labels: makeFlowKey(k, "flow label"), fragments: sequence{key: k.For("fragment", n)},
-		errors: sequence{key: k.For("ICMP error", n)}, reachable: sequence{key: k.For("reachable time", n)}}
+		errors: sequence{key: k.For("ICMP error", n)}, reachable: sequence{key: k.For("reachable time", n)},
+		probes: sequence{key: k.For("address probe", n)}}
 }
 
 // sequence is a keyed sequence of numbers for what an observer must not predict.

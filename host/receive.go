@@ -159,7 +159,7 @@ func (in *inbound) parseSplit() bool {
 // faith sends to us. RFC 1122 §3.2.1.3.
 func (h *Host) checkAddresses(in *inbound) wire.Drop {
 	in.from = h.find(in.ip.Src)
-	if k := in.from.kind; k != ordinary && !(k == unspecified && in.mayBeUnspecified()) {
+	if k := in.from.kind; k != ordinary && !in.mayBeFrom(k) {
 		return wire.BadSource
 	}
 	k := h.kindOf(in.ip.Dst)
@@ -180,10 +180,11 @@ func (h *Host) checkAddresses(in *inbound) wire.Drop {
 	return wire.None
 }
 
-// mayBeUnspecified is for a neighbour solicitation that asks whether an address
-// is free (RFC 4862 §5.4.2): its sender has none yet.
-func (in *inbound) mayBeUnspecified() bool {
-	return in.ip.Proto == wire.ProtoICMPv6 && in.ip.Version == 6
+// mayBeFrom is for a neighbour solicitation that asks whether an address is free
+// (RFC 4862 §5.4.2), whose sender has none yet, and for an advertisement by who
+// has the address that we believe to be ours. receiveICMPv6 looks which it is.
+func (in *inbound) mayBeFrom(k addressKind) bool {
+	return in.ip.Proto == wire.ProtoICMPv6 && in.ip.Version == 6 && (k == unspecified || k == own && in.link.Ethernet)
 }
 
 // mayBeForwarded reports whether a packet can be of a connection that a

@@ -26,6 +26,7 @@ type UDPSocket struct {
 	tuple     wire.Tuple // Local and Remote are zero when not bound or not connected
 	connected bool
 	open      bool
+	homeless  bool // its address is ours no more
 	ready     bool // is in sockets.ready
 
 	queue   fifo[Datagram]
@@ -241,6 +242,8 @@ func (h *Host) SendUDPFrom(now clock.Time, s *UDPSocket, src, dst wire.Addr, por
 	switch {
 	case !s.open:
 		return ErrClosed
+	case s.homeless:
+		return ErrNotLocal
 	case !s.connected && (isUnspecified(dst) || port == 0):
 		return ErrNotBound
 	case !s.connected:
@@ -256,6 +259,22 @@ func (h *Host) SendUDPFrom(now clock.Time, s *UDPSocket, src, dst wire.Addr, por
 		t.Local = src
 	}
 	return h.sendUDP(now, t, payload)
+}
+
+// loseAddress makes the sockets that are bound to an address fail.
+func (u *sockets) loseAddress(a wire.Addr) {
+	lose := func(s *UDPSocket) {
+		if s.tuple.Local == a {
+			s.homeless, s.failure = true, tcp.NetworkUnreachable
+			u.markReady(s)
+		}
+	}
+	for _, s := range u.bound {
+		lose(s)
+	}
+	for _, s := range u.connected {
+		lose(s)
+	}
 }
 
 // mayHaveSent reports whether a datagram of this flow can be ours: a connected
