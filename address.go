@@ -92,9 +92,12 @@ func splitAddress(ctx context.Context, n network, address string) (host string, 
 	return host, uint16(p), err
 }
 
-// parseLocal parses where to listen. No host, 0.0.0.0 and [::] stand for every
+// parseLocal parses where to listen. Nothing at all is any port; no host, 0.0.0.0 and [::] stand for every
 // address.
 func parseLocal(n network, address string) (endpoint, error) {
+	if address == "" {
+		return endpoint{addr: n.any()}, nil
+	}
 	host, port, err := splitAddress(context.Background(), n, address)
 	if err != nil {
 		return endpoint{}, err
@@ -124,7 +127,7 @@ func parseIP(n network, host string) (wire.Addr, error) {
 
 // resolve returns the addresses that a dial to address tries, in order: those
 // of local's family, if it has one.
-func (h *Host) resolve(ctx context.Context, r *net.Resolver, n network, address string, local wire.Addr) (all []wire.Addr, port uint16, err error) {
+func (h *Host) resolve(ctx context.Context, r *net.Resolver, n network, address string, local endpoint) (all []wire.Addr, port uint16, err error) {
 	if address == "" {
 		return nil, 0, addrError("missing address", "")
 	}
@@ -140,11 +143,15 @@ func (h *Host) resolve(ctx context.Context, r *net.Resolver, n network, address 
 	if err != nil {
 		return nil, 0, err
 	}
-	all = slices.DeleteFunc(all, func(a wire.Addr) bool {
-		return !n.allows(a) || !isAny(local) && a.Is4() != local.Is4()
-	})
+	all = slices.DeleteFunc(all, func(a wire.Addr) bool { return !n.allows(a) })
 	if len(all) == 0 {
 		return nil, 0, addrError("no suitable address found", host)
+	}
+	if !isAny(local.addr) {
+		all = slices.DeleteFunc(all, func(a wire.Addr) bool { return a.Is4() != local.addr.Is4() })
+	}
+	if len(all) == 0 {
+		return nil, 0, addrError("no suitable address found", tcpAddr(local.addr, local.port).String())
 	}
 	return all, port, nil
 }

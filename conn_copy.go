@@ -10,9 +10,6 @@ import (
 // ReadFrom sends what it reads from r until r ends. r reads straight into the
 // memory that is sent. It implements io.ReaderFrom, which io.Copy uses.
 func (c *TCPConn) ReadFrom(r io.Reader) (int64, error) {
-	if v, ok := r.(*net.Buffers); ok {
-		return c.WriteBuffers(v)
-	}
 	n, err := c.readFrom(r)
 	if err != nil {
 		err = c.opError("readfrom", err)
@@ -21,16 +18,19 @@ func (c *TCPConn) ReadFrom(r io.Reader) (int64, error) {
 }
 
 func (c *TCPConn) readFrom(r io.Reader) (total int64, err error) {
+	if v, ok := r.(*net.Buffers); ok {
+		return c.WriteBuffers(v)
+	}
 	var in filler
 	defer in.release()
 	for {
 		if err := c.waitForSpace(); err != nil {
-			return total, err
+			return total, c.opError("write", err)
 		}
 		v, readErr := in.read(r)
 		if v.Len() > 0 {
 			if err := c.sendView(v); err != nil {
-				return total, err
+				return total, c.opError("write", err)
 			}
 			total += int64(v.Len())
 		}
@@ -129,7 +129,7 @@ func (c *TCPConn) writeTo(w io.Writer) (total int64, err error) {
 			return total, nil
 		}
 		if err != nil {
-			return total, err
+			return total, c.opError("read", err)
 		}
 		n, err := writeViews(w, views)
 		total += n

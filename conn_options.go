@@ -2,6 +2,8 @@ package handfast
 
 import (
 	"net"
+	"os"
+	"syscall"
 	"time"
 
 	"github.com/handfast-tcp/handfast/clock"
@@ -127,6 +129,12 @@ func (p *probes) config() tcp.KeepAlive {
 	}
 }
 
+// Linux's limits of what probes can be set to.
+const (
+	maxProbeSeconds = 32767
+	maxProbeCount   = 127
+)
+
 // setSeconds sets a field as package net does: rounded up to a second, zero is
 // the default, below zero leaves it alone.
 func setSeconds(field *uint32, d time.Duration, byDefault uint32) {
@@ -134,7 +142,7 @@ func setSeconds(field *uint32, d time.Duration, byDefault uint32) {
 	case d == 0:
 		*field = byDefault
 	case d > 0:
-		*field = uint32(min((d-1)/time.Second+1, 32767))
+		*field = uint32(min((d-1)/time.Second+1, maxProbeSeconds))
 	}
 }
 
@@ -151,15 +159,23 @@ func (c *TCPConn) SetKeepAlive(keepalive bool) error {
 }
 
 // SetKeepAlivePeriod sets how long a connection is idle before it is probed;
-// zero is 15 s, below zero leaves it as it is.
+// zero is 15 s, below zero leaves it as it is. Like Linux it fails with EINVAL
+// above 32767 s.
 func (c *TCPConn) SetKeepAlivePeriod(d time.Duration) error {
+	if d > maxProbeSeconds*time.Second {
+		return c.opError("set", os.NewSyscallError("setsockopt", syscall.EINVAL))
+	}
 	return c.setProbes(func(p *probes) { setSeconds(&p.idle, d, defaultProbes.idle) })
 }
 
 // SetKeepAliveConfig sets all that concerns keep-alive. As in package net a
 // field that is zero means its default (15 s, 15 s, 9 probes), and one below
-// zero leaves the setting as it is.
+// zero leaves the setting as it is. Like Linux it fails with EINVAL above
+// 32767 s and 127 probes, and then changes nothing.
 func (c *TCPConn) SetKeepAliveConfig(config net.KeepAliveConfig) error {
+	if max(config.Idle, config.Interval) > maxProbeSeconds*time.Second || config.Count > maxProbeCount {
+		return c.opError("set", os.NewSyscallError("setsockopt", syscall.EINVAL))
+	}
 	return c.setProbes(func(p *probes) { p.set(config) })
 }
 
@@ -171,6 +187,6 @@ func (p *probes) set(config net.KeepAliveConfig) {
 	case config.Count == 0:
 		p.count = defaultProbes.count
 	case config.Count > 0:
-		p.count = uint16(min(config.Count, 127))
+		p.count = uint16(min(config.Count, maxProbeCount))
 	}
 }

@@ -17,6 +17,9 @@ func (h *Host) dialTCP(ctx context.Context, n network, local, remote endpoint, p
 	if err := ctx.Err(); err != nil {
 		return nil, contextError(err)
 	}
+	if remote.port == 0 { // nobody can listen there
+		return nil, os.NewSyscallError("connect", syscall.ECONNREFUSED)
+	}
 	c, err := h.connect(n, local, remote, p)
 	if err != nil {
 		return nil, err

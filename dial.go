@@ -118,7 +118,7 @@ func (d *Dialer) plan(ctx context.Context, network, address string) (w dialling,
 	if resolver == nil {
 		resolver = d.Host.cfg.Resolver
 	}
-	w.remotes, w.port, err = d.Host.resolve(ctx, resolver, w.network, address, w.local.addr)
+	w.remotes, w.port, err = d.Host.resolve(ctx, resolver, w.network, address, w.local)
 	return w, err
 }
 

@@ -54,8 +54,8 @@
 //
 //   - There are no file descriptors, so no File. [TCPConn.SyscallConn] is there
 //     for pools that look whether an idle connection was closed (go-redis,
-//     go-sql-driver/mysql), and for nothing else; http.Transport and pgx read or
-//     ping instead, which works. Socket options set by hand (RawConn.Control,
+//     go-sql-driver/mysql), and for nothing else; http.Transport reads instead,
+//     which works too. Socket options set by hand (RawConn.Control,
 //     golang.org/x/net/ipv4) and pollers of descriptors cannot work.
 //   - [UDPConn] has no SyscallConn and no control messages: [UDPConn.ReadFromTo]
 //     and [UDPConn.WriteFromTo] tell and choose the host's own address.
@@ -65,6 +65,10 @@
 //   - A connection that was reset goes on failing with ECONNRESET when it is
 //     read; the kernel says so once and then io.EOF, as if all had come.
 //   - CloseRead throws away what has arrived and was not read.
+//   - A dial that takes too long is a context.DeadlineExceeded. In package net it
+//     hangs on a race whether it is that or an os.ErrDeadlineExceeded.
+//   - Where there was no datagram there is no address: nil, or an invalid
+//     netip.AddrPort, also where package net has 0.0.0.0:0.
 //   - The limits of [Config].TCP hold for each shard.
 //
 // # How it works

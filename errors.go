@@ -61,8 +61,11 @@ var hostErrno = []struct {
 }
 
 // refused is the error that the kernel's call would have given where a host
-// gave err.
+// gave err. What is wrong with the local end is found by its bind.
 func refused(call string, err error) error {
+	if errors.Is(err, tcp.ErrInUse) || errors.Is(err, host.ErrInUse) || errors.Is(err, host.ErrNotLocal) {
+		call = "bind"
+	}
 	for _, e := range hostErrno {
 		if errors.Is(err, e.err) {
 			return os.NewSyscallError(call, e.errno)

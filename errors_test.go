@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"syscall"
@@ -36,18 +37,37 @@ type tcpConn interface {
 	MultipathTCP() (bool, error)
 }
 
+// udpConn is what *net.UDPConn and *handfast.UDPConn share.
+type udpConn interface {
+	net.Conn
+	net.PacketConn
+	ReadFromUDP([]byte) (int, *net.UDPAddr, error)
+	ReadFromUDPAddrPort([]byte) (int, netip.AddrPort, error)
+	ReadMsgUDP(p, oob []byte) (n, oobn, flags int, from *net.UDPAddr, err error)
+	ReadMsgUDPAddrPort(p, oob []byte) (n, oobn, flags int, from netip.AddrPort, err error)
+	WriteToUDP([]byte, *net.UDPAddr) (int, error)
+	WriteToUDPAddrPort([]byte, netip.AddrPort) (int, error)
+	WriteMsgUDP(p, oob []byte, to *net.UDPAddr) (n, oobn int, err error)
+	WriteMsgUDPAddrPort(p, oob []byte, to netip.AddrPort) (n, oobn int, err error)
+	SetReadBuffer(int) error
+	SetWriteBuffer(int) error
+}
+
 var (
-	_ tcpConn        = (*net.TCPConn)(nil)
-	_ tcpConn        = (*handfast.TCPConn)(nil)
-	_ net.Listener   = (*handfast.TCPListener)(nil)
-	_ net.PacketConn = (*handfast.UDPConn)(nil)
-	_ net.Conn       = (*handfast.UDPConn)(nil)
+	_ tcpConn      = (*net.TCPConn)(nil)
+	_ tcpConn      = (*handfast.TCPConn)(nil)
+	_ net.Listener = (*handfast.TCPListener)(nil)
+	_ udpConn      = (*net.UDPConn)(nil)
+	_ udpConn      = (*handfast.UDPConn)(nil)
+	_ syscall.Conn = (*handfast.TCPConn)(nil)
 )
 
 // world is a TCP to try a scenario on.
 type world struct {
 	listen  func(network, address string) (net.Listener, error)
+	packet  func(network, address string) (udpConn, error)
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	dialer  func(net.Dialer) func(ctx context.Context, network, address string) (net.Conn, error)
 	local   string // an address to listen on
 	foreign string // one that is not ours
 	notes   []string
@@ -55,8 +75,18 @@ type world struct {
 
 func kernelWorld() *world {
 	return &world{
-		listen:  net.Listen,
-		dial:    new(net.Dialer).DialContext,
+		listen: net.Listen,
+		packet: func(network, address string) (udpConn, error) {
+			u, err := net.ListenPacket(network, address)
+			if err != nil {
+				return nil, err
+			}
+			return u.(udpConn), nil
+		},
+		dial: new(net.Dialer).DialContext,
+		dialer: func(d net.Dialer) func(ctx context.Context, network, address string) (net.Conn, error) {
+			return d.DialContext
+		},
 		local:   "127.0.0.1",
 		foreign: "192.0.2.1",
 	}
@@ -72,7 +102,19 @@ func ourWorld(t *testing.T) *world {
 			}
 			return l, nil
 		},
-		dial:    client.DialContext,
+		packet: func(network, address string) (udpConn, error) {
+			u, err := server.ListenPacket(network, address)
+			if err != nil {
+				return nil, err
+			}
+			return u, nil
+		},
+		dial: client.DialContext,
+		dialer: func(d net.Dialer) func(ctx context.Context, network, address string) (net.Conn, error) {
+			ours := handfast.Dialer{Host: client, LocalAddr: d.LocalAddr, Timeout: d.Timeout, Deadline: d.Deadline,
+				Control: d.Control, KeepAliveConfig: d.KeepAliveConfig}
+			return ours.DialContext
+		},
 		local:   serverIP,
 		foreign: "192.0.2.1",
 	}
@@ -97,6 +139,7 @@ func identity(err error) string {
 		net.ErrClosed, os.ErrDeadlineExceeded, context.Canceled, context.DeadlineExceeded, io.ErrShortWrite,
 		syscall.ECONNRESET, syscall.ECONNREFUSED, syscall.ETIMEDOUT, syscall.EPIPE, syscall.EADDRINUSE,
 		syscall.EADDRNOTAVAIL, syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENOTCONN,
+		syscall.EINVAL, syscall.EMSGSIZE, syscall.EDESTADDRREQ, syscall.EISCONN, net.ErrWriteToConnected,
 	} {
 		if errors.Is(err, target) {
 			is = append(is, target.Error())

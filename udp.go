@@ -176,15 +176,20 @@ func (u *UDPConn) receiveFrom(s *shard) (d host.Datagram, ok bool, err error) {
 	return d, ok, err
 }
 
-func (u *UDPConn) sendState() (deadline clock.Time, err error) {
+func (u *UDPConn) failure() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.writeDeadline, u.err
+	return u.err
 }
 
-func (u *UDPConn) failure() error {
-	_, err := u.sendState()
-	return err
+// writable returns why nothing can be sent, nil when something can.
+func (u *UDPConn) writable() error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.err == nil && u.writeDeadline <= u.owner.now() {
+		return os.ErrDeadlineExceeded
+	}
+	return u.err
 }
 
 // stop makes every call fail with err. It reports whether it did not so far.

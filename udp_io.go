@@ -98,10 +98,15 @@ func (u *UDPConn) read(p []byte) (n int, cut bool, d host.Datagram, err error) {
 
 // Write sends a datagram to the address that was dialled.
 func (u *UDPConn) Write(p []byte) (int, error) {
-	if u.remote == (endpoint{}) {
-		return 0, u.opError("write", nil, os.NewSyscallError("write", syscall.EDESTADDRREQ))
+	err := u.writable()
+	switch {
+	case err != nil:
+	case u.remote == (endpoint{}):
+		err = os.NewSyscallError("write", syscall.EDESTADDRREQ)
+	default:
+		err = u.send(p, wire.Addr{}, u.remote, "write")
 	}
-	if err := u.send(p, wire.Addr{}, u.remote, "write"); err != nil {
+	if err != nil {
 		return 0, u.opError("write", u.remoteAddr(), err)
 	}
 	return len(p), nil
@@ -180,8 +185,13 @@ func (u *UDPConn) sendTo(p []byte, from netip.Addr, to netip.AddrPort, call stri
 		return addrError("missing address", "")
 	}
 	e := endpoint{wire.AddrFrom(to.Addr()), to.Port()}
-	if !u.network.allows(e.addr) {
-		return addrError("no suitable address found", to.Addr().String())
+	switch is4 := e.addr.Is4(); {
+	case !is4 && (!u.network.allows(e.addr) || !isAny(u.local.addr) && u.local.addr.Is4()):
+		return addrError("non-IPv4 address", to.Addr().String())
+	case is4 && (!u.network.allows(e.addr) || !isAny(u.local.addr) && !u.local.addr.Is4()):
+		return addrError("non-IPv6 address", to.Addr().String())
+	case e.port == 0:
+		return os.NewSyscallError(call, syscall.EINVAL)
 	}
 	var source wire.Addr
 	if from.IsValid() {
@@ -215,13 +225,11 @@ func (u *UDPConn) send(p []byte, from wire.Addr, to endpoint, call string) error
 	s := u.shardFor(local, to)
 	now := s.enter()
 	defer func() { s.leave(now) }()
-	switch deadline, err := u.sendState(); {
-	case err != nil:
+	if err := u.writable(); err != nil {
 		return err
-	case s.err != nil:
+	}
+	if s.err != nil {
 		return s.err
-	case deadline <= now:
-		return os.ErrDeadlineExceeded
 	}
 	if err := s.lost(to.addr); err != nil {
 		return err
