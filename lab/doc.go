@@ -17,6 +17,8 @@
 // quotes is one word, times are written as in Go (200ms, 1.5s, 2m). Errors name
 // file, line and column.
 //
+//	title: A few words
+//	title-zh: The same in Chinese
 //	summary: One line that says what can be seen.
 //	summary-zh: The same in Chinese.
 //	see: Where to read about it.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"strings"
 )
 
 //go:embed scenarios/*.txt
@@ -14,25 +13,35 @@ var scenarioFiles embed.FS
 
 // Info describes a scenario that comes with the package.
 type Info struct {
-	Name      string
-	Summary   string // one line, English
-	SummaryZH string // one line, Simplified Chinese
+	Name               string
+	Group, GroupZH     string // what it is about
+	Title, TitleZH     string
+	Summary, SummaryZH string // one line each; Simplified Chinese
 }
 
-// Scenarios lists the scenarios that come with the package, by name.
-func Scenarios() []Info {
-	entries, err := scenarioFiles.ReadDir("scenarios")
-	if err != nil {
-		panic(err) // it is embedded
-	}
-	list := make([]Info, 0, len(entries))
-	for _, e := range entries {
-		name := strings.TrimSuffix(e.Name(), ".txt")
-		s, err := Find(name)
-		if err != nil {
-			panic(err) // a test loads every one of them
+// groups is the order in which scenarios are listed: what comes first in a life,
+// and in a group the easy ones first.
+var groups = []struct {
+	name, nameZH string
+	scenarios    []string
+}{
+	{"Opening", "打开连接", []string{"three-way-handshake", "three-way-handshake-lost-syn", "three-way-handshake-lost-syn-ack", "three-way-handshake-lost-final-ack", "withheld-third-ack", "connection-refused", "simultaneous-open", "old-duplicate-syn"}},
+	{"Closing", "关闭连接", []string{"four-way-close", "three-segment-close", "half-close", "simultaneous-close", "lost-last-ack", "no-time-wait", "linger-zero", "close-with-unread-data", "half-open-peer-restarted", "keepalive-dead-peer"}},
+	{"Loss", "丢失与路径", []string{"fast-retransmit", "tail-loss", "spurious-timeout", "path-mtu"}},
+	{"Flow control and other things", "流量控制等", []string{"zero-window", "nagle-and-delayed-ack", "urgent-data"}},
+	{"SYN floods", "SYN 洪水", []string{"syn-flood", "syn-flood-cache", "syn-flood-cookies", "syn-flood-attack-mode"}},
+}
+
+// Scenarios lists the scenarios that come with the package, group by group.
+func Scenarios() (list []Info) {
+	for _, g := range groups {
+		for _, name := range g.scenarios {
+			s, err := Find(name)
+			if err != nil {
+				panic(err) // a test loads every one of them
+			}
+			list = append(list, Info{name, g.name, g.nameZH, s.Title, s.TitleZH, s.Summary, s.SummaryZH})
 		}
-		list = append(list, Info{Name: name, Summary: s.Summary, SummaryZH: s.SummaryZH})
 	}
 	return list
 }

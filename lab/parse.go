@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"strings"
 	"unicode"
 )
@@ -25,6 +26,8 @@ func parse(file, text string) (*Scenario, error) {
 	if len(p.hosts) == 0 {
 		return nil, &syntaxError{file, n + 1, 1, "the scenario has no host"}
 	}
+	p.Title = cmp.Or(p.Title, p.Name)
+	p.TitleZH = cmp.Or(p.TitleZH, p.Title)
 	return p.Scenario, nil
 }
 
@@ -64,6 +67,10 @@ func (p *parser) title(text string) bool {
 		return false
 	}
 	switch key {
+	case "title":
+		p.Title = value
+	case "title-zh":
+		p.TitleZH = value
 	case "summary":
 		p.Summary = value
 	case "summary-zh":

@@ -72,6 +72,7 @@ func (r *record) engine(n *node, id int) (seen bool) {
 			}
 		}
 		if !r.off {
+			out.HalfOpen = n.host.TCP().Defence().HalfOpen
 			r.fillBases(&out.Event)
 			r.add(out)
 		}

@@ -49,9 +49,7 @@ func (s *Scenario) world(o Options) (*World, error) {
 	w := NewWorld(o.Seed)
 	for i := range s.hosts {
 		c := s.hosts[i].HostConfig
-		if o.Cookies != "" {
-			c.Host.TCP.Cookies = cookieModes[o.Cookies]
-		}
+		o.configure(&c.Host.TCP)
 		if err := w.AddHost(c); err != nil {
 			return nil, err
 		}
@@ -78,6 +76,22 @@ func (s *Scenario) world(o Options) (*World, error) {
 }
 
 var cookieModes = map[string]tcp.CookieMode{"off": tcp.CookiesOff, "auto": tcp.CookiesAuto, "always": tcp.CookiesAlways}
+
+// configure puts what the caller asked for in the place of a host's settings.
+func (o *Options) configure(c *tcp.Config) {
+	if o.Cookies != "" {
+		c.Cookies = cookieModes[o.Cookies]
+	}
+	if o.MSL > 0 {
+		c.MSL = o.MSL
+	}
+	if o.HalfOpen > 0 {
+		c.MaxHalfOpen = o.HalfOpen
+	}
+	if o.SynAckRetries > 0 {
+		c.SynAckRetries = o.SynAckRetries
+	}
+}
 
 // change puts what the caller asked for on top of the scenario's wires.
 func (o *Options) change(c *WireConfig) {

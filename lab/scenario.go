@@ -12,6 +12,7 @@ import (
 // documentation has its language.
 type Scenario struct {
 	Name               string
+	Title, TitleZH     string // a few words each; Title is Name when the file gives none
 	Summary, SummaryZH string // one line each
 	See                string // where to read about it
 

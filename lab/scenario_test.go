@@ -30,8 +30,8 @@ func checkScenario(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Summary == "" || s.SummaryZH == "" {
-		t.Error("a summary is missing")
+	if s.Summary == "" || s.SummaryZH == "" || s.Title == s.Name || s.TitleZH == s.Name {
+		t.Error("a title or a summary is missing")
 	}
 	r, err := s.Run(Options{})
 	if err != nil {
@@ -49,5 +49,25 @@ func checkScenario(t *testing.T, file string) {
 	}
 	if got != s.outcome {
 		t.Errorf("the outcome differs (-rewrite accepts it); got:\n%s", got)
+	}
+}
+
+// Every file stands in a group of the list, once.
+func TestScenarioGroups(t *testing.T) {
+	files, err := scenarioFiles.ReadDir("scenarios")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := map[string]int{}
+	for _, info := range Scenarios() {
+		listed[info.Name+".txt"]++
+	}
+	for _, f := range files {
+		if listed[f.Name()] != 1 {
+			t.Errorf("%s is listed %d times", f.Name(), listed[f.Name()])
+		}
+	}
+	if len(listed) != len(files) {
+		t.Errorf("%d names for %d files", len(listed), len(files))
 	}
 }

@@ -19,6 +19,9 @@ type Options struct {
 	// Cookies says when hosts use SYN cookies: "off", "auto" or "always"; "": as
 	// the scenario has it.
 	Cookies string
+	// MSL, HalfOpen and SynAckRetries are those of every host; 0: the scenario's.
+	MSL                     time.Duration
+	HalfOpen, SynAckRetries int
 	// Limit is how long the world may live; 0 means the scenario's own limit,
 	// an hour if it has none.
 	Limit time.Duration

@@ -10,15 +10,16 @@ import (
 )
 
 // lostAt is how far a segment comes that is lost on its way.
-const lostAt = 0.74
+const lostAt = 0.84
 
 // ends returns where the arrow of a step begins and where it points.
 func (d *sketch) ends(i int) (from, to point) {
-	from, to = point{leftLane, d.begin[i]}, point{rightLane, d.end[i]}
-	if d.steps[i].Side == Right {
-		from.x, to.x = to.x, from.x
+	s := &d.steps[i]
+	a, b := &d.tracks[s.Lane], &d.tracks[s.To]
+	if s.Lane < s.To {
+		return point{a.right(), d.begin[i]}, point{b.left, d.end[i]}
 	}
-	return from, to
+	return point{a.left, d.begin[i]}, point{b.right(), d.end[i]}
 }
 
 // step draws what is not text.
@@ -30,24 +31,31 @@ func (d *sketch) step(i int) {
 	case Mark:
 		d.timer(i)
 	}
-	for j, line := range d.notes[i] {
-		at, a := point{noteEnd, d.begin[i] + 4 + noteLine*float64(j)}, atEnd
-		if s.Side == Right {
-			at.x, a = rightNote, atStart
-		}
-		class := "note"
-		if s.Kind != Remark {
-			class = "soft"
-		}
-		d.text(class, at, a, noteSize, line)
+	for _, l := range d.noteLabels(i) {
+		d.canvas.label(l)
 	}
 }
 
-// timer draws a clock on the outer edge of a lane.
+// noteLabels returns what stands beside a lane at a step.
+func (d *sketch) noteLabels(i int) (all []label) {
+	s := &d.steps[i]
+	x, a := d.noteAt(s.Lane)
+	class := "note halo"
+	if s.Kind != Remark {
+		class = "soft halo"
+	}
+	for j, line := range d.notes[i] {
+		all = append(all, label{at: point{x, d.begin[i] + 4 + noteLine*float64(j)}, class: class, anchor: a, size: noteSize, spans: []span{{text: line}}})
+	}
+	return all
+}
+
+// timer draws a clock on the edge of a lane where its notes are.
 func (d *sketch) timer(i int) {
-	c := point{leftBand, d.begin[i]}
-	if d.steps[i].Side == Right {
-		c.x = rightBand + bandWidth
+	lane := d.steps[i].Lane
+	c := point{d.tracks[lane].left, d.begin[i]}
+	if lane > 0 {
+		c.x = d.tracks[lane].right()
 	}
 	d.circle("mark", c, 6)
 	d.path("mark", "M"+num(c.x)+" "+num(c.y-3.5)+"V"+num(c.y)+"H"+num(c.x+2.8))
@@ -60,9 +68,14 @@ func (d *sketch) arrow(i int) {
 	if s.Again {
 		class += " again"
 	}
-	if !s.Lost {
+	switch s.End {
+	case Taken:
 		d.line(class, from, to)
 		d.arrowhead("t-"+kind(s), from, to)
+		return
+	case Unused:
+		d.line(class, from, between(from, to, 1-9/math.Hypot(to.x-from.x, to.y-from.y)))
+		d.arrowhead("hollow l-bad", from, to)
 		return
 	}
 	mid := d.lostAt(i)
@@ -73,8 +86,8 @@ func (d *sketch) arrow(i int) {
 	d.cross(mid)
 }
 
-// lostAt returns where a segment ends that is not used: on its way, or at the
-// lane that it has reached in vain.
+// lostAt returns where a segment ends that the wire loses: on its way, or at
+// the router that it has reached in vain.
 func (d *sketch) lostAt(i int) point {
 	from, to := d.ends(i)
 	if s := &d.steps[i]; s.Arrives > s.Time {
@@ -146,12 +159,11 @@ func flagWords(f wire.Flags) string {
 	return strings.Join(words, " ")
 }
 
-// wordings returns what may stand on an arrow, the fullest first, each with
-// what it costs to choose it.
-func wordings(s *Step, number int) (all [3][]span, cost [3]float64) {
+// wordings returns what may stand on an arrow, the fullest first. What is left
+// out for want of room leaves a mark.
+func wordings(s *Step, number int) [][]span {
 	if len(s.Fields) == 0 { // it is no TCP segment
-		one := []span{{s.Text, "strong t-" + kind(s)}}
-		return [3][]span{one, one, one}, [3]float64{0, 9, 9}
+		return [][]span{{{s.Text, "strong t-" + kind(s)}}}
 	}
 	full := s.Fields[1:]
 	brief := full[:indexPrefix(full, "<")]
@@ -159,10 +171,13 @@ func wordings(s *Step, number int) (all [3][]span, cost [3]float64) {
 	if i := indexPrefix(brief, "win "); i < len(brief) && brief[i] != "win 0" {
 		shortest = slices.Delete(shortest, i, i+1)
 	}
-	for i, fields := range [][]string{full, brief, shortest} {
-		all[i] = wording(s, number, fields)
+	all := [][]span{wording(s, number, full)}
+	for _, fields := range [][]string{brief, shortest} {
+		if len(fields) < len(full) {
+			all = append(all, wording(s, number, append(fields[:len(fields):len(fields)], "…")))
+		}
 	}
-	return all, [3]float64{0, 2, 2.8}
+	return all
 }
 
 // indexPrefix returns where the first word stands that begins so, or len(words).
@@ -175,20 +190,34 @@ func indexPrefix(words []string, prefix string) int {
 	return len(words)
 }
 
+// mark returns what is out of the ordinary with a segment. That it is lost its
+// cross says.
+func mark(s *Step) string {
+	text := s.Text
+	for _, lost := range words.lost {
+		text = strings.TrimSuffix(strings.TrimSuffix(text, lost), ", ")
+	}
+	return text
+}
+
 func wording(s *Step, number int, fields []string) (spans []span) {
 	if number > 0 {
 		spans = append(spans, span{strconv.Itoa(number) + " ", "soft"})
 	}
 	spans = append(spans, span{flagWords(s.Flags), "strong t-" + kind(s)}, span{" " + strings.Join(fields, " "), ""})
-	if s.Text != "" && s.Text != "lost" { // the cross says that
+	if text := mark(s); text != "" {
 		class := "soft"
-		if s.Lost || s.Strange {
+		if s.End != Taken || s.Strange {
 			class = "t-bad"
 		}
-		spans = append(spans, span{" · " + s.Text, class})
+		spans = append(spans, span{" · " + text, class})
 	}
 	return spans
 }
+
+// mostExtra is how much room an arrow gets for its label. What has no place then
+// is too steep for its words, and stands where it may meet others.
+const mostExtra = 60 * arrowGap
 
 // label finds a place for the label of every arrow: one where no other label
 // is, and if possible no line. Arrows whose label finds none get more room,
@@ -197,14 +226,19 @@ func (d *sketch) label() (labels []label, settled bool) {
 	settled = true
 	var taken []textBox
 	for _, p := range d.pauses {
-		if p.wide {
-			l := label{at: point{(leftLane + rightLane) / 2, p.y + 4}, anchor: atMiddle, size: 13, spans: []span{{text: p.text}}}
+		if p.gap != nil {
+			l := d.gapLabel(p)
 			taken = append(taken, l.box())
 		}
 	}
 	for i := range d.steps {
-		if s := &d.steps[i]; s.Kind == Arrow && s.Lost {
+		if s := &d.steps[i]; s.Kind == Arrow && s.End == Lost {
 			taken = append(taken, d.crossBox(i))
+		}
+		if d.amidst(d.steps[i].Lane) {
+			for _, l := range d.noteLabels(i) {
+				taken = append(taken, l.box())
+			}
 		}
 	}
 	for i := range d.steps {
@@ -212,7 +246,7 @@ func (d *sketch) label() (labels []label, settled bool) {
 			continue
 		}
 		l, ok := d.best(i, taken)
-		if !ok {
+		if !ok && d.extra[i] < mostExtra {
 			d.extra[i] += arrowGap
 			settled = false
 		}
@@ -224,17 +258,16 @@ func (d *sketch) label() (labels []label, settled bool) {
 // best returns the label of a step at the best place.
 func (d *sketch) best(i int, taken []textBox) (best label, ok bool) {
 	cost := math.Inf(1)
-	words, price := wordings(&d.steps[i], d.numbers[i])
-	for w, spans := range words {
+	for w, spans := range wordings(&d.steps[i], d.numbers[i]) {
 		for where := range 3 {
 			l := d.along(i, where)
 			l.spans = spans
 			box := l.box()
-			c := price[w] + float64(where) + 3*float64(d.crossed(i, &box))
-			if c < cost && d.clear(&box, taken) {
+			c := 4*float64(w) + float64(where) + 3*float64(d.crossed(i, &box))
+			if c < cost && d.clear(i, &box, taken) {
 				best, cost, ok = l, c, true
 			}
-			if best.spans == nil {
+			if best.spans == nil || !ok {
 				best = l
 			}
 		}
@@ -242,14 +275,17 @@ func (d *sketch) best(i int, taken []textBox) (best label, ok bool) {
 	return best, ok
 }
 
-func (d *sketch) clear(box *textBox, taken []textBox) bool {
+// clear reports whether a label of a step stands free, between its lanes.
+func (d *sketch) clear(i int, box *textBox, taken []textBox) bool {
 	for j := range taken {
 		if box.overlap(&taken[j]) {
 			return false
 		}
 	}
+	s := &d.steps[i]
+	left, right := d.tracks[min(s.Lane, s.To)].right(), d.tracks[max(s.Lane, s.To)].left
 	for _, q := range box.quad {
-		if q.x < leftLane+2 || q.x > rightLane-2 {
+		if q.x < left+2 || q.x > right-2 {
 			return false
 		}
 	}

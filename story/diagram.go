@@ -13,14 +13,15 @@ import (
 // Path is the way of one end of a connection through the state diagram.
 type Path struct {
 	Name  string
-	Moves []Step // of kind Change
+	Moves []Step     // of kind Change
+	Start clock.Time // what the times of the moves count from; 0: the first of them
 }
 
-// PathOf returns the way of one side among steps.
-func PathOf(name string, side Side, steps []Step) Path {
+// PathOf returns the way of the first connection of a lane.
+func PathOf(name string, lane Lane, steps []Step) Path {
 	p := Path{Name: name}
 	for i := range steps {
-		if s := &steps[i]; s.Kind == Change && s.Side == side {
+		if s := &steps[i]; s.Kind == Change && s.Lane == lane && s.Column == 0 {
 			p.Moves = append(p.Moves, *s)
 		}
 	}
@@ -235,8 +236,8 @@ func (c *canvas) panel(paths []Path) float64 {
 		c.line(pathClasses[i].line, point{panelX, y - 4}, point{panelX + 24, y - 4})
 		c.text("strong "+pathClasses[i].text, point{panelX + 32, y}, atStart, 14, p.Name)
 		y += 22
-		var start clock.Time
-		if len(p.Moves) > 0 {
+		start := p.Start
+		if start == 0 && len(p.Moves) > 0 {
 			start = p.Moves[0].Time
 		}
 		for n := range p.Moves {

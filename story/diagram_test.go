@@ -70,7 +70,7 @@ func diagrams() map[string]Diagram {
 func TestDiagramLayout(t *testing.T) {
 	for name, d := range diagrams() {
 		c, height := d.draw()
-		checkBoxes(t, name, c.boxes, height)
+		checkBoxes(t, name, c.boxes, pictureWidth, height)
 		for _, theme := range []Theme{Auto, Light, Dark} {
 			d.Theme = theme
 			var b bytes.Buffer

@@ -36,9 +36,9 @@ func golden(t *testing.T, name string, got []byte) {
 func draw(t *testing.T, l Ladder, steps []Step) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	l.Left, l.Right = "client · kernel TCP\n10.77.0.1:43210", "server · Handfast\n10.77.0.2:80"
+	l.Lanes = []Head{{Title: "client · kernel TCP\n10.77.0.1:43210"}, {Title: "server · Handfast\n10.77.0.2:80"}}
 	if l.ASCII {
-		l.Left, l.Right = "client (kernel TCP)\n10.77.0.1:43210", "server (Handfast)\n10.77.0.2:80"
+		l.Lanes = []Head{{Title: "client (kernel TCP)\n10.77.0.1:43210"}, {Title: "server (Handfast)\n10.77.0.2:80"}}
 	}
 	if err := l.Write(&b, steps); err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func steps(f *Flow, events []tcp.Event) (all []Step) {
 }
 
 func watched() []Step {
-	f := Flow{Us: Right}
+	f := Flow{Us: Right, Peer: Left}
 	own := steps(&f, sample.Visit().Events)
 	peer := func(i int, from, to tcp.State) Step { return Changed(own[i].Time, Left, from, to, "") }
 	steps := []Step{peer(0, tcp.Closed, tcp.SynSent)}
@@ -72,7 +72,7 @@ func watched() []Step {
 }
 
 func TestLadder(t *testing.T) {
-	f := Flow{Us: Right}
+	f := Flow{Us: Right, Peer: Left}
 	bad := steps(&f, sample.Trouble().Events)
 	for name, c := range map[string]struct {
 		Ladder
@@ -94,7 +94,7 @@ func TestLadder(t *testing.T) {
 // Whatever the width, no line is wider, and both lanes stand in one column all
 // the way down: nothing overlaps.
 func TestLadderColumns(t *testing.T) {
-	f := Flow{Us: Right}
+	f := Flow{Us: Right, Peer: Left}
 	all := append(steps(&f, sample.Trouble().Events), watched()...)
 	for width := MinWidth; width <= 130; width++ {
 		lines := strings.Split(strings.TrimSuffix(string(draw(t, Ladder{Width: width, ASCII: true}, all)), "\n"), "\n")

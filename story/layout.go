@@ -25,7 +25,8 @@ const (
 type instant struct {
 	step    int
 	time    clock.Time
-	side    Side
+	lane    Lane
+	order   int // among what happens at the same time
 	arrival bool
 	ghost   bool // the arrival of what is lost: the place that it would have had
 }
@@ -34,7 +35,7 @@ type instant struct {
 type pause struct {
 	y    float64
 	text string // how long it is, or what is left out
-	wide bool   // what is left out: it stands between the lanes
+	gap  *Step  // what is left out: it stands between lanes
 }
 
 // tick is an instant that is written beside the ladder.
@@ -44,32 +45,35 @@ type tick struct {
 }
 
 // layout is where everything is. Time runs down and never back: what happens
-// later is lower, on both lanes. Within that it is to scale as far as the
+// later is lower, on every lane. Within that it is to scale as far as the
 // writing leaves it.
 type layout struct {
 	steps  []Step
 	notes  [][]string // of every step, as lines
 	extra  []float64  // room that a label asks for, above a step
 	flight time.Duration
+	amidst []bool // lanes whose notes stand where arrows go
 
 	begin, end []float64 // y of each step; of an arrow both ends
 	pauses     []pause
 	ticks      []tick
 	y          float64    // the lowest place in use
-	lane       [2]column  // what came last on each side
+	lane       []column   // what came last on each lane
 	now        clock.Time // of y
 }
 
-// column is the lowest of each kind on one side.
+// column is the lowest of each kind on one lane.
 type column struct{ arrow, band, note float64 }
+
+func columnAt(y float64) column { return column{y - arrowGap, y - bandGap, y - noteLine} }
 
 // place computes all places. The first step is at top or below.
 func (l *layout) place(top float64) {
 	n := len(l.steps)
 	l.begin, l.end = make([]float64, n), make([]float64, n)
 	l.pauses, l.ticks, l.y = nil, nil, top-eventGap
-	for side := range l.lane {
-		l.lane[side] = column{top - arrowGap, top - bandGap, top - noteLine}
+	for i := range l.lane {
+		l.lane[i] = columnAt(top)
 	}
 	instants := l.instants()
 	if len(instants) > 0 {
@@ -85,23 +89,27 @@ func (l *layout) place(top float64) {
 	}
 }
 
-// instants lists what happens, in order. Where two things happen at once, an
-// arrival comes before what it causes because its arrow was sent before.
+// instants lists what happens, in order. Where several things happen at once,
+// an arrival comes before what it causes: by the number of steps that precede
+// it where that is known, else because its arrow was sent before.
 func (l *layout) instants() (all []instant) {
 	for i := range l.steps {
 		s := &l.steps[i]
-		all = append(all, instant{step: i, time: s.Time, side: s.Side})
+		all = append(all, instant{step: i, time: s.Time, lane: s.Lane, order: 2*i + 1})
 		if s.Kind != Arrow {
 			continue
 		}
-		in := instant{step: i, time: max(s.Time, s.Arrives), side: s.Side.Other(), arrival: true}
-		if s.Lost && s.Arrives <= s.Time {
+		in := instant{step: i, time: max(s.Time, s.Arrives), lane: s.To, order: 2*i + 1, arrival: true}
+		if s.Before > i {
+			in.order = 2 * s.Before
+		}
+		if s.End == Lost && s.Arrives <= s.Time {
 			in.time, in.ghost = s.Time.Add(l.flight), true
 		}
 		all = append(all, in)
 	}
 	slices.SortStableFunc(all, func(a, b instant) int {
-		return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.step, b.step))
+		return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.order, b.order))
 	})
 	return all
 }
@@ -136,7 +144,7 @@ func (l *layout) wait(d time.Duration) float64 {
 
 // instant places one thing, not above top.
 func (l *layout) instant(in instant, top float64) float64 {
-	c, s := &l.lane[in.side], &l.steps[in.step]
+	c, s := &l.lane[in.lane], &l.steps[in.step]
 	switch {
 	case in.arrival:
 		y := max(top, c.arrow+arrowGap, c.band+afterMove, l.begin[in.step])
@@ -157,8 +165,11 @@ func (l *layout) instant(in instant, top float64) float64 {
 	switch s.Kind {
 	case Arrow:
 		c.arrow, l.end[in.step] = y, y
-	case Change:
+	case Change, Level:
 		c.band = y
+	}
+	if lines := len(l.notes[in.step]); lines > 0 && l.amidst[in.lane] {
+		c.arrow = max(c.arrow, y+noteLine*float64(lines)-8)
 	}
 	return y
 }
@@ -168,7 +179,7 @@ func (l *layout) free(c *column, k StepKind) float64 {
 	switch k {
 	case Arrow:
 		return max(c.arrow+arrowGap, c.band+afterMove)
-	case Change:
+	case Change, Level:
 		return max(c.arrow, c.band+bandGap)
 	}
 	return c.arrow
@@ -176,11 +187,15 @@ func (l *layout) free(c *column, k StepKind) float64 {
 
 // leftOut places a gap, below all that is.
 func (l *layout) leftOut(step int, top float64) float64 {
-	y := max(top, l.lane[Left].arrow, l.lane[Right].arrow, l.lane[Left].band, l.lane[Right].band) + breakGap/2
-	l.pauses = append(l.pauses, pause{y: y, text: l.steps[step].Text, wide: true})
+	y := top
+	for _, c := range l.lane {
+		y = max(y, c.arrow, c.band)
+	}
 	y += breakGap / 2
-	for side := range l.lane {
-		l.lane[side] = column{y - arrowGap, y - bandGap, y - noteLine}
+	l.pauses = append(l.pauses, pause{y: y, gap: &l.steps[step]})
+	y += breakGap / 2
+	for i := range l.lane {
+		l.lane[i] = columnAt(y)
 	}
 	l.begin[step] = y
 	return y

@@ -10,49 +10,77 @@ import (
 	"github.com/handfast-tcp/handfast/tcp"
 )
 
-// Columns of a picture of a ladder, in pixels from the left.
+// Measures of a picture of a ladder, in pixels.
 const (
-	pictureWidth = 1200.0
+	pictureWidth = 1200.0 // with two lanes
 	margin       = 28.0
 	timeEnd      = 92.0 // times end here
-	noteEnd      = 228.0
 	leftBand     = 244.0
 	bandWidth    = 112.0
-	leftLane     = leftBand + bandWidth // arrows begin here
-	rightLane    = 836.0
-	rightBand    = rightLane
-	rightNote    = rightBand + bandWidth + 16
+	plainWidth   = 14.0
+	levelWidth   = 34.0 // of the gauge of a queue, beside the states
+	space        = 480.0
+	narrowSpace  = 430.0 // between lanes when there are more than two
+	noteGap      = 16.0
 	noteWidth    = 116.0
 
 	labelSize, noteSize, nameSize, sentenceSize = 11.5, 11.5, 11.5, 13.0
 )
 
-// Picture draws steps as an SVG picture of a ladder, 1200 pixels wide: an arrow
-// for each segment, slanted by the time that it takes; a coloured lane with the
-// states of each end; timers and calls beside the lanes. Long waits are cut
-// short, where both lanes are broken.
+// Picture draws steps as an SVG picture of a ladder, 1200 pixels wide with two
+// lanes: an arrow for each segment, slanted by the time that it takes; a
+// coloured lane with the states of each end; timers and calls beside the lanes.
+// Long waits are cut short, where the lanes are broken.
 type Picture struct {
 	Title, Summary string
-	// Left and Right are the heads of the lanes; they may have several lines.
-	Left, Right string
+	// Lanes are the ends, left to right: see Ladder.
+	Lanes []Head
 	// Footer is a line below everything, and may be empty.
 	Footer string
 	Theme  Theme
+	Lang   Lang
 }
 
 // Write draws the steps. Its errors are the writer's.
 func (p Picture) Write(w io.Writer, steps []Step) error {
 	d := p.draw(steps)
-	_, err := io.WriteString(w, d.picture(pictureWidth, d.height, p.Theme, p.Title, p.Summary))
+	_, err := io.WriteString(w, d.picture(d.width, d.height, p.Theme, p.Title, p.Summary))
 	return err
 }
+
+// track is the place of a lane.
+type track struct {
+	left    float64
+	columns int  // connections side by side
+	plain   bool // no states are told
+	level   bool // a gauge of half-open connections stands beside the states
+}
+
+func (t *track) states() float64 {
+	if t.plain {
+		return plainWidth
+	}
+	return bandWidth * float64(t.columns)
+}
+
+func (t *track) right() float64 {
+	if t.level {
+		return t.left + t.states() + levelWidth
+	}
+	return t.left + t.states()
+}
+
+func (t *track) middle() float64 { return (t.left + t.right()) / 2 }
 
 // sketch is a picture of a ladder while it is drawn.
 type sketch struct {
 	Picture
 	canvas
 	layout
-	numbers []int // of the steps that are explained, from 1
+	tracks  []track
+	width   float64
+	numbers []int // of the sentence that explains a step, from 1; 0: none
+	said    []string
 	top     float64
 	bottom  float64 // of the lanes
 	height  float64
@@ -64,9 +92,11 @@ const maxRounds = 64
 
 // draw lays the steps out, again and again until every label has its room.
 func (p Picture) draw(steps []Step) *sketch {
+	p.Lanes = enough(p.Lanes, steps)
 	d := &sketch{Picture: p}
 	d.steps, d.extra, d.flight = steps, make([]float64, len(steps)), typicalFlight(steps)
-	d.number()
+	d.layTracks()
+	d.numbers, d.said = sentencesOf(steps)
 	d.writeNotes()
 	d.heading()
 	var labels []label
@@ -78,9 +108,12 @@ func (p Picture) draw(steps []Step) *sketch {
 	for i := range steps {
 		d.bottom = max(d.bottom, d.end[i]+24)
 	}
-	for side := range 2 {
-		d.bottom = max(d.bottom, d.lane[side].note+24)
-		d.bands(Side(side))
+	for i := range d.tracks {
+		d.bottom = max(d.bottom, d.layout.lane[i].note+24)
+	}
+	for i := range d.tracks {
+		d.bands(Lane(i))
+		d.gauge(Lane(i))
 	}
 	d.times()
 	for i := range steps {
@@ -94,16 +127,40 @@ func (p Picture) draw(steps []Step) *sketch {
 	return d
 }
 
-// number counts the steps that are explained.
-func (d *sketch) number() {
-	d.numbers = make([]int, len(d.steps))
-	n := 0
-	for i := range d.steps {
-		if d.steps[i].Why != "" {
-			n++
-			d.numbers[i] = n
-		}
+// layTracks places the lanes.
+func (d *sketch) layTracks() {
+	gap, x := space, leftBand
+	if len(d.Lanes) > 2 {
+		gap = narrowSpace
 	}
+	for i := range d.Lanes {
+		t := track{left: x, columns: 1, plain: d.Lanes[i].Plain}
+		for j := range d.steps {
+			if s := &d.steps[j]; s.Lane == Lane(i) {
+				t.columns = max(t.columns, s.Column+1)
+				t.level = t.level || s.Kind == Level
+			}
+		}
+		d.tracks = append(d.tracks, t)
+		x = t.right() + gap
+	}
+	d.layout.lane = make([]column, len(d.tracks))
+	for i := range d.tracks {
+		d.layout.amidst = append(d.layout.amidst, d.amidst(Lane(i)))
+	}
+	d.width = d.tracks[len(d.tracks)-1].right() + pictureWidth - leftBand - 2*bandWidth - space
+}
+
+// amidst reports whether a lane has others on both sides: its notes stand among
+// arrows.
+func (d *sketch) amidst(l Lane) bool { return l > 0 && int(l) < len(d.tracks)-1 }
+
+// noteAt returns where a lane's notes stand: outside, or to its right.
+func (d *sketch) noteAt(l Lane) (x float64, a anchor) {
+	if l == 0 {
+		return d.tracks[0].left - noteGap, atEnd
+	}
+	return d.tracks[l].right() + noteGap, atStart
 }
 
 // writeNotes decides what stands beside the lanes.
@@ -115,16 +172,19 @@ func (d *sketch) writeNotes() {
 			text = strings.TrimSpace(fmt.Sprintf("%d  %s", n, text))
 		}
 		if text != "" {
-			d.notes[i] = fit(text, d.noteRoom(d.steps[i].Side), sans(noteSize))
+			d.notes[i] = fit(text, d.noteRoom(d.steps[i].Lane), sans(noteSize))
 		}
 	}
 }
 
-func (d *sketch) noteRoom(side Side) float64 {
-	if side == Left {
+func (d *sketch) noteRoom(l Lane) float64 {
+	switch {
+	case l == 0:
 		return noteWidth
+	case d.amidst(l):
+		return noteWidth + 2*noteGap
 	}
-	return pictureWidth - margin - rightNote
+	return d.width - margin - d.tracks[l].right() - noteGap
 }
 
 // note returns what stands beside a step. The cause of a change is said only
@@ -134,6 +194,8 @@ func (d *sketch) note(i int) string {
 	switch s.Kind {
 	case Mark, Remark:
 		return s.Text
+	case Level:
+		return levelText(s)
 	case Change:
 		if !arrives(s.Cause) && !d.calledAt(i) {
 			return s.Text
@@ -158,7 +220,7 @@ var saidByCall = map[tcp.Cause]bool{tcp.CauseNone: true, tcp.CauseActiveOpen: tr
 // calledAt reports whether a call or a timer stands just before a step.
 func (d *sketch) calledAt(i int) bool {
 	for j := i - 1; j >= 0 && d.steps[j].Time == d.steps[i].Time; j-- {
-		if s := &d.steps[j]; s.Side == d.steps[i].Side && (s.Kind == Remark || s.Kind == Mark) {
+		if s := &d.steps[j]; s.Lane == d.steps[i].Lane && (s.Kind == Remark || s.Kind == Mark) {
 			return saidByCall[d.steps[i].Cause]
 		}
 	}
@@ -173,46 +235,94 @@ func (d *sketch) heading() {
 		y += 10
 	}
 	if d.Summary != "" {
-		for _, line := range fit(d.Summary, pictureWidth-2*margin, sans(14)) {
+		for _, line := range fit(d.Summary, d.width-2*margin, sans(14)) {
 			y += 19
 			d.text("soft", point{margin, y - 2}, atStart, 14, line)
 		}
 	}
 	y += 36
-	left, right := strings.Split(d.Left, "\n"), strings.Split(d.Right, "\n")
-	for i := range max(len(left), len(right)) {
-		class, size := "strong", 14.5
-		if i > 0 {
-			class, size = "soft", 12
+	for i := range d.tracks {
+		at := point{d.tracks[i].middle(), y}
+		for j, line := range strings.Split(d.Lanes[i].Title, "\n") {
+			class, size := "strong", 14.5
+			if j > 0 {
+				class, size = "soft", 12
+			}
+			d.text(class, at, atMiddle, size, line)
+			at.y += 17
 		}
-		d.text(class, point{leftBand + bandWidth/2, y}, atMiddle, size, at(left, i))
-		d.text(class, point{rightBand + bandWidth/2, y}, atMiddle, size, at(right, i))
-		y += 17
+		d.top = max(d.top, at.y)
 	}
+	y = d.top
 	d.top = y - 4
 }
 
-// bands draws a side's states.
-func (d *sketch) bands(side Side) {
-	state, known := before(d.steps, side)
-	y := d.top
-	for i := range d.steps {
-		if s := &d.steps[i]; s.Kind == Change && s.Side == side {
-			d.band(side, state, known, y, d.begin[i])
-			state, known, y = s.State, true, d.begin[i]
+// bands draws a lane's states, a column for each of the connections that exist
+// at the same time.
+func (d *sketch) bands(lane Lane) {
+	t := &d.tracks[lane]
+	if t.plain {
+		d.rect("closed", point{t.left, d.top + 1}, plainWidth, d.bottom-d.top-2, 5)
+		return
+	}
+	for column := range t.columns {
+		x := t.left + bandWidth*float64(column)
+		state, known := d.initial(lane, column)
+		y := d.top
+		for i := range d.steps {
+			if s := &d.steps[i]; s.Kind == Change && s.Lane == lane && s.Column == column {
+				d.band(x, state, known, y, d.begin[i])
+				state, known, y = s.State, true, d.begin[i]
+			}
+		}
+		d.band(x, state, known, y, d.bottom)
+	}
+}
+
+// initial returns the first state of a lane's column.
+func (d *sketch) initial(lane Lane, column int) (tcp.State, bool) {
+	if column == 0 {
+		return initial(d.steps, lane, d.Lanes[lane].Listens)
+	}
+	return tcp.Closed, false
+}
+
+// gauge draws how full the queue of half-open connections is, from step to step.
+func (d *sketch) gauge(lane Lane) {
+	t := &d.tracks[lane]
+	if !t.level {
+		return
+	}
+	x, y, last := t.left+t.states()+4, d.top, Step{}
+	const width = levelWidth - 8
+	d.rect("closed", point{x, d.top + 1}, width, d.bottom-d.top-2, 3)
+	fill := func(to float64) {
+		if last.Entries > 0 {
+			part := min(float64(last.Entries)/float64(max(last.Limit, last.Entries, 1)), 1)
+			d.rect("opening", point{x, y}, width*part, to-y, 0)
 		}
 	}
-	d.band(side, state, known, y, d.bottom)
+	for i := range d.steps {
+		if s := &d.steps[i]; s.Kind == Level && s.Lane == lane {
+			fill(d.begin[i])
+			y, last = d.begin[i], *s
+		}
+	}
+	fill(d.bottom - 1)
+}
+
+// levelText says how full a queue is.
+func levelText(s *Step) string {
+	if s.Limit == 0 || s.Limit > 99 {
+		return fmt.Sprintf("%s %d", s.Text, s.Entries)
+	}
+	return fmt.Sprintf("%s %d/%d", s.Text, s.Entries, s.Limit)
 }
 
 // nameEvery is after how many pixels a long lane says its state again.
 const nameEvery = 420.0
 
-func (d *sketch) band(side Side, s tcp.State, known bool, from, to float64) {
-	x := leftBand
-	if side == Right {
-		x = rightBand
-	}
+func (d *sketch) band(x float64, s tcp.State, known bool, from, to float64) {
 	class := family(s)
 	if s == tcp.Closed {
 		class += " dashed"
@@ -258,18 +368,24 @@ func (d *sketch) times() {
 	}
 }
 
-// cuts breaks both lanes where time is not to scale.
+// cuts breaks the lanes where time is not to scale.
 func (d *sketch) cuts() {
 	for _, p := range d.pauses {
-		for _, x := range []float64{leftBand, rightBand} {
-			d.path("cut", zigzag(x-6, x+bandWidth+6, p.y))
+		for i := range d.tracks {
+			d.path("cut", zigzag(d.tracks[i].left-6, d.tracks[i].right()+6, p.y))
 		}
-		if p.wide {
-			d.text("soft note", point{(leftLane + rightLane) / 2, p.y + 4}, atMiddle, 13, p.text)
+		if p.gap != nil {
+			d.canvas.label(d.gapLabel(p))
 			continue
 		}
 		d.text("soft note", point{timeEnd, p.y + 4}, atEnd, noteSize, p.text)
 	}
+}
+
+// gapLabel returns what stands between the lanes where something is left out.
+func (d *sketch) gapLabel(p pause) label {
+	from, to := d.tracks[min(p.gap.Lane, p.gap.To)].right(), d.tracks[max(p.gap.Lane, p.gap.To)].left
+	return label{at: point{(from + to) / 2, p.y + 4}, class: "soft note halo", anchor: atMiddle, size: 13, spans: []span{{text: p.gap.Text}}}
 }
 
 // zigzag returns the outline of a torn strip.
@@ -296,15 +412,12 @@ func zigzag(left, right, y float64) string {
 // below writes the sentences and the footer.
 func (d *sketch) below() {
 	y := d.bottom + 20
-	for i := range d.steps {
-		if d.numbers[i] == 0 {
-			continue
-		}
+	for n, sentence := range d.said {
 		y += 6
-		for j, line := range fit(d.steps[i].Why, pictureWidth-2*margin-40, sans(sentenceSize)) {
+		for j, line := range fit(sentence, d.width-2*margin-40, sans(sentenceSize)) {
 			y += 18
 			if j == 0 {
-				d.text("soft", point{margin + 26, y}, atEnd, sentenceSize, fmt.Sprint(d.numbers[i]))
+				d.text("soft", point{margin + 26, y}, atEnd, sentenceSize, fmt.Sprint(n+1))
 			}
 			d.text("", point{margin + 40, y}, atStart, sentenceSize, line)
 		}

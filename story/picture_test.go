@@ -42,12 +42,12 @@ func (p *play) add(s Step) *Step {
 }
 
 // send sends a segment; "lost", "again" and "strange" among the words say what it is.
-func (p *play) send(side Side, f wire.Flags, words ...string) *play {
-	s := Step{Kind: Arrow, Side: side, Flags: f, Arrives: p.now.Add(p.flight), Fields: []string{"[" + f.String() + "]"}}
+func (p *play) send(lane Lane, f wire.Flags, words ...string) *play {
+	s := Step{Kind: Arrow, Lane: lane, To: 1 - lane, Flags: f, Arrives: p.now.Add(p.flight), Fields: []string{"[" + f.String() + "]"}}
 	for _, w := range words {
 		switch w {
 		case "lost":
-			s.Lost, s.Arrives, s.Text = true, 0, "lost"
+			s.End, s.Arrives, s.Text = Lost, 0, "lost"
 		case "again":
 			s.Again, s.Text = true, "again"
 		default:
@@ -58,21 +58,21 @@ func (p *play) send(side Side, f wire.Flags, words ...string) *play {
 	return p
 }
 
-func (p *play) becomes(side Side, to tcp.State, why tcp.Cause) *play {
-	s := Changed(p.now, side, p.state[side], to, why.String())
+func (p *play) becomes(lane Lane, to tcp.State, why tcp.Cause) *play {
+	s := Changed(p.now, lane, p.state[lane], to, why.String())
 	s.Cause = why
-	p.state[side] = to
+	p.state[lane] = to
 	p.add(s)
 	return p
 }
 
-func (p *play) says(side Side, text string) *play {
-	p.add(Step{Kind: Remark, Side: side, Text: text})
+func (p *play) says(lane Lane, text string) *play {
+	p.add(Step{Kind: Remark, Lane: lane, Text: text})
 	return p
 }
 
-func (p *play) timer(side Side, text string) *play {
-	p.add(Step{Kind: Mark, Side: side, State: p.state[side], Text: text})
+func (p *play) timer(lane Lane, text string) *play {
+	p.add(Step{Kind: Mark, Lane: lane, State: p.state[lane], Text: text})
 	return p
 }
 
@@ -120,27 +120,27 @@ func short() []Step {
 func simultaneous() []Step {
 	p := newPlay()
 	p.state[Right] = tcp.Closed
-	for side := range Side(2) {
-		p.says(side, "connect").becomes(side, tcp.SynSent, tcp.CauseActiveOpen)
-		p.send(side, wire.SYN, append([]string{"seq 0"}, offers...)...)
+	for lane := range Lane(2) {
+		p.says(lane, "connect").becomes(lane, tcp.SynSent, tcp.CauseActiveOpen)
+		p.send(lane, wire.SYN, append([]string{"seq 0"}, offers...)...)
 	}
 	p.land()
-	for side := range Side(2) {
-		p.becomes(side, tcp.SynReceived, tcp.CauseSyn)
-		p.send(side, wire.SYN|wire.ACK, append([]string{"seq 0", "ack 1"}, offers...)...)
+	for lane := range Lane(2) {
+		p.becomes(lane, tcp.SynReceived, tcp.CauseSyn)
+		p.send(lane, wire.SYN|wire.ACK, append([]string{"seq 0", "ack 1"}, offers...)...)
 	}
 	p.land()
-	for side := range Side(2) {
-		p.becomes(side, tcp.Established, tcp.CauseAckOfSyn).becomes(side, tcp.FinWait1, tcp.CauseClose)
-		p.send(side, wire.FIN|wire.ACK, "seq 1", "ack 1", "win 65536")
+	for lane := range Lane(2) {
+		p.becomes(lane, tcp.Established, tcp.CauseAckOfSyn).becomes(lane, tcp.FinWait1, tcp.CauseClose)
+		p.send(lane, wire.FIN|wire.ACK, "seq 1", "ack 1", "win 65536")
 	}
 	p.land()
-	for side := range Side(2) {
-		p.becomes(side, tcp.Closing, tcp.CauseFin).send(side, wire.ACK, "seq 2", "ack 2", "win 65536")
+	for lane := range Lane(2) {
+		p.becomes(lane, tcp.Closing, tcp.CauseFin).send(lane, wire.ACK, "seq 2", "ack 2", "win 65536")
 	}
 	p.land()
-	for side := range Side(2) {
-		p.becomes(side, tcp.TimeWait, tcp.CauseAckOfFin)
+	for lane := range Lane(2) {
+		p.becomes(lane, tcp.TimeWait, tcp.CauseAckOfFin)
 	}
 	return p.steps
 }
@@ -187,21 +187,21 @@ func pictures() map[string][]Step {
 	for seed := range uint64(8) {
 		all[fmt.Sprintf("long-%d", seed)] = long(120, seed)
 	}
-	f := Flow{Us: Right}
+	f := Flow{Us: Right, Peer: Left}
 	all["trouble"] = steps(&f, sample.Trouble().Events)
 	return all
 }
 
 func drawn(name string, steps []Step, t Theme) *sketch {
 	return Picture{Title: name, Summary: "A connection as both of its ends see it, over a wire that loses a segment here and there, and a sentence that is as long as those of the scenarios.",
-		Left: "client\n10.0.0.1", Right: "server\n10.0.0.2", Footer: "Sequence numbers count from each SYN.", Theme: t}.draw(steps)
+		Lanes: []Head{{Title: "client\n10.0.0.1"}, {Title: "server\n10.0.0.2"}}, Footer: "Sequence numbers count from each SYN.", Theme: t}.draw(steps)
 }
 
 // No text of a picture covers another, none is cut off, and time runs down.
 func TestPictureLayout(t *testing.T) {
 	for name, steps := range pictures() {
 		d := drawn(name, steps, Auto)
-		checkBoxes(t, name, d.boxes, d.height)
+		checkBoxes(t, name, d.boxes, d.width, d.height)
 		for i := 1; i < len(d.ticks); i++ {
 			if d.ticks[i].y <= d.ticks[i-1].y || d.ticks[i].time <= d.ticks[i-1].time {
 				t.Errorf("%s: time runs back after %v", name, d.ticks[i-1].time)
@@ -215,11 +215,11 @@ func TestPictureLayout(t *testing.T) {
 	}
 }
 
-func checkBoxes(t *testing.T, name string, boxes []textBox, height float64) {
+func checkBoxes(t *testing.T, name string, boxes []textBox, width, height float64) {
 	t.Helper()
 	for i := range boxes {
 		for _, p := range boxes[i].quad {
-			if p.x < 0 || p.x > pictureWidth || p.y < 0 || p.y > height {
+			if p.x < 0 || p.x > width || p.y < 0 || p.y > height {
 				t.Errorf("%s: %q leaves the picture", name, boxes[i].text)
 				break
 			}
@@ -252,7 +252,7 @@ func TestPictureIsXML(t *testing.T) {
 	for name, steps := range pictures() {
 		for _, theme := range []Theme{Auto, Light, Dark} {
 			var a, b bytes.Buffer
-			p := Picture{Title: name + ` <&"`, Left: "client", Right: "server", Theme: theme}
+			p := Picture{Title: name + ` <&"`, Lanes: []Head{{Title: "client"}, {Title: "server"}}, Theme: theme}
 			if err := errors.Join(p.Write(&a, steps), p.Write(&b, steps)); err != nil {
 				t.Fatal(err)
 			}

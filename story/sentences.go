@@ -76,7 +76,7 @@ var segmentSentences = []segmentCase{
 	{name: "shut window", has: wire.ACK, when: shutWindow, sentence: sentence{
 		"Acknowledges, and shuts the window: there is no room for more until the program reads (RFC 9293 §3.8.6).",
 		"确认，并关闭窗口：在程序读取之前没有更多空间（RFC 9293 §3.8.6）。"}},
-	{name: "third ack", has: wire.ACK, when: func(s *Story) bool {
+	{name: "third ack", has: wire.ACK, when: func(s *Moment) bool {
 		sequence, ack := trace.Relative(&s.Event)
 		return sequence == 1 && ack == 1 && s.State == tcp.Established
 	}, sentence: sentence{

@@ -97,18 +97,18 @@ func TestSentences(t *testing.T) {
 
 // Every kind of segment has its sentence: each case is the first that fits.
 func TestExplainSegments(t *testing.T) {
-	sent := func(f wire.Flags, n int, change ...func(*Story)) *Story {
-		s := &Story{}
+	sent := func(f wire.Flags, n int, change ...func(*Moment)) *Moment {
+		s := &Moment{}
 		s.Kind, s.Segment.Flags, s.Len, s.Segment.Window = tcp.SegmentSent, f, n, 1000
 		for _, c := range change {
 			c(s)
 		}
 		return s
 	}
-	again := func(s *Story) { s.Retransmit = true }
+	again := func(s *Moment) { s.Retransmit = true }
 	for _, c := range []struct {
 		name  string
-		story *Story
+		story *Moment
 	}{
 		{"syn", sent(wire.SYN, 0)}, {"syn", sent(wire.SYN|wire.ECE|wire.CWR, 0)}, {"syn again", sent(wire.SYN, 0, again)},
 		{"syn-ack", sent(wire.SYN|wire.ACK, 0)}, {"syn-ack again", sent(wire.SYN|wire.ACK, 0, again)},
@@ -116,11 +116,11 @@ func TestExplainSegments(t *testing.T) {
 		{"fin", sent(wire.FIN|wire.ACK, 0)}, {"fin again", sent(wire.FIN|wire.ACK, 0, again)}, {"fin with text", sent(wire.FIN|wire.PSH|wire.ACK, 9)},
 		{"text", sent(wire.ACK, 9)}, {"text again", sent(wire.ACK, 9, again)}, {"urgent", sent(wire.ACK|wire.URG, 9)},
 		{"ack", sent(wire.ACK, 0)},
-		{"third ack", sent(wire.ACK, 0, func(s *Story) { s.Segment.Seq, s.Segment.Ack, s.State = 1, 1, tcp.Established })},
-		{"sack", sent(wire.ACK, 0, func(s *Story) { s.Segment.Options.Set = wire.OptSACK })},
-		{"shut window", sent(wire.ACK, 0, func(s *Story) { s.Segment.Window = 0 })},
-		{"window probe", sent(wire.ACK, 1, func(s *Story) { s.Timer = tcp.TimerPersist })},
-		{"keep-alive", sent(wire.ACK, 0, func(s *Story) { s.Timer = tcp.TimerKeepAlive })},
+		{"third ack", sent(wire.ACK, 0, func(s *Moment) { s.Segment.Seq, s.Segment.Ack, s.State = 1, 1, tcp.Established })},
+		{"sack", sent(wire.ACK, 0, func(s *Moment) { s.Segment.Options.Set = wire.OptSACK })},
+		{"shut window", sent(wire.ACK, 0, func(s *Moment) { s.Segment.Window = 0 })},
+		{"window probe", sent(wire.ACK, 1, func(s *Moment) { s.Timer = tcp.TimerPersist })},
+		{"keep-alive", sent(wire.ACK, 0, func(s *Moment) { s.Timer = tcp.TimerKeepAlive })},
 		{"other", sent(0, 0)},
 	} {
 		for i := range segmentSentences {
@@ -142,7 +142,7 @@ func TestExplainSegments(t *testing.T) {
 // What a segment is for comes first, then what happens to it on its way.
 func TestExplainOthers(t *testing.T) {
 	other := segmentSentences[len(segmentSentences)-1].sentence
-	for want, s := range map[string]*Story{
+	for want, s := range map[string]*Moment{
 		other[English] + " " + lostSentence[English]:               {Lost: true},
 		forgedSentence[English]:                                    {Forged: true, Doubled: true},
 		other[English] + " " + alteredSentence[English]:            {Altered: true},

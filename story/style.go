@@ -8,7 +8,8 @@ import (
 // glyphs are the characters a ladder is drawn with; each is one column wide.
 type glyphs struct {
 	dash, dot, lost, timer, gap, says string
-	head                              [2]string // of an arrow that points at this lane
+	head, hollow                      [2]string // of an arrow to the left, to the right
+	taken, free                       string    // places of a queue
 	lane                              [tcp.NumStates]string
 }
 
@@ -32,13 +33,13 @@ func lanes(none, dotted, heavy, thin string) (l [tcp.NumStates]string) {
 
 var unicode = glyphs{
 	dash: "─", dot: "●", lost: "✗", timer: "◷", gap: "⋮", says: "»",
-	head: [2]string{"◀", "▶"},
+	head: [2]string{"◀", "▶"}, hollow: [2]string{"◁", "▷"}, taken: "▮", free: "▯",
 	lane: lanes("╵", "┊", "┃", "│"),
 }
 
 var ascii = glyphs{
 	dash: "-", dot: "*", lost: "x", timer: "@", gap: ":", says: ">",
-	head: [2]string{"<", ">"},
+	head: [2]string{"<", ">"}, hollow: [2]string{"(", ")"}, taken: "#", free: ".",
 	lane: lanes(".", ":", "#", "|"),
 }
 
@@ -78,7 +79,7 @@ func stateStyle(s tcp.State) style {
 
 func segmentStyle(s *Step) style {
 	switch {
-	case s.Flags.Has(wire.RST) || s.Lost:
+	case s.Flags.Has(wire.RST) || s.End != Taken:
 		return red
 	case s.Flags.Has(wire.SYN):
 		return yellow

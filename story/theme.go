@@ -15,6 +15,7 @@ const (
 	Auto  Theme = iota // light or dark as the reader's screen prefers
 	Light              // ink on paper
 	Dark
+	Print // black on white; states are told apart without colours
 )
 
 // hue is a pair of colours that go together: of an area, and of the writing on it.
@@ -44,6 +45,26 @@ var dark = palette{
 	active: hue{"#372853", "#cdb5f4"}, passive: hue{"#4b2034", "#f4aac6"}, wait: hue{"#12394a", "#8ed3e8"},
 	syn: "#e6b450", fin: "#c0a2f2", rst: "#ff8a80", data: "#7fb4f0", lost: "#ff8a80",
 }
+
+// printed is for paper: greys for areas, which come out of any printer, and
+// black writing. Kinds of arrow are told apart by their words, and by the
+// strokes that printCSS adds.
+var printed = palette{
+	paper: "#ffffff", ink: "#000000", soft: "#444444", hair: "#999999",
+	closed: hue{"#ffffff", "#444444"}, listen: hue{"#f4f4f4", "#000000"},
+	opening: hue{"#e4e4e4", "#000000"}, open: hue{"#c4c4c4", "#000000"},
+	active: hue{"#ececec", "#000000"}, passive: hue{"#ececec", "#000000"}, wait: hue{"#f7f7f7", "#000000"},
+	syn: "#000000", fin: "#000000", rst: "#000000", data: "#000000", lost: "#000000",
+}
+
+// printCSS tells by strokes what colours tell elsewhere.
+const printCSS = `.l-syn,.l-fin,.l-rst{stroke-width:1.9}
+.opening{stroke-dasharray:5 3;stroke-opacity:1}
+.active{stroke-dasharray:8 3;stroke-opacity:1}
+.passive{stroke-dasharray:8 3 2 3;stroke-opacity:1}
+.wait{stroke-dasharray:2 3;stroke-opacity:1}
+.open,.listen{stroke-opacity:1}
+`
 
 // family is the name of the colours that a state has.
 func family(s tcp.State) string {
@@ -82,6 +103,7 @@ const fixedCSS = `text{font-family:` + sansFonts + `}
 .wire,.edge,.lit,.mark,.cut{fill:none;stroke-linecap:round;stroke-linejoin:round}
 .wire{stroke-width:1.3}
 .again{stroke-dasharray:7 4}
+.hollow{stroke-width:1.3;stroke-linejoin:round}
 .ghost{stroke-dasharray:1.5 4;opacity:.55}
 .mark{stroke-width:1.4}
 .edge{stroke-width:1.2}
@@ -97,7 +119,7 @@ func (p *palette) css() string {
 	rule := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	rule(".paper{fill:%s} text,.ink{fill:%s} .soft{fill:%s} .hair,.cut{stroke:%s} .edge{stroke:%s} .spot{fill:%s}",
 		p.paper, p.ink, p.soft, p.hair, p.soft, p.soft)
-	rule(".frame{stroke:%s} text.inverse{fill:%s}", p.soft, p.paper)
+	rule(".frame{stroke:%s} text.inverse{fill:%s} .hollow{fill:%s}", p.soft, p.paper, p.paper)
 	rule(".halo{stroke:%s;stroke-width:4;paint-order:stroke;stroke-linejoin:round} .cut{fill:%s} .mark{stroke:%s;fill:%s}",
 		p.paper, p.paper, p.ink, p.paper)
 	for _, name := range []string{"closed", "listen", "opening", "open", "active", "passive", "wait"} {
@@ -118,6 +140,8 @@ func (t Theme) style() string {
 	switch t {
 	case Dark:
 		colours = dark.css()
+	case Print:
+		colours = printed.css() + printCSS
 	case Auto:
 		colours += "@media (prefers-color-scheme:dark){\n" + dark.css() + "}\n"
 	}

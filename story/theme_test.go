@@ -8,7 +8,7 @@ import (
 
 // Whoever sees badly can read the pictures: WCAG asks for 4.5 to 1.
 func TestContrast(t *testing.T) {
-	for name, p := range map[string]*palette{"light": &light, "dark": &dark} {
+	for name, p := range map[string]*palette{"light": &light, "dark": &dark, "print": &printed} {
 		check := func(what, ink, area string) {
 			if c := contrast(t, ink, area); c < 4.5 {
 				t.Errorf("%s: %s, %s on %s: %.2f to 1", name, what, ink, area, c)

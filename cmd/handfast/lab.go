@@ -16,6 +16,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/lab"
 	"github.com/handfast-tcp/handfast/story"
+	"github.com/handfast-tcp/handfast/trace"
 )
 
 const labHelp = `Hosts with real engines at both ends of a wire, in virtual time: a scenario is
@@ -26,7 +27,7 @@ Without a name it lists the scenarios. With a name, or the path of your own
 scenario file, it plays it and shows what happened:
 
   text     a ladder: time runs down, segments cross between the two lanes
-  svg      the same as a picture, 1200 pixels wide
+  svg      the same as a picture
   states   the state diagram with the ways of both ends lit, as a picture
   json     every event as a line of JSON
   pcapng   the packets, for Wireshark; state changes are comments
@@ -37,13 +38,17 @@ It ends with code 1 when something that the scenario expects did not come.`
 var (
 	labFormats  = []string{"text", "svg", "states", "json", "pcapng", "drill"}
 	cookieModes = []string{"off", "auto", "always"}
-	themes      = []string{"auto", "light", "dark"}
+	themes      = []string{"auto", "light", "dark", "print"}
+	hideable    = []string{story.HideWindow, story.HideOptions}
 )
 
 type labOptions struct {
 	lab.Options
 	format, out, lang, theme string
 	explain, ascii           bool
+	from, until              time.Duration
+	hide                     []string
+	width                    int
 
 	stdout, stderr terminal
 }
@@ -81,6 +86,13 @@ func newLab() *cobra.Command {
 	f.BoolVar(&o.explain, "explain", false, "add a sentence to each step: why, and where it is written")
 	f.StringVar(&o.lang, "lang", "en", "language of the sentences: en, zh")
 	f.StringVar(&o.theme, "theme", "auto", "colours of pictures: "+strings.Join(themes, ", "))
+	f.DurationVar(&o.from, "from", 0, "leave out what happens before this time")
+	f.DurationVar(&o.until, "until", 0, "leave out what happens after this time (default: nothing)")
+	f.StringSliceVar(&o.hide, "hide", nil, "leave these fields out: "+strings.Join(hideable, ", "))
+	f.IntVar(&o.width, "width", 0, "columns of the text (default: the terminal's, $COLUMNS, or 80)")
+	f.DurationVar(&o.MSL, "msl", 0, "maximum segment lifetime of all hosts: TIME-WAIT is twice as long (default: the scenario's)")
+	f.IntVar(&o.HalfOpen, "half-open", 0, "half-open connections that a host keeps (default: the scenario's)")
+	f.IntVar(&o.SynAckRetries, "synack-retries", 0, "how often a SYN-ACK is repeated (default: the scenario's)")
 	f.BoolVar(&o.ascii, "ascii", false, "draw with ASCII characters only")
 	return cmd
 }
@@ -111,10 +123,35 @@ func (o *labOptions) check() error {
 			return usagef("--%s %v: a probability is from 0 to 1", flag, p)
 		}
 	}
-	if o.Delay < 0 || o.Delay > time.Hour {
+	for _, h := range o.hide {
+		if !slices.Contains(hideable, h) {
+			return usagef("--hide %s: it is one of %s", h, strings.Join(hideable, ", "))
+		}
+	}
+	return o.checkNumbers()
+}
+
+func (o *labOptions) checkNumbers() error {
+	switch {
+	case o.Delay < 0 || o.Delay > time.Hour:
 		return usagef("--delay %v: it is from 0 to 1h", o.Delay)
+	case o.MSL < 0 || o.MSL > time.Hour:
+		return usagef("--msl %v: it is from 0 to 1h", o.MSL)
+	case o.HalfOpen < 0 || o.HalfOpen > 1<<20:
+		return usagef("--half-open %d: it is from 1 to %d", o.HalfOpen, 1<<20)
+	case o.SynAckRetries < 0 || o.SynAckRetries > 255:
+		return usagef("--synack-retries %d: it is from 1 to 255", o.SynAckRetries)
+	case o.from < 0 || o.until < 0 || o.until > 0 && o.until <= o.from:
+		return usagef("--from %v --until %v: until must be later than from", o.from, o.until)
+	case o.width != 0 && o.width < story.MinWidth:
+		return usagef("--width %d: a ladder needs %d columns", o.width, story.MinWidth)
 	}
 	return nil
+}
+
+// tell are the options of telling a run.
+func (o *labOptions) tell() story.TellOptions {
+	return story.TellOptions{Lang: o.language(), Explain: o.explain, From: o.from, Until: o.until, Hide: o.hide}
 }
 
 func (o *labOptions) language() story.Lang {
@@ -122,28 +159,32 @@ func (o *labOptions) language() story.Lang {
 	return l
 }
 
-// listWidth is how many columns the longest name and summary take on one line.
-const listWidth = 180
-
-// list prints the scenarios that come with the lab.
+// list prints the scenarios that come with the lab, group by group.
 func (o *labOptions) list() error {
-	all := lab.Scenarios()
-	width := 0
-	for _, s := range all {
-		width = max(width, len(s.Name))
-	}
-	for _, s := range all {
-		summary := s.Summary
-		if o.language() == story.Chinese {
-			summary = s.SummaryZH
+	group, zh := "", o.language() == story.Chinese
+	for _, s := range lab.Scenarios() {
+		name, summary := s.Group, s.Summary
+		if zh {
+			name, summary = s.GroupZH, s.SummaryZH
 		}
-		if o.stdout.width > 0 && o.stdout.width < listWidth {
-			fmt.Fprintf(o.stdout, "%s\n  %s\n", s.Name, summary)
-			continue
+		if name != group {
+			if group != "" {
+				fmt.Fprintln(o.stdout)
+			}
+			fmt.Fprintln(o.stdout, name)
+			group = name
 		}
-		fmt.Fprintf(o.stdout, "%-*s  %s\n", width, s.Name, summary)
+		fmt.Fprintf(o.stdout, "  %s\n", s.Name)
+		for _, line := range story.Wrap(summary, o.columns()-6) {
+			fmt.Fprintf(o.stdout, "      %s\n", line)
+		}
 	}
-	return nil
+	next := "handfast lab NAME shows one; --explain says why each thing happens"
+	if zh {
+		next = "handfast lab 名称：演示一个场景；--explain 解释每一步的原因"
+	}
+	_, err := fmt.Fprintf(o.stdout, "\n%s\n", next)
+	return err
 }
 
 // run plays a scenario and shows what happened.
@@ -159,6 +200,10 @@ func (o *labOptions) run(name string) error {
 	if err := o.write(r); err != nil {
 		return err
 	}
+	if len(r.Failed) > 0 && o.experiment() {
+		o.otherwise(r)
+		return nil
+	}
 	for _, f := range r.Failed {
 		fmt.Fprintf(o.stderr, "not as expected: %s\n", f)
 	}
@@ -166,6 +211,21 @@ func (o *labOptions) run(name string) error {
 		return fmt.Errorf("%s: %d of its expectations did not hold (seed %d)", r.Scenario.Name, len(r.Failed), r.Seed)
 	}
 	return nil
+}
+
+// experiment reports whether the scenario was changed by flags: that it then
+// ends otherwise is what was asked for.
+func (o *labOptions) experiment() bool {
+	plain := lab.Options{Seed: o.Seed}
+	return o.Options != plain
+}
+
+// otherwise says what came out differently in an experiment.
+func (o *labOptions) otherwise(r *lab.Result) {
+	fmt.Fprintln(o.stderr, "with these flags the story ends otherwise than its file says:")
+	for _, f := range r.Failed {
+		fmt.Fprintf(o.stderr, "  %s\n", f)
+	}
 }
 
 // find loads a scenario: one that comes with the lab, or a file. A word with a
@@ -210,7 +270,7 @@ func (o *labOptions) write(r *lab.Result) error {
 		return usagef("--format pcapng is not for a terminal: give --out a file")
 	}
 	var b bytes.Buffer
-	if err := o.show(&b, newView(r, o)); err != nil {
+	if err := o.show(&b, r); err != nil {
 		return err
 	}
 	if o.out != "" {
@@ -221,33 +281,81 @@ func (o *labOptions) write(r *lab.Result) error {
 }
 
 // show writes the run in its format.
-func (o *labOptions) show(w io.Writer, v *view) error {
+func (o *labOptions) show(w io.Writer, r *lab.Result) error {
 	switch o.format {
 	case "svg":
-		return v.picture(o.colours()).Write(w, v.steps)
+		t := story.Tell(&r.Run, o.tell())
+		return o.picture(r, t).Write(w, t.Steps)
 	case "states":
-		return v.diagram(o.colours()).Write(w)
+		return o.diagram(r, story.Tell(&r.Run, o.tell())).Write(w)
 	case "json":
-		return v.json(w)
+		return story.WriteJSON(w, &r.Run, o.tell())
 	case "pcapng":
-		return v.capture(w)
+		return trace.WriteCapture(w, r.Scenario.Name+": "+r.Scenario.Summary, &r.Run)
 	case "drill":
-		return v.drill(w)
+		host := drilled(r)
+		return trace.WriteDrill(w, &r.Run, host, r.Scenario.Name, r.Scenario.Summary, fmt.Sprintf("as %s sees it; seed %d", host, r.Seed))
 	}
-	return o.text(w, v)
+	return o.text(w, r, story.Tell(&r.Run, o.tell()))
+}
+
+// drilled returns the host whose view --format drill writes: the last that has
+// an engine.
+func drilled(r *lab.Result) string {
+	for _, h := range slices.Backward(r.Hosts) {
+		if !h.Scripted && !h.Router {
+			return h.Name
+		}
+	}
+	return r.Hosts[0].Name
+}
+
+// words returns the title and the summary of a scenario.
+func (o *labOptions) words(s *lab.Scenario) (title, summary string) {
+	if o.language() == story.Chinese {
+		return s.TitleZH, s.SummaryZH
+	}
+	return s.Title, s.Summary
+}
+
+var labFooters = [...]string{
+	story.English: "handfast lab %s --seed %d · sequence numbers count from each SYN, windows are in bytes · not to scale where arrows crowd",
+	story.Chinese: "handfast lab %s --seed %d · 序号从各自的 SYN 算起，窗口以字节为单位 · 箭头密集处的时间不按比例",
+}
+
+func (o *labOptions) picture(r *lab.Result, t *story.Telling) story.Picture {
+	title, summary := o.words(r.Scenario)
+	return story.Picture{Title: title, Summary: summary, Lanes: t.Lanes, Theme: o.colours(), Lang: o.language(),
+		Footer: fmt.Sprintf(labFooters[o.language()], r.Scenario.Name, r.Seed)}
+}
+
+func (o *labOptions) diagram(r *lab.Result, t *story.Telling) story.Diagram {
+	title, summary := o.words(r.Scenario)
+	return story.Diagram{Title: title, Summary: summary, Theme: o.colours(), Paths: t.Paths(r.Start)}
 }
 
 func (o *labOptions) colours() story.Theme { return story.Theme(slices.Index(themes, o.theme)) }
 
-// text draws the ladder, with colours only on a terminal.
-func (o *labOptions) text(w io.Writer, v *view) error {
-	width := story.DefaultWidth
-	if o.stdout.width > 0 {
-		width = min(width, o.stdout.width)
+// columns is how wide the text may be.
+func (o *labOptions) columns() int {
+	if o.width > 0 {
+		return o.width
 	}
-	color := o.stdout.color && o.out == ""
-	left, right := v.heads()
-	fmt.Fprintf(w, "%s\n%s\n\n", v.result.Scenario.Name, v.summary())
-	l := story.Ladder{Left: left, Right: right, Width: width, ASCII: o.ascii, Color: color}
-	return l.Write(w, v.steps)
+	return o.stdout.columns()
+}
+
+// text draws the ladder, with colours only on a terminal.
+func (o *labOptions) text(w io.Writer, r *lab.Result, t *story.Telling) error {
+	title, summary := o.words(r.Scenario)
+	fmt.Fprintln(w, title)
+	for _, line := range story.Wrap(summary, o.columns()) {
+		fmt.Fprintln(w, line)
+	}
+	fmt.Fprintln(w)
+	l := story.Ladder{Lanes: t.Lanes, Width: o.columns(), ASCII: o.ascii, Color: o.stdout.color && o.out == ""}
+	if err := l.Write(w, t.Steps); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\n%s\n", strings.Join(story.Legend(t.Steps, o.language(), o.ascii, o.columns()), "\n"))
+	return err
 }

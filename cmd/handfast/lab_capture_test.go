@@ -16,27 +16,28 @@ import (
 	"github.com/gopacket/gopacket/pcapgo"
 
 	"github.com/handfast-tcp/handfast/lab"
+	"github.com/handfast-tcp/handfast/trace"
 )
 
-// viewOf plays a scenario as it is written.
-func viewOf(t *testing.T, name string, o labOptions) *view {
+// resultOf plays a scenario as it is written.
+func resultOf(t *testing.T, name string, o lab.Options) *lab.Result {
 	t.Helper()
 	s, err := lab.Find(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	o.Seed = 1
-	r, err := s.Run(o.Options)
+	r, err := s.Run(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newView(r, &o)
+	return r
 }
 
-func captureOf(t *testing.T, v *view) []byte {
+func captureOf(t *testing.T, r *lab.Result) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := v.capture(&b); err != nil {
+	if err := trace.WriteCapture(&b, r.Scenario.Name, &r.Run); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -45,12 +46,12 @@ func captureOf(t *testing.T, v *view) []byte {
 // Another reader finds every packet, byte by byte, at its nanosecond.
 func TestCapturesAreReadByOthers(t *testing.T) {
 	for _, s := range lab.Scenarios() {
-		v := viewOf(t, s.Name, labOptions{})
+		v := resultOf(t, s.Name, lab.Options{})
 		r, err := pcapgo.NewNgReader(bytes.NewReader(captureOf(t, v)), pcapgo.NgReaderOptions{WantMixedLinkType: true})
 		if err != nil {
 			t.Fatalf("%s: %v", s.Name, err)
 		}
-		for i, p := range v.result.Packets {
+		for i, p := range v.Packets {
 			data, info, err := r.ReadPacketData()
 			if err != nil {
 				t.Fatalf("%s: packet %d: %v", s.Name, i, err)
@@ -71,8 +72,8 @@ func TestCapturesAreReadByOthers(t *testing.T) {
 
 // The comments of a lost SYN say that it was lost, and who did what because of it.
 func TestCaptureComments(t *testing.T) {
-	v := viewOf(t, "three-way-handshake-lost-syn", labOptions{})
-	comments := v.comments()
+	v := resultOf(t, "three-way-handshake-lost-syn", lab.Options{})
+	comments := trace.Comments(&v.Run)
 	for id, want := range map[int]string{
 		1: "client: CLOSED -> SYN-SENT (active open)|on the wire: lost",
 		2: "client: retransmit timer fired|server: LISTEN -> SYN-RECEIVED (SYN arrived)",
@@ -163,7 +164,7 @@ func TestCapturesInTshark(t *testing.T) {
 				t.Skip("nothing is known of this scenario")
 			}
 			file := filepath.Join(t.TempDir(), "capture.pcapng")
-			if err := os.WriteFile(file, captureOf(t, viewOf(t, s.Name, labOptions{})), 0o644); err != nil {
+			if err := os.WriteFile(file, captureOf(t, resultOf(t, s.Name, lab.Options{})), 0o644); err != nil {
 				t.Fatal(err)
 			}
 			want.check(t, readFields(t, tshark, file))

@@ -193,7 +193,7 @@ func (r *recorder) ends() [2]string {
 func (r *recorder) steps() []story.Step {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	flow := story.Flow{Us: story.Right}
+	flow := story.Flow{Us: story.Right, Peer: story.Left}
 	offset := r.offset()
 	var steps []story.Step
 	var last clock.Time

@@ -93,7 +93,7 @@ func TestRecorderPeer(t *testing.T) {
 	e := stateEvent(tcp.Closed, tcp.SynSent)
 	e.Tuple, e.Cause = e.Tuple.Reverse(), tcp.CauseActiveOpen
 	r.peerEvents([]tcp.Event{e, e})
-	if s := r.steps(); len(s) != 1 || s[0].Side != story.Left || s[0].Text != "active open" {
+	if s := r.steps(); len(s) != 1 || s[0].Lane != story.Left || s[0].Text != "active open" {
 		t.Errorf("%+v", s)
 	}
 	if r.peerSettled() {

@@ -59,15 +59,11 @@ func (r *report) end(closing error) error {
 	return closing
 }
 
-// ladder draws the kept part of the connection, in at most 100 columns.
+// ladder draws the kept part of the connection.
 func (r *report) ladder(w io.Writer) error {
-	width := story.DefaultWidth
-	if r.stdout.width > 0 {
-		width = min(width, r.stdout.width)
-	}
 	ends := r.recorder.ends()
-	l := story.Ladder{Left: r.arena.client + "\n" + ends[0], Right: "Handfast\n" + ends[1],
-		Width: width, ASCII: r.ascii, Color: r.stdout.color}
+	l := story.Ladder{Lanes: []story.Head{{Title: r.arena.client + "\n" + ends[0]}, {Title: "Handfast\n" + ends[1]}},
+		Width: r.stdout.columns(), ASCII: r.ascii, Color: r.stdout.color}
 	if err := l.Write(w, r.recorder.steps()); err != nil {
 		return err
 	}

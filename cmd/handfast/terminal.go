@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
@@ -32,6 +33,26 @@ func newTerminal(w io.Writer) terminal {
 		t.width = width
 	}
 	return t
+}
+
+// The widths of text where nobody says how wide it may be: a pipe has the one of
+// an old terminal, and lines longer than the other are hard to read.
+const (
+	pipeWidth = 80
+	maxWidth  = 120
+)
+
+// columns is how wide a line of text may be: as wide as the terminal, or as
+// COLUMNS says.
+func (t terminal) columns() int {
+	width := t.width
+	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
+		width = n
+	}
+	if width <= 0 {
+		width = pipeWidth
+	}
+	return min(width, maxWidth)
 }
 
 // progress shows how far a transfer is: as a bar on a terminal, and elsewhere

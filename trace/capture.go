@@ -1,27 +1,27 @@
-package main
+package trace
 
 import (
 	"fmt"
 	"io"
 
 	"github.com/handfast-tcp/handfast/tcp"
-	"github.com/handfast-tcp/handfast/trace"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
-// capture writes every packet once, as it leaves its sender: there a lost one
-// is seen too, and its retransmission is known for one.
-func (v *view) capture(w io.Writer) error {
-	p := trace.NewPcapng(w, v.result.Scenario.Name+": "+v.result.Scenario.Summary)
+// WriteCapture writes every packet of a run once, as it leaves its sender: there
+// a lost one is seen too, and its retransmission is known for one. Comments say
+// what happened to each. Its errors are the writer's.
+func WriteCapture(w io.Writer, title string, r *Run) error {
+	p := NewPcapng(w, title)
 	interfaces := map[string]int{}
-	for _, h := range v.result.Hosts {
+	for _, h := range r.Hosts {
 		interfaces[h.Name] = p.AddInterface(h.Name)
 	}
-	comments := v.comments()
-	for i := range v.result.Packets {
-		k := &v.result.Packets[i]
-		p.Packet(&trace.Captured{Time: k.Time, Interface: interfaces[k.From], Data: k.Data,
-			Direction: trace.Outbound, Comments: comments[k.ID]})
+	comments := Comments(r)
+	for i := range r.Packets {
+		k := &r.Packets[i]
+		p.Packet(&Captured{Time: k.Time, Interface: interfaces[k.From], Data: k.Data,
+			Direction: Outbound, Comments: comments[k.ID]})
 	}
 	return p.Err()
 }
@@ -31,15 +31,15 @@ type remarks struct {
 	of      map[int][]string
 	waiting map[string][]string // said of the next packet that a host sends
 	last    map[string]int      // packet that a host sent or received last
-	arrived map[string]trace.Event
+	arrived map[string]Event
 }
 
-// comments returns what Wireshark is to show with each packet: what the wire
+// Comments returns what Wireshark is to show with each packet: what the wire
 // does to it, what it changes where it arrives, and what made its sender send it.
-func (v *view) comments() map[int][]string {
-	r := remarks{map[int][]string{}, map[string][]string{}, map[string]int{}, map[string]trace.Event{}}
-	for i := range v.result.Events {
-		r.event(&v.result.Events[i])
+func Comments(run *Run) map[int][]string {
+	r := remarks{map[int][]string{}, map[string][]string{}, map[string]int{}, map[string]Event{}}
+	for i := range run.Events {
+		r.event(&run.Events[i])
 	}
 	for host, said := range r.waiting {
 		if id := r.last[host]; id > 0 {
@@ -49,14 +49,14 @@ func (v *view) comments() map[int][]string {
 	return r.of
 }
 
-func (r *remarks) event(e *trace.Event) {
+func (r *remarks) event(e *Event) {
 	switch {
-	case e.Class == trace.Wire:
+	case e.Class == Wire:
 		r.wire(e)
-	case e.Class == trace.Call || e.Class == trace.Note:
+	case e.Class == Call || e.Class == Note:
 		delete(r.arrived, e.Host) // what comes next is the program's doing
 		r.waiting[e.Host] = append(r.waiting[e.Host], fmt.Sprintf("%s: %s", e.Host, e.Text))
-	case e.Class == trace.Outcome:
+	case e.Class == Outcome:
 	case e.Kind == tcp.StateChanged:
 		r.changed(e)
 	case e.Kind == tcp.TimerFired:
@@ -75,7 +75,7 @@ func (r *remarks) event(e *trace.Event) {
 }
 
 // changed tells a change with the packet that caused it, or with the next one.
-func (r *remarks) changed(e *trace.Event) {
+func (r *remarks) changed(e *Event) {
 	text := fmt.Sprintf("%s: %v -> %v (%v)", e.Host, e.From, e.State, e.Cause)
 	if a, ok := r.arrived[e.Host]; ok && a.Time == e.Time {
 		r.say(a.Packet, "%s", text)
@@ -84,11 +84,11 @@ func (r *remarks) changed(e *trace.Event) {
 	r.waiting[e.Host] = append(r.waiting[e.Host], text)
 }
 
-func (r *remarks) wire(e *trace.Event) {
+func (r *remarks) wire(e *Event) {
 	switch e.Fate {
-	case trace.ICMPSent, trace.ICMPArrived:
+	case ICMPSent, ICMPArrived:
 		r.say(e.Packet, "%s", e.Text)
-	case trace.Refused:
+	case Refused:
 		r.say(e.Packet, "%s does not use it: %v", e.Host, e.Drop)
 	default:
 		r.say(e.Packet, "on the wire: %v", e.Fate)

@@ -1,4 +1,4 @@
-package main
+package trace
 
 import (
 	"fmt"
@@ -8,23 +8,21 @@ import (
 	"github.com/handfast-tcp/handfast/clock"
 	"github.com/handfast-tcp/handfast/seq"
 	"github.com/handfast-tcp/handfast/tcp"
-	"github.com/handfast-tcp/handfast/trace"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
-// drill writes what an engine saw and did, in packetdrill's notation: the right
-// one, or the left when the right is scripted. Calls and state changes are
-// comments: their meaning is not packetdrill's.
-func (v *view) drill(w io.Writer) error {
-	host := v.right
-	if host.Scripted {
-		host = v.left
-	}
+// WriteDrill writes what the TCP of one host of a run saw and did, in
+// packetdrill's notation, under lines of comment. Calls and state changes are
+// comments: their meaning is not packetdrill's. Its errors are the writer's.
+func WriteDrill(w io.Writer, r *Run, host string, comments ...string) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "// %s\n// %s\n// as %s sees it; seed %d\n\n", v.result.Scenario.Name, v.result.Scenario.Summary, host.Name, v.result.Seed)
-	d := drillWriter{out: &b, last: v.result.Start}
-	for i := range v.result.Events {
-		if e := &v.result.Events[i]; e.Host == host.Name {
+	for _, c := range comments {
+		fmt.Fprintf(&b, "// %s\n", c)
+	}
+	b.WriteByte('\n')
+	d := drillWriter{out: &b, last: r.Start}
+	for i := range r.Events {
+		if e := &r.Events[i]; e.Host == host {
 			d.event(e)
 		}
 	}
@@ -38,11 +36,11 @@ type drillWriter struct {
 	last clock.Time
 }
 
-func (d *drillWriter) event(e *trace.Event) {
+func (d *drillWriter) event(e *Event) {
 	switch {
-	case e.Class == trace.Call:
+	case e.Class == Call:
 		fmt.Fprintf(d.out, "// %s\n", e.Text)
-	case e.Class != trace.Engine:
+	case e.Class != Engine:
 	case e.Kind == tcp.StateChanged:
 		fmt.Fprintf(d.out, "//   %v -> %v: %v\n", e.From, e.State, e.Cause)
 	case e.Kind == tcp.TimerFired:
