@@ -323,3 +323,41 @@ func TestResetOfHalfOpenCarriesTimestamp(t *testing.T) {
 		}
 	}
 }
+
+// Whatever is said to a connection that has ended, until its program lets go of
+// it: it stays as it is, and no timer runs.
+func TestNothingAfterTheEnd(t *testing.T) {
+	calls := map[string]func(c *testConn, n *Conn){
+		"too big": func(c *testConn, n *Conn) {
+			n.receiveICMP(c.now, ICMPError{Kind: ICMPTooBig, Seq: c.own + 1, MTU: 576})
+		},
+		"unreachable": func(c *testConn, n *Conn) {
+			n.receiveICMP(c.now, ICMPError{Kind: ICMPHard, Failure: Refused, Seq: c.own + 1})
+		},
+		"keep-alive":     func(c *testConn, n *Conn) { n.setKeepAlive(c.now, &KeepAlive{time.Second, time.Second, 3}) },
+		"user timeout":   func(c *testConn, n *Conn) { n.setUserTimeout(time.Second) },
+		"receive buffer": func(c *testConn, n *Conn) { n.setReceiveBuffer(1 << 20) },
+		"urgent":         func(c *testConn, n *Conn) { n.markUrgent() },
+		"write":          func(c *testConn, n *Conn) { n.sendCopy([]byte{1}) },
+		"close":          func(c *testConn, n *Conn) { n.closeWrite(c.now); n.close(c.now) },
+		"close reading":  func(c *testConn, n *Conn) { n.closeRead() },
+		"abort":          func(c *testConn, n *Conn) { n.abort(c.now) },
+	}
+	for name, call := range calls {
+		t.Run(name, func(t *testing.T) {
+			everywhere(t, func(w world) {
+				c := w.sacking(Config{})
+				c.write(10)
+				c.want("in flight", "P. 1:11(10) ack 1")
+				c.receive("P. 11:21(10) ack 1")
+				c.flush()
+				c.receive("R 1:1(0)")
+				c.step(name, func(n *Conn) { call(c, n) })
+				c.wantState(Closed)
+				c.wantFailure(Reset)
+				c.advance(time.Hour)
+				c.wantIdle("nothing")
+			})
+		})
+	}
+}

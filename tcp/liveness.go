@@ -270,7 +270,7 @@ func (c *Conn) armFinWait2(now clock.Time) {
 // that is in flight; a hard error ends only an attempt to connect.
 // https://www.rfc-editor.org/rfc/rfc5927#section-4
 func (c *Conn) receiveICMP(now clock.Time, e ICMPError) wire.Drop {
-	if !e.Seq.In(c.snd.una, c.snd.nxt.Sub(c.snd.una)) {
+	if c.state == Closed || !e.Seq.In(c.snd.una, c.snd.nxt.Sub(c.snd.una)) {
 		return wire.ForgedICMP
 	}
 	switch {
