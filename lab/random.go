@@ -32,8 +32,8 @@ type RandomReport struct {
 //   - a reader gets a prefix of what was written, byte for byte;
 //   - a reader that is told of the end has got all that was written before it;
 //   - when nobody was impolite (closed before the end, aborted, rebooted) and
-//     the wire was not cut for good, all arrives, nobody sees an error, and no
-//     connection gives up waiting, not even for the last ACK;
+//     the wire was not cut for good, all arrives, nobody sees an error but for
+//     the ACKs of its last text, and no connection gives up waiting;
 //   - every packet is well-formed, with right checksums, and no larger than
 //     the link takes;
 //   - every connection is as tcp.Audit wants it, after every step;

@@ -47,10 +47,11 @@ type snapshot struct {
 	una, nxt seq.Num
 	rcv      seq.Num
 	edge     seq.Num
+	ts       timestamps
 }
 
 func (c *Conn) snapshot() snapshot {
-	return snapshot{c.state, c.opts, c.snd.una, c.snd.nxt, c.rcv.nxt, c.rcv.edge}
+	return snapshot{c.state, c.opts, c.snd.una, c.snd.nxt, c.rcv.nxt, c.rcv.edge, c.ts}
 }
 
 // check returns what is wrong with a connection that was as before a step ago.
@@ -89,8 +90,8 @@ func (c *Conn) checkStates(before snapshot) error {
 		return fmt.Errorf("our SYN is not acknowledged")
 	case c.is(finQueued) && !c.opening() && (c.snd.una == c.finEnd()) != (c.state == FinWait2 || c.state == TimeWait):
 		return fmt.Errorf("our FIN is acknowledged: %v", c.snd.una == c.finEnd())
-	case c.state == TimeWait && !t.armed(TimerLife):
-		return fmt.Errorf("2MSL never end")
+	case c.state == TimeWait && (!t.armed(TimerLife) || c.Deadline() != t[TimerLife]):
+		return fmt.Errorf("2MSL never end, or something else is waited for")
 	case c.state == FinWait2 && c.is(orphan) && !t.armed(TimerLife):
 		return fmt.Errorf("waits for ever")
 	}
@@ -122,14 +123,16 @@ func (c *Conn) checkSending(before snapshot) error {
 		return fmt.Errorf("something is under way, and nobody knows since when")
 	case end.Less(s.nxt):
 		return fmt.Errorf("%d numbers are sent that nobody wrote", s.nxt.Diff(end))
+	case c.cc != nil && c.cc.Window() < int(c.snd.mss):
+		return fmt.Errorf("the congestion window is %d bytes, a segment %d", c.cc.Window(), c.snd.mss)
 	case c.rtt.rto <= 0 || c.rtt.timeout(c.cfg) <= 0 || c.rtt.timeout(c.cfg) > c.cfg.MaxRTO:
 		return fmt.Errorf("the RTO is %v, with back-off %v", c.rtt.rto, c.rtt.timeout(c.cfg))
 	}
 	return nil
 }
 
-// checkReceiving: RCV.NXT and the right edge never go back, the edge by no more
-// than the window scale rounds; RCV.NXT does not pass the peer's FIN.
+// checkReceiving: RCV.NXT, TS.Recent and the right edge never go back, the edge by
+// no more than the window scale rounds; RCV.NXT does not pass the peer's FIN.
 func (c *Conn) checkReceiving(before snapshot) error {
 	r := &c.rcv
 	live := before.state >= SynReceived && c.state >= SynReceived
@@ -140,6 +143,8 @@ func (c *Conn) checkReceiving(before snapshot) error {
 		return fmt.Errorf("the right edge went back by %d", back)
 	case live && before.flags&finReceived != 0 && r.nxt != before.rcv:
 		return fmt.Errorf("RCV.NXT is %d past the peer's FIN", r.nxt.Diff(before.rcv))
+	case live && before.ts.on && int32(c.ts.recent-before.ts.recent) < 0 && c.ts.at.Sub(before.ts.at) <= staleTimestamp:
+		return fmt.Errorf("TS.Recent went back by %d", before.ts.recent-c.ts.recent)
 	case c.state >= Established && r.edge.Less(r.nxt):
 		return fmt.Errorf("the right edge is behind RCV.NXT")
 	case c.state >= Established && r.nxt.Less(r.acked):

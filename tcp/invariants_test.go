@@ -19,6 +19,8 @@ func checkReport(c *Conn, out *Output) error {
 		return fmt.Errorf("SACK that nobody asked for")
 	case c.ts.on != o.Has(wire.OptTimestamps):
 		return fmt.Errorf("timestamp: %v, agreed on: %v", o.Has(wire.OptTimestamps), c.ts.on)
+	case out.largest() > int(c.snd.mss):
+		return fmt.Errorf("%d bytes in a segment, MSS %d", out.largest(), c.snd.mss)
 	case len(blocks) > 3 && c.ts.on:
 		return fmt.Errorf("%d blocks beside a timestamp", len(blocks))
 	case out.Flags.Has(wire.ACK) && out.Ack != c.rcv.nxt:

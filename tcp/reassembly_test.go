@@ -172,6 +172,12 @@ func TestBeyondFin(t *testing.T) {
 		}
 		c.receive("P. 6:16(10) ack 1")
 		c.want("as far as the FIN", ". 1:1(0) ack 1 <sack 6:11>")
+		c.write(10)
+		c.want("data", "P. 1:11(10) ack 1")
+		c.receive(". 12:12(0) ack 11")
+		c.wantDrop(wire.None)
+		c.wantIdle("an ACK alone, whose number is beyond the FIN as it must be, is not answered")
+		c.wantEqual("unacknowledged", c.conn.Unsent(), 0)
 	})
 }
 

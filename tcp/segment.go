@@ -76,7 +76,8 @@ func (s *Segment) cutBack(n int) {
 
 // cutBehind takes off what lies behind the peer's FIN, which has number fin.
 func (s *Segment) cutBehind(fin seq.Num) {
-	if over := s.Seq.Add(seq.Size(s.Len)).Diff(fin); over > 0 {
+	over := s.Seq.Add(seq.Size(s.Len)).Diff(fin)
+	if over > 0 && s.SeqLen() > 0 { // an ACK alone has nothing to lose
 		s.cutBack(min(int(over), s.Len))
 		s.Flags &^= wire.FIN
 	}
