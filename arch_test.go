@@ -26,12 +26,13 @@ const layers = `
 	seq                   pure:
 	buf                   pure:
 	secret                pure:
+	internal/setting      pure:
 	wire                  pure: seq
 	cc                    pure: clock
 	netem                 pure: clock buf
 	detect                pure: clock wire
-	tcp                   pure: clock seq buf secret wire cc detect
-	host                  pure: clock seq buf secret wire tcp
+	tcp                   pure: clock seq buf secret wire cc detect internal/setting
+	host                  pure: clock seq buf secret wire tcp internal/setting
 	internal/sample       pure: clock seq wire tcp
 	trace                 pure: clock seq wire tcp host
 	story                 pure: clock seq wire tcp trace
@@ -51,7 +52,7 @@ const layers = `
 	link/xdp                  : buf link wire link/offload link/internal/netdev
 	link/sniff                : clock buf link wire trace
 	link/impair               : clock buf link netem
-	.                         : clock seq buf wire cc detect tcp host link
+	.                         : clock seq buf wire cc detect tcp host link internal/setting
 	inspect                   : clock seq wire detect tcp host .
 	guard                     : clock seq buf wire tcp host link .
 	web                       : clock seq wire tcp host trace inspect .

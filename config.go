@@ -1,7 +1,8 @@
 package handfast
 
 import (
-	"errors"
+	"cmp"
+	"fmt"
 	"math/bits"
 	"net"
 	"net/netip"
@@ -9,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/handfast-tcp/handfast/host"
+	"github.com/handfast-tcp/handfast/internal/setting"
 	"github.com/handfast-tcp/handfast/tcp"
 )
 
@@ -17,13 +19,16 @@ const (
 	DefaultBacklog   = 4096
 	DefaultFirstPort = 32768 // as Linux
 	DefaultLastPort  = 60999 // as Linux
-	MaxShards        = 64
+	MaxShards        = host.MaxShards
+	MaxBacklog       = 1 << 20
 )
 
-// Config is what New makes a host of. The zero value is a good one.
+// Config is what New makes a host of. The zero value is a good one. A number that
+// is zero means its default; New refuses those outside the ranges given here and in
+// tcp.Config.
 type Config struct {
 	// Shards is over how many independent parts, each with its own lock, the
-	// connections are spread; rounded up to a power of two, at most MaxShards.
+	// connections are spread, 1 to MaxShards; rounded up to a power of two.
 	// Default: GOMAXPROCS rounded down to a power of two, at most 8.
 	Shards int
 
@@ -32,15 +37,17 @@ type Config struct {
 	TCP tcp.Config
 
 	// Backlog is how many established connections wait at most in a listener
-	// for Accept. What comes then has to try again. Default DefaultBacklog.
+	// for Accept, 1 to MaxBacklog. What comes then has to try again. Default
+	// DefaultBacklog.
 	Backlog int
 
 	// HalfOpen is how many half-open connections are kept at most, over all
-	// shards. Default: TCP.MaxHalfOpen in each shard.
+	// shards, 1 to tcp.MaxEntries. Default: TCP.MaxHalfOpen in each shard.
 	HalfOpen int
 
 	// FirstPort and LastPort bound the ports that are chosen when the program
-	// names none. Default DefaultFirstPort to DefaultLastPort.
+	// names none; LastPort is not below FirstPort. Default DefaultFirstPort to
+	// DefaultLastPort.
 	FirstPort, LastPort uint16
 
 	// NoKeepAlive makes connections begin without keep-alive probes. As in
@@ -68,19 +75,17 @@ type Config struct {
 }
 
 func (c *Config) setDefaults() error {
-	if c.Shards < 0 || c.Shards > MaxShards {
-		return errors.New("handfast: Config.Shards is negative or above MaxShards")
-	}
 	if c.Shards == 0 {
 		c.Shards = min(1<<(bits.Len(uint(runtime.GOMAXPROCS(0)))-1), 8)
+	}
+	if err := c.check(); err != nil {
+		return err
 	}
 	c.Shards = 1 << bits.Len(uint(c.Shards-1))
 	if c.HalfOpen > 0 {
 		c.TCP.MaxHalfOpen = (c.HalfOpen + c.Shards - 1) / c.Shards
 	}
-	if c.Backlog <= 0 {
-		c.Backlog = DefaultBacklog
-	}
+	setting.Settle(c.settings())
 	if c.FirstPort == 0 {
 		c.FirstPort = DefaultFirstPort
 	}
@@ -88,7 +93,7 @@ func (c *Config) setDefaults() error {
 		c.LastPort = max(DefaultLastPort, c.FirstPort)
 	}
 	if c.LastPort < c.FirstPort {
-		return errors.New("handfast: Config.LastPort is below FirstPort")
+		return fmt.Errorf("handfast: Config.LastPort is %d, below FirstPort, which is %d", c.LastPort, c.FirstPort)
 	}
 	if c.TCP.Secret == ([16]byte{}) {
 		if err := fillRandom(c.TCP.Secret[:]); err != nil {
@@ -97,6 +102,26 @@ func (c *Config) setDefaults() error {
 	}
 	if c.Logger == nil {
 		c.Logger = silence{}
+	}
+	return nil
+}
+
+// settings lists the default and the range of every number but the ports.
+func (c *Config) settings() []setting.Setting {
+	return []setting.Setting{
+		setting.Of("Config.Shards", &c.Shards, 1, 1, MaxShards),
+		setting.Of("Config.Backlog", &c.Backlog, DefaultBacklog, 1, MaxBacklog),
+	}
+}
+
+// check refuses what is outside its range.
+func (c *Config) check() error {
+	halfOpen := c.HalfOpen // without a default of its own
+	err := cmp.Or(setting.Check(c.settings()),
+		setting.Of("Config.HalfOpen", &halfOpen, 0, 1, tcp.MaxEntries).Check(),
+		c.TCP.Check())
+	if err != nil {
+		return fmt.Errorf("handfast: %w", err)
 	}
 	return nil
 }

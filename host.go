@@ -79,13 +79,16 @@ func (h *Host) clockTime(t time.Time) clock.Time {
 
 // Attach plugs a link into the host, which reads it from now on and closes it
 // in Close. It fails, and leaves the link to the caller, when an address or
-// route is not valid or the host is closed.
+// route is not valid, the link is not one that can work, or the host is closed.
 func (h *Host) Attach(l link.Link, o LinkOptions) error {
 	if err := o.check(); err != nil {
 		return err
 	}
 	p := &port{link: l, attributes: l.Attributes(), options: o.clone()}
-	p.queues = make([]sync.Mutex, max(p.attributes.Queues, 1))
+	if err := checkLink(&p.attributes, &o); err != nil {
+		return err
+	}
+	p.queues = make([]sync.Mutex, p.attributes.Queues)
 	for _, a := range o.Addresses {
 		p.addresses = append(p.addresses, wire.AddrFrom(a.Addr()))
 	}

@@ -1,6 +1,7 @@
 package handfast
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
@@ -13,6 +14,39 @@ import (
 
 // maxLinks is how many links a host can have, those that are gone among them.
 const maxLinks = 256
+
+// Limits of the links that Attach takes.
+const (
+	MinMTU     = 68   // bytes, RFC 791 §3.2
+	MinIPv6MTU = 1280 // bytes, of a link with an IPv6 address: RFC 8200 §5
+	MaxQueues  = 256  // of a link
+)
+
+// checkLink finds what a link could not work with, before anything is changed.
+func checkLink(a *link.Attributes, o *LinkOptions) error {
+	switch {
+	case a.MTU < MinMTU:
+		return fmt.Errorf("handfast: link %s: MTU is %d; it must be at least %d bytes", a.Name, a.MTU, MinMTU)
+	case a.MTU < MinIPv6MTU && o.speaksIPv6():
+		return fmt.Errorf("handfast: link %s: MTU is %d; IPv6 needs at least %d bytes: give the link IPv4 addresses and routes only",
+			a.Name, a.MTU, MinIPv6MTU)
+	case a.MaxGSO != 0 && a.MaxGSO < a.MTU:
+		return fmt.Errorf("handfast: link %s: MaxGSO is %d; it must be 0 or at least the MTU, %d", a.Name, a.MaxGSO, a.MTU)
+	case a.Queues < 1 || a.Queues > MaxQueues:
+		return fmt.Errorf("handfast: link %s: Queues is %d; it may be 1 to %d", a.Name, a.Queues, MaxQueues)
+	case a.Medium != link.IP && a.Medium != link.Ethernet:
+		return fmt.Errorf("handfast: link %s: Medium is %d; it is IP or Ethernet", a.Name, a.Medium)
+	case a.Medium == link.Ethernet && (a.HardwareAddr[0]&1 != 0 || a.HardwareAddr == link.HardwareAddr{}):
+		return fmt.Errorf("handfast: link %s: HardwareAddr % x is not the address of one station", a.Name, a.HardwareAddr[:])
+	}
+	return nil
+}
+
+// speaksIPv6 reports whether there is an IPv6 address or route.
+func (o *LinkOptions) speaksIPv6() bool {
+	return slices.ContainsFunc(o.Addresses, func(a netip.Prefix) bool { return a.Addr().Unmap().Is6() }) ||
+		slices.ContainsFunc(o.allRoutes(), func(r Route) bool { return r.Destination.Addr().Unmap().Is6() })
+}
 
 // port is where a link is plugged in. It keeps its number, and its place in
 // Host.ports, when the link is gone.

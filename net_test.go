@@ -26,7 +26,10 @@ func newTestHost(t testing.TB, cfg handfast.Config, l link.Link, addresses ...st
 	t.Cleanup(func() { h.Close() })
 	var o handfast.LinkOptions
 	for _, a := range addresses {
-		o.Addresses = append(o.Addresses, netip.MustParsePrefix(a))
+		p := netip.MustParsePrefix(a)
+		if p.Addr().Is4() || l.Attributes().MTU >= handfast.MinIPv6MTU {
+			o.Addresses = append(o.Addresses, p)
+		}
 	}
 	if err := h.Attach(l, o); err != nil {
 		t.Fatal(err)

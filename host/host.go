@@ -6,6 +6,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/buf"
 	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/internal/setting"
 	"github.com/handfast-tcp/handfast/tcp"
 	"github.com/handfast-tcp/handfast/wire"
 )
@@ -25,6 +26,8 @@ var (
 )
 
 // Config is what a host is made of. The zero value of a limit means its default.
+// Counts are 1 to MaxCount, sizes MinSize to tcp.MaxBuffer, rates 1 to MaxRate.
+// Check refuses what is outside, and New takes the nearest value inside.
 type Config struct {
 	// TCP is what all connections share. Of its Secret, which must be the same for
 	// all shards of a host, all keys of the host are derived.
@@ -32,7 +35,7 @@ type Config struct {
 
 	// Shard says which of the Shards hosts that share the same addresses this
 	// one is. Shard 0 answers what is given to all of them (ARP, NDP) and puts
-	// fragments together. Shards 0 or 1: there is only this one.
+	// fragments together. Shards 0 or 1: there is only this one; at most MaxShards.
 	Shard, Shards int
 
 	MaxQueued      int // packets that wait for Output; a new one is dropped; default 1024
@@ -45,31 +48,12 @@ type Config struct {
 
 	MaxFragmentDatagrams int           // datagrams that wait for fragments; the oldest goes first; default 64
 	MaxFragmentBytes     int           // memory that they hold; the oldest goes first; default 1 MiB
-	FragmentTimeout      time.Duration // default 30 s
+	FragmentTimeout      time.Duration // 1 ms to tcp.MaxTimeout; default 30 s
 
 	UDPReceiveBuffer int // bytes that wait in a UDP socket; a new datagram is dropped; default 208 KiB
 
 	EchoPerSecond  int // echo replies; default 10000
 	ErrorPerSecond int // ICMP errors that we send; default 1000, as Linux
-}
-
-func (c *Config) setDefaults() {
-	for _, d := range []struct {
-		field *int
-		value int
-	}{
-		{&c.Shards, 1}, {&c.MaxQueued, 1024}, {&c.MaxQueuedBytes, 8 << 20}, {&c.MaxPathMTUs, 1024},
-		{&c.MaxNeighbour, 512}, {&c.MaxNeighbourBytes, 4 << 20},
-		{&c.MaxFragmentDatagrams, 64}, {&c.MaxFragmentBytes, 1 << 20}, {&c.UDPReceiveBuffer, 208 << 10},
-		{&c.EchoPerSecond, 10000}, {&c.ErrorPerSecond, 1000},
-	} {
-		if *d.field == 0 {
-			*d.field = d.value
-		}
-	}
-	if c.FragmentTimeout == 0 {
-		c.FragmentTimeout = 30 * time.Second
-	}
 }
 
 // LinkConfig is what a host must know of a link. It does not change.
@@ -129,7 +113,7 @@ type Host struct {
 
 // New returns a host without links and addresses.
 func New(cfg Config) *Host {
-	cfg.setDefaults()
+	setting.Settle(cfg.settings())
 	h := &Host{cfg: cfg, generation: 1}
 	h.keys = makeKeys(cfg.TCP.Secret, cfg.Shard)
 	h.tcp = tcp.NewEndpoint(&h.cfg.TCP)

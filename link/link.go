@@ -27,15 +27,16 @@ type HardwareAddr [6]byte
 type Attributes struct {
 	Name   string
 	Medium Medium
-	// MTU is the largest IP packet in bytes, link header not counted.
+	// MTU is the largest IP packet in bytes, link header not counted: at least 68,
+	// for IPv6 1280. A host uses no more than 65535 of it.
 	MTU int
 	// HardwareAddr is ours; for Ethernet only.
 	HardwareAddr HardwareAddr
 	// Queues is how many goroutines may Read at the same time, each with its
-	// own queue number. At least 1.
+	// own queue number: 1 to 256.
 	Queues int
 	// MaxGSO is the largest IP packet, in bytes, that Write takes as a
-	// super-segment (Packet.GSOSize set); 0 when it takes none.
+	// super-segment (Packet.GSOSize set); 0 when it takes none, or at least MTU.
 	MaxGSO int
 	// ChecksumOffload says that Write takes packets with ChecksumPartial.
 	ChecksumOffload bool

@@ -7,25 +7,29 @@ import (
 )
 
 // Config is what all connections of an endpoint share. The zero value of a
-// field means the default. An endpoint keeps a pointer: do not change it later.
+// field means the default. Check refuses what is outside the ranges given here,
+// and NewEndpoint takes the nearest value inside.
+//
+// Times are at least 1 ms and at most MaxTimeout, a day, where no other range is
+// given. An endpoint keeps a pointer: do not change it later.
 type Config struct {
 	// Secret is what the keys are derived from of initial sequence numbers (RFC
 	// 6528), timestamp offsets, cookies, tables and all else that nobody may
 	// guess. It must be random, secret, and another one with every start.
 	Secret [16]byte
 
-	SendBuffer    int // bytes queued before a write waits; default 1 MiB, of which an eighth, at least 128 KiB, not yet sent
-	ReceiveBuffer int // bytes offered as window at most; it begins with 256 KiB and grows with need; default 1 MiB
+	SendBuffer    int // bytes queued before a write waits, MinBuffer to MaxBuffer; default 1 MiB, of which an eighth, at least 128 KiB, not yet sent
+	ReceiveBuffer int // bytes offered as window at most, MinBuffer to MaxBuffer; it begins with 256 KiB and grows with need; default 1 MiB
 
-	MSL        time.Duration // TIME-WAIT lasts twice as long; default 30 s, as Linux; at most a day
-	InitialRTO time.Duration // default 1 s (RFC 6298 §2)
-	MinRTO     time.Duration // the RTO is at least so far above the smoothed round trip; default 200 ms, as Linux
+	MSL        time.Duration // TIME-WAIT lasts twice as long; 1 ns to MaxTimeout; default 30 s, as Linux
+	InitialRTO time.Duration // at most MaxRTO; default 1 s (RFC 6298 §2)
+	MinRTO     time.Duration // the RTO is at least so far above the smoothed round trip; at most MaxRTO; default 200 ms, as Linux
 	MaxRTO     time.Duration // default 120 s
-	DelayedAck time.Duration // default 40 ms
-	QuickAcks  int           // first segments of a connection that are acknowledged at once: default 16, at most 255; less than 0: none
+	DelayedAck time.Duration // at most MaxDelayedAck, 500 ms; default 40 ms
+	QuickAcks  int           // first segments of a connection that are acknowledged at once: default 16, at most 255; -1: none
 
-	SynRetries    int // default 6: gives up after 127 s
-	SynAckRetries int // default 5: gives up after 63 s
+	SynRetries    int // at most MaxSynRetries, 127; -1: none; default 6: gives up after 127 s
+	SynAckRetries int // at most MaxSynAckRetries, 15; -1: none; default 5: gives up after 63 s
 	// UserTimeout is how long data may stay unacknowledged, from when it was first
 	// sent; how long a peer whose window is shut may leave probes unanswered; and
 	// how long it has to open that for a program that has closed. Default 15 min.
@@ -34,14 +38,14 @@ type Config struct {
 
 	// The four measures against SYN floods: a larger queue, fewer SYN-ACKs
 	// (SynAckRetries), cookies, and the attack mode.
-	MaxHalfOpen int        // half-open entries of about 72 bytes, 92 for IPv6; default 4096
-	Cookies     CookieMode // default CookiesAuto
-	AttackEnter int        // half-open entries that mean an attack; default half of MaxHalfOpen
-	AttackLeave int        // below this it is over; default a quarter of MaxHalfOpen
+	MaxHalfOpen int        // half-open entries of about 72 bytes, 92 for IPv6; 1 to MaxEntries, 2^24; default 4096
+	Cookies     CookieMode // one of the three; default CookiesAuto
+	AttackEnter int        // half-open entries that mean an attack; 1 to 2^31-1; default half of MaxHalfOpen
+	AttackLeave int        // below this it is over; 1 to AttackEnter; default a quarter of MaxHalfOpen
 	// VerdictTimeout is how long a SYN waits for Decide; default 30 s.
 	VerdictTimeout time.Duration
 
-	MaxTimeWait int // TIME-WAIT entries; the oldest goes first; default 65536
+	MaxTimeWait int // TIME-WAIT entries; the oldest goes first; 1 to MaxEntries, 2^24; default 65536
 
 	NoTimestamps  bool // do not offer RFC 7323 timestamps
 	NoSACK        bool // do not offer RFC 2018

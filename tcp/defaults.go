@@ -2,42 +2,16 @@ package tcp
 
 import (
 	"math/bits"
-	"time"
 
 	"github.com/handfast-tcp/handfast/cc"
+	"github.com/handfast-tcp/handfast/internal/setting"
 	"github.com/handfast-tcp/handfast/wire"
 )
 
-// defaultTo puts v where nothing was set.
-func defaultTo[T comparable](field *T, v T) {
-	var zero T
-	if *field == zero {
-		*field = v
-	}
-}
-
-// withDefaults returns the configuration with its defaults filled in.
+// withDefaults returns the configuration with its defaults filled in and every
+// number in its range.
 func (cfg Config) withDefaults() *Config {
-	defaultTo(&cfg.SendBuffer, 1<<20)
-	defaultTo(&cfg.ReceiveBuffer, 1<<20)
-	defaultTo(&cfg.MSL, 30*time.Second)
-	cfg.MSL = min(cfg.MSL, maxMSL)
-	defaultTo(&cfg.InitialRTO, time.Second)
-	defaultTo(&cfg.MinRTO, 200*time.Millisecond)
-	defaultTo(&cfg.MaxRTO, 120*time.Second)
-	defaultTo(&cfg.DelayedAck, 40*time.Millisecond)
-	defaultTo(&cfg.QuickAcks, quickAcks)
-	cfg.QuickAcks = min(cfg.QuickAcks, 255)
-	defaultTo(&cfg.SynRetries, 6)
-	defaultTo(&cfg.SynAckRetries, 5)
-	defaultTo(&cfg.UserTimeout, 15*time.Minute)
-	defaultTo(&cfg.FinWait2, time.Minute)
-	defaultTo(&cfg.MaxHalfOpen, 4096)
-	defaultTo(&cfg.AttackEnter, cfg.MaxHalfOpen/2)
-	defaultTo(&cfg.AttackLeave, cfg.MaxHalfOpen/4)
-	defaultTo(&cfg.VerdictTimeout, 30*time.Second)
-	cfg.SynAckRetries = min(cfg.SynAckRetries, maxRetries)
-	defaultTo(&cfg.MaxTimeWait, 65536)
+	setting.Settle(cfg.settings())
 	if cfg.NewController == nil {
 		cfg.NewController = func(mss int) cc.Controller { return cc.NewReno(mss) }
 	}

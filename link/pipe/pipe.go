@@ -12,10 +12,11 @@ import (
 	"github.com/handfast-tcp/handfast/link"
 )
 
-// Defaults of Options.
+// Defaults and limits of Options.
 const (
 	DefaultMTU   = 1500
 	DefaultQueue = 16384
+	MaxQueues    = 256
 )
 
 // ethernetHeader is how many bytes a frame has that the MTU does not count.
@@ -26,17 +27,17 @@ const ethernetHeader = 14
 type Options struct {
 	Name   string      // the ends are called Name+"-a" and Name+"-b"; default "pipe"
 	Medium link.Medium // what the link carries
-	MTU    int         // largest IP packet in bytes; default DefaultMTU
+	MTU    int         // largest IP packet in bytes; default DefaultMTU; a host takes 68 or more, with IPv6 1280
 
 	// MaxGSO is the largest super-segment in bytes, IP header included; 0: none
-	// passes.
+	// passes. A host takes no value between 0 and MTU.
 	MaxGSO int
 	// ChecksumOffload lets packets with ChecksumPartial pass. They arrive as
 	// such: memory does not flip bits, so the receiver may trust them.
 	ChecksumOffload bool
 
-	Queues int // default 1; what is written to queue i is read from queue i
-	Queue  int // how many packets wait in each direction of each queue at most; default DefaultQueue
+	Queues int // 1, the default, to MaxQueues, the nearest one counts; what is written to queue i is read from queue i
+	Queue  int // how many packets wait in each direction of each queue at most, 1 or more; default DefaultQueue
 
 	// HardwareAddrs are those of the two ends, for Ethernet. The default is
 	// 02:00:00:00:00:0a and 02:00:00:00:00:0b.
@@ -50,9 +51,7 @@ func (o Options) withDefaults() Options {
 	if o.MTU == 0 {
 		o.MTU = DefaultMTU
 	}
-	if o.Queues < 1 {
-		o.Queues = 1
-	}
+	o.Queues = min(max(o.Queues, 1), MaxQueues)
 	if o.Queue < 1 {
 		o.Queue = DefaultQueue
 	}
