@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/handfast-tcp/handfast"
 )
@@ -91,6 +93,9 @@ func WriteInterfaces(w io.Writer, links []Link, all bool) error {
 	fmt.Fprintf(out, format, "Iface", "MTU", "RX-OK", "RX-ERR", "RX-DRP", "RX-OVR", "TX-OK", "TX-ERR", "TX-DRP", "TX-OVR", "Flg")
 	for i := range links {
 		l := &links[i]
+		if l.Name == nowhere {
+			continue
+		}
 		if !all && (l.Gone != "" || l.Flags != "" && l.Flags[len(l.Flags)-1] != 'U') {
 			continue
 		}
@@ -160,6 +165,9 @@ func (o *RouteOptions) head() string {
 	return "Kernel IP routing table\nDestination     Gateway         Genmask         Flags   MSS Window  irtt Iface"
 }
 
+// nowhere stands for a device where there is none.
+const nowhere = "*"
+
 func (o *RouteOptions) line(r *Route, link string) string {
 	gateway := r.Gateway
 	if o.IPv6 {
@@ -175,11 +183,21 @@ func (o *RouteOptions) line(r *Route, link string) string {
 	if r.Destination.Bits() == 0 && !o.Numeric {
 		destination = "default"
 	}
-	head := fmt.Sprintf("%-15s %-15s %-15s %-5s", destination, gateway, netmask(r.Destination.Bits()), r.Flags)
-	if o.Extended {
-		return fmt.Sprintf("%s %-6d %-2d %7d %s", head, r.Metric, r.Ref, r.Use, link)
+	by, refused := gateway.String(), strings.HasPrefix(r.Flags, "!")
+	if refused { // it goes nowhere, and nothing else is known of it
+		by, link = "-", "-"
 	}
-	return fmt.Sprintf("%s %5d %-5d %6d %s", head, r.MSS, r.Window, r.IRTT, link)
+	cell := func(n int) string {
+		if refused {
+			return "-"
+		}
+		return strconv.Itoa(n)
+	}
+	head := fmt.Sprintf("%-15s %-15s %-15s %-5s", destination, by, netmask(r.Destination.Bits()), r.Flags)
+	if o.Extended {
+		return fmt.Sprintf("%s %-6d %-2s %7d %s", head, r.Metric, cell(r.Ref), r.Use, link)
+	}
+	return fmt.Sprintf("%s %5s %-5s %6s %s", head, cell(r.MSS), cell(r.Window), cell(r.IRTT), link)
 }
 
 // netmask writes a prefix length as IPv4 once did: 255.255.255.0.

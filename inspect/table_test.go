@@ -92,6 +92,33 @@ func TestSSOfKernel(t *testing.T) {
 	}
 }
 
+// Links with their routes, one that has gone, and one that refuses; sockets counted.
+func TestNetstatLinks(t *testing.T) {
+	to := netip.MustParsePrefix
+	all := []Link{
+		{Name: "hf0", MTU: 1500, Flags: "RU", Packets: &Packets{Received: 12, Sent: 7}, Routes: []Route{
+			{Destination: to("10.77.0.0/24"), Flags: "U"}, {Destination: to("0.0.0.0/0"), Gateway: netip.MustParseAddr("10.77.0.1"), Flags: "UG"},
+			{Destination: to("fd77::/64"), Flags: "U"}, {Destination: to("::/0"), Gateway: netip.MustParseAddr("fd77::1"), Flags: "UG"}}},
+		{Name: "hf1", MTU: 9000, Gone: "unplugged", Routes: []Route{{Destination: to("10.78.0.0/24"), Flags: "!"}}},
+		{Name: "lo", MTU: 65536, Flags: "LRU", Packets: &Packets{3, 4, &[6]int64{1, 2, 3, 4, 5, 6}}},
+		{Name: "*", Routes: []Route{{Destination: to("203.0.113.0/24"), Flags: "!"}}},
+	}
+	var b bytes.Buffer
+	for _, write := range []func() error{
+		func() error { return WriteRoutes(&b, all, RouteOptions{}) },
+		func() error { return WriteRoutes(&b, all, RouteOptions{Numeric: true, Extended: true}) },
+		func() error { return WriteRoutes(&b, all, RouteOptions{IPv6: true}) },
+		func() error { return WriteInterfaces(&b, all, false) },
+		func() error { return WriteInterfaces(&b, all, true) },
+		func() error { return WriteSummary(&b, Summarize(append(samples(), kernelSamples()...))) },
+	} {
+		if err := write(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	golden(t, "netstat-ri.txt", b.String())
+}
+
 func TestFilterByDevice(t *testing.T) {
 	rows := kernelSamples()
 	rows[3].Link = "hf1"

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"regexp"
@@ -13,6 +14,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/handfast-tcp/handfast/link/tun"
 )
 
 // kernelSockets opens sockets of all kinds in this network namespace, and
@@ -68,6 +71,34 @@ func kernelSockets(t *testing.T) (all []io.Closer) {
 	return all
 }
 
+// kernelRoutes makes a device and ways behind it, where a TUN can be had.
+func kernelRoutes(t *testing.T) {
+	t.Helper()
+	d, err := tun.Open(tun.Options{Name: "hfbeside"})
+	if err != nil {
+		t.Log("without a TUN the tables of routes are short: ", err)
+		return
+	}
+	t.Cleanup(func() { d.Close() })
+	if err := configureKernel("hfbeside", prefixes{netip.MustParsePrefix("10.98.0.1/24"), netip.MustParsePrefix("fd98::1/64")}); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []struct{ to, by string }{{"0.0.0.0/0", "10.98.0.9"}, {"10.97.0.0/16", "10.98.0.7"}, {"192.0.2.7/32", ""}, {"::/0", "fd98::9"}, {"2001:db8::5/128", ""}} {
+		if out, err := exec.Command("ip", routeWords(r.to, r.by)...).CombinedOutput(); err != nil {
+			t.Fatalf("route to %s: %v: %s", r.to, err, out)
+		}
+	}
+	exec.Command("ip", "route", "add", "unreachable", "203.0.113.0/24").Run() // not every kernel takes it
+}
+
+func routeWords(to, by string) []string {
+	words := []string{"route", "add", to}
+	if by != "" {
+		words = append(words, "via", by)
+	}
+	return append(words, "dev", "hfbeside")
+}
+
 // volatile is what differs from one look to the next, or between versions of
 // iproute2; and what ours adds behind.
 var volatile = regexp.MustCompile(` defence:\([^)]*\)| (lastsnd|lastrcv|lastack|rcv_wnd|rehash):\d+|,(\d+min)?[\d.]*(sec|ms),|\(\d+\.\d+/|^Total: \d+`)
@@ -92,11 +123,14 @@ func TestBesideOtherTools(t *testing.T) {
 	for _, c := range kernelSockets(t) {
 		defer c.Close()
 	}
+	if _, err := exec.LookPath("ip"); err == nil {
+		kernelRoutes(t)
+	}
 	for tool, all := range map[string][]string{
 		"ss": {"-tan", "-tulpn", "-tuna", "-tanp", "-tanie", "-tani", "-tanme", "-s", "-tano", "-tan4", "-tan6", "-tln", "-H -tan", "-tanO", "-tanOi",
 			"-tanb", "-A tcp -an", "-A udp,tcp -an", "-f inet -tuan", "-tn state time-wait", "-tupn state established", "-uanim", "-uane", "-ten", "-ta",
 			"-tua", "-tai", "-tan autobound", "-uan dev = lo", "-tan src 127.0.0.0/8", "-tan dst [::1]", "-tan sport = :9090 or dport = :9092"},
-		"netstat": {"-antW", "-antpW", "-tulpn", "-antWe", "-antoW", "-tanueW", "-rn", "-r", "-rne", "-rn6", "-i", "-ia", "-s", "-st", "-su", "-lntW", "-nuW"},
+		"netstat": {"-antW", "-antpW", "-tulpn", "-antWe", "-antoW", "-tanueW", "-rn", "-rne", "-rn6", "-i", "-ia", "-s", "-st", "-su", "-lntW", "-nuW"},
 	} {
 		t.Run(tool, func(t *testing.T) {
 			if _, err := exec.LookPath(tool); err != nil {

@@ -128,6 +128,9 @@ func (o *netstatOptions) run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if !o.kernel {
+		countEstablished(all)
+	}
 	switch {
 	case o.statistics && o.json:
 		return eachJSON(w, all, func(a answer) any { return a.Counters })
@@ -143,6 +146,16 @@ func (o *netstatOptions) run(ctx context.Context, w io.Writer) error {
 		return each(w, all, func(a answer) error { return inspect.WriteInterfaces(w, a.Links, o.all) })
 	}
 	return o.table(w, all)
+}
+
+// countEstablished adds the one of netstat's counters that is no counter of ours,
+// but a look at the connections.
+func countEstablished(all []answer) {
+	for _, a := range all {
+		if n := a.Counters["Tcp"]; n != nil && a.Omitted == 0 {
+			n["CurrEstab"] = uint64(inspect.Summarize(a.Rows).Estab)
+		}
+	}
 }
 
 // chosenProtocols are those that were asked for; none is all.
