@@ -243,12 +243,34 @@ func TestParseIPFragmentReservedBits(t *testing.T) {
 	}
 }
 
+// diagnose holds the second look at an IPv6 packet against the first.
+func diagnose(t *testing.T, b []byte) {
+	if len(b) == 0 || b[0]>>4 != 6 {
+		return
+	}
+	var ip wire.IP
+	drop, p := wire.ParseIP(b, &ip), wire.Diagnose(b)
+	if int(p.Pointer) >= max(len(b), 8) || p.Answer != wire.NoAnswer && drop != wire.BadExtension && drop != wire.BadTotalLength {
+		t.Fatalf("%v, and %+v of %d bytes", drop, p, len(b))
+	}
+	if drop != wire.None {
+		return
+	}
+	if b[p.Pointer] != ip.Proto || p.Answer != wire.NoAnswer {
+		t.Fatalf("protocol %d, and %+v", ip.Proto, p)
+	}
+	if proto, at, ok := wire.UpperHeader(b[:ip.TotalLen]); !ip.IsFragment() && (proto != ip.Proto || at != ip.HeaderLen || !ok) {
+		t.Fatalf("protocol %d at %d, and %d at %d", ip.Proto, ip.HeaderLen, proto, at)
+	}
+}
+
 func FuzzParseIP(f *testing.F) {
 	for _, c := range ipPackets {
 		f.Add(c.packet)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var quoted, ip, again wire.IP
+		diagnose(t, b)
 		if d := wire.ParseQuotedIP(b, &quoted); d == wire.None && (quoted.HeaderLen > len(b) || quoted.HeaderLen > quoted.TotalLen) {
 			t.Fatalf("quoted %+v in %d bytes", quoted, len(b))
 		}
