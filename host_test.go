@@ -33,6 +33,12 @@ func TestCloseDuringEverything(t *testing.T) {
 	for i := range closings() {
 		closeDuringEverything(t, i)
 	}
+	wantGoroutines(t, before)
+}
+
+// wantGoroutines waits until there are as many goroutines as before.
+func wantGoroutines(t *testing.T, before int) {
+	t.Helper()
 	for i := 0; runtime.NumGoroutine() > before; i++ {
 		if i > 1<<20 {
 			all := make([]byte, 1<<20)

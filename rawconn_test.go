@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -86,7 +87,8 @@ func awaitReadable(t *testing.T, c tcpConn) {
 		err = raw.Read(func(fd uintptr) bool {
 			// What a peek of the kernel's tells of a reset it tells once.
 			var set syscall.FdSet
-			set.Bits[fd/64] |= 1 << (fd % 64)
+			const bits = strconv.IntSize // of a word of the set
+			set.Bits[fd/bits] |= 1 << (fd % bits)
 			n, err := syscall.Select(int(fd)+1, &set, nil, nil, &syscall.Timeval{})
 			return n > 0 && err == nil
 		})

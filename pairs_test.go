@@ -1,0 +1,232 @@
+package handfast_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/netip"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/host"
+	"github.com/handfast-tcp/handfast/link/pipe"
+)
+
+// playground is one of everything, for calls at the same time.
+type playground struct {
+	client, server *handfast.Host
+	listener       *handfast.TCPListener
+	forwarder      *handfast.TCPListener
+	conn, peer     *handfast.TCPConn
+	open, dialled  *handfast.UDPConn
+	request        chan *handfast.Request // of a connection that waits for its verdict
+}
+
+func newPlayground(t *testing.T, shards int) *playground {
+	a, b := pipe.New(pipe.Options{})
+	p := &playground{
+		client: mustHost(t, shards, a, clientIP+"/24"), server: mustHost(t, shards, b, serverIP+"/24"),
+		request: make(chan *handfast.Request, 1),
+	}
+	p.listener = listen(t, p.server, ":80")
+	p.conn, p.peer = connect(t, p.client, p.listener)
+	var err error
+	p.forwarder, err = p.server.Forward(handfast.ListenOptions{Verdict: func(r *handfast.Request) {
+		select {
+		case p.request <- r:
+		default:
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.open = listenPacket(t, p.server, ":53")
+	c, err := p.client.Dial("udp", serverIP+":53")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.dialled = c.(*handfast.UDPConn)
+	return p
+}
+
+// dialAway dials what the forwarder is asked about, for a moment.
+func (p *playground) dialAway() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	defer cancel()
+	p.client.DialContext(ctx, "tcp", serverIP+":9999")
+}
+
+// decide gives a verdict on a request, if there is one.
+func (p *playground) decide(do func(*handfast.Request) error) {
+	p.dialAway()
+	select {
+	case r := <-p.request:
+		do(r)
+	default:
+	}
+}
+
+var toOpen = &net.UDPAddr{IP: net.ParseIP(clientIP), Port: 9}
+
+// pairCalls are calls of every method, by its name. None waits once both hosts
+// are closed.
+var pairCalls = map[string]func(p *playground){
+	"Host.Attach": func(p *playground) {
+		a, _ := pipe.New(pipe.Options{})
+		p.server.Attach(a, handfast.LinkOptions{Addresses: []netip.Prefix{netip.MustParsePrefix("10.1.0.1/24")}})
+	},
+	"Host.Close":          func(p *playground) { p.server.Close() },
+	"Host.Connections":    func(p *playground) { exhaust(p.server.Connections()) },
+	"Host.Counters":       func(p *playground) { p.server.Counters() },
+	"Host.Defence":        func(p *playground) { p.server.Defence() },
+	"Host.Dial":           func(p *playground) { p.client.Dial("tcp", serverIP+":80") },
+	"Host.DialContext":    func(p *playground) { p.dialAway() },
+	"Host.Done":           func(p *playground) { <-p.server.Done() },
+	"Host.EphemeralPorts": func(p *playground) { p.server.EphemeralPorts() },
+	"Host.Kill": func(p *playground) {
+		at := p.peer.LocalAddr().(*net.TCPAddr).AddrPort()
+		p.server.Kill(at, p.peer.RemoteAddr().(*net.TCPAddr).AddrPort())
+	},
+	"Host.Err":          func(p *playground) { p.server.Err() },
+	"Host.FloodVerdict": func(p *playground) { p.server.FloodVerdict() },
+	"Host.Forward":      func(p *playground) { p.server.Forward(handfast.ListenOptions{}) },
+	"Host.Links":        func(p *playground) { p.server.Links() },
+	"Host.Listen":       func(p *playground) { p.server.Listen("tcp", ":81") },
+	"Host.ListenPacket": func(p *playground) { p.server.ListenPacket("udp", ":0") },
+	"Host.ListenTCP":    func(p *playground) { p.server.ListenTCP("tcp", ":81", handfast.ListenOptions{Backlog: 1}) },
+	"Host.Listeners":    func(p *playground) { exhaust(p.server.Listeners()) },
+	"Host.PacketConns":  func(p *playground) { exhaust(p.server.PacketConns()) },
+
+	"Dialer.Dial": func(p *playground) {
+		d := handfast.Dialer{Host: p.client, Resolver: nil, Timeout: time.Millisecond}
+		d.Dial("tcp", serverIP+":80")
+	},
+	"Dialer.DialContext": func(p *playground) {
+		d := handfast.Dialer{Host: p.client, KeepAlive: -1}
+		d.DialContext(context.Background(), "udp", serverIP+":53")
+	},
+
+	"TCPListener.Accept":      func(p *playground) { p.listener.Accept() },
+	"TCPListener.AcceptTCP":   func(p *playground) { p.forwarder.AcceptTCP() },
+	"TCPListener.Addr":        func(p *playground) { p.listener.Addr() },
+	"TCPListener.AddrPort":    func(p *playground) { p.listener.AddrPort() },
+	"TCPListener.Close":       func(p *playground) { p.listener.Close() },
+	"TCPListener.SetDeadline": func(p *playground) { p.listener.SetDeadline(time.Now()) },
+	"TCPListener.Stats":       func(p *playground) { p.listener.Stats() },
+
+	"Request.Accept": func(p *playground) { p.decide((*handfast.Request).Accept) },
+	"Request.Ignore": func(p *playground) { p.decide((*handfast.Request).Ignore) },
+	"Request.Local":  func(p *playground) { p.decide(func(r *handfast.Request) error { r.Local(); return nil }) },
+	"Request.Refuse": func(p *playground) {
+		p.decide(func(r *handfast.Request) error { return r.Refuse(host.HostUnreachable) })
+	},
+	"Request.Remote": func(p *playground) { p.decide(func(r *handfast.Request) error { r.Remote(); return nil }) },
+	"Request.Reset":  func(p *playground) { p.decide((*handfast.Request).Reset) },
+
+	"TCPConn.Close":              func(p *playground) { p.peer.SetLinger(1); p.peer.Close() },
+	"TCPConn.CloseRead":          func(p *playground) { p.peer.CloseRead() },
+	"TCPConn.CloseWrite":         func(p *playground) { p.peer.CloseWrite() },
+	"TCPConn.LocalAddr":          func(p *playground) { p.peer.LocalAddr() },
+	"TCPConn.MultipathTCP":       func(p *playground) { p.peer.MultipathTCP() },
+	"TCPConn.Read":               func(p *playground) { p.peer.Read(make([]byte, 1)) },
+	"TCPConn.ReadFrom":           func(p *playground) { p.conn.ReadFrom(strings.NewReader("abc")) },
+	"TCPConn.RemoteAddr":         func(p *playground) { p.peer.RemoteAddr() },
+	"TCPConn.SetDeadline":        func(p *playground) { p.peer.SetDeadline(time.Now().Add(time.Microsecond)) },
+	"TCPConn.SetKeepAlive":       func(p *playground) { p.peer.SetKeepAlive(true) },
+	"TCPConn.SetKeepAliveConfig": func(p *playground) { p.peer.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true}) },
+	"TCPConn.SetKeepAlivePeriod": func(p *playground) { p.peer.SetKeepAlivePeriod(time.Second) },
+	"TCPConn.SetLinger":          func(p *playground) { p.peer.SetLinger(0) },
+	"TCPConn.SetNoDelay":         func(p *playground) { p.peer.SetNoDelay(false) },
+	"TCPConn.SetReadBuffer":      func(p *playground) { p.peer.SetReadBuffer(1 << 20) },
+	"TCPConn.SetReadDeadline":    func(p *playground) { p.peer.SetReadDeadline(time.Now()) },
+	"TCPConn.SetWriteBuffer":     func(p *playground) { p.peer.SetWriteBuffer(1) },
+	"TCPConn.SetWriteDeadline":   func(p *playground) { p.peer.SetWriteDeadline(time.Now()) },
+	"TCPConn.SyscallConn": func(p *playground) {
+		raw, _ := p.peer.SyscallConn()
+		raw.Read(func(uintptr) bool { return true })
+	},
+	"TCPConn.Write":        func(p *playground) { p.peer.Write(make([]byte, 1<<20)) },
+	"TCPConn.WriteBuffers": func(p *playground) { v := pieces(make([]byte, 20<<10), 100); v.WriteTo(p.peer) },
+	"TCPConn.WriteTo":      func(p *playground) { p.conn.WriteTo(io.Discard) },
+
+	"UDPConn.Close":               func(p *playground) { p.open.Close() },
+	"UDPConn.LocalAddr":           func(p *playground) { p.open.LocalAddr() },
+	"UDPConn.Read":                func(p *playground) { p.dialled.Read(nil) },
+	"UDPConn.ReadFrom":            func(p *playground) { p.open.ReadFrom(nil) },
+	"UDPConn.ReadFromTo":          func(p *playground) { p.open.ReadFromTo(nil) },
+	"UDPConn.ReadFromUDP":         func(p *playground) { p.open.ReadFromUDP(nil) },
+	"UDPConn.ReadFromUDPAddrPort": func(p *playground) { p.open.ReadFromUDPAddrPort(nil) },
+	"UDPConn.ReadMsgUDP":          func(p *playground) { p.open.ReadMsgUDP(nil, nil) },
+	"UDPConn.ReadMsgUDPAddrPort":  func(p *playground) { p.open.ReadMsgUDPAddrPort(nil, nil) },
+	"UDPConn.RemoteAddr":          func(p *playground) { p.open.RemoteAddr() },
+	"UDPConn.SetDeadline":         func(p *playground) { p.open.SetDeadline(time.Now()) },
+	"UDPConn.SetReadBuffer":       func(p *playground) { p.open.SetReadBuffer(1) },
+	"UDPConn.SetReadDeadline":     func(p *playground) { p.open.SetReadDeadline(time.Now()) },
+	"UDPConn.SetWriteBuffer":      func(p *playground) { p.open.SetWriteBuffer(1) },
+	"UDPConn.SetWriteDeadline":    func(p *playground) { p.open.SetWriteDeadline(time.Now()) },
+	"UDPConn.Write":               func(p *playground) { p.dialled.Write([]byte("x")) },
+	"UDPConn.WriteFromTo":         func(p *playground) { p.open.WriteFromTo(nil, netip.MustParseAddr(serverIP), toOpen.AddrPort()) },
+	"UDPConn.WriteMsgUDP":         func(p *playground) { p.open.WriteMsgUDP(nil, nil, toOpen) },
+	"UDPConn.WriteMsgUDPAddrPort": func(p *playground) { p.open.WriteMsgUDPAddrPort(nil, nil, toOpen.AddrPort()) },
+	"UDPConn.WriteTo":             func(p *playground) { p.open.WriteTo(nil, toOpen) },
+	"UDPConn.WriteToUDP":          func(p *playground) { p.open.WriteToUDP(nil, toOpen) },
+	"UDPConn.WriteToUDPAddrPort":  func(p *playground) { p.open.WriteToUDPAddrPort(nil, toOpen.AddrPort()) },
+}
+
+func exhaust[T any](all func(yield func(T) bool)) {
+	for range all {
+	}
+}
+
+func TestPairCallsAreAll(t *testing.T) {
+	for _, x := range []any{
+		&handfast.Host{}, &handfast.Dialer{}, &handfast.TCPListener{}, &handfast.Request{}, &handfast.TCPConn{}, &handfast.UDPConn{},
+	} {
+		typ := reflect.TypeOf(x)
+		for i := range typ.NumMethod() {
+			if name := typ.Elem().Name() + "." + typ.Method(i).Name; pairCalls[name] == nil {
+				t.Errorf("%s is not in the table", name)
+			}
+		}
+	}
+}
+
+// Any two calls are made at the same time, while the hosts are closed: none
+// panics, all come back, no goroutine stays, and the race detector has nothing
+// to say.
+func TestPairsOfCalls(t *testing.T) {
+	before := runtime.NumGoroutine()
+	var names []string
+	for name := range pairCalls {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	turn := 0
+	for i, first := range names {
+		for _, second := range names[i:] {
+			if turn++; !testing.Short() || turn%10 == 0 {
+				tryPair(t, turn, pairCalls[first], pairCalls[second])
+			}
+		}
+	}
+	wantGoroutines(t, before)
+}
+
+func tryPair(t *testing.T, turn int, first, second func(*playground)) {
+	p := newPlayground(t, 1+turn%2)
+	var wg sync.WaitGroup
+	wg.Go(func() { first(p) })
+	wg.Go(func() { second(p) })
+	for range turn % 7 * 4 {
+		runtime.Gosched()
+	}
+	p.server.Close()
+	p.client.Close()
+	wg.Wait()
+}
