@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/wire"
 )
 
 // watched is a pair of ends of which one may die, in virtual time.
@@ -57,8 +58,8 @@ func (w *watched) wantAlive() {
 }
 
 // cut loses all that is sent from now on.
-func (w *watched) cut() {
-	w.fate = func(int, *Output) (bool, time.Duration) { return true, 0 }
+func (p *pair) cut() {
+	p.fate = func(int, *Output) (bool, time.Duration) { return true, 0 }
 }
 
 // wantEnd wants one end to have ended for that cause at that time.
@@ -258,4 +259,56 @@ func TestFinWait2Alive(t *testing.T) {
 	start := w.now
 	w.pass(time.Hour)
 	w.wantEnd(0, CauseFinWait2Over, start.Add(w.ends[0].cfg.FinWait2))
+}
+
+// Many idle connections probe together, no sooner than a 256th of the idle time,
+// and are woken for that some times in the idle time, not each for itself.
+func TestProbesTogether(t *testing.T) {
+	const many = 1000
+	k := KeepAlive{Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 2}
+	p := newPair(t, Config{})
+	p.delay = time.Millisecond
+	l, err := p.ends[1].Listen(wire.Addr{}, 80, many, "listener")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range many {
+		tuple := wire.Tuple{Local: addrA, Remote: addrB, LocalPort: uint16(1000 + i), RemotePort: 80}
+		en, err := p.ends[0].Connect(p.now, p.path, tuple, i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.run(14 * time.Millisecond)
+		p.ends[0].SetKeepAlive(p.now, en, k)
+		p.ends[1].SetKeepAlive(p.now, p.ends[1].Accept(l), k)
+	}
+	p.run(time.Minute)
+	p.events[0].Take()
+	wakes, least := map[clock.Time]bool{}, time.Hour
+	heard := map[uint16]clock.Time{}
+	p.run(time.Minute)
+	for _, e := range p.events[0].Take() {
+		switch port := e.Tuple.LocalPort; {
+		case e.Kind == TimerFired:
+			wakes[e.Time] = true
+			if h := heard[port]; h != 0 {
+				least = min(least, e.Time.Sub(h))
+			}
+		case e.Kind == SegmentReceived || e.Kind == SegmentDropped:
+			heard[port] = e.Time
+		case e.Kind == StateChanged:
+			t.Fatalf("a living peer is given up: %v", e.Cause)
+		}
+	}
+	if early := k.Idle - least; early < 0 || early > k.Idle/earlyShare {
+		t.Errorf("the first probe came after %v", least)
+	}
+	if n := len(wakes); n > 4*earlyShare {
+		t.Errorf("%d wakes in four idle times of %d connections", n, many)
+	}
+	p.cut()
+	p.run(time.Minute)
+	if n := p.ends[0].Len() + p.ends[1].Len(); n != 0 {
+		t.Errorf("%d connections to dead peers are left", n)
+	}
 }

@@ -67,8 +67,9 @@ type Path struct {
 // KeepAlive is the probing of an idle connection, RFC 9293 §3.8.4. The zero
 // value is off, and so is one with a field that is not above zero.
 //
-// When the peer was not heard of for Idle, a probe is sent, and another after
-// each Interval without an answer. Whatever the peer sends ends the count. The
+// When the peer was not heard of for Idle, a probe is sent (with many idle
+// connections up to a 256th of Idle sooner, together), and another after each
+// Interval without an answer. Whatever the peer sends ends the count. The
 // connection fails with TimedOut when Count probes have had no answer: that is
 // Idle + Count × Interval after the peer was last heard of, where an Interval
 // takes at least as long as the RTO, or no answer could come in time. Where the

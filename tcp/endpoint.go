@@ -216,6 +216,7 @@ func (e *Endpoint) Deadline() clock.Time {
 
 // Advance lets time pass: timers that are due fire.
 func (e *Endpoint) Advance(now clock.Time) {
+	idle, probe := false, false
 	for e.due.next() <= now {
 		it := e.due.pop()
 		en := it.key
@@ -228,11 +229,41 @@ func (e *Endpoint) Advance(now clock.Time) {
 		e.narrowing(en, mtu)
 		e.schedule(en)
 		e.update(now, en)
+		idle, probe = idle || en.idle(), probe || en.owes&owesAlive != 0
+	}
+	if idle {
+		e.withOthers(now, probe)
 	}
 	e.advanceHalfOpen(now)
 	e.advanceTimeWait(now)
 	if e.detector.Deadline() <= now {
 		e.watch(now)
+	}
+}
+
+// withOthers follows the timer of an idle connection: what is not due any more is
+// put off, and, when one probes, so do those whose idle time is nearly over. To
+// wake up for each of many would cost more than the probes.
+func (e *Endpoint) withOthers(now clock.Time, probe bool) {
+	for len(e.due.items) > 0 {
+		it := e.due.items[0]
+		en := it.key
+		if en.armed != it.at {
+			e.due.pop()
+			continue
+		}
+		if !en.idle() || it.at.Sub(now) > en.live.alive.Idle/earlyShare {
+			return
+		}
+		if en.Deadline() == it.at {
+			if !probe || !en.probeEarly(now) {
+				return
+			}
+			e.update(now, en)
+		}
+		e.due.pop()
+		en.armed = clock.Never
+		e.schedule(en)
 	}
 }
 

@@ -244,9 +244,36 @@ func (c *Conn) keepAliveTimeout(now clock.Time) {
 	case c.unanswered(now, k):
 		c.fail(now, TimedOut, CauseKeepAlive)
 	default:
-		c.probe(owesAlive)
-		c.timers.arm(TimerKeepAlive, now.Add(max(k.Interval, c.rtt.rto)))
+		c.sendKeepAlive(now)
 	}
+}
+
+func (c *Conn) sendKeepAlive(now clock.Time) {
+	c.probe(owesAlive)
+	c.timers.arm(TimerKeepAlive, now.Add(max(c.live.alive.Interval, c.rtt.rto)))
+}
+
+// earlyShare is the part of the idle time by which a first probe may be sent too
+// early, together with others.
+const earlyShare = 256
+
+// idle reports whether a connection waits for nothing but its next probe.
+func (c *Conn) idle() bool {
+	return c.live.alive != nil && c.timers[TimerKeepAlive] == c.Deadline()
+}
+
+// probeEarly has an idle connection probe whose timer is due soon, unless it has
+// done so already.
+func (c *Conn) probeEarly(now clock.Time) bool {
+	if c.live.probes > 0 {
+		return false
+	}
+	at := c.timers[TimerKeepAlive]
+	if c.armKeepAlive(now); c.timers[TimerKeepAlive] == at { // nothing was heard meanwhile
+		c.traceTimer(now, TimerKeepAlive)
+		c.sendKeepAlive(now)
+	}
+	return true
 }
 
 // unanswered reports whether enough probes have had no answer. The user timeout,

@@ -38,11 +38,15 @@ func (c *Conn) Advance(now clock.Time) {
 			c.retryMTU()
 			continue
 		}
-		if c.trace != nil {
-			c.trace.add(Event{Time: now, Kind: TimerFired, Tuple: c.tuple, State: c.state, From: c.state,
-				Timer: n, ISS: uint32(c.snd.iss), IRS: uint32(c.rcv.irs)})
-		}
+		c.traceTimer(now, n)
 		c.fire(now, n)
+	}
+}
+
+func (c *Conn) traceTimer(now clock.Time, n Timer) {
+	if c.trace != nil {
+		c.trace.add(Event{Time: now, Kind: TimerFired, Tuple: c.tuple, State: c.state, From: c.state,
+			Timer: n, ISS: uint32(c.snd.iss), IRS: uint32(c.rcv.irs)})
 	}
 }
 
