@@ -203,7 +203,9 @@ func (c *Conn) windowOpened(now clock.Time) {
 	c.timers.disarm(TimerPersist)
 	c.owes &^= owesProbe
 	c.rtt.backoff = 0
-	c.progress(now)
+	if !c.is(orphan) { // or a peer that opens and shuts its window could keep it for ever
+		c.progress(now)
+	}
 	c.snd.resend = c.snd.una
 	c.armRetransmit(now)
 }
