@@ -194,3 +194,19 @@ func TestReceiveQueueThatIsNeverEmpty(t *testing.T) {
 		t.Errorf("a closed socket holds %d bytes", s.bytes)
 	}
 }
+
+// A socket has one item of news, however many datagrams come before anybody asks.
+func TestSocketIsReadyOnce(t *testing.T) {
+	p := newPair(t, config{})
+	s := p.open(p.b, 53, wire.Addr{}, 0)
+	ip := p.fromA(wire.ProtoUDP)
+	for range 1000 {
+		p.inject(ip, udp(ip, 1, 53, pattern(10)))
+		if d, ok := s.Receive(); ok {
+			d.Payload.Release()
+		}
+	}
+	if n := len(p.b.udp.ready); n != 1 {
+		t.Errorf("%d items of news of one socket", n)
+	}
+}

@@ -80,3 +80,17 @@ func TestSilentSource(t *testing.T) {
 		last = b
 	}
 }
+
+// A ring that runs for long knows three epochs.
+func TestOldEpochsGo(t *testing.T) {
+	r, err := New(func() ([][]byte, error) { return [][]byte{[]byte("a seed of sixteen bytes")}, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 1000 {
+		r.Keys(time.Unix(64_000_000, 0).Add(time.Duration(i) * Epoch / 3))
+		if n := len(r.byEpoch); n > 3 {
+			t.Fatalf("%d epochs are known", n)
+		}
+	}
+}

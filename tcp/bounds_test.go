@@ -175,3 +175,48 @@ func TestDeadlinesAreBounded(t *testing.T) {
 		t.Errorf("%d deadlines of %d connections", n, e.Len())
 	}
 }
+
+// The send queue holds Config.SendBuffer, and one write more: the program that looks
+// at SendSpace waits.
+func TestSendQueueIsBounded(t *testing.T) {
+	e, l := server(t, Config{SendBuffer: 100000})
+	now := clock.Time(time.Hour)
+	en := honest(t, e, l, now, numbered(false, 1), 100, true)
+	const write = 30000
+	for en.SendSpace() > 0 {
+		e.SendCopy(now, en, make([]byte, write))
+		for out := (Output{}); e.Output(now, &out); {
+			for _, v := range out.Views {
+				v.Release()
+			}
+		}
+	}
+	if n := en.out.len(); n > 100000+write || en.Writable() {
+		t.Errorf("%d bytes are queued, and it is writable: %v", n, en.Writable())
+	}
+	e.Abort(now, en)
+	drain(e, now)
+}
+
+// What a trace keeps of connections in TIME-WAIT goes with them: at the limit, when
+// the wait is over, and when a new connection takes their place.
+func TestOriginsGoWithTimeWait(t *testing.T) {
+	h := serving(t, Config{MaxTimeWait: 8}, 10)
+	for i := range uint16(30) {
+		h.from(1000+i, 7).waiting("<mss 1460>", false)
+		if n := len(h.trace.origins); n > 8 || n != h.e.timeWait.count {
+			t.Fatalf("%d origins of %d connections", n, h.e.timeWait.count)
+		}
+	}
+	again := h.from(1029, 1000)
+	again.receive("S 0:0(0) <mss 1460>")
+	again.wantAny("SYN-ACK", wire.SYN|wire.ACK)
+	if n := len(h.trace.origins); n != 7 {
+		t.Errorf("%d origins after a reuse", n)
+	}
+	again.receive("R 1:1(0)")
+	h.advance(2 * msl)
+	if n := len(h.trace.origins); n != 0 {
+		t.Errorf("%d origins are left", n)
+	}
+}
