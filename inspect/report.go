@@ -80,6 +80,9 @@ type Row struct {
 	// Sharers are further processes that hold the same socket.
 	Sharers []Process `json:"sharers,omitempty"`
 	Command string    `json:"command,omitempty"` // of ours: what the program calls itself
+	// Defence is the host's, for listeners: see Report.Defend. JSON has it in the
+	// header.
+	Defence *Defence `json:"-"`
 }
 
 // UDP reports whether the row is a UDP socket.
@@ -217,6 +220,16 @@ func Collect(h *handfast.Host, name string, limit int) *Report {
 	}
 	r.place(h)
 	return r
+}
+
+// Defend notes in the rows of listeners how SYN floods are met, for WriteSS with
+// Extended.
+func (r *Report) Defend() {
+	for i := range r.Rows {
+		if r.Rows[i].State == State(tcp.Listen) {
+			r.Rows[i].Defence = r.Defence
+		}
+	}
 }
 
 // place notes on which link each row's local address is, and whether its port

@@ -25,8 +25,6 @@ type SSOptions struct {
 	Netid    bool // there may be several protocols: a column says which
 	Command  bool // there are several commands: a column says whose it is
 
-	// Defence adds to listeners how SYN floods are met; as does Extended.
-	Defence *Defence
 	// Service names ports. Without it they are numbers, and rates are in full.
 	Service Service
 	// Host names addresses, with -r; "" leaves one as it is.
@@ -155,11 +153,11 @@ func (o *SSOptions) extra(r *Row) string {
 	if o.Extended {
 		r.words(&w)
 	}
-	if r.Listen != nil && (o.Extended || o.Defence != nil) {
+	if o.Extended && r.Listen != nil {
 		r.Listen.words(&w)
 	}
-	if r.State == State(tcp.Listen) && o.Defence != nil {
-		w.add(true, "defence:(%s)", o.Defence.brief(r.Queue))
+	if o.Extended && r.Defence != nil {
+		w.add(true, "defence:(%s)", r.Defence.brief(r.Queue))
 	}
 	if len(w) == 0 {
 		return ""

@@ -80,12 +80,14 @@ func TestSSOfKernel(t *testing.T) {
 	names := func(proto string, port uint16) string {
 		return map[string]string{"udp53": "domain"}[proto+fmt.Sprint(port)]
 	}
+	report := Report{Header: Header{Defence: defence}, Rows: kernelSamples()}
+	report.Defend()
 	for name, o := range map[string]SSOptions{
-		"ss-kernel-eip.txt": {Netid: true, Extended: true, Info: true, Process: true, Defence: defence},
+		"ss-kernel-eip.txt": {Netid: true, Extended: true, Info: true, Process: true},
 		"ss-kernel-iO.txt":  {Netid: true, Command: true, Info: true, OneLine: true, Memory: true, Service: names},
 	} {
 		var b bytes.Buffer
-		if err := WriteSS(&b, kernelSamples(), o); err != nil {
+		if err := WriteSS(&b, report.Rows, o); err != nil {
 			t.Fatal(err)
 		}
 		golden(t, name, b.String())
@@ -139,15 +141,17 @@ func TestFilterByDevice(t *testing.T) {
 func TestSS(t *testing.T) {
 	defence := &Defence{HalfOpen: 12, MaxHalfOpen: 4096, SynAckRetries: 5, Cookies: "auto"}
 	names := func(_ string, port uint16) string { return map[uint16]string{80: "http"}[port] }
+	report := Report{Header: Header{Defence: defence}, Rows: samples()}
+	report.Defend()
 	for name, o := range map[string]SSOptions{
 		"ss.txt":    {},
 		"ss-o.txt":  {Timers: true},
 		"ss-im.txt": {Info: true, Memory: true, Headless: true},
-		"ss-ep.txt": {Extended: true, Process: true, Defence: defence, Service: names},
+		"ss-ep.txt": {Extended: true, Process: true, Service: names},
 		"ss-iO.txt": {Info: true, OneLine: true},
 	} {
 		var b bytes.Buffer
-		if err := WriteSS(&b, samples(), o); err != nil {
+		if err := WriteSS(&b, report.Rows, o); err != nil {
 			t.Fatal(err)
 		}
 		golden(t, name, b.String())

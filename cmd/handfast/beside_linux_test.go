@@ -62,13 +62,15 @@ func kernelSockets(t *testing.T) (all []io.Closer) {
 	udp("udp6", "[::]:5355")
 	c, err := net.Dial("udp", "127.0.0.1:5353")
 	io.WriteString(must(c, err).(net.Conn), "hello")
-	bound := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) (err error) {
-		raw.Control(func(fd uintptr) { err = unix.BindToDevice(int(fd), "lo") })
-		return err
-	}}
+	bound := net.ListenConfig{Control: bindToLoopback}
 	u, err := bound.ListenPacket(t.Context(), "udp4", "0.0.0.0:5356")
 	must(u, err)
 	return all
+}
+
+func bindToLoopback(_, _ string, raw syscall.RawConn) (err error) {
+	raw.Control(func(fd uintptr) { err = unix.BindToDevice(int(fd), "lo") })
+	return err
 }
 
 // kernelRoutes makes a device and ways behind it, where a TUN can be had.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
 	"github.com/handfast-tcp/handfast/inspect"
 	"github.com/handfast-tcp/handfast/tcp"
 )
@@ -128,8 +129,13 @@ func (o *netstatOptions) run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if !o.kernel {
+	switch {
+	case !o.kernel:
 		countEstablished(all)
+	case o.routes || o.interfaces:
+		if all[0].Links, err = kernel.Links(); err != nil {
+			return err
+		}
 	}
 	switch {
 	case o.statistics && o.json:

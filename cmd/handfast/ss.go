@@ -161,6 +161,9 @@ func (o *ssOptions) run(ctx context.Context, w io.Writer, text string) error {
 			return err
 		}
 	}
+	for _, a := range all {
+		a.Defend()
+	}
 	rows, more := rowsOf(all)
 	rows = o.chosen(f.Apply(rows))
 	if o.json {
@@ -170,9 +173,6 @@ func (o *ssOptions) run(ctx context.Context, w io.Writer, text string) error {
 	o.show.Netid, o.show.Command = o.tcp == o.udp, len(all) > 1
 	if o.resolve {
 		o.show.Host = hostNamer(ctx)
-	}
-	if o.show.Extended && len(all) == 1 {
-		o.show.Defence = all[0].Defence
 	}
 	return errors.Join(inspect.WriteSS(w, rows, o.show), omitted(w, more))
 }

@@ -17,9 +17,9 @@ import (
 	"github.com/handfast-tcp/handfast/inspect"
 )
 
-// links returns the devices, by name, with their addresses and the routes that
+// Links returns the devices, by name, with their addresses and the routes that
 // lead there. Routes that lead nowhere are those of a device "*".
-func links() ([]inspect.Link, error) {
+func Links() ([]inspect.Link, error) {
 	devices, err := netlink.LinkList()
 	if err != nil {
 		return nil, fmt.Errorf("list the devices: %w", err)

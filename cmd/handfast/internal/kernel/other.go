@@ -17,3 +17,6 @@ func Flood(context.Context, time.Duration) (*inspect.Flood, error) { return nil,
 
 // Summary fails with ErrLinuxOnly.
 func Summary() (*inspect.Summary, error) { return nil, ErrLinuxOnly }
+
+// Links fails with ErrLinuxOnly.
+func Links() ([]inspect.Link, error) { return nil, ErrLinuxOnly }

@@ -37,9 +37,7 @@ func Report(owners bool) (*inspect.Report, error) {
 	if owners {
 		findOwners(r.Rows)
 	}
-	var err error
-	r.Links, err = links()
-	return r, err
+	return r, nil
 }
 
 // markAutobound marks the rows whose local port the kernel chooses from when a
