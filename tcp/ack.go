@@ -40,7 +40,7 @@ func (c *Conn) acknowledge(now clock.Time, s *Segment) {
 	if c.cc != nil {
 		c.lossAcked(now, cc.Ack{Bytes: newly, InFlight: int(bytes), RTT: sample, Limited: limited})
 	}
-	c.armRetransmit(now)
+	c.rearmRetransmit(now)
 }
 
 // forget drops the acknowledged bytes. SYN and FIN are no bytes of the queue.

@@ -100,3 +100,30 @@ func TestDuplicateAcksAfterTimeout(t *testing.T) {
 		}
 	})
 }
+
+// When every second segment of a large flight is lost, fast recovery, which brings
+// one back in a round trip, gives way to a timeout, which needs some round trips
+// for all (RFC 6582 §4).
+func TestManyLost(t *testing.T) {
+	p := newPair(t, Config{SendBuffer: 1 << 20})
+	p.delay = 50 * time.Millisecond
+	client, server := p.connect()
+	const total = 600 * 1448
+	lost, n := map[uint32]bool{}, 0
+	p.fate = func(from int, o *Output) (bool, time.Duration) {
+		if n++; from == 0 && o.Len > 0 && n%2 == 0 && client.Info(p.now).SndCwnd >= 160 && !lost[uint32(o.Seq)] && len(lost) < 80 {
+			lost[uint32(o.Seq)] = true
+			return true, 0
+		}
+		return false, 0
+	}
+	start, got := p.now, 0
+	p.write(0, client, make([]byte, total))
+	p.until("all has arrived", func() bool {
+		got += len(p.read(1, server))
+		return got == total
+	})
+	if took := p.now.Sub(start); took > 4*time.Second || len(lost) < 50 {
+		t.Errorf("%d of 600 segments were lost, and it took %v", len(lost), took)
+	}
+}

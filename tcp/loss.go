@@ -23,8 +23,9 @@ type lossPhase uint8
 
 const (
 	noLoss       lossPhase = iota
-	fastRecovery           // by duplicate ACKs
 	afterTimeout           // by the retransmission timer
+	fastRecovery           // by duplicate ACKs
+	moreLost               // fast recovery, after its first partial ACK
 )
 
 // dupThresh is how many duplicate ACKs mean that a segment is lost, RFC 5681 §3.2.
@@ -40,7 +41,7 @@ func (c *Conn) duplicateAck(now clock.Time) {
 		if c.snd.dupAcks++; c.snd.dupAcks == dupThresh {
 			c.beginRecovery(now)
 		}
-	case fastRecovery:
+	case fastRecovery, moreLost:
 		if c.snd.dupAcks < c.dupLimit {
 			c.snd.dupAcks++
 		}
@@ -68,10 +69,10 @@ func (c *Conn) lossAcked(now clock.Time, a cc.Ack) {
 		c.phase = noLoss
 	}
 	switch {
-	case c.phase == fastRecovery:
+	case c.phase >= fastRecovery:
 		c.snd.dupAcks -= uint16(min(int(c.snd.dupAcks), a.Bytes/int(c.snd.mss)))
 		c.fastRetransmit()
-	case was == fastRecovery:
+	case was >= fastRecovery:
 		c.snd.dupAcks = 0
 	default:
 		c.snd.dupAcks = 0
@@ -150,6 +151,20 @@ func (c *Conn) armRetransmit(now clock.Time) {
 	default:
 		c.timers.arm(TimerRetransmit, c.notTooLate(now.Add(c.rtt.timeout(c.cfg))))
 	}
+}
+
+// rearmRetransmit is armRetransmit for an ACK of new data. In fast recovery only
+// the first partial ACK starts the timer anew, RFC 6582 §3.2 step 3: one segment
+// comes back in a round trip, and when many are lost a timeout is sooner done.
+// https://www.rfc-editor.org/rfc/rfc6582#section-4
+func (c *Conn) rearmRetransmit(now clock.Time) {
+	switch {
+	case c.phase == moreLost && c.timers.armed(TimerRetransmit) && !c.windowShut():
+		return
+	case c.phase == fastRecovery:
+		c.phase = moreLost
+	}
+	c.armRetransmit(now)
 }
 
 // notTooLate puts an expiry of the retransmission timer forward to the end of
