@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	crowdWindow = 1024             // connections begun and not yet where they should be
-	crowdStall  = 10 * time.Second // without progress: something is wrong
+	crowdWindow = 1024        // connections begun and not yet where they should be
+	crowdStall  = time.Minute // without any progress: something is wrong, not only slow
 )
 
 // crowd is the other end of many connections to one stack. It keeps nothing
@@ -49,14 +49,18 @@ func (c *crowd) fill(s *packetStack) error {
 		first := syn(i, benchTarget)
 		batch = append(batch, first.append(nil))
 		if len(batch) == sendBatch || i == len(c.seen)-1 {
-			if err := c.await(i + len(batch) - crowdWindow); err != nil {
+			if err := c.await(i+len(batch)-crowdWindow, c.reached.Load); err != nil {
 				return err
 			}
 			c.send(batch)
 			batch = batch[:0]
 		}
 	}
-	return c.await(len(c.seen))
+	if err := c.await(len(c.seen), c.reached.Load); err != nil || s.entries == nil {
+		return err
+	}
+	// What they have been told may still be on its way into the stack.
+	return c.await(len(c.seen)*99/100, func() int64 { return int64(s.entries()) })
 }
 
 func (c *crowd) send(batch [][]byte) {
@@ -65,11 +69,12 @@ func (c *crowd) send(batch [][]byte) {
 	c.s.send(batch)
 }
 
-// await waits until n connections are where they should be.
-func (c *crowd) await(n int) error {
-	last, since := c.reached.Load(), time.Now()
+// await waits until n connections are where they should be; count says how many
+// are.
+func (c *crowd) await(n int, count func() int64) error {
+	last, since := count(), time.Now()
 	for {
-		got := c.reached.Load()
+		got := count()
 		switch {
 		case got >= int64(n):
 			return nil

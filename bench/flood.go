@@ -22,7 +22,7 @@ const (
 	floodPatience = 20 * time.Millisecond // then no answer comes
 	floodHonest   = 1000                  // connections by those who mean it
 	floodBetween  = 4                     // batches of SYNs from one of them to the next
-	floodGrace    = 10 * time.Second      // for the last of them
+	floodGrace    = 1 << 22               // SYNs that may pass until the last of them is in
 	replySize     = 200                   // bytes that an honest client waits for
 )
 
@@ -146,7 +146,7 @@ func (f *flooder) withHonest(res *result) {
 		h.begin(i)
 		h.again(i)
 	}
-	for end := time.Now().Add(floodGrace); h.done.Load() < floodHonest && time.Now().Before(end); {
+	for end := f.sent + floodGrace; h.done.Load() < floodHonest && f.sent < end; {
 		f.burst()
 		h.again(int(f.sent/sendBatch) % floodHonest)
 	}
