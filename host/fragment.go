@@ -248,7 +248,7 @@ func (h *Host) deliverDatagram(now clock.Time, in *inbound, d *datagram) wire.Dr
 func (in *inbound) assemble(d *datagram, ethernet bool) *buf.Packet {
 	var ip wire.IP
 	wire.ParseQuotedIP(d.pieces[0].packet.Bytes(), &ip)
-	ip.MoreFragments, ip.FragOffset, ip.ID = false, 0, 0
+	ip.MoreFragments, ip.FragOffset = false, 0 // the ID stays: an error may quote it
 	p := buf.NewPacket()
 	b := p.ReceiveInto(wire.EthernetSize + wire.IPv6Size + d.total)[:0]
 	if ethernet {

@@ -21,6 +21,9 @@ func (c *Conn) checkSynAgain(now clock.Time, s *Segment) (Verdict, bool) {
 	if !c.opening() || !s.Flags.Has(wire.SYN) || s.Seq != c.rcv.irs || s.Flags.Has(wire.RST) {
 		return used, false
 	}
+	if s.Flags.Has(wire.ACK) && c.is(passive) {
+		return used, false // who was sent a SYN-ACK has none to send
+	}
 	if !s.Flags.Has(wire.ACK) {
 		c.snd.resend = c.snd.iss
 		c.rttStop() // Karn: its ACK will not say which of the two it answers
@@ -63,7 +66,9 @@ func (c *Conn) acceptable(s *Segment, wnd seq.Size) bool {
 		// allowance"): the segment goes on, without its text.
 		return s.Seq == c.rcv.nxt
 	case n == 0:
-		return s.Seq.In(c.rcv.nxt, wnd)
+		// Who has used all of the window acknowledges with the number behind it,
+		// and may have no other way to: so that one counts, as when the window is 0.
+		return s.Seq.In(c.rcv.nxt, wnd+1)
 	}
 	return s.Seq.In(c.rcv.nxt, wnd) || s.Seq.Add(n-1).In(c.rcv.nxt, wnd)
 }
@@ -180,7 +185,7 @@ func (c *Conn) checkSyn(now clock.Time, s *Segment) (Verdict, bool) {
 	if !s.Flags.Has(wire.SYN) {
 		return used, false
 	}
-	if c.state == SynReceived && c.is(passive) && c.acceptable(s, c.rcv.edge.Sub(c.rcv.nxt)) {
+	if c.state == SynReceived && c.is(passive) && s.Seq.In(c.rcv.nxt, c.rcv.edge.Sub(c.rcv.nxt)) {
 		c.backToListen(now, CauseSyn)
 		return drop(wire.BlindSyn), true
 	}
@@ -208,13 +213,25 @@ func (c *Conn) checkAck(now clock.Time, s *Segment) (Verdict, bool) {
 		c.establish(now, CauseAckOfSyn)
 		return used, false
 	}
-	if c.snd.nxt.Less(s.Ack) || s.Ack.Less(c.snd.una-seq.Num(c.snd.maxWnd)) {
+	if c.snd.nxt.Less(s.Ack) || s.Ack.Less(c.snd.una) && c.tooOld(s.Ack) {
 		c.challenge(now)
 		return drop(wire.BadAck), true
 	}
 	c.noteTimestamp(now, s)
 	c.processAck(now, s)
 	return c.ackedFin(now, s)
+}
+
+// tooOld judges an ACK below SND.UNA: one that was sent on the way here is not
+// more than a window back, and never below the first byte. What was never sent
+// nobody acknowledges.
+// https://www.rfc-editor.org/rfc/rfc5961#section-5.2
+func (c *Conn) tooOld(ack seq.Num) bool {
+	acked := c.tally.bytesAcked
+	if c.is(finQueued) && c.snd.una == c.finEnd() {
+		acked++
+	}
+	return ack.Less(c.snd.una - seq.Num(min(uint64(c.snd.maxWnd), acked)))
 }
 
 // ackedFin makes the moves that the ACK of our FIN allows.

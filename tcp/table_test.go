@@ -77,6 +77,8 @@ var arrivals = [NumStates][]cell{
 		{"SYN again", "S 0:0(0)", "S. 0:0(0) ack 1", SynReceived, wire.Duplicate, "3.8.1"},
 		{"SYN outside", "S 90000:90000(0)", ". 1:1(0) ack 1", SynReceived, wire.BlindSyn, "3.10.7.4 first"},
 		{"SYN-ACK", "S. 5000:5000(0) ack 1", "", Listen, wire.BlindSyn, "3.10.7.4 fourth"},
+		{"SYN-ACK with the SYN's number", "S. 0:0(0) ack 1", ". 1:1(0) ack 1", SynReceived, wire.BlindSyn, "3.10.7.4 first"},
+		{"SYN-ACK across the left edge", "S. 0:10(10) ack 1", ". 1:1(0) ack 1", SynReceived, wire.BlindSyn, "3.10.7.4 fourth"},
 		{"ACK", ". 1:1(0) ack 1", "", Established, wire.None, "3.10.7.4 fifth"},
 		{"data", "P. 1:11(10) ack 1", ". 1:1(0) ack 11", Established, wire.None, "3.10.7.4 seventh"},
 		{"data without ACK", "P 1:11(10)", "", SynReceived, wire.NoAckFlag, "3.10.7.4 fifth"},

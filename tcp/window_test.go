@@ -244,3 +244,23 @@ func TestSetReceiveBuffer(t *testing.T) {
 		c.want("offered at once", ". 1:1(0) ack 60001 win 65535")
 	})
 }
+
+// A peer that has used all of our window acknowledges with the number behind it.
+// Were that outside, what it acknowledges would count only when it sends again.
+func TestAckFromBehindTheWindow(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.reach(Established)
+		c.write(1000)
+		c.want("text", "P. 1:1001(1000) ack 1")
+		edge := int64(c.conn.rcv.edge - c.peer)
+		c.receive(fmt.Sprintf(". %d:%[1]d(0) ack 1001", edge))
+		c.wantIdle("it is acknowledged")
+		c.wantEqual("SND.UNA", int(c.conn.snd.una-c.own), 1001)
+		c.receive(fmt.Sprintf(". %d:%[1]d(0) ack 1001", edge+1))
+		c.wantDrop(wire.BadSequence)
+		c.challenged(Established)
+		c.receive(fmt.Sprintf("R %d:%[1]d(0)", edge))
+		c.wantDrop(wire.BadSequence)
+		c.wantIdle("a RST there is outside: RFC 5961 §3.2")
+	})
+}
