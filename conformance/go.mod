@@ -7,6 +7,7 @@ require (
 	github.com/handfast-tcp/handfast v0.0.0
 	github.com/redis/go-redis/v9 v9.23.0
 	golang.org/x/net v0.62.0
+	golang.org/x/sys v0.49.0
 )
 
 require (

@@ -186,3 +186,29 @@ func Neighbour(t testing.TB, name string, a netip.Addr, hardware [6]byte) {
 	newMessage(unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, body...).
 		attribute(unix.NDA_DST, a.AsSlice()).attribute(unix.NDA_LLADDR, hardware[:]).send(t)
 }
+
+// Metrics sets metrics of the route to a network of a device's address, by
+// number (unix.RTAX_…).
+func Metrics(t testing.TB, name string, p netip.Prefix, metrics map[uint16]uint32) {
+	t.Helper()
+	body := make([]byte, unix.SizeofRtMsg)
+	body[0], body[1], body[4] = unix.AF_INET, byte(p.Bits()), unix.RT_TABLE_MAIN
+	if p.Addr().Is6() {
+		body[0] = unix.AF_INET6
+	}
+	body[5], body[6], body[7] = unix.RTPROT_KERNEL, unix.RT_SCOPE_LINK, unix.RTN_UNICAST
+	var values message
+	for number, value := range metrics {
+		values = values.number(number, value)
+	}
+	m := newMessage(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, body...).
+		attribute(unix.RTA_DST, p.Masked().Addr().AsSlice()).
+		number(unix.RTA_OIF, uint32(index(t, name))).
+		nest(unix.RTA_METRICS, values)
+	if p.Addr().Is6() {
+		m = m.number(unix.RTA_PRIORITY, 256) // as the kernel gives it to the route that it makes
+	} else {
+		m = m.attribute(unix.RTA_PREFSRC, p.Addr().AsSlice())
+	}
+	m.send(t)
+}

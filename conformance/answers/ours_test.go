@@ -1,0 +1,172 @@
+package answers
+
+import (
+	"iter"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/host"
+	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/wire"
+)
+
+// pause is the time from one packet to the next, for our stack. It is long
+// enough for all that is limited by rate. No timer fires in it, since nobody
+// calls Advance: none does in the kernel, whose conversations are short.
+const pause = time.Second
+
+// ours is a fresh host of ours in virtual time.
+type ours struct {
+	host *host.Host
+	now  clock.Time
+}
+
+func newOurs() *ours {
+	o := &ours{host: host.New(host.Config{}), now: clock.Time(time.Hour)}
+	iface := o.host.AddLink(host.LinkConfig{Name: "wire", MTU: mtu})
+	for _, p := range []netip.Prefix{networkV4, networkV6} {
+		if err := o.host.AddAddress(iface, p); err != nil {
+			panic(err)
+		}
+	}
+	return o
+}
+
+func (o *ours) exchange(packets ...[]byte) (answers [][]byte) {
+	answers = o.output(answers)
+	for _, b := range packets {
+		p := buf.NewPacket()
+		p.Data = p.ReceiveInto(max(len(b), 1))[:copy(p.Block.Bytes(), b)]
+		o.host.Receive(o.now, 0, p)
+		answers = o.output(answers)
+	}
+	o.now = o.now.Add(pause)
+	return answers
+}
+
+func (o *ours) output(answers [][]byte) [][]byte {
+	for {
+		p, _ := o.host.Output(o.now)
+		if p == nil {
+			return answers
+		}
+		p.Flatten()
+		answers = append(answers, append([]byte(nil), p.Data...))
+		p.Release()
+	}
+}
+
+func (o *ours) end() {}
+
+// state returns the state of a connection, which its program may have closed.
+func (o *ours) state(local, remote netip.AddrPort) tcp.State {
+	t := wire.Tuple{
+		Local: wire.AddrFrom(local.Addr()), Remote: wire.AddrFrom(remote.Addr()),
+		LocalPort: local.Port(), RemotePort: remote.Port(),
+	}
+	for e := range o.host.TCP().All {
+		if e.Tuple() == t {
+			return e.State()
+		}
+	}
+	for c := range o.compact() {
+		if c.Tuple == t {
+			return c.State
+		}
+	}
+	return tcp.Closed
+}
+
+func (o *ours) compact() iter.Seq[tcp.CompactInfo] {
+	return func(yield func(tcp.CompactInfo) bool) { o.host.TCP().Compact(o.now, yield) }
+}
+
+func (o *ours) listen(at netip.AddrPort) listener {
+	l, err := o.host.TCP().Listen(wire.AddrFrom(at.Addr()), at.Port(), 16, "listener")
+	if err != nil {
+		panic(err)
+	}
+	return &ourListener{o, l}
+}
+
+func (o *ours) connect(from, to netip.AddrPort) socket {
+	e, err := o.host.Connect(o.now, wire.AddrFrom(from.Addr()), from.Port(), wire.AddrFrom(to.Addr()), to.Port(), "client")
+	if err != nil {
+		panic(err)
+	}
+	return &ourSocket{o, e}
+}
+
+type ourListener struct {
+	*ours
+	listener *tcp.Listener
+}
+
+func (l *ourListener) accept() socket {
+	e := l.host.TCP().Accept(l.listener)
+	if e == nil {
+		return nil
+	}
+	e.Owner = "server"
+	return &ourSocket{l.ours, e}
+}
+
+type ourSocket struct {
+	*ours
+	entry *tcp.Entry
+}
+
+func (s *ourSocket) write(b []byte) { s.host.TCP().SendCopy(s.now, s.entry, b) }
+func (s *ourSocket) shutdown()      { s.host.TCP().CloseWrite(s.now, s.entry) }
+func (s *ourSocket) close()         { s.host.TCP().Close(s.now, s.entry) }
+func (s *ourSocket) state() string  { return s.entry.State().String() }
+
+func (s *ourSocket) read() (r received) {
+	for _, v := range s.host.TCP().Take(s.now, s.entry, 1<<20, nil) {
+		r.text = append(r.text, v.Bytes()...)
+		v.Release()
+	}
+	switch f := s.entry.Failure(); {
+	case f != tcp.NoFailure:
+		r.end = failureNames[f]
+	case s.entry.EOF():
+		r.end = "EOF"
+	default:
+		r.end = "open"
+	}
+	return r
+}
+
+var failureNames = map[tcp.Failure]string{
+	tcp.Reset:              "reset",
+	tcp.Refused:            "refused",
+	tcp.TimedOut:           "timed out",
+	tcp.HostUnreachable:    "host unreachable",
+	tcp.NetworkUnreachable: "network unreachable",
+	tcp.ProtocolError:      "protocol error",
+	tcp.Aborted:            "aborted",
+}
+
+func (o *ours) openUDP(at netip.AddrPort) datagrams {
+	s, err := o.host.OpenUDP(wire.AddrFrom(at.Addr()), at.Port(), wire.Addr{}, 0, "udp")
+	if err != nil {
+		panic(err)
+	}
+	return ourDatagrams{s}
+}
+
+type ourDatagrams struct{ socket *host.UDPSocket }
+
+func (d ourDatagrams) received() (all []datagramFrom) {
+	for {
+		g, ok := d.socket.Receive()
+		if !ok {
+			return all
+		}
+		all = append(all, datagramFrom{netip.AddrPortFrom(g.Src.Netip(), g.SrcPort), slices.Clone(g.Payload.Bytes())})
+		g.Payload.Release()
+	}
+}
