@@ -62,10 +62,7 @@ func (c *Conn) buildSyn(now clock.Time, out *Output) bool {
 	}
 	o.answer(&out.TCP, c.cfg, c.ourMSS())
 	if o.timestamps {
-		out.Options.TSVal, out.Options.TSEcr = c.ts.value(now), c.ts.recent
-		if c.is(passive) {
-			out.Options.TSVal = cookieTimestamp(out.Options.TSVal, &o)
-		}
+		out.Options.TSVal, out.Options.TSEcr = c.timestamp(now), c.ts.recent
 	}
 	c.rcv.edge = seq.Max(c.rcv.edge, c.rcv.nxt.Add(seq.Size(out.Window))) // an ACK between may have offered more
 	c.sent(now, out, c.snd.iss.Add(1))
@@ -176,7 +173,7 @@ func (c *Conn) finish(now clock.Time, out *Output) {
 func (c *Conn) addTimestamp(now clock.Time, o *wire.Options) {
 	if c.ts.on {
 		o.Set |= wire.OptTimestamps
-		o.TSVal, o.TSEcr = c.ts.value(now), c.ts.recent
+		o.TSVal, o.TSEcr = c.timestamp(now), c.ts.recent
 	}
 }
 

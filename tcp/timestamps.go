@@ -32,6 +32,18 @@ func (t *timestamps) outdates(now clock.Time, val uint32) bool {
 
 func (t *timestamps) value(now clock.Time) uint32 { return now.Milliseconds() + t.offset }
 
+// timestamp returns our TSval. Until a passive open is complete each has the bits
+// that a cookie needs, not the SYN-ACK's alone: the ACK echoes what came last, and
+// that may be a challenge.
+func (c *Conn) timestamp(now clock.Time) uint32 {
+	val := c.ts.value(now)
+	if c.state == SynReceived && c.is(passive) {
+		o := c.offered()
+		return cookieTimestamp(val, &o)
+	}
+	return val
+}
+
 // checkTimestamp is PAWS: a segment whose timestamp is older than TS.Recent is
 // an old duplicate. A peer that leaves the option out in mid-connection is
 // tolerated, as every kernel does.

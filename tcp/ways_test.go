@@ -230,3 +230,23 @@ func describeConn(e *Endpoint, en *Entry, now clock.Time, irs, iss seq.Num) stri
 	e.SendCopy(now, en, slices.Repeat([]byte{1}, 3000))
 	return text + tellAll(e, now, irs, iss)
 }
+
+// The ACK of the SYN-ACK echoes what came last, which may be a challenge that
+// somebody else has asked for, at any time of our clock.
+func TestAckEchoesAChallenge(t *testing.T) {
+	for _, odd := range []string{
+		". 90000:90000(0) ack 2", "P. 90000:90010(10) ack 2", "- 90000:90000(0)", "S 90000:90000(0)", "R 5000:5000(0)",
+	} {
+		for ms := range 100 {
+			h := serving(t, Config{}, 8)
+			p := h.from(1234, 7000)
+			p.receive("S 0:0(0) win 65535 <mss 1460,sackOK,TS val 5 ecr 0,wscale 7>")
+			p.want("SYN-ACK", "S. 0:0(0) ack 1")
+			h.now = h.now.Add(500*time.Millisecond + time.Duration(7*ms)*time.Millisecond)
+			p.receive(odd + " <TS val 6 ecr 1>")
+			p.want("challenge", ". 1:1(0) ack 1")
+			p.receive("P. 1:11(10) ack 1 <TS val 7 ecr 0>")
+			p.want("ACK of the text", ". 1:1(0) ack 11")
+		}
+	}
+}
