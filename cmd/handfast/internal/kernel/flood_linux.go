@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"hash/maphash"
@@ -125,13 +126,10 @@ func (k *watcher) look(now clock.Time) error {
 // repeated.
 func (k *watcher) lookAtQueue(now clock.Time, rows []inspect.Row) {
 	fillQueues(rows)
-	k.limit = 0
+	k.limit = limitOf(rows)
 	for i := range rows {
 		r := &rows[i]
 		if r.Queue != nil {
-			if r.Queue.Length > 0 {
-				k.limit += r.Queue.Limit
-			}
 			continue
 		}
 		f := flow{netip.AddrPortFrom(r.Local.Addr, r.Local.Port), netip.AddrPortFrom(r.Remote.Addr, r.Remote.Port)}
@@ -151,6 +149,22 @@ func (k *watcher) lookAtQueue(now clock.Time, rows []inspect.Row) {
 		}
 		h.present = true
 	}
+}
+
+// limitOf returns how many entries the queues that are in use may have, or while
+// none is, the longest one.
+func limitOf(rows []inspect.Row) int {
+	used, longest := 0, 0
+	for i := range rows {
+		switch q := rows[i].Queue; {
+		case q == nil:
+		case q.Length > 0:
+			used += q.Limit
+		default:
+			longest = max(longest, q.Limit)
+		}
+	}
+	return cmp.Or(used, longest)
 }
 
 // lookAtGone asks what became of the entries that are gone, and returns how
