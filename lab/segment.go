@@ -182,9 +182,9 @@ func packet(d direction, h *wire.TCP, payload []byte) []byte {
 func describe(h *wire.TCP, n int, own, far uint32, brief bool) string {
 	first := int64(int32(uint32(h.Seq) - own))
 	length := int64(n)
-	b := fmt.Appendf(nil, "%v %d:%d(%d)", h.Flags, first, first+length, length)
+	b := fmt.Appendf(nil, "%v %s:%s(%d)", h.Flags, counted(first), counted(first+length), length)
 	if h.Flags.Has(wire.ACK) {
-		b = fmt.Appendf(b, " ack %d", int64(int32(uint32(h.Ack)-far)))
+		b = fmt.Appendf(b, " ack %s", counted(int64(int32(uint32(h.Ack)-far))))
 	}
 	if h.Flags.Has(wire.URG) {
 		b = fmt.Appendf(b, " urg %d", h.Urgent)
@@ -197,6 +197,17 @@ func describe(h *wire.TCP, n int, own, far uint32, brief bool) string {
 		b = fmt.Appendf(b, " <%s>", s)
 	}
 	return string(b)
+}
+
+// counted writes a number that is counted from its stream's first one. That of
+// another stream, as of a connection which its host has forgotten, says nothing:
+// it is another one with each seed.
+func counted(n int64) string {
+	const near = 8 << 20
+	if n < -near || n > near {
+		return "*"
+	}
+	return fmt.Sprint(n)
 }
 
 // describeOptions leaves out the values of timestamps, and timestamps where
