@@ -33,7 +33,7 @@ try:
 	go run ./cmd/handfast try $(ARGS)
 
 test: tools lint systems
-	go test -timeout 10m ./detect
+	go test -timeout 10m ./engine/detect
 	go test -race -timeout 12m $(PACKAGES)
 	@$(MAKE) --no-print-directory emulated
 

@@ -17,52 +17,60 @@ import (
 
 const modulePath = "github.com/handfast-tcp/handfast"
 
+// The wall: what lies in these folders is pure. It knows no goroutine, lock,
+// channel, socket and no real clock, and imports nothing of ours from outside
+// but internal/setting.
+var pureFolders = []string{"engine", "lab", "internal/setting"}
+
+func isPure(pkg string) bool {
+	return slices.ContainsFunc(pureFolders, func(f string) bool { return pkg == f || strings.HasPrefix(pkg, f+"/") })
+}
+
 // layers is the import table: which packages of ours a package may import. A
-// package stands below all that it imports, so there is no cycle. "pure" marks
-// those that know no goroutine, lock, channel, socket and no real clock. What
-// is not listed may not exist. Some of these are still to be written.
+// package stands below all that it imports, so there is no cycle. What is not
+// listed may not exist. Some of these are still to be written.
 const layers = `
-	clock                 pure:
-	seq                   pure:
-	buf                   pure:
-	secret                pure:
-	internal/setting      pure:
-	wire                  pure: seq
-	cc                    pure: clock
-	netem                 pure: clock buf
-	detect                pure: clock wire
-	tcp                   pure: clock seq buf secret wire cc detect internal/setting
-	host                  pure: clock seq buf secret wire tcp internal/setting
-	internal/sample       pure: clock seq wire tcp
-	trace                 pure: clock seq wire tcp host
-	story                 pure: clock seq wire tcp trace
-	lab                   pure: clock seq buf wire cc netem tcp host trace
-	keyring                   : tcp
-	script                pure: seq wire
-	drill                 pure: clock seq wire tcp host lab script
-	capture               pure: clock seq wire tcp
-	link                      : buf
-	link/offload              : buf link wire
-	internal/testnet          : seq buf link wire
-	link/internal/netdev      : buf link
-	link/pipe                 : buf link
-	link/tun                  : buf link wire link/offload link/internal/netdev
-	link/tap                  : buf link wire link/offload link/internal/netdev link/tun
-	link/packet               : buf link wire link/offload link/internal/netdev
-	link/xdp                  : buf link wire link/offload link/internal/netdev
-	link/sniff                : clock buf link wire trace
-	link/impair               : clock buf link netem
-	.                         : clock seq buf wire cc detect tcp host link internal/setting
-	inspect                   : clock seq wire detect tcp host .
-	guard                     : clock seq buf wire tcp host link .
-	web                       : clock seq wire tcp host trace inspect .
+	internal/setting      :
+
+	engine/clock          :
+	engine/seq            :
+	engine/buf            :
+	engine/secret         :
+	engine/wire           : engine/seq
+	engine/cc             : engine/clock
+	engine/detect         : engine/clock engine/wire
+	engine/tcp            : engine/clock engine/seq engine/buf engine/secret engine/wire engine/cc engine/detect internal/setting
+	engine/host           : engine/clock engine/seq engine/buf engine/secret engine/wire engine/tcp internal/setting
+
+	lab/netem             : engine/clock engine/buf
+	lab/internal/sample   : engine/clock engine/seq engine/wire engine/tcp
+	lab/trace             : engine/clock engine/seq engine/wire engine/tcp engine/host
+	lab/story             : engine/clock engine/seq engine/wire engine/tcp lab/trace
+	lab                   : engine/clock engine/seq engine/buf engine/wire engine/cc engine/tcp engine/host lab/netem lab/trace
+	lab/script            : engine/seq engine/wire
+	lab/drill             : engine/clock engine/seq engine/wire engine/tcp engine/host lab lab/script
+	lab/capture           : engine/clock engine/seq engine/wire engine/tcp lab/trace
+
+	keyring               : engine/tcp
+	link                  : engine/buf
+	link/offload          : engine/buf link engine/wire
+	internal/testnet      : engine/seq engine/buf link engine/wire
+	link/internal/netdev  : engine/buf link
+	link/pipe             : engine/buf link
+	link/tun              : engine/buf link engine/wire link/offload link/internal/netdev
+	link/tap              : engine/buf link engine/wire link/offload link/internal/netdev link/tun
+	link/packet           : engine/buf link engine/wire link/offload link/internal/netdev
+	link/xdp              : engine/buf link engine/wire link/offload link/internal/netdev
+	link/sniff            : engine/clock engine/buf link engine/wire lab/trace
+	link/impair           : engine/clock engine/buf link lab/netem
+	.                     : engine/clock engine/seq engine/buf engine/wire engine/cc engine/detect engine/tcp engine/host link internal/setting
+	inspect               : engine/clock engine/seq engine/wire engine/detect engine/tcp engine/host .
+	guard                 : engine/clock engine/seq engine/buf engine/wire engine/tcp engine/host link .
+	web                   : engine/clock engine/seq engine/wire engine/tcp engine/host lab/trace inspect .
 `
 
 // layer is one line of the table.
-type layer struct {
-	pure    bool
-	imports []string
-}
+type layer struct{ imports []string }
 
 // parseLayers reads the table. An import of a line that does not stand above
 // is an error.
@@ -73,17 +81,17 @@ func parseLayers(text string) (map[string]layer, error) {
 		if !ok {
 			continue
 		}
-		words := strings.Fields(head)
-		l := layer{pure: slices.Contains(words[1:], "pure"), imports: strings.Fields(tail)}
+		name := strings.TrimSpace(head)
+		l := layer{imports: strings.Fields(tail)}
 		for _, i := range l.imports {
 			if _, ok := table[i]; !ok {
-				return nil, fmt.Errorf("%s may import %s, which does not stand above it", words[0], i)
+				return nil, fmt.Errorf("%s may import %s, which does not stand above it", name, i)
 			}
-			if l.pure && !table[i].pure {
-				return nil, fmt.Errorf("%s is pure and may import %s, which is not", words[0], i)
+			if isPure(name) && !isPure(i) {
+				return nil, fmt.Errorf("%s is pure and may import %s, which is not", name, i)
 			}
 		}
-		table[words[0]] = l
+		table[name] = l
 	}
 	return table, nil
 }
@@ -97,8 +105,8 @@ var bannedImports = []string{
 // pooled across shards: buf alone may do that.
 var allowedImports = map[string][]string{
 	"net/netip":   nil, // nil: every pure package
-	"sync":        {"buf"},
-	"sync/atomic": {"buf"},
+	"sync":        {"engine/buf"},
+	"sync/atomic": {"engine/buf"},
 }
 
 // bannedNames are closed to pure packages in imports that they may have.
@@ -136,7 +144,7 @@ func checkFile(table map[string]layer, pkg, name string, src any) ([]string, err
 	for _, i := range f.Imports {
 		c.checkImport(i)
 	}
-	if table[pkg].pure {
+	if isPure(pkg) {
 		ast.Inspect(f, c.checkNode)
 	}
 	return c.found, nil
@@ -155,7 +163,7 @@ func (c *checker) checkImport(i *ast.ImportSpec) {
 	switch {
 	case isOurs && !slices.Contains(c.table[c.pkg].imports, own):
 		c.report(i, "%s may not import %s", c.pkg, own)
-	case !isOurs && c.table[c.pkg].pure && c.banned(p):
+	case !isOurs && isPure(c.pkg) && c.banned(p):
 		c.report(i, "%s is pure and may not import %s", c.pkg, p)
 	}
 	c.remember(i, p)
@@ -170,7 +178,7 @@ func (c *checker) remember(i *ast.ImportSpec, p string) {
 	if i.Name != nil {
 		name = i.Name.Name
 	}
-	if name == "." && c.table[c.pkg].pure {
+	if name == "." && isPure(c.pkg) {
 		c.report(i, "%s is pure and may not import %s into its own scope", c.pkg, p)
 	}
 	c.names[name] = p
@@ -331,40 +339,40 @@ func TestArchitectureRules(t *testing.T) {
 	const ours = modulePath
 	table := mustParseLayers(t)
 	for _, c := range []struct{ pkg, src, want string }{
-		{"tcp", `import "` + ours + `/cc"`, ""},
-		{"cc", `import "` + ours + `/tcp"`, "cc may not import tcp"},
-		{"tcp", `import "` + ours + `"`, "tcp may not import ."},
-		{"buf", `import "` + ours + `/clock"`, "buf may not import clock"},
-		{"link/pipe", `import "` + ours + `/host"`, "link/pipe may not import host"},
+		{"engine/tcp", `import "` + ours + `/engine/cc"`, ""},
+		{"engine/cc", `import "` + ours + `/engine/tcp"`, "engine/cc may not import engine/tcp"},
+		{"engine/tcp", `import "` + ours + `"`, "engine/tcp may not import ."},
+		{"engine/buf", `import "` + ours + `/engine/clock"`, "engine/buf may not import engine/clock"},
+		{"link/pipe", `import "` + ours + `/engine/host"`, "link/pipe may not import engine/host"},
 		{"util", ``, "package util is not in the import table"},
-		{"tcp", `import "net/netip"`, ""},
-		{"tcp", `import "net"`, "may not import net"},
-		{"host", `import "net/http"`, "may not import net/http"},
-		{"wire", `import "os"`, "may not import os"},
-		{"wire", `import "syscall"`, "may not import syscall"},
-		{"wire", `import "golang.org/x/sys/unix"`, "may not import golang.org/x/sys/unix"},
-		{"tcp", `import "crypto/rand"`, "may not import crypto/rand"},
-		{"tcp", `import "sync"`, "may not import sync\n"},
-		{"tcp", `import "sync/atomic"`, "may not import sync/atomic"},
-		{"buf", `import ("sync"; "sync/atomic"); var p sync.Pool; var n atomic.Int32`, ""},
-		{"buf", `import "sync"; var m sync.Mutex`, "sync.Mutex in pure package buf"},
+		{"engine/tcp", `import "net/netip"`, ""},
+		{"engine/tcp", `import "net"`, "may not import net"},
+		{"engine/host", `import "net/http"`, "may not import net/http"},
+		{"engine/wire", `import "os"`, "may not import os"},
+		{"engine/wire", `import "syscall"`, "may not import syscall"},
+		{"engine/wire", `import "golang.org/x/sys/unix"`, "may not import golang.org/x/sys/unix"},
+		{"engine/tcp", `import "crypto/rand"`, "may not import crypto/rand"},
+		{"engine/tcp", `import "sync"`, "may not import sync\n"},
+		{"engine/tcp", `import "sync/atomic"`, "may not import sync/atomic"},
+		{"engine/buf", `import ("sync"; "sync/atomic"); var p sync.Pool; var n atomic.Int32`, ""},
+		{"engine/buf", `import "sync"; var m sync.Mutex`, "sync.Mutex in pure package engine/buf"},
 		{"lab", `import "math/rand/v2"; var r = rand.New(rand.NewPCG(1, 2))`, ""},
 		{"lab", `import "math/rand/v2"; var n = rand.IntN(6)`, "math/rand/v2.IntN"},
 		{"lab", `import "math/rand"; var n = rand.Intn(6)`, "math/rand.Intn"},
-		{"clock", `import "time"; const second = time.Second`, ""},
-		{"clock", `import "time"; var n = time.Now()`, "time.Now in pure package clock"},
-		{"clock", `import real "time"; var now = real.Now`, "time.Now in pure package clock"},
-		{"clock", `import . "time"; var n = Now()`, "may not import time into its own scope"},
-		{"tcp", `import "time"; var d = time.Since(time.Time{})`, "time.Since"},
-		{"tcp", `import "time"; func f() { time.Sleep(1) }`, "time.Sleep"},
-		{"tcp", `import "time"; func f() { _ = time.After }`, "time.After "},
-		{"tcp", `import "time"; var t = time.AfterFunc(1, nil)`, "time.AfterFunc"},
-		{"tcp", `import "time"; var t = time.NewTimer(1)`, "time.NewTimer"},
-		{"tcp", `func f() { go f() }`, "go statement"},
-		{"tcp", `func f() { select {} }`, "select"},
-		{"tcp", `var c chan int`, "channel"},
-		{"tcp", `func f(c queue) { c <- 1 }`, "channel"},
-		{"tcp", `func f(c queue) { <-c }`, "channel"},
+		{"engine/clock", `import "time"; const second = time.Second`, ""},
+		{"engine/clock", `import "time"; var n = time.Now()`, "time.Now in pure package engine/clock"},
+		{"engine/clock", `import real "time"; var now = real.Now`, "time.Now in pure package engine/clock"},
+		{"engine/clock", `import . "time"; var n = Now()`, "may not import time into its own scope"},
+		{"engine/tcp", `import "time"; var d = time.Since(time.Time{})`, "time.Since"},
+		{"engine/tcp", `import "time"; func f() { time.Sleep(1) }`, "time.Sleep"},
+		{"engine/tcp", `import "time"; func f() { _ = time.After }`, "time.After "},
+		{"engine/tcp", `import "time"; var t = time.AfterFunc(1, nil)`, "time.AfterFunc"},
+		{"engine/tcp", `import "time"; var t = time.NewTimer(1)`, "time.NewTimer"},
+		{"engine/tcp", `func f() { go f() }`, "go statement"},
+		{"engine/tcp", `func f() { select {} }`, "select"},
+		{"engine/tcp", `var c chan int`, "channel"},
+		{"engine/tcp", `func f(c queue) { c <- 1 }`, "channel"},
+		{"engine/tcp", `func f(c queue) { <-c }`, "channel"},
 		{".", `import ("net"; "sync"; "time"); var n = time.Now(); func f(c chan int) { go f(c); select {} }`, ""},
 	} {
 		found, err := checkFile(table, c.pkg, "x.go", "package x; "+c.src)
@@ -386,11 +394,11 @@ func TestArchitectureRules(t *testing.T) {
 // The table itself may have no cycle and no way round purity.
 func TestArchitectureTable(t *testing.T) {
 	for text, want := range map[string]string{
-		"a pure:\nb: a":              "",
-		"a: b\nb: a":                 "does not stand above",
-		"a: a":                       "does not stand above",
-		"a:\nb pure: a":              "which is not",
-		"a pure:\nb:\nc pure: a\nd:": "",
+		"engine/a:\nb: engine/a":                 "",
+		"a: b\nb: a":                             "does not stand above",
+		"a: a":                                   "does not stand above",
+		"a:\nengine/b: a":                        "which is not",
+		"engine/a:\nb:\nlab: engine/a\nd: b lab": "",
 	} {
 		_, err := parseLayers(text)
 		if got := fmt.Sprint(err); want == "" && err != nil || want != "" && !strings.Contains(got, want) {

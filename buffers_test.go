@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast"
-	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/pipe"
 )

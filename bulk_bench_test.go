@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/link/pipe"
-	"github.com/handfast-tcp/handfast/tcp"
 )
 
 // cpuSeconds is what the whole process has used so far, user and system.

@@ -9,9 +9,9 @@ import (
 	"runtime"
 	"slices"
 
-	"github.com/handfast-tcp/handfast/host"
+	"github.com/handfast-tcp/handfast/engine/host"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/internal/setting"
-	"github.com/handfast-tcp/handfast/tcp"
 )
 
 // Defaults and limits of Config.

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"syscall"
 
-	"github.com/handfast-tcp/handfast/host"
+	"github.com/handfast-tcp/handfast/engine/host"
+	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/link"
-	"github.com/handfast-tcp/handfast/wire"
 )
 
 // AddressError says that another host on an Ethernet link has one of our

@@ -6,8 +6,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/handfast-tcp/handfast/clock"
-	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
 // Close ends the connection. Blocked calls fail with net.ErrClosed. What was

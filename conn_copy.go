@@ -4,7 +4,7 @@ import (
 	"io"
 	"net"
 
-	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/engine/buf"
 )
 
 // ReadFrom sends what it reads from r until r ends. r reads straight into the

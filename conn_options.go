@@ -6,8 +6,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/handfast-tcp/handfast/clock"
-	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
 // minBuffer is the least that SetReadBuffer and SetWriteBuffer give, in bytes.

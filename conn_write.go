@@ -3,8 +3,8 @@ package handfast
 import (
 	"net"
 
-	"github.com/handfast-tcp/handfast/buf"
-	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/clock"
 )
 
 // smallWrite is up to how many bytes a write is copied while the shard is

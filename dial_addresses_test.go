@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/link/pipe"
-	"github.com/handfast-tcp/handfast/tcp"
 )
 
 // names is a name service that knows the given addresses for every name.

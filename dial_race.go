@@ -5,7 +5,7 @@ import (
 	"net"
 	"time"
 
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // minShare is what an address gets at least of the time that a dial has, if

@@ -8,8 +8,8 @@ import (
 	"os"
 	"syscall"
 
-	"github.com/handfast-tcp/handfast/host"
-	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/engine/host"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
 // LinkError says which of a host's links is gone, and why. What would have to

@@ -3,7 +3,7 @@ package handfast
 import (
 	"sync"
 
-	"github.com/handfast-tcp/handfast/detect"
+	"github.com/handfast-tcp/handfast/engine/detect"
 )
 
 // FloodVerdict returns what the host makes of the handshakes that it is asked

@@ -12,12 +12,12 @@ import (
 	"testing"
 
 	"github.com/handfast-tcp/handfast"
-	"github.com/handfast-tcp/handfast/buf"
-	"github.com/handfast-tcp/handfast/host"
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/host"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/keyring"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/pipe"
-	"github.com/handfast-tcp/handfast/tcp"
 )
 
 // newForwarder returns a client whose default route leads to a host that takes

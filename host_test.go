@@ -12,10 +12,10 @@ import (
 	"testing"
 
 	"github.com/handfast-tcp/handfast"
-	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/pipe"
-	"github.com/handfast-tcp/handfast/tcp"
 )
 
 // closings is how often TestCloseDuringEverything closes a host.

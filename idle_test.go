@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast"
-	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/link/pipe"
 )
 

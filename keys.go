@@ -3,7 +3,7 @@ package handfast
 import (
 	"time"
 
-	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
 // CookieKeys is where hosts get the keys of their SYN cookies from, if they

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/pipe"
-	"github.com/handfast-tcp/handfast/tcp"
 )
 
 // extremes are what every number is tried with, beside the ends of its range.

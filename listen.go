@@ -9,9 +9,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/handfast-tcp/handfast/clock"
-	"github.com/handfast-tcp/handfast/tcp"
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // TCPListener is a port that is listened on. It is a net.Listener that behaves

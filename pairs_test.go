@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast"
-	"github.com/handfast-tcp/handfast/host"
+	"github.com/handfast-tcp/handfast/engine/host"
 	"github.com/handfast-tcp/handfast/link/pipe"
 )
 

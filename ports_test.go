@@ -6,7 +6,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 var ourAddr = wire.AddrFrom(netip.MustParseAddr("192.0.2.1"))

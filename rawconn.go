@@ -6,7 +6,7 @@ import (
 	"net"
 	"syscall"
 
-	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
 // errNoSocket is what whoever needs a socket of the kernel's gets.

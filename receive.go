@@ -1,8 +1,8 @@
 package handfast
 
 import (
-	"github.com/handfast-tcp/handfast/buf"
-	"github.com/handfast-tcp/handfast/host"
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/host"
 	"github.com/handfast-tcp/handfast/link"
 )
 

@@ -6,9 +6,9 @@ import (
 	"reflect"
 	"slices"
 
-	"github.com/handfast-tcp/handfast/host"
-	"github.com/handfast-tcp/handfast/tcp"
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/host"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // ConnInfo is what a connection looked like at one moment.

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
 // ListenerStats are what a listener has been asked for so far, and its queues

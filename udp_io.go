@@ -6,9 +6,9 @@ import (
 	"os"
 	"syscall"
 
-	"github.com/handfast-tcp/handfast/host"
-	"github.com/handfast-tcp/handfast/tcp"
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/host"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // msgTrunc is the flag of recvmsg, as Linux has it, for a datagram that was cut.

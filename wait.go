@@ -3,7 +3,7 @@ package handfast
 import (
 	"time"
 
-	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/engine/clock"
 )
 
 // maxIdleWaiters is how many waiters a pool keeps for later; the rest is

@@ -10,8 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/handfast-tcp/handfast/wire"
 	"gvisor.dev/gvisor/pkg/buffer"
+
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // Every peer that a row names has what the row needs.

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast"
-	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/link/pipe"
-	"github.com/handfast-tcp/handfast/tcp"
 )
 
 // handfastPackets is a host on one end of a pipe; the other is ours.

@@ -5,8 +5,8 @@ import (
 	"net"
 	"net/netip"
 
-	"github.com/handfast-tcp/handfast/seq"
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // packetOptions say what packetStack is wanted.

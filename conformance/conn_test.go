@@ -7,12 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/nettest"
+
 	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/lab/netem"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/impair"
 	"github.com/handfast-tcp/handfast/link/pipe"
-	"github.com/handfast-tcp/handfast/netem"
-	"golang.org/x/net/nettest"
 )
 
 // TestConn is what the Go project wants of a net.Conn.

@@ -15,10 +15,11 @@ import (
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
-	"github.com/handfast-tcp/handfast"
-	"github.com/handfast-tcp/handfast/link/pipe"
-	"github.com/handfast-tcp/handfast/tcp"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/link/pipe"
 )
 
 // idle is how many connections a pool keeps, and a server closes.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
 // Details are what ss -i and ss -m show, with the names of Linux's struct

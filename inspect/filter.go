@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
 // stateSet is a set of states: bit 1<<state.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
 // chosen returns the indices of the samples that a filter chooses.

@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"github.com/handfast-tcp/handfast"
-	"github.com/handfast-tcp/handfast/detect"
-	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/engine/detect"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
 // WriteMetrics writes a host's figures in Prometheus' text format: base units,

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
 // NetstatOptions say what WriteNetstat shows.

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast"
-	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
 // Report is what was seen of one host at one moment.

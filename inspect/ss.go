@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
 // SSOptions say what WriteSS shows beside the columns. The names are those of

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
 // Unknown stands for a number that nobody can tell.

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the golden tables anew")

@@ -16,7 +16,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
 // Seeds returns the secrets that keys are derived from: the oldest first, each

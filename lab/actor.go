@@ -7,10 +7,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/handfast-tcp/handfast/clock"
-	"github.com/handfast-tcp/handfast/seq"
-	"github.com/handfast-tcp/handfast/trace"
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/lab/trace"
 )
 
 // ok is what a call gives that has nothing else to say.

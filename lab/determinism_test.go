@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/handfast-tcp/handfast/trace"
+	"github.com/handfast-tcp/handfast/lab/trace"
 )
 
 // digest is a hash of every byte that was sent and arrived, and of when.

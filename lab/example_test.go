@@ -6,9 +6,9 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/lab"
-	"github.com/handfast-tcp/handfast/netem"
+	"github.com/handfast-tcp/handfast/lab/netem"
 )
 
 // A world built by hand: two hosts, half a second apart, and a program on each

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/handfast-tcp/handfast/tcp"
-	"github.com/handfast-tcp/handfast/trace"
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/lab/trace"
 )
 
 // expectation is what has to be true of a run when it is over.

@@ -4,11 +4,11 @@ import (
 	"encoding/binary"
 	"net/netip"
 
-	"github.com/handfast-tcp/handfast/buf"
-	"github.com/handfast-tcp/handfast/clock"
-	"github.com/handfast-tcp/handfast/host"
-	"github.com/handfast-tcp/handfast/tcp"
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/host"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // firstPort is the first local port that a connection gets that asks for none.

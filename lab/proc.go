@@ -5,8 +5,8 @@ import (
 	"iter"
 	"time"
 
-	"github.com/handfast-tcp/handfast/clock"
-	"github.com/handfast-tcp/handfast/trace"
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/lab/trace"
 )
 
 // Proc is a program that runs on a host: ordinary code that waits by calling

@@ -7,10 +7,10 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/handfast-tcp/handfast/host"
-	"github.com/handfast-tcp/handfast/netem"
-	"github.com/handfast-tcp/handfast/tcp"
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/host"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/lab/netem"
 )
 
 // RandomReport is what a random run came to.

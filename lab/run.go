@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
 // defaultLimit is how long a world lives whose scenario does not say.

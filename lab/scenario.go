@@ -4,7 +4,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/engine/clock"
 )
 
 // Scenario is a story for the lab: who there is, what the programs do, what

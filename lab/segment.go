@@ -5,10 +5,10 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/handfast-tcp/handfast/seq"
-	"github.com/handfast-tcp/handfast/tcp"
-	"github.com/handfast-tcp/handfast/trace"
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/lab/trace"
 )
 
 // template is a segment as scenarios write it: "F. 1:1(0) ack 1 win 500 <mss

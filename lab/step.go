@@ -4,8 +4,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/handfast-tcp/handfast/tcp"
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // step reads one line of a program: a call, and perhaps -> what it has to give.

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/handfast-tcp/handfast/tcp"
-	"github.com/handfast-tcp/handfast/trace"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/lab/trace"
 )
 
 // Text returns the run as the lines that stand below the line of dashes in a

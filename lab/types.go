@@ -3,7 +3,7 @@ package lab
 import (
 	"time"
 
-	"github.com/handfast-tcp/handfast/trace"
+	"github.com/handfast-tcp/handfast/lab/trace"
 )
 
 // Options change how a scenario runs. The zero value runs it as it is written.

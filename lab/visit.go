@@ -5,8 +5,8 @@ import (
 	"io"
 	"time"
 
-	"github.com/handfast-tcp/handfast/clock"
-	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
 // visit is one connection of a random run, with what both ends did and saw.

@@ -6,11 +6,11 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/handfast-tcp/handfast/buf"
-	"github.com/handfast-tcp/handfast/clock"
-	"github.com/handfast-tcp/handfast/netem"
-	"github.com/handfast-tcp/handfast/trace"
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/lab/netem"
+	"github.com/handfast-tcp/handfast/lab/trace"
 )
 
 // WireConfig is how a wire treats packets in one direction.

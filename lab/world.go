@@ -7,10 +7,10 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/handfast-tcp/handfast/clock"
-	"github.com/handfast-tcp/handfast/host"
-	"github.com/handfast-tcp/handfast/netem"
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/host"
+	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/lab/netem"
 )
 
 // start is when a world begins: not 0, which some clocks read as "never was".

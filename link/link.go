@@ -5,7 +5,7 @@ package link
 import (
 	"errors"
 
-	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/engine/buf"
 )
 
 // ErrClosed is what a link's methods return after Close.

@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/inspect"
 	"github.com/handfast-tcp/handfast/lab"
-	"github.com/handfast-tcp/handfast/tcp"
 )
 
 // words offers fixed words to the shell; files are not offered beside them.

@@ -6,8 +6,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/keyring"
-	"github.com/handfast-tcp/handfast/tcp"
 )
 
 // defenceOptions are the measures against SYN floods, as flags.

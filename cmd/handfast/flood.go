@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/handfast-tcp/handfast"
-	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
 const floodHelp = `Floods a host of ours with SYNs that nobody means, while honest clients ask it

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
 // floodReport is what flood prints.

@@ -4,8 +4,8 @@ import (
 	"math/rand/v2"
 	"net/netip"
 
-	"github.com/handfast-tcp/handfast/seq"
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // sourceKinds are where a flood pretends to come from.

@@ -15,8 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/handfast-tcp/handfast/lab"
-	"github.com/handfast-tcp/handfast/story"
-	"github.com/handfast-tcp/handfast/trace"
+	"github.com/handfast-tcp/handfast/lab/story"
+	"github.com/handfast-tcp/handfast/lab/trace"
 )
 
 const labHelp = `Hosts with real engines at both ends of a wire, in virtual time: a scenario is

@@ -16,7 +16,7 @@ import (
 	"github.com/gopacket/gopacket/pcapgo"
 
 	"github.com/handfast-tcp/handfast/lab"
-	"github.com/handfast-tcp/handfast/trace"
+	"github.com/handfast-tcp/handfast/lab/trace"
 )
 
 // resultOf plays a scenario as it is written.

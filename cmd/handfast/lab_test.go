@@ -14,10 +14,10 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/lab"
-	"github.com/handfast-tcp/handfast/story"
-	"github.com/handfast-tcp/handfast/tcp"
-	"github.com/handfast-tcp/handfast/trace"
+	"github.com/handfast-tcp/handfast/lab/story"
+	"github.com/handfast-tcp/handfast/lab/trace"
 )
 
 // Each change of state in any scenario has a cause that 'handfast states' lists.

@@ -15,8 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/inspect"
-	"github.com/handfast-tcp/handfast/tcp"
 )
 
 const netstatHelp = `Shows the sockets of every running handfast as netstat shows those of the kernel;

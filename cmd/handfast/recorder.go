@@ -5,10 +5,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/handfast-tcp/handfast/clock"
-	"github.com/handfast-tcp/handfast/story"
-	"github.com/handfast-tcp/handfast/tcp"
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/lab/story"
 )
 
 // How much of a connection is kept for its ladder; what lies between the

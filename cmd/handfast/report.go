@@ -6,7 +6,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/handfast-tcp/handfast/story"
+	"github.com/handfast-tcp/handfast/lab/story"
 )
 
 var errDiffer = errors.New("the bytes that arrived are not those that were sent")

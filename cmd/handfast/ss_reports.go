@@ -9,8 +9,8 @@ import (
 	"slices"
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/inspect"
-	"github.com/handfast-tcp/handfast/tcp"
 )
 
 // What ss shows beside the table: -s, --flood and --defence.

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/handfast-tcp/handfast/story"
-	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/lab/story"
 )
 
 const statesHelp = `The state diagram of TCP as the engine has it, and of every state its meaning in

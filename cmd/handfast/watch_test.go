@@ -4,10 +4,10 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/link"
-	"github.com/handfast-tcp/handfast/tcp"
-	"github.com/handfast-tcp/handfast/wire"
 )
 
 // packetFrom returns the headers of a segment from the kernel to us.

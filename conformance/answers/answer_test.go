@@ -5,8 +5,8 @@ import (
 	"hash/crc32"
 	"strings"
 
-	"github.com/handfast-tcp/handfast/seq"
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // describe writes a packet from a stack so that what two stacks may choose

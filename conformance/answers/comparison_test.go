@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/handfast-tcp/handfast/tcp"
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // comparison is a probe and what both stacks made of it.

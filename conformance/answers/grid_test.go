@@ -4,7 +4,7 @@ import (
 	"flag"
 	"slices"
 
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 const all31 = 1 << 31

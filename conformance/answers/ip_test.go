@@ -3,7 +3,7 @@ package answers
 import (
 	"net/netip"
 
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // Questions below TCP: packets that are not what they should be, and what else

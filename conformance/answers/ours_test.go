@@ -6,11 +6,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/handfast-tcp/handfast/buf"
-	"github.com/handfast-tcp/handfast/clock"
-	"github.com/handfast-tcp/handfast/host"
-	"github.com/handfast-tcp/handfast/tcp"
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/host"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // pause is the time from one packet to the next, for our stack. It is long

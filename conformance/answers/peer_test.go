@@ -3,9 +3,9 @@ package answers
 import (
 	"net/netip"
 
-	"github.com/handfast-tcp/handfast/seq"
-	"github.com/handfast-tcp/handfast/tcp"
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // firstTimestamp is the value of the first timestamps option that a peer sends.

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/handfast-tcp/handfast/seq"
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // probe is one question: a state, and what comes then: segments, or packets of

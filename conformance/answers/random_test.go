@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/handfast-tcp/handfast/seq"
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 var (

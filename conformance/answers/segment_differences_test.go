@@ -4,8 +4,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/handfast-tcp/handfast/tcp"
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // segmentDifferences are all that may be between answers to segments.

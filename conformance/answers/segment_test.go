@@ -5,8 +5,8 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/handfast-tcp/handfast/seq"
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // segment is a TCP segment whose numbers are said by what the stack expects, so

@@ -1,6 +1,6 @@
 package answers
 
-import "github.com/handfast-tcp/handfast/wire"
+import "github.com/handfast-tcp/handfast/engine/wire"
 
 // state is a state of the stack's end, and how segments and the program's calls
 // lead there.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // transportKinds are the questions to UDP, TCP and ICMP that are the same for

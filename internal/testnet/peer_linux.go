@@ -6,10 +6,10 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/link"
-	"github.com/handfast-tcp/handfast/seq"
-	"github.com/handfast-tcp/handfast/wire"
 )
 
 // Peer is the far end of the kernel's sockets: it makes and takes packets on a

@@ -6,8 +6,8 @@ import (
 	"net/netip"
 	"sync"
 
-	"github.com/handfast-tcp/handfast/buf"
-	"github.com/handfast-tcp/handfast/wire"
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // Dial makes a socket of the kernel that is connected to port 80 of the peer.

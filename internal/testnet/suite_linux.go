@@ -8,9 +8,9 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/link"
-	"github.com/handfast-tcp/handfast/wire"
 )
 
 // read calls got for every packet of a queue until the link ends, and returns

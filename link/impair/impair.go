@@ -6,10 +6,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/handfast-tcp/handfast/buf"
-	"github.com/handfast-tcp/handfast/clock"
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/lab/netem"
 	"github.com/handfast-tcp/handfast/link"
-	"github.com/handfast-tcp/handfast/netem"
 )
 
 // DefaultLimit is how many packets each direction holds unless its Config says

@@ -7,7 +7,7 @@ package offload
 import (
 	"encoding/binary"
 
-	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/engine/buf"
 )
 
 // HeaderSize is the length of the header in bytes, without its later

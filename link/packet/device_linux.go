@@ -1,7 +1,7 @@
 package packet
 
 import (
-	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/link/internal/netdev"
 )
 

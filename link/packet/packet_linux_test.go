@@ -9,11 +9,11 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/internal/testnet"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/packet"
-	"github.com/handfast-tcp/handfast/wire"
 )
 
 var _ link.Link = (*packet.Device)(nil)

@@ -3,7 +3,7 @@ package pipe
 import (
 	"sync"
 
-	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/engine/buf"
 )
 
 // chunkLen is how many packets are stored together: with a pointer 512 bytes.

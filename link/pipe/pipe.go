@@ -8,7 +8,7 @@ package pipe
 import (
 	"sync/atomic"
 
-	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/link"
 )
 

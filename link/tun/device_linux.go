@@ -3,7 +3,7 @@ package tun
 import (
 	"golang.org/x/sys/unix"
 
-	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/link/internal/netdev"
 )
 

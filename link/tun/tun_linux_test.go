@@ -10,11 +10,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/internal/testnet"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/tun"
-	"github.com/handfast-tcp/handfast/wire"
 )
 
 var _ link.Link = (*tun.Device)(nil)

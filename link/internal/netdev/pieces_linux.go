@@ -3,7 +3,7 @@ package netdev
 import (
 	"golang.org/x/sys/unix"
 
-	"github.com/handfast-tcp/handfast/buf"
+	"github.com/handfast-tcp/handfast/engine/buf"
 )
 
 // Pieces are where the parts of a packet lie, for a system call that gathers

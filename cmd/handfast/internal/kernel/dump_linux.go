@@ -12,8 +12,8 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/inspect"
-	"github.com/handfast-tcp/handfast/tcp"
 )
 
 // The parts of an answer, INET_DIAG_… of linux/inet_diag.h.

@@ -4,8 +4,8 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/inspect"
-	"github.com/handfast-tcp/handfast/tcp"
 )
 
 // A half-open connection counts for the listener that it is of, whose backlog is

@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/inspect"
-	"github.com/handfast-tcp/handfast/tcp"
 )
 
 // Report looks at the TCP and UDP of this network namespace's kernel. owners

@@ -9,7 +9,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
-	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
 // linuxStates are the states by the numbers of Linux's tcp_states.h.

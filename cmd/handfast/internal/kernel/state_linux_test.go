@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/handfast-tcp/handfast/tcp"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
 func TestState(t *testing.T) {

@@ -1,0 +1,160 @@
+package detect_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/handfast-tcp/handfast/engine/detect"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write testdata/traces.txt anew")
+
+const (
+	tracesFile    = "testdata/traces.txt"
+	tracesOfLabel = 40
+)
+
+// drawSet draws the traces of one base.
+func drawSet(base uint64) (all []trace) {
+	for _, label := range labels {
+		for i := range uint64(tracesOfLabel) {
+			all = append(all, draw(label, base*1000+i))
+		}
+	}
+	return all
+}
+
+// readSet reads the labelled set.
+func readSet(t *testing.T) (all []trace) {
+	text, err := os.ReadFile(tracesFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		tr, err := parseTrace(line)
+		if err != nil {
+			t.Fatalf("%s: %q: %v", tracesFile, line, err)
+		}
+		all = append(all, tr)
+	}
+	return all
+}
+
+func writeSet(t *testing.T, all []trace) {
+	var b strings.Builder
+	b.WriteString("# The labelled traces of TestDetector: go test ./engine/detect -run Labelled -rewrite makes this file anew.\n")
+	for _, tr := range all {
+		fmt.Fprintln(&b, tr)
+	}
+	if err := os.WriteFile(tracesFile, []byte(b.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// playAll plays traces, two at a time.
+func playAll(t *testing.T, all []trace) []outcome {
+	outcomes := make([]outcome, len(all))
+	var wait sync.WaitGroup
+	for part := range 2 {
+		wait.Go(func() {
+			for i := part; i < len(all); i += 2 {
+				outcomes[i] = all[i].play(t)
+			}
+		})
+	}
+	wait.Wait()
+	return outcomes
+}
+
+// judgeAll reports every miss and every false alarm, and logs the figures.
+func judgeAll(t *testing.T, name string, all []trace) {
+	outcomes := playAll(t, all)
+	delays := map[string][]time.Duration{}
+	missed, wrong, elevated := map[string]int{}, map[string]int{}, 0
+	for i, o := range outcomes {
+		tr := all[i]
+		if o.missed() {
+			missed[tr.Label]++
+			t.Errorf("%s: missed: %v\n\t%v", name, tr, &o)
+		}
+		if o.wrong != detect.Quiet {
+			wrong[tr.Label]++
+			t.Errorf("%s: false alarm: %v\n\t%v", name, tr, &o)
+		}
+		if o.elevated {
+			elevated++
+		}
+		delays[tr.Label] = append(delays[tr.Label], o.first)
+	}
+	for _, label := range labels {
+		d := delays[label]
+		slices.Sort(d)
+		if len(d) == 0 {
+			continue
+		}
+		t.Logf("%s: %-6s %3d traces, %d missed, %d false alarms, verdict after %.2f s in the middle, %.2f s at most", name, label,
+			len(d), missed[label], wrong[label], d[len(d)/2].Seconds(), d[len(d)-1].Seconds())
+	}
+	t.Logf("%s: elevated without a cause in %d of %d", name, elevated, len(all))
+}
+
+// TestLabelledTraces: no miss, no false alarm, and the verdict within two
+// seconds, on the labelled set.
+func TestLabelledTraces(t *testing.T) {
+	if *rewrite {
+		writeSet(t, drawSet(1))
+	}
+	all := readSet(t)
+	if len(all) != len(labels)*tracesOfLabel {
+		t.Fatalf("%d traces", len(all))
+	}
+	switch {
+	case raceEnabled: // nothing here is concurrent: make test plays them all without it
+		all = some(all, 25)
+	case testing.Short():
+		all = some(all, 5)
+	}
+	judgeAll(t, "labelled", all)
+}
+
+// TestOtherSeeds: the same on sets that nobody has seen. HANDFAST_SEEDS says
+// how many, HANDFAST_BASE where to begin, HANDFAST_QUIET how many seconds a quiet
+// trace lasts, and HANDFAST_LABEL which traces to play only.
+func TestOtherSeeds(t *testing.T) {
+	if testing.Short() || raceEnabled {
+		t.Skip("the labelled set only")
+	}
+	for i := range number("HANDFAST_SEEDS", 1) {
+		base := uint64(number("HANDFAST_BASE", 2) + i)
+		all := drawSet(base)
+		if only := os.Getenv("HANDFAST_LABEL"); only != "" {
+			all = slices.DeleteFunc(all, func(tr trace) bool { return tr.Label != only })
+		}
+		judgeAll(t, fmt.Sprintf("base %d", base), all)
+	}
+}
+
+// some returns each nth trace.
+func some(all []trace, n int) (few []trace) {
+	for i := 0; i < len(all); i += n {
+		few = append(few, all[i])
+	}
+	return few
+}
+
+func number(env string, otherwise int) int {
+	if n, err := strconv.Atoi(os.Getenv(env)); err == nil {
+		return n
+	}
+	return otherwise
+}

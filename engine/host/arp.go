@@ -1,0 +1,74 @@
+package host
+
+import (
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// receiveARP answers questions for our addresses and takes answers to ours.
+// What nobody asked for changes an entry that exists and makes none, so that
+// nobody can fill the table. https://www.rfc-editor.org/rfc/rfc826
+func (h *Host) receiveARP(now clock.Time, iface int, b []byte) wire.Drop {
+	var m wire.ARP
+	if d := wire.ParseARP(b, &m); d != wire.None {
+		return d
+	}
+	if m.SenderHW[0]&1 != 0 || m.SenderHW == h.links[iface].HardwareAddr {
+		return wire.BadNeighbour
+	}
+	ours := h.HasAddress(m.TargetIP)
+	switch h.kindOf(m.SenderIP) {
+	case ordinary:
+		h.heardARP(now, iface, &m, ours)
+	case unspecified: // it probes whether the address is free (RFC 5227 §2.1)
+		if m.Op == wire.ARPRequest && h.claimed(now, iface, m.TargetIP, m.SenderHW, true) {
+			return wire.BadNeighbour
+		}
+	case own:
+		h.claimed(now, iface, m.SenderIP, m.SenderHW, false)
+		return wire.BadSource
+	default:
+		return wire.BadSource
+	}
+	if m.Op == wire.ARPRequest && ours && h.cfg.Shard == 0 {
+		h.sendARP(iface, wire.ARPReply, m.SenderHW, m.TargetIP, m.SenderIP)
+	}
+	return wire.None
+}
+
+func (h *Host) heardARP(now clock.Time, iface int, m *wire.ARP, ours bool) {
+	n := h.neighbours.byKey[neighbourKey{m.SenderIP, iface}]
+	switch {
+	case n == nil:
+	case m.Op == wire.ARPReply && ours && n.asked > 0:
+		h.learn(now, n, m.SenderHW)
+	default:
+		h.hear(n, m.SenderHW)
+	}
+}
+
+func (h *Host) askARP(n *neighbour) {
+	src, ok := h.sourceOn(n.key.iface, n.key.addr)
+	if !ok {
+		return
+	}
+	to := wire.Broadcast
+	if n.state == probing {
+		to = n.hw
+	}
+	h.sendARP(n.key.iface, wire.ARPRequest, to, src, n.key.addr)
+}
+
+func (h *Host) sendARP(iface int, op uint16, to [6]byte, sender, target wire.Addr) {
+	own := h.links[iface].HardwareAddr
+	p := buf.NewPacket()
+	p.L3 = wire.EthernetSize
+	p.Data = (&wire.Ethernet{Dst: to, Src: own, Type: wire.EtherTypeARP}).Append(p.Data)
+	m := wire.ARP{Op: op, SenderHW: own, SenderIP: sender, TargetIP: target}
+	if op == wire.ARPReply {
+		m.TargetHW = to
+	}
+	p.Data = m.Append(p.Data)
+	h.enqueue(iface, p)
+}

@@ -1,0 +1,78 @@
+package host
+
+import (
+	"testing"
+
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// BenchmarkStream is a bulk transfer between two hosts, both of them counted:
+// segments out, packets over, segments in, ACKs back.
+func BenchmarkStream(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		config
+	}{
+		{"mtu1500", config{}},
+		{"mtu1500/checksum offload", config{link: LinkConfig{ChecksumOffload: true}}},
+		{"mtu1500/ethernet/v6", config{ethernet: true, v6: true}},
+		{"gso64k", config{link: LinkConfig{ChecksumOffload: true, MaxGSO: 65535}}},
+	} {
+		b.Run(c.name, func(b *testing.B) { benchmarkStream(b, c.config) })
+	}
+}
+
+func benchmarkStream(b *testing.B, c config) {
+	const chunk = 64 << 10
+	p := newPair(b, c)
+	client, server := p.connect()
+	var taken [64]buf.View
+	data := pattern(chunk)
+	received := 0
+	b.SetBytes(chunk)
+	b.ReportAllocs()
+	for b.Loop() {
+		block := buf.Get(chunk)
+		copy(block.Bytes(), data)
+		p.a.TCP().Send(p.now, client.Entry, buf.MakeView(block, 0, chunk))
+		for limit := received + chunk; received < limit; {
+			p.run()
+			for _, v := range p.b.TCP().Take(p.now, server.Entry, 1<<20, taken[:0]) {
+				received += v.Len()
+				v.Release()
+			}
+			p.now += 1000
+		}
+	}
+}
+
+// BenchmarkReceive is the way in alone, up to TCP, which refuses the segment.
+func BenchmarkReceive(b *testing.B) {
+	for name, size := range map[string]int{"40": 0, "1500": 1460} {
+		b.Run(name, func(b *testing.B) {
+			p := newPair(b, config{})
+			ip := p.fromA(wire.ProtoTCP)
+			p.addrB = addr("10.0.0.2")
+			transport := segment(ip, wire.TCP{SrcPort: 1, DstPort: 80, Flags: wire.RST}, pattern(size))
+			master := p.frame(wire.Ethernet{}, ip, transport)
+			b.SetBytes(int64(len(master.Data)))
+			b.ReportAllocs()
+			for b.Loop() {
+				packet := buf.NewPacket()
+				master.Block.Retain()
+				packet.Block, packet.Data = master.Block, master.Data
+				p.b.Receive(p.now, 0, packet)
+			}
+		})
+	}
+}
+func BenchmarkFlowHash(b *testing.B) {
+	p := newPair(b, config{})
+	ip := p.fromA(wire.ProtoTCP)
+	packet := p.frame(wire.Ethernet{}, ip, segment(ip, wire.TCP{SrcPort: 1, DstPort: 80}, nil))
+	b.ReportAllocs()
+	for b.Loop() {
+		testFlows.FlowHash(false, packet)
+	}
+}

@@ -1,0 +1,43 @@
+package host
+
+import (
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+)
+
+// softwareGSO is the largest IP packet, in bytes, that TCP makes for a link that
+// takes no super-segments. The host takes them apart (generic segmentation
+// offload): most of what TCP does for a segment does not depend on its length.
+const softwareGSO = 32 << 10
+
+// takePart moves to p what goes into one packet of the super-segment out, and
+// returns how many bytes that are: all that is left, when the link takes packets
+// that large, or one segment.
+func (h *Host) takePart(p *buf.Packet, largest int, out *tcp.Output) (n int) {
+	n = out.Len
+	switch {
+	case n <= out.GSOSize:
+	case h.ip.HeaderSize()+out.HeaderLen()+n <= largest:
+		p.GSOSize = uint16(out.GSOSize)
+		h.counters.TcpOutSegs += uint64(out.Count() - 1)
+	default:
+		n = out.GSOSize
+	}
+	takeViews(p, out, n)
+	return n
+}
+
+// takeViews moves n bytes from the front of out to p.
+func takeViews(p *buf.Packet, out *tcp.Output, n int) {
+	for n > 0 {
+		v := &out.Views[0]
+		if n < v.Len() {
+			p.AddView(v.Slice(0, n).Retain())
+			*v = v.Slice(n, v.Len())
+			return
+		}
+		n -= v.Len()
+		p.AddView(*v)
+		out.Views = out.Views[1:]
+	}
+}

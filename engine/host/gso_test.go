@@ -1,0 +1,174 @@
+package host
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+)
+
+// TestSuperSegmentsChangeNothing: a host that takes super-segments apart and puts
+// segments together sends the same packets, byte for byte, as one that does
+// everything with each segment, although the network loses some, delays some and
+// brings some twice; and all that is known of both ends is the same, but for the
+// fields in mayDiffer. (In one of some thousand such conversations it is not: by
+// the window in question an ACK is a duplicate, or none.)
+func TestSuperSegmentsChangeNothing(t *testing.T) {
+	for name, c := range map[string]config{
+		"IPv4": {}, "IPv6": {v6: true}, "ethernet": {ethernet: true}, "small": {mtu: 576}, "jumbo": {v6: true, ethernet: true, mtu: 9000},
+	} {
+		c.host.TCP.QuickAcks = -1 // they are counted by arrivals
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(20) {
+				converse(t, c, seed)
+			}
+		})
+	}
+}
+
+func converse(t *testing.T, c config, seed uint64) {
+	fast, plain := newTalk(t, c, false), newTalk(t, c, true)
+	r, q := rand.New(rand.NewPCG(seed, 8)), rand.New(rand.NewPCG(seed, 8))
+	for step := range 200 {
+		fast.step(r)
+		plain.step(q)
+		if !bytes.Equal(fast.sent, plain.sent) {
+			t.Fatalf("seed %d, step %d: what leaves differs: %d and %d bytes", seed, step, len(fast.sent), len(plain.sent))
+		}
+		for i := range fast.looks {
+			if d := differences(fast.looks[i], plain.looks[i], mayDiffer); d != nil {
+				t.Fatalf("seed %d, step %d: of the fast and the plain host %v", seed, step, d)
+			}
+		}
+	}
+	if got := fast.server.got; !bytes.HasPrefix(stream1MiB[:fast.asked], got) || !bytes.Equal(got, plain.server.got) || len(got) < 5000 {
+		t.Errorf("seed %d: the server got %d bytes of %d", seed, len(got), fast.asked)
+	}
+	if fast.parts == 0 || fast.merged == 0 || plain.parts != 0 {
+		t.Errorf("seed %d: %d segments came out of larger ones, %d batches made larger ones", seed, fast.parts, fast.merged)
+	}
+}
+
+// mayDiffer are the fields of tcp.Info that may differ for a moment, and why.
+var mayDiffer = map[string]string{
+	"SndWnd": "of segments that came together, and whose text came before, the window is taken from a later one",
+}
+
+var stream1MiB = pattern(1 << 20)
+
+// talk is a conversation of which the packets travel in batches.
+type talk struct {
+	*pair
+	client, server *stream
+	sent           []byte                  // all that has left in this step
+	looks          []tcp.Info              // what the ends looked like when nothing was left to send
+	asked          int                     // bytes that the client was given to send
+	held           map[*Host][]*buf.Packet // what has left and not arrived
+	parts, merged  int                     // packets that were parts; batches in which segments were merged
+}
+
+func newTalk(t *testing.T, c config, traced bool) *talk {
+	k := &talk{pair: newPair(t, c), held: map[*Host][]*buf.Packet{}}
+	if traced {
+		k.a.SetTrace(new(tcp.Trace))
+		k.b.SetTrace(new(tcp.Trace))
+	}
+	k.client, k.server = k.connect()
+	return k
+}
+
+// step does something that r chooses.
+func (k *talk) step(r *rand.Rand) {
+	k.sent, k.looks = k.sent[:0], k.looks[:0]
+	switch n := 1 + r.IntN(20000); r.IntN(8) {
+	case 0, 1, 2:
+		if n <= min(k.client.SendSpace(), len(stream1MiB)-k.asked) {
+			k.a.TCP().SendCopy(k.now, k.client.Entry, stream1MiB[k.asked:k.asked+n])
+			k.asked += n
+		}
+	case 3:
+		k.b.TCP().SendCopy(k.now, k.server.Entry, stream1MiB[:min(n, k.server.SendSpace())])
+	case 4:
+		k.server.read(k.pair)
+	case 5:
+		k.client.read(k.pair)
+	case 6:
+		k.a.TCP().SetNoDelay(k.now, k.client.Entry, n%2 == 0)
+	case 7:
+		k.now = k.now.Add(time.Duration(n) * 20 * time.Microsecond)
+		k.a.Advance(k.now)
+		k.b.Advance(k.now)
+	}
+	for range r.IntN(3) {
+		k.carryAll(r, k.a, k.b)
+		k.carryAll(r, k.b, k.a)
+	}
+	for _, h := range []*Host{k.a, k.b} { // before time passes, all must have left
+		k.held[h] = k.pull(r, h)
+	}
+}
+
+// look returns what h's end of the conversation looks like.
+func (k *talk) look(h *Host) tcp.Info {
+	if h == k.a {
+		return k.client.Info(k.now)
+	}
+	return k.server.Info(k.now)
+}
+
+// carryAll brings what leaves from to the other side in batches.
+func (k *talk) carryAll(r *rand.Rand, from, to *Host) {
+	batch := append(k.held[from], k.pull(r, from)...)
+	k.held[from] = nil
+	if !from.traced {
+		to.ReceiveBatch(k.now, 0, batch)
+		for i := range to.in {
+			if to.in[i].packet != nil && to.in[i].segment.GSOSize > 0 {
+				k.merged++
+				break
+			}
+		}
+		return
+	}
+	for _, p := range batch {
+		to.Receive(k.now, 0, p)
+	}
+}
+
+// pull returns what leaves from: most of it, in one piece or in several, and some
+// of it too late or twice.
+func (k *talk) pull(r *rand.Rand, from *Host) (batch []*buf.Packet) {
+	var late []*buf.Packet
+	for {
+		p, _ := from.Output(k.now)
+		if p == nil {
+			break
+		}
+		if from.rest {
+			k.parts++
+		}
+		b := bytes.Clone(p.Data)
+		for _, v := range p.Views[:p.N] {
+			b = append(b, v.Bytes()...)
+		}
+		k.sent = append(k.sent, b...)
+		if r.IntN(2) == 0 {
+			p.Flatten()
+		}
+		switch r.IntN(60) {
+		case 0:
+			p.Release()
+		case 1:
+			late = append(late, p)
+		case 2:
+			batch = append(batch, p, received(b))
+		default:
+			batch = append(batch, p)
+		}
+	}
+	k.looks = append(k.looks, k.look(from))
+	return append(batch, late...)
+}

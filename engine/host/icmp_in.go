@@ -1,0 +1,173 @@
+package host
+
+import (
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// receiveICMPv4 takes the messages of RFC 792.
+func (h *Host) receiveICMPv4(now clock.Time, in *inbound) wire.Drop {
+	h.counters.IcmpInMsgs++
+	in.packet.Flatten()
+	b := in.transport()
+	var c wire.ICMP
+	if d := wire.ParseICMP(b, &c); d != wire.None {
+		h.counters.IcmpInErrors++
+		return d
+	}
+	if wire.Fold(wire.Sum(b, 0)) != 0xffff {
+		return wire.BadICMPChecksum
+	}
+	if in.foreign && !isError4(c.Type) {
+		return wire.NotOurs
+	}
+	switch c.Type {
+	case wire.ICMPv4EchoRequest:
+		return h.sendEcho(now, in, &c)
+	case wire.ICMPv4EchoReply:
+		h.counters.IcmpInEchoReps++
+		return wire.None
+	case wire.ICMPv4Unreachable, wire.ICMPv4TimeExceeded, wire.ICMPv4ParameterProblem:
+		return h.receiveError(now, in, &c, meaning4(&c))
+	}
+	// Source Quench is ignored (RFC 6633), as is all that we never ask for.
+	return wire.UnknownProtocol
+}
+
+// receiveICMPv6 takes the messages of RFC 4443 and RFC 4861.
+func (h *Host) receiveICMPv6(now clock.Time, in *inbound) wire.Drop {
+	h.counters.IcmpInMsgs++
+	in.packet.Flatten()
+	b := in.transport()
+	var c wire.ICMP
+	if d := wire.ParseICMP(b, &c); d != wire.None {
+		h.counters.IcmpInErrors++
+		return d
+	}
+	if !in.checksumOK(in.transport(), in.length()) {
+		return wire.BadICMPChecksum
+	}
+	switch k := in.from.kind; {
+	case k == unspecified && c.Type != wire.ICMPv6NeighbourSolicitation, k == own && c.Type != wire.ICMPv6NeighbourAdvert:
+		return wire.BadSource
+	}
+	if in.foreign && c.Type >= wire.ICMPv6EchoRequest {
+		return wire.NotOurs
+	}
+	switch c.Type {
+	case wire.ICMPv6EchoRequest:
+		return h.sendEcho(now, in, &c)
+	case wire.ICMPv6EchoReply:
+		h.counters.IcmpInEchoReps++
+		return wire.None
+	case wire.ICMPv6Unreachable, wire.ICMPv6PacketTooBig, wire.ICMPv6TimeExceeded, wire.ICMPv6ParameterProblem:
+		return h.receiveError(now, in, &c, meaning6(&c))
+	case wire.ICMPv6NeighbourSolicitation, wire.ICMPv6NeighbourAdvert:
+		return h.receiveNDP(now, in, b)
+	}
+	return wire.UnknownProtocol
+}
+
+// meaning4 says what an IPv4 error means: RFC 1122 §3.2.2.1 and §4.2.3.9.
+// https://www.rfc-editor.org/rfc/rfc1122#section-4.2.3.9
+func meaning4(c *wire.ICMP) tcp.ICMPError {
+	switch c.Type {
+	case wire.ICMPv4TimeExceeded:
+		return tcp.ICMPError{Kind: tcp.ICMPSoft, Failure: tcp.HostUnreachable}
+	case wire.ICMPv4ParameterProblem:
+		return tcp.ICMPError{Kind: tcp.ICMPSoft, Failure: tcp.ProtocolError}
+	}
+	switch c.Code {
+	case wire.ICMPv4ProtocolUnreachable, wire.ICMPv4PortUnreachable:
+		return tcp.ICMPError{Kind: tcp.ICMPHard, Failure: tcp.Refused}
+	case wire.ICMPv4FragmentationNeeded:
+		return tcp.ICMPError{Kind: tcp.ICMPTooBig, MTU: c.MTU()}
+	case wire.ICMPv4NetUnreachable, 6, 9, 11: // network unknown, prohibited, not for this TOS
+		return tcp.ICMPError{Kind: tcp.ICMPSoft, Failure: tcp.NetworkUnreachable}
+	}
+	return tcp.ICMPError{Kind: tcp.ICMPSoft, Failure: tcp.HostUnreachable}
+}
+
+// meaning6 says what an IPv6 error means. https://www.rfc-editor.org/rfc/rfc4443#section-3
+func meaning6(c *wire.ICMP) tcp.ICMPError {
+	switch c.Type {
+	case wire.ICMPv6PacketTooBig:
+		return tcp.ICMPError{Kind: tcp.ICMPTooBig, MTU: c.MTU()}
+	case wire.ICMPv6TimeExceeded:
+		return tcp.ICMPError{Kind: tcp.ICMPSoft, Failure: tcp.HostUnreachable}
+	case wire.ICMPv6ParameterProblem:
+		if c.Code == wire.ICMPv6UnrecognizedNextHeader {
+			return tcp.ICMPError{Kind: tcp.ICMPHard, Failure: tcp.ProtocolError}
+		}
+		return tcp.ICMPError{Kind: tcp.ICMPSoft, Failure: tcp.ProtocolError}
+	}
+	switch c.Code {
+	case wire.ICMPv6PortUnreachable:
+		return tcp.ICMPError{Kind: tcp.ICMPHard, Failure: tcp.Refused}
+	case wire.ICMPv6NoRoute:
+		return tcp.ICMPError{Kind: tcp.ICMPSoft, Failure: tcp.NetworkUnreachable}
+	}
+	return tcp.ICMPError{Kind: tcp.ICMPSoft, Failure: tcp.HostUnreachable}
+}
+
+// receiveError takes an ICMP error, which anybody can forge: it counts only
+// when it quotes a packet that we may have sent and that its protocol
+// recognises. One that quotes an answer of ours, or a fragment other than the
+// first, tells nothing, because nothing is known of these.
+// https://www.rfc-editor.org/rfc/rfc5927#section-4
+func (h *Host) receiveError(now clock.Time, in *inbound, c *wire.ICMP, e tcp.ICMPError) wire.Drop {
+	h.countError(in, c, e.Kind)
+	q, ok := parseQuote(in.transport()[wire.ICMPSize:])
+	if !ok || in.group || q.tuple.Local != in.ip.Dst {
+		return wire.ForgedICMP
+	}
+	if e.Kind == tcp.ICMPTooBig {
+		return h.receiveTooBig(now, &q, e)
+	}
+	switch q.ip.Proto {
+	case wire.ProtoTCP:
+		e.Seq = q.seq
+		return h.tcp.ReceiveICMP(now, q.tuple, e)
+	case wire.ProtoUDP:
+		return h.failUDP(q.tuple, e.Failure)
+	}
+	return wire.ForgedICMP
+}
+
+func (h *Host) countError(in *inbound, c *wire.ICMP, k tcp.ICMPKind) {
+	exceeded := uint8(wire.ICMPv4TimeExceeded)
+	if in.ip.Version == 6 {
+		exceeded = wire.ICMPv6TimeExceeded
+	}
+	switch {
+	case k == tcp.ICMPTooBig:
+		h.counters.IcmpInPktTooBig++
+	case c.Type == exceeded:
+		h.counters.IcmpInTimeExcds++
+	default:
+		h.counters.IcmpInDestUnreachs++
+	}
+}
+
+// receiveTooBig lowers the path MTU when the quoted packet was larger and its
+// protocol has it in flight. https://www.rfc-editor.org/rfc/rfc5927#section-7.2
+func (h *Host) receiveTooBig(now clock.Time, q *quote, e tcp.ICMPError) wire.Drop {
+	dst := q.tuple.Remote
+	mtu := tooBigMTU(dst, e.MTU, q.ip.TotalLen)
+	d := h.lookup(dst)
+	if mtu == 0 || e.MTU >= q.ip.TotalLen || d == nil || d.kind == own {
+		return wire.ForgedICMP
+	}
+	switch {
+	case q.ip.Proto == wire.ProtoTCP:
+		e.Seq, e.MTU, e.Size = q.seq, mtu, q.ip.TotalLen
+		drop := h.tcp.ReceiveICMP(now, q.tuple, e)
+		h.takeNarrowed(now)
+		return drop
+	case q.ip.Proto == wire.ProtoUDP && h.udp.mayHaveSent(q.tuple):
+		h.lowerMTU(now, dst, mtu)
+		return wire.None
+	}
+	return wire.ForgedICMP
+}

@@ -1,0 +1,37 @@
+package host
+
+import (
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// quote is what can be read of a packet that an ICMP error brings back, perhaps
+// cut short: RFC 792 promises 8 bytes of the transport header.
+type quote struct {
+	ip    wire.IP
+	tuple wire.Tuple // Local is who sent the packet; no ports unless TCP or UDP
+	seq   seq.Num    // TCP only
+}
+
+// parseQuote reads the beginning of an IP packet. ok is false for a fragment
+// other than the first, and when the transport header's first 8 bytes are not there.
+func parseQuote(b []byte) (q quote, ok bool) {
+	if wire.ParseQuotedIP(b, &q.ip) != wire.None || q.ip.FragOffset != 0 {
+		return q, false
+	}
+	q.tuple.Local, q.tuple.Remote = q.ip.Src, q.ip.Dst
+	return q, q.parsePorts(b[q.ip.HeaderLen:])
+}
+
+func (q *quote) parsePorts(b []byte) bool {
+	if len(b) < 8 {
+		return false
+	}
+	if q.ip.Proto != wire.ProtoTCP && q.ip.Proto != wire.ProtoUDP {
+		return true
+	}
+	var t wire.TCP // the ports of UDP are in the same place
+	wire.ParseQuotedTCP(b, &t)
+	q.tuple.LocalPort, q.tuple.RemotePort, q.seq = t.SrcPort, t.DstPort, t.Seq
+	return true
+}

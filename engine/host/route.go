@@ -1,0 +1,211 @@
+package host
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// route says where packets to a network go.
+type route struct {
+	network network
+	gateway wire.Addr // zero: the destination is a neighbour itself
+	direct  bool      // so it is
+	iface   int
+	link    *LinkConfig
+	gone    bool // the link is: see Unplug
+}
+
+// AddRoute sends packets for dst to gateway, or straight to the link when
+// gateway is not valid. The longest prefix wins; of two equal ones the older.
+func (h *Host) AddRoute(dst netip.Prefix, gateway netip.Addr, iface int) error {
+	if iface < 0 || iface >= len(h.links) {
+		return ErrNoLink
+	}
+	dst = unmapPrefix(dst)
+	if !dst.IsValid() || gateway.IsValid() && gateway.Unmap().Is4() != dst.Addr().Is4() {
+		return ErrDestination
+	}
+	r := route{network: makeNetwork(dst), iface: iface}
+	if gateway.IsValid() {
+		r.gateway = wire.AddrFrom(gateway)
+	}
+	h.addRoute(r)
+	return nil
+}
+
+// addRoute keeps the longest prefixes first, and of equal ones those first whose
+// link is there, so that the first match is the best.
+func (h *Host) addRoute(r route) {
+	all := &h.routes[r.network.family]
+	i := 0
+	for i < len(*all) && !r.before(&(*all)[i]) {
+		i++
+	}
+	r.direct, r.link = isUnspecified(r.gateway), h.links[r.iface]
+	*all = slices.Insert(*all, i, r)
+	h.forget()
+}
+
+func (r *route) before(old *route) bool {
+	if r.network.bits != old.network.bits {
+		return r.network.bits > old.network.bits
+	}
+	return old.gone && !r.gone
+}
+
+// localMTU is the MTU between two of our own addresses: the largest IP packet.
+const localMTU = 65535
+
+// cacheSize is the number of destinations that are cached: so many that a batch
+// of SYNs from everywhere still finds its ways back.
+const (
+	cacheBits = 9
+	cacheSize = 1 << cacheBits
+)
+
+// destination is where packets to one address go: RFC 4861's destination
+// cache. It is derived, so it may be forgotten at any time.
+type destination struct {
+	addr       wire.Addr
+	path       tcp.Path
+	neighbour  *neighbour // nil: not looked up yet, or not Ethernet
+	route      *route     // nil: there is none, or it is ourselves
+	generation uint32
+	kind       addressKind
+	reachable  bool // there is a route, and an address of ours to speak from
+	cutUp      bool // packets leave without DF
+}
+
+// forget voids all cached destinations: something that they are derived from
+// has changed.
+func (h *Host) forget() {
+	h.generation++
+	h.speaks = [2]bool{}
+	for i := range h.addresses {
+		h.speaks[h.addresses[i].network.family] = true
+	}
+}
+
+// lookup returns what is known of the way to dst, nil when there is none.
+// The result is valid until the next lookup.
+func (h *Host) lookup(dst wire.Addr) *destination {
+	if d := h.find(dst); d.reachable {
+		return d
+	}
+	return nil
+}
+
+// find returns what is known of dst, whether it can be reached or not.
+// The result is valid until the next lookup.
+func (h *Host) find(dst wire.Addr) *destination {
+	d := &h.cache[dst.As4()*0x9e3779b1>>(32-cacheBits)]
+	if d.generation != h.generation || d.addr != dst {
+		h.learnWay(d, dst)
+	}
+	return d
+}
+
+// learnWay fills in what is known of dst.
+func (h *Host) learnWay(d *destination, dst wire.Addr) {
+	d.addr, d.generation, d.kind, d.neighbour = dst, h.generation, h.kindOf(dst), nil
+	d.reachable, d.cutUp = false, false
+	if d.kind == own {
+		d.path, d.route, d.reachable = tcp.Path{MTU: localMTU}, nil, true
+		return
+	}
+	d.route = h.findRoute(dst)
+	if r := d.route; r != nil {
+		d.path = tcp.Path{MTU: h.mtus.limit(dst, r.link.MTU), MaxGSO: r.link.MaxGSO}
+		if d.path.MaxGSO == 0 && !h.traced {
+			d.path.MaxGSO, d.path.SoftwareGSO = softwareGSO, true
+		}
+		d.reachable = h.anyAddress || h.speaks[family(dst)]
+		d.cutUp = mayBeCutUp(dst, d.path.MTU, r.link.MTU)
+	}
+}
+
+// nextHop is whom packets are given to on an Ethernet.
+func (d *destination) nextHop() wire.Addr {
+	if d.route.direct || d.kind.isGroup() {
+		return d.addr
+	}
+	return d.route.gateway
+}
+
+// source returns the address that packets to d leave from.
+func (h *Host) source(d *destination) wire.Addr {
+	if d.kind == own {
+		return d.addr
+	}
+	src, _ := h.sourceOn(d.route.iface, d.addr)
+	return src
+}
+
+func (h *Host) findRoute(dst wire.Addr) *route {
+	all := h.routes[family(dst)]
+	for i := range all {
+		if all[i].network.contains(dst) {
+			return &all[i]
+		}
+	}
+	if dst == limitedBroadcast || isMulticast(dst) {
+		return h.anyLink(dst)
+	}
+	return nil
+}
+
+// anyLink is the route of a group that no route names: the first link with an
+// address of its family.
+func (h *Host) anyLink(dst wire.Addr) *route {
+	for i := range h.addresses {
+		if a := &h.addresses[i]; a.addr.Is4() == dst.Is4() {
+			return &route{iface: a.iface, link: h.links[a.iface], direct: true}
+		}
+	}
+	return nil
+}
+
+// sourceOn chooses the address that we speak to dst from: one of the link's
+// when it has one, the longest common network first (RFC 6724 §5, rules 5 and
+// 8, with what is left of them for a host whose addresses do not change).
+func (h *Host) sourceOn(iface int, dst wire.Addr) (best wire.Addr, ok bool) {
+	score := -1
+	for i := range h.addresses {
+		a := &h.addresses[i]
+		if a.addr.Is4() != dst.Is4() {
+			continue
+		}
+		s := 0
+		if a.iface == iface {
+			s += 1000
+		}
+		if a.network.contains(dst) {
+			s += a.network.bits
+		}
+		if isLinkLocal(a.addr) != isLinkLocal(dst) {
+			s -= 500
+		}
+		if s > score {
+			best, score, ok = a.addr, s, true
+		}
+	}
+	return best, ok
+}
+
+func isLinkLocal(a wire.Addr) bool {
+	hi, _ := a.Words()
+	return hi>>54 == 0xfe80>>6
+}
+
+// Source returns the address that a packet to dst leaves from and what TCP must
+// know of the path; ok is false when there is no route.
+func (h *Host) Source(dst wire.Addr) (src wire.Addr, path tcp.Path, ok bool) {
+	d := h.lookup(dst)
+	if d == nil {
+		return src, path, false
+	}
+	return h.source(d), d.path, true
+}

@@ -1,0 +1,285 @@
+package host
+
+import (
+	"iter"
+
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// Datagram is a UDP datagram that arrived. Who receives it owns Payload's
+// reference and gives it back with Payload.Release.
+type Datagram struct {
+	Src, Dst wire.Addr
+	SrcPort  uint16
+	Payload  buf.View
+}
+
+// UDPSocket is a UDP socket. A connected one hears only its remote end and
+// gets ICMP errors.
+type UDPSocket struct {
+	// Owner is the program's; the host only gives it back.
+	Owner any
+
+	tuple     wire.Tuple // Local and Remote are zero when not bound or not connected
+	connected bool
+	open      bool
+	homeless  bool // its address is ours no more
+	ready     bool // is in sockets.ready
+
+	queue   fifo[Datagram]
+	bytes   int // memory that the queue holds
+	limit   int
+	failure tcp.Failure
+
+	// Where an unconnected socket sent last.
+	lastAddr wire.Addr
+	lastPort uint16
+}
+
+// Tuple returns the addresses and ports that the socket was opened with.
+func (s *UDPSocket) Tuple() wire.Tuple { return s.tuple }
+
+// SetReceiveBuffer sets how many bytes of memory may wait in the socket.
+func (s *UDPSocket) SetReceiveBuffer(bytes int) { s.limit = bytes }
+
+// Queued returns how many bytes of memory hold datagrams that wait, and how many
+// may.
+func (s *UDPSocket) Queued() (bytes, limit int) { return s.bytes, s.limit }
+
+// Receive returns the oldest datagram that waits; ok is false when there is none.
+func (s *UDPSocket) Receive() (d Datagram, ok bool) {
+	if d, ok = s.queue.pop(); ok {
+		s.bytes -= held(d.Payload)
+	}
+	return d, ok
+}
+
+// TakeFailure returns what an ICMP error said since the last call, once.
+func (s *UDPSocket) TakeFailure() tcp.Failure {
+	f := s.failure
+	s.failure = tcp.NoFailure
+	return f
+}
+
+// udpKey is what an unconnected socket is found by. The address is zero for
+// every address, and anyIPv4 for every IPv4 address.
+type udpKey struct {
+	addr wire.Addr
+	port uint16
+}
+
+// sockets are the UDP sockets of a host.
+type sockets struct {
+	bound     map[udpKey]*UDPSocket
+	connected map[wire.Tuple]*UDPSocket
+	ready     []*UDPSocket
+}
+
+func (u *sockets) init() {
+	u.bound = map[udpKey]*UDPSocket{}
+	u.connected = map[wire.Tuple]*UDPSocket{}
+}
+
+var anyIPv4 = wire.AddrFrom4(0)
+
+// find returns the socket for a datagram: the most specific one. An unconnected
+// flow has its own address as Local.
+func (u *sockets) find(t wire.Tuple) *UDPSocket {
+	if s := u.connected[t]; s != nil {
+		return s
+	}
+	if s := u.bound[udpKey{t.Local, t.LocalPort}]; s != nil {
+		return s
+	}
+	if t.Local.Is4() {
+		if s := u.bound[udpKey{anyIPv4, t.LocalPort}]; s != nil {
+			return s
+		}
+	}
+	return u.bound[udpKey{port: t.LocalPort}]
+}
+
+func (u *sockets) add(s *UDPSocket) {
+	if s.connected {
+		u.connected[s.tuple] = s
+	} else {
+		u.bound[udpKey{s.tuple.Local, s.tuple.LocalPort}] = s
+	}
+}
+
+func (u *sockets) remove(s *UDPSocket) {
+	if s.connected {
+		delete(u.connected, s.tuple)
+	} else {
+		delete(u.bound, udpKey{s.tuple.Local, s.tuple.LocalPort})
+	}
+}
+
+func (u *sockets) markReady(s *UDPSocket) {
+	if !s.ready {
+		s.ready = true
+		u.ready = append(u.ready, s)
+	}
+}
+
+func (u *sockets) nextReady() *UDPSocket {
+	for len(u.ready) > 0 {
+		s := u.ready[len(u.ready)-1]
+		u.ready[len(u.ready)-1] = nil
+		u.ready = u.ready[:len(u.ready)-1]
+		s.ready = false
+		if s.open {
+			return s
+		}
+	}
+	return nil
+}
+
+// OpenUDP opens a socket on a port that the caller chose. A zero local address
+// is every address (0.0.0.0 is every IPv4 address), or for a connected socket the one that the route gives. A
+// zero remote address makes an unconnected socket. It fails with ErrInUse,
+// ErrNotLocal, ErrNoRoute or ErrDestination.
+func (h *Host) OpenUDP(local wire.Addr, port uint16, remote wire.Addr, remotePort uint16, owner any) (*UDPSocket, error) {
+	s := &UDPSocket{Owner: owner, limit: h.cfg.UDPReceiveBuffer, open: true}
+	s.tuple = wire.Tuple{LocalPort: port}
+	switch {
+	case !isUnspecified(remote):
+		if err := h.connectUDP(s, local, remote, remotePort); err != nil {
+			return nil, err
+		}
+	case isUnspecified(local), h.HasAddress(local):
+		s.tuple.Local = local
+	default:
+		return nil, ErrNotLocal
+	}
+	if h.UDPInUse(s.tuple) {
+		return nil, ErrInUse
+	}
+	h.udp.add(s)
+	return s, nil
+}
+
+func (h *Host) connectUDP(s *UDPSocket, local, remote wire.Addr, remotePort uint16) error {
+	d := h.lookup(remote)
+	if d == nil {
+		return ErrNoRoute
+	}
+	local, err := h.pickLocal(local, h.source(d))
+	if err != nil {
+		return err
+	}
+	s.connected = true
+	s.tuple.Local, s.tuple.Remote, s.tuple.RemotePort = local, remote, remotePort
+	return nil
+}
+
+// UDPInUse reports whether a socket opened for t would get another one's
+// datagrams: one for the same flow when t has a remote end, otherwise an
+// unconnected one on this port whose address is the same or covers it.
+func (h *Host) UDPInUse(t wire.Tuple) bool {
+	if t.RemotePort != 0 || !isUnspecified(t.Remote) {
+		return h.udp.connected[t] != nil
+	}
+	for s := range h.udp.onPort(t.LocalPort, h.addresses) {
+		if covers(s.tuple.Local, t.Local) || covers(t.Local, s.tuple.Local) {
+			return true
+		}
+	}
+	return false
+}
+
+// onPort yields the unconnected sockets on a port.
+func (u *sockets) onPort(port uint16, addresses []address) iter.Seq[*UDPSocket] {
+	return func(yield func(*UDPSocket) bool) {
+		for i := -2; i < len(addresses); i++ {
+			key := udpKey{port: port}
+			switch {
+			case i == -1:
+				key.addr = anyIPv4
+			case i >= 0:
+				key.addr = addresses[i].addr
+			}
+			if s := u.bound[key]; s != nil && !yield(s) {
+				return
+			}
+		}
+	}
+}
+
+// covers reports whether a socket bound to a hears what is sent to b.
+func covers(a, b wire.Addr) bool {
+	return a == b || a == wire.Addr{} || a == anyIPv4 && b.Is4()
+}
+
+// CloseUDP closes s and gives back what waits in it. It may be called twice.
+func (h *Host) CloseUDP(s *UDPSocket) {
+	if !s.open {
+		return
+	}
+	s.open = false
+	h.udp.remove(s)
+	for d, ok := s.Receive(); ok; d, ok = s.Receive() {
+		d.Payload.Release()
+	}
+}
+
+// SendUDP sends payload, which is copied, from s to dst and port; for a
+// connected socket both may be zero. A datagram larger than the path's MTU
+// leaves in fragments. It fails with ErrClosed, ErrNotBound, ErrConnected,
+// ErrNoRoute, ErrMessageSize or ErrQueueFull.
+func (h *Host) SendUDP(now clock.Time, s *UDPSocket, dst wire.Addr, port uint16, payload []byte) error {
+	return h.SendUDPFrom(now, s, wire.Addr{}, dst, port, payload)
+}
+
+// SendUDPFrom is SendUDP from the address src of the host's, for a socket that
+// has every address: a zero src leaves the choice to the route. It fails also
+// with ErrNotLocal.
+func (h *Host) SendUDPFrom(now clock.Time, s *UDPSocket, src, dst wire.Addr, port uint16, payload []byte) error {
+	t := s.tuple
+	switch {
+	case !s.open:
+		return ErrClosed
+	case s.homeless:
+		return ErrNotLocal
+	case !s.connected && (isUnspecified(dst) || port == 0):
+		return ErrNotBound
+	case !s.connected:
+		t.Remote, t.RemotePort = dst, port
+		s.lastAddr, s.lastPort = dst, port
+	case !isUnspecified(dst) && (dst != t.Remote || port != t.RemotePort):
+		return ErrConnected
+	}
+	if !isUnspecified(src) {
+		if !covers(t.Local, src) || !h.HasAddress(src) {
+			return ErrNotLocal
+		}
+		t.Local = src
+	}
+	return h.sendUDP(now, t, payload)
+}
+
+// loseAddress makes the sockets that are bound to an address fail.
+func (u *sockets) loseAddress(a wire.Addr) {
+	lose := func(s *UDPSocket) {
+		if s.tuple.Local == a {
+			s.homeless, s.failure = true, tcp.NetworkUnreachable
+			u.markReady(s)
+		}
+	}
+	for _, s := range u.bound {
+		lose(s)
+	}
+	for _, s := range u.connected {
+		lose(s)
+	}
+}
+
+// mayHaveSent reports whether a datagram of this flow can be ours: a connected
+// socket's, or one to where an unconnected socket sent last.
+func (u *sockets) mayHaveSent(t wire.Tuple) bool {
+	s := u.find(t)
+	return s != nil && (s.connected || s.lastAddr == t.Remote && s.lastPort == t.RemotePort)
+}

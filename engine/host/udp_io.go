@@ -1,0 +1,130 @@
+package host
+
+import (
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// maxUDPPayload is the largest payload of a UDP datagram in an IP packet of 65535 bytes.
+const (
+	maxUDPPayload4 = 65535 - wire.IPv4Size - wire.UDPSize
+	maxUDPPayload6 = 65535 - wire.UDPSize
+)
+
+// receiveUDP is RFC 768 and RFC 1122 §4.1.
+func (h *Host) receiveUDP(now clock.Time, in *inbound) wire.Drop {
+	p := in.packet
+	p.Flatten()
+	var u wire.UDP
+	if d := wire.ParseUDP(in.transport(), &u); d != wire.None {
+		h.counters.UdpInErrors++
+		return d
+	}
+	if u.Checksum == 0 && in.ip.Version == 6 || u.Checksum != 0 && !in.checksumOK(in.transport(), int(u.Length)) {
+		return wire.BadUDPChecksum
+	}
+	if u.DstPort == 0 {
+		return wire.BadDestination
+	}
+	t := wire.Tuple{Local: in.ip.Dst, Remote: in.ip.Src, LocalPort: u.DstPort, RemotePort: u.SrcPort}
+	s := h.udp.find(t)
+	if s == nil {
+		h.sendPortUnreachable(now, in)
+		return wire.NoPort
+	}
+	at := int(p.L3) + in.ip.HeaderLen
+	v := viewOf(p, at)
+	return h.deliverUDP(s, t, v.Slice(wire.UDPSize, int(u.Length)))
+}
+
+// deliverUDP queues a payload, which is borrowed, in s.
+func (h *Host) deliverUDP(s *UDPSocket, t wire.Tuple, payload buf.View) wire.Drop {
+	v := keep(payload)
+	if s.bytes > 0 && s.bytes+held(v) > s.limit {
+		v.Release()
+		return wire.QueueFull
+	}
+	s.bytes += held(v)
+	s.queue.push(Datagram{Src: t.Remote, Dst: t.Local, SrcPort: t.RemotePort, Payload: v})
+	h.udp.markReady(s)
+	h.counters.UdpInDatagrams++
+	return wire.None
+}
+
+// sendUDP sends one datagram of a flow.
+func (h *Host) sendUDP(now clock.Time, t wire.Tuple, payload []byte) error {
+	d := h.lookup(t.Remote)
+	if d == nil {
+		h.counters.IpOutNoRoutes++
+		return ErrNoRoute
+	}
+	if isUnspecified(t.Local) {
+		t.Local = h.source(d)
+	}
+	if t.Local.Is4() != t.Remote.Is4() {
+		return ErrDestination
+	}
+	if limit := maxUDPPayload(t.Remote); len(payload) > limit {
+		return ErrMessageSize
+	}
+	b := buf.Get(max(len(payload), 1))
+	v := buf.MakeView(b, 0, copy(b.Bytes(), payload))
+	h.counters.UdpOutDatagrams++
+	if d.kind == own {
+		h.loopUDP(t, v)
+		return nil
+	}
+	return h.sendDatagram(now, d, t, v)
+}
+
+func maxUDPPayload(dst wire.Addr) int {
+	if dst.Is4() {
+		return maxUDPPayload4
+	}
+	return maxUDPPayload6
+}
+
+// loopUDP gives a datagram for one of our own addresses straight to its socket.
+func (h *Host) loopUDP(t wire.Tuple, v buf.View) {
+	defer v.Release()
+	s := h.udp.find(t.Reverse())
+	if s == nil {
+		h.counters.UdpNoPorts++
+		h.failUDP(t, tcp.Refused)
+		return
+	}
+	h.counters.drop(h.deliverUDP(s, t.Reverse(), v))
+}
+
+func (h *Host) sendDatagram(now clock.Time, d *destination, t wire.Tuple, v buf.View) error {
+	length := wire.UDPSize + v.Len()
+	u := wire.UDP{SrcPort: t.LocalPort, DstPort: t.RemotePort, Length: uint16(length)}
+	m := message{payload: v}
+	h.setHeader(&m.ip, &t, wire.ProtoUDP)
+	if isMulticast(t.Remote) {
+		m.ip.TTL = 1 // RFC 1112 §6.1: not beyond the link unless asked
+	}
+	sum := wire.PseudoSum(t.Local, t.Remote, wire.ProtoUDP, length)
+	var room [wire.UDPSize]byte
+	sum = wire.Sum(u.Append(room[:0]), sum)
+	u.Checksum = wire.TransportChecksum(wire.Sum(v.Bytes(), sum))
+	m.header = u.Append(room[:0])
+	err := h.send(now, d, &m)
+	if err != nil {
+		h.counters.UdpSndbufErrors++
+	}
+	return err
+}
+
+// failUDP tells a connected socket what an ICMP error said.
+func (h *Host) failUDP(t wire.Tuple, f tcp.Failure) wire.Drop {
+	s := h.udp.connected[t]
+	if s == nil {
+		return wire.ForgedICMP
+	}
+	s.failure = f
+	h.udp.markReady(s)
+	return wire.None
+}

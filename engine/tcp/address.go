@@ -1,0 +1,38 @@
+package tcp
+
+import (
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// LoseAddress ends all connections from a local address that is ours no more, with
+// the failure Aborted, and without a word to their peers: another host may have
+// the address, and would be blamed.
+func (e *Endpoint) LoseAddress(now clock.Time, local wire.Addr) {
+	var lost []*Entry
+	for en := range e.All {
+		if en.tuple.Local == local {
+			lost = append(lost, en)
+		}
+	}
+	for _, en := range lost {
+		en.closed(now, Aborted, CauseAbort)
+		en.owes = 0
+		e.update(now, en)
+	}
+	var compact []wire.Tuple
+	for i := range func(yield func(CompactInfo) bool) { e.Compact(now, yield) } {
+		if i.Tuple.Local == local {
+			compact = append(compact, i.Tuple)
+		}
+	}
+	for _, t := range compact {
+		f := e.cookies.flow(&t)
+		if at := e.halfOpen.find(f, &t); at != 0 {
+			e.halfOpen.remove(f, at)
+		}
+		if w := e.timeWait.find(f, &t); w != 0 {
+			e.timeWait.remove(f, w)
+		}
+	}
+}

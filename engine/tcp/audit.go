@@ -1,0 +1,256 @@
+package tcp
+
+import (
+	"fmt"
+
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/seq"
+)
+
+// Audit holds the connections of an endpoint against what must be true of them
+// after every step, whatever has come before: it remembers how each was the last
+// time. It is for tests, and for whoever plays worlds in virtual time; a wrong
+// answer of an audit is a fault of this package. The zero value is ready.
+type Audit struct{ before map[*Entry]snapshot }
+
+// Check returns what is wrong, nil when nothing is. The endpoint must have no
+// output left to give.
+func (a *Audit) Check(e *Endpoint) error { return a.check(e, true) }
+
+func (a *Audit) check(e *Endpoint, quiet bool) error {
+	now := make(map[*Entry]snapshot, len(a.before))
+	for en := range e.All {
+		before, known := a.before[en]
+		if !known {
+			before = en.snapshot()
+		}
+		err := en.check(before)
+		if err == nil && quiet {
+			err = en.checkQuiet()
+		}
+		if err == nil && quiet && e.Deadline() > en.Deadline() {
+			err = fmt.Errorf("due at %v, the endpoint at %v", en.Deadline(), e.Deadline())
+		}
+		if err != nil {
+			return fmt.Errorf("%v in %v: %w", en.tuple, en.state, err)
+		}
+		now[en] = en.snapshot()
+	}
+	a.before = now
+	return nil
+}
+
+// snapshot is what must not go back from one step to the next.
+type snapshot struct {
+	state    State
+	flags    connFlags
+	una, nxt seq.Num
+	rcv      seq.Num
+	edge     seq.Num
+	ts       timestamps
+}
+
+func (c *Conn) snapshot() snapshot {
+	return snapshot{c.state, c.opts, c.snd.una, c.snd.nxt, c.rcv.nxt, c.rcv.edge, c.ts}
+}
+
+// check returns what is wrong with a connection that was as before a step ago.
+func (c *Conn) check(before snapshot) error {
+	for _, f := range []func(*Conn, snapshot) error{
+		(*Conn).checkStates, (*Conn).checkSending, (*Conn).checkReceiving, (*Conn).checkInOrder, (*Conn).checkWaiting, (*Conn).checkBlocks,
+	} {
+		if err := f(c, before); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// once are the facts that stay once they are so.
+const once = finQueued | readClosed | orphan | finReceived
+
+// checkStates: the state is what the flags say, and nobody is forgotten in it.
+func (c *Conn) checkStates(before snapshot) error {
+	switch t := &c.timers; {
+	case before.state >= SynSent && before.flags&^c.opts&once != 0:
+		return fmt.Errorf("flags %b are no longer so", before.flags&^c.opts&once)
+	case c.state == Closed && c.Deadline() != clock.Never:
+		return fmt.Errorf("CLOSED, and a timer runs")
+	case c.state == Closed && (c.out.len() > 0 || c.in.ooo != nil):
+		return fmt.Errorf("CLOSED, and text is kept")
+	case c.state == Closed:
+		return nil
+	case c.is(orphan) && c.state >= SynReceived && c.state < FinWait1:
+		return fmt.Errorf("nobody will ever close it")
+	case c.state >= Established && c.is(finQueued) != (c.state >= FinWait1):
+		return fmt.Errorf("closed by the program: %v", c.is(finQueued))
+	case c.state >= Established && c.is(finReceived) != (c.state == CloseWait || c.state == Closing || c.state == LastAck || c.state == TimeWait):
+		return fmt.Errorf("closed by the peer: %v", c.is(finReceived))
+	case c.state.Synchronized() && c.opening() && c.state != FinWait1:
+		return fmt.Errorf("our SYN is not acknowledged")
+	case c.is(finQueued) && !c.opening() && (c.snd.una == c.finEnd()) != (c.state == FinWait2 || c.state == TimeWait):
+		return fmt.Errorf("our FIN is acknowledged: %v", c.snd.una == c.finEnd())
+	case c.state == TimeWait && (!t.armed(TimerLife) || c.Deadline() != t[TimerLife]):
+		return fmt.Errorf("2MSL never end, or something else is waited for")
+	case c.state == FinWait2 && c.is(orphan) && !t.armed(TimerLife):
+		return fmt.Errorf("waits for ever")
+	}
+	return nil
+}
+
+// checkSending: the send sequence space is in order, SND.UNA never goes back,
+// and nothing is sent that was not written.
+func (c *Conn) checkSending(before snapshot) error {
+	s, end, held := &c.snd, c.out.end(), 0
+	if c.is(finQueued) {
+		end = end.Add(1)
+	}
+	for _, v := range c.out.views[c.out.head:] {
+		held += v.Len()
+	}
+	switch live := before.state >= SynSent && c.state >= SynSent; {
+	case !s.una.LessEq(s.resend) || !s.resend.LessEq(s.nxt):
+		return fmt.Errorf("not una <= resend <= nxt: %d %d %d after iss", s.una-s.iss, s.resend-s.iss, s.nxt-s.iss)
+	case live && (s.una.Less(before.una) || s.nxt.Less(before.nxt)):
+		return fmt.Errorf("SND.UNA or SND.NXT went back: %d %d", s.una.Diff(before.una), s.nxt.Diff(before.nxt))
+	case live && before.nxt.Less(s.una):
+		return fmt.Errorf("SND.UNA is beyond all that was sent")
+	case held != c.out.len():
+		return fmt.Errorf("the send queue says %d bytes and holds %d", c.out.len(), held)
+	case c.state < Established:
+		return nil
+	case s.una != s.nxt && c.live.stalled == 0:
+		return fmt.Errorf("something is under way, and nobody knows since when")
+	case end.Less(s.nxt):
+		return fmt.Errorf("%d numbers are sent that nobody wrote", s.nxt.Diff(end))
+	case c.cc != nil && c.cc.Window() < int(c.snd.mss):
+		return fmt.Errorf("the congestion window is %d bytes, a segment %d", c.cc.Window(), c.snd.mss)
+	case c.rtt.rto <= 0 || c.rtt.timeout(c.cfg) <= 0 || c.rtt.timeout(c.cfg) > c.cfg.MaxRTO:
+		return fmt.Errorf("the RTO is %v, with back-off %v", c.rtt.rto, c.rtt.timeout(c.cfg))
+	}
+	return nil
+}
+
+// checkReceiving: RCV.NXT, TS.Recent and the right edge never go back, the edge by
+// no more than the window scale rounds; RCV.NXT does not pass the peer's FIN.
+func (c *Conn) checkReceiving(before snapshot) error {
+	r := &c.rcv
+	live := before.state >= SynReceived && c.state >= SynReceived
+	switch back := before.edge.Diff(r.edge); {
+	case live && r.nxt.Less(before.rcv):
+		return fmt.Errorf("RCV.NXT went back by %d", before.rcv.Diff(r.nxt))
+	case live && back >= 1<<r.shift:
+		return fmt.Errorf("the right edge went back by %d", back)
+	case live && before.flags&finReceived != 0 && r.nxt != before.rcv:
+		return fmt.Errorf("RCV.NXT is %d past the peer's FIN", r.nxt.Diff(before.rcv))
+	case live && before.ts.on && int32(c.ts.recent-before.ts.recent) < 0 && c.ts.at.Sub(before.ts.at) <= staleTimestamp:
+		return fmt.Errorf("TS.Recent went back by %d", before.ts.recent-c.ts.recent)
+	case c.state >= Established && r.edge.Less(r.nxt):
+		return fmt.Errorf("the right edge is behind RCV.NXT")
+	case c.state >= Established && r.nxt.Less(r.acked):
+		return fmt.Errorf("%d numbers are acknowledged that did not come", r.acked.Diff(r.nxt))
+	}
+	return nil
+}
+
+// checkInOrder: RCV.NXT counts all that came, and the queue holds what it says.
+func (c *Conn) checkInOrder(snapshot) error {
+	held := 0
+	for _, v := range c.in.views[c.in.head:] {
+		held += v.Len()
+	}
+	if held != c.in.buffered() {
+		return fmt.Errorf("the receive queue says %d bytes and holds %d", c.in.buffered(), held)
+	}
+	if c.state < Established || c.cc == nil {
+		return nil // the compact form of TIME-WAIT does not know what came
+	}
+	next := c.rcv.irs.Add(1) + seq.Num(c.tally.bytesReceived)
+	if c.is(finReceived) {
+		next = next.Add(1)
+	}
+	if next != c.rcv.nxt {
+		return fmt.Errorf("RCV.NXT is %d after the first number, and %d bytes came", c.rcv.nxt-c.rcv.irs, c.tally.bytesReceived)
+	}
+	return nil
+}
+
+// checkWaiting: what came before its turn is sorted, disjoint, inside the window
+// and not beyond the peer's FIN.
+func (c *Conn) checkWaiting(snapshot) error {
+	o, nxt, edge := c.in.ooo, c.rcv.nxt, c.rcv.edge
+	if o == nil {
+		return nil
+	}
+	last := nxt
+	for i, p := range o.parts {
+		if !last.Less(p.seq) && (i == 0 || last != p.seq) || edge.Less(p.end()) {
+			return fmt.Errorf("part %d [%d,%d) is out of its place", i, p.seq.Diff(nxt), p.end().Diff(nxt))
+		}
+		last = p.end()
+	}
+	switch {
+	case len(o.parts) > maxParts:
+		return fmt.Errorf("%d parts wait", len(o.parts))
+	case c.is(finReceived) && (len(o.parts) > 0 || o.hasFin):
+		return fmt.Errorf("%d parts wait behind the peer's FIN", len(o.parts))
+	case o.hasFin && (o.fin.LessEq(nxt) || edge.Less(o.fin)):
+		return fmt.Errorf("the peer's FIN, at %d, is not to come", o.fin.Diff(nxt))
+	case o.hasFin && o.fin.Less(last):
+		return fmt.Errorf("%d bytes are kept beyond the peer's FIN", last.Diff(o.fin))
+	}
+	return nil
+}
+
+// checkBlocks: a SACK block is a whole run of what waits, no run has two, and the
+// list is full while there are runs without one.
+func (c *Conn) checkBlocks(snapshot) error {
+	o, nxt := c.in.ooo, c.rcv.nxt
+	if o == nil {
+		return nil
+	}
+	runs := map[seq.Num]seq.Num{}
+	for i := 0; i < len(o.parts); {
+		left, right := o.parts[i].seq, o.parts[i].end()
+		for i++; i < len(o.parts) && o.parts[i].seq == right; i++ {
+			right = o.parts[i].end()
+		}
+		runs[left] = right
+	}
+	if int(o.count) != min(len(runs), len(o.blocks)) {
+		return fmt.Errorf("%d SACK blocks for %d runs", o.count, len(runs))
+	}
+	for _, b := range o.blocks[:o.count] {
+		if right, ok := runs[b.Left]; !ok || right != b.Right || !nxt.Less(b.Left) {
+			return fmt.Errorf("SACK block [%d,%d) is no run, or the second of one", b.Left.Diff(nxt), b.Right.Diff(nxt))
+		}
+		delete(runs, b.Left)
+	}
+	if !isEmpty(o.twice) && (!o.twice.Left.Less(o.twice.Right) || c.rcv.edge.Less(o.twice.Right)) {
+		return fmt.Errorf("D-SACK block [%d,%d)", o.twice.Left.Diff(nxt), o.twice.Right.Diff(nxt))
+	}
+	return nil
+}
+
+// checkQuiet returns what is wrong with a connection that has no output to give:
+// it owes nothing, and what it waits for has a timer.
+func (c *Conn) checkQuiet() error {
+	if c.state < SynSent {
+		return nil
+	}
+	unsent := c.state.Synchronized() && (c.out.end().Diff(c.snd.resend) > 0 || c.is(finQueued) && c.snd.nxt != c.finEnd())
+	repeats := c.timers.armed(TimerRetransmit) || c.timers.armed(TimerPersist)
+	switch {
+	case c.owes != 0 || c.rcv.dupAcks != 0 || c.in.hasTwice():
+		return fmt.Errorf("nothing to send, and it owes %b and %d ACKs", c.owes, c.rcv.dupAcks)
+	case (c.snd.una != c.snd.nxt || unsent) && !repeats:
+		return fmt.Errorf("%d in flight, unsent %v, and no timer runs", c.snd.nxt.Diff(c.snd.una), unsent)
+	case c.state >= Established && c.rcv.acked != c.rcv.nxt && !c.timers.armed(TimerDelayedAck):
+		return fmt.Errorf("%d numbers came whose ACK nobody will send", c.rcv.nxt.Diff(c.rcv.acked))
+	case (c.is(orphan) || c.state >= FinWait1 && c.state <= LastAck) && c.Deadline() == clock.Never:
+		return fmt.Errorf("waits for ever")
+	case c.live.alive != nil && c.state >= Established && !c.opening() && c.state != TimeWait && !c.timers.armed(TimerKeepAlive):
+		return fmt.Errorf("nobody looks whether the peer is alive")
+	}
+	return nil
+}

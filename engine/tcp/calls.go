@@ -1,0 +1,110 @@
+package tcp
+
+import (
+	"time"
+
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/clock"
+)
+
+// The program's calls. Each is the connection's own, followed by a look at
+// what it changed.
+
+// Send queues v, whose reference passes to the connection, also past
+// SendBuffer. It returns false, and releases v, when the connection takes no
+// data: closed by the program, or CLOSED.
+func (e *Endpoint) Send(now clock.Time, en *Entry, v buf.View) bool {
+	ok := en.send(v)
+	e.update(now, en)
+	return ok
+}
+
+// SendCopy queues a copy of b: for small writes. It returns false like Send.
+func (e *Endpoint) SendCopy(now clock.Time, en *Entry, b []byte) bool {
+	ok := en.sendCopy(b)
+	e.update(now, en)
+	return ok
+}
+
+// MarkUrgent makes all that is queued urgent (RFC 6093).
+func (e *Endpoint) MarkUrgent(now clock.Time, en *Entry) {
+	en.markUrgent()
+	e.update(now, en)
+}
+
+// Take detaches up to max bytes that arrived in order and appends their views
+// to dst; the references pass to the caller.
+func (e *Endpoint) Take(now clock.Time, en *Entry, max int, dst []buf.View) []buf.View {
+	dst = en.take(now, max, dst)
+	e.update(now, en)
+	return dst
+}
+
+// CloseWrite closes the sending side: a FIN follows what is queued.
+func (e *Endpoint) CloseWrite(now clock.Time, en *Entry) {
+	en.closeWrite(now)
+	e.update(now, en)
+}
+
+// CloseRead throws away what has come and what will come; the peer is not told.
+func (e *Endpoint) CloseRead(now clock.Time, en *Entry) {
+	en.closeRead()
+	e.update(now, en)
+}
+
+// Close lets go of the connection: what is queued is still sent, and a FIN
+// behind it; with data unread the peer gets a RST. The entry must not be used
+// after it has reported Gone.
+func (e *Endpoint) Close(now clock.Time, en *Entry) {
+	en.close(now)
+	if en.is(gone) {
+		en.release()
+	}
+	e.update(now, en)
+}
+
+// Abort ends the connection with a RST and lets go of it.
+func (e *Endpoint) Abort(now clock.Time, en *Entry) {
+	en.abort(now)
+	en.set(orphan|readClosed, true)
+	if en.is(gone) {
+		en.release()
+	}
+	e.update(now, en)
+}
+
+// SetNoDelay turns Nagle's algorithm off, or on.
+func (e *Endpoint) SetNoDelay(now clock.Time, en *Entry, on bool) {
+	en.set(noDelay, on)
+	e.update(now, en)
+}
+
+// SetKeepAlive sets the probing of an idle connection; the zero value ends it.
+func (e *Endpoint) SetKeepAlive(now clock.Time, en *Entry, k KeepAlive) {
+	if k = k.bounded(); e.alive == nil || *e.alive != k {
+		e.alive = &KeepAlive{k.Idle, k.Interval, k.Count}
+	}
+	en.setKeepAlive(now, e.alive)
+	e.update(now, en)
+}
+
+// SetUserTimeout sets how long data may stay unacknowledged, from when it was
+// first sent; 0 is the default.
+func (e *Endpoint) SetUserTimeout(now clock.Time, en *Entry, d time.Duration) {
+	en.setUserTimeout(d)
+	e.update(now, en)
+}
+
+// SetReceiveBuffer sets how many bytes may wait for the program, at least two full
+// segments unless the buffer was smaller before; what was offered to the peer
+// stays offered.
+func (e *Endpoint) SetReceiveBuffer(now clock.Time, en *Entry, bytes int) {
+	en.setReceiveBuffer(bytes)
+	e.update(now, en)
+}
+
+// SetSendBuffer sets at how many queued bytes the program has to wait.
+func (e *Endpoint) SetSendBuffer(now clock.Time, en *Entry, bytes int) {
+	en.setSendBuffer(bytes)
+	e.update(now, en)
+}

@@ -1,0 +1,340 @@
+package tcp
+
+import (
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// The checks of RFC 9293 §3.10.7.4, one function each. A check returns true
+// when the segment is done with.
+
+// opening reports whether our SYN is not acknowledged yet: SYN-RECEIVED, or
+// FIN-WAIT-1 if the program closed meanwhile. That SND.UNA is ISS does not say
+// it alone, since the numbers come round.
+func (c *Conn) opening() bool { return c.snd.una == c.snd.iss && c.cc == nil && c.state != TimeWait }
+
+// checkSynAgain meets the SYN that opened the connection once more: its
+// SYN-ACK was lost, or both ends open at the same time and this is the peer's
+// SYN-ACK, whose SYN we have already.
+func (c *Conn) checkSynAgain(now clock.Time, s *Segment) (Verdict, bool) {
+	if !c.opening() || !s.Flags.Has(wire.SYN) || s.Seq != c.rcv.irs || s.Flags.Has(wire.RST) {
+		return used, false
+	}
+	if s.Flags.Has(wire.ACK) && c.is(passive) {
+		return used, false // who was sent a SYN-ACK has none to send
+	}
+	if !s.Flags.Has(wire.ACK) {
+		c.snd.resend = c.snd.iss
+		c.rttStop() // Karn: its ACK will not say which of the two it answers
+		return drop(wire.Duplicate), true
+	}
+	s.Flags &^= wire.SYN
+	s.Seq = s.Seq.Add(1)
+	return used, false
+}
+
+// checkSequence is the first check: is any of the segment inside the receive
+// window?
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.4-2.1
+func (c *Conn) checkSequence(now clock.Time, s *Segment) (Verdict, bool) {
+	wnd := c.rcv.edge.Sub(c.rcv.nxt)
+	if c.acceptable(s, wnd) {
+		return used, false
+	}
+	if s.Flags.Has(wire.RST) {
+		return drop(wire.BadSequence), true
+	}
+	if s.Flags.Has(wire.SYN) {
+		return c.checkSyn(now, s)
+	}
+	if c.state == TimeWait && s.Flags.Has(wire.FIN) && s.Seq.Add(s.SeqLen()) == c.rcv.nxt {
+		c.restartTimeWait(now) // a retransmission of the peer's FIN
+		c.owes |= owesAck
+		return drop(wire.Duplicate), true
+	}
+	return c.unacceptable(now, s)
+}
+
+// acceptable is the table of four cases of RFC 9293 §3.4.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.4-15
+func (c *Conn) acceptable(s *Segment, wnd seq.Size) bool {
+	n := s.SeqLen()
+	switch {
+	case wnd == 0:
+		// With length the text is not taken, but ACK, URG and RST are ("special
+		// allowance"): the segment goes on, without its text.
+		return s.Seq == c.rcv.nxt
+	case n == 0:
+		// Who has used all of the window acknowledges with the number behind it,
+		// and may have no other way to: so that one counts, as when the window is 0.
+		return s.Seq.In(c.rcv.nxt, wnd+1)
+	}
+	return s.Seq.In(c.rcv.nxt, wnd) || s.Seq.Add(n-1).In(c.rcv.nxt, wnd)
+}
+
+// unacceptable answers with an ACK that tells the peer where we are. Text is
+// always answered, or the peer would repeat it for ever; segments without text
+// at a limited rate, or two confused ends would shout at each other.
+func (c *Conn) unacceptable(now clock.Time, s *Segment) (Verdict, bool) {
+	why := wire.BadSequence
+	if s.Seq.Add(s.SeqLen()).LessEq(c.rcv.nxt) {
+		why = wire.Duplicate
+	}
+	c.arrivedBeside(now, s)
+	c.answerOld(now, s)
+	c.helpStuckPeer(now, s)
+	return drop(why), true
+}
+
+func (c *Conn) answerOld(now clock.Time, s *Segment) {
+	if n := s.SeqLen(); n > 0 && !s.Flags.Has(wire.SYN) {
+		c.owes |= owesAck
+		if s.Seq.Less(c.rcv.nxt) {
+			c.repeated(s.Seq, seq.Min(s.Seq.Add(n), c.rcv.nxt))
+		}
+	} else {
+		c.challenge(now)
+	}
+}
+
+// helpStuckPeer takes the ACK out of a segment whose sequence number is one
+// that we have gone past: after a simultaneous close, or a probe that crossed
+// ours, the ACK may stand in no other segment. It never takes a window.
+func (c *Conn) helpStuckPeer(now clock.Time, s *Segment) {
+	if c.state < Established || c.opening() || !s.Flags.Has(wire.ACK) || s.Seq.Add(s.SeqLen()) != c.rcv.nxt {
+		return
+	}
+	if (s.Ack - 1).In(c.snd.una, c.snd.nxt.Sub(c.snd.una)) { // never by comparing: half the space away is on both sides
+		c.acknowledge(now, s)
+		c.ackedFin(now, s)
+	}
+}
+
+// trim cuts off what we have already and what lies past the window or the
+// peer's FIN.
+func (c *Conn) trim(s *Segment) {
+	if s.Seq.Less(c.rcv.nxt) {
+		n := c.rcv.nxt.Sub(s.Seq)
+		if s.GSOSize > 0 && int(n) >= s.GSOSize {
+			c.owes |= owesAck // a whole one of those that s stands for: see unacceptable
+		}
+		s.cutFront(int(n))
+	}
+	end := s.Seq.Add(s.SeqLen())
+	if c.rcv.edge.Less(end) {
+		n := int(end.Sub(c.rcv.edge))
+		if s.Flags.Has(wire.FIN) {
+			s.Flags &^= wire.FIN
+			n--
+		}
+		s.cutBack(n)
+	}
+	if o := c.in.ooo; o != nil && o.hasFin {
+		s.cutBehind(o.fin)
+	}
+}
+
+// checkReset is the second check, with RFC 5961 §3: only the exact number
+// resets; another one inside the window is asked to prove itself.
+// https://www.rfc-editor.org/rfc/rfc5961#section-3
+func (c *Conn) checkReset(now clock.Time, s *Segment) (Verdict, bool) {
+	if !s.Flags.Has(wire.RST) {
+		return used, false
+	}
+	switch exact := s.Seq == c.rcv.nxt; {
+	case c.state == TimeWait && !(exact && c.is(synChallenged)):
+		return drop(wire.TimeWaitReset), true // RFC 1337
+	case exact:
+		c.reset(now)
+		return used, true
+	case !s.Seq.In(c.rcv.nxt, c.rcv.edge.Sub(c.rcv.nxt)): // only its text reaches into the window
+		return drop(wire.BadSequence), true
+	}
+	c.challenge(now)
+	return drop(wire.BlindReset), true
+}
+
+// reset is what a RST does. With our FIN alone unacknowledged nothing is lost by
+// it that anybody would want to know of.
+func (c *Conn) reset(now clock.Time) {
+	switch {
+	case c.state == SynReceived && c.is(passive):
+		c.backToListen(now, CauseReset)
+	case c.state == SynReceived:
+		c.closed(now, Refused, CauseRefused)
+	case c.state == TimeWait, (c.state == Closing || c.state == LastAck) && c.out.len() == 0:
+		c.closed(now, NoFailure, CauseReset)
+	default:
+		c.closed(now, Reset, CauseReset)
+	}
+}
+
+// backToListen forgets a connection that never was.
+func (c *Conn) backToListen(now clock.Time, why Cause) {
+	c.timers.disarmAll()
+	c.owes = 0
+	c.setState(now, Listen, why)
+}
+
+// checkSyn is the fourth check, with RFC 5961 §4: a SYN never ends a
+// connection; it is answered with a challenge ACK. In TIME-WAIT it may open a
+// new one (RFC 6191), which the endpoint has seen to.
+// https://www.rfc-editor.org/rfc/rfc5961#section-4
+func (c *Conn) checkSyn(now clock.Time, s *Segment) (Verdict, bool) {
+	if !s.Flags.Has(wire.SYN) {
+		return used, false
+	}
+	if c.state == SynReceived && c.is(passive) && s.Seq.In(c.rcv.nxt, c.rcv.edge.Sub(c.rcv.nxt)) {
+		c.backToListen(now, CauseSyn)
+		return drop(wire.BlindSyn), true
+	}
+	if c.state == TimeWait && !s.Flags.Has(wire.ACK) {
+		c.set(synChallenged, true)
+	}
+	c.challenge(now)
+	return drop(wire.BlindSyn), true
+}
+
+// checkAck is the fifth check, with RFC 5961 §5: an ACK that is too old is as
+// suspicious as one of something not sent.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.4-2.5
+func (c *Conn) checkAck(now clock.Time, s *Segment) (Verdict, bool) {
+	if !s.Flags.Has(wire.ACK) {
+		return drop(wire.NoAckFlag), true
+	}
+	if c.opening() {
+		if s.Ack.LessEq(c.snd.una) || c.snd.nxt.Less(s.Ack) {
+			return Verdict{wire.BadAck, true}, true
+		}
+		c.noteTimestamp(now, s)
+		c.acknowledge(now, s)
+		c.takeWindow(s, c.scaled(s))
+		c.establish(now, CauseAckOfSyn)
+		return used, false
+	}
+	if c.snd.nxt.Less(s.Ack) || s.Ack.Less(c.snd.una) && c.tooOld(s.Ack) {
+		c.challenge(now)
+		return drop(wire.BadAck), true
+	}
+	c.noteTimestamp(now, s)
+	c.processAck(now, s)
+	return c.ackedFin(now, s)
+}
+
+// tooOld judges an ACK below SND.UNA: one that was sent on the way here is not
+// more than a window back, and never below the first byte. What was never sent
+// nobody acknowledges.
+// https://www.rfc-editor.org/rfc/rfc5961#section-5.2
+func (c *Conn) tooOld(ack seq.Num) bool {
+	acked := c.tally.bytesAcked
+	if c.is(finQueued) && c.snd.una == c.finEnd() {
+		acked++
+	}
+	return ack.Less(c.snd.una - seq.Num(min(uint64(c.snd.maxWnd), acked)))
+}
+
+// ackedFin makes the moves that the ACK of our FIN allows.
+func (c *Conn) ackedFin(now clock.Time, s *Segment) (Verdict, bool) {
+	if !c.is(finQueued) || c.snd.una != c.finEnd() {
+		return used, false
+	}
+	switch c.state {
+	case FinWait1:
+		if s.Flags.Has(wire.FIN) && s.Seq == c.rcv.nxt {
+			return used, false // its FIN comes with it: TIME-WAIT at once
+		}
+		c.setState(now, FinWait2, CauseAckOfFin)
+		c.armFinWait2(now)
+	case Closing:
+		c.enterTimeWait(now, CauseAckOfFin)
+	case LastAck:
+		c.closed(now, NoFailure, CauseAckOfFin)
+		return used, true
+	}
+	return used, false
+}
+
+// checkUrgent is the sixth check: the pointer is noted, the data stays in line.
+// https://www.rfc-editor.org/rfc/rfc6093#section-3.1
+func (c *Conn) checkUrgent(s *Segment) {
+	if !s.Flags.Has(wire.URG) || c.state > FinWait2 || c.is(finReceived) {
+		return
+	}
+	up := s.Seq.Add(seq.Size(s.Urgent))
+	if !c.is(urgentSeen) || c.rcv.up.Less(up) {
+		c.rcv.up = up
+		c.set(urgentSeen, true)
+	}
+}
+
+// checkText is the seventh check: the segment's text.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.4-2.7
+func (c *Conn) checkText(now clock.Time, s *Segment) (Verdict, bool) {
+	if s.skip > 0 {
+		c.owes |= owesAck
+		c.repeated(s.Seq-seq.Num(s.skip), s.Seq)
+	}
+	if s.Len == 0 {
+		if s.cut {
+			c.owes |= owesAck
+			return drop(wire.WindowFull), true
+		}
+		return used, false
+	}
+	if c.is(finReceived) {
+		return used, false
+	}
+	// RFC 9293 §3.6.1 (SHLD-3) and RFC 2525 §2.17: nobody will read this.
+	if c.is(orphan) {
+		c.owes |= owesReset
+		c.closed(now, Reset, CauseDataAfterClose)
+		return drop(wire.Closed), true
+	}
+	if s.Flags.Has(wire.FIN) && c.in.ooo != nil {
+		c.in.noteFin(s.Seq.Add(seq.Size(s.Len))) // what waits may lie beyond it
+	}
+	if d := c.arrivedText(now, s); d != wire.None {
+		return drop(d), true
+	}
+	return used, false
+}
+
+// checkFin is the eighth check: the peer has closed.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.4-2.8
+func (c *Conn) checkFin(now clock.Time, s *Segment) {
+	if !s.Flags.Has(wire.FIN) || c.is(finReceived) {
+		return
+	}
+	fin := s.Seq.Add(seq.Size(s.Len))
+	if fin != c.rcv.nxt {
+		c.in.noteFin(fin)
+		c.owes |= owesAck
+		return
+	}
+	c.takeFin(now)
+}
+
+// takeFin goes past the peer's FIN, which lies at RCV.NXT. What waits beyond it is
+// no part of the stream.
+func (c *Conn) takeFin(now clock.Time) {
+	c.in.finish()
+	c.rcv.nxt = c.rcv.nxt.Add(1)
+	if c.rcv.edge.Less(c.rcv.nxt) {
+		c.rcv.edge = c.rcv.nxt
+	}
+	c.set(finReceived, true)
+	c.owes |= owesAck
+	switch c.state {
+	case Established:
+		c.setState(now, CloseWait, CauseFin)
+	case FinWait1:
+		if c.snd.una == c.finEnd() {
+			c.enterTimeWait(now, CauseFinAndAck)
+		} else {
+			c.setState(now, Closing, CauseFin)
+		}
+	case FinWait2:
+		c.enterTimeWait(now, CauseFin)
+	}
+}

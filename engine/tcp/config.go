@@ -1,0 +1,92 @@
+package tcp
+
+import (
+	"time"
+
+	"github.com/handfast-tcp/handfast/engine/cc"
+)
+
+// Config is what all connections of an endpoint share. The zero value of a
+// field means the default. Check refuses what is outside the ranges given here,
+// and NewEndpoint takes the nearest value inside.
+//
+// Times are at least 1 ms and at most MaxTimeout, a day, where no other range is
+// given. An endpoint keeps a pointer: do not change it later.
+type Config struct {
+	// Secret is what the keys are derived from of initial sequence numbers (RFC
+	// 6528), timestamp offsets, cookies, tables and all else that nobody may
+	// guess. It must be random, secret, and another one with every start.
+	Secret [16]byte
+
+	SendBuffer    int // bytes queued before a write waits, MinBuffer to MaxBuffer; default 1 MiB, of which an eighth, at least 128 KiB, not yet sent
+	ReceiveBuffer int // bytes offered as window at most, MinBuffer to MaxBuffer; it begins with 256 KiB and grows with need; default 1 MiB
+
+	MSL        time.Duration // TIME-WAIT lasts twice as long; 1 ns to MaxTimeout; default 30 s, as Linux
+	InitialRTO time.Duration // at most MaxRTO; default 1 s (RFC 6298 §2)
+	MinRTO     time.Duration // the RTO is at least so far above the smoothed round trip; at most MaxRTO; default 200 ms, as Linux
+	MaxRTO     time.Duration // default 120 s
+	DelayedAck time.Duration // at most MaxDelayedAck, 500 ms; default 40 ms
+	QuickAcks  int           // first segments of a connection that are acknowledged at once: default 16, at most 255; -1: none
+
+	SynRetries    int // at most MaxSynRetries, 127; -1: none; default 6: gives up after 127 s
+	SynAckRetries int // at most MaxSynAckRetries, 15; -1: none; default 5: gives up after 63 s
+	// UserTimeout is how long data may stay unacknowledged, from when it was first
+	// sent; how long a peer whose window is shut may leave probes unanswered; and
+	// how long it has to open that for a program that has closed. Default 15 min.
+	UserTimeout time.Duration
+	FinWait2    time.Duration // how long a closed program's FIN-WAIT-2 lasts, whatever the peer does; default 60 s
+
+	// The four measures against SYN floods: a larger queue, fewer SYN-ACKs
+	// (SynAckRetries), cookies, and the attack mode.
+	MaxHalfOpen int        // half-open entries of about 72 bytes, 92 for IPv6; 1 to MaxEntries, 2^24; default 4096
+	Cookies     CookieMode // one of the three; default CookiesAuto
+	AttackEnter int        // half-open entries that mean an attack; 1 to 2^31-1; default half of MaxHalfOpen
+	AttackLeave int        // below this it is over; 1 to AttackEnter; default a quarter of MaxHalfOpen
+	// VerdictTimeout is how long a SYN waits for Decide; default 30 s.
+	VerdictTimeout time.Duration
+
+	MaxTimeWait int // TIME-WAIT entries; the oldest goes first; 1 to MaxEntries, 2^24; default 65536
+
+	NoTimestamps  bool // do not offer RFC 7323 timestamps
+	NoSACK        bool // do not offer RFC 2018
+	NoWindowScale bool // do not offer RFC 7323 window scaling
+
+	// NewController makes a connection's congestion control; default NewReno.
+	NewController func(mss int) cc.Controller
+}
+
+// Path is what TCP must know of the way to a peer.
+type Path struct {
+	MTU    int // largest IP packet, in bytes
+	MaxGSO int // largest super-segment (IP packet) that may leave; 0: none
+	// SoftwareGSO says that the host takes super-segments apart, because the
+	// link does not: they need not wait until they are large.
+	SoftwareGSO bool
+}
+
+// KeepAlive is the probing of an idle connection, RFC 9293 §3.8.4. The zero
+// value is off, and so is one with a field that is not above zero.
+//
+// When the peer was not heard of for Idle, a probe is sent (with many idle
+// connections up to a 256th of Idle sooner, together), and another after each
+// Interval without an answer. Whatever the peer sends ends the count. The
+// connection fails with TimedOut when Count probes have had no answer: that is
+// Idle + Count × Interval after the peer was last heard of, where an Interval
+// takes at least as long as the RTO, or no answer could come in time. Where the
+// program has set a user timeout that has the place of Count, as in Linux: it
+// fails at the end of the first Interval by which the peer was silent for so
+// long. While data is under way, or waits for the peer's window, there are other
+// timers, and no probes of this kind.
+type KeepAlive struct {
+	Idle, Interval time.Duration // at least a second: shorter ones are taken for one
+	Count          int           // at most 255
+}
+
+// bounded returns k within its bounds. Peers answer no more than a few probes a
+// second (RFC 5961 §7).
+func (k KeepAlive) bounded() KeepAlive {
+	if k.Idle > 0 && k.Interval > 0 && k.Count > 0 {
+		k.Idle, k.Interval, k.Count = max(k.Idle, time.Second), max(k.Interval, time.Second), min(k.Count, 255)
+	}
+	return k
+}

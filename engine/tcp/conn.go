@@ -1,0 +1,251 @@
+package tcp
+
+import (
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/cc"
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// Conn is one connection: the transmission control block of RFC 9293 §3.3.1
+// and the rules of §3.10. It is a plain value that knows no host, clock, lock
+// or goroutine; Clone copies it.
+//
+// Segments go in with Receive and come out with NextSegment, time goes in with
+// Advance, and Deadline says when it is wanted next.
+type Conn struct {
+	cfg   *Config
+	trace *Trace
+	tuple wire.Tuple
+
+	state   State
+	failure Failure
+	owes    owes
+	phase   lossPhase
+	opts    connFlags
+	// dupLimit is how many duplicate ACKs count in fast recovery: what was under
+	// way when the last segment was sent again.
+	dupLimit uint16
+
+	snd    sendSpace
+	rcv    recvSpace
+	ts     timestamps
+	rtt    rtt
+	loss   loss
+	timers timers
+	live   liveness
+	tally  tally
+
+	out sendQueue
+	in  recvQueue
+	cc  cc.Controller // made when the connection is established
+}
+
+// owes is what the next segment must carry even when there is no data to send.
+type owes uint8
+
+const (
+	owesAck     owes = 1 << iota // an ACK, now
+	owesReset                    // RST: the connection was aborted
+	owesProbe                    // one octet into a closed window
+	owesAlive                    // a keep-alive probe
+	owesFastRtx                  // the segment at snd.una again
+)
+
+// connFlags are the facts about a connection that are either so or not.
+type connFlags uint16
+
+const (
+	passive       connFlags = 1 << iota // opened by a SYN from outside
+	noDelay                             // Nagle off
+	finQueued                           // the program closed its sending side
+	readClosed                          // the program closed its receiving side
+	orphan                              // the program let go of the connection
+	finReceived                         // RCV.NXT is past the peer's FIN
+	sackOK                              // both sides sent SACK-permitted
+	urgentSent                          // snd.up counts
+	urgentSeen                          // rcv.up counts
+	scaling                             // both sides sent window scale
+	rttTiming                           // rtt.seq is being timed
+	gone                                // nobody holds it, and it is out of the table
+	fixedBuffer                         // the program has set its receive buffer
+	softwareGSO                         // the host takes super-segments apart
+	synChallenged                       // a SYN was answered in TIME-WAIT: RST may be the answer to that
+)
+
+func (c *Conn) is(f connFlags) bool { return c.opts&f != 0 }
+
+func (c *Conn) set(f connFlags, on bool) {
+	if on {
+		c.opts |= f
+	} else {
+		c.opts &^= f
+	}
+}
+
+// sendSpace is the send sequence space, RFC 9293 §3.3.1.
+//
+//	una         resend        nxt
+//	 |  in flight |  sent once  |  not sent yet
+type sendSpace struct {
+	iss    seq.Num
+	una    seq.Num // oldest number that is not acknowledged
+	nxt    seq.Num // next number never sent before
+	resend seq.Num // next number to send: before nxt while a timeout is being repaired
+	wl1    seq.Num // SEG.SEQ of the last window update
+	wl2    seq.Num // SEG.ACK of the last window update
+	up     seq.Num // end of urgent data
+	wnd    seq.Size
+	maxWnd seq.Size
+	shift  uint8  // the peer's window scale
+	mss    uint16 // payload of a full segment, timestamps subtracted
+	peer   uint16 // the peer's MSS option
+	// dupAcks are duplicate ACKs in a row: see duplicateAck.
+	dupAcks uint16
+	maxGSO  uint16 // largest IP packet that may leave; 0: no super-segments
+	told    uint16 // the path's MTU, as the host tells it
+}
+
+// recvSpace is the receive sequence space.
+type recvSpace struct {
+	irs     seq.Num
+	nxt     seq.Num
+	edge    seq.Num // right edge of the window that we advertised
+	up      seq.Num // end of urgent data
+	push    seq.Num // end of the last text that carried PSH
+	acked   seq.Num // last ACK sent (RFC 7323: Last.ACK.sent)
+	shift   uint8
+	mss     uint16  // largest segment seen, for delayed ACKs
+	mtu     uint16  // of the path
+	dupAcks uint16  // ACKs owed, one for each segment that came out of order
+	limit   int32   // bytes of receive buffer
+	read    seq.Num // what the program had read at readAt: see tuneReceive
+}
+
+// Tuple returns the connection's addresses and ports.
+func (c *Conn) Tuple() wire.Tuple { return c.tuple }
+
+// State returns the connection's state.
+func (c *Conn) State() State { return c.state }
+
+// Failure returns why the connection ended before its time.
+func (c *Conn) Failure() Failure { return c.failure }
+
+// unsentShare is the part of the send buffer that may wait to be sent for the
+// first time, minUnsent what may in any case. A program that writes faster than
+// the network takes it would only fill caches and delay what it says later: the
+// reasons for TCP_NOTSENT_LOWAT of Linux.
+const (
+	unsentShare = 8
+	minUnsent   = 128 << 10
+)
+
+// SendSpace returns how many bytes the program may queue until it has to wait;
+// it may be negative.
+func (c *Conn) SendSpace() int {
+	space := int(c.out.limit) - c.out.len()
+	if c.snd.una == c.snd.nxt && c.snd.wnd < seq.Size(c.snd.mss) {
+		return space // the peer does not read: what is written may as well wait here
+	}
+	unsent := max(int(c.out.end().Diff(c.snd.nxt)), 0)
+	return min(space, max(int(c.out.limit)/unsentShare, minUnsent)-unsent)
+}
+
+// Unsent returns how many bytes are queued and not acknowledged.
+func (c *Conn) Unsent() int { return c.out.len() }
+
+// Buffered returns how many bytes wait, in order, for the program.
+func (c *Conn) Buffered() int { return c.in.buffered() }
+
+// EOF reports whether the peer has closed and all before that was taken.
+func (c *Conn) EOF() bool { return c.in.buffered() == 0 && (c.is(finReceived) || c.is(readClosed)) }
+
+// WriteClosed reports whether the program closed its sending side.
+func (c *Conn) WriteClosed() bool { return c.is(finQueued) }
+
+// Delivered reports whether all that was written, and the FIN behind it, is
+// acknowledged.
+func (c *Conn) Delivered() bool {
+	return c.state == Closed || c.is(finQueued) && c.snd.una == c.finEnd()
+}
+
+// Readable reports whether the program has something to read: data, the end
+// of the stream, or a failure.
+func (c *Conn) Readable() bool { return c.readiness()&Readable != 0 }
+
+// Writable reports whether the program can write, or learns why not.
+func (c *Conn) Writable() bool { return c.readiness()&Writable != 0 }
+
+func (c *Conn) readiness() Ready {
+	if c.state == Closed {
+		return Connected | Readable | Writable | Gone
+	}
+	var r Ready
+	if c.state.Synchronized() {
+		r |= Connected
+	}
+	if c.in.buffered() > 0 || c.EOF() {
+		r |= Readable
+	}
+	if c.is(finQueued) || c.state.Synchronized() && c.SendSpace() > 0 {
+		r |= Writable
+	}
+	return r
+}
+
+// init makes c a connection in state CLOSED.
+func (c *Conn) init(cfg *Config, t wire.Tuple, path Path, tsOffset uint32, tr *Trace) {
+	*c = Conn{cfg: cfg, tuple: t, trace: tr}
+	c.timers.disarmAll()
+	c.ts.offset = tsOffset
+	c.rtt.rto = cfg.InitialRTO
+	c.out.limit = int32(cfg.SendBuffer)
+	c.rcv.limit = int32(cfg.ReceiveBuffer)
+	c.rcv.shift = shiftFor(cfg)
+	c.snd.peer = defaultMSS(t.Local)
+	c.setPath(path)
+}
+
+// openActive is OPEN of RFC 9293 §3.10.1: the SYN goes out next.
+func (c *Conn) openActive(now clock.Time, iss seq.Num) {
+	c.startSending(now, iss)
+	c.setState(now, SynSent, CauseActiveOpen)
+}
+
+// openPassive makes c ready for one SYN.
+func (c *Conn) openPassive(now clock.Time, iss seq.Num) {
+	c.startSending(now, iss)
+	c.set(passive, true)
+	c.state = Listen
+}
+
+func (c *Conn) startSending(now clock.Time, iss seq.Num) {
+	c.snd.iss, c.snd.una, c.snd.nxt, c.snd.resend = iss, iss, iss, iss
+	c.out.start = iss.Add(1)
+	c.out.claim, c.out.sized = sizeUnproven, iss
+	c.loss.full = iss
+	c.live.heard = now
+}
+
+// Clone returns a copy that shares nothing with c but bytes that nobody
+// writes. Its events go to tr.
+func (c *Conn) Clone(tr *Trace) Conn {
+	d := *c
+	d.trace = tr
+	d.out = c.out.clone()
+	d.in = c.in.clone()
+	if c.cc != nil {
+		d.cc = c.cc.Clone()
+	}
+	return d
+}
+
+// release gives back all memory of a connection that nobody will use again.
+func (c *Conn) release() {
+	c.out.clear()
+	c.in.clear()
+}
+
+// Views of what is in the queues are made of this.
+type views = []buf.View

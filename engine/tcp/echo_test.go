@@ -1,0 +1,50 @@
+package tcp
+
+import (
+	"testing"
+	"time"
+
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// After a timeout an ACK that echoes a timestamp is a sample (RFC 7323 §4.1):
+// it ends the back-off. An echo that cannot be true is none.
+func TestEchoEndsBackOff(t *testing.T) {
+	for _, lie := range []bool{false, true} {
+		p := newPair(t, Config{})
+		client, server := p.connect()
+		lost := 0
+		p.fate = func(from int, o *Output) (bool, time.Duration) {
+			if from == 0 && o.Len > 0 && lost < 3 {
+				lost++
+				return true, 0
+			}
+			if lie && from == 1 {
+				o.Options.TSEcr = 0x12345678
+			}
+			return false, 0
+		}
+		p.write(0, client, []byte("hello"))
+		p.until("arrived", func() bool { return server.Buffered() == 5 })
+		p.until("acknowledged", func() bool { return client.Unsent() == 0 })
+		if got := client.rtt.backoff; (got == 0) == lie {
+			t.Errorf("lie %v: back-off %d after the ACK", lie, got)
+		}
+		if !lie && (client.rtt.smoothed > 100*time.Millisecond) {
+			t.Errorf("smoothed RTT %v on a way of 10 ms", client.rtt.smoothed)
+		}
+	}
+}
+
+// A listener on every IPv6 address refuses IPv4.
+func TestIPv6Only(t *testing.T) {
+	e, l := server(t, Config{})
+	l.IPv6Only = true
+	tuple := wire.Tuple{Local: addrB, Remote: addrA, LocalPort: 80, RemotePort: 4000}
+	s := synSegment(tuple, 7, true)
+	e.Receive(clock.Time(time.Hour), path1500, &tuple, &s)
+	if out, _ := drain(e, clock.Time(time.Hour)); out.Flags != wire.RST|wire.ACK || out.Ack != 8 {
+		t.Errorf("a SYN by IPv4 is answered with %v", out.Flags)
+	}
+}

@@ -1,0 +1,405 @@
+package tcp
+
+import (
+	"time"
+
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/detect"
+	"github.com/handfast-tcp/handfast/engine/secret"
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// Endpoint holds the connections of one host, or of one shard of a host: it
+// finds the connection that a segment belongs to, makes new ones, answers for
+// those that do not exist, and says which connection sends next.
+//
+// It is not safe for concurrent use. After any call the caller takes what
+// NextReady tells and pulls Output until there is none.
+type Endpoint struct {
+	cfg   *Config
+	isn   secret.Key
+	trace *Trace
+	stats Counters
+
+	conns     connTable
+	halfOpen  halfOpenCache
+	timeWait  waiting
+	listeners listenerTable
+
+	due      deadlines[*Entry]
+	sending  entryQueue           // entries that may have something to send
+	compact  ring[owing]          // compact connections that owe a segment: see owe
+	replies  ring[statelessReply] // segments of no connection
+	asked    ring[Syn]            // SYNs that the program is to decide about: see ask
+	ready    ring[readyItem]      // one item for each connection and listener at most
+	narrowed []Narrowed           // see NextNarrowed
+	alive    *KeepAlive           // the last setting, shared by all who have the same
+	cookies  cookies
+	attack   attack
+	scratch  Conn // a compact connection, expanded
+
+	detector detect.Detector
+}
+
+// Entry is a connection in an endpoint's table.
+type Entry struct {
+	Conn
+	// Owner is the program's; the endpoint only gives it back.
+	Owner any
+
+	listener *Listener  // until it is accepted
+	next     *Entry     // in the queue of those that send
+	armed    clock.Time // the time of its item in the heap of deadlines
+	told     Ready      // what NextReady has told, or is to tell
+	news     Ready      // what NextReady is to tell
+	queued   bool       // in the queue of those that send
+	burst    uint8      // segments sent in this turn
+	hash     uint32     // in the table
+}
+
+// NewEndpoint returns an endpoint without connections.
+func NewEndpoint(cfg *Config) *Endpoint {
+	keys := secret.New(cfg.Secret)
+	e := &Endpoint{
+		cfg:     cfg.withDefaults(),
+		isn:     keys.For("isn", 0),
+		replies: ring[statelessReply]{limit: maxReplies},
+		cookies: newCookies(keys),
+	}
+	for i := range e.conns.key {
+		e.conns.key[i] = keys.Number("connection table", uint64(i))
+	}
+	e.halfOpen.hashes, e.timeWait.hashes = &e.cookies, &e.cookies
+	e.halfOpen.sparse = 1
+	e.halfOpen.limit = e.cfg.MaxHalfOpen
+	e.detector.Init(keys.Number("detector", 0))
+	return e
+}
+
+// SetTrace switches events on: all connections made from now on report to t.
+func (e *Endpoint) SetTrace(t *Trace) { e.trace = t }
+
+// Len returns how many connections there are, half-open and TIME-WAIT ones included.
+func (e *Endpoint) Len() int { return e.conns.count + e.halfOpen.count + e.timeWait.count }
+
+// InUse reports whether a connection with this four-tuple exists.
+func (e *Endpoint) InUse(t wire.Tuple) bool {
+	f := e.cookies.flow(&t)
+	return e.conns.find(&t) != nil || e.halfOpen.find(f, &t) != 0 || e.timeWait.find(f, &t) != 0
+}
+
+// Receive takes a segment that arrived for t, named from our side. What it
+// cuts off s concerns this segment only: the caller may use s again.
+func (e *Endpoint) Receive(now clock.Time, path Path, t *wire.Tuple, s *Segment) wire.Drop {
+	e.stats.InSegs++
+	s.skip, s.cut = 0, false
+	told := e.trace.len()
+	v := e.dispatch(&arrival{now: now, path: path, tuple: t, segment: s})
+	if v.Drop != wire.None && e.trace.len() == told {
+		e.trace.dropped(now, t, s, v.Drop)
+	}
+	if v.Reset {
+		e.reply(now, t, s, e.stamp(now, t, v.Drop))
+	}
+	return v.Drop
+}
+
+// arrival is a segment that arrived, until it is known who it is for.
+type arrival struct {
+	now     clock.Time
+	path    Path
+	tuple   *wire.Tuple
+	segment *Segment
+	flow    flow
+	beyond  seq.Num // the end of the numbers of a connection that was there before; 0: of none
+}
+
+// dispatch finds who the segment is for: a connection, a half-open one, one in
+// TIME-WAIT, a listener, nobody.
+func (e *Endpoint) dispatch(a *arrival) Verdict {
+	en := e.conns.find(a.tuple)
+	if en != nil && (en.state != TimeWait || !e.reopens(a.now, &en.Conn, a.segment)) {
+		e.stats.InSegs += uint64(a.segment.Count() - 1)
+		v := en.Conn.Receive(a.now, a.path, a.segment)
+		e.update(a.now, en)
+		return v
+	}
+	a.flow = e.cookies.flow(a.tuple)
+	if en != nil {
+		en.closed(a.now, NoFailure, CauseReuse)
+		e.update(a.now, en)
+		e.remove(en) // at once: the next segment may come before any output
+		a.beyond = en.snd.nxt
+		return e.arrivedStray(a)
+	}
+	if at := e.halfOpen.find(a.flow, a.tuple); at != 0 {
+		return e.arrivedHalfOpen(a, e.halfOpen.at(at), at)
+	}
+	if w := e.timeWait.find(a.flow, a.tuple); w != 0 {
+		return e.arrivedTimeWait(a, w)
+	}
+	return e.arrivedStray(a)
+}
+
+// ReceiveICMP takes an ICMP error that quotes a segment of t.
+func (e *Endpoint) ReceiveICMP(now clock.Time, t wire.Tuple, icmp ICMPError) wire.Drop {
+	en := e.conns.find(&t)
+	if en == nil {
+		return wire.ForgedICMP
+	}
+	mtu := en.rcv.mtu
+	d := en.receiveICMP(now, icmp)
+	e.narrowing(en, mtu)
+	e.update(now, en)
+	return d
+}
+
+// Connect opens a connection to t.Remote from t.Local: OPEN of RFC 9293
+// §3.10.1. It fails with ErrInUse when the four-tuple is taken.
+func (e *Endpoint) Connect(now clock.Time, path Path, t wire.Tuple, owner any) (*Entry, error) {
+	if e.InUse(t) {
+		return nil, ErrInUse
+	}
+	en := &Entry{Owner: owner, armed: clock.Never}
+	en.init(e.cfg, t, path, e.cookies.flow(&t).tsOffset(), e.trace)
+	en.openActive(now, isn(&e.isn, now, &t))
+	e.conns.insert(en)
+	e.stats.ActiveOpens++
+	e.update(now, en)
+	return en, nil
+}
+
+// All calls yield for every connection that is more than half-open and not a
+// compact TIME-WAIT one, in no order. Meanwhile no segment may arrive or leave,
+// and no connection be opened.
+func (e *Endpoint) All(yield func(*Entry) bool) { e.conns.all(yield) }
+
+// CompactInfo is what is to be seen of a connection in compact form.
+type CompactInfo struct {
+	Tuple   wire.Tuple
+	State   State         // SynReceived or TimeWait
+	Expires time.Duration // until its timer fires; more than 0
+	Retrans uint8         // SYN-ACKs repeated
+}
+
+// Compact calls yield for every half-open connection and every TIME-WAIT one
+// whose program has gone.
+func (e *Endpoint) Compact(now clock.Time, yield func(CompactInfo) bool) {
+	for at := range e.halfOpen.all {
+		h := e.halfOpen.at(at)
+		if !yield(CompactInfo{e.halfOpen.tuple(at), SynReceived, until(now, h.due.time()), h.retries}) {
+			return
+		}
+	}
+	for w := range e.timeWait.inOrder {
+		if !yield(CompactInfo{e.timeWait.tuple(w), TimeWait, until(now, e.timeWait.ends(w)), 0}) {
+			return
+		}
+	}
+}
+
+// until returns the time from now to a deadline. A connection in compact form
+// always waits for one, as Linux's do: one that is late, or that is set when the
+// SYN-ACK goes out in a moment, is about to come.
+func until(now, due clock.Time) time.Duration {
+	if due == clock.Never {
+		return 1
+	}
+	return max(due.Sub(now), 1)
+}
+
+// Deadline returns when Advance is wanted next.
+func (e *Endpoint) Deadline() clock.Time {
+	return min(e.due.next(), e.halfOpen.next(), e.timeWait.due(), e.detector.Deadline())
+}
+
+// Advance lets time pass: timers that are due fire.
+func (e *Endpoint) Advance(now clock.Time) {
+	idle, probe := false, false
+	for e.due.next() <= now {
+		it := e.due.pop()
+		en := it.key
+		if en.armed != it.at {
+			continue
+		}
+		en.armed = clock.Never
+		mtu := en.rcv.mtu
+		en.Conn.Advance(now)
+		e.narrowing(en, mtu)
+		e.schedule(en)
+		e.update(now, en)
+		idle, probe = idle || en.idle(), probe || en.owes&owesAlive != 0
+	}
+	if idle {
+		e.withOthers(now, probe)
+	}
+	e.advanceHalfOpen(now)
+	e.advanceTimeWait(now)
+	if e.detector.Deadline() <= now {
+		e.watch(now)
+	}
+}
+
+// withOthers follows the timer of an idle connection: what is not due any more is
+// put off, and, when one probes, so do those whose idle time is nearly over. To
+// wake up for each of many would cost more than the probes.
+func (e *Endpoint) withOthers(now clock.Time, probe bool) {
+	for len(e.due.items) > 0 {
+		it := e.due.items[0]
+		en := it.key
+		if en.armed != it.at {
+			e.due.pop()
+			continue
+		}
+		if !en.idle() || it.at.Sub(now) > en.live.alive.Idle/earlyShare {
+			return
+		}
+		if en.Deadline() == it.at {
+			if !probe || !en.probeEarly(now) {
+				return
+			}
+			e.update(now, en)
+		}
+		e.due.pop()
+		en.armed = clock.Never
+		e.schedule(en)
+	}
+}
+
+// schedule sees to it that en's deadline is not missed.
+func (e *Endpoint) schedule(en *Entry) {
+	if d := en.Deadline(); d < en.armed {
+		en.armed = d
+		e.due.push(d, en)
+		e.pruneDue()
+	}
+}
+
+func (e *Endpoint) pruneDue() {
+	e.due.prune(e.conns.count, func(at clock.Time, en *Entry) bool { return en.armed == at })
+}
+
+// update follows a change of en: it may have something to send, and its
+// program may have something to learn.
+func (e *Endpoint) update(now clock.Time, en *Entry) {
+	if en.is(gone) {
+		return
+	}
+	if !en.queued {
+		en.queued = true
+		e.sending.push(en)
+	}
+	e.tell(en)
+	if en.state.Synchronized() && en.listener != nil {
+		e.offerAccept(en)
+	}
+}
+
+// tell lets en's program learn what has become possible.
+func (e *Endpoint) tell(en *Entry) {
+	r := en.readiness()
+	if fresh := r &^ en.told; fresh != 0 && en.Owner != nil {
+		if en.news == 0 {
+			e.ready.push(readyItem{entry: en})
+		}
+		en.news |= fresh
+	}
+	en.told = r
+}
+
+// maxBurst is how many segments one connection sends before others have their turn.
+const maxBurst = 8
+
+// Output fills out with the next segment to send. False: there is none.
+func (e *Endpoint) Output(now clock.Time, out *Output) bool {
+	if e.outputReply(out) {
+		e.sent(out)
+		return true
+	}
+	for e.compact.len() > 0 {
+		if e.outputCompact(now, out) {
+			e.sent(out)
+			return true
+		}
+	}
+	for en := e.sending.first; en != nil; en = e.sending.first {
+		if en.NextSegment(now, out) {
+			e.sent(out)
+			if en.burst++; en.burst >= maxBurst {
+				en.burst = 0
+				e.sending.rotate()
+			}
+			return true
+		}
+		e.sending.pop()
+		en.queued, en.burst = false, 0
+		e.settle(now, en)
+	}
+	return false
+}
+
+// settle looks at a connection that has nothing more to say for now.
+func (e *Endpoint) settle(now clock.Time, en *Entry) {
+	switch {
+	case en.is(gone):
+	case en.state == Closed:
+		e.remove(en)
+	case en.state == TimeWait && en.is(orphan):
+		e.keepTimeWait(&en.Conn)
+		e.remove(en)
+	default:
+		e.schedule(en)
+		e.tell(en) // what was sent has made room
+	}
+}
+
+// remove takes en out of the table. What it received stays readable while the
+// program holds it.
+func (e *Endpoint) remove(en *Entry) {
+	e.conns.remove(en)
+	en.set(gone, true)
+	en.armed = clock.Never
+	e.pruneDue() // or its deadline would keep its memory
+	if en.is(orphan) {
+		en.release()
+	}
+}
+
+// NextReady returns who became ready for what since it was asked last.
+func (e *Endpoint) NextReady() (owner any, r Ready, ok bool) {
+	it, ok := e.ready.pop()
+	switch {
+	case !ok:
+		return nil, 0, false
+	case it.listener != nil:
+		it.listener.news = false
+		return it.listener.Owner, Acceptable, true
+	}
+	r, it.entry.news = it.entry.news, 0
+	return it.entry.Owner, r, true
+}
+
+// readyItem is a connection or a listener that has news for its program.
+type readyItem struct {
+	entry    *Entry
+	listener *Listener
+}
+
+// reopens reports whether a segment for a connection in TIME-WAIT is a new SYN
+// that may take its place: RFC 6191, and RFC 9293 §3.10.7.4 (MAY-2).
+// https://www.rfc-editor.org/rfc/rfc6191#section-2
+func (e *Endpoint) reopens(now clock.Time, c *Conn, s *Segment) bool {
+	if s.Flags&(wire.SYN|wire.ACK|wire.RST|wire.FIN) != wire.SYN || e.listener(&c.tuple) == nil {
+		return false
+	}
+	if s.Options.Has(wire.OptTimestamps) && !e.cfg.NoTimestamps {
+		if !c.ts.on {
+			return true // PAWS will tell the old connection's segments apart
+		}
+		if val := s.Options.TSVal; val != c.ts.recent {
+			return seq.Num(c.ts.recent).Less(seq.Num(val))
+		}
+	}
+	return c.rcv.nxt.Less(s.Seq)
+}

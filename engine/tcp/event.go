@@ -1,0 +1,200 @@
+package tcp
+
+import (
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// EventKind says what happened.
+type EventKind uint8
+
+// The kinds of event.
+const (
+	SegmentSent EventKind = iota
+	SegmentReceived
+	SegmentDropped // received and not used; Drop says why
+	StateChanged
+	TimerFired
+)
+
+var eventKindText = [...]string{"sent", "received", "dropped", "state", "timer"}
+
+func (k EventKind) String() string { return eventKindText[k] }
+
+// Event is one thing that happened to one connection. The state of a
+// connection can be rebuilt by reading its events.
+type Event struct {
+	Time  clock.Time
+	Kind  EventKind
+	Tuple wire.Tuple
+	// State is the state after the event; From differs from it for StateChanged.
+	State, From State
+	Cause       Cause     // StateChanged
+	Drop        wire.Drop // SegmentDropped
+	Timer       Timer     // TimerFired
+	Retransmit  bool      // SegmentSent: not the first time
+	// Segment is the header, sequence numbers as on the wire, and Len the
+	// payload's length in bytes: Segment*.
+	Segment wire.TCP
+	Len     int
+	// ISS and IRS are the first sequence numbers of both directions, for
+	// printing relative ones; 0 when not known yet.
+	ISS, IRS uint32
+}
+
+// Trace collects events until somebody takes them. A nil *Trace collects none.
+type Trace struct {
+	events  []Event
+	origins map[wire.Tuple]origin // of connections in TIME-WAIT, whose compact form has them not
+}
+
+// origin is the first number of each direction.
+type origin struct{ iss, irs seq.Num }
+
+func (t *Trace) keepOrigin(tuple *wire.Tuple, iss, irs seq.Num) {
+	if t == nil {
+		return
+	}
+	if t.origins == nil {
+		t.origins = map[wire.Tuple]origin{}
+	}
+	t.origins[*tuple] = origin{iss, irs}
+}
+
+func (t *Trace) forgetOrigin(tuple *wire.Tuple) {
+	if t != nil {
+		delete(t.origins, *tuple)
+	}
+}
+
+// origin returns what keepOrigin kept, or else what it is given.
+func (t *Trace) origin(tuple *wire.Tuple, iss, irs seq.Num) (seq.Num, seq.Num) {
+	if t != nil {
+		if o, ok := t.origins[*tuple]; ok {
+			return o.iss, o.irs
+		}
+	}
+	return iss, irs
+}
+
+func (t *Trace) add(e Event) {
+	if t != nil {
+		t.events = append(t.events, e)
+	}
+}
+
+// len returns how many events there are.
+func (t *Trace) len() int {
+	if t == nil {
+		return 0
+	}
+	return len(t.events)
+}
+
+// rewind forgets all events but the first n: what they told did not come to be.
+func (t *Trace) rewind(n int) {
+	if t != nil {
+		t.events = t.events[:n]
+	}
+}
+
+// dropped notes a segment that no connection got to see.
+func (t *Trace) dropped(now clock.Time, tuple *wire.Tuple, s *Segment, d wire.Drop) {
+	t.add(Event{Time: now, Kind: SegmentDropped, Tuple: *tuple, Drop: d, Segment: s.TCP, Len: s.Len})
+}
+
+// begin notes a segment that arrives, before what it causes, and returns where.
+func (t *Trace) begin(now clock.Time, c *Conn, s *Segment) int {
+	if t == nil {
+		return -1
+	}
+	t.add(Event{Time: now, Kind: SegmentReceived, Tuple: c.tuple, From: c.state, Segment: s.TCP, Len: s.Len})
+	return len(t.events) - 1
+}
+
+// finish adds to the event what only became known later.
+func (t *Trace) finish(at int, c *Conn, d wire.Drop) {
+	if t == nil {
+		return
+	}
+	e := &t.events[at]
+	e.State, e.Drop, e.ISS, e.IRS = c.state, d, uint32(c.snd.iss), uint32(c.rcv.irs)
+	if d != wire.None {
+		e.Kind = SegmentDropped
+	}
+}
+
+// Take returns the events since the last Take. The slice is valid until the
+// next event.
+func (t *Trace) Take() []Event {
+	if t == nil {
+		return nil
+	}
+	e := t.events
+	t.events = t.events[:0]
+	return e
+}
+
+// Cause is why a connection changed its state.
+type Cause uint8
+
+// The causes.
+const (
+	CauseNone Cause = iota
+	CauseActiveOpen
+	CausePassiveOpen
+	CauseSyn            // SYN arrived
+	CauseSynAck         // SYN-ACK arrived
+	CauseAckOfSyn       // our SYN was acknowledged
+	CauseFin            // FIN arrived
+	CauseAckOfFin       // our FIN was acknowledged
+	CauseFinAndAck      // FIN arrived and acknowledges ours
+	CauseClose          // program closed
+	CauseAbort          // program aborted
+	CauseUnreadData     // program closed with data unread (RFC 2525 §2.17)
+	CauseDataAfterClose // data arrived for a program that has closed (RFC 9293 §3.6.1)
+	CauseReset          // RST arrived
+	CauseRefused        // RST answered our SYN
+	CauseTimeout        // gave up repeating
+	CauseUserTimeout    // nothing acknowledged for too long
+	CauseKeepAlive      // keep-alive probes unanswered
+	CauseTimeWaitOver   // 2MSL passed
+	CauseFinWait2Over   // the peer's FIN did not come
+	CauseICMP           // ICMP said unreachable
+	CauseReuse          // a new SYN took TIME-WAIT's place (RFC 6191)
+)
+
+var causeText = [...]string{
+	CauseNone: "", CauseActiveOpen: "active open", CausePassiveOpen: "passive open",
+	CauseSyn: "SYN arrived", CauseSynAck: "SYN-ACK arrived", CauseAckOfSyn: "our SYN is acknowledged",
+	CauseFin: "FIN arrived", CauseAckOfFin: "our FIN is acknowledged",
+	CauseFinAndAck: "FIN arrived, ours is acknowledged", CauseClose: "close",
+	CauseAbort: "abort", CauseUnreadData: "closed with data unread",
+	CauseDataAfterClose: "data after close", CauseReset: "RST arrived",
+	CauseRefused: "connection refused", CauseTimeout: "gave up repeating",
+	CauseUserTimeout: "user timeout", CauseKeepAlive: "keep-alive unanswered",
+	CauseTimeWaitOver: "2MSL passed", CauseFinWait2Over: "FIN-WAIT-2 limit",
+	CauseICMP: "ICMP unreachable", CauseReuse: "new SYN",
+}
+
+func (c Cause) String() string { return causeText[c] }
+
+// Timer names a connection's timers. They are slots: a connection's deadline
+// is the earliest of them.
+type Timer uint8
+
+// The timers.
+const (
+	TimerRetransmit Timer = iota // RFC 6298
+	TimerPersist                 // zero-window probe, RFC 9293 §3.8.6.1
+	TimerDelayedAck              // RFC 9293 §3.8.6.3
+	TimerKeepAlive               // RFC 9293 §3.8.4
+	TimerLife                    // TIME-WAIT's 2MSL, or FIN-WAIT-2's limit; before that a lowered MTU's ten minutes
+
+	numTimers = int(TimerLife) + 1
+)
+
+var timerText = [numTimers]string{"retransmit", "persist", "delayed ACK", "keep-alive", "2MSL"}
+
+func (t Timer) String() string { return timerText[t] }

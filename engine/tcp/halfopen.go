@@ -1,0 +1,103 @@
+package tcp
+
+import (
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/seq"
+)
+
+// A connection that waits for the last ACK of its handshake, or out its
+// TIME-WAIT, is kept in a compact form: a small value without a pointer. When
+// a segment or a timer concerns it, it is expanded into a whole Conn, which
+// does what any Conn does, and what comes out is made compact again. So there
+// is one set of rules, and half-open connections are cheap.
+
+// halfOpen is the compact form of a connection in SYN-RECEIVED that a SYN from
+// outside opened. It takes 36 bytes; with its four-tuple and its places in the
+// table these are 60 for IPv4 and 84 for IPv6.
+type halfOpen struct {
+	iss, irs  seq.Num
+	tsRecent  uint32
+	due       packedTime // of the retransmission timer; Never until the SYN-ACK has gone out
+	challenge challengeTime
+	mtu       uint16
+	peerMSS   uint16
+	share     uint16 // where the cache counts its source
+	opts      connFlags
+	shift     uint8
+	retries   uint8
+	owes      owes
+	marks     halfOpenMarks
+}
+
+// packedTime is an instant that needs no alignment of eight bytes.
+type packedTime struct{ hi, lo uint32 }
+
+func pack(t clock.Time) packedTime { return packedTime{uint32(t >> 32), uint32(t)} }
+
+func (p packedTime) time() clock.Time { return clock.Time(p.hi)<<32 | clock.Time(p.lo) }
+
+type halfOpenMarks uint8
+
+const (
+	markResend     halfOpenMarks = 1 << iota // the SYN-ACK is to be sent
+	markTimestamps                           // both sides sent timestamps
+	markQueued                               // in the queue of those that send
+	markTimed                                // in a queue of those that wait
+	markAsking                               // waits for the program's verdict
+	markUnasked                              // in the queue of those that the program is to be asked about
+)
+
+func (h *halfOpen) is(m halfOpenMarks) bool { return h.marks&m != 0 }
+
+func (h *halfOpen) mark(m halfOpenMarks, on bool) {
+	if on {
+		h.marks |= m
+	} else {
+		h.marks &^= m
+	}
+}
+
+// unanswered reports whether the SYN-ACK has not gone out for the first time.
+// Until then the entry must not be lost.
+func (h *halfOpen) unanswered() bool { return h.is(markResend) && h.due.time() == clock.Never }
+
+// compactInto writes c, which is in SYN-RECEIVED, into h. Its place in queues
+// is the cache's business and stays.
+func (c *Conn) compactInto(h *halfOpen) {
+	h.iss, h.irs, h.tsRecent = c.snd.iss, c.rcv.irs, c.ts.recent
+	h.due, h.challenge = pack(c.timers[TimerRetransmit]), packChallenge(c.live.challenge)
+	h.mtu, h.peerMSS = c.rcv.mtu, c.snd.peer
+	h.opts, h.owes, h.shift, h.retries = c.opts, c.owes, c.snd.shift, c.live.retries
+	h.mark(markTimestamps, c.ts.on)
+	h.mark(markResend, c.snd.resend == c.snd.iss)
+}
+
+// expandHalfOpen makes c the connection that h is the compact form of.
+func (c *Conn) expandHalfOpen(now clock.Time, h *halfOpen) {
+	c.startSending(now, h.iss)
+	c.state = SynReceived
+	c.opts, c.owes = h.opts, h.owes
+	c.rcv.irs, c.rcv.nxt, c.rcv.acked = h.irs, h.irs.Add(1), h.irs.Add(1)
+	c.rcv.edge = c.rcv.nxt.Add(seq.Size(min(c.rcv.limit, 0xffff)))
+	if !c.is(scaling) {
+		c.rcv.shift = 0
+	}
+	due := h.due.time()
+	c.snd.nxt = h.iss.Add(1)
+	if !h.is(markResend) {
+		c.snd.resend = c.snd.nxt
+	} else if due == clock.Never {
+		c.snd.nxt = h.iss // it never went out
+	}
+	c.snd.wl1 = h.irs // the window comes with the ACK
+	c.snd.peer, c.snd.shift = h.peerMSS, h.shift
+	c.ts.on = h.is(markTimestamps)
+	c.ts.remember(now, h.tsRecent)
+	c.timers[TimerRetransmit] = due
+	c.live.challenge, c.live.retries = h.challenge.upTo(now), h.retries
+	if c.is(rttTiming) { // the timer was started with the measurement and not since
+		c.rtt.seq, c.rtt.start = h.iss.Add(1), due.Add(-c.rtt.timeout(c.cfg))
+	}
+	c.rtt.backoff = h.retries
+	c.updateMSS()
+}

@@ -1,0 +1,26 @@
+package tcp
+
+import (
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/secret"
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// isn is the initial sequence number of RFC 6528 §3: a clock of four
+// microseconds plus a secret number of the four-tuple.
+// https://www.rfc-editor.org/rfc/rfc6528#section-3
+func isn(k *secret.Key, now clock.Time, t *wire.Tuple) seq.Num {
+	return seq.Num(uint32(int64(now)/4000) + uint32(hashTuple(k, t)))
+}
+
+// hashTuple is the keyed hash of a four-tuple.
+func hashTuple(k *secret.Key, t *wire.Tuple) uint64 {
+	last := uint64(t.LocalPort) | uint64(t.RemotePort)<<16
+	if t.Local.Is4() && t.Remote.Is4() {
+		return k.Pair(uint64(t.Local.As4())<<32|uint64(t.Remote.As4()), last|12<<56)
+	}
+	aHi, aLo := t.Local.Words()
+	bHi, bLo := t.Remote.Words()
+	return k.Five(&[5]uint64{aHi, aLo, bHi, bLo, last | 36<<56})
+}

@@ -1,0 +1,39 @@
+package tcp
+
+import (
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// Kill ends the connection with these ends although its program has not asked
+// for it, in whatever form it is kept: ABORT of RFC 9293 §3.10.5. The peer gets a RST
+// where one is due, and a program that still holds the connection learns that
+// it failed with Aborted. It reports whether there was a connection.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.10.5
+func (e *Endpoint) Kill(now clock.Time, t wire.Tuple) bool {
+	if en := e.conns.find(&t); en != nil {
+		en.abort(now)
+		e.update(now, en)
+		return true
+	}
+	f := e.cookies.flow(&t)
+	if at := e.halfOpen.find(f, &t); at != 0 {
+		h := e.halfOpen.at(at)
+		c := e.expand(now, &t, f, h, Path{MTU: int(h.mtu)})
+		if !h.is(markAsking) { // to a SYN that has no answer yet, there is nothing to take back
+			r := wire.TCP{Flags: wire.RST | wire.ACK, Seq: c.snd.nxt, Ack: c.rcv.nxt}
+			c.addTimestamp(now, &r.Options)
+			e.pushReset(now, &t, r)
+		}
+		e.halfOpen.remove(f, at)
+		c.closed(now, Aborted, CauseAbort)
+		return true
+	}
+	if w := e.timeWait.find(f, &t); w != 0 {
+		c := e.expandWaiting(now, &t, f, w)
+		e.forgetTimeWait(f, w, &t)
+		c.closed(now, Aborted, CauseAbort)
+		return true
+	}
+	return false
+}

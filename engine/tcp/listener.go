@@ -1,0 +1,147 @@
+package tcp
+
+import (
+	"slices"
+
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// Listener is a port that is listened on.
+type Listener struct {
+	Local   wire.Addr // zero: every address; 0.0.0.0: every IPv4 address
+	Port    uint16    // 0: every port that nobody else listens on
+	Backlog int       // connections that wait to be accepted, at most
+	Owner   any
+	// Ask makes every SYN wait for Decide before it is answered.
+	Ask bool
+	// IPv6Only keeps a listener on every address to IPv6.
+	IPv6Only bool
+
+	// The addresses listened on, as two masked words.
+	hi, lo         uint64
+	maskHi, maskLo uint64
+
+	accept  ring[*Entry]
+	waiting int  // in accept; at most Backlog
+	news    bool // NextReady is to tell
+	stats   ListenerStats
+}
+
+// Waiting returns how many connections wait to be accepted.
+func (l *Listener) Waiting() int { return l.waiting }
+
+// listenerTable finds listeners by their port: a table of tables, so that a
+// SYN costs two loads and no hash. Those of one port are in order: who listens on
+// one address, on all of IPv4, on all.
+type listenerTable [256]*[256][]*Listener
+
+func (t *listenerTable) at(port uint16) []*Listener {
+	if page := t[port>>8]; page != nil {
+		return page[port&0xff]
+	}
+	return nil
+}
+
+func (t *listenerTable) add(l *Listener) {
+	page := &t[l.Port>>8]
+	if *page == nil {
+		*page = new([256][]*Listener)
+	}
+	all := &(*page)[l.Port&0xff]
+	at := 0
+	for at < len(*all) && (*all)[at].narrower(l) {
+		at++
+	}
+	*all = slices.Insert(*all, at, l)
+}
+
+// narrower reports whether l listens on fewer addresses than o: it comes first.
+func (l *Listener) narrower(o *Listener) bool {
+	return l.maskHi > o.maskHi || l.maskHi == o.maskHi && l.maskLo > o.maskLo
+}
+
+func (t *listenerTable) remove(l *Listener) {
+	all := &t[l.Port>>8][l.Port&0xff]
+	*all = slices.DeleteFunc(*all, func(o *Listener) bool { return o == l })
+}
+
+var anyIPv4 = wire.AddrFrom4(0)
+
+// Listen listens on a port: passive OPEN of RFC 9293 §3.10.1. Up to backlog
+// connections wait for Accept. It fails with ErrInUse.
+func (e *Endpoint) Listen(local wire.Addr, port uint16, backlog int, owner any) (*Listener, error) {
+	for _, l := range e.listeners.at(port) {
+		if l.Local == local {
+			return nil, ErrInUse
+		}
+	}
+	l := &Listener{Local: local, Port: port, Backlog: max(backlog, 1), Owner: owner, maskHi: ^uint64(0), maskLo: ^uint64(0)}
+	switch local {
+	case anyIPv4:
+		l.maskLo <<= 32
+	case wire.Addr{}:
+		l.maskHi, l.maskLo = 0, 0
+	}
+	l.hi, l.lo = local.Words()
+	e.listeners.add(l)
+	return l, nil
+}
+
+// listener finds who listens for t: on its port, or else on every port.
+func (e *Endpoint) listener(t *wire.Tuple) *Listener {
+	if l := bestListener(e.listeners.at(t.LocalPort), t.Local); l != nil {
+		return l
+	}
+	return bestListener(e.listeners.at(0), t.Local)
+}
+
+// bestListener returns who listens on the very address, or else on every
+// address of its family, or else on every address.
+func bestListener(all []*Listener, a wire.Addr) *Listener {
+	hi, lo := a.Words()
+	for _, l := range all {
+		if hi&l.maskHi == l.hi && lo&l.maskLo == l.lo && !(l.IPv6Only && a.Is4()) {
+			return l
+		}
+	}
+	return nil
+}
+
+// CloseListener stops listening: half-open connections are forgotten, and
+// those that nobody accepted are reset.
+func (e *Endpoint) CloseListener(now clock.Time, l *Listener) {
+	for at := range e.halfOpen.all {
+		if t := e.halfOpen.tuple(at); e.listener(&t) == l {
+			e.halfOpen.remove(e.cookies.flow(&t), at)
+		}
+	}
+	e.listeners.remove(l)
+	for en := e.Accept(l); en != nil; en = e.Accept(l) {
+		e.Abort(now, en)
+	}
+}
+
+// Accept returns the next connection of l whose handshake is complete, or nil.
+// The caller sets its Owner.
+func (e *Endpoint) Accept(l *Listener) *Entry {
+	en, ok := l.accept.pop()
+	if !ok {
+		return nil
+	}
+	l.waiting--
+	return en
+}
+
+// offerAccept puts a connection whose handshake is complete in its listener's
+// queue.
+func (e *Endpoint) offerAccept(en *Entry) {
+	l := en.listener
+	en.listener = nil
+	l.accept.push(en)
+	l.waiting++
+	if !l.news {
+		l.news = true
+		e.ready.push(readyItem{listener: l})
+	}
+}

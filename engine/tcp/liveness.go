@@ -1,0 +1,314 @@
+package tcp
+
+import (
+	"math"
+	"time"
+
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// liveness is what decides that a connection is dead, and how often we speak
+// when we have nothing to say.
+type liveness struct {
+	heard     clock.Time // when the peer was last heard of: see arrived
+	stalled   clock.Time // when the oldest of what is not acknowledged was first sent, or probing began; 0: nothing waits
+	challenge clock.Time // when the last challenge ACK went out
+	sent      clock.Time // when the last text went out
+	soft      Failure    // what ICMP said, should the connection time out
+	retries   uint8      // times that the same thing was sent again in a row
+	probes    uint8      // probes of both kinds since the peer was last heard of
+	quick     uint8      // segments acknowledged at once so far
+	readAt    uint32     // microseconds: when rcv.read was noted
+	user      time.Duration
+	alive     *KeepAlive // nil: off
+}
+
+// arrived notes that the peer is there, which ends the count of probes. The idle
+// time begins anew.
+func (c *Conn) arrived(now clock.Time) {
+	c.live.heard = now
+	if c.live.probes > 0 {
+		c.live.probes = 0
+		c.armKeepAlive(now)
+	}
+}
+
+// arrivedBeside is arrived for a segment outside the window that shows all the
+// same that the peer is there: its own keep-alive probe, one number below the
+// window, or an answer of who counts the octet of a probe, one beyond it.
+func (c *Conn) arrivedBeside(now clock.Time, s *Segment) {
+	beside := s.Seq.In(c.rcv.nxt-1, c.rcv.edge.Sub(c.rcv.nxt)+3)
+	if beside && s.Flags.Has(wire.ACK) && s.Ack.In(c.snd.una, c.snd.nxt.Sub(c.snd.una)+1) {
+		c.arrived(now)
+	}
+}
+
+// progress notes that the peer acknowledged something new, or opened its window.
+//
+// The user timeout now counts from when the oldest of what is left was first
+// sent. No number but the one that is timed for the RTT has its time noted, so
+// where that is none of those left it counts from now: late by less than a round
+// trip, and never early.
+func (c *Conn) progress(now clock.Time) {
+	c.live.retries = 0
+	switch {
+	case c.snd.una == c.snd.nxt:
+		c.live.stalled = 0
+	case c.is(rttTiming) && c.snd.una.Less(c.rtt.seq):
+		c.live.stalled = max(c.rtt.start, 1)
+	default:
+		c.live.stalled = max(now, 1)
+	}
+}
+
+// challengeInterval is the least time between two ACKs that answer segments
+// which may be forged. The limit is each connection's own: one that is shared
+// tells an attacker about other connections (CVE-2016-5696).
+const challengeInterval = 500 * time.Millisecond
+
+// challenge owes the peer an ACK that says where we are, RFC 5961 §7.
+// https://www.rfc-editor.org/rfc/rfc5961#section-7
+func (c *Conn) challenge(now clock.Time) {
+	if c.live.challenge != 0 && now.Sub(c.live.challenge) < challengeInterval {
+		return
+	}
+	c.live.challenge = max(now, 1)
+	c.owes |= owesAck
+}
+
+// giveUp ends a connection whose peer has not acknowledged anything for too
+// long: R2 of RFC 9293 §3.8.3 for a SYN, the user timeout of §3.9.1 otherwise.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.8.3
+func (c *Conn) giveUp(now clock.Time) bool {
+	c.live.retries++
+	switch {
+	case c.opening():
+		if int(c.live.retries) <= c.synRetries() {
+			return false
+		}
+		if c.is(passive) && c.state == SynReceived {
+			c.backToListen(now, CauseTimeout)
+			return true
+		}
+	case now < c.lastMoment():
+		return false
+	}
+	why := TimedOut
+	if c.live.soft != NoFailure { // RFC 9293 §3.9.2.2: what ICMP said is worth more
+		why = c.live.soft
+	}
+	c.fail(now, why, CauseTimeout)
+	return true
+}
+
+func (c *Conn) synRetries() int {
+	if c.is(passive) {
+		return c.cfg.SynAckRetries
+	}
+	return c.cfg.SynRetries
+}
+
+func (c *Conn) userTimeout() time.Duration {
+	if c.live.user > 0 {
+		return c.live.user
+	}
+	return c.cfg.UserTimeout
+}
+
+// lastMoment is when what is unacknowledged has waited for the user timeout.
+func (c *Conn) lastMoment() clock.Time { return c.live.stalled.Add(c.userTimeout()) }
+
+// setUserTimeout also counts for what waits already.
+func (c *Conn) setUserTimeout(d time.Duration) {
+	c.live.user = d
+	if c.timers.armed(TimerRetransmit) {
+		c.timers.arm(TimerRetransmit, c.notTooLate(c.timers[TimerRetransmit]))
+	}
+	c.hastenPersist()
+}
+
+// fail ends the connection and tells the peer, should it be alive after all.
+func (c *Conn) fail(now clock.Time, f Failure, why Cause) {
+	if c.state.Synchronized() {
+		c.owes |= owesReset
+	}
+	c.closed(now, f, why)
+}
+
+// windowShut reports whether the peer's window holds back the very next
+// segment: that is the persist timer's time.
+func (c *Conn) windowShut() bool { return c.snd.wnd == 0 && !c.opening() }
+
+// armPersist starts the timer of zero-window probes, with the back-off of the
+// retransmission timer. https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.1
+func (c *Conn) armPersist(now clock.Time) {
+	if !c.timers.armed(TimerPersist) {
+		c.timers.arm(TimerPersist, min(now.Add(c.rtt.timeout(c.cfg)), c.persistEnd(now)))
+	}
+}
+
+// persistTimeout sends a probe. A peer that answers may keep its window shut
+// for as long as it likes (MUST-37), unless our program has gone.
+func (c *Conn) persistTimeout(now clock.Time) {
+	if c.live.stalled == 0 {
+		c.live.stalled = max(now, 1)
+	}
+	if now >= c.persistEnd(c.live.sent) {
+		c.fail(now, TimedOut, CauseUserTimeout)
+		return
+	}
+	c.rtt.backoff = min(c.rtt.backoff+1, 16)
+	c.rttStop()
+	c.probe(owesProbe)
+	c.armPersist(now)
+}
+
+// persistEnd is when probing has lasted for the user timeout: since it began, if
+// the program has gone; also since the peer was last heard of, if not. The last
+// probe, sent at that time, has an RTO for its answer.
+func (c *Conn) persistEnd(sent clock.Time) clock.Time {
+	end := max(c.lastMoment(), sent.Add(c.rtt.rto))
+	switch {
+	case c.live.stalled == 0:
+		return clock.Never
+	case c.is(orphan):
+		return end
+	case c.live.probes == 0:
+		return clock.Never
+	}
+	return max(end, c.live.heard.Add(c.userTimeout()))
+}
+
+// hastenPersist puts the persist timer forward when probing has to end sooner
+// than was thought.
+func (c *Conn) hastenPersist() {
+	if c.timers.armed(TimerPersist) {
+		c.timers.arm(TimerPersist, min(c.timers[TimerPersist], c.persistEnd(c.live.sent)))
+	}
+}
+
+// probe owes a probe of either kind, and counts it.
+func (c *Conn) probe(kind owes) {
+	c.owes |= kind
+	c.live.probes = min(c.live.probes, math.MaxUint8-1) + 1
+}
+
+// windowOpened ends probing: what waits goes out, beginning with the probe's
+// octet, which the peer did not take.
+func (c *Conn) windowOpened(now clock.Time) {
+	if !c.timers.armed(TimerPersist) {
+		return
+	}
+	c.timers.disarm(TimerPersist)
+	c.owes &^= owesProbe
+	c.rtt.backoff = 0
+	if !c.is(orphan) { // or a peer that opens and shuts its window could keep it for ever
+		c.progress(now)
+	}
+	c.snd.resend = c.snd.una
+	c.armRetransmit(now)
+}
+
+// setKeepAlive sets, or with a zero value ends, the probing of an idle connection.
+// A probe that is under way keeps its time.
+func (c *Conn) setKeepAlive(now clock.Time, k *KeepAlive) {
+	c.live.alive = nil
+	if k.Idle > 0 && k.Interval > 0 && k.Count > 0 {
+		c.live.alive = k
+	}
+	if c.live.alive == nil || c.live.probes == 0 || !c.timers.armed(TimerKeepAlive) {
+		c.live.probes = 0
+		c.armKeepAlive(now)
+	}
+}
+
+// armKeepAlive has the next probe sent when the idle time is over.
+func (c *Conn) armKeepAlive(now clock.Time) {
+	if c.live.alive == nil || !c.state.Synchronized() || c.state == TimeWait {
+		c.timers.disarm(TimerKeepAlive)
+		return
+	}
+	c.timers.arm(TimerKeepAlive, max(now, c.live.heard.Add(c.live.alive.Idle)))
+}
+
+// keepAliveTimeout probes a peer that has been silent for the idle time, and
+// gives it up when the last of the probes has had no answer: see KeepAlive.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.8.4
+func (c *Conn) keepAliveTimeout(now clock.Time) {
+	k := c.live.alive
+	switch {
+	case k == nil:
+	case now < c.live.heard.Add(k.Idle): // heard of it meanwhile
+		c.armKeepAlive(now)
+	case c.timers.armed(TimerRetransmit), c.timers.armed(TimerPersist): // they are at it
+		c.timers.arm(TimerKeepAlive, now.Add(k.Idle))
+	case c.unanswered(now, k):
+		c.fail(now, TimedOut, CauseKeepAlive)
+	default:
+		c.sendKeepAlive(now)
+	}
+}
+
+func (c *Conn) sendKeepAlive(now clock.Time) {
+	c.probe(owesAlive)
+	c.timers.arm(TimerKeepAlive, now.Add(max(c.live.alive.Interval, c.rtt.rto)))
+}
+
+// earlyShare is the part of the idle time by which a first probe may be sent too
+// early, together with others.
+const earlyShare = 256
+
+// idle reports whether a connection waits for nothing but its next probe.
+func (c *Conn) idle() bool {
+	return c.live.alive != nil && c.timers[TimerKeepAlive] == c.Deadline()
+}
+
+// probeEarly has an idle connection probe whose timer is due soon, unless it has
+// done so already.
+func (c *Conn) probeEarly(now clock.Time) bool {
+	if c.live.probes > 0 {
+		return false
+	}
+	at := c.timers[TimerKeepAlive]
+	if c.armKeepAlive(now); c.timers[TimerKeepAlive] == at { // nothing was heard meanwhile
+		c.traceTimer(now, TimerKeepAlive)
+		c.sendKeepAlive(now)
+	}
+	return true
+}
+
+// unanswered reports whether enough probes have had no answer. The user timeout,
+// where the program has set one, has the place of their count, as in Linux.
+func (c *Conn) unanswered(now clock.Time, k *KeepAlive) bool {
+	if c.live.user > 0 {
+		return c.live.probes > 0 && now.Sub(c.live.heard) >= c.live.user
+	}
+	return int(c.live.probes) >= k.Count
+}
+
+// armFinWait2 bounds FIN-WAIT-2 for a program that has let go: nobody will
+// ever read what the peer might still send.
+func (c *Conn) armFinWait2(now clock.Time) {
+	if c.state == FinWait2 && c.is(orphan) {
+		c.timers.arm(TimerLife, now.Add(c.cfg.FinWait2))
+	}
+}
+
+// receiveICMP is what an ICMP error means, RFC 5927: it must quote a segment
+// that is in flight; a hard error ends only an attempt to connect.
+// https://www.rfc-editor.org/rfc/rfc5927#section-4
+func (c *Conn) receiveICMP(now clock.Time, e ICMPError) wire.Drop {
+	if c.state == Closed || !e.Seq.In(c.snd.una, c.snd.nxt.Sub(c.snd.una)) {
+		return wire.ForgedICMP
+	}
+	switch {
+	case e.Kind == ICMPTooBig:
+		c.packetTooBig(now, e)
+	case e.Kind == ICMPHard && c.state == SynSent:
+		c.closed(now, e.Failure, CauseICMP)
+	default:
+		c.live.soft = e.Failure
+	}
+	return wire.None
+}

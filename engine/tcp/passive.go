@@ -1,0 +1,231 @@
+package tcp
+
+import (
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// arrivedStray meets a segment that belongs to no connection: a SYN for a
+// listener opens one, and an ACK may bring a cookie back.
+func (e *Endpoint) arrivedStray(a *arrival) Verdict {
+	l, s := e.listener(a.tuple), a.segment
+	e.watch(a.now)
+	switch s.Flags & (wire.SYN | wire.ACK | wire.RST | wire.FIN) {
+	case wire.SYN:
+		if l != nil {
+			return e.arrivedSyn(a, l)
+		}
+		e.detector.Closed(a.tuple.Remote, a.tuple.LocalPort)
+	case wire.RST, wire.RST | wire.ACK:
+		e.detector.Reset(a.flow.id(s.Seq - 1))
+	case wire.ACK, wire.ACK | wire.FIN:
+		if l != nil && e.cfg.Cookies != CookiesOff {
+			switch h, d := e.redeem(a); d {
+			case wire.None:
+				return e.arrivedHalfOpen(a, &h, 0)
+			case wire.MissingTimestamp:
+				return drop(d)
+			}
+		}
+	}
+	c := e.fresh(a)
+	if l != nil {
+		c.openPassive(a.now, 0)
+	}
+	return c.Receive(a.now, a.path, s)
+}
+
+// fresh returns a connection in CLOSED for who sent a segment.
+func (e *Endpoint) fresh(a *arrival) *Conn {
+	c := &e.scratch
+	c.init(e.cfg, *a.tuple, a.path, a.flow.tsOffset(), e.trace)
+	return c
+}
+
+// arrivedSyn answers a SYN for a listener: with a SYN-ACK whose number is a
+// cookie, and with an entry in the half-open cache if there is to be one.
+func (e *Endpoint) arrivedSyn(a *arrival, l *Listener) Verdict {
+	l.stats.SYNs++
+	if l.waiting >= l.Backlog {
+		e.stats.ListenOverflows++
+		e.stats.ListenDrops++
+		l.stats.Overflows++
+		e.detector.Refused(a.tuple.Remote, a.tuple.LocalPort)
+		return l.counted(drop(wire.ListenFull))
+	}
+	if l.Ask {
+		e.detector.Asked(a.tuple.Remote, a.tuple.LocalPort)
+	} else {
+		e.detector.Syn(a.flow.id(a.segment.Seq), a.tuple.Remote, a.tuple.LocalPort)
+	}
+	e.attack.watch(a.now, e.halfOpen.count, e.cfg)
+	e.cookies.turn(a.now)
+	o := offerOf(e.cfg, a.tuple, a.segment)
+	iss := e.cookies.cookie(a.flow, a.segment.Seq, o)
+	reused := a.beyond != 0 && iss.LessEq(a.beyond)
+	switch {
+	case reused:
+		iss = a.beyond.Add(1 << 17) // beyond the previous connection's numbers: RFC 9293 §3.4.2
+	case !l.Ask && e.cookiesFirst():
+		return l.counted(e.answerByCookie(a, o, iss))
+	}
+	c := e.fresh(a)
+	c.openPassive(a.now, iss)
+	told := e.trace.len()
+	if v := c.Receive(a.now, a.path, a.segment); c.state != SynReceived {
+		return v
+	}
+	h := halfOpen{}
+	c.compactInto(&h)
+	if l.Ask {
+		h.due, h.marks = pack(a.now.Add(e.cfg.VerdictTimeout)), h.marks|markAsking
+	}
+	if e.keep(a, &h, l) {
+		return used
+	}
+	e.trace.rewind(told)
+	if l.Ask || reused || e.cfg.Cookies == CookiesOff {
+		e.stats.TCPReqQFullDrop++
+		e.stats.ListenDrops++
+		return l.counted(drop(wire.ListenFull))
+	}
+	return l.counted(e.answerByCookie(a, o, iss))
+}
+
+// cookiesFirst reports whether SYNs are answered without keeping anything.
+func (e *Endpoint) cookiesFirst() bool {
+	return e.cfg.Cookies == CookiesAlways || e.cfg.Cookies == CookiesAuto && e.attack.on
+}
+
+// keep puts a half-open connection into the cache, and reports false when there
+// is no room. The entry that may have to go instead is not lost: its SYN-ACK
+// was a cookie.
+func (e *Endpoint) keep(a *arrival, h *halfOpen, l *Listener) bool {
+	at, evicted := e.halfOpen.insert(a.flow, a.tuple, h, e.cfg.Cookies != CookiesOff)
+	if at == 0 {
+		return false
+	}
+	if evicted {
+		e.stats.TCPReqQFullDoCookies++
+		e.cookies.needed(a.now)
+	}
+	if h.is(markAsking) {
+		e.halfOpen.schedule(at)
+		e.ask(Syn{Listener: l, Tuple: *a.tuple, ISN: h.irs}, e.halfOpen.at(at))
+	} else {
+		e.oweHalfOpen(a.tuple, a.flow, e.halfOpen.at(at))
+	}
+	return true
+}
+
+// redeem makes a half-open connection of the cookie that an ACK brings back, or
+// says why it does not.
+func (e *Endpoint) redeem(a *arrival) (h halfOpen, d wire.Drop) {
+	if !e.cookies.believed(a.now) {
+		return h, wire.NoSocket
+	}
+	e.cookies.turn(a.now)
+	s := a.segment
+	iss, irs := s.Ack-1, s.Seq-1
+	o := offer{timestamps: s.Options.Has(wire.OptTimestamps) && !e.cfg.NoTimestamps, version: version(a.tuple.Local)}
+	if d = e.cookies.check(a.flow, iss, irs, &o, s.Options.TSEcr); d != wire.None {
+		e.stats.SyncookiesFailed++
+		e.detector.CookieFailed()
+		return h, d
+	}
+	e.stats.SyncookiesRecv++
+	return o.halfOpen(iss, irs, s, a.path), wire.None
+}
+
+// arrivedHalfOpen meets a segment for a connection in SYN-RECEIVED: an entry of
+// the cache, or, when at is 0, out of a cookie.
+func (e *Endpoint) arrivedHalfOpen(a *arrival, h *halfOpen, at ref) Verdict {
+	l, s := e.listener(a.tuple), a.segment
+	if l == nil {
+		e.halfOpen.remove(a.flow, at)
+		return e.arrivedStray(a)
+	}
+	e.watchHalfOpen(a, h)
+	if h.is(markAsking) {
+		return e.arrivedAsking(a, h, at)
+	}
+	if l.waiting >= l.Backlog && !s.Flags.Has(wire.RST) {
+		e.stats.ListenOverflows++
+		l.stats.Overflows++
+		return drop(wire.ListenFull) // the SYN-ACK will be repeated, and so will the ACK
+	}
+	c := e.expand(a.now, a.tuple, a.flow, h, a.path)
+	if !c.answersSynAck(s) {
+		return drop(wire.MissingTimestamp)
+	}
+	v := c.Receive(a.now, a.path, s)
+	switch {
+	case c.state > SynReceived || c.state == Closed && c.owes != 0:
+		e.detector.Completed(a.flow.id(c.rcv.irs), c.tuple.Remote)
+		e.promote(a, l, c, at)
+	case at == 0:
+	case c.state == SynReceived:
+		e.halfOpen.update(at, c)
+		e.oweHalfOpen(a.tuple, a.flow, h)
+	default:
+		e.halfOpen.remove(a.flow, at)
+		e.detector.Reset(a.flow.id(s.Seq - 1))
+	}
+	return v
+}
+
+// arrivedAsking meets a segment for a connection that waits for its verdict:
+// only a RST means anything.
+func (e *Endpoint) arrivedAsking(a *arrival, h *halfOpen, at ref) Verdict {
+	if a.segment.Flags.Has(wire.RST) && a.segment.Seq == h.irs.Add(1) {
+		e.halfOpen.remove(a.flow, at)
+		return used
+	}
+	return drop(wire.Duplicate)
+}
+
+func (e *Endpoint) expand(now clock.Time, t *wire.Tuple, f flow, h *halfOpen, path Path) *Conn {
+	c := &e.scratch
+	path.MTU = min(path.MTU, int(h.mtu))
+	c.init(e.cfg, *t, path, f.tsOffset(), e.trace)
+	c.expandHalfOpen(now, h)
+	return c
+}
+
+// promote makes a whole entry of a connection whose handshake is complete.
+func (e *Endpoint) promote(a *arrival, l *Listener, c *Conn, at ref) {
+	if at != 0 {
+		e.halfOpen.remove(a.flow, at)
+	} else if c.ts.on && e.cookies.shared {
+		// Another host made the SYN-ACK. Our timestamps go on from its last.
+		c.ts.offset = a.segment.Options.TSEcr + 1 - a.now.Milliseconds()
+	}
+	en := &Entry{Conn: *c, listener: l, armed: clock.Never}
+	*c = Conn{}
+	e.conns.insert(en)
+	e.stats.PassiveOpens++
+	l.stats.Completed++
+	e.update(a.now, en)
+}
+
+// advanceHalfOpen repeats SYN-ACKs, and forgets those who never answer, or who
+// wait for a verdict that does not come.
+func (e *Endpoint) advanceHalfOpen(now clock.Time) {
+	for at := e.halfOpen.expired(now); at != 0; at = e.halfOpen.expired(now) {
+		h, t := e.halfOpen.at(at), e.halfOpen.tuple(at)
+		f := e.cookies.flow(&t)
+		if h.is(markAsking) || e.attack.on && h.retries >= attackRetries {
+			e.halfOpen.remove(f, at)
+			continue
+		}
+		c := e.expand(now, &t, f, h, Path{MTU: int(h.mtu)})
+		c.Advance(now)
+		if c.state != SynReceived {
+			e.halfOpen.remove(f, at)
+			continue
+		}
+		e.halfOpen.update(at, c)
+		e.oweHalfOpen(&t, f, h)
+	}
+	e.attack.watch(now, e.halfOpen.count, e.cfg)
+}

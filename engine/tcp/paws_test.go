@@ -1,0 +1,125 @@
+package tcp
+
+import (
+	"testing"
+	"time"
+
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// stamped returns a connection with timestamps; the peer's clock shows 1000.
+func (w world) stamped() *testConn {
+	w.Helper()
+	c := w.opened(Config{}, "S. 0:0(0) ack 1 <mss 1460,TS val 1000 ecr 3600000>")
+	c.wantEqual("full segment", int(c.conn.snd.mss), 1460-timestampSize)
+	return c
+}
+
+// RFC 7323 §5.3 R1: a segment with an older timestamp is answered with an ACK
+// and dropped, whatever it is, unless it is a RST.
+func TestPAWS(t *testing.T) {
+	everywhere(t, func(w world) {
+		for _, s := range []string{
+			"P. 1:11(10) ack 1 <TS val 999 ecr 3600000>",
+			"F. 1:1(0) ack 1 <TS val 999 ecr 3600000>",
+			". 1:1(0) ack 1 <TS val 999 ecr 3600000>",
+			"S 1:1(0) <TS val 999 ecr 0>",
+			"P. 1:11(10) ack 1 <TS val 2147484648 ecr 3600000>", // half the space on: older
+		} {
+			c := w.stamped()
+			c.receive(s)
+			c.wantDrop(wire.PAWS)
+			c.want("where we are", ". 1:1(0) ack 1 <TS val 3600000 ecr 1000>")
+			c.wantState(Established)
+		}
+		c := w.stamped()
+		c.receive("R 1:1(0) <TS val 999 ecr 0>")
+		c.wantState(Closed)
+	})
+}
+
+// The comparison is modulo 2^32: a clock may wrap.
+func TestTimestampWraps(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.opened(Config{}, "S. 0:0(0) ack 1 <mss 1460,TS val 4294967290 ecr 3600000>")
+		c.receive("P. 1:11(10) ack 1 <TS val 3 ecr 3600000>")
+		c.want("ACK echoes it", ". 1:1(0) ack 11 <TS val 3600000 ecr 3>")
+		c.receive("P. 11:21(10) ack 1 <TS val 4294967295 ecr 3600000>")
+		c.wantDrop(wire.PAWS)
+		c.want("where we are", ". 1:1(0) ack 11 <TS val 3600000 ecr 3>")
+	})
+}
+
+// RFC 7323 §4.3: TS.Recent comes from the segment that begins at or before the
+// last ACK that we sent, and from no other.
+func TestTimestampEcho(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.stamped()
+		c.receive("P. 11:21(10) ack 1 <TS val 1005 ecr 3600000>") // out of order
+		c.want("not echoed", ". 1:1(0) ack 1 <TS val 3600000 ecr 1000>")
+		c.receive("P. 1:11(10) ack 1 <TS val 1003 ecr 3600000>")
+		c.want("fills the gap", ". 1:1(0) ack 21 <TS val 3600000 ecr 1003>")
+		c.receive("P. 11:31(20) ack 1 <TS val 1007 ecr 3600000>") // overlaps what we have
+		c.want("spans the last ACK", ". 1:1(0) ack 31 <TS val 3600000 ecr 1007>")
+		c.advance(7 * time.Millisecond)
+		c.write(10)
+		c.want("our clock counts milliseconds", "P. 1:11(10) ack 31 <TS val 3600007 ecr 1007>")
+	})
+}
+
+// A forged timestamp does not poison TS.Recent, unless all else of the segment
+// is right.
+func TestPoisonedTimestamp(t *testing.T) {
+	everywhere(t, func(w world) {
+		for _, s := range []string{
+			"P. 70000:70010(10) ack 1 <TS val 2000000000 ecr 3600000>",
+			"P. 1:11(10) ack 5000 <TS val 2000000000 ecr 3600000>",
+			". -70000:-70000(0) ack 1 <TS val 2000000000 ecr 3600000>",
+			"R 100:100(0) <TS val 2000000000 ecr 3600000>",
+			"S 100:100(0) <TS val 2000000000 ecr 0>",
+			"P. 11:21(10) ack 1 <TS val 2000000000 ecr 3600000>", // out of order
+		} {
+			c := w.stamped()
+			c.receive(s)
+			c.want("where we are", ". 1:1(0) ack 1 <TS val 3600000 ecr 1000>")
+			c.receive("P. 1:11(10) ack 1 <TS val 1001 ecr 3600000>")
+			c.wantDrop(wire.None)
+			c.wantFlags("ACK", wire.ACK)
+		}
+	})
+}
+
+// RFC 7323 §5.5: after 24 days of silence TS.Recent says nothing any more.
+func TestStaleTimestamp(t *testing.T) {
+	everywhere(t, func(w world) {
+		for _, late := range []bool{false, true} {
+			c := w.stamped()
+			c.advance(staleTimestamp)
+			if late {
+				c.advance(1)
+			}
+			c.receive("P. 1:11(10) ack 1 <TS val 999 ecr 3600000>")
+			if !late {
+				c.wantDrop(wire.PAWS)
+				c.wantFlags("where we are", wire.ACK)
+				continue
+			}
+			c.wantDrop(wire.None)
+			c.wantFlags("ACK", wire.ACK)
+			c.wantEqual("TS.Recent", int(c.conn.ts.recent), 999)
+		}
+	})
+}
+
+// A peer that leaves the option out in mid-connection is tolerated, and one
+// that never offered it gets none.
+func TestTimestampMissing(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.stamped()
+		c.receive("P. 1:11(10) ack 1")
+		c.want("ACK", ". 1:1(0) ack 11 <TS val 3600000 ecr 1000>")
+		c = w.reach(Established)
+		c.receive("P. 1:11(10) ack 1 <TS val 5 ecr 5>")
+		c.want("ACK without the option", ". 1:1(0) ack 11 <>")
+	})
+}

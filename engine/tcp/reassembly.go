@@ -1,0 +1,211 @@
+package tcp
+
+import (
+	"slices"
+	"sort"
+
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// maxParts bounds the pieces that wait out of order; a segment that would make
+// one more is dropped and will be sent again.
+const maxParts = 2048
+
+// part is a piece of the stream that came too early.
+type part struct {
+	seq  seq.Num
+	view buf.View
+}
+
+func (p part) end() seq.Num { return p.seq.Add(seq.Size(p.view.Len())) }
+
+// outOfOrder is what came before its turn, and what the next ACK says of it.
+//
+// The parts are disjoint, sorted, all beyond RCV.NXT and inside the window, and
+// none lies beyond the peer's FIN. Of bytes that arrive twice the first stay.
+type outOfOrder struct {
+	parts  []part
+	blocks [4]wire.SACKBlock // RFC 2018: most recently reported first
+	twice  wire.SACKBlock    // RFC 2883: what the last segment repeated; empty: nothing
+	count  uint8             // how many of blocks are used
+	hasFin bool
+	fin    seq.Num // sequence number of the peer's FIN
+}
+
+// nothing reports whether there is neither text nor FIN to wait for, nor
+// anything to say.
+func (o *outOfOrder) nothing() bool {
+	return len(o.parts) == 0 && !o.hasFin && isEmpty(o.twice)
+}
+
+// insertion is what became of a segment that came too early.
+type insertion struct {
+	repeats
+	held  wire.SACKBlock // the first run of bytes in it that are held now
+	fresh bool           // something in it was new
+	full  bool           // there was no room for all of it
+}
+
+// insert adds the text of s where nothing is held yet.
+func (q *recvQueue) insert(s *Segment) insertion {
+	if q.ooo == nil {
+		q.ooo = &outOfOrder{}
+	}
+	in, at := insertion{repeats: s.repeats()}, s.Seq
+	forEachPart(s.Views, s.skip, s.Len, func(v buf.View) {
+		q.insertView(&in, at, v)
+		at = at.Add(seq.Size(v.Len()))
+	})
+	if !isEmpty(in.held) {
+		q.ooo.noteBlock(in.held)
+	}
+	return in
+}
+
+// insertView adds the bytes of v that no part covers yet.
+func (q *recvQueue) insertView(in *insertion, s seq.Num, v buf.View) {
+	o := q.ooo
+	end := s.Add(seq.Size(v.Len()))
+	i := sort.Search(len(o.parts), func(i int) bool { return s.Less(o.parts[i].end()) })
+	for at := s; at.Less(end); i++ {
+		stop := end
+		if i < len(o.parts) {
+			stop = seq.Min(end, o.parts[i].seq)
+		}
+		if at.Less(stop) {
+			if len(o.parts) >= maxParts {
+				in.full = true
+				return
+			}
+			piece := q.own(v.Slice(int(at.Sub(s)), int(stop.Sub(s))))
+			o.parts = slices.Insert(o.parts, i, part{at, piece})
+			in.fresh = true
+		} else {
+			stop = seq.Min(end, o.parts[i].end())
+			in.note(at, stop)
+		}
+		in.held = joined(in.held, at, stop)
+		at = stop
+	}
+}
+
+// noteBlock keeps the list of SACK blocks: the block that holds b, of the
+// segment just received, comes first, whether that brought anything new or not.
+// https://www.rfc-editor.org/rfc/rfc2018#section-4
+func (o *outOfOrder) noteBlock(b wire.SACKBlock) {
+	b = o.absorb(b)
+	if whole := o.grow(b); whole != b {
+		b = o.absorb(whole)
+	}
+	n := min(int(o.count), len(o.blocks)-1)
+	copy(o.blocks[1:], o.blocks[:n])
+	o.blocks[0], o.count = b, uint8(n+1)
+	o.refill()
+}
+
+// absorb takes the blocks that touch b off the list and returns all as one.
+func (o *outOfOrder) absorb(b wire.SACKBlock) wire.SACKBlock {
+	n := uint8(0)
+	for _, old := range o.blocks[:o.count] {
+		if old.Right.Less(b.Left) || b.Right.Less(old.Left) {
+			o.blocks[n] = old
+			n++
+			continue
+		}
+		b.Left, b.Right = seq.Min(b.Left, old.Left), seq.Max(b.Right, old.Right)
+	}
+	o.count = n
+	return b
+}
+
+// grow extends b over the parts that touch it: a block that reported them may
+// have fallen off the list, and "the bytes just below the block, and just above
+// the block, have not been received".
+// https://www.rfc-editor.org/rfc/rfc2018#section-3
+func (o *outOfOrder) grow(b wire.SACKBlock) wire.SACKBlock {
+	i := sort.Search(len(o.parts), func(i int) bool { return b.Right.Less(o.parts[i].end()) })
+	for ; i < len(o.parts) && o.parts[i].seq.LessEq(b.Right); i++ {
+		b.Right = o.parts[i].end()
+	}
+	i = sort.Search(len(o.parts), func(i int) bool { return !o.parts[i].seq.Less(b.Left) }) - 1
+	for ; i >= 0 && !o.parts[i].end().Less(b.Left); i-- {
+		b.Left = o.parts[i].seq
+	}
+	return b
+}
+
+// refill lists runs of parts that are not on the list while there is room, the
+// lowest first: they fell off it when there were too many, and the peer must not
+// send again what it has not heard of.
+func (o *outOfOrder) refill() {
+	for i := 0; i < len(o.parts) && int(o.count) < len(o.blocks); {
+		b, listed := o.listed(o.parts[i].seq)
+		if !listed {
+			b = o.grow(wire.SACKBlock{Left: o.parts[i].seq, Right: o.parts[i].end()})
+			o.blocks[o.count] = b
+			o.count++
+		}
+		i += sort.Search(len(o.parts)-i, func(n int) bool { return b.Right.Less(o.parts[i+n].end()) })
+	}
+}
+
+// listed returns the block that holds a number, if it is on the list.
+func (o *outOfOrder) listed(n seq.Num) (wire.SACKBlock, bool) {
+	for _, b := range o.blocks[:o.count] {
+		if n.In(b.Left, b.Right.Sub(b.Left)) {
+			return b, true
+		}
+	}
+	return wire.SACKBlock{}, false
+}
+
+// noteFin remembers a FIN that came before its turn. Of several the lowest
+// counts, as if all had come in order. What lies beyond it is no part of the
+// stream and is given up: RFC 2018 §8 lets a receiver forget.
+func (o *outOfOrder) noteFin(fin seq.Num) {
+	if o.hasFin && o.fin.LessEq(fin) {
+		return
+	}
+	o.fin, o.hasFin = fin, true
+	for n := len(o.parts) - 1; n >= 0 && fin.Less(o.parts[n].end()); n-- {
+		o.count = 0
+		p := &o.parts[n]
+		if p.seq.Less(fin) {
+			p.view = p.view.Slice(0, int(fin.Sub(p.seq)))
+			break
+		}
+		p.view.Release()
+		o.parts = o.parts[:n]
+	}
+	o.refill()
+}
+
+// dropBlocks forgets the blocks that lie before nxt.
+func (o *outOfOrder) dropBlocks(nxt seq.Num) {
+	n := uint8(0)
+	for _, b := range o.blocks[:o.count] {
+		if nxt.Less(b.Left) {
+			o.blocks[n] = b
+			n++
+		}
+	}
+	o.count = n
+	o.refill()
+}
+
+// drain gives push all parts that follow nxt without a gap, and returns the
+// number after them.
+func (o *outOfOrder) drain(nxt seq.Num, push func(buf.View)) seq.Num {
+	n := 0
+	for ; n < len(o.parts) && o.parts[n].seq == nxt; n++ {
+		nxt = o.parts[n].end()
+		push(o.parts[n].view)
+	}
+	if n > 0 {
+		o.parts = slices.Delete(o.parts, 0, n)
+		o.dropBlocks(nxt)
+	}
+	return nxt
+}

@@ -1,0 +1,224 @@
+package tcp
+
+import (
+	"slices"
+
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// recvQueue holds the bytes that arrived in order and wait for the program,
+// and those that came out of order.
+type recvQueue struct {
+	views views // views[head:] are used
+	head  int32
+	bytes int32
+	used  int32      // bytes used of tail
+	run   int32      // bytes that arrived one after the other in the block of arrivedTo
+	tail  *buf.Block // small payloads are copied here, so that they do not hold large blocks
+	ooo   *outOfOrder
+
+	arrivedTo buf.Place // where the last bytes that arrived ended
+}
+
+// pinShare is how much of its block must have arrived, this payload and those
+// before it that lay next to it, for a payload to be kept as it is. Others are
+// copied, so that what we hold is at most pinShare times what the window
+// promises, and the block that the program is reading from.
+const pinShare = 4
+
+func (q *recvQueue) buffered() int { return int(q.bytes) }
+
+// own returns a view with v's bytes and a reference of its own: v itself when
+// its block has arrived well enough, a copy otherwise.
+func (q *recvQueue) own(v buf.View) buf.View {
+	n := v.Len()
+	if v.Start() != q.arrivedTo {
+		q.run = 0
+	}
+	q.run += int32(n)
+	q.arrivedTo = v.End()
+	if int(q.run)*pinShare >= v.Block.Cap() {
+		return v.Retain()
+	}
+	if q.tail != nil && int(q.used)+n > q.tail.Cap() {
+		q.tail.Release()
+		q.tail = nil
+	}
+	if q.tail == nil {
+		q.tail, q.used = buf.Get(max(n, min(int(q.bytes), buf.MediumSize))), 0
+	}
+	c := buf.MakeView(q.tail, int(q.used), n)
+	copy(q.tail.Bytes()[q.used:], v.Bytes())
+	q.used += int32(n)
+	return c.Retain()
+}
+
+// push appends a view whose reference the queue takes over.
+func (q *recvQueue) push(v buf.View) {
+	if q.extend(v) {
+		v.Release()
+		return
+	}
+	q.bytes += int32(v.Len())
+	q.views = buf.AppendView(q.views, v)
+}
+
+// extend makes the last view longer when v is what follows it in its block. It
+// needs no reference then, and the block, which may be in use on another core,
+// is not touched.
+func (q *recvQueue) extend(v buf.View) bool {
+	last := len(q.views) - 1
+	if last < int(q.head) || !v.Follows(q.views[last]) {
+		return false
+	}
+	q.bytes += int32(v.Len())
+	q.views[last].Grow(v.Len())
+	return true
+}
+
+// pushAll appends what is in vs from byte skip on, n bytes.
+func (q *recvQueue) pushAll(vs views, skip, n int) {
+	forEachPart(vs, skip, n, func(v buf.View) {
+		if q.extend(v) {
+			q.run += int32(v.Len())
+			q.arrivedTo = v.End()
+		} else {
+			q.push(q.own(v))
+		}
+	})
+}
+
+// forEachPart calls f with the parts of vs that hold n bytes from byte skip on.
+func forEachPart(vs views, skip, n int, f func(buf.View)) {
+	for _, v := range vs {
+		if skip >= v.Len() {
+			skip -= v.Len()
+			continue
+		}
+		part := v.Slice(skip, min(v.Len(), skip+n))
+		skip = 0
+		if part.Len() == 0 {
+			return
+		}
+		n -= part.Len()
+		f(part)
+	}
+}
+
+// take moves up to n bytes to dst, references and all.
+func (q *recvQueue) take(dst views, n int) views {
+	for n > 0 && q.bytes > 0 {
+		v := &q.views[q.head]
+		if n < v.Len() {
+			dst = append(dst, v.Slice(0, n).Retain())
+			*v = v.Slice(n, v.Len())
+			q.bytes -= int32(n)
+			break
+		}
+		n -= v.Len()
+		q.bytes -= int32(v.Len())
+		dst = append(dst, *v)
+		*v = buf.View{}
+		q.head++
+	}
+	q.compact()
+	return dst
+}
+
+func (q *recvQueue) compact() {
+	if q.bytes == 0 {
+		buf.FreeViews(q.views)
+		q.views, q.head = nil, 0
+		if q.ooo == nil && q.tail != nil {
+			q.tail.Release()
+			q.tail, q.used = nil, 0
+		}
+		return
+	}
+	if int(q.head) > len(q.views)/2 && q.head >= 16 {
+		q.views = slices.Delete(q.views, 0, int(q.head))
+		q.head = 0
+	}
+}
+
+func (q *recvQueue) dropOutOfOrder() {
+	if q.ooo == nil {
+		return
+	}
+	for _, p := range q.ooo.parts {
+		p.view.Release()
+	}
+	q.ooo = nil
+}
+
+// tidy lets go of the reassembly queue when there is nothing in it.
+func (q *recvQueue) tidy() {
+	if q.ooo != nil && q.ooo.nothing() {
+		q.ooo = nil
+		q.compact()
+	}
+}
+
+func (q *recvQueue) clear() {
+	q.dropOutOfOrder()
+	for i := int(q.head); i < len(q.views); i++ {
+		q.views[i].Release()
+	}
+	if q.tail != nil {
+		q.tail.Release()
+	}
+	*q = recvQueue{}
+}
+
+func (q *recvQueue) clone() recvQueue {
+	c := *q
+	c.views = slices.Clone(q.views[q.head:])
+	c.head, c.tail, c.used = 0, nil, 0
+	for _, v := range c.views {
+		v.Retain()
+	}
+	if q.ooo != nil {
+		o := *q.ooo
+		o.parts = slices.Clone(o.parts)
+		for _, p := range o.parts {
+			p.view.Retain()
+		}
+		c.ooo = &o
+	}
+	return c
+}
+
+// fillGap appends the text of s, the first of which has number nxt, and all that
+// follows it of what came before its turn: of bytes that came twice the first
+// stay. It returns the number after that, whether the peer's FIN lies there, and
+// what came twice.
+func (q *recvQueue) fillGap(nxt seq.Num, s *Segment) (_ seq.Num, fin bool, twice wire.SACKBlock) {
+	start, end, r := nxt, nxt.Add(seq.Size(s.Len)), s.repeats()
+	for nxt.Less(end) && !fin {
+		stop := end
+		if len(q.ooo.parts) > 0 {
+			stop = seq.Min(end, q.ooo.parts[0].seq)
+		}
+		q.pushAll(s.Views, s.skip+int(nxt.Sub(start)), int(stop.Sub(nxt)))
+		nxt, fin = q.collect(stop)
+		r.note(stop, seq.Min(nxt, end))
+	}
+	return nxt, fin, r.run
+}
+
+// collect moves what has come into order to the in-order queue and returns
+// the number after it, and whether the peer's FIN lies there.
+func (q *recvQueue) collect(nxt seq.Num) (seq.Num, bool) {
+	nxt = q.ooo.drain(nxt, q.push)
+	return nxt, q.ooo.hasFin && q.ooo.fin == nxt
+}
+
+// noteFin remembers a FIN that came before its turn.
+func (q *recvQueue) noteFin(fin seq.Num) {
+	if q.ooo == nil {
+		q.ooo = &outOfOrder{}
+	}
+	q.ooo.noteFin(fin)
+}

@@ -1,0 +1,72 @@
+package tcp
+
+import (
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// maxReplies bounds the segments of no connection that wait to be sent. More
+// segments that deserve a RST are ignored, and more SYNs that would be answered
+// by a cookie are dropped: who means it tries again.
+const maxReplies = 1024
+
+// statelessReply is a segment that no connection sends: the RST for a segment
+// that belongs to none, or a SYN-ACK of which nothing is kept.
+type statelessReply struct {
+	tuple  wire.Tuple
+	header wire.TCP
+}
+
+// reply answers s with a RST, RFC 9293 §3.10.7.1: with the sequence number that
+// its ACK asks for, or else with an ACK of all that it occupies.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.1
+func (e *Endpoint) reply(now clock.Time, t *wire.Tuple, s *Segment, options wire.Options) {
+	h := wire.TCP{Flags: wire.RST, Seq: s.Ack, Options: options}
+	if !s.Flags.Has(wire.ACK) {
+		h.Flags, h.Seq, h.Ack = wire.RST|wire.ACK, 0, s.Seq.Add(s.SeqLen())
+	}
+	e.pushReset(now, t, h)
+}
+
+// stamp returns the options of a RST that answers a segment which was refused for
+// reason d. When there is a connection, which has sent its SYN, a timestamp is
+// among them: RFC 7323 §3.2.
+func (e *Endpoint) stamp(now clock.Time, t *wire.Tuple, d wire.Drop) (o wire.Options) {
+	if d != wire.BadAck {
+		return o // there is none
+	}
+	if en := e.conns.find(t); en != nil {
+		en.addTimestamp(now, &o)
+		return o
+	}
+	f := e.cookies.flow(t)
+	if at := e.halfOpen.find(f, t); at != 0 {
+		h := e.halfOpen.at(at)
+		e.expand(now, t, f, h, Path{MTU: int(h.mtu)}).addTimestamp(now, &o)
+	}
+	return o
+}
+
+func (e *Endpoint) pushReset(now clock.Time, t *wire.Tuple, h wire.TCP) {
+	r := e.replies.extend()
+	if r == nil {
+		e.stats.RepliesDropped++
+		return
+	}
+	r.tuple = *t
+	h.SrcPort, h.DstPort = t.LocalPort, t.RemotePort
+	r.header = h
+	e.trace.add(Event{Time: now, Kind: SegmentSent, Tuple: *t, Segment: r.header})
+}
+
+func (e *Endpoint) outputReply(out *Output) bool {
+	r := e.replies.front()
+	if r == nil {
+		return false
+	}
+	out.Tuple = r.tuple
+	out.TCP = r.header
+	out.Len, out.Views, out.GSOSize, out.again = 0, nil, 0, false
+	e.replies.drop()
+	return true
+}

@@ -1,0 +1,93 @@
+package tcp
+
+import (
+	"time"
+
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// rtt is the retransmission timeout of RFC 6298. One segment in a round trip
+// is timed; by Karn's rule none that was sent twice.
+// https://www.rfc-editor.org/rfc/rfc6298#section-2
+type rtt struct {
+	smoothed  time.Duration
+	variation time.Duration
+	rto       time.Duration // without back-off
+	backoff   uint8         // times that the timer fired in a row
+	seq       seq.Num       // an ACK past this ends the measurement
+	start     clock.Time
+}
+
+// slowStartRTO is the RTO after a handshake that gave no sample because the
+// SYN had to be repeated, RFC 6298 §5.7.
+const slowStartRTO = 3 * time.Second
+
+// sample takes a measured round trip, RFC 6298 §2.2 and §2.3. The variation's
+// share of the RTO has a floor, the place of the RFC's clock granularity G: on a
+// path without jitter it would vanish, and the first ACK that is delayed come
+// too late.
+func (r *rtt) sample(d time.Duration, cfg *Config) {
+	if r.smoothed == 0 {
+		r.smoothed, r.variation = d, d/2
+	} else {
+		r.variation += ((r.smoothed - d).Abs() - r.variation) / 4
+		r.smoothed += (d - r.smoothed) / 8
+	}
+	r.rto = min(r.smoothed+max(4*r.variation, cfg.MinRTO), cfg.MaxRTO)
+}
+
+// timeout is the RTO with exponential back-off, RFC 6298 §5.5.
+func (r *rtt) timeout(cfg *Config) time.Duration {
+	if r.backoff > 16 {
+		return cfg.MaxRTO
+	}
+	return min(r.rto<<r.backoff, cfg.MaxRTO)
+}
+
+// rttSent starts a measurement if none is under way.
+func (c *Conn) rttSent(now clock.Time, end seq.Num) {
+	if !c.is(rttTiming) {
+		c.rtt.seq, c.rtt.start = end, now
+		c.set(rttTiming, true)
+	}
+}
+
+// rttStop gives up a measurement: something was sent again.
+func (c *Conn) rttStop() { c.set(rttTiming, false) }
+
+// rttAcked ends the measurement when its segment is acknowledged, and returns
+// the sample, or 0. After a timeout, when what was sent again is acknowledged,
+// the peer's echo of our timestamp says which of the copies it means.
+func (c *Conn) rttAcked(now clock.Time, s *Segment) time.Duration {
+	d := time.Duration(0)
+	switch {
+	case c.is(rttTiming):
+		if s.Ack.Less(c.rtt.seq) {
+			return 0
+		}
+		c.set(rttTiming, false)
+		d = max(now.Sub(c.rtt.start), 1)
+	case c.rtt.backoff > 0:
+		d = c.echoed(now, s)
+	}
+	if d > 0 {
+		c.rtt.backoff = 0
+		c.rtt.sample(d, c.cfg)
+	}
+	return d
+}
+
+// echoed returns the round trip that TSecr tells, 0 when it tells none that can
+// be true: the peer may echo what it likes. RFC 7323 §4.1.
+func (c *Conn) echoed(now clock.Time, s *Segment) time.Duration {
+	if !c.ts.on || !s.Options.Has(wire.OptTimestamps) {
+		return 0
+	}
+	ms := int32(c.ts.value(now) - s.Options.TSEcr)
+	if d := time.Duration(ms) * time.Millisecond; ms >= 0 && d <= c.cfg.MaxRTO {
+		return max(d, time.Millisecond)
+	}
+	return 0
+}

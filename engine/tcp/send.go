@@ -1,0 +1,279 @@
+package tcp
+
+import (
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// NextSegment fills out with the next segment to send and reports whether
+// there is one. It builds a segment and gives it up when it comes out empty:
+// nothing else answers the question whether there is something to send.
+func (c *Conn) NextSegment(now clock.Time, out *Output) bool {
+	out.Tuple, out.GSOSize, out.Len, out.again = c.tuple, 0, 0, false
+	out.Views = out.views[:0]
+	out.TCP = wire.TCP{SrcPort: c.tuple.LocalPort, DstPort: c.tuple.RemotePort}
+	ok := c.buildReset(now, out) || c.buildSyn(now, out) || c.buildFastRetransmit(now, out) ||
+		c.buildData(now, out) || c.buildProbe(now, out) || c.buildKeepAlive(now, out) || c.buildAck(now, out)
+	if !ok {
+		return false
+	}
+	c.tally.sent(out)
+	if c.trace != nil {
+		c.trace.add(Event{Time: now, Kind: SegmentSent, Tuple: c.tuple, State: c.state, From: c.state,
+			Segment: out.TCP, Len: out.Len, Retransmit: out.again, ISS: uint32(c.snd.iss), IRS: uint32(c.rcv.irs)})
+	}
+	return true
+}
+
+// buildReset makes the RST of an abort, RFC 9293 §3.10.5. A timestamp "SHOULD be
+// sent in a RST segment".
+// https://www.rfc-editor.org/rfc/rfc7323#section-3.2
+func (c *Conn) buildReset(now clock.Time, out *Output) bool {
+	if c.owes&owesReset == 0 {
+		return false
+	}
+	c.owes = 0
+	out.Seq, out.Ack, out.Flags = c.emptySeq(), c.rcv.nxt, wire.RST|wire.ACK
+	c.addTimestamp(now, &out.Options)
+	return true
+}
+
+// buildSyn makes our SYN, with an ACK if the peer's has come.
+func (c *Conn) buildSyn(now clock.Time, out *Output) bool {
+	if c.state < SynSent || c.snd.resend != c.snd.iss || !c.opening() {
+		return false
+	}
+	out.again = c.snd.nxt != c.snd.iss
+	out.Seq, out.Flags = c.snd.iss, wire.SYN
+	o := offer{timestamps: !c.cfg.NoTimestamps, options: sackBit} // all that we can do
+	if answer := c.state != SynSent; answer {
+		o = c.offered()
+		out.Flags |= wire.ACK
+		out.Ack = c.rcv.nxt
+		c.ackSent()
+	} else {
+		if c.cfg.NoSACK {
+			o.options = 0
+		}
+		if c.cfg.NoWindowScale {
+			o.options |= noScaling
+		}
+	}
+	o.answer(&out.TCP, c.cfg, c.ourMSS())
+	if o.timestamps {
+		out.Options.TSVal, out.Options.TSEcr = c.timestamp(now), c.ts.recent
+	}
+	c.rcv.edge = seq.Max(c.rcv.edge, c.rcv.nxt.Add(seq.Size(out.Window))) // an ACK between may have offered more
+	c.sent(now, out, c.snd.iss.Add(1))
+	return true
+}
+
+// buildFastRetransmit makes the segment at snd.una again.
+func (c *Conn) buildFastRetransmit(now clock.Time, out *Output) bool {
+	if c.owes&owesFastRtx == 0 {
+		return false
+	}
+	c.owes &^= owesFastRtx
+	if !c.state.Synchronized() || c.snd.una == c.snd.nxt {
+		return false
+	}
+	n := min(int(c.snd.nxt.Sub(c.snd.una)), int(c.snd.mss), max(int(c.snd.wnd), 1))
+	out.again = true
+	return c.buildText(now, out, c.snd.una, min(n, int(c.out.end().Diff(c.snd.una))))
+}
+
+// buildData makes the next segment of data, with the FIN if it is the last.
+func (c *Conn) buildData(now clock.Time, out *Output) bool {
+	if c.cc == nil || c.state == Closed {
+		return false // our SYN is not acknowledged yet, or nothing counts any more
+	}
+	pos := c.snd.resend
+	left := int(c.out.end().Diff(pos))
+	if left < 0 || left == 0 && !c.is(finQueued) {
+		return false
+	}
+	c.restartIfIdle(now)
+	n, ok := c.allowed(now, pos, left)
+	if !ok {
+		return false
+	}
+	out.again = pos.Less(c.snd.nxt)
+	return c.buildText(now, out, pos, n)
+}
+
+// buildText makes the segment of n bytes from number pos on.
+func (c *Conn) buildText(now clock.Time, out *Output, pos seq.Num, n int) bool {
+	if n > 0 {
+		out.Views, out.Len = c.out.fill(out.Views, pos, n)
+		out.wholeSegments(n, int(c.snd.mss))
+	}
+	end := pos.Add(seq.Size(out.Len))
+	out.Seq, out.Flags = pos, wire.ACK
+	if end == c.out.end() {
+		if out.Len > 0 {
+			out.Flags |= wire.PSH // nothing more is queued: RFC 9293 §3.9.1.2
+		}
+		if c.is(finQueued) && int(end.Sub(c.snd.una)) < max(int(c.snd.wnd), 1) {
+			out.Flags |= wire.FIN
+			end = end.Add(1)
+		}
+	}
+	if end == pos {
+		return false
+	}
+	c.addUrgent(out)
+	c.finish(now, out)
+	c.sent(now, out, end)
+	return true
+}
+
+// wholeSegments cuts a super-segment that could not take all n bytes, because
+// they lie in too many blocks, down to whole segments.
+func (out *Output) wholeSegments(n, mss int) {
+	if out.Len < n && out.Len > mss {
+		out.cutBack(out.Len % mss)
+	}
+	if out.Len > mss {
+		out.GSOSize = mss
+	}
+}
+
+// cutBack takes n bytes off the end.
+func (out *Output) cutBack(n int) {
+	out.Len -= n
+	for n > 0 {
+		last := &out.Views[len(out.Views)-1]
+		if n < last.Len() {
+			*last = last.Slice(0, last.Len()-n)
+			return
+		}
+		n -= last.Len()
+		last.Release()
+		out.Views = out.Views[:len(out.Views)-1]
+	}
+}
+
+// addUrgent sets the pointer to the end of urgent data, RFC 6093 §3.
+func (c *Conn) addUrgent(out *Output) {
+	if c.is(urgentSent) && out.Seq.Less(c.snd.up) {
+		out.Flags |= wire.URG
+		out.Urgent = uint16(min(c.snd.up.Sub(out.Seq), 0xffff))
+	}
+}
+
+// finish puts in what every segment after the SYN carries: ACK, window, timestamp.
+func (c *Conn) finish(now clock.Time, out *Output) {
+	out.Ack = c.rcv.nxt
+	out.Window = c.offer()
+	c.addTimestamp(now, &out.Options)
+	c.ackSent()
+}
+
+func (c *Conn) addTimestamp(now clock.Time, o *wire.Options) {
+	if c.ts.on {
+		o.Set |= wire.OptTimestamps
+		o.TSVal, o.TSEcr = c.timestamp(now), c.ts.recent
+	}
+}
+
+// ackSent notes that the peer is told RCV.NXT.
+func (c *Conn) ackSent() {
+	c.owes &^= owesAck
+	c.rcv.acked = c.rcv.nxt
+	c.timers.disarm(TimerDelayedAck)
+}
+
+// sent notes that the numbers up to end are under way.
+func (c *Conn) sent(now clock.Time, out *Output, end seq.Num) {
+	if out.Seq == c.snd.resend {
+		c.snd.resend = end
+	}
+	if c.snd.nxt.Less(end) {
+		c.snd.nxt = end
+		if !out.again {
+			c.rttSent(now, out.firstEnd(end))
+		}
+	}
+	c.live.sent = now
+	if c.live.stalled == 0 {
+		c.live.stalled = max(now, 1)
+	}
+	if !c.timers.armed(TimerRetransmit) && !c.timers.armed(TimerPersist) {
+		c.armRetransmit(now)
+	}
+}
+
+// buildProbe makes a zero-window probe: one octet, or the FIN, or as much as a
+// silly window takes. https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.1
+func (c *Conn) buildProbe(now clock.Time, out *Output) bool {
+	if c.owes&owesProbe == 0 {
+		return false
+	}
+	c.owes &^= owesProbe
+	n := min(int(c.out.end().Diff(c.snd.una)), int(c.snd.mss), max(int(c.snd.wnd), 1))
+	if !c.state.Synchronized() || n < 0 || n == 0 && !c.is(finQueued) {
+		return false
+	}
+	resend := c.snd.resend
+	out.again = c.snd.una.Less(c.snd.nxt)
+	ok := c.buildText(now, out, c.snd.una, n)
+	c.rttStop() // an answer may take as long as the window stays shut
+	if c.snd.wnd == 0 {
+		c.snd.resend = resend // the peer will not take it
+	}
+	return ok
+}
+
+// buildKeepAlive makes a probe that the peer must answer: a number that it has
+// acknowledged already.
+func (c *Conn) buildKeepAlive(now clock.Time, out *Output) bool {
+	if c.owes&owesAlive == 0 {
+		return false
+	}
+	c.owes &^= owesAlive
+	out.Seq, out.Flags = c.snd.una-1, wire.ACK
+	c.finish(now, out)
+	return true
+}
+
+// emptySeq returns the number of a segment without text: SND.NXT, unless that
+// lies past the peer's window, because of a probe or because the window shrank by
+// more than its field rounds. The peer would not believe it then.
+func (c *Conn) emptySeq() seq.Num {
+	end := c.snd.una.Add(c.snd.wnd)
+	beyond := c.snd.nxt.Diff(end)
+	if beyond <= 0 || c.opening() || c.snd.wnd > 0 && beyond < 1<<c.snd.shift {
+		return c.snd.nxt
+	}
+	return end
+}
+
+// buildAck makes an ACK without text, with what we hold out of order.
+func (c *Conn) buildAck(now clock.Time, out *Output) bool {
+	switch {
+	case c.state < SynReceived:
+		return false
+	case c.rcv.dupAcks > 0:
+		c.rcv.dupAcks--
+	case c.owes&owesAck == 0 && !c.in.hasTwice():
+		return false
+	}
+	out.Seq, out.Flags = c.emptySeq(), wire.ACK
+	c.addSACK(out)
+	c.finish(now, out)
+	return true
+}
+
+// addSACK lists what came out of order or twice.
+// https://www.rfc-editor.org/rfc/rfc2018#section-4
+func (c *Conn) addSACK(out *Output) {
+	if !c.is(sackOK) || c.in.ooo == nil {
+		return
+	}
+	if n := c.in.ooo.report(out.Options.SACK[:c.sackRoom()]); n > 0 {
+		out.Options.Set |= wire.OptSACK
+		out.Options.SACKBlocks = uint8(n)
+	}
+	c.in.tidy()
+}

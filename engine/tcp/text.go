@@ -1,0 +1,84 @@
+package tcp
+
+import (
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// ackEvery is after how many full segments an ACK goes out without waiting,
+// RFC 9293 §3.8.6.3 (SHLD-19).
+const ackEvery = 2
+
+// quickAcks is how many of a connection's first segments are acknowledged at
+// once: the peer is in slow start and waits for them.
+const quickAcks = 16
+
+// arrivedText takes the text of a segment that lies inside the window, in
+// order or out of it.
+func (c *Conn) arrivedText(now clock.Time, s *Segment) wire.Drop {
+	if s.Len == 0 {
+		return wire.None
+	}
+	if end := s.Seq.Add(seq.Size(s.Len)); s.Flags.Has(wire.PSH) && c.rcv.push.Less(end) {
+		c.rcv.push = end
+	}
+	if s.Seq != c.rcv.nxt {
+		return c.textTooEarly(s)
+	}
+	nxt, fin, hadGap := c.rcv.nxt.Add(seq.Size(s.Len)), false, c.in.ooo != nil
+	if hadGap {
+		var twice wire.SACKBlock
+		nxt, fin, twice = c.in.fillGap(c.rcv.nxt, s)
+		c.repeated(twice.Left, twice.Right)
+		c.in.tidy()
+	} else {
+		c.in.pushAll(s.Views, s.skip, s.Len)
+	}
+	c.tally.bytesReceived += uint64(nxt.Sub(c.rcv.nxt))
+	c.rcv.nxt, c.rcv.dupAcks = nxt, 0
+	if c.is(readClosed) {
+		c.in.discard()
+		c.passMarks()
+	}
+	c.noteEcho(s)
+	if fin {
+		c.takeFin(now)
+	}
+	c.scheduleAck(now, s, hadGap)
+	return wire.None
+}
+
+// textTooEarly keeps text that came before its turn. It is answered at once,
+// once for each segment: the peer counts those ACKs (RFC 5681 §4.2).
+func (c *Conn) textTooEarly(s *Segment) wire.Drop {
+	c.rcv.dupAcks = uint16(min(int(c.rcv.dupAcks)+s.Count(), maxDupAcksOwed))
+	in := c.in.insert(s)
+	c.repeated(in.run.Left, in.run.Right)
+	switch {
+	case in.full:
+		return wire.ReassemblyFull
+	case !in.fresh:
+		return wire.Duplicate
+	}
+	return wire.None
+}
+
+// maxDupAcksOwed bounds the ACKs that one batch of segments can make us owe.
+const maxDupAcksOwed = 64
+
+// scheduleAck decides between an ACK now and a delayed one.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.3
+func (c *Conn) scheduleAck(now clock.Time, s *Segment, hadGap bool) {
+	c.rcv.mss = max(c.rcv.mss, uint16(min(s.largest(), int(c.ourMSS()))))
+	waiting := int(c.rcv.nxt.Sub(c.rcv.acked))
+	switch {
+	case hadGap, waiting >= ackEvery*int(c.rcv.mss), s.cut:
+		c.owes |= owesAck
+	case int(c.live.quick) < c.cfg.QuickAcks:
+		c.live.quick++
+		c.owes |= owesAck
+	case !c.timers.armed(TimerDelayedAck):
+		c.timers.arm(TimerDelayedAck, now.Add(c.cfg.DelayedAck))
+	}
+}

@@ -1,0 +1,87 @@
+package tcp
+
+import (
+	"github.com/handfast-tcp/handfast/engine/clock"
+)
+
+// timers are a connection's timers: named slots, of which Deadline is the
+// earliest.
+type timers [numTimers]clock.Time
+
+func (t *timers) disarmAll() {
+	for i := range t {
+		t[i] = clock.Never
+	}
+}
+
+func (t *timers) arm(n Timer, at clock.Time) { t[n] = at }
+func (t *timers) disarm(n Timer)             { t[n] = clock.Never }
+func (t *timers) armed(n Timer) bool         { return t[n] != clock.Never }
+
+// Deadline returns when Advance is wanted next.
+func (c *Conn) Deadline() clock.Time {
+	d := c.timers[0]
+	for _, at := range c.timers[1:] {
+		d = min(d, at)
+	}
+	return d
+}
+
+// Advance lets time pass: each timer that is due fires once.
+func (c *Conn) Advance(now clock.Time) {
+	for n := range Timer(numTimers) {
+		if c.timers[n] > now {
+			continue
+		}
+		c.timers.disarm(n)
+		if n == TimerLife && !c.lifeBounded() {
+			c.retryMTU()
+			continue
+		}
+		c.traceTimer(now, n)
+		c.fire(now, n)
+	}
+}
+
+func (c *Conn) traceTimer(now clock.Time, n Timer) {
+	if c.trace != nil {
+		c.trace.add(Event{Time: now, Kind: TimerFired, Tuple: c.tuple, State: c.state, From: c.state,
+			Timer: n, ISS: uint32(c.snd.iss), IRS: uint32(c.rcv.irs)})
+	}
+}
+
+func (c *Conn) fire(now clock.Time, n Timer) {
+	switch n {
+	case TimerRetransmit:
+		c.retransmitTimeout(now)
+	case TimerPersist:
+		c.persistTimeout(now)
+	case TimerDelayedAck:
+		c.owes |= owesAck
+	case TimerKeepAlive:
+		c.keepAliveTimeout(now)
+	case TimerLife:
+		c.lifeOver(now)
+	}
+}
+
+// lifeOver ends TIME-WAIT after 2MSL, and a FIN-WAIT-2 whose program has gone.
+func (c *Conn) lifeOver(now clock.Time) {
+	if c.state == TimeWait {
+		c.closed(now, NoFailure, CauseTimeWaitOver)
+		return
+	}
+	c.closed(now, TimedOut, CauseFinWait2Over)
+}
+
+// enterTimeWait starts the 2MSL wait, RFC 9293 §3.10.7.4: all other timers are
+// turned off.
+func (c *Conn) enterTimeWait(now clock.Time, why Cause) {
+	c.setState(now, TimeWait, why)
+	c.timers.disarmAll()
+	c.restartTimeWait(now)
+}
+
+func (c *Conn) restartTimeWait(now clock.Time) {
+	c.timers.arm(TimerLife, now.Add(2*c.cfg.MSL))
+}

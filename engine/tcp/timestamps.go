@@ -1,0 +1,73 @@
+package tcp
+
+import (
+	"time"
+
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// timestamps is the state of RFC 7323 §3 to §5. Our clock counts milliseconds
+// from an offset that differs for every connection (§5.4).
+type timestamps struct {
+	on     bool
+	offset uint32
+	recent uint32     // TS.Recent
+	echoed uint32     // TS.Ecr of the last text
+	at     clock.Time // when TS.Recent was set
+}
+
+// staleTimestamp is after how long TS.Recent says nothing any more: by then
+// the peer's clock may have wrapped. https://www.rfc-editor.org/rfc/rfc7323#section-5.5
+const staleTimestamp = 24 * 24 * time.Hour
+
+func (t *timestamps) remember(now clock.Time, val uint32) { t.recent, t.at = val, now }
+
+// outdates reports whether val is older than TS.Recent, modulo 2^32 as sequence
+// numbers are.
+func (t *timestamps) outdates(now clock.Time, val uint32) bool {
+	return seq.Num(val).Less(seq.Num(t.recent)) && now.Sub(t.at) <= staleTimestamp
+}
+
+func (t *timestamps) value(now clock.Time) uint32 { return now.Milliseconds() + t.offset }
+
+// timestamp returns our TSval. Until a passive open is complete each has the bits
+// that a cookie needs, not the SYN-ACK's alone: the ACK echoes what came last, and
+// that may be a challenge.
+func (c *Conn) timestamp(now clock.Time) uint32 {
+	val := c.ts.value(now)
+	if c.state == SynReceived && c.is(passive) {
+		o := c.offered()
+		return cookieTimestamp(val, &o)
+	}
+	return val
+}
+
+// checkTimestamp is PAWS: a segment whose timestamp is older than TS.Recent is
+// an old duplicate. A peer that leaves the option out in mid-connection is
+// tolerated, as every kernel does.
+// https://www.rfc-editor.org/rfc/rfc7323#section-5.3
+func (c *Conn) checkTimestamp(now clock.Time, s *Segment) (Verdict, bool) {
+	if !c.ts.on || !s.Options.Has(wire.OptTimestamps) || s.Flags.Has(wire.RST) {
+		return used, false
+	}
+	if !c.ts.outdates(now, s.Options.TSVal) {
+		return used, false
+	}
+	c.answerOld(now, s)
+	return drop(wire.PAWS), true
+}
+
+// noteTimestamp updates TS.Recent from a segment that has passed the sequence
+// and ACK checks and spans the last ACK that we sent.
+// https://www.rfc-editor.org/rfc/rfc7323#section-4.3
+func (c *Conn) noteTimestamp(now clock.Time, s *Segment) {
+	if !c.ts.on || !s.Options.Has(wire.OptTimestamps) {
+		return
+	}
+	first := s.Seq - seq.Num(s.skip)
+	if !c.ts.outdates(now, s.Options.TSVal) && first.LessEq(c.rcv.acked) {
+		c.ts.remember(now, s.Options.TSVal)
+	}
+}

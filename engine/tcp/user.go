@@ -1,0 +1,179 @@
+package tcp
+
+import (
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/seq"
+)
+
+// The user calls of RFC 9293 §3.10.1 to §3.10.6.
+
+// takesData reports whether SEND is allowed: §3.10.2.
+func (c *Conn) takesData() bool {
+	return !c.is(finQueued) && c.state >= SynSent && (c.state <= CloseWait)
+}
+
+// send queues v, whose reference passes to the connection, also past the
+// limit. It returns false, and releases v, when the connection takes no data.
+func (c *Conn) send(v buf.View) bool {
+	if !c.takesData() {
+		v.Release()
+		return false
+	}
+	c.out.push(v)
+	return true
+}
+
+// sendCopy queues a copy of b.
+func (c *Conn) sendCopy(b []byte) bool {
+	if !c.takesData() {
+		return false
+	}
+	c.out.copyIn(b)
+	return true
+}
+
+// markUrgent makes all that is queued urgent, RFC 6093 §3.
+func (c *Conn) markUrgent() {
+	c.snd.up = c.out.end()
+	c.set(urgentSent, c.out.len() > 0)
+}
+
+// take is RECEIVE, §3.10.3: up to n bytes, in order.
+func (c *Conn) take(now clock.Time, n int, dst views) views {
+	before := c.in.buffered()
+	dst = c.in.take(dst, n)
+	c.passMarks()
+	if c.in.buffered() < before {
+		c.tuneReceive(now)
+		if c.windowUpdateDue() {
+			c.owes |= owesAck
+		}
+	}
+	return dst
+}
+
+// Urgent returns how many bytes the program must read to reach the end of
+// urgent data; 0 when there is none ahead.
+func (c *Conn) Urgent() int { return c.ahead(c.is(urgentSeen), c.rcv.up) }
+
+// Pushed returns how many of the bytes that wait came before the last PSH.
+func (c *Conn) Pushed() int { return min(c.ahead(true, c.rcv.push), c.in.buffered()) }
+
+// firstUnread is the number of the next byte that the program reads.
+func (c *Conn) firstUnread() seq.Num {
+	first := c.rcv.nxt - seq.Num(c.in.buffered())
+	if c.is(finReceived) {
+		first--
+	}
+	return first
+}
+
+// passMarks forgets the marks that the program has read past: one that lies
+// half the sequence space back would seem to be ahead.
+func (c *Conn) passMarks() {
+	first := c.firstUnread()
+	c.rcv.push = seq.Max(c.rcv.push, first)
+	if c.rcv.up.LessEq(first) {
+		c.set(urgentSeen, false)
+	}
+}
+
+func (c *Conn) ahead(is bool, end seq.Num) int {
+	first := c.firstUnread()
+	if !is || end.LessEq(first) {
+		return 0
+	}
+	return int(end.Sub(first))
+}
+
+// closeWrite is CLOSE of §3.10.4: a FIN follows what is queued. The state says
+// at once that the program has closed.
+func (c *Conn) closeWrite(now clock.Time) {
+	if c.is(finQueued) {
+		return
+	}
+	switch c.state {
+	case Listen, SynSent:
+		c.closed(now, NoFailure, CauseClose)
+	case SynReceived, Established:
+		c.set(finQueued, true)
+		c.setState(now, FinWait1, CauseClose)
+	case CloseWait:
+		c.set(finQueued, true)
+		c.setState(now, LastAck, CauseClose)
+	}
+}
+
+// closeRead throws away what has come and what will come.
+func (c *Conn) closeRead() {
+	c.set(readClosed, true)
+	c.in.discard()
+	if c.windowUpdateDue() {
+		c.owes |= owesAck
+	}
+}
+
+// discard releases what waits in order.
+func (q *recvQueue) discard() {
+	for _, v := range q.views[q.head:] {
+		v.Release()
+	}
+	q.bytes, q.views, q.head = 0, nil, 0
+	q.compact()
+}
+
+// close is what a program means that lets go of a connection: nothing more
+// will be read. With data unread the peer is told that it is lost (RFC 2525
+// §2.17); otherwise the close is an orderly one.
+func (c *Conn) close(now clock.Time) {
+	unread := c.in.buffered() > 0 && !c.is(readClosed)
+	c.set(orphan|readClosed, true)
+	if unread && (c.state == Established || c.state == CloseWait || c.state == FinWait1 || c.state == FinWait2) {
+		c.owes |= owesReset
+		c.closed(now, Aborted, CauseUnreadData)
+		return
+	}
+	c.closeWrite(now)
+	c.armFinWait2(now)
+	if c.timers.armed(TimerPersist) { // from now on the peer has the user timeout
+		c.live.stalled = max(now, 1)
+		c.hastenPersist()
+	}
+}
+
+// abort is ABORT of §3.10.5: a RST where the peer still expects something.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.10.5
+func (c *Conn) abort(now clock.Time) {
+	switch c.state {
+	case Closed:
+		return
+	case SynReceived, Established, FinWait1, FinWait2, CloseWait:
+		c.owes |= owesReset
+	}
+	c.closed(now, Aborted, CauseAbort)
+}
+
+// setReceiveBuffer changes what is offered; what was offered already stays
+// offered, and the window scale of the handshake bounds it.
+func (c *Conn) setReceiveBuffer(n int) {
+	most := 0xffff
+	if c.is(scaling) || c.state < SynReceived {
+		most <<= c.rcv.shift
+	}
+	c.rcv.limit = int32(min(max(n, 2048, c.leastReceive()), most))
+	c.set(fixedBuffer, true)
+	if c.windowUpdateDue() {
+		c.owes |= owesAck
+	}
+}
+
+// leastReceive is the smallest receive buffer that a program can ask for: two
+// full segments, and what the scale rounds off. The peer, which has seen a larger
+// window, sends less than a segment only when its timer tells it to.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.2.1
+func (c *Conn) leastReceive() int {
+	return min(2*(int(max(c.ourMSS(), c.rcv.mss))+1<<c.rcv.shift), int(c.rcv.limit))
+}
+
+func (c *Conn) setSendBuffer(n int) { c.out.limit = int32(min(max(n, 2048), 1<<30)) }

@@ -1,0 +1,224 @@
+package tcp
+
+import (
+	"time"
+
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// timeWait is the compact form of a connection in TIME-WAIT whose program has
+// gone: what is needed to acknowledge a repeated FIN, and to know a new SYN
+// from an old one. It takes 24 bytes; with its four-tuple and its places in the
+// table these are 48 for IPv4 and 72 for IPv6. Where its numbers began only a
+// Trace wants to know, and keeps.
+type timeWait struct {
+	sndNxt, rcvNxt seq.Num
+	tsRecent       uint32
+	ends           shortTime // when the wait is over
+	window         uint16    // ours, as in the field
+	challenge      challengeTime
+	flags          waitFlags
+}
+
+// shortTime is the low 48 bits of an instant: they come round in 78 hours.
+type shortTime [3]uint16
+
+// maxMSL keeps all waits within what a shortTime can tell apart.
+const maxMSL = 24 * time.Hour
+
+func shorten(t clock.Time) shortTime {
+	return shortTime{uint16(t), uint16(t >> 16), uint16(t >> 32)}
+}
+
+// upTo returns the latest instant, not after last, that ends in these bits.
+func (s shortTime) upTo(last clock.Time) clock.Time {
+	low := clock.Time(s[0]) | clock.Time(s[1])<<16 | clock.Time(s[2])<<32
+	return last - (last-low)&(1<<48-1)
+}
+
+// waitFlags are our window scale, and what is either so or not.
+type waitFlags uint8
+
+const (
+	waitShift         waitFlags = 15
+	waitTimestamps    waitFlags = 1 << 4
+	waitOwesAck       waitFlags = 1 << 5
+	waitQueued        waitFlags = 1 << 6 // in the queue of those that send
+	waitSynChallenged waitFlags = 1 << 7
+)
+
+// challengeUnit is 256 ms: a limit of 500 ms needs no more.
+const challengeUnit = 1 << 28
+
+// challengeTime is when the last challenge ACK went out, in units, plus one;
+// 0 is never. It comes round in 4.6 hours.
+type challengeTime uint16
+
+func packChallenge(at clock.Time) challengeTime {
+	if at == 0 {
+		return 0
+	}
+	return challengeTime(at/challengeUnit) + 1
+}
+
+// upTo returns the latest instant, not after now, that n may stand for.
+func (n challengeTime) upTo(now clock.Time) clock.Time {
+	if n == 0 {
+		return 0
+	}
+	units := int64(now) / challengeUnit
+	ago := uint16(units) - uint16(n-1)
+	return max(clock.Time(units-int64(ago))*challengeUnit, 1)
+}
+
+func (c *Conn) compactTimeWait() timeWait {
+	w := timeWait{ends: shorten(c.timers[TimerLife]), sndNxt: c.snd.nxt, rcvNxt: c.rcv.nxt,
+		tsRecent: c.ts.recent, window: uint16(c.rcv.edge.Sub(c.rcv.nxt) >> c.rcv.shift), challenge: packChallenge(c.live.challenge),
+		flags: waitFlags(c.rcv.shift)}
+	if c.ts.on {
+		w.flags |= waitTimestamps
+	}
+	if c.owes&owesAck != 0 {
+		w.flags |= waitOwesAck
+	}
+	if c.is(synChallenged) {
+		w.flags |= waitSynChallenged
+	}
+	return w
+}
+
+// expandTimeWait makes c the connection that w, whose wait ends at ends, is the
+// compact form of.
+func (c *Conn) expandTimeWait(now clock.Time, w *timeWait, ends clock.Time) {
+	c.startSending(now, w.sndNxt)
+	c.snd.iss, c.rcv.irs = c.trace.origin(&c.tuple, w.sndNxt-2, w.rcvNxt-2) // SYN and FIN lie behind them
+	c.state = TimeWait
+	c.set(finQueued|finReceived|orphan|readClosed, true)
+	c.set(synChallenged, w.flags&waitSynChallenged != 0)
+	c.out.start = w.sndNxt - 1 // our FIN lies behind it
+	c.rcv.nxt, c.rcv.acked, c.rcv.shift = w.rcvNxt, w.rcvNxt, uint8(w.flags&waitShift)
+	c.rcv.edge = w.rcvNxt.Add(seq.Size(w.window) << c.rcv.shift)
+	c.ts.on = w.flags&waitTimestamps != 0
+	c.ts.recent, c.ts.at = w.tsRecent, now
+	c.timers[TimerLife] = ends
+	if w.flags&waitOwesAck != 0 {
+		c.owes = owesAck
+	}
+	c.live.challenge = w.challenge.upTo(now)
+}
+
+// waiting holds all connections in TIME-WAIT whose programs have gone.
+type waiting struct {
+	compactTable[timeWait]
+	order refQueue   // of their deadlines, since all wait equally long
+	last  clock.Time // the last deadline there was
+}
+
+// ends returns when an entry's wait is over.
+func (w *waiting) ends(r ref) clock.Time { return w.at(r).ends.upTo(w.last) }
+
+// due returns when the first wait ends.
+func (w *waiting) due() clock.Time {
+	if w.order.first == 0 {
+		return clock.Never
+	}
+	return w.ends(w.order.first)
+}
+
+// put stores what a connection in TIME-WAIT has become. When it is new, or its
+// wait began anew, its deadline is the latest of all. Whether it is queued to send
+// stays as it is.
+func (w *waiting) put(f flow, t *wire.Tuple, ends clock.Time, v timeWait) {
+	w.last = max(w.last, ends)
+	r := w.find(f, t)
+	if r == 0 {
+		w.append(&w.order, w.add(f, t, &v))
+		return
+	}
+	if e := w.at(r); v.ends != e.ends {
+		w.unlink(&w.order, r)
+		w.append(&w.order, r)
+	}
+	v.flags |= w.at(r).flags & waitQueued
+	*w.at(r) = v
+}
+
+// remove forgets an entry whose hashes are f.
+func (w *waiting) remove(f flow, r ref) {
+	w.unlink(&w.order, r)
+	if w.compactTable.remove(f, r) {
+		w.relink(&w.order, r)
+	}
+}
+
+// inOrder calls yield for every entry, the one whose wait ends first first.
+func (w *waiting) inOrder(yield func(ref) bool) {
+	for r := w.order.first; r != 0 && yield(r); {
+		r = w.links(r).next
+	}
+}
+
+// keepTimeWait stores c, which is in TIME-WAIT and whose program has gone, in
+// compact form. At the limit the wait that is nearest its end makes room.
+func (e *Endpoint) keepTimeWait(c *Conn) {
+	if e.timeWait.count >= e.cfg.MaxTimeWait {
+		first := e.timeWait.order.first
+		t := e.timeWait.tuple(first)
+		e.forgetTimeWait(e.cookies.flow(&t), first, &t)
+		e.stats.TimeWaitOverflow++
+	}
+	e.putTimeWait(e.cookies.flow(&c.tuple), c)
+}
+
+func (e *Endpoint) putTimeWait(f flow, c *Conn) {
+	e.timeWait.put(f, &c.tuple, c.timers[TimerLife], c.compactTimeWait())
+	e.trace.keepOrigin(&c.tuple, c.snd.iss, c.rcv.irs)
+}
+
+func (e *Endpoint) forgetTimeWait(f flow, w ref, t *wire.Tuple) {
+	e.timeWait.remove(f, w)
+	e.trace.forgetOrigin(t)
+}
+
+// arrivedTimeWait meets a segment for a connection in TIME-WAIT.
+func (e *Endpoint) arrivedTimeWait(a *arrival, w ref) Verdict {
+	c := e.expandWaiting(a.now, a.tuple, a.flow, w)
+	if e.reopens(a.now, c, a.segment) {
+		a.beyond = c.snd.nxt
+		c.closed(a.now, NoFailure, CauseReuse)
+		e.forgetTimeWait(a.flow, w, a.tuple)
+		return e.arrivedStray(a)
+	}
+	v := c.Receive(a.now, a.path, a.segment)
+	if c.state != TimeWait {
+		e.forgetTimeWait(a.flow, w, a.tuple)
+		return v
+	}
+	e.putTimeWait(a.flow, c)
+	e.oweTimeWait(a.tuple, a.flow, e.timeWait.at(w))
+	return v
+}
+
+func (e *Endpoint) expandWaiting(now clock.Time, t *wire.Tuple, f flow, w ref) *Conn {
+	c := &e.scratch
+	c.init(e.cfg, *t, Path{MTU: minMTU}, f.tsOffset(), e.trace)
+	c.expandTimeWait(now, e.timeWait.at(w), e.timeWait.ends(w))
+	return c
+}
+
+// minMTU stands for the path of a connection that sends nothing but ACKs.
+const minMTU = 1280
+
+// advanceTimeWait ends the waits that lasted 2MSL.
+func (e *Endpoint) advanceTimeWait(now clock.Time) {
+	for e.timeWait.due() <= now {
+		w := e.timeWait.order.first
+		t := e.timeWait.tuple(w)
+		f := e.cookies.flow(&t)
+		c := e.expandWaiting(now, &t, f, w)
+		e.forgetTimeWait(f, w, &t)
+		c.Advance(now)
+	}
+}

@@ -1,0 +1,89 @@
+package story
+
+import (
+	"strings"
+
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// Wrap breaks text into lines of at most so many columns; a Chinese character
+// takes two.
+func Wrap(text string, width int) []string { return fit(text, float64(width), columns) }
+
+// flagMeanings says what each letter of a segment's flags stands for.
+var flagMeanings = []struct {
+	flag   wire.Flags
+	letter string
+	sentence
+}{
+	{wire.SYN, "S", sentence{"SYN, opens", "SYN，打开连接"}},
+	{wire.FIN, "F", sentence{"FIN, closes", "FIN，关闭连接"}},
+	{wire.RST, "R", sentence{"RST, resets", "RST，复位连接"}},
+	{wire.PSH, "P", sentence{"PSH, the program's write ends here: hand it on at once", "PSH，程序的一次写入到此为止：请立即交付"}},
+	{wire.URG, "U", sentence{"URG, urgent data", "URG，紧急数据"}},
+	{wire.ACK, ".", sentence{"ACK", "ACK，确认"}},
+}
+
+var (
+	lostMark   = sentence{"lost on the wire", "在链路上丢失"}
+	unusedMark = sentence{"arrived, not taken", "到达，但未被采用"}
+	timerMark  = sentence{"a timer fires", "定时器触发"}
+	tsMark     = sentence{"ts: timestamps, 12 bytes of every segment", "ts：时间戳，占每个报文段 12 字节"}
+)
+
+// Legend says what the signs of a ladder mean, those that occur in it, in lines
+// of at most so many columns.
+func Legend(steps []Step, l Lang, plain bool, width int) []string {
+	g := &unicode
+	if plain {
+		g = &ascii
+	}
+	var flags wire.Flags
+	var ends [Unused + 1]bool
+	timer, stamps := false, false
+	for i := range steps {
+		s := &steps[i]
+		timer = timer || s.Kind == Mark
+		if s.Kind == Arrow {
+			flags |= s.Flags
+			ends[s.End] = true
+			stamps = stamps || strings.Contains(strings.Join(s.Fields, " "), " ts")
+		}
+	}
+	var items []string
+	for _, m := range flagMeanings {
+		if flags.Has(m.flag) {
+			items = append(items, m.letter+" "+m.sentence[l])
+		}
+	}
+	for _, m := range []struct {
+		shown bool
+		sign  string
+		sentence
+	}{{ends[Lost], g.lost, lostMark}, {ends[Unused], g.hollow[1], unusedMark}, {timer, g.timer, timerMark}} {
+		if m.shown {
+			items = append(items, m.sign+" "+m.sentence[l])
+		}
+	}
+	if stamps {
+		items = append(items, tsMark[l])
+	}
+	return wrapItems(items, width)
+}
+
+// wrapItems puts items on lines, and breaks only between them if that can be.
+func wrapItems(items []string, width int) []string {
+	lines := []string{""}
+	for _, it := range items {
+		line := &lines[len(lines)-1]
+		switch {
+		case *line == "":
+			*line = it
+		case int(columns(*line)+3+columns(it)) <= width:
+			*line += "   " + it
+		default:
+			lines = append(lines, it)
+		}
+	}
+	return lines
+}

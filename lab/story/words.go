@@ -1,0 +1,83 @@
+package story
+
+import (
+	"fmt"
+
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/lab/trace"
+)
+
+// The few words that stand on a picture beside the sentences of Explain. The
+// spellings of the engine are the English ones.
+
+// words are marks and titles.
+var words = struct {
+	again, copied, forged, corrupted, lost, scripted, strangers, others, halfOpen, timer, flood, timers, restarted sentence
+}{
+	again:     sentence{"again", "重发"},
+	copied:    sentence{"copy", "副本"},
+	forged:    sentence{"not sent now", "并非此刻发送"},
+	corrupted: sentence{"corrupted", "比特出错"},
+	lost:      sentence{"lost", "丢失"},
+	scripted:  sentence{"scripted", "按脚本"},
+	strangers: sentence{"forged sources", "伪造的来源"},
+	others:    sentence{"others", "其他主机"},
+	halfOpen:  sentence{"half-open", "半连接"},
+	timer:     sentence{"%s timer", "%s定时器"},
+	flood:     sentence{"%d more packets like these", "另有 %d 个类似的报文"},
+	timers:    sentence{"%d more timers like this", "另有 %d 个类似的定时器"},
+	restarted: sentence{"all forgotten", "全部忘记"},
+}
+
+var causesZH = map[tcp.Cause]string{
+	tcp.CauseActiveOpen: "主动打开", tcp.CausePassiveOpen: "被动打开", tcp.CauseSyn: "收到 SYN", tcp.CauseSynAck: "收到 SYN+ACK",
+	tcp.CauseAckOfSyn: "我方的 SYN 已得到确认", tcp.CauseFin: "收到 FIN", tcp.CauseAckOfFin: "我方的 FIN 已得到确认",
+	tcp.CauseFinAndAck: "收到 FIN，我方的 FIN 也已得到确认", tcp.CauseClose: "关闭", tcp.CauseAbort: "中止",
+	tcp.CauseUnreadData: "关闭时有数据未读", tcp.CauseDataAfterClose: "关闭之后收到数据", tcp.CauseReset: "收到 RST",
+	tcp.CauseRefused: "连接被拒绝", tcp.CauseTimeout: "放弃重发", tcp.CauseUserTimeout: "用户超时",
+	tcp.CauseKeepAlive: "保活探测无人回答", tcp.CauseTimeWaitOver: "2MSL 已过", tcp.CauseFinWait2Over: "FIN-WAIT-2 期限已到",
+	tcp.CauseICMP: "ICMP 不可达", tcp.CauseReuse: "新的 SYN",
+}
+
+func causeText(c tcp.Cause, l Lang) string {
+	if zh, ok := causesZH[c]; ok && l == Chinese {
+		return zh
+	}
+	return c.String()
+}
+
+var timersZH = map[tcp.Timer]string{tcp.TimerRetransmit: "重传", tcp.TimerPersist: "坚持", tcp.TimerDelayedAck: "延迟确认",
+	tcp.TimerKeepAlive: "保活", tcp.TimerLife: "2MSL "}
+
+func timerText(t tcp.Timer, l Lang) string {
+	name := t.String()
+	if zh, ok := timersZH[t]; ok && l == Chinese {
+		name = zh
+	}
+	return fmt.Sprintf(words.timer[l], name)
+}
+
+var dropsZH = map[wire.Drop]string{
+	wire.BadTCPChecksum: "TCP 校验和错误", wire.BadIPChecksum: "IP 校验和错误", wire.NoSocket: "没有对应的套接字", wire.BadFlags: "标志组合无效",
+	wire.BadSequence: "序号不可接受", wire.BadAck: "确认号不可接受", wire.OldAck: "旧的确认", wire.PAWS: "时间戳过旧", wire.MissingTimestamp: "缺少时间戳",
+	wire.BlindReset: "可疑的 RST", wire.BlindSyn: "可疑的 SYN", wire.NoAckFlag: "没有 ACK 标志", wire.TimeWaitReset: "TIME-WAIT 中的 RST",
+	wire.Duplicate: "重复", wire.ReassemblyFull: "重组缓冲区已满", wire.WindowFull: "超出窗口", wire.ListenFull: "监听队列已满", wire.Closed: "程序已关闭",
+	wire.ForgedICMP: "ICMP 引用了不存在的报文段",
+}
+
+func dropText(d wire.Drop, l Lang) string {
+	if zh, ok := dropsZH[d]; ok && l == Chinese {
+		return zh
+	}
+	return d.String()
+}
+
+var fatesZH = map[trace.Fate]string{trace.Lost: "丢失", trace.TooBig: "过大"}
+
+func fateText(f trace.Fate, l Lang) string {
+	if zh, ok := fatesZH[f]; ok && l == Chinese {
+		return zh
+	}
+	return f.String()
+}
