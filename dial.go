@@ -67,7 +67,7 @@ func (h *Host) Dial(network, address string) (net.Conn, error) {
 // DialContext is Dial with a context that ends the attempt, not the connection
 // once it is made. It is what http.Transport.DialContext wants.
 func (h *Host) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	return (&Dialer{Host: h}).DialContext(ctx, network, address)
+	return h.dialer.DialContext(ctx, network, address)
 }
 
 // Dial connects like Host.Dial.

@@ -12,7 +12,7 @@ import (
 // there is as much left: as in package net.
 const minShare = 2 * time.Second
 
-// dialling is a dial that is under way.
+// dialling is a dial that is under way. It goes by value: only a race keeps one.
 type dialling struct {
 	*Dialer
 	network network
@@ -23,8 +23,8 @@ type dialling struct {
 
 // dial tries the addresses: both families beside each other if there are two
 // and the network leaves the choice, otherwise one after the other.
-func (w *dialling) dial(ctx context.Context) (net.Conn, error) {
-	if w.network == netTCP && w.FallbackDelay >= 0 {
+func (w dialling) dial(ctx context.Context) (net.Conn, error) {
+	if len(w.remotes) > 1 && w.network == netTCP && w.FallbackDelay >= 0 {
 		if first, second := families(w.remotes); len(second) > 0 {
 			return w.race(ctx, first, second)
 		}
@@ -46,7 +46,7 @@ func families(remotes []wire.Addr) (first, second []wire.Addr) {
 
 // inTurn tries remotes one after the other, until one answers. The first one's
 // error is the one that tells most.
-func (w *dialling) inTurn(ctx context.Context, remotes []wire.Addr) (net.Conn, error) {
+func (w dialling) inTurn(ctx context.Context, remotes []wire.Addr) (net.Conn, error) {
 	var first error
 	for i, remote := range remotes {
 		c, err := w.dialShare(ctx, remote, len(remotes)-i)
@@ -64,7 +64,7 @@ func (w *dialling) inTurn(ctx context.Context, remotes []wire.Addr) (net.Conn, e
 }
 
 // dialShare tries one of left addresses, in its share of the time.
-func (w *dialling) dialShare(ctx context.Context, remote wire.Addr, left int) (net.Conn, error) {
+func (w dialling) dialShare(ctx context.Context, remote wire.Addr, left int) (net.Conn, error) {
 	if end, ok := ctx.Deadline(); ok && left > 1 {
 		rest := time.Until(end)
 		var cancel context.CancelFunc
@@ -74,7 +74,7 @@ func (w *dialling) dialShare(ctx context.Context, remote wire.Addr, left int) (n
 	return w.dialOne(ctx, endpoint{remote, w.port})
 }
 
-func (w *dialling) dialOne(ctx context.Context, remote endpoint) (net.Conn, error) {
+func (w dialling) dialOne(ctx context.Context, remote endpoint) (net.Conn, error) {
 	if w.network >= netUDP {
 		var c *UDPConn
 		err := w.control(ctx, w.network, remote)
@@ -97,7 +97,7 @@ func (w *dialling) dialOne(ctx context.Context, remote endpoint) (net.Conn, erro
 	return c, nil
 }
 
-func (w *dialling) failed(remote net.Addr, err error) error {
+func (w dialling) failed(remote net.Addr, err error) error {
 	return &net.OpError{Op: "dial", Net: w.network.String(), Source: w.LocalAddr, Addr: remote, Err: err}
 }
 
@@ -111,7 +111,7 @@ type racer struct {
 // race is the two families beside each other, the second one after
 // FallbackDelay, or when the first has failed.
 // https://www.rfc-editor.org/rfc/rfc8305#section-5
-func (w *dialling) race(ctx context.Context, first, second []wire.Addr) (net.Conn, error) {
+func (w dialling) race(ctx context.Context, first, second []wire.Addr) (net.Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	results := make(chan racer, 2)

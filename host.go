@@ -26,6 +26,7 @@ type Host struct {
 	shards []*shard
 	ports  atomic.Pointer[[]*port] // by number; replaced, never changed
 	picker portPicker
+	dialer Dialer // the one of Dial and DialContext: all defaults
 
 	running sync.WaitGroup // goroutines that read links, that send, and those of armed timers
 
@@ -55,6 +56,7 @@ func New(cfg Config) (*Host, error) {
 		listeners: map[uint16][]*TCPListener{},
 		sockets:   map[*UDPConn]struct{}{},
 	}
+	h.dialer.Host = h
 	h.ports.Store(new([]*port))
 	h.picker.init(cfg.FirstPort, cfg.LastPort)
 	for i := range cfg.Shards {
