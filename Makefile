@@ -33,8 +33,8 @@ try:
 	go run ./cmd/handfast try $(ARGS)
 
 test: tools lint systems
-	go test -timeout 10m ./engine/detect
-	go test -race -timeout 12m $(PACKAGES)
+	go test -timeout 60m ./engine/detect
+	go test -race -timeout 60m $(PACKAGES)
 	@$(MAKE) --no-print-directory emulated
 
 race: tools
@@ -54,7 +54,7 @@ emulated: tools
 	@for arch in $(EMULATED); do \
 		command -v qemu-$$arch-static >/dev/null || { echo "no qemu-$$arch-static: no tests on $$arch"; continue; }; \
 		echo "GOARCH=$$arch go test"; \
-		GOARCH=$$arch go test -short -timeout 12m -exec qemu-$$arch-static \
+		GOARCH=$$arch go test -short -timeout 60m -exec qemu-$$arch-static \
 			-skip '^(TestEpisodes|TestCookieModes|TestHalfOpenCache|TestHalfOpenCountsReturn)$$' \
 			$$(go list ./... | grep -vE '/(story|link/(tun|packet|internal/.*))$$') || exit 1; \
 	done

@@ -30,8 +30,8 @@ func (e *AddressError) Is(err error) bool { return err == syscall.EADDRINUSE }
 // watchAddresses passes on what shard 0 has found out about addresses. The caller
 // holds the lock.
 func (s *shard) watchAddresses() {
-	for c, ok := s.host.NextConflict(); ok; c, ok = s.host.NextConflict() {
-		if s.err == nil {
+	for s.host.HasConflict() {
+		if c, _ := s.host.NextConflict(); s.err == nil {
 			s.owner.running.Go(func() { s.owner.settleConflict(c) })
 		}
 	}

@@ -129,13 +129,12 @@ func (r *Request) inShard(decide func(clock.Time) bool) error {
 // takeRequests returns the SYNs that wait for a verdict since it was called
 // last. The caller holds the lock.
 func (s *shard) takeRequests() (all []*Request) {
-	for {
-		y, ok := s.tcp.NextSyn()
-		if !ok {
-			return all
+	for s.tcp.HasSyn() {
+		if y, ok := s.tcp.NextSyn(); ok {
+			all = append(all, &Request{s, y})
 		}
-		all = append(all, &Request{s, y})
 	}
+	return all
 }
 
 // ask passes requests to the programs that decide. The caller does not hold the

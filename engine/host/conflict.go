@@ -74,13 +74,16 @@ type conflicts struct {
 // NextConflict returns what was found out since it was asked last. The caller
 // tells the other shards with RemoveAddress.
 func (h *Host) NextConflict() (c Conflict, ok bool) {
-	if len(h.conflicts.found) == 0 {
+	if !h.HasConflict() {
 		return c, false
 	}
 	c = h.conflicts.found[0]
 	h.conflicts.found = h.conflicts.found[1:]
 	return c, true
 }
+
+// HasConflict reports whether NextConflict has something to tell.
+func (h *Host) HasConflict() bool { return len(h.conflicts.found) > 0 }
 
 // watchAddress begins the check of an address, if its link is one of those. The
 // first step is due at once: nobody has told the time yet.

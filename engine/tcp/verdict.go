@@ -50,6 +50,10 @@ func (e *Endpoint) remarkSyn(y *Syn, unasked bool) (changed bool) {
 	return true
 }
 
+// HasSyn reports whether NextSyn may have something to tell. That is asked after
+// every packet.
+func (e *Endpoint) HasSyn() bool { return e.asked.len() > 0 }
+
 // NextSyn returns the next SYN that waits, of a listener that asks, since it was
 // asked last.
 func (e *Endpoint) NextSyn() (y Syn, ok bool) {
