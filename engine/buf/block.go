@@ -56,8 +56,12 @@ func (b *Block) Bytes() []byte { return b.mem }
 // Cap returns the size of the block in bytes.
 func (b *Block) Cap() int { return len(b.mem) }
 
-// Retain adds a reference.
-func (b *Block) Retain() { b.refs.Add(1) }
+// Retain adds a reference to a block that has one.
+func (b *Block) Retain() {
+	if b.refs.Add(1) <= 1 {
+		panic("buf: block retained after its release")
+	}
+}
 
 // Release gives a reference back. The block is used again after the last one.
 func (b *Block) Release() { b.release(1) }

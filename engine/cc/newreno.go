@@ -61,7 +61,12 @@ func (r *newReno) OnTimeout(_ clock.Time, inFlight int) {
 }
 
 // OnRestart goes back to the initial window after an idle time, RFC 5681 §4.1.
-func (r *newReno) OnRestart(clock.Time) { r.cwnd = min(r.cwnd, InitialWindow(r.mss)) }
+// What was saved up belongs to the window that was: it would be worth several
+// segments of the smaller one at once.
+func (r *newReno) OnRestart(clock.Time) {
+	r.cwnd = min(r.cwnd, InitialWindow(r.mss))
+	r.acked = 0
+}
 
 func (r *newReno) SetMSS(mss int) {
 	r.cwnd = max(r.cwnd, mss)

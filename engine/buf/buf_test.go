@@ -1,0 +1,137 @@
+package buf
+
+import (
+	"bytes"
+	"sync"
+	"testing"
+	"unsafe"
+)
+
+// Sizes map to the smallest block that holds them.
+func TestSizes(t *testing.T) {
+	for size, want := range map[int]int{0: SmallSize, 1: SmallSize, SmallSize: SmallSize, SmallSize + 1: MediumSize,
+		MediumSize: MediumSize, MediumSize + 1: LargeSize, LargeSize: LargeSize} {
+		b := Get(size)
+		if b.Cap() != want {
+			t.Errorf("Get(%d) is a block of %d bytes, want %d", size, b.Cap(), want)
+		}
+		b.Release()
+	}
+	if s := unsafe.Sizeof(Packet{}); s != 256 && unsafe.Sizeof(uintptr(0)) == 8 {
+		t.Errorf("a packet is %d bytes, not four cache lines", s)
+	}
+}
+
+// What uses a block after its last reference has gone is stopped where the count
+// shows it.
+func TestUseAfterRelease(t *testing.T) {
+	view := func(b *Block) View { return MakeView(b, 0, 10) }
+	for name, use := range map[string]func(b *Block){
+		"release":      func(b *Block) { b.Release() },
+		"view release": func(b *Block) { view(b).Release() },
+		"retain":       func(b *Block) { b.Retain() },
+		"view retain":  func(b *Block) { view(b).Retain() },
+		"stash": func(b *Block) {
+			var s Stash
+			p := s.Get()
+			p.AddView(view(b))
+			s.Put(p)
+			s.Flush()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := &Block{mem: make([]byte, SmallSize)} // of no pool: nobody else gets it
+			defer func() {
+				if recover() == nil {
+					t.Error("nobody noticed")
+				}
+			}()
+			use(b)
+		})
+	}
+}
+
+// A view cannot be made to reach beyond its block, nor a part beyond its whole.
+func TestViewBounds(t *testing.T) {
+	b := Get(SmallSize)
+	defer b.Release()
+	v := MakeView(b, 10, 20)
+	for name, f := range map[string]func(){
+		"make":  func() { MakeView(b, SmallSize-5, 6) },
+		"slice": func() { MakeView(b, 0, 10).Slice(5, SmallSize+1) },
+		"order": func() { v.Slice(6, 5) },
+		"grow":  func() { w := v; w.Grow(SmallSize) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: reached beyond", name)
+				}
+			}()
+			f()
+		}()
+	}
+}
+
+// Queues of every length keep their views in order, and an emptied slice comes
+// back without what it held.
+func TestAppendView(t *testing.T) {
+	b := Get(LargeSize)
+	defer b.Release()
+	for _, n := range []int{1, fewViews, fewViews + 1, manyViews, manyViews + 1, 2 * manyViews} {
+		var vs []View
+		for i := range n {
+			vs = AppendView(vs, MakeView(b, i, 1))
+		}
+		for i, v := range vs {
+			if v != MakeView(b, i, 1) {
+				t.Fatalf("view %d of %d is %+v", i, n, v)
+			}
+		}
+		FreeViews(vs)
+	}
+	vs := AppendView(nil, View{})
+	for _, v := range vs[1:cap(vs)] {
+		if v.Block != nil {
+			t.Error("a short slice still refers to a block")
+		}
+	}
+}
+
+// Shards give each other packets whose views lie in the same blocks. Each reads,
+// retains and gives back on its own; the race detector looks on.
+func TestShardsShareBlocks(t *testing.T) {
+	const shards, rounds = 4, 300
+	inbox := [shards]chan *Packet{}
+	for i := range inbox {
+		inbox[i] = make(chan *Packet, rounds*shards)
+	}
+	var done sync.WaitGroup
+	for me := range inbox {
+		done.Go(func() {
+			var s Stash
+			for round := range rounds {
+				b := Get(SmallSize)
+				for i := range b.Bytes() {
+					b.Bytes()[i] = byte(round)
+				}
+				for to := range inbox {
+					p := s.Get()
+					p.Data = append(p.Data, byte(round))
+					p.AddView(MakeView(b, to, 100).Retain())
+					inbox[to] <- p
+				}
+				b.Release()
+				for range shards {
+					p := <-inbox[me]
+					if v := p.Views[0].Bytes(); bytes.Count(v, p.Data) != len(v) {
+						t.Error("bytes changed under way")
+					}
+					s.Put(p)
+				}
+			}
+			s.Flush()
+		})
+	}
+	done.Wait()
+}
