@@ -6,12 +6,13 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/link/pipe"
 )
 
-var sampleLine = regexp.MustCompile(`^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{[a-z_]+="[^"\n]*"\})? [-+0-9.e]+$`)
+var sampleLine = regexp.MustCompile(`^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{[a-z_]+="[^"\\\n]*"\})? [-+0-9.e]+$`)
 
 // What a host exposes is what Prometheus reads: each family begins with its help
 // and its type, comes once, has no sample twice, and ends in _total exactly when
@@ -23,7 +24,7 @@ func TestExposition(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer h.Close()
-	end, _ := pipe.New(pipe.Options{Name: `a "b" \`})
+	end, _ := pipe.New(pipe.Options{Name: "a \"b\" \\ \t\nü\xff"})
 	if err := h.Attach(end, handfast.LinkOptions{Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}}); err != nil {
 		t.Fatal(err)
 	}
@@ -54,8 +55,8 @@ func TestExposition(t *testing.T) {
 			continue
 		}
 		key := line[:strings.LastIndexByte(line, ' ')]
-		quoted := strings.NewReplacer(`\\`, "", `\"`, "").Replace(line)
-		if m := sampleLine.FindStringSubmatch(quoted); m == nil || m[1] != family || families[family] == "" || samples[key] {
+		quoted := strings.NewReplacer(`\\`, "", `\"`, "", `\n`, "").Replace(line)
+		if m := sampleLine.FindStringSubmatch(quoted); m == nil || !utf8.ValidString(line) || m[1] != family || families[family] == "" || samples[key] {
 			t.Errorf("in %s: %s", family, line)
 		}
 		samples[key] = true

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/handfast-tcp/handfast"
@@ -46,6 +47,14 @@ type sample struct {
 	value  float64
 }
 
+// labelEscapes are all that the format has: what Go would write for a tab is an
+// error there.
+var labelEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
+func label(name, value string) string {
+	return fmt.Sprintf(`{%s="%s"}`, name, labelEscapes.Replace(strings.ToValidUTF8(value, "�")))
+}
+
 func gauge(name, help string, value float64) family {
 	return family{name, "gauge", help, []sample{{"", value}}}
 }
@@ -75,7 +84,7 @@ func families(r *Report) []family {
 	}
 	drops := family{name: "handfast_packets_dropped_total", kind: "counter", help: "Received packets that were not used, by reason."}
 	for _, reason := range sortedNames(r.Drops) {
-		drops.samples = append(drops.samples, sample{fmt.Sprintf("{reason=%q}", reason), float64(r.Drops[reason])})
+		drops.samples = append(drops.samples, sample{label("reason", reason), float64(r.Drops[reason])})
 	}
 	all = append(all, drops)
 	for _, group := range counterGroups {
@@ -96,8 +105,8 @@ func connectionFamily(r *Report) family {
 	}
 	f := family{name: "handfast_connections", kind: "gauge", help: "Connections by state, listeners among them."}
 	for s := tcp.Listen; s <= tcp.TimeWait; s++ {
-		label := strings.ReplaceAll(strings.ToLower(s.String()), "-", "_")
-		f.samples = append(f.samples, sample{fmt.Sprintf("{state=%q}", label), float64(count[s])})
+		state := strings.ReplaceAll(strings.ToLower(s.String()), "-", "_")
+		f.samples = append(f.samples, sample{label("state", state), float64(count[s])})
 	}
 	return f
 }
@@ -112,7 +121,7 @@ func linkFamily(links []Link) family {
 		if !known {
 			k = len(at)
 			at[l.Name] = k
-			f.samples = append(f.samples, sample{labels: fmt.Sprintf("{link=%q}", l.Name)})
+			f.samples = append(f.samples, sample{labels: label("link", l.Name)})
 		}
 		f.samples[k].value = max(f.samples[k].value, number(l.Gone == ""))
 	}
@@ -142,7 +151,7 @@ func listenFamilies(r *Report) []family {
 		figures := [...]float64{float64(row.RecvQ), float64(row.SendQ), float64(row.Listen.SYNs), float64(row.Listen.Completed), float64(row.Listen.Drops)}
 		for j := range all {
 			if !known {
-				all[j].samples = append(all[j].samples, sample{fmt.Sprintf(`{port="%d"}`, row.Local.Port), 0})
+				all[j].samples = append(all[j].samples, sample{label("port", strconv.Itoa(int(row.Local.Port))), 0})
 			}
 			all[j].samples[k].value += figures[j]
 		}
@@ -171,7 +180,7 @@ func (f *Flood) family() family {
 	all := family{name: "handfast_flood_level", kind: "gauge", help: "1 at the level that the flood detector sees."}
 	for level := detect.Quiet; level <= detect.Flood; level++ {
 		name := level.String()
-		all.samples = append(all.samples, sample{fmt.Sprintf("{level=%q}", strings.ReplaceAll(name, " ", "_")), number(name == f.Level)})
+		all.samples = append(all.samples, sample{label("level", strings.ReplaceAll(name, " ", "_")), number(name == f.Level)})
 	}
 	return all
 }

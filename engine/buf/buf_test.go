@@ -135,3 +135,33 @@ func TestShardsShareBlocks(t *testing.T) {
 	}
 	done.Wait()
 }
+
+// What one stash has too much of, another one and NewPacket take: each packet
+// goes to one of them, and empty.
+func TestStashesPassBatches(t *testing.T) {
+	var from, to Stash
+	var all []*Packet
+	for range 5 * batch {
+		all = append(all, from.Get())
+	}
+	for range 3 {
+		for _, p := range all {
+			p.Data, p.L3 = append(p.Data, 1), 14
+			from.Put(p)
+		}
+		all = all[:0]
+		held := map[*Packet]bool{}
+		for i := range 5 * batch {
+			get := to.Get
+			if i%3 == 0 {
+				get = NewPacket
+			}
+			p := get()
+			if held[p] || p.Len() != 0 || p.L3 != 0 {
+				t.Fatalf("packet %d: held already %v, %d bytes", i, held[p], p.Len())
+			}
+			held[p] = true
+			all = append(all, p)
+		}
+	}
+}
