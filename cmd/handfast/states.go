@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -13,15 +14,16 @@ import (
 )
 
 const statesHelp = `The state diagram of TCP as the engine has it, and of every state its meaning in
-English and Chinese, how five kinds of tools spell it, and which state may
-follow, and why.
+English and Chinese (--lang chooses one), how five kinds of tools spell it, and
+which state may follow, and why. Of a single state the answer comes first, and
+the diagram below has it lit.
 
 A state may be given in any of the five spellings: SYN-RECEIVED (RFC 9293),
 SYN-RECV (ss), SYN_RECV (netstat), SYN_RCVD (BSD), SYN_RECEIVED (Windows).`
 
 type statesOptions struct {
-	format, theme string
-	ascii         bool
+	format, theme, lang string
+	ascii               bool
 }
 
 func newStates() *cobra.Command {
@@ -41,6 +43,7 @@ func newStates() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.format, "format", "text", "what to print: text, svg")
 	f.StringVar(&o.theme, "theme", "auto", "colours of the picture: "+strings.Join(themes, ", "))
+	f.StringVar(&o.lang, "lang", "", "language of the meanings: en, zh (default: both)")
 	f.BoolVar(&o.ascii, "ascii", false, "draw with ASCII characters only")
 	return cmd
 }
@@ -55,6 +58,9 @@ func (o *statesOptions) run(out terminal, args []string) error {
 		wanted = append(wanted, s)
 	}
 	theme := slices.Index(themes, o.theme)
+	if _, err := story.ParseLang(o.lang); o.lang != "" && err != nil {
+		return usagef("--lang: %v", err)
+	}
 	switch {
 	case theme < 0:
 		return usagef("--theme %s: it is one of %s", o.theme, strings.Join(themes, ", "))
@@ -67,21 +73,26 @@ func (o *statesOptions) run(out terminal, args []string) error {
 	return o.text(out, wanted)
 }
 
+// text prints the diagram and below it all states; of one state that was asked
+// for the answer, and below it the diagram.
 func (o *statesOptions) text(out terminal, wanted []tcp.State) error {
-	if err := o.figure(out, wanted); err != nil {
+	if len(wanted) > 0 {
+		return errors.Join(o.describe(out, wanted[0]), o.separate(out), o.figure(out, wanted))
+	}
+	if err := o.figure(out, nil); err != nil {
 		return err
 	}
-	if len(wanted) == 0 {
-		for s := range tcp.State(tcp.NumStates) {
-			wanted = append(wanted, s)
-		}
-	}
-	for _, s := range wanted {
-		if err := o.describe(out, s); err != nil {
+	for s := range tcp.State(tcp.NumStates) {
+		if err := errors.Join(o.separate(out), o.describe(out, s)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (o *statesOptions) separate(out io.Writer) error {
+	_, err := fmt.Fprintln(out)
+	return err
 }
 
 // figure draws the diagram where there is room for it: a line that goes on in
@@ -97,8 +108,11 @@ func (o *statesOptions) figure(out terminal, lit []tcp.State) error {
 // describe prints all that is known of a state.
 func (o *statesOptions) describe(out io.Writer, s tcp.State) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n%s\n  %s\n", s, story.Meaning(s, story.English))
-	if !o.ascii {
+	fmt.Fprintln(&b, s)
+	if o.lang != "zh" {
+		fmt.Fprintf(&b, "  %s\n", story.Meaning(s, story.English))
+	}
+	if o.lang == "zh" || o.lang == "" && !o.ascii {
 		fmt.Fprintf(&b, "  %s\n", story.Meaning(s, story.Chinese))
 	}
 	fmt.Fprintf(&b, "  RFC %s, ss %s, netstat %s, BSD %s, Windows %s\n", s.Name(tcp.RFC), s.Name(tcp.SS),
