@@ -13,25 +13,33 @@ import (
 // minBuffer is the least that SetReadBuffer and SetWriteBuffer give, in bytes.
 const minBuffer = 4 << 10
 
+// directions are those in which a connection is used.
+type directions uint8
+
+const (
+	reading directions = 1 << iota
+	writing
+)
+
 // SetDeadline sets both deadlines.
-func (c *TCPConn) SetDeadline(t time.Time) error { return c.setDeadlines(t, true, true) }
+func (c *TCPConn) SetDeadline(t time.Time) error { return c.setDeadlines(t, reading|writing) }
 
 // SetReadDeadline sets when a Read that waits, now or later, fails with
 // os.ErrDeadlineExceeded. The zero time is never.
-func (c *TCPConn) SetReadDeadline(t time.Time) error { return c.setDeadlines(t, true, false) }
+func (c *TCPConn) SetReadDeadline(t time.Time) error { return c.setDeadlines(t, reading) }
 
 // SetWriteDeadline sets when a Write that waits, now or later, fails with
 // os.ErrDeadlineExceeded. The zero time is never.
-func (c *TCPConn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, false, true) }
+func (c *TCPConn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, writing) }
 
-func (c *TCPConn) setDeadlines(t time.Time, read, write bool) error {
+func (c *TCPConn) setDeadlines(t time.Time, of directions) error {
 	at := c.shard.owner.clockTime(t)
 	return c.setLocal(func(clock.Time) {
-		if read {
+		if of&reading != 0 {
 			c.readDeadline = at
 			c.readers.wakeAll()
 		}
-		if write {
+		if of&writing != 0 {
 			c.writeDeadline = at
 			c.writers.wakeAll()
 		}

@@ -6,28 +6,28 @@ import (
 )
 
 // SetDeadline sets both deadlines.
-func (u *UDPConn) SetDeadline(t time.Time) error { return u.setDeadlines(t, true, true) }
+func (u *UDPConn) SetDeadline(t time.Time) error { return u.setDeadlines(t, reading|writing) }
 
 // SetReadDeadline sets when a read that waits, now or later, fails with
 // os.ErrDeadlineExceeded. The zero time is never.
-func (u *UDPConn) SetReadDeadline(t time.Time) error { return u.setDeadlines(t, true, false) }
+func (u *UDPConn) SetReadDeadline(t time.Time) error { return u.setDeadlines(t, reading) }
 
 // SetWriteDeadline sets from when on writes fail with os.ErrDeadlineExceeded.
 // The zero time is never.
-func (u *UDPConn) SetWriteDeadline(t time.Time) error { return u.setDeadlines(t, false, true) }
+func (u *UDPConn) SetWriteDeadline(t time.Time) error { return u.setDeadlines(t, writing) }
 
-func (u *UDPConn) setDeadlines(t time.Time, read, write bool) error {
+func (u *UDPConn) setDeadlines(t time.Time, of directions) error {
 	at := u.owner.clockTime(t)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.err != nil {
 		return u.setError(u.err)
 	}
-	if read {
+	if of&reading != 0 {
 		u.readDeadline = at
 		u.waiting.wakeAll()
 	}
-	if write {
+	if of&writing != 0 {
 		u.writeDeadline = at
 	}
 	return nil

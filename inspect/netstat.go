@@ -115,15 +115,3 @@ func (r *Row) netstatTimer() string {
 	}
 	return fmt.Sprintf("%s (%.2f/%d/%d)", name, time.Duration(r.Expires).Seconds(), again, probes)
 }
-
-// netstatTitles are the lines above netstat's table.
-var netstatTitles = map[[2]bool]string{
-	{false, false}: "Active Internet connections (w/o servers)",
-	{false, true}:  "Active Internet connections (only servers)",
-	{true, false}:  "Active Internet connections (servers and established)",
-}
-
-// NetstatTitle returns the line above netstat's table, for its options -a and -l.
-func NetstatTitle(all, listening bool) string {
-	return netstatTitles[[2]bool{all, listening && !all}]
-}

@@ -204,6 +204,12 @@ func (e *visitor) read(c *Conn) {
 	}
 }
 
+// unheard reports whether all came, but the ACKs of the last text were lost for
+// 2MSL: the peer, which has the end, is gone, and answers with a RST.
+func (e *visitor) unheard(peer *visitor) bool {
+	return e.written == e.total && e.got == peer.total && peer.got == e.total && peer.eof && peer.err == nil
+}
+
 // judge says what must be true of a visit when it is over.
 func (v *visit) judge() {
 	x := v.run
@@ -218,10 +224,7 @@ func (v *visit) judge() {
 		if e.err != nil {
 			failures = 1
 		}
-		// All came, but the ACKs of the last text were lost for 2MSL: the peer, which
-		// has the end, is gone, and answers with a RST.
-		unheard := e.written == e.total && e.got == peer.total && peer.got == e.total && peer.eof && peer.err == nil
-		if polite && !unheard && (e.err != nil || !e.eof || e.written != e.total) {
+		if polite && !e.unheard(peer) && (e.err != nil || !e.eof || e.written != e.total) {
 			x.fault("%s: error %v, end %v, wrote %d of %d, got %d of %d: nobody was impolite", who, e.err, e.eof, e.written, e.total, e.got, peer.total)
 		}
 	}

@@ -196,8 +196,8 @@ func (o *netstatOptions) table(w io.Writer, all []answer) error {
 	if o.json {
 		return writeJSON(w, rows)
 	}
-	show := inspect.NetstatOptions{Title: inspect.NetstatTitle(o.all, o.listening), Spelling: netstatStyles[o.style], Extended: o.extended,
-		Process: o.process, Timers: o.timers, Command: len(all) > 1, Service: namer(o.numeric, true)}
+	show := inspect.NetstatOptions{Title: o.title(), Spelling: netstatStyles[o.style], Extended: o.extended,
+		Process: o.process, Timers: o.timers, Command: len(all) > 1, Service: namer(o.numeric)}
 	if !o.numeric {
 		show.User = userName
 	}
@@ -210,4 +210,15 @@ func userName(uid int) string {
 		return strconv.Itoa(uid)
 	}
 	return u.Username
+}
+
+// title is the line above the table.
+func (o *netstatOptions) title() string {
+	switch {
+	case o.all:
+		return "Active Internet connections (servers and established)"
+	case o.listening:
+		return "Active Internet connections (only servers)"
+	}
+	return "Active Internet connections (w/o servers)"
 }

@@ -191,19 +191,26 @@ func serviceNames(file string) map[string]string {
 	return names
 }
 
-// namer returns what names ports; nil with -n. Like ss, and unlike netstat, it
-// leaves those alone that are chosen when a program names none.
-func namer(numeric, ephemeral bool) inspect.Service {
+// namer returns what names ports; nil with -n.
+func namer(numeric bool) inspect.Service {
 	if numeric {
 		return nil
 	}
 	names := serviceNames("/etc/services")
-	first, last := uint16(handfast.DefaultFirstPort), uint16(handfast.DefaultLastPort)
+	return func(proto string, port uint16) string { return names[proto+strconv.Itoa(int(port))] }
+}
+
+// withoutEphemeral names no port that is chosen when a program names none: as ss
+// does, and netstat does not.
+func withoutEphemeral(name inspect.Service) inspect.Service {
+	if name == nil {
+		return nil
+	}
 	return func(proto string, port uint16) string {
-		if !ephemeral && port >= first && port <= last {
+		if port >= handfast.DefaultFirstPort && port <= handfast.DefaultLastPort {
 			return ""
 		}
-		return names[proto+strconv.Itoa(int(port))]
+		return name(proto, port)
 	}
 }
 

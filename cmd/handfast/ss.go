@@ -169,7 +169,7 @@ func (o *ssOptions) run(ctx context.Context, w io.Writer, text string) error {
 	if o.json {
 		return writeJSON(w, rows)
 	}
-	o.show.Service, o.show.OneState = namer(o.numeric, false), f.OneState()
+	o.show.Service, o.show.OneState = withoutEphemeral(namer(o.numeric)), f.OneState()
 	o.show.Netid, o.show.Command = o.tcp == o.udp, len(all) > 1
 	if o.resolve {
 		o.show.Host = hostNamer(ctx)
