@@ -247,6 +247,9 @@ func TestAckEchoesAChallenge(t *testing.T) {
 			p.want("challenge", ". 1:1(0) ack 1")
 			p.receive("P. 1:11(10) ack 1 <TS val 7 ecr 0>")
 			p.want("ACK of the text", ". 1:1(0) ack 11")
+			for _, v := range h.e.Take(h.now, h.e.Accept(h.listener), 100, nil) {
+				v.Release()
+			}
 		}
 	}
 }
