@@ -20,13 +20,14 @@ import (
 type spec struct {
 	Row, Peer string
 	Seconds   float64
+	Seed      uint64 // of an emulated wire
 	Profile   string `json:",omitempty"` // directory
 }
 
 // grace is how much longer than its window a child may take.
 func (r row) grace() time.Duration {
 	switch r.kind {
-	case bulk, crr, pingpong:
+	case bulk, crr, pingpong, badWire:
 		return 20 * time.Second
 	case flood:
 		return floodGrace + time.Minute
@@ -120,7 +121,7 @@ func runChild(arg string) error {
 	if err != nil {
 		return err
 	}
-	res, err := measureCase(r, p, time.Duration(s.Seconds*float64(time.Second)))
+	res, err := measureCase(r, p, s.Seed, time.Duration(s.Seconds*float64(time.Second)))
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
 		res, err = result{Skipped: err.Error()}, nil
 	}
@@ -131,10 +132,12 @@ func runChild(arg string) error {
 }
 
 // measureCase does what a row asks of a peer.
-func measureCase(r row, p *peer, window time.Duration) (result, error) {
+func measureCase(r row, p *peer, seed uint64, window time.Duration) (result, error) {
 	switch r.kind {
 	case size, build:
 		return measureBuild(r, p)
+	case badWire:
+		return measureWire(r, p, seed, window)
 	case idleBoth:
 		return measureBoth(r, p.attach[r.path])
 	case idle, halfOpen, timeWait:

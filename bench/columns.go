@@ -4,6 +4,7 @@ package main
 type column struct {
 	key, head string
 	of        func(result) float64
+	more      bool // is better
 }
 
 const (
@@ -11,54 +12,60 @@ const (
 	megabyte = 1e6
 )
 
-// columns lists the measures of a kind of row. The first is the main one, and
-// less of it is better.
+// columns lists the measures of a kind of row. The first is the main one.
 func columns(k kind) []column {
 	switch k {
 	case bulk:
 		return []column{
-			{"cpu_s_per_gb", "CPU s/GB", func(r result) float64 { return r.CPU / float64(r.Bytes) * gigabyte }},
-			{"gbit_per_s", "Gbit/s", func(r result) float64 { return float64(r.Bytes) * 8 / gigabyte / r.Seconds }},
-			{"allocs_per_mb", "allocs/MB", func(r result) float64 { return float64(r.Mallocs) / float64(r.Bytes) * megabyte }},
+			{key: "cpu_s_per_gb", head: "CPU s/GB", of: func(r result) float64 { return r.CPU / float64(r.Bytes) * gigabyte }},
+			{key: "gbit_per_s", head: "Gbit/s", of: func(r result) float64 { return float64(r.Bytes) * 8 / gigabyte / r.Seconds }},
+			{key: "allocs_per_mb", head: "allocs/MB", of: func(r result) float64 { return float64(r.Mallocs) / float64(r.Bytes) * megabyte }},
 		}
 	case crr:
 		return []column{
-			{"cpu_us_per_conn", "CPU µs/conn", func(r result) float64 { return r.CPU * 1e6 / float64(r.Ops) }},
-			{"conn_per_s", "conn/s", func(r result) float64 { return float64(r.Ops) / r.Seconds }},
-			{"allocs_per_conn", "allocs/conn", func(r result) float64 { return float64(r.Mallocs) / float64(r.Ops) }},
-			{"p99_us", "p99 µs", func(r result) float64 { return r.P99 }},
-			{"failed", "failed", func(r result) float64 { return float64(r.Failed) }},
+			{key: "cpu_us_per_conn", head: "CPU µs/conn", of: func(r result) float64 { return r.CPU * 1e6 / float64(r.Ops) }},
+			{key: "conn_per_s", head: "conn/s", of: func(r result) float64 { return float64(r.Ops) / r.Seconds }},
+			{key: "allocs_per_conn", head: "allocs/conn", of: func(r result) float64 { return float64(r.Mallocs) / float64(r.Ops) }},
+			{key: "p99_us", head: "p99 µs", of: func(r result) float64 { return r.P99 }},
+			{key: "failed", head: "failed", of: func(r result) float64 { return float64(r.Failed) }},
 		}
 	case pingpong:
 		return []column{
-			{"p50_us", "p50 µs", func(r result) float64 { return r.P50 }},
-			{"p99_us", "p99 µs", func(r result) float64 { return r.P99 }},
-			{"cpu_us_per_trip", "CPU µs/trip", func(r result) float64 { return r.CPU * 1e6 / float64(r.Ops) }},
+			{key: "p50_us", head: "p50 µs", of: func(r result) float64 { return r.P50 }},
+			{key: "p99_us", head: "p99 µs", of: func(r result) float64 { return r.P99 }},
+			{key: "cpu_us_per_trip", head: "CPU µs/trip", of: func(r result) float64 { return r.CPU * 1e6 / float64(r.Ops) }},
+		}
+	case badWire:
+		return []column{
+			{key: "mbit_per_s", head: "Mbit/s", of: func(r result) float64 { return float64(r.Bytes) * 8 / 1e6 / r.Seconds }, more: true},
+			{key: "p50_ms", head: "ping p50 ms", of: func(r result) float64 { return r.P50 / 1e3 }},
+			{key: "p99_ms", head: "ping p99 ms", of: func(r result) float64 { return r.P99 / 1e3 }},
+			{key: "cpu_s_per_gb", head: "CPU s/GB", of: func(r result) float64 { return r.CPU / float64(r.Bytes) * gigabyte }},
 		}
 	case flood:
 		return []column{
-			{"cpu_ns_per_syn", "CPU ns/SYN", func(r result) float64 { return r.CPU * 1e9 / float64(r.Ops) }},
-			{"allocs_per_syn", "allocs/SYN", func(r result) float64 { return float64(r.Mallocs) / float64(r.Ops) }},
-			{"answered_percent", "answered %", func(r result) float64 { return 100 * float64(r.Answered) / float64(r.Ops) }},
-			{"honest", "honest of 1000", func(r result) float64 { return float64(r.Honest) }},
-			{"full", "with SACK, scale", func(r result) float64 { return float64(r.Full) }},
-			{"p99_us", "their p99 µs", func(r result) float64 { return r.P99 }},
+			{key: "cpu_ns_per_syn", head: "CPU ns/SYN", of: func(r result) float64 { return r.CPU * 1e9 / float64(r.Ops) }},
+			{key: "allocs_per_syn", head: "allocs/SYN", of: func(r result) float64 { return float64(r.Mallocs) / float64(r.Ops) }},
+			{key: "answered_percent", head: "answered %", of: func(r result) float64 { return 100 * float64(r.Answered) / float64(r.Ops) }},
+			{key: "honest", head: "honest of 1000", of: func(r result) float64 { return float64(r.Honest) }},
+			{key: "full", head: "with SACK, scale", of: func(r result) float64 { return float64(r.Full) }},
+			{key: "p99_us", head: "their p99 µs", of: func(r result) float64 { return r.P99 }},
 		}
 	case size:
 		return []column{
-			{"megabytes", "MB", func(r result) float64 { return float64(r.Bytes) / megabyte }},
-			{"modules", "modules linked", func(r result) float64 { return float64(r.Modules) }},
-			{"sums", "lines of go.sum", func(r result) float64 { return float64(r.Sums) }},
+			{key: "megabytes", head: "MB", of: func(r result) float64 { return float64(r.Bytes) / megabyte }},
+			{key: "modules", head: "modules linked", of: func(r result) float64 { return float64(r.Modules) }},
+			{key: "sums", head: "lines of go.sum", of: func(r result) float64 { return float64(r.Sums) }},
 		}
 	case build:
 		return []column{
-			{"cpu_s", "CPU s", func(r result) float64 { return r.CPU }},
-			{"seconds", "wall s", func(r result) float64 { return r.Seconds }},
+			{key: "cpu_s", head: "CPU s", of: func(r result) float64 { return r.CPU }},
+			{key: "seconds", head: "wall s", of: func(r result) float64 { return r.Seconds }},
 		}
 	default:
 		return []column{
-			{"heap_bytes", "heap B each", func(r result) float64 { return float64(r.Bytes) / float64(r.Ops) }},
-			{"resident_bytes", "resident B each", func(r result) float64 { return float64(r.Resident) / float64(r.Ops) }},
+			{key: "heap_bytes", head: "heap B each", of: func(r result) float64 { return float64(r.Bytes) / float64(r.Ops) }},
+			{key: "resident_bytes", head: "resident B each", of: func(r result) float64 { return float64(r.Resident) / float64(r.Ops) }},
 		}
 	}
 }

@@ -37,6 +37,7 @@ func gvisorPeer() *peer {
 			mem64k:  func() (stack, stack, error) { return gvisorPair(true) },
 			tun:     func() (stack, stack, error) { return gvisorTUN(0, gvisorPlain) },
 		},
+		attachWire: gvisorWire,
 		privileged: map[path]bool{tun: true},
 		packets:    gvisorPackets,
 		program:    "gvisor",

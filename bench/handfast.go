@@ -26,6 +26,7 @@ func handfastPeer() *peer {
 			},
 			tun: handfastTUN,
 		},
+		attachWire: handfastWire,
 		privileged: map[path]bool{tun: true},
 		packets:    handfastPackets,
 		program:    "handfast",
@@ -62,7 +63,11 @@ func (h handfastStack) dial(to netip.AddrPort) (net.Conn, error) {
 
 // handfastPair joins two hosts in memory.
 func handfastPair(o pipe.Options) (near, far stack, err error) {
-	a, b := pipe.New(o)
+	return handfastWire(pipe.New(o))
+}
+
+// handfastWire puts a host on each end of a wire.
+func handfastWire(a, b link.Link) (near, far stack, err error) {
 	if near, err = newHandfastStack(a, nearAddr); err != nil {
 		return nil, nil, fmt.Errorf("near: %w", err)
 	}

@@ -24,6 +24,7 @@ import (
 type options struct {
 	rows, peers string
 	rounds      int
+	seed        uint64
 	seconds     float64
 	limit       time.Duration
 	quick       bool
@@ -37,7 +38,7 @@ type options struct {
 // defaultRows and quickRows name what is measured when nothing is said.
 const (
 	defaultRows = "mem1500,mem64k,tun-up,tun-down,mem1500-8,crr,crr-dial,crr-accept,pingpong,pingpong-tun," +
-		"idle-100k,idle-1M,idle-both-10k,halfopen-100k,timewait-100k,syn,syn-forward,size,build"
+		"wire,wire-loss,wire-reorder,wire-long,wire-bloat,idle-100k,idle-1M,idle-both-10k,halfopen-100k,timewait-100k,syn,syn-forward,size,build"
 	quickRows = "mem1500,mem64k,tun-up,tun-down,crr,pingpong,idle-10k,halfopen-10k,timewait-10k,syn,size"
 )
 
@@ -48,7 +49,8 @@ func parse(args []string) (options, error) {
 	fs.StringVar(&o.peers, "peers", "all", "peers to measure")
 	fs.IntVar(&o.rounds, "rounds", 5, "how often each case runs at most")
 	fs.Float64Var(&o.seconds, "seconds", 0.8, "measured seconds of a case")
-	fs.DurationVar(&o.limit, "time", 6*time.Minute, "begin no round that would end later than this, and no case")
+	fs.Uint64Var(&o.seed, "seed", 1, "decides what is lost and reordered in the rows wire…")
+	fs.DurationVar(&o.limit, "time", 10*time.Minute, "begin no round that would end later than this, and no case")
 	fs.BoolVar(&o.quick, "quick", false, "one short round of few rows, without cold builds: about a minute")
 	fs.BoolVar(&o.json, "json", false, "print JSON instead of a table")
 	fs.BoolVar(&o.markdown, "markdown", false, "print Markdown instead of a table, as docs/PERFORMANCE.md has it")
@@ -142,12 +144,20 @@ func makePlan(o options) ([]plan, error) {
 		p := plan{row: r}
 		for _, name := range r.peers {
 			if slices.Contains(allowed, name) {
-				p.cases = append(p.cases, spec{Row: r.name, Peer: name, Seconds: o.seconds, Profile: o.profile})
+				p.cases = append(p.cases, spec{Row: r.name, Peer: name, Seconds: r.window(o), Seed: o.seed, Profile: o.profile})
 			}
 		}
 		out = append(out, p)
 	}
 	return out, nil
+}
+
+// window is how many seconds of a row are measured.
+func (r row) window(o options) float64 {
+	if o.quick {
+		return o.seconds
+	}
+	return max(o.seconds, r.seconds)
 }
 
 // choose splits a comma-separated list and checks it against what there is.

@@ -165,5 +165,5 @@ func kernelOnTUN() (stack, error) {
 	if err := setDevice(tunName, 1500); err != nil {
 		return nil, err
 	}
-	return kernelStack{farAddr}, readyKernel()
+	return kernelStack{address: farAddr}, readyKernel()
 }

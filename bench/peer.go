@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"runtime/debug"
+
+	"github.com/handfast-tcp/handfast/link"
 )
 
 // stack is one end of a path: a TCP that listens and dials.
@@ -36,6 +38,8 @@ type peer struct {
 	// attach joins two stacks by a path, in the present network namespace.
 	// Over TUN, near is the peer and far is the kernel.
 	attach map[path]func() (near, far stack, err error)
+	// attachWire puts two stacks on the ends of a wire.
+	attachWire func(a, b link.Link) (near, far stack, err error)
 	// privileged names the paths that need a network namespace of their own.
 	privileged map[path]bool
 	// packets makes one stack whose link is in our hands, for at most that many
@@ -67,7 +71,7 @@ func (p *peer) version() string {
 // peers lists all implementations, in the order of the table.
 func peers() []*peer {
 	return []*peer{
-		handfastPeer(), gvisorPeer(), gvisorVnetPeer(), wireguardPeer(), lnetoPeer(), kernelPeer(), kernelVethPeer(),
+		handfastPeer(), gvisorPeer(), gvisorVnetPeer(), wireguardPeer(), lnetoPeer(), kernelPeer(), kernelVethPeer(), kernelBBRPeer(),
 	}
 }
 

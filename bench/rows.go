@@ -1,6 +1,10 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/handfast-tcp/handfast/lab/netem"
+)
 
 // kind is a way of measuring.
 type kind string
@@ -17,6 +21,7 @@ const (
 	flood    kind = "flood"    // spoofed SYNs
 	size     kind = "size"     // the binary of an echo server
 	build    kind = "build"    // its cold build
+	badWire  kind = "wire"     // one stream over an emulated wire, with pings beside it
 )
 
 // row is one line of questions: each of its peers answers with one figure.
@@ -31,7 +36,10 @@ type row struct {
 	forward bool // flood: at a forwarder of all addresses, not at a listener
 	once    bool // hardly varies: measured in one round only
 	peers   []string
-	group   string // the chart that shows it
+	group   string  // the chart that shows it
+	seconds float64 // at least that many are measured, but with -quick
+
+	data, back netem.Config // badWire: what the sender's packets meet, and those of the receiver
 }
 
 // measurable reports whether p has what the row needs.
@@ -39,6 +47,8 @@ func (r row) measurable(p *peer) bool {
 	switch r.kind {
 	case bulk, crr, pingpong, idleBoth:
 		return p.attach[r.path] != nil
+	case badWire:
+		return p.attachWire != nil
 	case size, build:
 		return p.program != ""
 	case flood:
@@ -58,6 +68,7 @@ const (
 	chartMemory  = "memory"
 	chartFlood   = "flood"
 	chartBuild   = "build"
+	chartWire    = "wire"
 )
 
 var (
@@ -72,6 +83,7 @@ var (
 func rows() []row {
 	all := append(bulkRows(1), bulkRows(manyStreams)...)
 	all = append(all, connectRows()...)
+	all = append(all, wireRows()...)
 	all = append(all, memoryRows()...)
 	return append(all,
 		row{name: "syn", title: "spoofed SYNs at a listener, cookies", kind: flood, once: true, peers: []string{"handfast", "gvisor"}, group: chartFlood},

@@ -32,6 +32,7 @@ var charts = []struct{ name, title string }{
 	{chartMemory, "Memory of a connection"},
 	{chartFlood, "Processor time for a spoofed SYN"},
 	{chartBuild, "An echo server"},
+	{chartWire, "What arrives over a bad wire"},
 }
 
 // draw writes a chart for each group of rows that was measured.
@@ -84,7 +85,11 @@ func (rep report) chart(title string, rows []rowReport) []byte {
 	y := chartMargin + 14
 	text(&body, "title", chartMargin, y, title)
 	y += 20
-	text(&body, "note", chartMargin, y, "Less is better. Medians of one interleaved run, on one machine.")
+	better := "Less"
+	if columns(rows[0].Kind)[0].more {
+		better = "More"
+	}
+	text(&body, "note", chartMargin, y, better+" is better. Medians of one interleaved run, on one machine.")
 	for _, r := range rows {
 		y += panelGap
 		y = r.panel(&body, y)

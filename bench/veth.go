@@ -53,7 +53,7 @@ func vethPair(offload bool) (near, far stack, err error) {
 	if err := other.do(func() error { return plugVeth(farVeth, farAddr, offload) }); err != nil {
 		return nil, nil, err
 	}
-	return kernelStack{nearAddr}, spaceStack{kernelStack{farAddr}, other}, readyKernel()
+	return kernelStack{address: nearAddr}, spaceStack{kernelStack{address: farAddr}, other}, readyKernel()
 }
 
 // plugVeth readies one end, in the namespace that it is in.
