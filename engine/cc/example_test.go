@@ -9,14 +9,17 @@ import (
 // A window in bytes through slow start, a loss, and a round of congestion
 // avoidance.
 func Example() {
-	c := cc.NewReno(1000)
-	fmt.Println(c.Window())
-	c.OnAck(0, cc.Ack{Bytes: 10000, Limited: true})
-	fmt.Println(c.Window())
-	c.OnLoss(0, 20000)
-	fmt.Println(c.Window())
-	c.OnAck(0, cc.Ack{Bytes: 10000, Limited: true})
-	fmt.Println(c.Window())
+	c, err := cc.New("reno", cc.Params{MSS: 1000})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(c.Limits().Window)
+	c.OnAck(0, cc.Ack{Delivered: 10000, Limited: true})
+	fmt.Println(c.Limits().Window)
+	c.OnEvent(0, cc.Event{Kind: cc.Loss, InFlight: 20000})
+	fmt.Println(c.Limits().Window)
+	c.OnAck(0, cc.Ack{Delivered: 10000, Limited: true})
+	fmt.Println(c.Limits().Window)
 	// Output:
 	// 10000
 	// 20000

@@ -6,69 +6,71 @@ import (
 	"github.com/handfast-tcp/handfast/engine/clock"
 )
 
-// NewReno returns the controller of RFC 5681 with the initial window of
-// RFC 6928. https://www.rfc-editor.org/rfc/rfc5681#section-3.1
-func NewReno(mss int) Controller {
-	return &newReno{mss: mss, cwnd: InitialWindow(mss), ssthresh: math.MaxInt32}
+// reno is the controller of RFC 5681 with the initial window of RFC 6928.
+// https://www.rfc-editor.org/rfc/rfc5681#section-3.1
+type reno struct {
+	mss      int32
+	cwnd     int32
+	ssthresh int32
+	acked    int32 // bytes acknowledged since cwnd grew, in congestion avoidance
+	before   undo
 }
 
-// InitialWindow is IW of RFC 6928 §2, in bytes.
-func InitialWindow(mss int) int { return min(10*mss, max(2*mss, 14600)) }
-
-type newReno struct {
-	mss      int
-	cwnd     int
-	ssthresh int
-	acked    int // bytes acknowledged since cwnd grew, in congestion avoidance
+func newReno(p Params) Controller {
+	return &reno{mss: int32(p.MSS), cwnd: int32(InitialWindow(p.MSS)), ssthresh: math.MaxInt32}
 }
 
-func (r *newReno) Name() string            { return "reno" }
-func (r *newReno) Window() int             { return r.cwnd }
-func (r *newReno) SlowStartThreshold() int { return r.ssthresh }
-func (r *newReno) Clone() Controller       { c := *r; return &c }
+// undo is what the latest reduction may have to give back.
+type undo struct{ cwnd, ssthresh int32 }
+
+func (r *reno) Name() string            { return "reno" }
+func (r *reno) Limits() Limits          { return Limits{Window: int(r.cwnd), Threshold: int(r.ssthresh)} }
+func (r *reno) Traits() Traits          { return 0 }
+func (r *reno) Clone() Controller       { c := *r; return &c }
+func (r *reno) OnSend(clock.Time, Send) {}
 
 // OnAck grows the window by what was acknowledged in slow start, and by one
 // segment a window in congestion avoidance; what crosses ssthresh counts for
 // both. It counts bytes, not ACKs, so that neither splitting ACKs nor merging
 // them makes a difference (RFC 3465).
-func (r *newReno) OnAck(_ clock.Time, a Ack) {
-	if !a.Limited {
+func (r *reno) OnAck(_ clock.Time, a Ack) {
+	if !a.Limited || a.Recovery {
 		return
 	}
-	slow := min(a.Bytes, max(r.ssthresh-r.cwnd, 0))
+	slow := min(int32(a.Delivered), max(r.ssthresh-r.cwnd, 0))
 	r.cwnd += slow
-	r.acked += a.Bytes - slow
+	r.acked += int32(a.Delivered) - slow
 	for r.acked >= r.cwnd {
 		r.acked -= r.cwnd
 		r.cwnd += r.mss
 	}
+	r.cwnd = min(r.cwnd, MaxWindow)
 }
 
-// OnLoss halves, RFC 5681 equation 4.
-func (r *newReno) OnLoss(_ clock.Time, inFlight int) {
-	r.ssthresh = max(inFlight/2, 2*r.mss)
-	r.cwnd = r.ssthresh
-	r.acked = 0
-}
-
-// OnTimeout begins slow start again with one segment, RFC 5681 §3.1.
-func (r *newReno) OnTimeout(_ clock.Time, inFlight int) {
-	if inFlight > 0 {
-		r.ssthresh = max(inFlight/2, 2*r.mss)
+func (r *reno) OnEvent(_ clock.Time, e Event) {
+	switch e.Kind {
+	case Loss, Congestion:
+		r.halve(e.InFlight)
+		r.cwnd = r.ssthresh
+	case Timeout: // slow start again with one segment, RFC 5681 §3.1
+		if e.InFlight > 0 {
+			r.halve(e.InFlight)
+		}
+		r.cwnd, r.acked = r.mss, 0
+	case Undo:
+		r.cwnd, r.ssthresh = max(r.cwnd, r.before.cwnd), max(r.ssthresh, r.before.ssthresh)
+		r.before = undo{}
+	case Idle: // RFC 5681 §4.1; what was saved up would be worth several segments of the smaller window at once
+		r.cwnd, r.acked = min(r.cwnd, int32(InitialWindow(int(r.mss)))), 0
+	case Resized:
+		r.mss = int32(e.MSS)
+		r.cwnd = max(r.cwnd, r.mss)
 	}
-	r.cwnd = r.mss
-	r.acked = 0
 }
 
-// OnRestart goes back to the initial window after an idle time, RFC 5681 §4.1.
-// What was saved up belongs to the window that was: it would be worth several
-// segments of the smaller one at once.
-func (r *newReno) OnRestart(clock.Time) {
-	r.cwnd = min(r.cwnd, InitialWindow(r.mss))
+// halve is RFC 5681 equation 4.
+func (r *reno) halve(inFlight int) {
+	r.before = undo{r.cwnd, r.ssthresh}
+	r.ssthresh = max(int32(inFlight/2), 2*r.mss)
 	r.acked = 0
-}
-
-func (r *newReno) SetMSS(mss int) {
-	r.cwnd = max(r.cwnd, mss)
-	r.mss = mss
 }

@@ -13,8 +13,8 @@ func TestInitialWindow(t *testing.T) {
 		if got := InitialWindow(mss); got != want {
 			t.Errorf("MSS %d: initial window %d, want %d", mss, got, want)
 		}
-		if c := NewReno(mss); c.Window() != want || c.SlowStartThreshold() != math.MaxInt32 || c.Name() != "reno" {
-			t.Errorf("MSS %d: window %d, threshold %d", mss, c.Window(), c.SlowStartThreshold())
+		if c := Make("reno", Params{MSS: mss}); c.Limits() != (Limits{Window: want, Threshold: math.MaxInt32}) || c.Name() != "reno" {
+			t.Errorf("MSS %d: window %d, threshold %d", mss, c.Limits().Window, c.Limits().Threshold)
 		}
 	}
 }
@@ -22,16 +22,22 @@ func TestInitialWindow(t *testing.T) {
 func acks(n, bytes int) func(Controller) {
 	return func(c Controller) {
 		for range n {
-			c.OnAck(0, Ack{Bytes: bytes, InFlight: c.Window(), Limited: true})
+			c.OnAck(0, Ack{Delivered: bytes, Limited: true})
 		}
 	}
 }
 
-func loss(inFlight int) func(Controller)    { return func(c Controller) { c.OnLoss(0, inFlight) } }
-func timeout(inFlight int) func(Controller) { return func(c Controller) { c.OnTimeout(0, inFlight) } }
-func restart(c Controller)                  { c.OnRestart(0) }
-func mss(n int) func(Controller)            { return func(c Controller) { c.SetMSS(n) } }
-func unearned(c Controller)                 { c.OnAck(0, Ack{Bytes: 1 << 20, RTT: time.Second}) }
+func event(e Event) func(Controller)        { return func(c Controller) { c.OnEvent(0, e) } }
+func loss(inFlight int) func(Controller)    { return event(Event{Kind: Loss, InFlight: inFlight}) }
+func timeout(inFlight int) func(Controller) { return event(Event{Kind: Timeout, InFlight: inFlight}) }
+func restart(c Controller)                  { c.OnEvent(0, Event{Kind: Idle}) }
+func mss(n int) func(Controller)            { return event(Event{Kind: Resized, MSS: n}) }
+func undone(c Controller)                   { c.OnEvent(0, Event{Kind: Undo}) }
+func recovering(c Controller) {
+	c.OnAck(0, Ack{Delivered: 20000, Limited: true, Recovery: true})
+	c.OnEvent(0, Event{Kind: Recovered})
+}
+func unearned(c Controller) { c.OnAck(0, Ack{Delivered: 1 << 20, RTT: time.Second}) }
 
 // Calls, one after the other, and what they leave. The segment size is 1000 bytes
 // and the initial window 10,000.
@@ -63,16 +69,22 @@ func TestNewReno(t *testing.T) {
 		{"an idle time gives back what is above the initial window", calls{acks(30, 1000), restart}, 10000, open},
 		{"and gives nothing", calls{timeout(10000), restart}, 1000, 5000},
 		{"and forgets what was saved up", calls{acks(90, 1000), loss(80000), acks(39, 1000), restart, acks(1, 1000)}, 11000, 40000},
+		{"an ECN mark is a loss of nothing", calls{event(Event{Kind: Congestion, InFlight: 10000})}, 5000, 5000},
+		{"recovery earns nothing", calls{loss(10000), recovering}, 5000, 5000},
+		{"what was no loss is taken back", calls{loss(10000), undone}, 10000, open},
+		{"and so is a timeout", calls{timeout(10000), timeout(0), acks(2, 1000), undone}, 10000, open},
+		{"a window that grew larger meanwhile stays", calls{timeout(10000), acks(60, 1000), acks(4, 30000), undone}, 19000, open},
+		{"once", calls{loss(10000), undone, loss(4000), undone, undone, acks(1, 1000)}, 11000, open},
 		{"a larger segment fits into the window", calls{timeout(10000), mss(1400)}, 1400, 5000},
 		{"a smaller one leaves the window", calls{mss(500)}, 10000, open},
 		{"and sets the step", calls{mss(500), loss(10000), acks(5, 1000)}, 5500, 5000},
 	} {
-		c := NewReno(1000)
+		c := Make("reno", Params{MSS: 1000})
 		for _, call := range k.calls {
 			call(c)
 		}
-		if c.Window() != k.window || c.SlowStartThreshold() != k.threshold {
-			t.Errorf("%s: window %d, threshold %d, want %d and %d", k.what, c.Window(), c.SlowStartThreshold(), k.window, k.threshold)
+		if c.Limits().Window != k.window || c.Limits().Threshold != k.threshold {
+			t.Errorf("%s: window %d, threshold %d, want %d and %d", k.what, c.Limits().Window, c.Limits().Threshold, k.window, k.threshold)
 		}
 	}
 }
@@ -84,36 +96,36 @@ func TestNewRenoAlways(t *testing.T) {
 	for seed := range uint64(50) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		size := 88 + r.IntN(9000)
-		c := NewReno(size)
+		c := Make("reno", Params{MSS: size})
 		for range 400 {
-			before, copied := c.Window(), c.Clone()
+			before, copied := c.Limits().Window, c.Clone()
 			most := before
 			switch flight := r.IntN(2*before + 1); r.IntN(6) {
 			default:
-				a := Ack{Bytes: r.IntN(before + 1), Limited: r.IntN(4) > 0}
+				a := Ack{Delivered: r.IntN(before + 1), Limited: r.IntN(4) > 0}
 				if a.Limited { // in slow start what is acknowledged, above it a segment a window
-					most += min(a.Bytes, max(c.SlowStartThreshold()-before, 0)) + size
+					most += min(a.Delivered, max(c.Limits().Threshold-before, 0)) + size
 				}
 				c.OnAck(0, a)
 			case 0:
-				c.OnLoss(0, flight)
+				loss(flight)(c)
 				most = max(flight/2, 2*size)
 			case 1:
-				c.OnTimeout(0, flight)
+				timeout(flight)(c)
 				most = size
 			case 2:
-				c.OnRestart(0)
+				restart(c)
 				most = min(before, InitialWindow(size))
 			case 3:
 				size = 88 + r.IntN(9000)
-				c.SetMSS(size)
+				mss(size)(c)
 				most = max(before, size)
 			}
-			if w := c.Window(); w < size || w > most || c.SlowStartThreshold() < 2*88 {
-				t.Fatalf("seed %d: window %d after %d, at most %d, MSS %d, threshold %d", seed, w, before, most, size, c.SlowStartThreshold())
+			if w := c.Limits().Window; w < size || w > most || c.Limits().Threshold < 2*88 {
+				t.Fatalf("seed %d: window %d after %d, at most %d, MSS %d, threshold %d", seed, w, before, most, size, c.Limits().Threshold)
 			}
-			if copied.Window() != before {
-				t.Fatalf("seed %d: the clone's window went from %d to %d", seed, before, copied.Window())
+			if copied.Limits().Window != before {
+				t.Fatalf("seed %d: the clone's window went from %d to %d", seed, before, copied.Limits().Window)
 			}
 		}
 	}

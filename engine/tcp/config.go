@@ -2,8 +2,6 @@ package tcp
 
 import (
 	"time"
-
-	"github.com/handfast-tcp/handfast/engine/cc"
 )
 
 // Config is what all connections of an endpoint share. The zero value of a
@@ -51,8 +49,9 @@ type Config struct {
 	NoSACK        bool // do not offer RFC 2018
 	NoWindowScale bool // do not offer RFC 7323 window scaling
 
-	// NewController makes a connection's congestion control; default NewReno.
-	NewController func(mss int) cc.Controller
+	// CongestionControl is the name of what connections begin with, one of
+	// cc.Names(); default cc.Default.
+	CongestionControl string
 }
 
 // Path is what TCP must know of the way to a peer.

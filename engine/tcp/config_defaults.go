@@ -3,7 +3,6 @@ package tcp
 import (
 	"math/bits"
 
-	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/internal/setting"
 )
@@ -12,9 +11,6 @@ import (
 // number in its range.
 func (cfg Config) withDefaults() *Config {
 	setting.Settle(cfg.settings())
-	if cfg.NewController == nil {
-		cfg.NewController = func(mss int) cc.Controller { return cc.NewReno(mss) }
-	}
 	return &cfg
 }
 

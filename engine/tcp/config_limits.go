@@ -1,9 +1,11 @@
 package tcp
 
 import (
+	"fmt"
 	"math"
 	"time"
 
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/internal/setting"
 )
 
@@ -59,5 +61,14 @@ func settled[T ~int | ~int64](v, byDefault, least, most T) T {
 }
 
 // Check returns an error that names the first field outside its range. An
-// endpoint made of such a configuration takes the nearest value inside.
-func (cfg *Config) Check() error { return setting.Check(cfg.settings()) }
+// endpoint made of such a configuration takes the nearest value inside, and the
+// default for a name that does not exist.
+func (cfg *Config) Check() error {
+	if err := setting.Check(cfg.settings()); err != nil {
+		return err
+	}
+	if err := cc.Check(cfg.CongestionControl); err != nil {
+		return fmt.Errorf("tcp.Config.CongestionControl: %w", err)
+	}
+	return nil
+}

@@ -23,7 +23,6 @@ func (c *Conn) processAck(now clock.Time, s *Segment) {
 
 // acknowledge takes an ACK of something new.
 func (c *Conn) acknowledge(now clock.Time, s *Segment) {
-	bytes := c.snd.resend.Diff(c.snd.una) // in flight until now
 	newly := int(s.Ack.Sub(c.snd.una))
 	limited := c.limited()
 	c.snd.una = s.Ack
@@ -38,7 +37,10 @@ func (c *Conn) acknowledge(now clock.Time, s *Segment) {
 	}
 	c.progress(now)
 	if c.cc != nil {
-		c.lossAcked(now, cc.Ack{Bytes: newly, InFlight: int(bytes), RTT: sample, Limited: limited})
+		recovery := c.phase >= fastRecovery
+		c.lossAcked(now, newly)
+		c.cc.OnAck(now, cc.Ack{Delivered: newly, InFlight: c.inFlight(), Total: uint64(c.snd.una.Sub(c.snd.iss)),
+			RTT: sample, Limited: limited, Recovery: recovery})
 	}
 	c.rearmRetransmit(now)
 }

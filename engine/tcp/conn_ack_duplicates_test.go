@@ -83,7 +83,7 @@ func TestDuplicateAcksAfterTimeout(t *testing.T) {
 			c.advance(time.Second)
 		}
 		c.flush()
-		c.wantEqual("cwnd", c.conn.cc.Window(), 1000)
+		c.wantEqual("cwnd", c.conn.cc.Limits().Window, 1000)
 		c.wantEqual("let go by duplicate ACKs", c.repeat(50, 1), 0)
 		c.receive(". 1:1(0) ack 5001") // slow start
 		c.flush()
@@ -91,12 +91,12 @@ func TestDuplicateAcksAfterTimeout(t *testing.T) {
 
 		c.receive(". 1:1(0) ack 10001")
 		c.flush()
-		before := c.conn.cc.Window()
+		before := c.conn.cc.Limits().Window
 		c.repeat(2, 10001)
 		c.receive(". 1:1(0) ack 10001")
 		c.want("fast retransmit works again", ". 10001:11001(1000) ack 1")
-		if c.conn.phase != fastRecovery || c.conn.cc.Window() >= before {
-			c.fail("no recovery: phase %d, cwnd %d, was %d", c.conn.phase, c.conn.cc.Window(), before)
+		if c.conn.phase != fastRecovery || c.conn.cc.Limits().Window >= before {
+			c.fail("no recovery: phase %d, cwnd %d, was %d", c.conn.phase, c.conn.cc.Limits().Window, before)
 		}
 	})
 }

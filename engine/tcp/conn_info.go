@@ -3,6 +3,7 @@ package tcp
 import (
 	"time"
 
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/seq"
 )
@@ -146,8 +147,9 @@ func (c *Conn) infoWindow(i *Info) {
 		return
 	}
 	i.Congestion = c.cc.Name()
-	i.SndCwnd = c.cc.Window() / mss
-	if t := c.cc.SlowStartThreshold(); t < 1<<30 {
-		i.SndSsthresh = t / mss
+	limits := c.cc.Limits()
+	i.SndCwnd = limits.Window / mss
+	if limits.Threshold < cc.MaxWindow {
+		i.SndSsthresh = limits.Threshold / mss
 	}
 }

@@ -51,7 +51,7 @@ func (c *Conn) duplicateAck(now clock.Time) {
 // beginRecovery is RFC 6582 §3.2, step 2.
 func (c *Conn) beginRecovery(now clock.Time) {
 	c.phase, c.loss.recover = fastRecovery, c.snd.nxt
-	c.cc.OnLoss(now, c.inFlight())
+	c.cc.OnEvent(now, cc.Event{Kind: cc.Loss, InFlight: c.inFlight()})
 	c.fastRetransmit()
 }
 
@@ -63,20 +63,20 @@ func (c *Conn) fastRetransmit() {
 
 // lossAcked takes an ACK of new bytes: outside recovery the window grows,
 // inside it is partial or full, RFC 6582 §3.2 step 3.
-func (c *Conn) lossAcked(now clock.Time, a cc.Ack) {
+func (c *Conn) lossAcked(now clock.Time, newly int) {
 	was := c.phase
 	if was != noLoss && c.loss.recover.LessEq(c.snd.una) {
 		c.phase = noLoss
 	}
 	switch {
 	case c.phase >= fastRecovery:
-		c.snd.dupAcks -= uint16(min(int(c.snd.dupAcks), a.Bytes/int(c.snd.mss)))
+		c.snd.dupAcks -= uint16(min(int(c.snd.dupAcks), newly/int(c.snd.mss)))
 		c.fastRetransmit()
 	case was >= fastRecovery:
 		c.snd.dupAcks = 0
+		c.cc.OnEvent(now, cc.Event{Kind: cc.Recovered})
 	default:
 		c.snd.dupAcks = 0
-		c.cc.OnAck(now, a)
 	}
 }
 
@@ -100,9 +100,9 @@ func (c *Conn) limited() bool { return c.snd.una.Less(c.loss.full) }
 // another segment goes in, or none that is worth it. In slow start half of it is
 // enough.
 func (c *Conn) windowFull() bool {
-	flight, window := c.inFlight(), c.cc.Window()
-	open := window + int(c.snd.dupAcks)*int(c.snd.mss) - flight
-	if window < c.cc.SlowStartThreshold() {
+	flight, limits := c.inFlight(), c.cc.Limits()
+	open := limits.Window + int(c.snd.dupAcks)*int(c.snd.mss) - flight
+	if limits.Window < limits.Threshold {
 		open -= flight
 	}
 	return open < int(c.snd.mss) || c.deferred(open, flight, open)
@@ -112,7 +112,7 @@ func (c *Conn) windowFull() bool {
 // inflate it: each stands for a segment that has arrived (limited transmit,
 // RFC 3042, for the first two; RFC 5681 §3.2 in recovery).
 func (c *Conn) window() int {
-	return c.cc.Window() + int(c.snd.dupAcks)*int(c.snd.mss)
+	return c.cc.Limits().Window + int(c.snd.dupAcks)*int(c.snd.mss)
 }
 
 // retransmitTimeout is the expiry of the retransmission timer, RFC 6298 §5.4
@@ -129,7 +129,7 @@ func (c *Conn) retransmitTimeout(now clock.Time) {
 	c.rttStop()
 	c.confirmClaim(now)
 	if c.cc != nil {
-		c.cc.OnTimeout(now, flight)
+		c.cc.OnEvent(now, cc.Event{Kind: cc.Timeout, InFlight: flight})
 	}
 	c.phase, c.snd.dupAcks = afterTimeout, 0
 	c.loss.recover, c.loss.full = c.snd.nxt, c.snd.una

@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
@@ -65,7 +66,7 @@ func (c *Conn) updateMSS() {
 	}
 	c.snd.mss = mss
 	if c.cc != nil {
-		c.cc.SetMSS(int(mss))
+		c.cc.OnEvent(0, cc.Event{Kind: cc.Resized, MSS: int(mss)})
 	}
 }
 

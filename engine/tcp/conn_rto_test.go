@@ -105,15 +105,15 @@ func TestTimeoutShrinksWindow(t *testing.T) {
 		c.wantEqual("initial window of RFC 6928", segments, 10)
 		c.advance(300 * time.Millisecond)
 		c.want("one segment", ". 1:1001(1000) ack 1")
-		c.wantEqual("ssthresh", c.conn.cc.SlowStartThreshold(), 5000)
-		c.wantEqual("cwnd", c.conn.cc.Window(), 1000)
+		c.wantEqual("ssthresh", c.conn.cc.Limits().Threshold, 5000)
+		c.wantEqual("cwnd", c.conn.cc.Limits().Window, 1000)
 		c.wantAfter(600*time.Millisecond, "one segment", ". 1:1001(1000) ack 1")
-		c.wantEqual("ssthresh", c.conn.cc.SlowStartThreshold(), 5000)
+		c.wantEqual("ssthresh", c.conn.cc.Limits().Threshold, 5000)
 		for i := 1; i < 4; i++ { // go back and slow start
 			c.receive(fmt.Sprintf(". 1:1(0) ack %d", i*1000+1))
 			c.flush()
 		}
-		c.wantEqual("cwnd", c.conn.cc.Window(), 4000)
+		c.wantEqual("cwnd", c.conn.cc.Limits().Window, 4000)
 	})
 }
 
@@ -128,8 +128,8 @@ func TestRestartAfterIdle(t *testing.T) {
 				c.receive(fmt.Sprintf(". 1:1(0) ack %d", c.conn.snd.nxt-c.own))
 			}
 		}
-		if c.conn.cc.Window() <= 14600 {
-			c.fail("the window did not grow: %d", c.conn.cc.Window())
+		if c.conn.cc.Limits().Window <= 14600 {
+			c.fail("the window did not grow: %d", c.conn.cc.Limits().Window)
 		}
 		c.advance(time.Minute)
 		c.write(40000)
@@ -159,7 +159,7 @@ func TestFastRecovery(t *testing.T) {
 		c.want("limited transmit", ". 11001:12001(1000) ack 1")
 		c.receive(". 1:1(0) ack 1")
 		c.want("fast retransmit", ". 1:1001(1000) ack 1")
-		c.wantEqual("ssthresh: half of what was in flight", c.conn.cc.SlowStartThreshold(), 6000)
+		c.wantEqual("ssthresh: half of what was in flight", c.conn.cc.Limits().Threshold, 6000)
 		for range 3 {
 			c.receive(". 1:1(0) ack 1")
 			c.wantIdle("6000 + 6*1000 are in flight")
@@ -173,7 +173,7 @@ func TestFastRecovery(t *testing.T) {
 		if c.conn.phase >= fastRecovery {
 			c.fail("still in recovery")
 		}
-		c.wantEqual("cwnd is ssthresh", c.conn.cc.Window(), 6000)
+		c.wantEqual("cwnd is ssthresh", c.conn.cc.Limits().Window, 6000)
 		_, size := c.flush()
 		c.wantEqual("bytes", size, 6000)
 	})
@@ -225,12 +225,12 @@ func TestAckDivision(t *testing.T) {
 			split.receive(fmt.Sprintf(". 1:1(0) ack %d", i))
 			split.flush()
 		}
-		split.wantEqual("cwnd", split.conn.cc.Window(), whole.conn.cc.Window())
+		split.wantEqual("cwnd", split.conn.cc.Limits().Window, whole.conn.cc.Limits().Window)
 		whole.advance(time.Millisecond)
 		whole.receive(". 1:1(0) ack 1000000")
 		whole.wantDrop(wire.BadAck)
 		whole.wantFlags("challenge", wire.ACK)
-		whole.wantEqual("cwnd", whole.conn.cc.Window(), split.conn.cc.Window())
+		whole.wantEqual("cwnd", whole.conn.cc.Limits().Window, split.conn.cc.Limits().Window)
 	})
 }
 

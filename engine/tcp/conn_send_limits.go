@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/seq"
 )
@@ -91,6 +92,6 @@ func (c *Conn) largestSegment() int {
 // RTO, RFC 5681 §4.1.
 func (c *Conn) restartIfIdle(now clock.Time) {
 	if c.snd.una == c.snd.nxt && now.Sub(c.live.sent) > c.rtt.rto {
-		c.cc.OnRestart(now)
+		c.cc.OnEvent(now, cc.Event{Kind: cc.Idle})
 	}
 }

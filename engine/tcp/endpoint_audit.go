@@ -123,8 +123,8 @@ func (c *Conn) checkSending(before snapshot) error {
 		return fmt.Errorf("something is under way, and nobody knows since when")
 	case end.Less(s.nxt):
 		return fmt.Errorf("%d numbers are sent that nobody wrote", s.nxt.Diff(end))
-	case c.cc != nil && c.cc.Window() < int(c.snd.mss):
-		return fmt.Errorf("the congestion window is %d bytes, a segment %d", c.cc.Window(), c.snd.mss)
+	case c.cc != nil && c.cc.Limits().Window < int(c.snd.mss):
+		return fmt.Errorf("the congestion window is %d bytes, a segment %d", c.cc.Limits().Window, c.snd.mss)
 	case c.rtt.rto <= 0 || c.rtt.timeout(c.cfg) <= 0 || c.rtt.timeout(c.cfg) > c.cfg.MaxRTO:
 		return fmt.Errorf("the RTO is %v, with back-off %v", c.rtt.rto, c.rtt.timeout(c.cfg))
 	}
