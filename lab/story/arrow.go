@@ -45,7 +45,7 @@ func (d *sketch) noteLabels(i int) (all []label) {
 		class = "soft halo"
 	}
 	for j, line := range d.notes[i] {
-		all = append(all, label{at: point{x, d.begin[i] + 4 + noteLine*float64(j)}, class: class, anchor: a, size: noteSize, spans: []span{{text: line}}})
+		all = append(all, label{at: point{x, d.begin[i] + 4 + d.lower(i) + noteLine*float64(j)}, class: class, anchor: a, size: noteSize, spans: []span{{text: line}}})
 	}
 	return all
 }
@@ -57,8 +57,13 @@ func (d *sketch) timer(i int) {
 	if lane > 0 {
 		c.x = d.tracks[lane].right()
 	}
-	d.circle("mark", c, 6)
-	d.path("mark", "M"+num(c.x)+" "+num(c.y-3.5)+"V"+num(c.y)+"H"+num(c.x+2.8))
+	d.clockFace(c)
+}
+
+// clockFace draws a small clock.
+func (c *canvas) clockFace(at point) {
+	c.circle("mark", at, 6)
+	c.path("mark", "M"+num(at.x)+" "+num(at.y-3.5)+"V"+num(at.y)+"H"+num(at.x+2.8))
 }
 
 func (d *sketch) arrow(i int) {
@@ -107,10 +112,10 @@ func between(a, b point, part float64) point {
 	return point{a.x + (b.x-a.x)*part, a.y + (b.y-a.y)*part}
 }
 
-func (d *sketch) cross(at point) {
+func (c *canvas) cross(at point) {
 	const r = 6.0
-	d.circle("paper", at, r+2)
-	d.path("lit l-bad", "M"+num(at.x-r)+" "+num(at.y-r)+"L"+num(at.x+r)+" "+num(at.y+r)+
+	c.circle("paper", at, r+2)
+	c.path("lit l-bad", "M"+num(at.x-r)+" "+num(at.y-r)+"L"+num(at.x+r)+" "+num(at.y+r)+
 		"M"+num(at.x-r)+" "+num(at.y+r)+"L"+num(at.x+r)+" "+num(at.y-r))
 }
 
@@ -219,6 +224,10 @@ func wording(s *Step, number int, fields []string) (spans []span) {
 // is too steep for its words, and stands where it may meet others.
 const mostExtra = 60 * arrowGap
 
+// A cross that stands on another arrow would say that this one is lost, too: its
+// own arrow ends lower then, by steps and at most by so much.
+const lateStep, mostLate = 8.0, 80.0
+
 // label finds a place for the label of every arrow: one where no other label
 // is, and if possible no line. Arrows whose label finds none get more room,
 // and settled is false.
@@ -233,7 +242,12 @@ func (d *sketch) label() (labels []label, settled bool) {
 	}
 	for i := range d.steps {
 		if s := &d.steps[i]; s.Kind == Arrow && s.End == Lost {
-			taken = append(taken, d.crossBox(i))
+			cross := d.crossBox(i)
+			taken = append(taken, cross)
+			if d.late[i] < mostLate && d.crossed(i, &cross) > 0 {
+				d.late[i] += lateStep
+				settled = false
+			}
 		}
 		if d.amidst(d.steps[i].Lane) {
 			for _, l := range d.noteLabels(i) {
@@ -259,11 +273,11 @@ func (d *sketch) label() (labels []label, settled bool) {
 func (d *sketch) best(i int, taken []textBox) (best label, ok bool) {
 	cost := math.Inf(1)
 	for w, spans := range wordings(&d.steps[i], d.numbers[i]) {
-		for where := range 3 {
+		for n, where := range places {
 			l := d.along(i, where)
 			l.spans = spans
 			box := l.box()
-			c := 4*float64(w) + float64(where) + 3*float64(d.crossed(i, &box))
+			c := 4*float64(w) + float64(n)/2 + 3*float64(d.crossed(i, &box))
 			if c < cost && d.clear(i, &box, taken) {
 				best, cost, ok = l, c, true
 			}
@@ -292,18 +306,28 @@ func (d *sketch) clear(i int, box *textBox, taken []textBox) bool {
 	return true
 }
 
-// along returns an empty label above an arrow: near its sender, in the middle,
-// or near its receiver.
-func (d *sketch) along(i, where int) label {
+// places are where on its arrow a label may stand, the best first: near the
+// sender, in the middle, near the receiver, and between.
+var places = []float64{0, 0.5, 1, 0.25, 0.75, 0.35, 0.65}
+
+// along returns an empty label above an arrow, at a part of its way.
+func (d *sketch) along(i int, where float64) label {
 	from, to := d.ends(i)
 	if from.x > to.x {
 		from, to = to, from
-		where = 2 - where
+		where = 1 - where
 	}
 	slope := (to.y - from.y) / (to.x - from.x)
 	l := label{class: "mono halo", size: labelSize, mono: true, angle: math.Atan(slope) * 180 / math.Pi}
-	l.anchor = [3]anchor{atStart, atMiddle, atEnd}[where]
-	x := [3]float64{from.x + 14, (from.x + to.x) / 2, to.x - 14}[where]
+	x := from.x + 14 + (to.x-from.x-28)*where
+	switch where {
+	case 0:
+		l.anchor = atStart
+	case 1:
+		l.anchor = atEnd
+	default:
+		l.anchor = atMiddle
+	}
 	dx, dy := unit(from, to)
 	const above = 4.5
 	l.at = point{x + above*dy, from.y + (x-from.x)*slope - above*dx}

@@ -168,7 +168,7 @@ func (c *cast) heads(l Lang) (all []Head) {
 			h.Title += "\n" + host.Address + ", " + words.scripted[l]
 		default:
 			h.Title += "\n" + host.Address
-			h.Listens = c.listens(host.Name)
+			h.Listens, h.Told = c.listens(host.Name), true
 		}
 		all = append(all, h)
 	}

@@ -1,6 +1,10 @@
 package story
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/handfast-tcp/handfast/engine/clock"
+)
 
 // crowdShown is how many steps of strangers are shown before the rest is
 // counted: a flood would bury everything else.
@@ -33,9 +37,20 @@ func (t *teller) folded() []Step {
 	}
 	kept[len(t.steps)] = len(out)
 	for i := range out {
-		out[i].Before = kept[out[i].Before]
+		out[i].Before = kept[t.ahead(out[i].Before, out[i].Arrives, gaps)]
 	}
 	return out
+}
+
+// ahead returns what precedes an arrival: nothing of what is only counted, when
+// that begins at the same instant.
+func (t *teller) ahead(before int, arrives clock.Time, gaps map[int]Step) int {
+	for from, g := range gaps {
+		if from < before && g.Time == arrives {
+			return from
+		}
+	}
+	return before
 }
 
 // fold marks steps as counted, and makes the gap that counts them.

@@ -25,11 +25,12 @@ func Example() {
 	// A connection refused
 	//                    client                                                             server
 	//                  10.0.0.1                                                             10.0.0.2
-	//                  CLOSED .                                                             |
-	//   0.000000              . > connect server 80                                         |
-	//                SYN-SENT * active open                                                 |
-	//                         :-- [S] seq 0 win 65535 <mss 1460 sack ts ws 5> (no socket) -)|
-	//   0.010000              :<- [R.] seq 0 ack 1 win 0 -----------------------------------|
-	//   0.020000       CLOSED * connection refused                                          |
-	//                         . > connect server 80: connection refused                     |
+	//                  CLOSED .                                                             . CLOSED
+	//   0.000000              . > connect server 80                                         .
+	//                SYN-SENT * active open                                                 .
+	//                         :-- [S] seq 0 win 65535 <mss 1460 sack ts ws 5> -------------).
+	//                         :   (no listener)                                             .
+	//   0.010000              :<- [R.] seq 0 ack 1 win 0 -----------------------------------.
+	//   0.020000       CLOSED * connection refused                                          .
+	//                         . > connect server 80: connection refused                     .
 }

@@ -10,6 +10,8 @@ type Moment struct {
 	tcp.Event
 	// Lost, Doubled, Altered and Forged are a segment's fate on the wire.
 	Lost, Doubled, Altered, Forged bool
+	// Nobody is a loss because no host has the address.
+	Nobody bool
 }
 
 // Explain says in a sentence why the event happens and which section of which
@@ -53,6 +55,8 @@ func segmentSentence(s *Moment) sentence {
 		}
 	}
 	switch {
+	case s.Nobody:
+		return own.and(nobodySentence)
 	case s.Lost:
 		return own.and(lostSentence)
 	case s.Altered:

@@ -13,6 +13,7 @@ type fate struct {
 	tooBig                 clock.Time  // when a router dropped it; 0: none did
 	drops                  []wire.Drop // one for each copy that arrived
 	why                    trace.Fate
+	reason                 string // why the wire lost it, if there is more to say
 }
 
 func fatesOf(r *trace.Run) map[int]*fate {
@@ -31,7 +32,7 @@ func fatesOf(r *trace.Run) map[int]*fate {
 func (f *fate) note(e *trace.Event) {
 	switch {
 	case e.Fate == trace.Lost || e.Fate == trace.TooBig:
-		f.lost, f.why = true, e.Fate
+		f.lost, f.why, f.reason = true, e.Fate, e.Text
 		if e.Fate == trace.TooBig {
 			f.tooBig = e.Time
 		}
@@ -53,4 +54,4 @@ func (f *fate) drop(n int) wire.Drop {
 	return wire.None
 }
 
-func (f *fate) word(l Lang) string { return fateText(f.why, l) }
+func (f *fate) word(l Lang) string { return fateText(f.why, f.reason, l) }

@@ -32,6 +32,8 @@ type Head struct {
 	Plain bool
 	// Listens is a lane that is in LISTEN as long as no step says otherwise.
 	Listens bool
+	// Told is a lane of which every state is told: without a step it is in CLOSED.
+	Told bool
 }
 
 // enough returns heads for all lanes of steps, at least two.
@@ -103,7 +105,7 @@ func newDrawing(l Ladder, steps []Step) *drawing {
 	d.numbers, _ = sentencesOf(steps)
 	d.columns()
 	for i := range d.Lanes {
-		s, known := initial(steps, Lane(i), d.Lanes[i].Listens)
+		s, known := initial(steps, Lane(i), &d.Lanes[i])
 		d.state, d.known = append(d.state, s), append(d.known, known && !d.Lanes[i].Plain)
 	}
 	return d
@@ -148,9 +150,9 @@ func (d *drawing) inside(l Lane) int {
 }
 
 // initial returns the state in which an end was before the first step: what its
-// first change came from, or that of its first event of another kind. One that
-// listens and is never called is in LISTEN.
-func initial(steps []Step, lane Lane, listens bool) (s tcp.State, known bool) {
+// first change came from, or that of its first event of another kind. Without
+// any it is what its head says.
+func initial(steps []Step, lane Lane, h *Head) (s tcp.State, known bool) {
 	for i := range steps {
 		if p := &steps[i]; p.Lane == lane && p.Kind == Change {
 			return p.From, true
@@ -158,10 +160,10 @@ func initial(steps []Step, lane Lane, listens bool) (s tcp.State, known bool) {
 			return p.State, true
 		}
 	}
-	if listens {
+	if h.Listens {
 		return tcp.Listen, true
 	}
-	return tcp.Closed, false
+	return tcp.Closed, h.Told
 }
 
 func (d *drawing) titles() {
@@ -373,12 +375,12 @@ func columns(s string) (n float64) {
 }
 
 // wrap joins words with spaces to lines of at most first columns, and rest
-// columns from the second line on. It returns at least one line. A word that
-// is wider than a line is cut.
+// columns from the second line on. It returns at least one line. What is wider
+// than a line is broken at its spaces, and a word that is wider is cut.
 func wrap(words []string, first, rest int) []string {
 	lines := []string{""}
 	room := first
-	for _, w := range words {
+	for _, w := range broken(words, rest) {
 		line := &lines[len(lines)-1]
 		switch {
 		case *line == "":
@@ -391,6 +393,20 @@ func wrap(words []string, first, rest int) []string {
 		}
 	}
 	return lines
+}
+
+// broken breaks those words that are several and wider than a line.
+func broken(words []string, width int) (all []string) {
+	for _, w := range words {
+		if int(columns(w)) <= width {
+			all = append(all, w)
+			continue
+		}
+		for _, piece := range breakable(w) {
+			all = append(all, strings.TrimRight(piece, " "))
+		}
+	}
+	return all
 }
 
 func cut(w string, n int) string {

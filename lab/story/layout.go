@@ -51,6 +51,7 @@ type layout struct {
 	steps  []Step
 	notes  [][]string // of every step, as lines
 	extra  []float64  // room that a label asks for, above a step
+	late   []float64  // how much lower a lost segment ends, so that its cross stands alone
 	flight time.Duration
 	amidst []bool // lanes whose notes stand where arrows go
 
@@ -105,6 +106,7 @@ func (l *layout) instants() (all []instant) {
 		}
 		if s.End == Lost && s.Arrives <= s.Time {
 			in.time, in.ghost = s.Time.Add(l.flight), true
+			in.order = max(in.order, l.lastArrival(all, in))
 		}
 		all = append(all, in)
 	}
@@ -112,6 +114,18 @@ func (l *layout) instants() (all []instant) {
 		return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.order, b.order))
 	})
 	return all
+}
+
+// lastArrival returns the order of what arrives last among that which was sent
+// before a lost segment, on the same way and for the same instant: the lost one
+// would have come next. So arrows that leave one after the other do not cross.
+func (l *layout) lastArrival(all []instant, lost instant) int {
+	for i := len(all) - 1; i >= 0; i-- {
+		if in := &all[i]; in.arrival && in.time == lost.time && in.lane == lost.lane && l.steps[in.step].Lane == l.steps[lost.step].Lane {
+			return in.order
+		}
+	}
+	return 0
 }
 
 // group places what happens at one time.
@@ -151,6 +165,7 @@ func (l *layout) instant(in instant, top float64) float64 {
 		if s.Arrives > s.Time || in.ghost {
 			y = max(y, l.begin[in.step]+minSlant)
 		}
+		y += l.late[in.step]
 		l.end[in.step], c.arrow = y, y
 		return y
 	case s.Kind == Gap:
@@ -169,7 +184,7 @@ func (l *layout) instant(in instant, top float64) float64 {
 		c.band = y
 	}
 	if lines := len(l.notes[in.step]); lines > 0 && l.amidst[in.lane] {
-		c.arrow = max(c.arrow, y+noteLine*float64(lines)-8)
+		c.arrow = max(c.arrow, y+noteLine*float64(lines)-8+l.lower(in.step))
 	}
 	return y
 }
@@ -183,6 +198,15 @@ func (l *layout) free(c *column, k StepKind) float64 {
 		return max(c.arrow, c.band+bandGap)
 	}
 	return c.arrow
+}
+
+// lower is how far below its place a note is written: what a queue holds is
+// said below the head of the arrow that fills it, where both share a space.
+func (l *layout) lower(step int) float64 {
+	if s := &l.steps[step]; s.Kind == Level && l.amidst[s.Lane] {
+		return noteLine - 2
+	}
+	return 0
 }
 
 // leftOut places a gap, below all that is.

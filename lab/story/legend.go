@@ -25,7 +25,7 @@ var flagMeanings = []struct {
 }
 
 var (
-	lostMark   = sentence{"lost on the wire", "在链路上丢失"}
+	lostMark   = sentence{"lost: never arrives", "丢失：永不到达"}
 	unusedMark = sentence{"arrived, not taken", "到达，但未被采用"}
 	timerMark  = sentence{"a timer fires", "定时器触发"}
 	tsMark     = sentence{"ts: timestamps, 12 bytes of every segment", "ts：时间戳，占每个报文段 12 字节"}

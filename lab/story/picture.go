@@ -81,9 +81,11 @@ type sketch struct {
 	width   float64
 	numbers []int // of the sentence that explains a step, from 1; 0: none
 	said    []string
-	top     float64
-	bottom  float64 // of the lanes
-	height  float64
+	// shortened says that a label leaves something out.
+	shortened bool
+	top       float64
+	bottom    float64 // of the lanes
+	height    float64
 }
 
 // maxRounds is how often labels may ask for more room. What has no room then
@@ -94,7 +96,7 @@ const maxRounds = 64
 func (p Picture) draw(steps []Step) *sketch {
 	p.Lanes = enough(p.Lanes, steps)
 	d := &sketch{Picture: p}
-	d.steps, d.extra, d.flight = steps, make([]float64, len(steps)), typicalFlight(steps)
+	d.steps, d.extra, d.late, d.flight = steps, make([]float64, len(steps)), make([]float64, len(steps)), typicalFlight(steps)
 	d.layTracks()
 	d.numbers, d.said = sentencesOf(steps)
 	d.writeNotes()
@@ -120,6 +122,7 @@ func (p Picture) draw(steps []Step) *sketch {
 		d.step(i)
 	}
 	for _, l := range labels {
+		d.shortened = d.shortened || isShortened(&l)
 		d.canvas.label(l)
 	}
 	d.cuts()
@@ -207,7 +210,7 @@ func (d *sketch) note(i int) string {
 // arrives reports whether a segment is the cause.
 func arrives(c tcp.Cause) bool {
 	switch c {
-	case tcp.CauseSyn, tcp.CauseSynAck, tcp.CauseAckOfSyn, tcp.CauseFin, tcp.CauseAckOfFin, tcp.CauseFinAndAck, tcp.CauseReset:
+	case tcp.CauseSyn, tcp.CauseSynAck, tcp.CauseAckOfSyn, tcp.CauseFin, tcp.CauseAckOfFin, tcp.CauseFinAndAck, tcp.CauseReset, tcp.CauseRefused:
 		return true
 	}
 	return false
@@ -282,7 +285,7 @@ func (d *sketch) bands(lane Lane) {
 // initial returns the first state of a lane's column.
 func (d *sketch) initial(lane Lane, column int) (tcp.State, bool) {
 	if column == 0 {
-		return initial(d.steps, lane, d.Lanes[lane].Listens)
+		return initial(d.steps, lane, &d.Lanes[lane])
 	}
 	return tcp.Closed, false
 }
@@ -331,8 +334,9 @@ func (d *sketch) band(x float64, s tcp.State, known bool, from, to float64) {
 	if !known {
 		return
 	}
+	const clear = 44 // of the band's end, and of the next name
 	for y := from + 16; y < to-4; y += nameEvery {
-		if y == from+16 || !d.paused(y) {
+		if y == from+16 || y < to-clear && !d.paused(y) {
 			d.text("strong on-"+family(s), point{x + bandWidth/2, y}, atMiddle, nameSize, s.String())
 		}
 	}
@@ -411,7 +415,7 @@ func zigzag(left, right, y float64) string {
 
 // below writes the sentences and the footer.
 func (d *sketch) below() {
-	y := d.bottom + 20
+	y := d.key(d.bottom+12) + 8
 	for n, sentence := range d.said {
 		y += 6
 		for j, line := range fit(sentence, d.width-2*margin-40, sans(sentenceSize)) {

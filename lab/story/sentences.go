@@ -12,6 +12,9 @@ var (
 	lostSentence = sentence{
 		"The wire loses this segment. Nobody is told: only the missing ACK will show it.",
 		"这个报文段在链路上丢失。没有谁会得到通知：只有等不到确认才能发现。"}
+	nobodySentence = sentence{
+		"Nobody has the address that it goes to: no answer will ever come.",
+		"它的目的地址不属于任何主机：永远不会有回答。"}
 	alteredSentence = sentence{
 		"The wire flips bits in this segment; its checksum will tell (RFC 9293 §3.1).",
 		"链路改变了这个报文段中的比特；校验和会发现这一点（RFC 9293 §3.1）。"}
@@ -192,8 +195,8 @@ var timerSentences = [...]sentence{
 		"No acknowledgement came in time: repeats the oldest segment and doubles the timeout (RFC 6298 §5.4, §5.5).",
 		"没有及时收到确认：重发最早的报文段，并把超时时间加倍（RFC 6298 §5.4、§5.5）。"},
 	tcp.TimerPersist: {
-		"The peer's window is shut: asks from time to time whether it has opened (RFC 9293 §3.8.6.1).",
-		"对方的窗口已关闭：不时询问它是否已经打开（RFC 9293 §3.8.6.1）。"},
+		"The peer's window is shut, or smaller than a segment: sends what fits, or asks whether it has opened (RFC 9293 §3.8.6.1, §3.8.6.2.1).",
+		"对方的窗口已关闭，或小于一个报文段：发送放得下的部分，或询问窗口是否已经打开（RFC 9293 §3.8.6.1、§3.8.6.2.1）。"},
 	tcp.TimerDelayedAck: {
 		"An ACK was held back in the hope of data to travel with; now it goes alone (RFC 9293 §3.8.6.3).",
 		"确认被推迟，希望与数据同行；现在单独发出（RFC 9293 §3.8.6.3）。"},
@@ -210,8 +213,8 @@ var dropSentences = map[wire.Drop]sentence{
 		"The checksum is wrong: the segment is dropped as if it had never come (RFC 9293 §3.1).",
 		"校验和错误：丢弃这个报文段，就像它从未到达（RFC 9293 §3.1）。"},
 	wire.NoSocket: {
-		"There is no connection and no listener for it: a RST answers (RFC 9293 §3.10.7.1).",
-		"没有与它对应的连接或监听者：用 RST 回答（RFC 9293 §3.10.7.1）。"},
+		"It belongs to no connection here, and no listener takes it: a RST answers (RFC 9293 §3.10.7.1, §3.10.7.2).",
+		"它不属于本方的任何连接，也没有监听者接受它：用 RST 回答（RFC 9293 §3.10.7.1、§3.10.7.2）。"},
 	wire.BadFlags: {
 		"These flags make no sense together: the segment is dropped (RFC 9293 §3.10.7).",
 		"这些标志的组合没有意义：丢弃这个报文段（RFC 9293 §3.10.7）。"},

@@ -138,7 +138,7 @@ func (f *Flow) arrow(e *tcp.Event, sequence, ack seq.Num) Step {
 	s.Fields = f.fields(&s, e, sequence, ack)
 	switch {
 	case e.Kind == tcp.SegmentDropped:
-		s.End, s.Text = Unused, dropText(e.Drop, f.Lang)
+		s.End, s.Text = Unused, dropText(e.Drop, e.Segment.Flags, f.Lang)
 	case e.Retransmit:
 		s.Again, s.Text = true, words.again[f.Lang]
 	}

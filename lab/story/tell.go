@@ -129,6 +129,9 @@ func (t *teller) strange(e *trace.Event) bool {
 // half-open ones is now. The states of strangers' connections are no more than that.
 func (t *teller) changed(e *trace.Event) {
 	t.fired[e.Host] = tcp.Event{}
+	if e.Cause == tcp.CauseReuse {
+		t.land(e.Time, t.cast.lane(e.Host)) // the change is told before the SYN that is its cause
+	}
 	if !t.strange(e) {
 		s := t.flow(e).Step(&e.Event)
 		s.Column = t.columns.of(e)
@@ -141,6 +144,17 @@ func (t *teller) changed(e *trace.Event) {
 	t.level(e)
 }
 
+// land notes that a packet has reached a lane that nobody has told of yet.
+func (t *teller) land(now clock.Time, lane Lane) {
+	for i := range t.steps {
+		if s := &t.steps[i]; s.Kind == Arrow && s.To == lane && s.Arrives == now && s.Before == 0 {
+			s.Before = len(t.steps)
+			return
+		}
+	}
+}
+
+// level shows how full the queue of half-open connections is, when that changes.
 func (t *teller) level(e *trace.Event) {
 	limit := t.run.Hosts[t.cast.index(e.Host)].HalfOpen
 	if !t.cast.strangers || limit == 0 || t.levels[e.Host] == e.HalfOpen {
@@ -165,8 +179,22 @@ func (t *teller) remark(e *trace.Event) {
 		text = e.Host + ": " + text
 	}
 	t.add(Step{Time: e.Time, Kind: Remark, Lane: lane, Text: text}, false)
-	if e.Class == trace.Call && e.Text == "reboot" {
+	switch {
+	case e.Class != trace.Call:
+	case verb == "reboot":
 		t.reboot(e, lane)
+	case verb == "listen" && !t.cast.shared(lane):
+		t.listens(e, lane)
+	}
+}
+
+// listens shows that a host whose connection is gone listens anew.
+func (t *teller) listens(e *trace.Event, lane Lane) {
+	if state, known := t.lastStates(lane)[0]; known && state == tcp.Closed {
+		s := Changed(e.Time, lane, tcp.Closed, tcp.Listen, causeText(tcp.CausePassiveOpen, t.Lang))
+		s.Cause = tcp.CausePassiveOpen
+		s.Why = t.why(&Moment{Event: tcp.Event{Kind: tcp.StateChanged, From: tcp.Closed, State: tcp.Listen, Cause: s.Cause}})
+		t.add(s, false)
 	}
 }
 
@@ -246,7 +274,7 @@ func (t *teller) arrows(e *trace.Event) {
 	step := t.flow(e).arrow(&sent, sequence, ack)
 	step.Fields = t.visible(step.Fields)
 	t.firstOfItsKind(&step, e)
-	moment := Moment{Event: sent, Lost: f.lost, Altered: f.altered, Doubled: f.doubled, Forged: p.Forged}
+	moment := Moment{Event: sent, Lost: f.lost, Nobody: f.reason == nobodyThere, Altered: f.altered, Doubled: f.doubled, Forged: p.Forged}
 	if fired := t.fired[e.Host]; fired.Kind == tcp.TimerFired && fired.Time == e.Time {
 		moment.Timer = fired.Timer
 	}
@@ -303,7 +331,7 @@ func (t *teller) copies(s Step, p *trace.Packet, crowd bool) {
 			s.Why, s.Strange, s.Text = "", true, join(s.Text, words.copied[t.Lang])
 		}
 		if d := f.drop(n); d != wire.None {
-			s.End, s.Text = Unused, join(s.Text, dropText(d, t.Lang))
+			s.End, s.Text = Unused, join(s.Text, dropText(d, s.Flags, t.Lang))
 			s.Why = strings.TrimSpace(s.Why + " " + t.why(&Moment{Event: tcp.Event{Kind: tcp.SegmentDropped, Drop: d}}))
 		}
 		if t.flying == nil {
@@ -318,8 +346,10 @@ func (t *teller) copies(s Step, p *trace.Packet, crowd bool) {
 func (t *teller) arrived(e *trace.Event) {
 	delete(t.fired, e.Host)
 	for n, i := range t.flying[e.Packet] {
-		if t.steps[i].Arrives == e.Time {
-			t.steps[i].Before = len(t.steps)
+		if s := &t.steps[i]; s.Arrives == e.Time {
+			if s.Before == 0 {
+				s.Before = len(t.steps)
+			}
 			t.flying[e.Packet] = slices.Delete(t.flying[e.Packet], n, n+1)
 			return
 		}

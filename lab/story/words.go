@@ -66,7 +66,20 @@ var dropsZH = map[wire.Drop]string{
 	wire.ForgedICMP: "ICMP 引用了不存在的报文段",
 }
 
-func dropText(d wire.Drop, l Lang) string {
+// The engine has one name for two things that a reader tells apart.
+var (
+	noListener   = sentence{"no listener", "无人监听"}
+	noConnection = sentence{"no such connection", "没有这个连接"}
+)
+
+// dropText says in a few words why a segment with these flags was not used.
+func dropText(d wire.Drop, f wire.Flags, l Lang) string {
+	switch {
+	case d == wire.NoSocket && f&(wire.SYN|wire.ACK) == wire.SYN:
+		return noListener[l]
+	case d == wire.NoSocket:
+		return noConnection[l]
+	}
 	if zh, ok := dropsZH[d]; ok && l == Chinese {
 		return zh
 	}
@@ -75,7 +88,20 @@ func dropText(d wire.Drop, l Lang) string {
 
 var fatesZH = map[trace.Fate]string{trace.Lost: "丢失", trace.TooBig: "过大"}
 
-func fateText(f trace.Fate, l Lang) string {
+// nobodyThere is how the lab says that a packet has no receiver.
+const nobodyThere = "nobody has this address"
+
+// reasons are why a wire loses what it loses, where it is not chance.
+var reasons = map[string]sentence{
+	nobodyThere:         {"nobody there", "无此主机"},
+	"the wire is cut":   {"wire cut", "链路中断"},
+	"the queue is full": {"queue full", "队列已满"},
+}
+
+func fateText(f trace.Fate, reason string, l Lang) string {
+	if s, ok := reasons[reason]; ok {
+		return s[l]
+	}
 	if zh, ok := fatesZH[f]; ok && l == Chinese {
 		return zh
 	}
