@@ -34,7 +34,10 @@ help:
 	@echo 'make lint   gofmt, vet, staticcheck'
 	@echo 'make systems  vet for $(SYSTEMS)'
 
+# -n prints what would run: a compiler for each package that the build cache lacks.
 try:
+	@n=$$(go build -n -o /dev/null ./cmd/handfast 2>&1 | grep -c '/compile '); \
+	if [ "$$n" -gt 20 ]; then echo "compiling $$n packages; this once it may take a minute"; fi
 	go run ./cmd/handfast try $(ARGS)
 
 test: tools lint systems

@@ -2,11 +2,9 @@ module github.com/handfast-tcp/handfast/cmd/handfast
 
 go 1.26.0
 
-replace github.com/handfast-tcp/handfast => ../..
-
 require (
 	github.com/gopacket/gopacket v1.7.7
-	github.com/handfast-tcp/handfast v0.0.0-00010101000000-000000000000
+	github.com/handfast-tcp/handfast v0.1.0
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/schollz/progressbar/v3 v3.19.1
 	github.com/spf13/cobra v1.10.2
