@@ -18,12 +18,13 @@ import (
 	"github.com/handfast-tcp/handfast/link/pipe"
 )
 
-// closings is how often TestCloseDuringEverything closes a host.
+// closings is how often TestCloseDuringEverything closes a host; -count says how
+// often that is done.
 func closings() int {
 	if testing.Short() {
-		return 1000
+		return 200
 	}
-	return 10000
+	return 2500
 }
 
 // A host is closed while dials, accepts, reads and writes are under way: all of

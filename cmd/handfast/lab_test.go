@@ -94,6 +94,8 @@ func svgOf(t *testing.T, p any, steps []story.Step) []byte {
 type textAt struct {
 	text                     string
 	x, y, width, size, angle float64
+	points                   [][2]float64 // along its middle line
+	least, most              [2]float64   // of points
 }
 
 // checkTexts reads a picture as a browser does and looks for texts that meet.
@@ -188,31 +190,33 @@ func (a *textAt) anchored() {
 	}
 	sin, cos := math.Sincos(a.angle * math.Pi / 180)
 	a.x, a.y = a.x-part*a.width*cos, a.y-part*a.width*sin
+	a.least, a.most = [2]float64{math.Inf(1), math.Inf(1)}, [2]float64{math.Inf(-1), math.Inf(-1)}
+	for along := a.size / 3; along < a.width; along += a.size / 3 {
+		p := [2]float64{a.x + along*cos + a.size/3*sin, a.y + along*sin - a.size/3*cos}
+		a.points = append(a.points, p)
+		for i, v := range p {
+			a.least[i], a.most[i] = min(a.least[i], v), max(a.most[i], v)
+		}
+	}
 }
 
 // meets compares points along both texts: two texts meet where points of their
 // middle lines are nearer than a line is high.
 func (a *textAt) meets(b *textAt) bool {
 	near := 0.36 * (a.size + b.size)
-	if reach := math.Max(a.width, b.width) + near; math.Abs(a.x-b.x) > reach || math.Abs(a.y-b.y) > reach {
-		return false
+	for i := range a.least { // most texts are far from each other
+		if a.least[i]-b.most[i] >= near || b.least[i]-a.most[i] >= near {
+			return false
+		}
 	}
-	for _, p := range a.points() {
-		for _, q := range b.points() {
+	for _, p := range a.points {
+		for _, q := range b.points {
 			if math.Abs(p[0]-q[0]) < near/2 && math.Abs(p[1]-q[1]) < near {
 				return true
 			}
 		}
 	}
 	return false
-}
-
-func (a *textAt) points() (all [][2]float64) {
-	sin, cos := math.Sincos(a.angle * math.Pi / 180)
-	for along := a.size / 3; along < a.width; along += a.size / 3 {
-		all = append(all, [2]float64{a.x + along*cos + a.size/3*sin, a.y + along*sin - a.size/3*cos})
-	}
-	return all
 }
 
 // Every event of a run is a line of JSON, and every packet's fate is there.

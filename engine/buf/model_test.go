@@ -29,7 +29,11 @@ type piece struct {
 // references as holders, nobody is given what another still holds, and bytes that
 // somebody can see do not change.
 func TestReferencesAgainstModel(t *testing.T) {
-	for seed := range uint64(20) {
+	seeds := uint64(20)
+	if testing.Short() {
+		seeds = 4
+	}
+	for seed := range seeds {
 		m := &model{t: t, r: rand.New(rand.NewPCG(seed, 1)), refs: map[*Block]int32{}, stamp: map[*Block]byte{},
 			ours: map[*Packet]bool{}, holds: map[*Packet]piece{}}
 		for range 600 {

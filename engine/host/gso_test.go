@@ -22,7 +22,11 @@ func TestSuperSegmentsChangeNothing(t *testing.T) {
 	} {
 		c.host.TCP.QuickAcks = -1 // they are counted by arrivals
 		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(20) {
+			seeds := uint64(20)
+			if testing.Short() {
+				seeds = 3
+			}
+			for seed := range seeds {
 				converse(t, c, seed)
 			}
 		})

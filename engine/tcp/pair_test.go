@@ -172,7 +172,7 @@ func (p *pair) read(end int, en *Entry) []byte {
 
 func TestTransferOverBadWire(t *testing.T) {
 	seeds := uint64(60)
-	if raceEnabled {
+	if raceEnabled || testing.Short() {
 		seeds = 15
 	}
 	for seed := range seeds {
