@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/pipe"
@@ -16,6 +17,13 @@ import (
 var (
 	kernelAddrs = []netip.Prefix{netip.MustParsePrefix("10.77.0.1/24"), netip.MustParsePrefix("fd77::1/64")}
 	ourAddrs    = []netip.Prefix{netip.MustParsePrefix("10.77.0.2/24"), netip.MustParsePrefix("fd77::2/64")}
+)
+
+// What the two sides are called.
+const (
+	ourName    = "Handfast"
+	kernelName = "the kernel's TCP"
+	oursToo    = "Handfast as well"
 )
 
 // arena is where a trial takes place: a server's host, and a client's way to it.
@@ -51,15 +59,16 @@ func (a *arena) serve(l link.Link, own []netip.Prefix, trace func([]tcp.Event)) 
 }
 
 // newMemoryArena has two hosts of ours at the ends of a pipe.
-func newMemoryArena(r *recorder) (*arena, error) {
+func newMemoryArena(r *live.Recorder) (*arena, error) {
 	theirs, ours := pipe.New(pipe.Options{MaxGSO: 65535, ChecksumOffload: true})
-	a := &arena{link: "a pipe in memory, MTU 1500", client: "Handfast as well"}
+	a := &arena{link: "a pipe in memory, MTU 1500", client: oursToo}
 	a.later(func() { theirs.Close(); ours.Close() })
+	r.Peer = a.client
 	var err error
-	if a.server, err = a.serve(ours, ourAddrs, r.events); err != nil {
+	if a.server, err = a.serve(ours, ourAddrs, r.Events); err != nil {
 		return a, err
 	}
-	client, err := a.serve(theirs, kernelAddrs, r.peerEvents)
+	client, err := a.serve(theirs, kernelAddrs, r.PeerEvents)
 	if err == nil {
 		a.dial = client.DialContext
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/packet"
 	"github.com/handfast-tcp/handfast/link/tun"
@@ -21,9 +22,9 @@ const (
 )
 
 // newKernelArena has the kernel's TCP on one side.
-func newKernelArena(kind string, r *recorder) (*arena, error) {
+func newKernelArena(kind string, r *live.Recorder) (*arena, error) {
 	return onKernel(kind, func(a *arena, l link.Link, device string) (err error) {
-		a.server, err = a.serve(&watchedLink{Link: l, recorder: r, state: kernel.State}, ourAddrs, r.events)
+		a.server, err = a.serve(&live.Watched{Link: l, Recorder: r, State: kernel.State}, ourAddrs, r.Events)
 		if err != nil {
 			return err
 		}
@@ -45,7 +46,7 @@ func onKernel(kind string, build func(a *arena, l link.Link, device string) erro
 		}
 		l, device, text, err := k.open()
 		if err == nil {
-			a := &arena{link: text, client: "the kernel's TCP", dial: (&net.Dialer{}).DialContext}
+			a := &arena{link: text, client: kernelName, dial: (&net.Dialer{}).DialContext}
 			a.later(func() { l.Close(); removeDevice(device) })
 			if err = build(a, l, device); err == nil {
 				return a, nil

@@ -26,7 +26,7 @@ func everywhere(gateway4, gateway6 netip.Addr) []handfast.Route {
 func newMemoryFlood(cfg handfast.Config) (*floodArena, error) {
 	theirs, ours := pipe.New(pipe.Options{MaxGSO: 65535, ChecksumOffload: true})
 	source, sink := pipe.New(pipe.Options{Name: "flood"})
-	a := &floodArena{arena: &arena{link: "pipes in memory, MTU 1500", client: "Handfast as well"}, flood: newPipeInjector(source)}
+	a := &floodArena{arena: &arena{link: "pipes in memory, MTU 1500", client: oursToo}, flood: newPipeInjector(source)}
 	a.later(func() { theirs.Close(); ours.Close(); source.Close(); sink.Close() })
 	client, err := a.serve(theirs, kernelAddrs, nil)
 	if err != nil {

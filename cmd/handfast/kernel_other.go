@@ -5,6 +5,7 @@ package main
 import (
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
 	"github.com/handfast-tcp/handfast/link"
 )
 
@@ -12,7 +13,7 @@ func inside() bool { return false }
 
 func inNamespace() (code int, err error) { return 0, kernel.ErrLinuxOnly }
 
-func newKernelArena(string, *recorder) (*arena, error) { return nil, kernel.ErrLinuxOnly }
+func newKernelArena(string, *live.Recorder) (*arena, error) { return nil, kernel.ErrLinuxOnly }
 
 func openServeLink(string, prefixes, prefixes) (link.Link, error) { return nil, kernel.ErrLinuxOnly }
 

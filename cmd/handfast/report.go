@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
 	"github.com/handfast-tcp/handfast/lab/story"
 )
 
@@ -15,7 +16,7 @@ var errDiffer = errors.New("the bytes that arrived are not those that were sent"
 type report struct {
 	*tryOptions
 	arena    *arena
-	recorder *recorder
+	recorder *live.Recorder
 	address  string
 	done     []*transfer
 }
@@ -51,6 +52,9 @@ func (r *report) end(closing error) error {
 		return err
 	}
 	r.totals()
+	if err := r.out.write(r.recorder, "A client on "+r.arena.client+", a server on Handfast"); err != nil {
+		return errors.Join(err, closing)
+	}
 	for _, t := range r.done {
 		if !t.equal() {
 			return errors.Join(errDiffer, closing)
@@ -61,13 +65,12 @@ func (r *report) end(closing error) error {
 
 // ladder draws the kept part of the connection.
 func (r *report) ladder(w io.Writer) error {
-	ends := r.recorder.ends()
-	l := story.Ladder{Lanes: []story.Head{{Title: r.arena.client + "\n" + ends[0]}, {Title: "Handfast\n" + ends[1]}},
-		Width: r.stdout.columns(), ASCII: r.ascii, Color: r.stdout.color}
-	if err := l.Write(w, r.recorder.steps()); err != nil {
+	t := r.recorder.Tell(story.TellOptions{})
+	l := story.Ladder{Lanes: t.Lanes, Width: r.stdout.columns(), ASCII: r.ascii, Color: r.stdout.color}
+	if err := l.Write(w, t.Steps); err != nil {
 		return err
 	}
-	if err := r.recorder.peerProblem(); err != nil {
+	if err := r.recorder.PeerProblem(); err != nil {
 		r.printf("\nThe kernel's states are not shown: %v\n", err)
 	}
 	return nil
@@ -79,7 +82,7 @@ func (r *report) totals() {
 	for _, t := range r.done {
 		bytes, took = bytes+t.bytes, took+t.took
 	}
-	sent, received, again := r.recorder.counts()
+	sent, received, again := r.recorder.Counts()
 	r.printf("\n%s\n\n  %s in %.2f s, %s\n", r.bold("Totals"), formatSize(bytes), took.Seconds(), formatRate(bytes, took))
 	r.printf("  %s segments sent, %s received, %s retransmitted\n", formatCount(sent), formatCount(received), formatCount(again))
 }

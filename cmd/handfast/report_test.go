@@ -6,12 +6,37 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
+
+// recorded has seen a client connect, get three segments and close.
+func recorded() *live.Recorder {
+	r := live.New(live.Options{Host: ourName, Port: tryPort, Connections: 1, Head: 10, Tail: 64})
+	t := wire.Tuple{Local: wire.AddrFrom(ourAddrs[0].Addr()), LocalPort: tryPort, Remote: wire.AddrFrom(kernelAddrs[0].Addr()), RemotePort: 40000}
+	segment := func(k tcp.EventKind, f wire.Flags) {
+		r.Events([]tcp.Event{{Kind: k, Tuple: t, Segment: wire.TCP{Flags: f}}})
+	}
+	peer := func(s tcp.State) { r.PeerEvents([]tcp.Event{{Kind: tcp.StateChanged, Tuple: t.Reverse(), State: s}}) }
+	segment(tcp.SegmentReceived, wire.SYN)
+	segment(tcp.SegmentSent, wire.SYN|wire.ACK)
+	segment(tcp.SegmentReceived, wire.ACK)
+	for range 3 {
+		segment(tcp.SegmentSent, wire.ACK)
+	}
+	segment(tcp.SegmentReceived, wire.FIN|wire.ACK)
+	segment(tcp.SegmentSent, wire.FIN|wire.ACK)
+	peer(tcp.TimeWait)
+	segment(tcp.SegmentReceived, wire.ACK)
+	return r
+}
 
 // Bytes that differ are a failure, and the report shows both digests.
 func TestReportDiffers(t *testing.T) {
 	var out bytes.Buffer
-	r := report{tryOptions: &tryOptions{stdout: terminal{Writer: &out}}, arena: &arena{client: "x"}, recorder: record(3)}
+	r := report{tryOptions: &tryOptions{stdout: terminal{Writer: &out}}, arena: &arena{client: "x"}, recorder: recorded()}
 	r.transfer(&transfer{name: "upload", bytes: 1 << 20, took: time.Second, sent: sum{1}, received: sum{2}})
 	if err := r.end(nil); !errors.Is(err, errDiffer) {
 		t.Error(err)
@@ -23,7 +48,7 @@ func TestReportDiffers(t *testing.T) {
 
 func TestReportCloseFails(t *testing.T) {
 	var out bytes.Buffer
-	r := report{tryOptions: &tryOptions{stdout: terminal{Writer: &out}}, arena: &arena{client: "x"}, recorder: record(3)}
+	r := report{tryOptions: &tryOptions{stdout: terminal{Writer: &out}}, arena: &arena{client: "x"}, recorder: recorded()}
 	problem := errors.New("does not close")
 	if err := r.end(problem); !errors.Is(err, problem) {
 		t.Error(err)

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
 )
 
 const tryHelp = `A server on our TCP and a client on the kernel's TCP, in this one process. The
@@ -38,6 +41,7 @@ const tryInstead = "both ends are ours"
 type tryOptions struct {
 	place
 	size  byteSize
+	out   outFile
 	ascii bool
 
 	stdout, stderr terminal
@@ -51,7 +55,8 @@ func newTry() *cobra.Command {
 		Long:  tryHelp,
 		Example: `  handfast try
   handfast try --ipv6 --size 1GiB
-  handfast try --link memory --size 1MiB`,
+  handfast try --link memory --size 1MiB
+  handfast try --out try.svg`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.stdout, o.stderr = newTerminal(cmd.OutOrStdout()), newTerminal(cmd.ErrOrStderr())
@@ -61,12 +66,13 @@ func newTry() *cobra.Command {
 	f := cmd.Flags()
 	f.Var(&o.size, "size", "size of the file")
 	o.place.addTo(f)
+	o.out.addTo(f)
 	f.BoolVar(&o.ascii, "ascii", false, "draw with ASCII characters only")
 	return cmd
 }
 
 func (o *tryOptions) run(ctx context.Context) error {
-	if err := o.place.check(); err != nil {
+	if err := cmp.Or(o.place.check(), o.out.check()); err != nil {
 		return err
 	}
 	if o.size > maxTrialSize {
@@ -79,7 +85,7 @@ func (o *tryOptions) run(ctx context.Context) error {
 }
 
 // arena makes the place for the trial, as --link says.
-func (o *tryOptions) arena(r *recorder) (*arena, error) {
+func (o *tryOptions) arena(r *live.Recorder) (*arena, error) {
 	if o.link != "memory" {
 		a, err := newKernelArena(o.link, r)
 		if err == nil || o.link != "auto" {
@@ -92,7 +98,7 @@ func (o *tryOptions) arena(r *recorder) (*arena, error) {
 
 // trial runs the transfers and prints the report.
 func (o *tryOptions) trial(ctx context.Context) error {
-	r := newRecorder(tryPort)
+	r := live.New(live.Options{Host: ourName, Peer: kernelName, Port: tryPort, Connections: 1, Head: 10, Tail: 64})
 	a, err := o.arena(r)
 	if err != nil {
 		return err
@@ -131,9 +137,9 @@ func runBoth(ctx context.Context, c *client, rep *report) error {
 // closeLimit is how long the close of an idle connection may take.
 const closeLimit = 5 * time.Second
 
-func awaitClose(r *recorder) error {
+func awaitClose(r *live.Recorder) error {
 	select {
-	case <-r.closed:
+	case <-r.Closed():
 		return nil
 	case <-time.After(closeLimit):
 		return fmt.Errorf("the connection is not closed %v after the client closed it", closeLimit)

@@ -20,7 +20,7 @@ func WriteCapture(w io.Writer, title string, r *Run) error {
 	comments := Comments(r)
 	for i := range r.Packets {
 		k := &r.Packets[i]
-		p.Packet(&Captured{Time: k.Time, Interface: interfaces[k.From], Data: k.Data,
+		p.Packet(&Captured{Time: k.Time, Interface: interfaces[k.From], Data: k.Data, Size: k.Size,
 			Direction: Outbound, Comments: comments[k.ID]})
 	}
 	return p.Err()

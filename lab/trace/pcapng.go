@@ -45,6 +45,7 @@ type Captured struct {
 	Time      clock.Time
 	Interface int    // as AddInterface returned it
 	Data      []byte // from the IP header on
+	Size      int    // of the packet in bytes, when Data is only its beginning
 	Direction Direction
 	// Comments are shown by Wireshark above the packet's fields. Line breaks
 	// are kept.
@@ -98,7 +99,7 @@ func (p *Pcapng) Packet(c *Captured) {
 	p.put32(uint32(at >> 32))
 	p.put32(uint32(at))
 	p.put32(uint32(len(c.Data)))
-	p.put32(uint32(len(c.Data)))
+	p.put32(uint32(max(c.Size, len(c.Data))))
 	p.block = append(p.block, c.Data...)
 	p.pad()
 	for _, s := range c.Comments {

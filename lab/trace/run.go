@@ -97,6 +97,7 @@ type Packet struct {
 	Time     clock.Time
 	From, To string // names of hosts; To is "" when nobody has the address
 	Data     []byte // the IP packet as it was sent
+	Size     int    // of the packet in bytes, when Data is only its beginning
 	// Arrivals is when and how it came out of the wire: empty when it was lost,
 	// two of it when it was duplicated.
 	Arrivals []Arrival

@@ -1,4 +1,4 @@
-package main
+package live
 
 import (
 	"net/netip"
@@ -9,22 +9,22 @@ import (
 	"github.com/handfast-tcp/handfast/link"
 )
 
-// watchedLink is a link that looks at the kernel's side of a connection at the
+// Watched is a link that looks at the kernel's side of a connection at the
 // moments when its state changes: just before our host sees a segment that the
 // kernel sent, and just after the kernel was given one of ours. So the states
 // come in their order, without asking all the time.
-type watchedLink struct {
+type Watched struct {
 	link.Link
-	recorder *recorder
-	// state asks the kernel for the state of the socket with these ends.
-	state func(local, remote netip.AddrPort) (tcp.State, error)
+	Recorder *Recorder
+	// State asks the kernel for the state of the socket with these ends.
+	State func(local, remote netip.AddrPort) (tcp.State, error)
 }
 
 // Read reads packets and looks before they are passed on.
-func (w *watchedLink) Read(queue int, batch []*buf.Packet) (int, error) {
+func (w *Watched) Read(queue int, batch []*buf.Packet) (int, error) {
 	n, err := w.Link.Read(queue, batch)
 	for _, p := range batch[:max(n, 0)] {
-		if s, ok := w.glance(p); ok && s.dst.Port() == w.recorder.port {
+		if s, ok := w.parse(p); ok && w.glance(s.dst, s.src, s.flags) {
 			w.look(s.src, s.dst)
 		}
 	}
@@ -32,11 +32,11 @@ func (w *watchedLink) Read(queue int, batch []*buf.Packet) (int, error) {
 }
 
 // Write sends packets and looks when they are there.
-func (w *watchedLink) Write(queue int, batch []*buf.Packet) error {
+func (w *Watched) Write(queue int, batch []*buf.Packet) error {
 	var last segment
 	found := false
 	for _, p := range batch {
-		if s, ok := w.glance(p); ok && s.src.Port() == w.recorder.port {
+		if s, ok := w.parse(p); ok && w.glance(s.src, s.dst, s.flags) {
 			last, found = s, true
 		}
 	}
@@ -47,13 +47,26 @@ func (w *watchedLink) Write(queue int, batch []*buf.Packet) error {
 	return err
 }
 
-func (w *watchedLink) look(local, remote netip.AddrPort) {
-	s, err := w.state(local, remote)
+// look asks for the state of the kernel's socket.
+func (w *Watched) look(kernel, ours netip.AddrPort) {
+	s, err := w.State(kernel, ours)
 	if err != nil {
-		w.recorder.peerUnknown(err)
+		w.Recorder.peerUnknown(err)
 		return
 	}
-	w.recorder.peer(s, "")
+	w.Recorder.peer(tuple(ours, kernel), s, tcp.CauseNone)
+}
+
+// glance reports whether a segment between us and the kernel may change a state
+// there: with a SYN, a FIN or an RST, or any at all while the kernel's state is
+// on the move.
+func (w *Watched) glance(ours, kernel netip.AddrPort, f wire.Flags) bool {
+	return w.Recorder.serves(ours.Port(), kernel.Port()) &&
+		(f&(wire.SYN|wire.FIN|wire.RST) != 0 || !w.Recorder.peerSettled(tuple(ours, kernel)))
+}
+
+func tuple(local, remote netip.AddrPort) wire.Tuple {
+	return wire.Tuple{Local: wire.AddrFrom(local.Addr()), Remote: wire.AddrFrom(remote.Addr()), LocalPort: local.Port(), RemotePort: remote.Port()}
 }
 
 // segment is the little that must be known of one.
@@ -62,15 +75,13 @@ type segment struct {
 	flags    wire.Flags
 }
 
-// glance returns p's segment when it may change a state: with a SYN, a FIN or
-// an RST, or any at all while the kernel's state is on the move.
-func (w *watchedLink) glance(p *buf.Packet) (s segment, ok bool) {
+// parse reads p's segment.
+func (w *Watched) parse(p *buf.Packet) (s segment, ok bool) {
 	b := p.Data
 	if w.Attributes().Medium == link.Ethernet {
 		b = b[min(len(b), 14):]
 	}
-	s, ok = parseSegment(b)
-	return s, ok && (s.flags&(wire.SYN|wire.FIN|wire.RST) != 0 || !w.recorder.peerSettled())
+	return parseSegment(b)
 }
 
 // parseSegment reads an IP packet of which perhaps only the headers are here:

@@ -1,4 +1,4 @@
-package main
+package live
 
 import (
 	"net/netip"
@@ -7,6 +7,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/lab/story"
 	"github.com/handfast-tcp/handfast/link"
 )
 
@@ -56,7 +57,7 @@ func TestWatchedLink(t *testing.T) {
 	kernel, ours := netip.MustParseAddrPort("10.77.0.1:40000"), netip.MustParseAddrPort("10.77.0.2:80")
 	states := []tcp.State{tcp.SynSent, tcp.SynSent, tcp.Established, tcp.FinWait1, tcp.TimeWait}
 	asked := 0
-	w := &watchedLink{Link: &scriptedLink{}, recorder: newRecorder(80), state: func(local, remote netip.AddrPort) (tcp.State, error) {
+	w := &Watched{Link: &scriptedLink{}, Recorder: New(one), State: func(local, remote netip.AddrPort) (tcp.State, error) {
 		if local != kernel || remote != ours {
 			t.Errorf("asked for %v to %v", local, remote)
 		}
@@ -84,7 +85,7 @@ func TestWatchedLink(t *testing.T) {
 	read("FIN", wire.FIN|wire.ACK, 4)
 	write("our FIN", wire.FIN|wire.ACK, 5)
 	var seen []tcp.State
-	for _, s := range w.recorder.steps() {
+	for _, s := range w.Recorder.Tell(story.TellOptions{}).Steps {
 		seen = append(seen, s.State)
 	}
 	if len(seen) != 4 {

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
+	"github.com/handfast-tcp/handfast/lab/story"
+	"github.com/handfast-tcp/handfast/lab/trace"
+)
+
+// outForms are the endings of the files that a recorded run can be written to.
+var outForms = []string{".svg", ".pcapng", ".json", ".txt"}
+
+// outFile is where a recorded run is to be written, as --out says. A file that is
+// there is replaced, as lab does.
+type outFile struct{ path string }
+
+func (o *outFile) addTo(f *pflag.FlagSet) {
+	f.StringVar(&o.path, "out", "", "write what happened to this `file`: its ending chooses the form: "+strings.Join(outForms, ", "))
+}
+
+// wanted reports whether there is a file to be written.
+func (o *outFile) wanted() bool { return o.path != "" }
+
+// check finds out before the work whether the file can be written after it.
+func (o *outFile) check() error {
+	if !o.wanted() {
+		return nil
+	}
+	if !slices.Contains(outForms, o.form()) {
+		return usagef("--out %s: the ending chooses the form, and is one of %s", o.path, strings.Join(outForms, ", "))
+	}
+	dir := filepath.Dir(o.path)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return fmt.Errorf("--out %s: there is no directory %s", o.path, dir)
+	}
+	return nil
+}
+
+func (o *outFile) form() string { return strings.ToLower(filepath.Ext(o.path)) }
+
+// write writes what r has kept.
+func (o *outFile) write(r *live.Recorder, title string) error {
+	if !o.wanted() {
+		return nil
+	}
+	var b bytes.Buffer
+	if err := o.show(&b, r, title); err != nil {
+		return fmt.Errorf("--out %s: %w", o.path, err)
+	}
+	return os.WriteFile(o.path, b.Bytes(), 0o644)
+}
+
+func (o *outFile) show(w io.Writer, r *live.Recorder, title string) error {
+	switch o.form() {
+	case ".svg":
+		t := r.Tell(story.TellOptions{})
+		return story.Picture{Title: title, Lanes: t.Lanes,
+			Footer: "sequence numbers count from each SYN, windows are in bytes · not to scale where arrows crowd"}.Write(w, t.Steps)
+	case ".pcapng":
+		return trace.WriteCapture(w, title, r.Run())
+	case ".json":
+		return story.WriteJSON(w, r.Run(), story.TellOptions{})
+	}
+	t := r.Tell(story.TellOptions{})
+	fmt.Fprintf(w, "%s\n\n", title)
+	if err := (story.Ladder{Lanes: t.Lanes}).Write(w, t.Steps); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\n%s\n", strings.Join(story.Legend(t.Steps, story.English, false, story.DefaultWidth), "\n"))
+	return err
+}
