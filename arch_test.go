@@ -31,6 +31,8 @@ func isPure(pkg string) bool {
 // listed may not exist. Some of these are still to be written.
 const layers = `
 	internal/setting      :
+	internal/random       :
+	internal/descriptor   :
 
 	engine/clock          :
 	engine/seq            :
@@ -63,7 +65,7 @@ const layers = `
 	link/xdp              : engine/buf link engine/wire link/offload link/internal/netdev
 	link/sniff            : engine/clock engine/buf link engine/wire lab/trace
 	link/impair           : engine/clock engine/buf link lab/netem
-	.                     : engine/clock engine/seq engine/buf engine/wire engine/cc engine/detect engine/tcp engine/host link internal/setting
+	.                     : engine/clock engine/seq engine/buf engine/wire engine/cc engine/detect engine/tcp engine/host link internal/setting internal/random internal/descriptor
 	inspect               : engine/clock engine/seq engine/wire engine/detect engine/tcp engine/host .
 	guard                 : engine/clock engine/seq engine/buf engine/wire engine/tcp engine/host link .
 	web                   : engine/clock engine/seq engine/wire engine/tcp engine/host lab/trace inspect .

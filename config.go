@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"math/bits"
 	"net"
-	"net/netip"
 	"runtime"
-	"slices"
 
 	"github.com/handfast-tcp/handfast/engine/host"
 	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/internal/random"
 	"github.com/handfast-tcp/handfast/internal/setting"
 )
 
@@ -96,7 +95,7 @@ func (c *Config) setDefaults() error {
 		return fmt.Errorf("handfast: Config.LastPort is %d, below FirstPort, which is %d", c.LastPort, c.FirstPort)
 	}
 	if c.TCP.Secret == ([16]byte{}) {
-		if err := fillRandom(c.TCP.Secret[:]); err != nil {
+		if err := random.Fill(c.TCP.Secret[:]); err != nil {
 			return err
 		}
 	}
@@ -131,45 +130,18 @@ func (c *Config) hostConfig(shard int) host.Config {
 	return host.Config{TCP: c.TCP, Shard: shard, Shards: c.Shards}
 }
 
-// LinkOptions say what a host is on a link.
-type LinkOptions struct {
-	// Addresses are the host's own on this link, each with the network that is
-	// reached directly: 10.0.0.2/24.
-	Addresses []netip.Prefix
-	// Gateway is where packets go that no route is for; zero: nowhere. It
-	// serves its own address family; for the other one add to Routes.
-	Gateway netip.Addr
-	// Routes are further networks that are reached by this link.
-	Routes []Route
-	// NoConflictDetection is for addresses that other hosts on an Ethernet have as
-	// well, on purpose. Otherwise the host asks there whether they are free, while
-	// it uses them already (RFC 5227, RFC 4862 §5.4). One that is not is lost:
-	// LinkInfo.Lost.
-	NoConflictDetection bool
+// Logger is what a host tells of to people. A *slog.Logger is one.
+type Logger interface {
+	Debug(msg string, args ...any)
+	Info(msg string, args ...any)
+	Warn(msg string, args ...any)
+	Error(msg string, args ...any)
 }
 
-// Route is the way to a network.
-type Route struct {
-	Destination netip.Prefix
-	// Gateway is the next hop; zero: the destinations are on the link itself.
-	Gateway netip.Addr
-}
+// silence is the logger of who wants none.
+type silence struct{}
 
-// clone returns a copy that the caller of Attach cannot change.
-func (o *LinkOptions) clone() LinkOptions {
-	c := *o
-	c.Addresses, c.Routes = slices.Clone(o.Addresses), slices.Clone(o.Routes)
-	return c
-}
-
-// allRoutes returns o's routes, the one by its gateway among them.
-func (o *LinkOptions) allRoutes() []Route {
-	routes := o.Routes[:len(o.Routes):len(o.Routes)]
-	switch g := o.Gateway.Unmap(); {
-	case g.Is4():
-		routes = append(routes, Route{netip.PrefixFrom(netip.IPv4Unspecified(), 0), g})
-	case g.Is6():
-		routes = append(routes, Route{netip.PrefixFrom(netip.IPv6Unspecified(), 0), g})
-	}
-	return routes
-}
+func (silence) Debug(string, ...any) {}
+func (silence) Info(string, ...any)  {}
+func (silence) Warn(string, ...any)  {}
+func (silence) Error(string, ...any) {}

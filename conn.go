@@ -1,16 +1,13 @@
 package handfast
 
 import (
-	"io"
 	"net"
-	"net/netip"
 	"os"
 	"syscall"
+	"time"
 
-	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/tcp"
-	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // TCPConn is a TCP connection. It is a net.Conn that behaves like a
@@ -95,89 +92,6 @@ func (c *TCPConn) usable(now, deadline clock.Time) error {
 	return nil
 }
 
-// Read reads what has arrived, at most len(p) bytes, and waits when there is
-// nothing. It returns io.EOF after the peer's last byte.
-func (c *TCPConn) Read(p []byte) (int, error) {
-	n, err := c.read(p)
-	if err != nil && err != io.EOF {
-		err = c.opError("read", err)
-	}
-	return n, err
-}
-
-// takeViews is how many pieces of received data a call takes without
-// allocating.
-const takeViews = 32
-
-func (c *TCPConn) read(p []byte) (n int, err error) {
-	var room [takeViews]buf.View
-	views, err := c.take(len(p), room[:0])
-	for _, v := range views {
-		n += copy(p[n:], v.Bytes())
-		v.Release()
-	}
-	return n, err
-}
-
-// take waits for received bytes and appends up to limit of them to dst. The
-// caller owns the views.
-func (c *TCPConn) take(limit int, dst []buf.View) ([]buf.View, error) {
-	s := c.shard
-	now := s.enter()
-	for {
-		if err := c.dead(); err != nil || limit == 0 {
-			s.leave(now)
-			return nil, err
-		}
-		err := c.usable(now, c.readDeadline)
-		if err == nil {
-			dst = s.tcp.Take(now, c.entry, limit, dst)
-			err = c.endOfStream(len(dst))
-		}
-		if err != nil || len(dst) > 0 {
-			s.leave(now)
-			return dst, err
-		}
-		now = s.wait(&c.readers, now, c.readDeadline)
-	}
-}
-
-// endOfStream returns how the stream has ended, nil when it has not or when
-// there were bytes to take.
-func (c *TCPConn) endOfStream(taken int) error {
-	e := c.entry
-	switch {
-	case taken > 0:
-		return nil
-	case e.EOF() || c.flags&connReadClosed != 0:
-		return io.EOF
-	case e.Failure() != tcp.NoFailure:
-		c.flags |= connFailed
-		return failed("read", e.Failure())
-	case e.State() == tcp.Closed:
-		return io.EOF
-	}
-	return nil
-}
-
-// writable returns why nothing can be written, nil when something can. Like the
-// kernel's, the first call that finds the connection broken learns why, later
-// ones get EPIPE, and so does one that wrote to a peer that had closed.
-func (c *TCPConn) writable(now clock.Time) error {
-	if err := c.usable(now, c.writeDeadline); err != nil {
-		return err
-	}
-	e := c.entry
-	switch f := e.Failure(); {
-	case f != tcp.NoFailure && c.flags&connFailed == 0 && !e.EOF():
-		c.flags |= connFailed
-		return failed("write", f)
-	case f != tcp.NoFailure || e.WriteClosed() || e.State() == tcp.Closed:
-		return os.NewSyscallError("write", syscall.EPIPE)
-	}
-	return nil
-}
-
 // LocalAddr returns our end, a *net.TCPAddr.
 func (c *TCPConn) LocalAddr() net.Addr {
 	t := c.entry.Tuple()
@@ -190,11 +104,79 @@ func (c *TCPConn) RemoteAddr() net.Addr {
 	return tcpAddr(t.Remote, t.RemotePort)
 }
 
-func tcpAddr(a wire.Addr, port uint16) *net.TCPAddr {
-	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(a.Netip(), port))
-}
-
 // opError dresses err as package net does.
 func (c *TCPConn) opError(op string, err error) error {
 	return &net.OpError{Op: op, Net: c.network.String(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
+}
+
+// Close ends the connection. Blocked calls fail with net.ErrClosed. What was
+// written is still sent, in the background; SetLinger changes that. When
+// received data was not read the peer gets a reset.
+func (c *TCPConn) Close() error {
+	s := c.shard
+	now := s.enter()
+	if c.flags&connClosed != 0 {
+		s.leave(now)
+		return c.opError("close", net.ErrClosed)
+	}
+	c.flags |= connClosed
+	c.wakeAll()
+	switch {
+	case s.err != nil:
+	case c.linger == 0:
+		s.tcp.Abort(now, c.entry)
+	default:
+		s.tcp.Close(now, c.entry)
+		now = c.waitClosed(now)
+	}
+	s.leave(now)
+	return nil
+}
+
+// waitClosed waits until the peer has acknowledged everything, our FIN
+// included, but no longer than SetLinger says.
+func (c *TCPConn) waitClosed(now clock.Time) clock.Time {
+	if c.linger < 0 {
+		return now
+	}
+	deadline := now.Add(time.Duration(c.linger) * time.Second)
+	for !c.entry.Delivered() && now < deadline && c.shard.err == nil {
+		now = c.shard.wait(&c.shard.lingering, now, deadline)
+	}
+	return now
+}
+
+// CloseRead shuts down the reading side: Read returns io.EOF from now on. What
+// the peer still sends is acknowledged and thrown away.
+func (c *TCPConn) CloseRead() error {
+	return c.shutdown(func(now clock.Time) {
+		c.flags |= connReadClosed
+		c.shard.tcp.CloseRead(now, c.entry)
+		c.readers.wakeAll()
+	})
+}
+
+// CloseWrite shuts down the writing side: the peer reads what was written, then
+// the end of the stream. Reading goes on.
+func (c *TCPConn) CloseWrite() error {
+	return c.shutdown(func(now clock.Time) {
+		c.shard.tcp.CloseWrite(now, c.entry)
+		c.writers.wakeAll()
+	})
+}
+
+// shutdown does what shutdown(2) does, with its error when there is no
+// connection any more.
+func (c *TCPConn) shutdown(do func(now clock.Time)) error {
+	s := c.shard
+	now := s.enter()
+	defer s.leave(now)
+	if err := c.dead(); err != nil {
+		return c.opError("close", err)
+	}
+	if st := c.entry.State(); st == tcp.Closed || st == tcp.TimeWait {
+		return c.opError("close", os.NewSyscallError("shutdown", syscall.ENOTCONN))
+	}
+	do(now)
+	return nil
 }

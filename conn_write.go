@@ -1,10 +1,14 @@
 package handfast
 
 import (
+	"io"
 	"net"
+	"os"
+	"syscall"
 
 	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
 // smallWrite is up to how many bytes a write is copied while the shard is
@@ -172,6 +176,24 @@ func (c *TCPConn) endWrite() {
 	c.writers.wakeAll()
 }
 
+// writable returns why nothing can be written, nil when something can. Like the
+// kernel's, the first call that finds the connection broken learns why, later
+// ones get EPIPE, and so does one that wrote to a peer that had closed.
+func (c *TCPConn) writable(now clock.Time) error {
+	if err := c.usable(now, c.writeDeadline); err != nil {
+		return err
+	}
+	e := c.entry
+	switch f := e.Failure(); {
+	case f != tcp.NoFailure && c.flags&connFailed == 0 && !e.EOF():
+		c.flags |= connFailed
+		return failed("write", f)
+	case f != tcp.NoFailure || e.WriteClosed() || e.State() == tcp.Closed:
+		return os.NewSyscallError("write", syscall.EPIPE)
+	}
+	return nil
+}
+
 // awaitSpace waits until there is room in the send buffer. Its size is a soft
 // limit: any amount fits while there is room at all.
 func (c *TCPConn) awaitSpace(now clock.Time) (clock.Time, error) {
@@ -194,4 +216,104 @@ func (c *TCPConn) queue(now clock.Time, v buf.View) error {
 	}
 	c.shard.tcp.Send(now, c.entry, v)
 	return nil
+}
+
+// ReadFrom sends what it reads from r until r ends. r reads straight into the
+// memory that is sent. It implements io.ReaderFrom, which io.Copy uses.
+func (c *TCPConn) ReadFrom(r io.Reader) (int64, error) {
+	n, err := c.readFrom(r)
+	if err != nil {
+		err = c.opError("readfrom", err)
+	}
+	return n, err
+}
+
+func (c *TCPConn) readFrom(r io.Reader) (total int64, err error) {
+	if v, ok := r.(*net.Buffers); ok {
+		return c.WriteBuffers(v)
+	}
+	var in filler
+	defer in.release()
+	for {
+		if err := c.waitForSpace(); err != nil {
+			return total, c.opError("write", err)
+		}
+		v, readErr := in.read(r)
+		if v.Len() > 0 {
+			if err := c.sendView(v); err != nil {
+				return total, c.opError("write", err)
+			}
+			total += int64(v.Len())
+		}
+		if readErr == io.EOF {
+			return total, nil
+		}
+		if readErr != nil {
+			return total, readErr
+		}
+	}
+}
+
+// waitForSpace waits until there is room in the send buffer.
+func (c *TCPConn) waitForSpace() error {
+	s := c.shard
+	now, err := c.awaitSpace(s.enter())
+	s.leave(now)
+	return err
+}
+
+// sendView sends v, whose reference it takes, when no other write is under way.
+func (c *TCPConn) sendView(v buf.View) error {
+	s := c.shard
+	now, err := c.beginWrite(s.enter())
+	if err != nil {
+		s.leave(now)
+		v.Release()
+		return err
+	}
+	err = c.queue(now, v)
+	c.endWrite()
+	s.leave(now)
+	return err
+}
+
+// filler reads into blocks, several reads into one, so that a source of small
+// pieces does not pin much memory. Blocks are small until reads fill them.
+type filler struct {
+	block *buf.Block
+	used  int
+	full  bool // the last read filled all the room that it got
+}
+
+// read reads once from r. The caller owns the view.
+func (f *filler) read(r io.Reader) (buf.View, error) {
+	if f.block == nil {
+		size := buf.MediumSize
+		if f.full {
+			size = chunkSize
+		}
+		f.block, f.used = buf.Get(size), 0
+	}
+	room := f.block.Bytes()[f.used:]
+	room = room[:min(len(room), chunkSize)]
+	n, err := r.Read(room)
+	v := buf.MakeView(f.block, f.used, n)
+	f.used += n
+	f.full = n == len(room)
+	v.Retain()
+	if f.used > f.block.Cap()*3/4 {
+		f.release()
+	}
+	if n == 0 {
+		v.Release()
+		return buf.View{}, err
+	}
+	return v, err
+}
+
+func (f *filler) release() {
+	if f.block != nil {
+		f.block.Release()
+		f.block = nil
+	}
 }

@@ -3,14 +3,173 @@ package handfast
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/host"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
+
+// minShare is what an address gets at least of the time that a dial has, if
+// there is as much left: as in package net.
+const minShare = 2 * time.Second
+
+// dialling is a dial that is under way. It goes by value: only a race keeps one.
+type dialling struct {
+	*Dialer
+	network network
+	local   endpoint
+	remotes []wire.Addr // in the order to try them
+	port    uint16
+}
+
+// dial tries the addresses: both families beside each other if there are two
+// and the network leaves the choice, otherwise one after the other.
+func (w dialling) dial(ctx context.Context) (net.Conn, error) {
+	if len(w.remotes) > 1 && w.network == netTCP && w.FallbackDelay >= 0 {
+		if first, second := families(w.remotes); len(second) > 0 {
+			return w.race(ctx, first, second)
+		}
+	}
+	return w.inTurn(ctx, w.remotes)
+}
+
+// families splits remotes into those of the first one's family and the rest.
+func families(remotes []wire.Addr) (first, second []wire.Addr) {
+	for _, r := range remotes {
+		if r.Is4() == remotes[0].Is4() {
+			first = append(first, r)
+		} else {
+			second = append(second, r)
+		}
+	}
+	return first, second
+}
+
+// inTurn tries remotes one after the other, until one answers. The first one's
+// error is the one that tells most.
+func (w dialling) inTurn(ctx context.Context, remotes []wire.Addr) (net.Conn, error) {
+	var first error
+	for i, remote := range remotes {
+		c, err := w.dialShare(ctx, remote, len(remotes)-i)
+		if err == nil {
+			return c, nil
+		}
+		if first == nil {
+			first = err
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, first
+}
+
+// dialShare tries one of left addresses, in its share of the time.
+func (w dialling) dialShare(ctx context.Context, remote wire.Addr, left int) (net.Conn, error) {
+	if end, ok := ctx.Deadline(); ok && left > 1 {
+		rest := time.Until(end)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, max(rest/time.Duration(left), min(rest, minShare)))
+		defer cancel()
+	}
+	return w.dialOne(ctx, endpoint{remote, w.port})
+}
+
+func (w dialling) dialOne(ctx context.Context, remote endpoint) (net.Conn, error) {
+	if w.network >= netUDP {
+		var c *UDPConn
+		err := w.control(ctx, w.network, remote)
+		if err == nil {
+			c, err = w.Host.dialUDP(w.network, w.local, remote)
+		}
+		if err != nil {
+			return nil, w.failed(udpAddr(remote.addr, remote.port), err)
+		}
+		return c, nil
+	}
+	var c *TCPConn
+	err := w.control(ctx, w.network, remote)
+	if err == nil {
+		c, err = w.Host.dialTCP(ctx, w.network, w.local, remote, w.probes())
+	}
+	if err != nil {
+		return nil, w.failed(tcpAddr(remote.addr, remote.port), err)
+	}
+	return c, nil
+}
+
+func (w dialling) failed(remote net.Addr, err error) error {
+	return &net.OpError{Op: "dial", Net: w.network.String(), Source: w.LocalAddr, Addr: remote, Err: err}
+}
+
+// racer is how one family's attempts have ended.
+type racer struct {
+	conn  net.Conn
+	err   error
+	first bool
+}
+
+// race is the two families beside each other, the second one after
+// FallbackDelay, or when the first has failed.
+// https://www.rfc-editor.org/rfc/rfc8305#section-5
+func (w dialling) race(ctx context.Context, first, second []wire.Addr) (net.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	results := make(chan racer, 2)
+	start := func(remotes []wire.Addr, isFirst bool) {
+		go func() {
+			c, err := w.inTurn(ctx, remotes)
+			results <- racer{c, err, isFirst}
+		}()
+	}
+	start(first, true)
+	delay := time.NewTimer(w.fallbackDelay())
+	defer delay.Stop()
+	var firstErr error
+	for running, waiting := 1, true; running > 0 || waiting; {
+		select {
+		case <-delay.C:
+			start(second, false)
+			running, waiting = running+1, false
+		case r := <-results:
+			running--
+			if r.err == nil {
+				cancel()
+				dismiss(results, running)
+				return r.conn, nil
+			}
+			if r.first {
+				firstErr = r.err
+			}
+			if waiting {
+				delay.Reset(0)
+			}
+		}
+	}
+	return nil, firstErr
+}
+
+// dismiss waits for n racers that were cancelled: none outlives its dial. One
+// may have arrived all the same.
+func dismiss(results <-chan racer, n int) {
+	for range n {
+		if r := <-results; r.conn != nil {
+			r.conn.Close()
+		}
+	}
+}
+
+func (d *Dialer) fallbackDelay() time.Duration {
+	if d.FallbackDelay == 0 {
+		return defaultFallbackDelay
+	}
+	return d.FallbackDelay
+}
 
 // dialTCP opens a connection and waits for it.
 func (h *Host) dialTCP(ctx context.Context, n network, local, remote endpoint, p probes) (*TCPConn, error) {

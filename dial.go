@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
+	"slices"
 	"syscall"
 	"time"
+
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // defaultFallbackDelay is Dialer.FallbackDelay, as in package net.
@@ -170,4 +174,81 @@ func (d *Dialer) control(ctx context.Context, n network, remote endpoint) error 
 		return d.ControlContext(ctx, network, address, noSocket{})
 	}
 	return d.Control(network, address, noSocket{})
+}
+
+// resolve returns the addresses that a dial to address tries, in order: those
+// of local's family, if it has one.
+func (h *Host) resolve(ctx context.Context, r *net.Resolver, n network, address string, local endpoint) (all []wire.Addr, port uint16, err error) {
+	if address == "" {
+		return nil, 0, addrError("missing address", "")
+	}
+	host, port, err := splitAddress(ctx, n, address)
+	if err != nil {
+		return nil, 0, err
+	}
+	if _, err = netip.ParseAddr(host); err == nil || host == "" || r == nil {
+		all, err = h.parseRemote(n, host)
+	} else {
+		all, err = h.lookUp(ctx, r, n, host)
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	all = slices.DeleteFunc(all, func(a wire.Addr) bool { return !n.allows(a) })
+	if len(all) == 0 {
+		return nil, 0, addrError("no suitable address found", host)
+	}
+	if !isAny(local.addr) {
+		all = slices.DeleteFunc(all, func(a wire.Addr) bool { return a.Is4() != local.addr.Is4() })
+	}
+	if len(all) == 0 {
+		return nil, 0, addrError("no suitable address found", tcpAddr(local.addr, local.port).String())
+	}
+	return all, port, nil
+}
+
+// parseRemote parses a numeric address. None at all, 0.0.0.0 and [::] stand for
+// the host itself, as in package net.
+func (h *Host) parseRemote(n network, host string) (all []wire.Addr, err error) {
+	var a wire.Addr
+	if host != "" {
+		if a, err = parseIP(n, host); err != nil || !isAny(a) {
+			return []wire.Addr{a}, err
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, own := range h.addresses {
+		if a != any4 || own.Is4() {
+			all = append(all, own)
+		}
+	}
+	if all == nil {
+		return nil, addrError("the host has no address of its own", host)
+	}
+	return all, nil
+}
+
+// lookUp asks a name service, and orders what it says: first what there is a
+// route to, of that IPv6 before IPv4. The order that package net gives is by the
+// routes of the kernel, which are not ours.
+// https://www.rfc-editor.org/rfc/rfc8305#section-4
+func (h *Host) lookUp(ctx context.Context, r *net.Resolver, n network, host string) (all []wire.Addr, err error) {
+	ips, err := r.LookupNetIP(ctx, "ip"+n.String()[3:], host)
+	if err != nil {
+		return nil, err
+	}
+	rank := map[wire.Addr]int{}
+	for _, ip := range ips {
+		a := wire.AddrFrom(ip)
+		all = append(all, a)
+		switch _, err := h.source(wire.Addr{}, a); {
+		case err != nil:
+			rank[a] = 2
+		case a.Is4():
+			rank[a] = 1
+		}
+	}
+	slices.SortStableFunc(all, func(a, b wire.Addr) int { return rank[a] - rank[b] })
+	return all, nil
 }

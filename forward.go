@@ -8,47 +8,12 @@ import (
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/host"
 	"github.com/handfast-tcp/handfast/engine/tcp"
-	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
-// ErrRequestGone is what a Request's methods return when it does not wait any
-// more: it was decided already, the peer gave up, tcp.Config.VerdictTimeout has
+// ErrRequestGone is what a Request's methods return when it is no longer
+// pending: it was decided already, the peer gave up, tcp.Config.VerdictTimeout has
 // passed, or it had to make room for others.
-var ErrRequestGone = errors.New("handfast: the request does not wait any more")
-
-// ListenOptions are what Listen has no words for.
-type ListenOptions struct {
-	// Backlog is how many established connections wait at most for Accept, and
-	// more have to try again. Default Config.Backlog.
-	Backlog int
-
-	// Verdict is asked about every connection before its SYN is answered. It
-	// must not block: it calls one of the Request's methods, now or later and
-	// from any goroutine. Until then the request costs one entry of 96 bytes.
-	// Nil accepts all.
-	Verdict func(*Request)
-}
-
-// ListenTCP is Listen with options.
-func (h *Host) ListenTCP(network, address string, o ListenOptions) (*TCPListener, error) {
-	n, err := parseNetwork(network, netTCP, netTCP6)
-	if err != nil {
-		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
-	}
-	local, err := parseLocal(n, address)
-	if err != nil {
-		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
-	}
-	return h.listen(n, local, o)
-}
-
-func (h *Host) listen(n network, local endpoint, o ListenOptions) (*TCPListener, error) {
-	l := &TCPListener{owner: h, network: n, local: local, deadline: clock.Never, options: o}
-	if err := h.bind(l); err != nil {
-		return nil, &net.OpError{Op: "listen", Net: n.String(), Addr: tcpAddr(local.addr, local.port), Err: err}
-	}
-	return l, nil
-}
+var ErrRequestGone = errors.New("handfast: the request is no longer pending")
 
 // Forward accepts the connections to every address and every port that nobody
 // listens on: what a VPN, tun2socks or the network of a virtual machine needs.
@@ -93,8 +58,6 @@ func (r *Request) Local() netip.AddrPort { return addrPort(r.syn.Tuple.Local, r.
 func (r *Request) Remote() netip.AddrPort {
 	return addrPort(r.syn.Tuple.Remote, r.syn.Tuple.RemotePort)
 }
-
-func addrPort(a wire.Addr, port uint16) netip.AddrPort { return netip.AddrPortFrom(a.Netip(), port) }
 
 // Accept answers with a SYN-ACK. The connection comes out of the listener's
 // Accept when its handshake is complete.

@@ -4,18 +4,11 @@ import (
 	"errors"
 	"io"
 	"net/netip"
-	"os"
-	"path/filepath"
-	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 
 	"github.com/handfast-tcp/handfast"
-	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/engine/host"
-	"github.com/handfast-tcp/handfast/engine/tcp"
-	"github.com/handfast-tcp/handfast/keyring"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/pipe"
 )
@@ -124,76 +117,5 @@ func TestVerdicts(t *testing.T) {
 	c.Close()
 	if err := l.Close(); err != nil {
 		t.Error(err)
-	}
-}
-
-// spray is one end of a pipe whose packets go to one of two hosts, as ECMP that
-// has just changed its mind does: SYNs to one, all else to the other.
-type spray struct {
-	link.Link
-	second link.Link
-	syns   atomic.Int32
-}
-
-func (s *spray) Write(queue int, batch []*buf.Packet) error {
-	for _, p := range batch {
-		to := s.second
-		if p.Data[20+13]&0x3f == 2 {
-			to = s.Link
-			s.syns.Add(1)
-		}
-		if err := to.Write(queue, []*buf.Packet{p}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Two hosts with the same seeds complete each other's handshakes.
-func TestSharedSeeds(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "seeds")
-	if err := os.WriteFile(file, []byte(strings.Repeat("secret", 6)+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	ring := func() *keyring.Ring {
-		r, err := keyring.New(keyring.File(file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r
-	}
-	cfg := handfast.Config{CookieKeys: ring(), TCP: tcp.Config{Cookies: tcp.CookiesAlways}}
-	a1, a2 := pipe.New(pipe.Options{})
-	b1, b2 := pipe.New(pipe.Options{})
-	first := newTestHost(t, cfg, a2, serverIP+"/24")
-	cfg.CookieKeys = ring()
-	second := newTestHost(t, cfg, b2, serverIP+"/24")
-	client, err := handfast.New(handfast.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close() })
-	way := &spray{Link: a1, second: b1}
-	if err := client.Attach(way, handfast.LinkOptions{Addresses: []netip.Prefix{netip.MustParsePrefix(clientIP + "/24")}}); err != nil {
-		t.Fatal(err)
-	}
-	// What the second host sends comes in by a link of its own.
-	if err := client.Attach(b1, handfast.LinkOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	listen(t, first, serverIP+":80")
-	l := listen(t, second, serverIP+":80")
-	for range 20 {
-		c, s := connect(t, client, l)
-		io.WriteString(c, "hello")
-		c.CloseWrite()
-		if said, err := io.ReadAll(s); string(said) != "hello" {
-			t.Errorf("%q, %v", said, err)
-		}
-		c.Close()
-		s.Close()
-	}
-	if way.syns.Load() < 20 || first.Counters().TcpOutSegs == 0 {
-		t.Error("the first host saw no SYN")
 	}
 }

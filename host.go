@@ -1,8 +1,6 @@
 package handfast
 
 import (
-	"errors"
-	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -11,7 +9,6 @@ import (
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/host"
 	"github.com/handfast-tcp/handfast/engine/wire"
-	"github.com/handfast-tcp/handfast/link"
 )
 
 // resetPatience is how long Close waits, for each shard, for its resets to leave.
@@ -77,87 +74,6 @@ func (h *Host) clockTime(t time.Time) clock.Time {
 		return clock.Never
 	}
 	return h.now().Add(time.Until(t))
-}
-
-// Attach plugs a link into the host, which reads it from now on and closes it
-// in Close. It fails, and leaves the link to the caller, when an address or
-// route is not valid, the link is not one that can work, or the host is closed.
-func (h *Host) Attach(l link.Link, o LinkOptions) error {
-	if err := o.check(); err != nil {
-		return err
-	}
-	p := &port{link: l, attributes: l.Attributes(), options: o.clone()}
-	if err := checkLink(&p.attributes, &o); err != nil {
-		return err
-	}
-	p.queues = make([]sync.Mutex, p.attributes.Queues)
-	for _, a := range o.Addresses {
-		p.addresses = append(p.addresses, wire.AddrFrom(a.Addr()))
-	}
-
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	ports := *h.ports.Load()
-	switch {
-	case h.err != nil:
-		return h.err
-	case len(ports) == maxLinks:
-		return fmt.Errorf("handfast: a host has at most %d links, those that are gone among them", maxLinks)
-	}
-	iface := len(ports)
-	ports = append(ports[:iface:iface], p)
-	h.ports.Store(&ports)
-	for _, s := range h.shards {
-		if err := s.plug(p.attributes, &o); err != nil {
-			return err
-		}
-	}
-	for q := range p.queues {
-		h.running.Go(func() { h.readLink(p, iface, q) })
-	}
-	h.addresses = append(h.addresses, p.addresses...)
-	h.cfg.Logger.Info("link attached", "link", p.attributes.Name, "addresses", o.Addresses)
-	return nil
-}
-
-// check finds what an IP host would refuse, before anything is changed.
-func (o *LinkOptions) check() error {
-	for _, a := range o.Addresses {
-		ip := a.Addr().Unmap()
-		if !a.IsValid() || ip.IsUnspecified() || ip.IsMulticast() {
-			return fmt.Errorf("handfast: LinkOptions.Addresses: %v is not an address of a host with its prefix length", a)
-		}
-	}
-	for _, r := range o.Routes {
-		if !r.Destination.IsValid() {
-			return errors.New("handfast: LinkOptions.Routes: not a valid destination")
-		}
-		if g := r.Gateway; g.IsValid() && g.Unmap().Is4() != r.Destination.Addr().Unmap().Is4() {
-			return fmt.Errorf("handfast: route to %v: gateway %v is of the other address family", r.Destination, g)
-		}
-	}
-	return nil
-}
-
-// plug tells the shard's host of a link.
-func (s *shard) plug(a link.Attributes, o *LinkOptions) error {
-	defer s.leave(s.enter())
-	iface := s.host.AddLink(host.LinkConfig{
-		Name: a.Name, Ethernet: a.Medium == link.Ethernet, HardwareAddr: a.HardwareAddr,
-		MTU: a.MTU, MaxGSO: a.MaxGSO, ChecksumOffload: a.ChecksumOffload,
-		DetectConflicts: a.Medium == link.Ethernet && !o.NoConflictDetection,
-	})
-	for _, address := range o.Addresses {
-		if err := s.host.AddAddress(iface, address); err != nil {
-			return fmt.Errorf("handfast: address %v on %s: %w", address, a.Name, err)
-		}
-	}
-	for _, r := range o.allRoutes() {
-		if err := s.host.AddRoute(r.Destination, r.Gateway, iface); err != nil {
-			return fmt.Errorf("handfast: route to %v by %s: %w", r.Destination, a.Name, err)
-		}
-	}
-	return nil
 }
 
 // stop makes the host work no more, and resets its connections when reset says

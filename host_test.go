@@ -8,8 +8,11 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/engine/buf"
@@ -222,88 +225,6 @@ func TestClosedHost(t *testing.T) {
 	}
 }
 
-func TestConfigIsChecked(t *testing.T) {
-	for name, cfg := range map[string]handfast.Config{
-		"negative shards": {Shards: -1},
-		"many shards":     {Shards: handfast.MaxShards + 1},
-		"no ports":        {FirstPort: 5000, LastPort: 4000},
-	} {
-		if _, err := handfast.New(cfg); err == nil {
-			t.Errorf("%s: no error", name)
-		}
-	}
-}
-
-func TestAttachChecksAddresses(t *testing.T) {
-	prefix := netip.MustParsePrefix
-	for name, o := range map[string]handfast.LinkOptions{
-		"no prefix":      {Addresses: []netip.Prefix{{}}},
-		"no destination": {Routes: []handfast.Route{{}}},
-		"mixed families": {Routes: []handfast.Route{{Destination: prefix("10.0.0.0/8"), Gateway: netip.MustParseAddr("fd00::1")}}},
-		"multicast":      {Addresses: []netip.Prefix{prefix("224.0.0.1/24")}},
-		"unspecified":    {Addresses: []netip.Prefix{prefix("0.0.0.0/24")}},
-	} {
-		h, err := handfast.New(handfast.Config{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		a, _ := pipe.New(pipe.Options{})
-		if err := h.Attach(a, o); err == nil {
-			t.Errorf("%s: no error", name)
-		}
-		h.Close()
-	}
-}
-
-// A packet that no route of its own names goes to the gateway.
-func TestGateway(t *testing.T) {
-	a, b := pipe.New(pipe.Options{})
-	client, err := handfast.New(handfast.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	err = client.Attach(a, handfast.LinkOptions{
-		Addresses: []netip.Prefix{netip.MustParsePrefix(clientIP + "/24"), netip.MustParsePrefix("fd00::1/64")},
-		Gateway:   netip.MustParseAddr("10.0.0.254"),
-		Routes:    []handfast.Route{{Destination: netip.MustParsePrefix("2001:db8::/32"), Gateway: netip.MustParseAddr("fd00::fe")}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := newTestHost(t, handfast.Config{}, b, "192.0.2.1/0", "2001:db8::1/0")
-	l := listen(t, server, ":80")
-	for _, to := range []string{"192.0.2.1:80", "[2001:db8::1]:80"} {
-		if _, err := client.Dial("tcp", to); err != nil {
-			t.Error(err)
-		}
-		if _, err := l.Accept(); err != nil {
-			t.Error(err)
-		}
-	}
-	if _, err := client.Dial("tcp", "[2001:dead::1]:80"); !errors.Is(err, syscall.ENETUNREACH) {
-		t.Error("without a route:", err)
-	}
-}
-
-func TestConnectionsAndCounters(t *testing.T) {
-	from, to := newNet(t, handfast.Config{}, pipe.Options{})
-	c, s := connect(t, from, listen(t, to, ":80"))
-	io.WriteString(c, "12345")
-	io.ReadFull(s, make([]byte, 2))
-	var seen []handfast.ConnInfo
-	for info := range to.Connections() {
-		seen = append(seen, info)
-	}
-	if len(seen) != 1 || seen[0].State != tcp.Established || seen[0].ReceiveQueue != 3 ||
-		seen[0].Local.String() != serverIP+":80" || seen[0].Remote.String() != c.LocalAddr().String() {
-		t.Errorf("connections: %+v", seen)
-	}
-	if n := to.Counters(); n.IpInReceives < 3 || n.TcpInSegs < 3 || n.TcpOutSegs < 1 {
-		t.Errorf("counters: %+v", n)
-	}
-}
-
 // A host talks to itself without a link.
 func TestSelf(t *testing.T) {
 	h, _ := newNet(t, handfast.Config{}, pipe.Options{})
@@ -324,5 +245,101 @@ func TestSelf(t *testing.T) {
 		if got, err := io.ReadAll(s); len(got) != 200<<10 || err != nil {
 			t.Errorf("%s: got %d bytes, %v", address, len(got), err)
 		}
+	}
+}
+
+// A listener is closed while its host is closed.
+func TestListenerAndHostClose(t *testing.T) {
+	for range closings() {
+		h, err := handfast.New(handfast.Config{Shards: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := listen(t, h, ":80")
+		var wg sync.WaitGroup
+		wg.Go(func() { l.Close() })
+		wg.Go(func() { h.Close() })
+		wg.Wait()
+	}
+}
+
+// gate is where a goroutine of a host is held.
+type gate struct {
+	shut, held chan struct{}
+	once       sync.Once
+}
+
+func newGate() *gate { return &gate{shut: make(chan struct{}), held: make(chan struct{})} }
+
+// pass holds the first who comes until the gate is opened, and whoever comes
+// while it is.
+func (g *gate) pass() {
+	g.once.Do(func() { close(g.held) })
+	<-g.shut
+}
+
+// gatedLink writes through a gate, but for the first packets.
+type gatedLink struct {
+	link.Link
+	gate *gate
+	used atomic.Bool
+}
+
+func (l *gatedLink) Write(queue int, batch []*buf.Packet) error {
+	if l.used.Swap(true) {
+		l.gate.pass()
+	}
+	return l.Link.Write(queue, batch)
+}
+
+// gatedKeys are asked through a gate from the second time on.
+type gatedKeys struct {
+	*gate
+	asked bool
+}
+
+func (k *gatedKeys) Keys(time.Time) (tcp.CookieKeys, error) {
+	if k.asked {
+		k.pass()
+	}
+	k.asked = true
+	return tcp.CookieKeys{}, nil
+}
+
+// What a timer of the host's has begun ends before Close returns, whatever it
+// hangs in.
+func TestCloseWaitsForTimers(t *testing.T) {
+	for name, start := range map[string]func(t *testing.T, g *gate) *handfast.Host{
+		"a shard's, in the link's Write": func(t *testing.T, g *gate) *handfast.Host {
+			a, _ := pipe.New(pipe.Options{})
+			h := newTestHost(t, handfast.Config{}, &gatedLink{Link: a, gate: g}, clientIP+"/24")
+			go h.Dial("tcp", serverIP+":80") // the SYN goes out again after a second
+			return h
+		},
+		"that of the cookie keys": func(t *testing.T, g *gate) *handfast.Host {
+			a, _ := pipe.New(pipe.Options{})
+			return newTestHost(t, handfast.Config{CookieKeys: &gatedKeys{gate: g}}, a, clientIP+"/24")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := newGate()
+				h := start(t, g)
+				<-g.held
+				closed := make(chan struct{})
+				for range 2 {
+					go func() { h.Close(); closed <- struct{}{} }()
+				}
+				time.Sleep(time.Minute)
+				select {
+				case <-closed:
+					t.Error("Close has returned before the timer's goroutine")
+				default:
+				}
+				close(g.shut)
+				<-closed
+				<-closed
+			})
+		})
 	}
 }

@@ -1,16 +1,82 @@
 package handfast
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/host"
 	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/link"
 )
+
+// LinkOptions say what a host is on a link.
+type LinkOptions struct {
+	// Addresses are the host's own on this link, each with the network that is
+	// reached directly: 10.0.0.2/24.
+	Addresses []netip.Prefix
+	// Gateway is where packets go that no route is for; zero: nowhere. It
+	// serves its own address family; for the other one add to Routes.
+	Gateway netip.Addr
+	// Routes are further networks that are reached by this link.
+	Routes []Route
+	// NoConflictDetection is for addresses that other hosts on an Ethernet have as
+	// well, on purpose. Otherwise the host asks there whether they are free, while
+	// it uses them already (RFC 5227, RFC 4862 §5.4). One that is not is lost:
+	// LinkInfo.Lost.
+	NoConflictDetection bool
+}
+
+// Route is the way to a network.
+type Route struct {
+	Destination netip.Prefix
+	// Gateway is the next hop; zero: the destinations are on the link itself.
+	Gateway netip.Addr
+}
+
+// clone returns a copy that the caller of Attach cannot change.
+func (o *LinkOptions) clone() LinkOptions {
+	c := *o
+	c.Addresses, c.Routes = slices.Clone(o.Addresses), slices.Clone(o.Routes)
+	return c
+}
+
+// allRoutes returns o's routes, the one by its gateway among them.
+func (o *LinkOptions) allRoutes() []Route {
+	routes := o.Routes[:len(o.Routes):len(o.Routes)]
+	switch g := o.Gateway.Unmap(); {
+	case g.Is4():
+		routes = append(routes, Route{netip.PrefixFrom(netip.IPv4Unspecified(), 0), g})
+	case g.Is6():
+		routes = append(routes, Route{netip.PrefixFrom(netip.IPv6Unspecified(), 0), g})
+	}
+	return routes
+}
+
+// check finds what an IP host would refuse, before anything is changed.
+func (o *LinkOptions) check() error {
+	for _, a := range o.Addresses {
+		ip := a.Addr().Unmap()
+		if !a.IsValid() || ip.IsUnspecified() || ip.IsMulticast() {
+			return fmt.Errorf("handfast: LinkOptions.Addresses: %v is not an address of a host with its prefix length", a)
+		}
+	}
+	for _, r := range o.Routes {
+		if !r.Destination.IsValid() {
+			return errors.New("handfast: LinkOptions.Routes: not a valid destination")
+		}
+		if g := r.Gateway; g.IsValid() && g.Unmap().Is4() != r.Destination.Addr().Unmap().Is4() {
+			return fmt.Errorf("handfast: route to %v: gateway %v is of the other address family", r.Destination, g)
+		}
+	}
+	return nil
+}
 
 // maxLinks is how many links a host can have, those that are gone among them.
 const maxLinks = 256
@@ -83,6 +149,68 @@ func (p *port) fail(err error) {
 	if p.gone.CompareAndSwap(nil, &LinkError{p.attributes.Name, err}) {
 		p.link.Close()
 	}
+}
+
+// Attach plugs a link into the host, which reads it from now on and closes it
+// in Close. It fails, and leaves the link to the caller, when an address or
+// route is not valid, the link is not one that can work, or the host is closed.
+func (h *Host) Attach(l link.Link, o LinkOptions) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	p := &port{link: l, attributes: l.Attributes(), options: o.clone()}
+	if err := checkLink(&p.attributes, &o); err != nil {
+		return err
+	}
+	p.queues = make([]sync.Mutex, p.attributes.Queues)
+	for _, a := range o.Addresses {
+		p.addresses = append(p.addresses, wire.AddrFrom(a.Addr()))
+	}
+
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	ports := *h.ports.Load()
+	switch {
+	case h.err != nil:
+		return h.err
+	case len(ports) == maxLinks:
+		return fmt.Errorf("handfast: a host has at most %d links, those that are gone among them", maxLinks)
+	}
+	iface := len(ports)
+	ports = append(ports[:iface:iface], p)
+	h.ports.Store(&ports)
+	for _, s := range h.shards {
+		if err := s.plug(p.attributes, &o); err != nil {
+			return err
+		}
+	}
+	for q := range p.queues {
+		h.running.Go(func() { h.readLink(p, iface, q) })
+	}
+	h.addresses = append(h.addresses, p.addresses...)
+	h.cfg.Logger.Info("link attached", "link", p.attributes.Name, "addresses", o.Addresses)
+	return nil
+}
+
+// plug tells the shard's host of a link.
+func (s *shard) plug(a link.Attributes, o *LinkOptions) error {
+	defer s.leave(s.enter())
+	iface := s.host.AddLink(host.LinkConfig{
+		Name: a.Name, Ethernet: a.Medium == link.Ethernet, HardwareAddr: a.HardwareAddr,
+		MTU: a.MTU, MaxGSO: a.MaxGSO, ChecksumOffload: a.ChecksumOffload,
+		DetectConflicts: a.Medium == link.Ethernet && !o.NoConflictDetection,
+	})
+	for _, address := range o.Addresses {
+		if err := s.host.AddAddress(iface, address); err != nil {
+			return fmt.Errorf("handfast: address %v on %s: %w", address, a.Name, err)
+		}
+	}
+	for _, r := range o.allRoutes() {
+		if err := s.host.AddRoute(r.Destination, r.Gateway, iface); err != nil {
+			return fmt.Errorf("handfast: route to %v by %s: %w", r.Destination, a.Name, err)
+		}
+	}
+	return nil
 }
 
 // LinkInfo is what a host knows of one of its links.
@@ -180,4 +308,64 @@ func (s *shard) lost(dst wire.Addr) error {
 		return gone
 	}
 	return nil
+}
+
+// AddressError says that another host on an Ethernet link has one of our
+// addresses, which is therefore ours no more.
+type AddressError struct {
+	Link         string // its name, as in link.Attributes
+	Address      netip.Addr
+	HardwareAddr link.HardwareAddr // whose it is
+}
+
+func (e *AddressError) Error() string {
+	return fmt.Sprintf("handfast: address %v on %s belongs to %v", e.Address, e.Link, net.HardwareAddr(e.HardwareAddr[:]))
+}
+
+// Is makes it a syscall.EADDRINUSE.
+func (e *AddressError) Is(err error) bool { return err == syscall.EADDRINUSE }
+
+// watchAddresses passes on what shard 0 has found out about addresses. The caller
+// holds the lock.
+func (s *shard) watchAddresses() {
+	for s.host.HasConflict() {
+		if c, _ := s.host.NextConflict(); s.err == nil {
+			s.owner.running.Go(func() { s.owner.settleConflict(c) })
+		}
+	}
+}
+
+// settleConflict tells the other shards, and people. The shard that found the
+// conflict has done its part.
+func (h *Host) settleConflict(c host.Conflict) {
+	p := (*h.ports.Load())[c.Iface]
+	e := &AddressError{p.attributes.Name, c.Addr.Netip(), link.HardwareAddr(c.HardwareAddr)}
+	by := net.HardwareAddr(c.HardwareAddr[:]).String()
+	if !c.Lost {
+		h.cfg.Logger.Warn("another host claims our address", "link", e.Link, "address", e.Address, "by", by)
+		return
+	}
+	h.loseAddress(p, c.Addr, e)
+	for _, s := range h.shards {
+		s.loseAddress(c)
+	}
+	h.cfg.Logger.Error("address belongs to another host", "link", e.Link, "address", e.Address, "by", by)
+}
+
+func (h *Host) loseAddress(p *port, a wire.Addr, why *AddressError) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p.addresses = slices.DeleteFunc(p.addresses, func(own wire.Addr) bool { return own == a })
+	lost := []*AddressError{why}
+	if all := p.lost.Load(); all != nil {
+		lost = slices.Concat(*all, lost)
+	}
+	p.lost.Store(&lost)
+	h.collectAddresses()
+}
+
+func (s *shard) loseAddress(c host.Conflict) {
+	now := s.enter()
+	defer s.leave(now)
+	s.host.RemoveAddress(now, c.Iface, c.Addr)
 }

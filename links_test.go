@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/netip"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,6 +21,119 @@ import (
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/pipe"
 )
+
+// What Attach takes works, and what would not is refused in a sentence.
+func TestLinkRanges(t *testing.T) {
+	for i := range reflect.TypeFor[pipe.Options]().NumField() {
+		field := reflect.TypeFor[pipe.Options]().Field(i)
+		for _, v := range append(extremes, 67, 68, 69, 80, 100, 104, 116, 127, 128, 296, 576, 1279, 1280, 1499, 1500, 1501, 9000, 65534, 65536) {
+			var o pipe.Options
+			if !setNumber(reflect.ValueOf(&o).Elem().Field(i), v) {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s %d", field.Name, v), func(t *testing.T) {
+				taken := true
+				switch field.Name {
+				case "MTU":
+					taken = v == 0 || v >= handfast.MinMTU
+				case "MaxGSO":
+					taken = v == 0 || v >= pipe.DefaultMTU
+				case "Medium":
+					taken = v <= int64(link.Ethernet)
+				case "Queues", "Queue": // pipe takes the nearest that it can
+				default:
+					t.Fatal("this field has no range in this test")
+				}
+				a, _ := pipe.New(o)
+				switch err := attachOnly(a, clientIP+"/24"); {
+				case (err == nil) != taken:
+					t.Fatalf("Attach: %v", err)
+				case err != nil:
+					if !strings.Contains(err.Error(), field.Name+" is ") {
+						t.Errorf("%q does not name the field", err)
+					}
+				case field.Name != "Queue" || v == 0 || v >= 64: // a queue of fewer packets than a burst is a bad wire
+					transferBothFamilies(t, handfast.Config{}, o)
+				}
+			})
+		}
+	}
+}
+
+func attachOnly(l link.Link, address string) error {
+	h, err := handfast.New(handfast.Config{})
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	return h.Attach(l, handfast.LinkOptions{Addresses: []netip.Prefix{netip.MustParsePrefix(address)}})
+}
+
+// IPv6 needs links of 1280 bytes.
+func TestIPv6NeedsLargerLinks(t *testing.T) {
+	for _, mtu := range []int{68, 1279} {
+		a, _ := pipe.New(pipe.Options{MTU: mtu})
+		if err := attachOnly(a, "fd00::1/64"); err == nil || !strings.Contains(err.Error(), "IPv6 needs at least 1280 bytes") {
+			t.Errorf("MTU %d: %v", mtu, err)
+		}
+	}
+	a, _ := pipe.New(pipe.Options{MTU: 1280})
+	if err := attachOnly(a, "fd00::1/64"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAttachChecksAddresses(t *testing.T) {
+	prefix := netip.MustParsePrefix
+	for name, o := range map[string]handfast.LinkOptions{
+		"no prefix":      {Addresses: []netip.Prefix{{}}},
+		"no destination": {Routes: []handfast.Route{{}}},
+		"mixed families": {Routes: []handfast.Route{{Destination: prefix("10.0.0.0/8"), Gateway: netip.MustParseAddr("fd00::1")}}},
+		"multicast":      {Addresses: []netip.Prefix{prefix("224.0.0.1/24")}},
+		"unspecified":    {Addresses: []netip.Prefix{prefix("0.0.0.0/24")}},
+	} {
+		h, err := handfast.New(handfast.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, _ := pipe.New(pipe.Options{})
+		if err := h.Attach(a, o); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		h.Close()
+	}
+}
+
+// A packet that no route of its own names goes to the gateway.
+func TestGateway(t *testing.T) {
+	a, b := pipe.New(pipe.Options{})
+	client, err := handfast.New(handfast.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	err = client.Attach(a, handfast.LinkOptions{
+		Addresses: []netip.Prefix{netip.MustParsePrefix(clientIP + "/24"), netip.MustParsePrefix("fd00::1/64")},
+		Gateway:   netip.MustParseAddr("10.0.0.254"),
+		Routes:    []handfast.Route{{Destination: netip.MustParsePrefix("2001:db8::/32"), Gateway: netip.MustParseAddr("fd00::fe")}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := newTestHost(t, handfast.Config{}, b, "192.0.2.1/0", "2001:db8::1/0")
+	l := listen(t, server, ":80")
+	for _, to := range []string{"192.0.2.1:80", "[2001:db8::1]:80"} {
+		if _, err := client.Dial("tcp", to); err != nil {
+			t.Error(err)
+		}
+		if _, err := l.Accept(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := client.Dial("tcp", "[2001:dead::1]:80"); !errors.Is(err, syscall.ENETUNREACH) {
+		t.Error("without a route:", err)
+	}
+}
 
 // linkLog passes on what a host logs of links that are gone.
 type linkLog chan string
@@ -259,4 +374,104 @@ func TestLinkFailsToWrite(t *testing.T) {
 	}
 	wantLinks(t, client, "net0-a", "net1-a", "broken-a gone")
 	j.connect(0)
+}
+
+// conflictLog passes on what a host logs of its addresses.
+type conflictLog chan string
+
+func (l conflictLog) Write(line []byte) (int, error) {
+	if strings.Contains(string(line), "another host") {
+		l <- string(line)
+	}
+	return len(line), nil
+}
+
+// Two hosts on an Ethernet with one address: who comes second lets it go, in all
+// shards, and says so. Until then, and with its other address, it works.
+func TestAddressOfAnotherHost(t *testing.T) {
+	for _, shards := range []int{1, 4} {
+		a, b := pipe.New(pipe.Options{Medium: link.Ethernet})
+		// Who does not check keeps the address from the first moment.
+		server, err := handfast.New(handfast.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { server.Close() })
+		addresses := func(all ...string) (o handfast.LinkOptions) {
+			for _, p := range all {
+				o.Addresses = append(o.Addresses, netip.MustParsePrefix(p))
+			}
+			return o
+		}
+		o := addresses(serverIP+"/24", "10.0.0.9/24")
+		o.NoConflictDetection = true
+		if err := server.Attach(b, o); err != nil {
+			t.Fatal(err)
+		}
+		l := listen(t, server, serverIP+":80")
+
+		lines := make(conflictLog, 8)
+		client, err := handfast.New(handfast.Config{Shards: shards, Logger: slog.New(slog.NewTextHandler(lines, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { client.Close() })
+		if err := client.Attach(a, addresses("10.0.0.9/24", clientIP+"/24")); err != nil {
+			t.Fatal(err)
+		}
+		taken := listen(t, client, "10.0.0.9:80")
+		defer taken.Close()
+
+		select {
+		case line := <-lines:
+			if !strings.Contains(line, "link=pipe-a") || !strings.Contains(line, "address=10.0.0.9") || !strings.Contains(line, "02:00:00:00:00:0b") {
+				t.Error(line)
+			}
+		case <-time.After(time.Minute):
+			t.Fatal("nothing is said of the conflict")
+		}
+		info := client.Links()[0]
+		if len(info.Lost) != 1 || !errors.Is(info.Lost[0], syscall.EADDRINUSE) || info.Lost[0].Address.String() != "10.0.0.9" ||
+			len(info.Addresses) != 1 || info.Addresses[0].String() != clientIP+"/24" {
+			t.Errorf("addresses %v, lost %v", info.Addresses, info.Lost)
+		}
+		for range 8 {
+			c, s := connect(t, client, l)
+			if from := s.RemoteAddr().String(); !strings.HasPrefix(from, clientIP+":") {
+				t.Errorf("connection from %s", from)
+			}
+			c.Close()
+			s.Close()
+		}
+		if _, err := client.Listen("tcp", "10.0.0.9:81"); !errors.Is(err, syscall.EADDRNOTAVAIL) {
+			t.Errorf("listening on it: %v", err)
+		}
+	}
+}
+
+// A host on an Ethernet works from the first moment.
+func TestAttachDoesNotWaitForTheCheck(t *testing.T) {
+	a, b := pipe.New(pipe.Options{Medium: link.Ethernet})
+	server := newTestHost(t, handfast.Config{}, b, serverIP+"/24", "fd00::2/64")
+	l := listen(t, server, ":80")
+	start := time.Now()
+	client := newTestHost(t, handfast.Config{}, a, clientIP+"/24", "fd00::1/64")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for _, to := range bothFamilies {
+		c, err := client.DialContext(ctx, "tcp", to+":80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		s, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+	}
+	t.Logf("two connections after %v", time.Since(start))
+	if lost := client.Links()[0].Lost; lost != nil {
+		t.Errorf("lost %v", lost)
+	}
 }

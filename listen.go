@@ -14,6 +14,19 @@ import (
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
+// ListenOptions are what Listen has no words for.
+type ListenOptions struct {
+	// Backlog is how many established connections wait at most for Accept, and
+	// more have to try again. Default Config.Backlog.
+	Backlog int
+
+	// Verdict is asked about every connection before its SYN is answered. It
+	// must not block: it calls one of the Request's methods, now or later and
+	// from any goroutine. Until then the request costs one entry of 96 bytes.
+	// Nil accepts all.
+	Verdict func(*Request)
+}
+
 // TCPListener is a port that is listened on. It is a net.Listener that behaves
 // like a *net.TCPListener, without what needs a file descriptor. Its methods
 // may be called by several goroutines at the same time.
@@ -40,6 +53,27 @@ type TCPListener struct {
 // package net: EADDRINUSE, EADDRNOTAVAIL.
 func (h *Host) Listen(network, address string) (*TCPListener, error) {
 	return h.ListenTCP(network, address, ListenOptions{})
+}
+
+// ListenTCP is Listen with options.
+func (h *Host) ListenTCP(network, address string, o ListenOptions) (*TCPListener, error) {
+	n, err := parseNetwork(network, netTCP, netTCP6)
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
+	}
+	local, err := parseLocal(n, address)
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
+	}
+	return h.listen(n, local, o)
+}
+
+func (h *Host) listen(n network, local endpoint, o ListenOptions) (*TCPListener, error) {
+	l := &TCPListener{owner: h, network: n, local: local, deadline: clock.Never, options: o}
+	if err := h.bind(l); err != nil {
+		return nil, &net.OpError{Op: "listen", Net: n.String(), Addr: tcpAddr(local.addr, local.port), Err: err}
+	}
+	return l, nil
 }
 
 // bind gives l its port.

@@ -53,13 +53,6 @@ type shard struct {
 	_ [64]byte // keeps neighbours off this cache line
 }
 
-// outbound is a batch of packets on the way out.
-type outbound struct {
-	packets [batchSize]*buf.Packet
-	links   [batchSize]uint8
-	n       int
-}
-
 func newShard(owner *Host, index int, cfg host.Config) *shard {
 	s := &shard{owner: owner, index: index, host: host.New(cfg), armed: clock.Never}
 	s.tcp = s.host.TCP()
@@ -162,62 +155,6 @@ func (s *shard) report() {
 	}
 }
 
-// send sends until there is nothing more to send, and unlocks. The caller holds
-// the lock and has set sending.
-func (s *shard) send(now clock.Time) {
-	for round := 1; s.pull(now); round++ {
-		s.mu.Unlock()
-		s.write()
-		s.mu.Lock()
-		if round == flushRounds && s.err == nil {
-			s.owner.running.Add(1)
-			go s.sendOn()
-			s.mu.Unlock()
-			return
-		}
-		now = s.owner.now()
-	}
-	s.sending = false
-	s.sent.wakeAll()
-	s.arm(now)
-	s.mu.Unlock()
-}
-
-// pull fills the outbound batch and reports whether there is anything in it.
-// Who waited for the room that this makes is woken.
-func (s *shard) pull(now clock.Time) bool {
-	o := &s.outbound
-	for o.n = 0; o.n < batchSize; o.n++ {
-		p, iface := s.host.Output(now)
-		if p == nil {
-			break
-		}
-		o.packets[o.n], o.links[o.n] = p, uint8(iface)
-	}
-	s.notify()
-	s.report()
-	return o.n > 0
-}
-
-// write gives the outbound batch to the links, as many packets at once as go
-// the same way. The caller is in send and does not hold the lock.
-func (s *shard) write() {
-	o := &s.outbound
-	ports := *s.owner.ports.Load()
-	for from := 0; from < o.n; {
-		to := from + 1
-		for to < o.n && o.links[to] == o.links[from] {
-			to++
-		}
-		p := ports[o.links[from]]
-		if err := p.write(s.index, o.packets[from:to]); err != nil {
-			p.fail(err)
-		}
-		from = to
-	}
-	clear(o.packets[:o.n])
-}
-
 // arm makes the timer fire when the host wants to know the time. It is left
 // alone when it fires too early, which costs less than to set it each time. An
 // armed timer counts as a goroutine that runs, so that Close waits for its tick.
@@ -243,46 +180,6 @@ func (s *shard) tick() {
 	}
 	s.lingering.wakeAll()
 	s.leave(now)
-}
-
-// receive gives the shard those packets of a batch that are for it.
-func (s *shard) receive(iface int, batch []*buf.Packet, shards []uint8) {
-	now := s.enter()
-	mine := s.mine[:0]
-	for i, p := range batch {
-		switch {
-		case int(shards[i]) != s.index:
-		case s.err != nil:
-			p.Release()
-		default:
-			mine = append(mine, p)
-		}
-	}
-	s.host.ReceiveBatch(now, iface, mine)
-	s.mine = mine
-	s.lingering.wakeAll()
-	handover := s.takeHandover()
-	s.leave(now)
-	for _, h := range handover {
-		s.owner.shards[h.shard].receive(h.iface, []*buf.Packet{h.packet}, []uint8{uint8(h.shard)})
-	}
-}
-
-// handedOver is a packet made of fragments, which all go to shard 0, that
-// belongs to another shard.
-type handedOver struct {
-	packet       *buf.Packet
-	iface, shard int
-}
-
-func (s *shard) takeHandover() (all []handedOver) {
-	for {
-		p, iface, shard := s.host.NextHandover()
-		if p == nil {
-			return all
-		}
-		all = append(all, handedOver{p, iface, shard})
-	}
 }
 
 // stop makes every call that is blocked, or comes later, fail with err. With

@@ -78,13 +78,6 @@ func sender(d host.Datagram) netip.AddrPort {
 	return netip.AddrPortFrom(d.Src.Netip(), d.SrcPort)
 }
 
-func udpAddrOrNil(a netip.AddrPort) *net.UDPAddr {
-	if !a.IsValid() {
-		return nil
-	}
-	return net.UDPAddrFromAddrPort(a)
-}
-
 // read receives a datagram into p, and reports whether it was cut.
 func (u *UDPConn) read(p []byte) (n int, cut bool, d host.Datagram, err error) {
 	if d, err = u.receive(); err != nil {
@@ -170,14 +163,6 @@ func (u *UDPConn) writeTo(p []byte, from netip.Addr, to netip.AddrPort, call str
 		return 0, u.opError("write", addrPortOrNil(to), err)
 	}
 	return len(p), nil
-}
-
-// addrPortOrNil is an address for errors: a nil interface when there is none.
-func addrPortOrNil(a netip.AddrPort) net.Addr {
-	if a := udpAddrOrNil(a); a != nil {
-		return a
-	}
-	return nil
 }
 
 func (u *UDPConn) sendTo(p []byte, from netip.Addr, to netip.AddrPort, call string) error {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/engine/tcp"
-	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/pipe"
 )
 
@@ -155,63 +154,14 @@ func echoThere(from *handfast.Host, to netip.Addr, n int) error {
 	return err
 }
 
-// What Attach takes works, and what would not is refused in a sentence.
-func TestLinkRanges(t *testing.T) {
-	for i := range reflect.TypeFor[pipe.Options]().NumField() {
-		field := reflect.TypeFor[pipe.Options]().Field(i)
-		for _, v := range append(extremes, 67, 68, 69, 80, 100, 104, 116, 127, 128, 296, 576, 1279, 1280, 1499, 1500, 1501, 9000, 65534, 65536) {
-			var o pipe.Options
-			if !setNumber(reflect.ValueOf(&o).Elem().Field(i), v) {
-				continue
-			}
-			t.Run(fmt.Sprintf("%s %d", field.Name, v), func(t *testing.T) {
-				taken := true
-				switch field.Name {
-				case "MTU":
-					taken = v == 0 || v >= handfast.MinMTU
-				case "MaxGSO":
-					taken = v == 0 || v >= pipe.DefaultMTU
-				case "Medium":
-					taken = v <= int64(link.Ethernet)
-				case "Queues", "Queue": // pipe takes the nearest that it can
-				default:
-					t.Fatal("this field has no range in this test")
-				}
-				a, _ := pipe.New(o)
-				switch err := attachOnly(a, clientIP+"/24"); {
-				case (err == nil) != taken:
-					t.Fatalf("Attach: %v", err)
-				case err != nil:
-					if !strings.Contains(err.Error(), field.Name+" is ") {
-						t.Errorf("%q does not name the field", err)
-					}
-				case field.Name != "Queue" || v == 0 || v >= 64: // a queue of fewer packets than a burst is a bad wire
-					transferBothFamilies(t, handfast.Config{}, o)
-				}
-			})
+func TestConfigIsChecked(t *testing.T) {
+	for name, cfg := range map[string]handfast.Config{
+		"negative shards": {Shards: -1},
+		"many shards":     {Shards: handfast.MaxShards + 1},
+		"no ports":        {FirstPort: 5000, LastPort: 4000},
+	} {
+		if _, err := handfast.New(cfg); err == nil {
+			t.Errorf("%s: no error", name)
 		}
-	}
-}
-
-func attachOnly(l link.Link, address string) error {
-	h, err := handfast.New(handfast.Config{})
-	if err != nil {
-		return err
-	}
-	defer h.Close()
-	return h.Attach(l, handfast.LinkOptions{Addresses: []netip.Prefix{netip.MustParsePrefix(address)}})
-}
-
-// IPv6 needs links of 1280 bytes.
-func TestIPv6NeedsLargerLinks(t *testing.T) {
-	for _, mtu := range []int{68, 1279} {
-		a, _ := pipe.New(pipe.Options{MTU: mtu})
-		if err := attachOnly(a, "fd00::1/64"); err == nil || !strings.Contains(err.Error(), "IPv6 needs at least 1280 bytes") {
-			t.Errorf("MTU %d: %v", mtu, err)
-		}
-	}
-	a, _ := pipe.New(pipe.Options{MTU: 1280})
-	if err := attachOnly(a, "fd00::1/64"); err != nil {
-		t.Error(err)
 	}
 }

@@ -1,24 +1,25 @@
 //go:build unix && !aix && !solaris
 
-package handfast
+package descriptor
 
 import (
 	"os"
 	"syscall"
 )
 
-// show calls f with one end of a pair of sockets of the kernel's, on which
-// recv(2) says p.
-func show(p prospect, f func(fd uintptr) bool) (enough bool, err error) {
+// Show calls f with one end of a pair of sockets of the kernel's, on which
+// recv(2) says p, and returns what f returns. The descriptor lives as long as
+// the call.
+func Show(p Prospect, f func(fd uintptr) bool) (enough bool, err error) {
 	near, far, err := socketPair()
 	if err != nil {
 		return false, err
 	}
 	defer syscall.Close(near)
 	switch p {
-	case dataWaits:
+	case DataWaits:
 		_, err = syscall.Write(far, []byte{0})
-	case connBroken:
+	case Broken:
 		// Linux resets a pair of which one end is closed with bytes unread.
 		_, err = syscall.Write(near, []byte{0})
 	}
@@ -26,7 +27,7 @@ func show(p prospect, f func(fd uintptr) bool) (enough bool, err error) {
 		syscall.Close(far)
 		return false, os.NewSyscallError("write", err)
 	}
-	if p == streamEnded || p == connBroken {
+	if p == StreamEnded || p == Broken {
 		syscall.Close(far)
 	} else {
 		defer syscall.Close(far)

@@ -2,8 +2,10 @@ package handfast
 
 import (
 	"sync"
+	"time"
 
 	"github.com/handfast-tcp/handfast/engine/detect"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
 // FloodVerdict returns what the host makes of the handshakes that it is asked
@@ -58,4 +60,59 @@ func (h *Host) howLoud(now, was detect.Level) func(msg string, args ...any) {
 		return h.cfg.Logger.Warn
 	}
 	return h.cfg.Logger.Info
+}
+
+// Defence returns how the host meets SYN floods: what is set, and what is in
+// force in any of its shards. Entries are those of all shards together.
+func (h *Host) Defence() (sum tcp.Defence) {
+	for i, s := range h.shards {
+		s.mu.Lock()
+		d := s.tcp.Defence()
+		s.mu.Unlock()
+		if i == 0 {
+			sum = d
+			continue
+		}
+		sum.HalfOpen += d.HalfOpen
+		sum.MaxHalfOpen += d.MaxHalfOpen
+		sum.AttackEnter += d.AttackEnter
+		sum.AttackLeave += d.AttackLeave
+		sum.Attacks += d.Attacks
+		sum.SynAckRetries = min(sum.SynAckRetries, d.SynAckRetries)
+		sum.SendingCookies = sum.SendingCookies || d.SendingCookies
+		sum.Attack = sum.Attack || d.Attack
+	}
+	return sum
+}
+
+// CookieKeys is where hosts get the keys of their SYN cookies from, if they
+// share them: a keyring.Ring. With an error the keys are still used.
+type CookieKeys interface {
+	Keys(now time.Time) (tcp.CookieKeys, error)
+}
+
+// keyCheck is how often Config.CookieKeys is asked.
+const keyCheck = 5 * time.Second
+
+// turnKeys gives all shards the keys of now, and does so again and again until
+// the host is closed.
+func (h *Host) turnKeys() {
+	keys, err := h.cfg.CookieKeys.Keys(time.Now())
+	if err != nil {
+		h.cfg.Logger.Warn("cookie keys", "error", err)
+	}
+	for _, s := range h.shards {
+		s.mu.Lock()
+		s.tcp.ShareCookieKeys(keys)
+		s.mu.Unlock()
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.err == nil {
+		h.running.Add(1)
+		h.keyTimer = time.AfterFunc(keyCheck, func() {
+			defer h.running.Done()
+			h.turnKeys()
+		})
+	}
 }

@@ -1,6 +1,16 @@
 package handfast
 
-import "testing"
+import (
+	"testing"
+	"unsafe"
+)
+
+// An idle connection is to cost little beyond the engine's own state.
+func TestConnIsSmall(t *testing.T) {
+	if n := unsafe.Sizeof(TCPConn{}); n > 96 {
+		t.Errorf("a TCPConn has %d bytes", n)
+	}
+}
 
 // A pool keeps no more waiters than maxIdleWaiters for later.
 func TestIdleWaitersAreBounded(t *testing.T) {

@@ -1,6 +1,6 @@
 //go:build unix
 
-package handfast
+package random
 
 import (
 	"fmt"
@@ -8,10 +8,10 @@ import (
 	"os"
 )
 
-// fillRandom fills b with secret bytes of the system's. It reads the device
+// Fill fills b with secret bytes of the system's. It reads the device
 // and does without crypto/rand, which would make every program that embeds us
 // larger by a tenth of a megabyte.
-func fillRandom(b []byte) error {
+func Fill(b []byte) error {
 	f, err := os.Open("/dev/urandom")
 	if err == nil {
 		_, err = io.ReadFull(f, b)

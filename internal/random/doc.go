@@ -1,0 +1,2 @@
+// Package random has secret bytes from the system.
+package random
