@@ -49,7 +49,7 @@ func newTCPConn(s *shard, n network, p probes) *TCPConn {
 }
 
 // start gives a new connection the options that package net gives it. The
-// caller is in the shard.
+// caller has locked the shard.
 func (c *TCPConn) start(now clock.Time, e *tcp.Entry) {
 	c.entry, e.Owner = e, c
 	c.shard.tcp.SetNoDelay(now, e, true)
@@ -59,7 +59,7 @@ func (c *TCPConn) start(now clock.Time, e *tcp.Entry) {
 }
 
 // becomeReady wakes the calls that wait for what c has become ready for.
-func (c *TCPConn) becomeReady(r tcp.Ready) {
+func (c *TCPConn) becomeReady(_ int, r tcp.Ready) {
 	if r&^tcp.Writable != 0 {
 		c.readers.wakeAll()
 	}
@@ -114,9 +114,9 @@ func (c *TCPConn) opError(op string, err error) error {
 // received data was not read the peer gets a reset.
 func (c *TCPConn) Close() error {
 	s := c.shard
-	now := s.enter()
+	now := s.lock()
 	if c.flags&connClosed != 0 {
-		s.leave(now)
+		s.flushAndUnlock(now)
 		return c.opError("close", net.ErrClosed)
 	}
 	c.flags |= connClosed
@@ -129,7 +129,7 @@ func (c *TCPConn) Close() error {
 		s.tcp.Close(now, c.entry)
 		now = c.waitClosed(now)
 	}
-	s.leave(now)
+	s.flushAndUnlock(now)
 	return nil
 }
 
@@ -169,8 +169,8 @@ func (c *TCPConn) CloseWrite() error {
 // connection any more.
 func (c *TCPConn) shutdown(do func(now clock.Time)) error {
 	s := c.shard
-	now := s.enter()
-	defer s.leave(now)
+	now := s.lock()
+	defer s.flushAndUnlock(now)
 	if err := c.dead(); err != nil {
 		return c.opError("close", err)
 	}

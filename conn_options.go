@@ -33,7 +33,7 @@ func (c *TCPConn) SetReadDeadline(t time.Time) error { return c.setDeadlines(t, 
 func (c *TCPConn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, writing) }
 
 func (c *TCPConn) setDeadlines(t time.Time, of directions) error {
-	at := c.shard.owner.clockTime(t)
+	at := c.shard.shared.clockTime(t)
 	return c.setLocal(func(clock.Time) {
 		if of&reading != 0 {
 			c.readDeadline = at
@@ -65,8 +65,8 @@ func (c *TCPConn) setLocal(do func(now clock.Time)) error {
 
 func (c *TCPConn) change(do func(now clock.Time)) error {
 	s := c.shard
-	now := s.enter()
-	defer s.leave(now)
+	now := s.lock()
+	defer s.flushAndUnlock(now)
 	if err := c.dead(); err != nil {
 		return err
 	}

@@ -38,10 +38,10 @@ func (c *TCPConn) read(p []byte) (n int, err error) {
 // caller owns the views.
 func (c *TCPConn) take(limit int, dst []buf.View) ([]buf.View, error) {
 	s := c.shard
-	now := s.enter()
+	now := s.lock()
 	for {
 		if err := c.dead(); err != nil || limit == 0 {
-			s.leave(now)
+			s.flushAndUnlock(now)
 			return nil, err
 		}
 		err := c.usable(now, c.readDeadline)
@@ -50,7 +50,7 @@ func (c *TCPConn) take(limit int, dst []buf.View) ([]buf.View, error) {
 			err = c.endOfStream(len(dst))
 		}
 		if err != nil || len(dst) > 0 {
-			s.leave(now)
+			s.flushAndUnlock(now)
 			return dst, err
 		}
 		now = s.wait(&c.readers, now, c.readDeadline)
@@ -196,7 +196,7 @@ func (r rawConn) Write(func(fd uintptr) bool) error {
 	return r.conn.opError("raw-write", descriptor.ErrNoSocket)
 }
 
-// prospect tells without taking anything. The caller is in the shard.
+// prospect tells without taking anything. The caller has locked the shard.
 func (c *TCPConn) prospect() descriptor.Prospect {
 	e := c.entry
 	switch {
@@ -216,18 +216,18 @@ func (c *TCPConn) prospect() descriptor.Prospect {
 // enough.
 func (c *TCPConn) showTo(f func(fd uintptr) bool) error {
 	s := c.shard
-	now := s.enter()
+	now := s.lock()
 	for {
 		if err := c.usable(now, c.readDeadline); err != nil {
-			s.leave(now)
+			s.flushAndUnlock(now)
 			return err
 		}
 		seen := c.prospect()
-		s.leave(now)
+		s.flushAndUnlock(now)
 		if enough, err := descriptor.Show(seen, f); enough || err != nil {
 			return err
 		}
-		if now = s.enter(); seen == c.prospect() {
+		if now = s.lock(); seen == c.prospect() {
 			now = s.wait(&c.readers, now, c.readDeadline)
 		}
 	}

@@ -59,9 +59,9 @@ func (c *TCPConn) write(pieces [][]byte) (n int, err error) {
 	s := c.shard
 	rest := unwritten{pieces: pieces}
 	size := rest.count()
-	now, err := c.beginWrite(s.enter())
+	now, err := c.beginWrite(s.lock())
 	if err != nil {
-		s.leave(now)
+		s.flushAndUnlock(now)
 		return 0, err
 	}
 	soon := false
@@ -77,9 +77,9 @@ func (c *TCPConn) write(pieces [][]byte) (n int, err error) {
 			n = size
 			break
 		}
-		s.leave(now)
+		s.flushAndUnlock(now)
 		v := rest.copyIn(firstChunk(size - n))
-		now = s.enter()
+		now = s.lock()
 		if err = c.queue(now, v); err != nil {
 			break
 		}
@@ -89,9 +89,9 @@ func (c *TCPConn) write(pieces [][]byte) (n int, err error) {
 	}
 	c.endWrite()
 	if soon {
-		s.leaveSoon(now)
+		s.unlockAndFlushSoon(now)
 	} else {
-		s.leave(now)
+		s.flushAndUnlock(now)
 	}
 	return n, err
 }
@@ -157,7 +157,7 @@ func (c *TCPConn) piecemeal() bool {
 }
 
 // beginWrite waits until no other write is under way and begins one. The caller
-// is in the shard, and on success calls endWrite.
+// has locked the shard, and on success calls endWrite.
 func (c *TCPConn) beginWrite(now clock.Time) (clock.Time, error) {
 	for {
 		if err := c.writable(now); err != nil {
@@ -208,7 +208,7 @@ func (c *TCPConn) awaitSpace(now clock.Time) (clock.Time, error) {
 	}
 }
 
-// queue sends v, whose reference it takes. The caller is in the shard.
+// queue sends v, whose reference it takes. The caller has locked the shard.
 func (c *TCPConn) queue(now clock.Time, v buf.View) error {
 	if err := c.writable(now); err != nil {
 		v.Release()
@@ -257,23 +257,23 @@ func (c *TCPConn) readFrom(r io.Reader) (total int64, err error) {
 // waitForSpace waits until there is room in the send buffer.
 func (c *TCPConn) waitForSpace() error {
 	s := c.shard
-	now, err := c.awaitSpace(s.enter())
-	s.leave(now)
+	now, err := c.awaitSpace(s.lock())
+	s.flushAndUnlock(now)
 	return err
 }
 
 // sendView sends v, whose reference it takes, when no other write is under way.
 func (c *TCPConn) sendView(v buf.View) error {
 	s := c.shard
-	now, err := c.beginWrite(s.enter())
+	now, err := c.beginWrite(s.lock())
 	if err != nil {
-		s.leave(now)
+		s.flushAndUnlock(now)
 		v.Release()
 		return err
 	}
 	err = c.queue(now, v)
 	c.endWrite()
-	s.leave(now)
+	s.flushAndUnlock(now)
 	return err
 }
 

@@ -195,7 +195,7 @@ func (h *Host) connect(n network, local, remote endpoint, p probes) (*TCPConn, e
 	if local.port != 0 {
 		return h.connectFrom(n, wire.Tuple{Local: source, LocalPort: local.port, Remote: remote.addr, RemotePort: remote.port}, p)
 	}
-	for port := range h.picker.candidates(flow{source, remote.addr, remote.port}) {
+	for port := range h.picker.candidates(destination{source, remote.addr, remote.port}) {
 		if h.listens(port) {
 			continue
 		}
@@ -236,8 +236,8 @@ func (h *Host) shardOf(t wire.Tuple) *shard {
 // connectFrom sends the SYN of the flow t.
 func (h *Host) connectFrom(n network, t wire.Tuple, p probes) (*TCPConn, error) {
 	s := h.shardOf(t)
-	now := s.enter()
-	defer func() { s.leave(now) }()
+	now := s.lock()
+	defer s.flushAndUnlock(now)
 	if s.err != nil {
 		return nil, s.err
 	}
@@ -254,14 +254,14 @@ func (h *Host) connectFrom(n network, t wire.Tuple, p probes) (*TCPConn, error) 
 // connection is given up.
 func (c *TCPConn) awaitHandshake(ctx context.Context) error {
 	s := c.shard
-	now := s.enter()
+	now := s.lock()
 	for {
 		done, err := c.handshake(ctx)
 		if err != nil {
 			c.abandon(now)
 		}
 		if done {
-			s.leave(now)
+			s.flushAndUnlock(now)
 			return err
 		}
 		now = s.waitOr(ctx.Done(), &c.readers, now, clock.Never)

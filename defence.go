@@ -22,15 +22,6 @@ func (h *Host) FloodVerdict() detect.Verdict {
 	return detect.Merge(all...)
 }
 
-// watchFlood has a change of the shard's level told, by another goroutine: a
-// logger may block, and the others' locks are needed.
-func (s *shard) watchFlood() {
-	if l := s.tcp.FloodLevel(); l != s.floodLevel && s.err == nil {
-		s.floodLevel = l
-		s.owner.running.Go(s.owner.logFlood)
-	}
-}
-
 // floodLog tells Config.Logger when the level of the verdict has changed.
 type floodLog struct {
 	mu    sync.Mutex

@@ -80,32 +80,19 @@ func (r *Request) decide(v tcp.SynVerdict) error {
 
 func (r *Request) inShard(decide func(clock.Time) bool) error {
 	s := r.shard
-	now := s.enter()
+	now := s.lock()
 	ok := s.err == nil && decide(now)
-	s.leave(now)
+	s.flushAndUnlock(now)
 	if !ok {
 		return ErrRequestGone
 	}
 	return nil
 }
 
-// takeRequests returns the SYNs that wait for a verdict since it was called
-// last. The caller holds the lock.
-func (s *shard) takeRequests() (all []*Request) {
-	for s.tcp.HasSyn() {
-		if y, ok := s.tcp.NextSyn(); ok {
-			all = append(all, &Request{s, y})
-		}
-	}
-	return all
-}
-
-// ask passes requests to the programs that decide. The caller does not hold the
-// lock.
-func ask(all []*Request) {
-	for _, r := range all {
-		if l, ok := r.syn.Listener.Owner.(*TCPListener); ok {
-			l.options.Verdict(r)
-		}
+// askListener asks the program that listens about a SYN. The caller does not hold
+// the shard's lock.
+func askListener(s *shard, y tcp.Syn) {
+	if l, ok := y.Listener.Owner.(*TCPListener); ok {
+		l.options.Verdict(&Request{s, y})
 	}
 }

@@ -3,10 +3,8 @@ package handfast
 import (
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/host"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
@@ -17,25 +15,29 @@ const resetPatience = 100 * time.Millisecond
 // Host is an IP host of the program's own: addresses on links, and TCP and UDP
 // on them. Its methods may be called by several goroutines at the same time.
 type Host struct {
+	shared
 	cfg    Config
 	flows  host.FlowKey
-	epoch  time.Time // clock.Time counts from here
 	shards []*shard
-	ports  atomic.Pointer[[]*port] // by number; replaced, never changed
 	picker portPicker
 	dialer Dialer // the one of Dial and DialContext: all defaults
-
-	running sync.WaitGroup // goroutines that read links, that send, and those of armed timers
 
 	mu        sync.Mutex
 	err       error // why the host works no more
 	done      chan struct{}
 	addresses []wire.Addr               // the host's own
 	listeners map[uint16][]*TCPListener // by port
-	sockets   map[*UDPConn]struct{}
+	sockets   map[socket]struct{}
 	keyTimer  *time.Timer // asks for Config.CookieKeys again
 
 	flood floodLog
+}
+
+// socket is a UDPConn. What knows all sockets does so by this interface: a program
+// that opens none is linked without them.
+type socket interface {
+	stop(err error) bool
+	info() UDPInfo
 }
 
 // New returns a host that has no link yet. It fails when cfg contradicts
@@ -45,35 +47,25 @@ func New(cfg Config) (*Host, error) {
 		return nil, err
 	}
 	h := &Host{
-		cfg:   cfg,
-		flows: host.NewFlowKey(cfg.TCP.Secret),
-		// The first second is left out: some fields count a zero as "never".
-		epoch:     time.Now().Add(-time.Second),
+		cfg:       cfg,
+		flows:     host.NewFlowKey(cfg.TCP.Secret),
 		done:      make(chan struct{}),
 		listeners: map[uint16][]*TCPListener{},
-		sockets:   map[*UDPConn]struct{}{},
+		sockets:   map[socket]struct{}{},
 	}
+	// The first second is left out: some fields count a zero as "never".
+	h.epoch = time.Now().Add(-time.Second)
+	h.attached.Store(new([]*attachment))
+	h.trace, h.ask, h.floodChanged, h.conflict = cfg.Trace, askListener, h.logFlood, h.settleConflict
 	h.dialer.Host = h
-	h.ports.Store(new([]*port))
 	h.picker.init(cfg.FirstPort, cfg.LastPort)
 	for i := range cfg.Shards {
-		h.shards = append(h.shards, newShard(h, i, cfg.hostConfig(i)))
+		h.shards = append(h.shards, newShard(&h.shared, i, cfg.hostConfig(i)))
 	}
 	if cfg.CookieKeys != nil {
 		h.turnKeys()
 	}
 	return h, nil
-}
-
-// now returns the time since the host was made, and a second.
-func (h *Host) now() clock.Time { return clock.Time(time.Since(h.epoch)) }
-
-// clockTime converts a deadline of package net; the zero time is never.
-func (h *Host) clockTime(t time.Time) clock.Time {
-	if t.IsZero() {
-		return clock.Never
-	}
-	return h.now().Add(time.Until(t))
 }
 
 // stop makes the host work no more, and resets its connections when reset says
@@ -106,8 +98,8 @@ func (h *Host) stop(err error, reset bool) bool {
 	for u := range sockets {
 		u.stop(err)
 	}
-	for _, p := range *h.ports.Load() {
-		p.link.Close()
+	for _, a := range *h.attached.Load() {
+		a.link.Close()
 	}
 	return true
 }

@@ -7,10 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"syscall"
 
-	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/engine/host"
 	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/link"
@@ -114,43 +112,6 @@ func (o *LinkOptions) speaksIPv6() bool {
 		slices.ContainsFunc(o.allRoutes(), func(r Route) bool { return r.Destination.Addr().Unmap().Is6() })
 }
 
-// port is where a link is plugged in. It keeps its number, and its place in
-// Host.ports, when the link is gone.
-type port struct {
-	link       link.Link
-	attributes link.Attributes
-	queues     []sync.Mutex // held while writing to that queue
-	addresses  []wire.Addr  // the host's own on this link
-	options    LinkOptions  // that it was attached with
-
-	lost      atomic.Pointer[[]*AddressError]
-	gone      atomic.Pointer[LinkError]
-	unplugged bool // the host knows; under its lock
-}
-
-// write sends packets by the queue that shard s uses: a flow keeps its order.
-// What is for a link that is gone is dropped.
-func (p *port) write(shard int, batch []*buf.Packet) error {
-	if p.gone.Load() != nil {
-		for _, packet := range batch {
-			packet.Release()
-		}
-		return nil
-	}
-	queue := shard % len(p.queues)
-	p.queues[queue].Lock()
-	defer p.queues[queue].Unlock()
-	return p.link.Write(queue, batch)
-}
-
-// fail notes why a link works no more, and makes those end who read it: the rest
-// is up to them. The caller may be anybody who sends, and hold any lock.
-func (p *port) fail(err error) {
-	if p.gone.CompareAndSwap(nil, &LinkError{p.attributes.Name, err}) {
-		p.link.Close()
-	}
-}
-
 // Attach plugs a link into the host, which reads it from now on and closes it
 // in Close. It fails, and leaves the link to the caller, when an address or
 // route is not valid, the link is not one that can work, or the host is closed.
@@ -158,43 +119,44 @@ func (h *Host) Attach(l link.Link, o LinkOptions) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	p := &port{link: l, attributes: l.Attributes(), options: o.clone()}
-	if err := checkLink(&p.attributes, &o); err != nil {
+	a := &attachment{link: l, attributes: l.Attributes(), options: o.clone()}
+	if err := checkLink(&a.attributes, &o); err != nil {
 		return err
 	}
-	p.queues = make([]sync.Mutex, p.attributes.Queues)
-	for _, a := range o.Addresses {
-		p.addresses = append(p.addresses, wire.AddrFrom(a.Addr()))
+	a.queues = make([]sync.Mutex, a.attributes.Queues)
+	for _, address := range o.Addresses {
+		a.addresses = append(a.addresses, wire.AddrFrom(address.Addr()))
 	}
 
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	ports := *h.ports.Load()
+	attached := *h.attached.Load()
 	switch {
 	case h.err != nil:
 		return h.err
-	case len(ports) == maxLinks:
-		return fmt.Errorf("handfast: a host has at most %d links, those that are gone among them", maxLinks)
+	case len(attached) == maxLinks:
+		return fmt.Errorf("handfast: a host has at most %d links, including detached ones", maxLinks)
 	}
-	iface := len(ports)
-	ports = append(ports[:iface:iface], p)
-	h.ports.Store(&ports)
+	iface := len(attached)
+	attached = append(attached[:iface:iface], a)
+	h.attached.Store(&attached)
 	for _, s := range h.shards {
-		if err := s.plug(p.attributes, &o); err != nil {
+		if err := s.plug(a.attributes, &o); err != nil {
 			return err
 		}
 	}
-	for q := range p.queues {
-		h.running.Go(func() { h.readLink(p, iface, q) })
+	for q := range a.queues {
+		h.running.Go(func() { h.readLink(a, iface, q) })
 	}
-	h.addresses = append(h.addresses, p.addresses...)
-	h.cfg.Logger.Info("link attached", "link", p.attributes.Name, "addresses", o.Addresses)
+	h.addresses = append(h.addresses, a.addresses...)
+	h.cfg.Logger.Info("link attached", "link", a.attributes.Name, "addresses", o.Addresses)
 	return nil
 }
 
 // plug tells the shard's host of a link.
 func (s *shard) plug(a link.Attributes, o *LinkOptions) error {
-	defer s.leave(s.enter())
+	now := s.lock()
+	defer s.flushAndUnlock(now)
 	iface := s.host.AddLink(host.LinkConfig{
 		Name: a.Name, Ethernet: a.Medium == link.Ethernet, HardwareAddr: a.HardwareAddr,
 		MTU: a.MTU, MaxGSO: a.MaxGSO, ChecksumOffload: a.ChecksumOffload,
@@ -226,12 +188,12 @@ type LinkInfo struct {
 // are gone.
 func (h *Host) Links() []LinkInfo {
 	var all []LinkInfo
-	for _, p := range *h.ports.Load() {
-		info := LinkInfo{Attributes: p.attributes, Addresses: slices.Clone(p.options.Addresses), Routes: slices.Clone(p.options.allRoutes())}
-		if gone := p.gone.Load(); gone != nil {
+	for _, a := range *h.attached.Load() {
+		info := LinkInfo{Attributes: a.attributes, Addresses: slices.Clone(a.options.Addresses), Routes: slices.Clone(a.options.allRoutes())}
+		if gone := a.gone.Load(); gone != nil {
 			info.Err = gone
 		}
-		if lost := p.lost.Load(); lost != nil {
+		if lost := a.lost.Load(); lost != nil {
 			info.Lost = slices.Clone(*lost)
 			info.Addresses = slices.DeleteFunc(info.Addresses, info.isLost)
 		}
@@ -247,9 +209,9 @@ func (i *LinkInfo) isLost(a netip.Prefix) bool {
 
 // unplug goes on without a link that has failed; without its last link the host
 // works no more. Each goroutine that has read the link calls it.
-func (h *Host) unplug(p *port, iface int) {
-	gone := p.gone.Load()
-	left, first := h.forgetLink(p)
+func (h *Host) unplug(a *attachment, iface int) {
+	gone := a.gone.Load()
+	left, first := h.forgetLink(a)
 	if !first {
 		return
 	}
@@ -259,23 +221,24 @@ func (h *Host) unplug(p *port, iface int) {
 	for _, s := range h.shards {
 		s.unplug(iface)
 	}
-	h.cfg.Logger.Error("link is gone", "link", p.attributes.Name, "error", gone.Err, "left", left)
+	h.cfg.Logger.Error("link is gone", "link", a.attributes.Name, "error", gone.Err, "left", left)
 }
 
 func (s *shard) unplug(iface int) {
-	defer s.leave(s.enter())
+	now := s.lock()
+	defer s.flushAndUnlock(now)
 	s.host.Unplug(iface)
 }
 
 // forgetLink takes a link's addresses from the host's, and returns how many
 // links are left. It reports whether that was news to a host that works.
-func (h *Host) forgetLink(p *port) (left int, first bool) {
+func (h *Host) forgetLink(a *attachment) (left int, first bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.err != nil || p.unplugged {
+	if h.err != nil || a.unplugged {
 		return 0, false
 	}
-	p.unplugged = true
+	a.unplugged = true
 	return h.collectAddresses(), true
 }
 
@@ -284,10 +247,10 @@ func (h *Host) forgetLink(p *port) (left int, first bool) {
 // holds the host's lock.
 func (h *Host) collectAddresses() (links int) {
 	h.addresses = nil
-	for _, p := range *h.ports.Load() {
-		if !p.unplugged {
+	for _, a := range *h.attached.Load() {
+		if !a.unplugged {
 			links++
-			h.addresses = append(h.addresses, p.addresses...)
+			h.addresses = append(h.addresses, a.addresses...)
 		}
 	}
 	return links
@@ -296,15 +259,15 @@ func (h *Host) collectAddresses() (links int) {
 // lost returns why a packet to dst would get nowhere: the link that it would
 // leave by is gone. The caller holds the shard's lock.
 func (s *shard) lost(dst wire.Addr) error {
-	ports := *s.owner.ports.Load()
-	if !slices.ContainsFunc(ports, func(p *port) bool { return p.gone.Load() != nil }) {
+	attached := *s.shared.attached.Load()
+	if !slices.ContainsFunc(attached, func(a *attachment) bool { return a.gone.Load() != nil }) {
 		return nil
 	}
 	iface, ok := s.host.LinkTo(dst)
 	if !ok {
 		return nil
 	}
-	if gone := ports[iface].gone.Load(); gone != nil {
+	if gone := attached[iface].gone.Load(); gone != nil {
 		return gone
 	}
 	return nil
@@ -325,47 +288,37 @@ func (e *AddressError) Error() string {
 // Is makes it a syscall.EADDRINUSE.
 func (e *AddressError) Is(err error) bool { return err == syscall.EADDRINUSE }
 
-// watchAddresses passes on what shard 0 has found out about addresses. The caller
-// holds the lock.
-func (s *shard) watchAddresses() {
-	for s.host.HasConflict() {
-		if c, _ := s.host.NextConflict(); s.err == nil {
-			s.owner.running.Go(func() { s.owner.settleConflict(c) })
-		}
-	}
-}
-
 // settleConflict tells the other shards, and people. The shard that found the
 // conflict has done its part.
 func (h *Host) settleConflict(c host.Conflict) {
-	p := (*h.ports.Load())[c.Iface]
-	e := &AddressError{p.attributes.Name, c.Addr.Netip(), link.HardwareAddr(c.HardwareAddr)}
+	a := (*h.attached.Load())[c.Iface]
+	e := &AddressError{a.attributes.Name, c.Addr.Netip(), link.HardwareAddr(c.HardwareAddr)}
 	by := net.HardwareAddr(c.HardwareAddr[:]).String()
 	if !c.Lost {
 		h.cfg.Logger.Warn("another host claims our address", "link", e.Link, "address", e.Address, "by", by)
 		return
 	}
-	h.loseAddress(p, c.Addr, e)
+	h.loseAddress(a, c.Addr, e)
 	for _, s := range h.shards {
 		s.loseAddress(c)
 	}
 	h.cfg.Logger.Error("address belongs to another host", "link", e.Link, "address", e.Address, "by", by)
 }
 
-func (h *Host) loseAddress(p *port, a wire.Addr, why *AddressError) {
+func (h *Host) loseAddress(a *attachment, address wire.Addr, why *AddressError) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	p.addresses = slices.DeleteFunc(p.addresses, func(own wire.Addr) bool { return own == a })
+	a.addresses = slices.DeleteFunc(a.addresses, func(own wire.Addr) bool { return own == address })
 	lost := []*AddressError{why}
-	if all := p.lost.Load(); all != nil {
+	if all := a.lost.Load(); all != nil {
 		lost = slices.Concat(*all, lost)
 	}
-	p.lost.Store(&lost)
+	a.lost.Store(&lost)
 	h.collectAddresses()
 }
 
 func (s *shard) loseAddress(c host.Conflict) {
-	now := s.enter()
-	defer s.leave(now)
+	now := s.lock()
+	defer s.flushAndUnlock(now)
 	s.host.RemoveAddress(now, c.Iface, c.Addr)
 }

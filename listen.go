@@ -88,7 +88,7 @@ func (h *Host) bind(l *TCPListener) error {
 	case l.local.port != 0:
 		return h.bindPort(l)
 	}
-	for port := range h.picker.candidates(flow{local: l.local.addr}) {
+	for port := range h.picker.candidates(destination{local: l.local.addr}) {
 		l.local.port = port
 		if err := h.bindPort(l); !errors.Is(err, syscall.EADDRINUSE) {
 			return err
@@ -112,13 +112,13 @@ func (h *Host) bindPort(l *TCPListener) error {
 	}
 	backlog = (backlog + len(h.shards) - 1) / len(h.shards)
 	for _, s := range h.shards {
-		now := s.enter()
+		now := s.lock()
 		part, err := s.tcp.Listen(l.local.addr, l.local.port, backlog, l)
 		if err == nil {
 			part.Ask = l.options.Verdict != nil
 			part.IPv6Only = l.network == netTCP6
 		}
-		s.leave(now)
+		s.flushAndUnlock(now)
 		if err != nil {
 			l.closeParts()
 			return refused("bind", err)
@@ -170,17 +170,17 @@ func (h *Host) listens(port uint16) bool {
 func (l *TCPListener) closeParts() {
 	for i, part := range l.parts {
 		s := l.owner.shards[i]
-		now := s.enter()
+		now := s.lock()
 		if s.err == nil {
 			s.tcp.CloseListener(now, part)
 		}
-		s.leave(now)
+		s.flushAndUnlock(now)
 	}
 	l.parts = nil
 }
 
 // becomeReady is called in a shard that has a connection for l.
-func (l *TCPListener) becomeReady(shard int) {
+func (l *TCPListener) becomeReady(shard int, _ tcp.Ready) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ready |= 1 << shard
@@ -246,8 +246,8 @@ func (l *TCPListener) takeTurn() int {
 
 // acceptFrom takes a connection out of a shard; nil when it has none.
 func (l *TCPListener) acceptFrom(s *shard) *TCPConn {
-	now := s.enter()
-	defer func() { s.leave(now) }()
+	now := s.lock()
+	defer s.flushAndUnlock(now)
 	if s.err != nil || l.failure() != nil {
 		return nil
 	}
@@ -255,9 +255,9 @@ func (l *TCPListener) acceptFrom(s *shard) *TCPConn {
 	if e == nil {
 		return nil
 	}
-	c := newTCPConn(s, l.network, s.owner.cfg.probes())
+	c := newTCPConn(s, l.network, l.owner.cfg.probes())
 	c.start(now, e)
-	l.becomeReady(s.index) // there may be more
+	l.becomeReady(s.index, tcp.Acceptable) // there may be more
 	return c
 }
 

@@ -1,51 +1,62 @@
 package handfast
 
 import (
+	"sync"
+	"sync/atomic"
+
 	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/host"
+	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/link"
 )
 
-// inbound is a batch of packets on the way in.
-type inbound struct {
+// batchIn is a batch of packets on the way in.
+type batchIn struct {
 	packets [batchSize]*buf.Packet
 	shards  [batchSize]uint8 // whose each packet is
 	touched byte
 }
 
 // readLink reads one queue of a link until the link is closed.
-func (h *Host) readLink(p *port, iface, queue int) {
-	in := new(inbound)
+func (h *Host) readLink(a *attachment, iface, queue int) {
+	in := new(batchIn)
 	for {
-		n, err := p.link.Read(queue, in.packets[:])
-		h.distribute(p, iface, in, n)
+		n, err := a.link.Read(queue, in.packets[:])
+		h.distribute(a, iface, in, n)
 		if err != nil {
-			p.fail(err)
-			h.unplug(p, iface)
+			a.fail(err)
+			h.unplug(a, iface)
 			return
 		}
 	}
 }
 
-// distribute gives n packets to the shards that they belong to, entering each
+// distribute gives n packets to the shards that they belong to, locking each
 // shard once.
-func (h *Host) distribute(p *port, iface int, in *inbound, n int) {
+func (h *Host) distribute(a *attachment, iface int, in *batchIn, n int) {
 	batch := in.packets[:n]
 	in.touch(batch)
-	touched := h.choose(p, iface, in, batch)
+	touched := h.choose(a, iface, in, batch)
 	for i := 0; touched != 0; i, touched = i+1, touched>>1 {
 		if touched&1 != 0 {
-			h.shards[i].receive(iface, batch, in.shards[:n])
+			h.give(i, iface, batch, in.shards[:n])
 		}
 	}
 	clear(batch)
 }
 
+// give gives a shard its packets of a batch, and others what comes of them there.
+func (h *Host) give(shard, iface int, batch []*buf.Packet, shards []uint8) {
+	for _, o := range h.shards[shard].receive(iface, batch, shards) {
+		h.give(o.shard, o.iface, []*buf.Packet{o.packet}, []uint8{uint8(o.shard)})
+	}
+}
+
 // touch reads a byte of each packet, so that the processor fetches all their
 // headers at the same time from the core that wrote them, and not one after the
 // other when they are parsed.
-func (in *inbound) touch(batch []*buf.Packet) {
+func (in *batchIn) touch(batch []*buf.Packet) {
 	var all byte
 	for _, p := range batch {
 		if len(p.Data) > 0 {
@@ -56,18 +67,18 @@ func (in *inbound) touch(batch []*buf.Packet) {
 }
 
 // choose finds the shard of each packet and returns the set of these shards.
-func (h *Host) choose(p *port, iface int, in *inbound, batch []*buf.Packet) (touched uint64) {
+func (h *Host) choose(a *attachment, iface int, in *batchIn, batch []*buf.Packet) (touched uint64) {
 	if len(h.shards) == 1 {
 		if len(batch) > 0 {
 			touched = 1
 		}
 		return touched
 	}
-	ethernet := p.attributes.Medium == link.Ethernet
+	ethernet := a.attributes.Medium == link.Ethernet
 	for i, packet := range batch {
-		hash, flow := h.flows.FlowHash(ethernet, packet)
+		hash, kind := h.flows.FlowHash(ethernet, packet)
 		shard := 0
-		switch flow {
+		switch kind {
 		case host.FlowHashed:
 			shard = host.ShardOf(hash, len(h.shards))
 		case host.FlowAll:
@@ -90,20 +101,58 @@ func (h *Host) copyToOthers(iface int, p *buf.Packet) {
 		}
 		c.Data, c.L3 = c.Data[:n], p.L3
 		c.Checksum, c.CsumStart, c.CsumOffset = p.Checksum, p.CsumStart, p.CsumOffset
-		h.shards[i].receive(iface, []*buf.Packet{c}, []uint8{uint8(i)})
+		h.give(i, iface, []*buf.Packet{c}, []uint8{uint8(i)})
 	}
 }
 
-// outbound is a batch of packets on the way out.
-type outbound struct {
+// attachment is a link that was attached. It keeps its number, and its place in
+// shared.attached, when the link is gone.
+type attachment struct {
+	link       link.Link
+	attributes link.Attributes
+	queues     []sync.Mutex // held while writing to that queue
+	addresses  []wire.Addr  // the host's own on this link
+	options    LinkOptions  // that it was attached with
+
+	lost      atomic.Pointer[[]*AddressError]
+	gone      atomic.Pointer[LinkError]
+	unplugged bool // the host knows; under its lock
+}
+
+// write sends packets by the queue that shard s uses: a flow keeps its order.
+// What is for a link that is gone is dropped.
+func (a *attachment) write(shard int, batch []*buf.Packet) error {
+	if a.gone.Load() != nil {
+		for _, packet := range batch {
+			packet.Release()
+		}
+		return nil
+	}
+	queue := shard % len(a.queues)
+	a.queues[queue].Lock()
+	defer a.queues[queue].Unlock()
+	return a.link.Write(queue, batch)
+}
+
+// fail notes why a link works no more, and stops its readers, which clean up. The
+// caller may be anybody who sends, and hold any lock.
+func (a *attachment) fail(err error) {
+	if a.gone.CompareAndSwap(nil, &LinkError{a.attributes.Name, err}) {
+		a.link.Close()
+	}
+}
+
+// batchOut is a batch of packets on the way out.
+type batchOut struct {
 	packets [batchSize]*buf.Packet
 	links   [batchSize]uint8
 	n       int
 }
 
-// receive gives the shard those packets of a batch that are for it.
-func (s *shard) receive(iface int, batch []*buf.Packet, shards []uint8) {
-	now := s.enter()
+// receive takes those packets of a batch that are for the shard, and returns what
+// came of them that is for others.
+func (s *shard) receive(iface int, batch []*buf.Packet, shards []uint8) (others []handedOver) {
+	now := s.lock()
 	mine := s.mine[:0]
 	for i, p := range batch {
 		switch {
@@ -117,11 +166,9 @@ func (s *shard) receive(iface int, batch []*buf.Packet, shards []uint8) {
 	s.host.ReceiveBatch(now, iface, mine)
 	s.mine = mine
 	s.lingering.wakeAll()
-	handover := s.takeHandover()
-	s.leave(now)
-	for _, h := range handover {
-		s.owner.shards[h.shard].receive(h.iface, []*buf.Packet{h.packet}, []uint8{uint8(h.shard)})
-	}
+	others = s.takeHandover()
+	s.flushAndUnlock(now)
+	return others
 }
 
 // handedOver is a packet made of fragments, which all go to shard 0, that
@@ -141,31 +188,31 @@ func (s *shard) takeHandover() (all []handedOver) {
 	}
 }
 
-// send sends until there is nothing more to send, and unlocks. The caller holds
-// the lock and has set sending.
-func (s *shard) send(now clock.Time) {
+// sendAndUnlock sends until there is nothing more to send, and unlocks. The caller
+// holds the lock and has set sending.
+func (s *shard) sendAndUnlock(now clock.Time) {
 	for round := 1; s.pull(now); round++ {
 		s.mu.Unlock()
 		s.write()
 		s.mu.Lock()
 		if round == flushRounds && s.err == nil {
-			s.owner.running.Add(1)
+			s.shared.running.Add(1)
 			go s.sendOn()
 			s.mu.Unlock()
 			return
 		}
-		now = s.owner.now()
+		now = s.shared.now()
 	}
 	s.sending = false
-	s.sent.wakeAll()
+	s.sendDone.wakeAll()
 	s.arm(now)
 	s.mu.Unlock()
 }
 
-// pull fills the outbound batch and reports whether there is anything in it.
+// pull fills the batch and reports whether there is anything in it.
 // Who waited for the room that this makes is woken.
 func (s *shard) pull(now clock.Time) bool {
-	o := &s.outbound
+	o := &s.out
 	for o.n = 0; o.n < batchSize; o.n++ {
 		p, iface := s.host.Output(now)
 		if p == nil {
@@ -178,19 +225,19 @@ func (s *shard) pull(now clock.Time) bool {
 	return o.n > 0
 }
 
-// write gives the outbound batch to the links, as many packets at once as go
-// the same way. The caller is in send and does not hold the lock.
+// write gives the batch to the links, as many packets at once as go
+// the same way. The caller is in sendAndUnlock and does not hold the lock.
 func (s *shard) write() {
-	o := &s.outbound
-	ports := *s.owner.ports.Load()
+	o := &s.out
+	attached := *s.shared.attached.Load()
 	for from := 0; from < o.n; {
 		to := from + 1
 		for to < o.n && o.links[to] == o.links[from] {
 			to++
 		}
-		p := ports[o.links[from]]
-		if err := p.write(s.index, o.packets[from:to]); err != nil {
-			p.fail(err)
+		a := attached[o.links[from]]
+		if err := a.write(s.index, o.packets[from:to]); err != nil {
+			a.fail(err)
 		}
 		from = to
 	}

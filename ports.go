@@ -21,7 +21,7 @@ type portPicker struct {
 	first, count uint32
 
 	mu   sync.Mutex
-	next map[flow]uint32
+	next map[destination]uint32
 }
 
 // maxCounters bounds the destinations whose next port is known. Another one takes
@@ -30,24 +30,24 @@ type portPicker struct {
 const maxCounters = 4096
 
 func (p *portPicker) init(first, last uint16) {
-	p.first, p.count, p.next = uint32(first), uint32(last)-uint32(first)+1, map[flow]uint32{}
+	p.first, p.count, p.next = uint32(first), uint32(last)-uint32(first)+1, map[destination]uint32{}
 }
 
-// flow is a way that ports are chosen for.
-type flow struct {
+// destination is what ports are chosen towards, and from which address.
+type destination struct {
 	local, remote wire.Addr
 	remotePort    uint16
 }
 
-// candidates yields every port of the range once, beginning where the flow's
-// counter stands. Whoever finds all of them in use has none.
-func (p *portPicker) candidates(f flow) iter.Seq[uint16] {
+// candidates yields every port of the range once, beginning where the
+// destination's counter stands. Whoever finds all of them in use has none.
+func (p *portPicker) candidates(to destination) iter.Seq[uint16] {
 	return func(yield func(uint16) bool) {
-		start := p.begin(f)
+		start := p.begin(to)
 		for i := range p.count {
 			if !yield(uint16(p.first + (start+i)%p.count)) {
 				if i > 0 {
-					p.skip(f, start+i+1)
+					p.skip(to, start+i+1)
 				}
 				return
 			}
@@ -55,25 +55,25 @@ func (p *portPicker) candidates(f flow) iter.Seq[uint16] {
 	}
 }
 
-// begin returns where a flow's counter stands, and moves it on.
-func (p *portPicker) begin(f flow) uint32 {
+// begin returns where a destination's counter stands, and moves it on.
+func (p *portPicker) begin(to destination) uint32 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n, known := p.next[f]
+	n, known := p.next[to]
 	if !known {
 		n = rand.Uint32N(p.count)
 		p.makeRoom()
 	}
-	p.next[f] = (n + 1) % p.count
+	p.next[to] = (n + 1) % p.count
 	return n
 }
 
-// skip moves a flow's counter past ports that were in use.
-func (p *portPicker) skip(f flow, to uint32) {
+// skip moves a destination's counter past ports that were in use.
+func (p *portPicker) skip(to destination, next uint32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, known := p.next[f]; known {
-		p.next[f] = to % p.count
+	if _, known := p.next[to]; known {
+		p.next[to] = next % p.count
 	}
 }
 
@@ -83,8 +83,8 @@ func (p *portPicker) makeRoom() {
 	if len(p.next) < maxCounters {
 		return
 	}
-	for f := range p.next {
-		delete(p.next, f)
+	for to := range p.next {
+		delete(p.next, to)
 		return
 	}
 }

@@ -11,8 +11,8 @@ import (
 
 var ourAddr = wire.AddrFrom(netip.MustParseAddr("192.0.2.1"))
 
-func destination(a string, port int) flow {
-	return flow{ourAddr, wire.AddrFrom(netip.MustParseAddr(a)), uint16(port)}
+func toward(a string, port int) destination {
+	return destination{ourAddr, wire.AddrFrom(netip.MustParseAddr(a)), uint16(port)}
 }
 
 func newPicker(first, last uint16) *portPicker {
@@ -22,8 +22,8 @@ func newPicker(first, last uint16) *portPicker {
 }
 
 // firstPort is the port that a dial gets which finds the first one free.
-func (p *portPicker) firstPort(f flow) int {
-	for port := range p.candidates(f) {
+func (p *portPicker) firstPort(to destination) int {
+	for port := range p.candidates(to) {
 		return int(port)
 	}
 	return -1
@@ -33,9 +33,9 @@ func (p *portPicker) firstPort(f flow) int {
 // ports go up one by one, whatever is dialled in between.
 func TestPortsTellNothingOfOthers(t *testing.T) {
 	p := newPicker(DefaultFirstPort, DefaultLastPort)
-	victim := destination("198.51.100.7", 443)
+	victim := toward("198.51.100.7", 443)
 	for i := range 1000 {
-		mine := destination("203.0.113.9", 1000+i)
+		mine := toward("203.0.113.9", 1000+i)
 		first := p.firstPort(mine)
 		for range i % 9 {
 			p.firstPort(victim)
@@ -58,9 +58,9 @@ func TestPortsBeginAnywhere(t *testing.T) {
 	p := newPicker(DefaultFirstPort, DefaultLastPort)
 	var halves, rising, last int
 	for i := range n {
-		port := p.firstPort(destination("203.0.113.9", 1+i))
+		port := p.firstPort(toward("203.0.113.9", 1+i))
 		if i%16 == 0 {
-			port = newPicker(DefaultFirstPort, DefaultLastPort).firstPort(destination("203.0.113.9", 1))
+			port = newPicker(DefaultFirstPort, DefaultLastPort).firstPort(toward("203.0.113.9", 1))
 		}
 		if port < (DefaultFirstPort+DefaultLastPort)/2 {
 			halves++
@@ -79,7 +79,7 @@ func TestPortsBeginAnywhere(t *testing.T) {
 // it lies right behind the counter; after it the sequence goes on.
 func TestEveryPortIsOffered(t *testing.T) {
 	p := newPicker(40000, 40099)
-	f := destination("203.0.113.9", 443)
+	f := toward("203.0.113.9", 443)
 	for range 150 {
 		all := slices.Collect(p.candidates(f))
 		slices.Sort(all)
@@ -105,12 +105,12 @@ func TestEveryPortIsOffered(t *testing.T) {
 func TestPortCountersAreBounded(t *testing.T) {
 	p := newPicker(1, 65535)
 	for i := range 3 * maxCounters {
-		p.firstPort(destination("203.0.113.9", i))
+		p.firstPort(toward("203.0.113.9", i))
 	}
 	if len(p.next) != maxCounters {
 		t.Errorf("%d counters", len(p.next))
 	}
-	f := destination("203.0.113.10", 1)
+	f := toward("203.0.113.10", 1)
 	var all [64]int
 	var running sync.WaitGroup
 	for i := range all {
@@ -126,7 +126,7 @@ func TestPortCountersAreBounded(t *testing.T) {
 // BenchmarkPorts is what choosing a port costs a dial.
 func BenchmarkPorts(b *testing.B) {
 	p := newPicker(DefaultFirstPort, DefaultLastPort)
-	f := destination("203.0.113.9", 443)
+	f := toward("203.0.113.9", 443)
 	b.ReportAllocs()
 	for b.Loop() {
 		p.firstPort(f)

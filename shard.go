@@ -2,6 +2,7 @@ package handfast
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/buf"
@@ -22,100 +23,135 @@ const flushRounds = 16
 // shard is a part of a host: the flows whose hash falls on it, one lock and one
 // timer. Shards share nothing on a packet's way.
 //
-// A goroutine enters a shard, does what it wants to do, and leaves it. Leaving
-// wakes who has become ready, and sends. Only one goroutine sends at a time, so
-// that packets keep their order although the lock is not held for writing; one
-// that finds another sending just goes, because the sender looks again after
-// each batch.
+// A goroutine locks a shard, does one thing with it, and calls flushAndUnlock,
+// which wakes the calls that can go on, and sends. Only one goroutine sends at a
+// time, so that packets keep their order although the lock is not held for
+// writing; one that finds another sending just goes, because the sender looks
+// again after each batch.
 type shard struct {
-	owner *Host
-	index int
-	host  *host.Host
-	tcp   *tcp.Endpoint
-	trace *tcp.Trace // nil: nobody wants it
+	shared *shared
+	index  int
+	host   *host.Host
+	tcp    *tcp.Endpoint
+	trace  *tcp.Trace // nil: nobody wants it
 
 	mu        sync.Mutex
 	err       error // why nothing works any more
-	sending   bool  // a goroutine is in send
+	sending   bool  // a goroutine is in sendAndUnlock
 	sendsSoon bool  // a goroutine that will send has been started
-	sent      waitList
+	sendDone  waitList
 	lingering waitList // calls of Close that wait for an acknowledgement
 	waiters   waiterPool
 	armed     clock.Time // when the timer fires
 	timer     *time.Timer
 	mine      []*buf.Packet // those of a batch that came in which are for this shard
-	outbound  outbound      // of the goroutine that is in send
-	sendOn    func()        // goes on with another goroutine's send; made once
-	sendSoon  func()        // sends for leaveSoon; made once
+	out       batchOut      // of the goroutine that is in sendAndUnlock
+	sendOn    func()        // goes on with another goroutine's sending; made once
+	sendSoon  func()        // sends for unlockAndFlushSoon; made once
 
 	floodLevel detect.Level // that was seen last
 
 	_ [64]byte // keeps neighbours off this cache line
 }
 
-func newShard(owner *Host, index int, cfg host.Config) *shard {
-	s := &shard{owner: owner, index: index, host: host.New(cfg), armed: clock.Never}
+// shared is what the shards of a host have in common, and all that they know of
+// what is above them.
+type shared struct {
+	epoch    time.Time                     // clock.Time counts from here
+	attached atomic.Pointer[[]*attachment] // links by number; replaced, never changed
+	running  sync.WaitGroup                // goroutines that read links, that send, and those of armed timers
+
+	trace        func([]tcp.Event)     // Config.Trace; called under a shard's lock
+	ask          func(*shard, tcp.Syn) // about a SYN that waits for a verdict; without a lock
+	floodChanged func()                // a shard's level has; in a goroutine of its own
+	conflict     func(c host.Conflict) // of an address; in a goroutine of its own
+}
+
+// now returns the time since the host was made, and a second.
+func (s *shared) now() clock.Time { return clock.Time(time.Since(s.epoch)) }
+
+// clockTime converts a deadline of package net; the zero time is never.
+func (s *shared) clockTime(t time.Time) clock.Time {
+	if t.IsZero() {
+		return clock.Never
+	}
+	return s.now().Add(time.Until(t))
+}
+
+// user is whose a connection, a listener or a socket is: the Owner that a shard's
+// host gives back.
+type user interface {
+	// becomeReady wakes the calls that wait for what the shard of this number has
+	// become ready for. The shard is locked.
+	becomeReady(shard int, r tcp.Ready)
+}
+
+func newShard(common *shared, index int, cfg host.Config) *shard {
+	s := &shard{shared: common, index: index, host: host.New(cfg), armed: clock.Never}
 	s.tcp = s.host.TCP()
-	if owner.cfg.Trace != nil {
+	if common.trace != nil {
 		s.trace = new(tcp.Trace)
 		s.host.SetTrace(s.trace)
 	}
 	s.sendOn = func() {
-		defer owner.running.Done()
-		s.send(s.enter())
+		defer common.running.Done()
+		s.sendAndUnlock(s.lock())
 	}
 	s.sendSoon = func() {
-		defer owner.running.Done()
-		now := s.enter()
+		defer common.running.Done()
+		now := s.lock()
 		s.sendsSoon = false
-		s.leave(now)
+		s.flushAndUnlock(now)
 	}
 	s.timer = time.AfterFunc(time.Hour, s.tick)
 	s.timer.Stop()
 	return s
 }
 
-// enter locks the shard and returns the time, which never goes back in it.
-func (s *shard) enter() (now clock.Time) {
+// lock locks the shard and returns the time, which never goes back in it. Who has
+// changed nothing may unlock mu, others call flushAndUnlock.
+func (s *shard) lock() (now clock.Time) {
 	s.mu.Lock()
-	return s.owner.now()
+	return s.shared.now()
 }
 
-// leave wakes who has become ready, sends what there is to send, and unlocks.
-// Last it asks the program about new connections, if it wants to be asked.
-func (s *shard) leave(now clock.Time) {
+// flushAndUnlock wakes the calls that can go on, sends what there is to send, and
+// unlocks. Last it asks the program about new connections, if it wants to be
+// asked.
+func (s *shard) flushAndUnlock(now clock.Time) {
 	s.notify()
 	s.report()
-	s.watchFlood()
-	s.watchAddresses()
-	requests := s.takeRequests()
+	s.passOn()
+	syns := s.takeSyns()
 	if s.sending {
 		s.mu.Unlock()
 	} else {
 		s.sending = true
-		s.send(now)
+		s.sendAndUnlock(now)
 	}
-	ask(requests)
+	for _, y := range syns {
+		s.shared.ask(s, y)
+	}
 }
 
-// leaveSoon is leave for who is likely to be back at once with more to send: a
-// goroutine of its own sends, or whoever leaves before it runs. So what comes
-// meanwhile goes into the same segments.
-func (s *shard) leaveSoon(now clock.Time) {
+// unlockAndFlushSoon is flushAndUnlock for who is likely to be back at once with
+// more to send: a goroutine of its own sends, or whoever flushes before it runs.
+// So what comes meanwhile goes into the same segments.
+func (s *shard) unlockAndFlushSoon(now clock.Time) {
 	if s.sending || s.err != nil {
-		s.leave(now)
+		s.flushAndUnlock(now)
 		return
 	}
 	if !s.sendsSoon {
 		s.sendsSoon = true
-		s.owner.running.Add(1)
+		s.shared.running.Add(1)
 		go s.sendSoon()
 	}
 	s.mu.Unlock()
 }
 
-// wait leaves the shard until l is woken or deadline has passed, and enters it
-// again.
+// wait flushes and unlocks the shard until l is woken or deadline has passed, and
+// locks it again.
 func (s *shard) wait(l *waitList, now, deadline clock.Time) clock.Time {
 	return s.waitOr(nil, l, now, deadline)
 }
@@ -123,9 +159,9 @@ func (s *shard) wait(l *waitList, now, deadline clock.Time) clock.Time {
 // waitOr is wait that also ends when done is closed.
 func (s *shard) waitOr(done <-chan struct{}, l *waitList, now, deadline clock.Time) clock.Time {
 	w := s.waiters.begin(l, now, deadline)
-	s.leave(now)
+	s.flushAndUnlock(now)
 	w.await(done)
-	now = s.enter()
+	now = s.lock()
 	s.waiters.end(l, w)
 	return now
 }
@@ -137,22 +173,39 @@ func (s *shard) notify() {
 		if !ok {
 			return
 		}
-		switch o := owner.(type) {
-		case *TCPConn:
-			o.becomeReady(ready)
-		case *TCPListener:
-			o.becomeReady(s.index)
-		case *UDPConn:
-			o.becomeReady(s.index)
-		}
+		owner.(user).becomeReady(s.index, ready)
 	}
 }
 
 // report gives new events to Config.Trace.
 func (s *shard) report() {
 	if events := s.trace.Take(); len(events) > 0 {
-		s.owner.cfg.Trace(events)
+		s.shared.trace(events)
 	}
+}
+
+// passOn has the host act on what concerns more than this shard, by other
+// goroutines: a logger may block, and the other shards' locks are needed.
+func (s *shard) passOn() {
+	if l := s.tcp.FloodLevel(); l != s.floodLevel && s.err == nil {
+		s.floodLevel = l
+		s.shared.running.Go(s.shared.floodChanged)
+	}
+	for s.host.HasConflict() {
+		if c, _ := s.host.NextConflict(); s.err == nil {
+			s.shared.running.Go(func() { s.shared.conflict(c) })
+		}
+	}
+}
+
+// takeSyns returns the SYNs that wait for a verdict since it was called last.
+func (s *shard) takeSyns() (all []tcp.Syn) {
+	for s.tcp.HasSyn() {
+		if y, ok := s.tcp.NextSyn(); ok {
+			all = append(all, y)
+		}
+	}
+	return all
 }
 
 // arm makes the timer fire when the host wants to know the time. It is left
@@ -165,31 +218,31 @@ func (s *shard) arm(now clock.Time) {
 	if d := s.host.Deadline(); d < s.armed {
 		s.armed = d
 		if wasArmed := s.timer.Reset(d.Sub(now)); !wasArmed {
-			s.owner.running.Add(1)
+			s.shared.running.Add(1)
 		}
 	}
 }
 
 // tick is what the timer does.
 func (s *shard) tick() {
-	defer s.owner.running.Done()
-	now := s.enter()
+	defer s.shared.running.Done()
+	now := s.lock()
 	s.armed = clock.Never
 	if s.err == nil {
 		s.host.Advance(now)
 	}
 	s.lingering.wakeAll()
-	s.leave(now)
+	s.flushAndUnlock(now)
 }
 
 // stop makes every call that is blocked, or comes later, fail with err. With
 // reset it also resets every connection, and waits until that is on its way,
 // but not for long: a link may be stuck.
 func (s *shard) stop(err error, reset bool) {
-	now := s.enter()
+	now := s.lock()
 	s.err = err
 	if s.timer.Stop() {
-		s.owner.running.Done()
+		s.shared.running.Done()
 	}
 	s.lingering.wakeAll()
 	var all []*tcp.Entry
@@ -197,14 +250,14 @@ func (s *shard) stop(err error, reset bool) {
 		all = append(all, e)
 	}
 	for _, e := range all {
-		if c, ok := e.Owner.(*TCPConn); ok {
-			c.wakeAll()
+		if u, ok := e.Owner.(user); ok {
+			u.becomeReady(s.index, tcp.Readable|tcp.Writable)
 		}
 		if reset {
 			s.tcp.Abort(now, e)
 		}
 	}
-	s.leave(now)
+	s.flushAndUnlock(now)
 	if reset {
 		s.awaitSent(now.Add(resetPatience))
 	}
@@ -212,13 +265,13 @@ func (s *shard) stop(err error, reset bool) {
 
 // awaitSent waits until nobody is sending, or until deadline.
 func (s *shard) awaitSent(deadline clock.Time) {
-	now := s.enter()
+	now := s.lock()
 	for s.sending && now < deadline {
-		w := s.waiters.begin(&s.sent, now, deadline)
+		w := s.waiters.begin(&s.sendDone, now, deadline)
 		s.mu.Unlock()
 		w.await(nil)
-		now = s.enter()
-		s.waiters.end(&s.sent, w)
+		now = s.lock()
+		s.waiters.end(&s.sendDone, w)
 	}
 	s.mu.Unlock()
 }

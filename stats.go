@@ -39,7 +39,7 @@ func (h *Host) Connections() iter.Seq[ConnInfo] {
 }
 
 func (s *shard) connections() []ConnInfo {
-	now := s.enter()
+	now := s.lock()
 	defer s.mu.Unlock()
 	all := make([]ConnInfo, 0, s.tcp.Len())
 	for e := range s.tcp.All {
@@ -77,8 +77,8 @@ func (h *Host) Kill(local, remote netip.AddrPort) bool {
 	t := wire.Tuple{Local: wire.AddrFrom(local.Addr()), LocalPort: local.Port(),
 		Remote: wire.AddrFrom(remote.Addr()), RemotePort: remote.Port()}
 	s := h.shardOf(t)
-	now := s.enter()
-	defer s.leave(now)
+	now := s.lock()
+	defer s.flushAndUnlock(now)
 	return s.err == nil && s.tcp.Kill(now, t)
 }
 

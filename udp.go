@@ -73,7 +73,7 @@ func (h *Host) openUDP(n network, local, remote endpoint, call string) (*UDPConn
 	if local.port != 0 {
 		return u, u.open(call)
 	}
-	for port := range h.picker.candidates(flow{local.addr, remote.addr, remote.port}) {
+	for port := range h.picker.candidates(destination{local.addr, remote.addr, remote.port}) {
 		u.local.port = port
 		if err := u.open(call); !errors.Is(err, syscall.EADDRINUSE) {
 			return u, err
@@ -85,9 +85,9 @@ func (h *Host) openUDP(n network, local, remote endpoint, call string) (*UDPConn
 // open opens u in every shard. The caller holds the host's lock.
 func (u *UDPConn) open(call string) error {
 	for _, s := range u.owner.shards {
-		now := s.enter()
+		now := s.lock()
 		part, err := s.host.OpenUDP(u.local.addr, u.local.port, u.remote.addr, u.remote.port, u)
-		s.leave(now)
+		s.flushAndUnlock(now)
 		if err != nil {
 			u.closeParts()
 			return refused(call, err)
@@ -101,15 +101,15 @@ func (u *UDPConn) open(call string) error {
 func (u *UDPConn) closeParts() {
 	for i, part := range u.parts {
 		s := u.owner.shards[i]
-		now := s.enter()
+		now := s.lock()
 		s.host.CloseUDP(part)
-		s.leave(now)
+		s.flushAndUnlock(now)
 	}
 	u.parts = nil
 }
 
 // becomeReady is called in a shard that has something for u.
-func (u *UDPConn) becomeReady(shard int) {
+func (u *UDPConn) becomeReady(shard int, _ tcp.Ready) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.ready |= 1 << shard
@@ -156,8 +156,8 @@ func (u *UDPConn) awaitShard() (int, error) {
 // receiveFrom takes what a shard has: a datagram, or what an ICMP error said.
 // ok is false when it has nothing.
 func (u *UDPConn) receiveFrom(s *shard) (d host.Datagram, ok bool, err error) {
-	now := s.enter()
-	defer func() { s.leave(now) }()
+	now := s.lock()
+	defer s.flushAndUnlock(now)
 	if s.err != nil || u.failure() != nil {
 		return d, false, nil
 	}
@@ -167,10 +167,10 @@ func (u *UDPConn) receiveFrom(s *shard) (d host.Datagram, ok bool, err error) {
 	} else if d, ok = part.Receive(); !u.network.allows(d.Src) && ok {
 		d.Payload.Release()
 		d, ok = host.Datagram{}, false
-		u.becomeReady(s.index)
+		u.becomeReady(s.index, tcp.Readable)
 	}
 	if ok {
-		u.becomeReady(s.index) // there may be more
+		u.becomeReady(s.index, tcp.Readable) // there may be more
 	}
 	return d, ok, err
 }

@@ -208,8 +208,8 @@ func (u *UDPConn) send(p []byte, from wire.Addr, to endpoint, call string) error
 		local = from
 	}
 	s := u.shardFor(local, to)
-	now := s.enter()
-	defer func() { s.leave(now) }()
+	now := s.lock()
+	defer s.flushAndUnlock(now)
 	if err := u.writable(); err != nil {
 		return err
 	}
