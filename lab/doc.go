@@ -87,6 +87,7 @@
 //	sleep D       at CONDITION                wait CONDITION
 //	reboot        the host forgets all, other programs on it end
 //	note TEXT     goes into the record
+//	note-zh TEXT  below a note: the same in Chinese
 //
 // What read gives is "5 bytes "hello"", "1000 bytes of a", "30 bytes: 10 a, then
 // 20 b", "end of stream", or an error: connection refused, connection reset,

@@ -29,7 +29,7 @@ var groups = []struct {
 	{"Closing", "关闭连接", []string{"four-way-close", "server-closes-first", "three-segment-close", "half-close", "simultaneous-close", "lost-last-ack", "no-time-wait", "port-reuse", "linger-zero", "close-with-unread-data", "half-open-peer-restarted", "client-crashes-and-returns", "keepalive-dead-peer"}},
 	{"Loss", "丢失与路径", []string{"fast-retransmit", "tail-loss", "spurious-timeout", "path-mtu"}},
 	{"Flow control and other things", "流量控制等", []string{"zero-window", "nagle-and-delayed-ack", "urgent-data"}},
-	{"SYN floods", "SYN 洪水", []string{"syn-flood", "syn-flood-cache", "syn-flood-with-shorter-timeouts", "syn-flood-cookies", "syn-flood-attack-mode"}},
+	{"SYN floods", "SYN 泛洪", []string{"syn-flood", "syn-flood-cache", "syn-flood-with-shorter-timeouts", "syn-flood-cookies", "syn-flood-attack-mode"}},
 }
 
 // Scenarios lists the scenarios that come with the package, group by group.

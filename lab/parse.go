@@ -11,6 +11,7 @@ type parser struct {
 	*Scenario
 	file    string
 	program *program // whose indented lines follow
+	note    *note    // the line before, if it is one
 }
 
 func parse(file, text string) (*Scenario, error) {

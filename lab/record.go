@@ -236,6 +236,12 @@ func (r *record) icmpArrived(n *node, id int, data []byte) {
 	r.add(trace.Event{Host: n.Name, Peer: r.name(ip.Src), Class: trace.Wire, Fate: trace.ICMPArrived, Packet: id, Text: describeICMP(&ip, data)})
 }
 
+func (r *record) note(n *node, text *note) {
+	if !r.off {
+		r.add(trace.Event{Host: n.Name, Class: trace.Note, Text: text.en, TextZH: text.zh})
+	}
+}
+
 // say notes a call, an outcome or a remark of a program.
 func (r *record) say(n *node, c trace.Class, format string, args ...any) {
 	if !r.off {

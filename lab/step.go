@@ -33,6 +33,9 @@ func (p *parser) step(l *lineReader) error {
 	if !ok {
 		return l.at(verb, "%q is no call that a program on %s can make", verb.text, p.program.host)
 	}
+	if verb.text != "note-zh" {
+		p.note = nil
+	}
 	s.quiet = either[verb.text]
 	if s.run, err = read(p, l); err != nil {
 		return err
@@ -78,7 +81,7 @@ type reading func(p *parser, l *lineReader) (func(*actor) string, error)
 
 // either are the calls that programs of both kinds of host have, and that say
 // nothing by themselves.
-var either = map[string]bool{"sleep": true, "at": true, "wait": true, "note": true}
+var either = map[string]bool{"sleep": true, "at": true, "wait": true, "note": true, "note-zh": true}
 
 // calls are what a program on a host with an engine can do.
 var calls map[string]reading
@@ -92,7 +95,7 @@ func init() {
 		"abort": simple((*actor).abort), "unlisten": simple((*actor).unlisten), "reboot": simple((*actor).reboot),
 		"nodelay": simple((*actor).noDelay), "linger": readLinger, "keepalive": readKeepAlive,
 		"user-timeout": readUserTimeout, "receive-buffer": readBuffer, "send-buffer": readBuffer,
-		"sleep": readSleep, "at": readWait, "wait": readWait, "note": readNote,
+		"sleep": readSleep, "at": readWait, "wait": readWait, "note": readNote, "note-zh": readNoteZH,
 	}
 }
 
@@ -245,13 +248,35 @@ func readWait(p *parser, l *lineReader) (func(*actor) string, error) {
 	}, err
 }
 
-func readNote(_ *parser, l *lineReader) (func(*actor) string, error) {
-	var words []string
-	for w, ok := l.peek(); ok; w, ok = l.peek() {
-		words = append(words, w.text)
-		l.skip()
+// readNote reads: note TEXT. The line below it may say the same in Chinese.
+func readNote(p *parser, l *lineReader) (func(*actor) string, error) {
+	n := &note{en: l.rest()}
+	p.note = n
+	return func(a *actor) string { a.world.record.note(a.node, n); return "" }, nil
+}
+
+// readNoteZH reads: note-zh TEXT, below a note.
+func readNoteZH(p *parser, l *lineReader) (func(*actor) string, error) {
+	if p.note == nil {
+		w, _ := l.peek()
+		return nil, l.at(w, "note-zh stands below the note that it says in Chinese")
 	}
-	return func(a *actor) string { a.Log("%s", strings.Join(words, " ")); return "" }, nil
+	p.note.zh = l.rest()
+	p.note = nil
+	return func(*actor) string { return "" }, nil
+}
+
+// note is what a scenario says at a moment of a program, in both languages.
+type note struct{ en, zh string }
+
+// rest reads the words that are left as one text.
+func (l *lineReader) rest() string {
+	var words []string
+	for _, w := range l.words {
+		words = append(words, w.text)
+	}
+	l.words = nil
+	return strings.Join(words, " ")
 }
 
 // plays are what a program on a host without an engine can do.

@@ -331,7 +331,7 @@ func (o *labOptions) picture(r *lab.Result, t *story.Telling) story.Picture {
 
 func (o *labOptions) diagram(r *lab.Result, t *story.Telling) story.Diagram {
 	title, summary := o.words(r.Scenario)
-	return story.Diagram{Title: title, Summary: summary, Theme: o.colours(), Paths: t.Paths(r.Start)}
+	return story.Diagram{Title: title, Summary: summary, Theme: o.colours(), Lang: o.language(), Paths: t.Paths(r.Start)}
 }
 
 func (o *labOptions) colours() story.Theme { return story.Theme(slices.Index(themes, o.theme)) }

@@ -41,7 +41,7 @@ func TestScenariosAreExplained(t *testing.T) {
 			v := story.Tell(&resultOf(t, s.Name, lab.Options{}).Run, o.tell())
 			for i := range v.Steps {
 				p := &v.Steps[i]
-				if p.Kind != story.Arrow && p.Kind != story.Change && p.Kind != story.Mark || len(p.Fields) == 0 && p.Kind == story.Arrow || strings.HasSuffix(p.Text, "copy") || strings.HasSuffix(p.Text, "副本") || strings.Contains(p.Text, "副本,") {
+				if p.Kind != story.Arrow && p.Kind != story.Change && p.Kind != story.Mark || len(p.Fields) == 0 && p.Kind == story.Arrow || strings.HasSuffix(p.Text, "copy") || strings.HasSuffix(p.Text, "副本") || strings.Contains(p.Text, "副本，") {
 					continue
 				}
 				chinese := strings.ContainsFunc(p.Why, func(r rune) bool { return unicode.Is(unicode.Han, r) })

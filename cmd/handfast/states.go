@@ -65,12 +65,28 @@ func (o *statesOptions) run(out terminal, args []string) error {
 	case theme < 0:
 		return usagef("--theme %s: it is one of %s", o.theme, strings.Join(themes, ", "))
 	case o.format == "svg":
-		return story.Diagram{Title: "The states of a TCP connection", Summary: "The engine's own table of moves, laid out like the figure of RFC 9293 §3.3.2.",
-			Theme: story.Theme(theme)}.Write(out)
+		return o.diagram(story.Theme(theme)).Write(out)
 	case o.format != "text":
 		return usagef("--format %s: it is one of text, svg", o.format)
 	}
 	return o.text(out, wanted)
+}
+
+func (o *statesOptions) diagram(theme story.Theme) story.Diagram {
+	d := story.Diagram{Title: "The states of a TCP connection", Summary: "The engine's own table of moves, laid out like the figure of RFC 9293 §3.3.2.", Theme: theme}
+	if d.Lang = o.language(); d.Lang == story.Chinese {
+		d.Title, d.Summary = "TCP 连接的状态", "引擎自身的状态转换表，按 RFC 9293 §3.3.2 的图排列。"
+	}
+	return d
+}
+
+// language is that of all words but the meanings, which are in both unless one
+// is asked for.
+func (o *statesOptions) language() story.Lang {
+	if o.lang == "zh" {
+		return story.Chinese
+	}
+	return story.English
 }
 
 // text prints the diagram and below it all states; of one state that was asked
@@ -102,7 +118,7 @@ func (o *statesOptions) figure(out terminal, lit []tcp.State) error {
 		_, err := fmt.Fprintf(out, "The diagram needs %d columns; here are %d. As a picture: --format svg\n", story.FigureWidth, out.width)
 		return err
 	}
-	return story.Figure{Lit: lit, ASCII: o.ascii, Color: out.color}.Write(out)
+	return story.Figure{Lit: lit, ASCII: o.ascii, Color: out.color, Lang: o.language()}.Write(out)
 }
 
 // describe prints all that is known of a state.
@@ -123,7 +139,7 @@ func (o *statesOptions) describe(out io.Writer, s tcp.State) error {
 		}
 		var why []string
 		for _, c := range story.Causes(s, to) {
-			why = append(why, c.String())
+			why = append(why, story.CauseName(c, o.language()))
 		}
 		fmt.Fprintf(&b, "    -> %-12s  %s\n", to, strings.Join(why, ", "))
 	}

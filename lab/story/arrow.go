@@ -199,8 +199,8 @@ func indexPrefix(words []string, prefix string) int {
 // cross says.
 func mark(s *Step) string {
 	text := s.Text
-	for _, lost := range words.lost {
-		text = strings.TrimSuffix(strings.TrimSuffix(text, lost), ", ")
+	for l, lost := range words.lost {
+		text = strings.TrimSuffix(strings.TrimSuffix(text, lost), words.comma[l])
 	}
 	return text
 }
@@ -336,8 +336,9 @@ func (d *sketch) along(i int, where float64) label {
 
 // crossed counts the arrows of other steps that run through a box.
 func (d *sketch) crossed(own int, box *textBox) (n int) {
+	top, bottom := box.reach()
 	for i := range d.steps {
-		if i == own || d.steps[i].Kind != Arrow {
+		if i == own || d.steps[i].Kind != Arrow || d.end[i] < top || d.begin[i] > bottom {
 			continue
 		}
 		from, to := d.ends(i)

@@ -34,6 +34,7 @@ type Diagram struct {
 	Title, Summary string
 	Paths          []Path
 	Theme          Theme
+	Lang           Lang
 }
 
 // The grid in pixels.
@@ -66,9 +67,9 @@ func (d Diagram) draw() (c *canvas, height float64) {
 	c.text("strong", point{margin, 44}, atStart, 21, d.Title)
 	c.text("soft", point{margin, 68}, atStart, 14, d.Summary)
 	a, b := cellAt{2, 25}.point(), cellAt{60, 36}.point()
-	c.frame(a, b, point{a.x + 12, b.y - 8}, atStart, "active close: closes first")
+	c.frame(a, b, point{a.x + 12, b.y - 8}, atStart, activeFrame[d.Lang])
 	a, b = cellAt{67, 25}.point(), cellAt{97, 36}.point()
-	c.frame(a, b, point{b.x - 12, b.y - 8}, atEnd, "passive close")
+	c.frame(a, b, point{b.x - 12, b.y - 8}, atEnd, otherFrame[d.Lang])
 	for _, r := range drawnRoutes() {
 		c.route(r, "edge", "spot")
 	}
@@ -82,9 +83,9 @@ func (d Diagram) draw() (c *canvas, height float64) {
 		c.box(b)
 	}
 	for _, r := range drawnRoutes() {
-		c.words(r)
+		c.words(r, d.Lang)
 	}
-	c.legend(cellAt{4, 40})
+	c.legend(cellAt{4, 40}, d.Lang)
 	height = c.panel(paths)
 	return c, max(height, gridY+cellY*figureRows+20)
 }
@@ -147,7 +148,7 @@ func rounded(points []point) string {
 }
 
 // words writes an arrow's event and action.
-func (c *canvas) words(r *route) {
+func (c *canvas) words(r *route, lang Lang) {
 	p := r.at.point()
 	a := r.anchor
 	if a == "" {
@@ -156,7 +157,7 @@ func (c *canvas) words(r *route) {
 	if !r.below {
 		p.y += 8
 	}
-	for i, line := range strings.Split(r.words, "\n") {
+	for i, line := range strings.Split(r.text(lang), "\n") {
 		if line == "" {
 			continue
 		}
@@ -220,12 +221,12 @@ func (c *canvas) bubble(class string, at point, n int) {
 	c.add(`<text class="inverse strong" x="%s" y="%s" font-size="10.5" text-anchor="middle">%s</text>`, num(at.x), num(at.y+3.8), text)
 }
 
-func (c *canvas) legend(at cellAt) {
+func (c *canvas) legend(at cellAt, l Lang) {
 	p := at.point()
 	const arm = 4.0
 	c.path("edge", fmt.Sprintf("M%s %sL%s %sM%s %sL%s %s", num(p.x-arm), num(p.y-arm), num(p.x+arm), num(p.y+arm),
 		num(p.x-arm), num(p.y+arm), num(p.x+arm), num(p.y-arm)))
-	c.text("soft", point{p.x + 12, p.y + 4}, atStart, diagramText, stubText)
+	c.text("soft", point{p.x + 12, p.y + 4}, atStart, diagramText, stubText[l])
 }
 
 // panel lists the paths and returns how far down it goes.

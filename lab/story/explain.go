@@ -69,7 +69,7 @@ func segmentSentence(s *Moment) sentence {
 
 // and joins two sentences; Chinese needs no space between them.
 func (s sentence) and(more sentence) sentence {
-	return sentence{s[English] + " " + more[English], s[Chinese] + more[Chinese]}
+	return sentence{s[English] + words.space[English] + more[English], s[Chinese] + words.space[Chinese] + more[Chinese]}
 }
 
 // segmentCase is a kind of segment and what is to be said of it.

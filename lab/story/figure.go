@@ -81,8 +81,28 @@ func drawnRoutes() (found []*route) {
 	return found
 }
 
-// stubText says what a cross stands for.
-const stubText = "CLOSED at once: RST, abort, time-out"
+// routesZH are the words of the routes in Chinese.
+var routesZH = map[string]string{
+	"passive open": "被动打开", "close": "关闭", "active open / send SYN": "主动打开 / 发送 SYN",
+	"close, RST,\ntime-out": "关闭、RST、\n超时", "open / send SYN": "打开 / 发送 SYN", "SYN / send SYN, ACK": "SYN / 发送 SYN、ACK",
+	"RST, time-out": "RST、超时", "ACK of SYN": "SYN 的 ACK", "close /\nsend FIN": "关闭 /\n发送 FIN",
+	"SYN, ACK / send ACK": "SYN、ACK / 发送 ACK", "close / send FIN": "关闭 / 发送 FIN", "FIN / send ACK": "FIN / 发送 ACK",
+	"ACK of FIN": "FIN 的 ACK", "FIN, ACK / send ACK": "FIN、ACK / 发送 ACK", "2MSL passed": "2MSL 已过",
+}
+
+// text returns the words of a route.
+func (r *route) text(l Lang) string {
+	if zh, ok := routesZH[r.words]; ok && l == Chinese {
+		return zh
+	}
+	return r.words
+}
+
+var (
+	stubText    = sentence{"CLOSED at once: RST, abort, time-out", "立即进入 CLOSED：RST、中止、超时"} // what a cross stands for
+	activeFrame = sentence{"active close: closes first", "主动关闭：先关闭的一方"}
+	otherFrame  = sentence{"passive close", "被动关闭"}
+)
 
 // box is a state's box.
 type box struct {

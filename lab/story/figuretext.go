@@ -17,6 +17,7 @@ type Figure struct {
 	Lit   []tcp.State
 	ASCII bool
 	Color bool
+	Lang  Lang
 }
 
 // The directions in which a line leaves a cell.
@@ -51,13 +52,13 @@ func (f Figure) Write(w io.Writer) error {
 	var g grid
 	for _, r := range drawnRoutes() {
 		g.line(r)
-		g.words(r)
+		g.words(r, f.Lang)
 	}
 	for _, b := range allBoxes() {
 		g.box(b, f.look(b.State))
 	}
 	g.put(cellAt{4, 40}, "✗", plain)
-	g.put(cellAt{6, 40}, stubText, dim)
+	g.put(cellAt{6, 40}, stubText[f.Lang], dim)
 	var out strings.Builder
 	for i := range g {
 		out.WriteString(strings.TrimRight(g.row(i, f.Color), " "))
@@ -89,8 +90,15 @@ func (g *grid) put(at cellAt, text string, look style) {
 		c := &g[at.row][col]
 		c.text, c.style = string(r), look
 		col++
+		if columns(string(r)) > 1 {
+			g[at.row][col].text = beside
+			col++
+		}
 	}
 }
+
+// beside is the second column of a wide character.
+const beside = "\x00"
 
 // line draws a route and its head.
 func (g *grid) line(r *route) {
@@ -148,8 +156,8 @@ func (g *grid) part(from, to cellAt) {
 	}
 }
 
-func (g *grid) words(r *route) {
-	for i, line := range strings.Split(r.words, "\n") {
+func (g *grid) words(r *route, l Lang) {
+	for i, line := range strings.Split(r.text(l), "\n") {
 		at, n := r.at, int(columns(line))
 		at.row += i
 		switch r.anchor {
@@ -209,8 +217,11 @@ func (g *grid) row(i int, color bool) string {
 		if text == "" {
 			text = lineGlyphs[c.lines]
 		}
-		if text == "" {
+		switch text {
+		case "":
 			text = " "
+		case beside:
+			continue
 		}
 		if color && c.style != now {
 			b.WriteString("\x1b[0m")

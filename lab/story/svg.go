@@ -223,7 +223,17 @@ func noBreak(a, b rune) bool {
 // overlap reports whether two boxes share an area: they do when no side of
 // either separates them.
 func (b *textBox) overlap(o *textBox) bool {
+	top, bottom := b.reach()
+	if high, low := o.reach(); low < top || high > bottom {
+		return false // most are: it is quickly seen
+	}
 	return !separated(&b.quad, &o.quad) && !separated(&o.quad, &b.quad)
+}
+
+// reach returns the highest and the lowest y of a box.
+func (b *textBox) reach() (top, bottom float64) {
+	q := &b.quad
+	return min(q[0].y, q[1].y, q[2].y, q[3].y), max(q[0].y, q[1].y, q[2].y, q[3].y)
 }
 
 func separated(a, b *[4]point) bool {

@@ -43,7 +43,7 @@ type Telling struct {
 // only the first of their packets are shown: the rest is counted.
 func Tell(r *trace.Run, o TellOptions) *Telling {
 	t := &teller{run: r, TellOptions: o, cast: newCast(r), numbers: newNumbers(),
-		fates: fatesOf(r), flows: map[wire.Tuple]*Flow{}, fired: map[string]tcp.Event{}, columns: newColumns()}
+		fates: fatesOf(r), flows: map[wire.Tuple]*Flow{}, fired: map[string]tcp.Event{}, calls: map[string][]string{}, columns: newColumns()}
 	for i := range r.Events {
 		t.event(&r.Events[i])
 	}
@@ -73,7 +73,8 @@ type teller struct {
 	flows   map[wire.Tuple]*Flow
 	fired   map[string]tcp.Event // each host's last timer
 	columns *columnsOf
-	levels  map[string]int // of each host's queue, as last shown
+	calls   map[string][]string // of each host's programs, so far
+	levels  map[string]int      // of each host's queue, as last shown
 	sent    map[sending]bool
 	steps   []Step
 	crowd   []bool        // which steps are a stranger's
@@ -174,7 +175,7 @@ func (t *teller) remark(e *trace.Event) {
 	if e.Class != trace.Note && t.cast.scripted(e.Host) && (verb == "send" || verb == "want") {
 		return
 	}
-	lane, text := t.cast.lane(e.Host), e.Text
+	lane, text := t.cast.lane(e.Host), t.remarked(e)
 	if t.cast.shared(lane) {
 		text = e.Host + ": " + text
 	}
@@ -186,6 +187,23 @@ func (t *teller) remark(e *trace.Event) {
 	case verb == "listen" && !t.cast.shared(lane):
 		t.listens(e, lane)
 	}
+}
+
+// remarked returns what a call, its outcome or a note says.
+func (t *teller) remarked(e *trace.Event) string {
+	switch {
+	case e.Class == trace.Note && t.Lang == Chinese && e.TextZH != "":
+		return e.TextZH
+	case e.Class == trace.Call:
+		t.calls[e.Host] = append(t.calls[e.Host], e.Text)
+	case e.Class == trace.Outcome:
+		for _, call := range slices.Backward(t.calls[e.Host]) {
+			if gave, ok := strings.CutPrefix(e.Text, call+": "); ok {
+				return outcomeText(call, gave, t.Lang)
+			}
+		}
+	}
+	return e.Text
 }
 
 // listens shows that a host whose connection is gone listens anew.
@@ -237,7 +255,7 @@ func (t *teller) wire(e *trace.Event) {
 
 // message shows an ICMP message as an arrow.
 func (t *teller) message(e *trace.Event) {
-	s := Step{Time: e.Time, Kind: Arrow, Lane: t.cast.lane(e.Host), To: t.cast.lane(e.Peer), Text: e.Text}
+	s := Step{Time: e.Time, Kind: Arrow, Lane: t.cast.lane(e.Host), To: t.cast.lane(e.Peer), Text: messageText(e.Text, t.Lang)}
 	if s.Lane == s.To {
 		s.Kind = Remark
 		t.add(s, false)
@@ -280,10 +298,10 @@ func (t *teller) arrows(e *trace.Event) {
 	}
 	step.Why, step.Strange = t.why(&moment), p.Forged
 	if p.Forged && !t.cast.counted(step.Lane) {
-		step.Text = join(step.Text, words.forged[t.Lang])
+		step.Text = t.join(step.Text, words.forged[t.Lang])
 	}
 	if f.altered {
-		step.Text = join(step.Text, words.corrupted[t.Lang])
+		step.Text = t.join(step.Text, words.corrupted[t.Lang])
 	}
 	t.copies(step, p, t.strange(e))
 }
@@ -317,7 +335,7 @@ func (t *teller) visible(fields []string) []string {
 func (t *teller) copies(s Step, p *trace.Packet, crowd bool) {
 	f := t.fates[p.ID]
 	if len(p.Arrivals) == 0 {
-		s.End, s.Text = Lost, join(s.Text, f.word(t.Lang))
+		s.End, s.Text = Lost, t.join(s.Text, f.word(t.Lang))
 		if router, at := t.cast.router, f.tooBig; at > 0 && router >= 0 {
 			s.To, s.Arrives = router, at
 		}
@@ -328,11 +346,11 @@ func (t *teller) copies(s Step, p *trace.Packet, crowd bool) {
 		s := s
 		s.Arrives = a.Time
 		if n > 0 {
-			s.Why, s.Strange, s.Text = "", true, join(s.Text, words.copied[t.Lang])
+			s.Why, s.Strange, s.Text = "", true, t.join(s.Text, words.copied[t.Lang])
 		}
 		if d := f.drop(n); d != wire.None {
-			s.End, s.Text = Unused, join(s.Text, dropText(d, s.Flags, t.Lang))
-			s.Why = strings.TrimSpace(s.Why + " " + t.why(&Moment{Event: tcp.Event{Kind: tcp.SegmentDropped, Drop: d}}))
+			s.End, s.Text = Unused, t.join(s.Text, dropText(d, s.Flags, t.Lang))
+			s.Why = strings.TrimSpace(s.Why + words.space[t.Lang] + t.why(&Moment{Event: tcp.Event{Kind: tcp.SegmentDropped, Drop: d}}))
 		}
 		if t.flying == nil {
 			t.flying = map[int][]int{}
@@ -356,8 +374,9 @@ func (t *teller) arrived(e *trace.Event) {
 	}
 }
 
-func join(words ...string) string {
-	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), ", ")
+// join joins marks.
+func (t *teller) join(marks ...string) string {
+	return strings.Join(slices.DeleteFunc(marks, func(w string) bool { return w == "" }), words.comma[t.Lang])
 }
 
 func (t *teller) why(m *Moment) string {

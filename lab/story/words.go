@@ -13,7 +13,7 @@ import (
 
 // words are marks and titles.
 var words = struct {
-	again, copied, forged, corrupted, lost, scripted, strangers, others, halfOpen, timer, flood, timers, restarted sentence
+	again, copied, forged, corrupted, lost, scripted, strangers, others, halfOpen, timer, flood, timers, restarted, comma, space sentence
 }{
 	again:     sentence{"again", "重发"},
 	copied:    sentence{"copy", "副本"},
@@ -28,6 +28,8 @@ var words = struct {
 	flood:     sentence{"%d more packets like these", "另有 %d 个类似的报文"},
 	timers:    sentence{"%d more timers like this", "另有 %d 个类似的定时器"},
 	restarted: sentence{"all forgotten", "全部忘记"},
+	comma:     sentence{", ", "，"},
+	space:     sentence{" ", ""}, // between two sentences
 }
 
 var causesZH = map[tcp.Cause]string{
@@ -39,6 +41,10 @@ var causesZH = map[tcp.Cause]string{
 	tcp.CauseKeepAlive: "保活探测无人回答", tcp.CauseTimeWaitOver: "2MSL 已过", tcp.CauseFinWait2Over: "FIN-WAIT-2 期限已到",
 	tcp.CauseICMP: "ICMP 不可达", tcp.CauseReuse: "新的 SYN",
 }
+
+// CauseName returns why a state changes, in a few words: the engine's own in
+// English.
+func CauseName(c tcp.Cause, l Lang) string { return causeText(c, l) }
 
 func causeText(c tcp.Cause, l Lang) string {
 	if zh, ok := causesZH[c]; ok && l == Chinese {
@@ -64,6 +70,13 @@ var dropsZH = map[wire.Drop]string{
 	wire.BlindReset: "可疑的 RST", wire.BlindSyn: "可疑的 SYN", wire.NoAckFlag: "没有 ACK 标志", wire.TimeWaitReset: "TIME-WAIT 中的 RST",
 	wire.Duplicate: "重复", wire.ReassemblyFull: "重组缓冲区已满", wire.WindowFull: "超出窗口", wire.ListenFull: "监听队列已满", wire.Closed: "程序已关闭",
 	wire.ForgedICMP: "ICMP 引用了不存在的报文段",
+	wire.None:       "已采用", wire.TooShort: "过短", wire.BadVersion: "IP 版本错误", wire.BadHeaderLength: "首部长度错误",
+	wire.BadTotalLength: "总长度错误", wire.BadExtension: "IPv6 扩展首部错误", wire.BadUDPChecksum: "UDP 校验和错误",
+	wire.BadICMPChecksum: "ICMP 校验和错误", wire.BadOption: "选项错误", wire.UnknownProtocol: "未知协议",
+	wire.UnknownEtherType: "未知的 EtherType", wire.BadNeighbour: "NDP 或 ARP 报文错误", wire.NotOurs: "不是本机地址",
+	wire.BadSource: "源地址错误", wire.BadDestination: "目的地址错误", wire.NoRoute: "没有路由", wire.NeighbourPending: "邻居队列已满",
+	wire.FragmentPending: "等待其余分片", wire.FragmentOverlap: "分片重叠", wire.FragmentLimit: "分片过多", wire.NoPort: "没有这个端口",
+	wire.QueueFull: "接收队列已满", wire.MTUExceeded: "超过 MTU",
 }
 
 // The engine has one name for two things that a reader tells apart.
@@ -86,7 +99,8 @@ func dropText(d wire.Drop, f wire.Flags, l Lang) string {
 	return d.String()
 }
 
-var fatesZH = map[trace.Fate]string{trace.Lost: "丢失", trace.TooBig: "过大"}
+var fatesZH = map[trace.Fate]string{trace.Lost: "丢失", trace.TooBig: "过大", trace.Duplicated: "被复制", trace.Delayed: "被延迟",
+	trace.Corrupted: "比特出错", trace.Forged: "伪造", trace.ICMPSent: "发出 ICMP", trace.ICMPArrived: "收到 ICMP", trace.Refused: "未被采用"}
 
 // nobodyThere is how the lab says that a packet has no receiver.
 const nobodyThere = "nobody has this address"

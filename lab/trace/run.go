@@ -81,6 +81,8 @@ type Event struct {
 	Packet int
 	// Text is a call, its outcome, a note, or an ICMP message in words.
 	Text string
+	// TextZH is a Note in Chinese; empty: it has none.
+	TextZH string
 	// HalfOpen is how many half-open connections Host keeps after an Engine event.
 	HalfOpen int
 	// Event has the time of every event. The rest counts for Engine and
