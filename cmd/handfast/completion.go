@@ -61,7 +61,7 @@ func addCompletions(root *cobra.Command) {
 // file's.
 func completeScenario(_ *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var all []cobra.Completion
-	if len(args) > 0 {
+	if len(args) > 1 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	for _, s := range lab.Scenarios() {

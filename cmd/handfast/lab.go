@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/handfast-tcp/handfast/lab"
 	"github.com/handfast-tcp/handfast/lab/story"
@@ -28,15 +29,19 @@ scenario file, it plays it and shows what happened:
 
   text     a ladder: time runs down, segments cross between the two lanes
   svg      the same as a picture
+  html     a page that steps through it: slider, arrow keys, a sentence for each step
   states   the state diagram with the ways of both ends lit, as a picture
   json     every event as a line of JSON
   pcapng   the packets, for Wireshark; state changes are comments
   drill    what one end sees, in packetdrill's notation
 
+Two names, or one and --beside, are played and shown beside each other, with
+what is different: as text, svg, html, or a JSON array of both.
+
 It ends with code 1 when something that the scenario expects did not come.`
 
 var (
-	labFormats  = []string{"text", "svg", "states", "json", "pcapng", "drill"}
+	labFormats  = []string{"text", "svg", "html", "states", "json", "pcapng", "drill"}
 	cookieModes = []string{"off", "auto", "always"}
 	themes      = []string{"auto", "light", "dark", "print"}
 	hideable    = []string{story.HideWindow, story.HideOptions}
@@ -49,6 +54,7 @@ type labOptions struct {
 	from, until              time.Duration
 	hide                     []string
 	width                    int
+	beside                   map[string]string
 
 	stdout, stderr terminal
 }
@@ -56,31 +62,37 @@ type labOptions struct {
 func newLab() *cobra.Command {
 	var o labOptions
 	cmd := &cobra.Command{
-		Use:   "lab [NAME | FILE]",
+		Use:   "lab [NAME | FILE] [NAME | FILE]",
 		Short: "See a handshake, a close, a lost ACK, step by step",
 		Long:  labHelp,
 		Example: `  handfast lab
   handfast lab three-way-handshake --explain
   handfast lab lost-last-ack --format svg --out lost-last-ack.svg
+  handfast lab zero-window --format html --out zero-window.html
+  handfast lab syn-flood syn-flood-cookies
+  handfast lab syn-flood --beside cookies=auto
   handfast lab my.txt --loss 0.1 --seed 7`,
-		Args: oneArgument,
+		Args: upToTwo,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.stdout, o.stderr = newTerminal(cmd.OutOrStdout()), newTerminal(cmd.ErrOrStderr())
 			if err := o.check(); err != nil {
 				return err
 			}
-			if len(args) == 0 {
+			two, err := o.compares(args)
+			switch {
+			case err != nil:
+				return err
+			case two:
+				return o.compare(args)
+			case len(args) == 0:
 				return o.list()
 			}
 			return o.run(args[0])
 		},
 	}
 	f := cmd.Flags()
-	f.Uint64Var(&o.Seed, "seed", 1, "where all chance comes from")
-	f.Float64Var(&o.Loss, "loss", 0, "`probability` that a packet is lost, 0 to 1, beside what the scenario loses")
-	f.DurationVar(&o.Delay, "delay", 0, "time from one host to the other (default: the scenario's)")
-	f.Float64Var(&o.Reorder, "reorder", 0, "`probability` that later packets pass one, 0 to 1")
-	f.StringVar(&o.Cookies, "cookies", "", "SYN cookies: "+strings.Join(cookieModes, ", ")+" (default as the scenario says)")
+	settingFlags(f, &o.Options)
+	f.StringToStringVar(&o.beside, "beside", nil, "play it once more, with these `settings`, and show both: cookies=auto,half-open=64")
 	f.StringVar(&o.format, "format", "text", "what to show: "+strings.Join(labFormats, ", "))
 	f.StringVar(&o.out, "out", "", "write to this `file`")
 	f.BoolVar(&o.explain, "explain", false, "add a sentence to each step: why, and where it is written")
@@ -90,11 +102,20 @@ func newLab() *cobra.Command {
 	f.DurationVar(&o.until, "until", 0, "leave out what happens after this time (default: nothing)")
 	f.StringSliceVar(&o.hide, "hide", nil, "leave these fields out: "+strings.Join(hideable, ", "))
 	f.IntVar(&o.width, "width", 0, "columns of the text (default: the terminal's, $COLUMNS, or 80)")
+	f.BoolVar(&o.ascii, "ascii", false, "draw with ASCII characters only")
+	return cmd
+}
+
+// settingFlags are those that change how a scenario runs.
+func settingFlags(f *pflag.FlagSet, o *lab.Options) {
+	f.Uint64Var(&o.Seed, "seed", 1, "where all chance comes from")
+	f.Float64Var(&o.Loss, "loss", 0, "`probability` that a packet is lost, 0 to 1, beside what the scenario loses")
+	f.DurationVar(&o.Delay, "delay", 0, "time from one host to the other (default: the scenario's)")
+	f.Float64Var(&o.Reorder, "reorder", 0, "`probability` that later packets pass one, 0 to 1")
+	f.StringVar(&o.Cookies, "cookies", "", "SYN cookies: "+strings.Join(cookieModes, ", ")+" (default as the scenario says)")
 	f.DurationVar(&o.MSL, "msl", 0, "maximum segment lifetime of all hosts: TIME-WAIT is twice as long (default: the scenario's)")
 	f.IntVar(&o.HalfOpen, "half-open", 0, "half-open connections that a host keeps (default: the scenario's)")
 	f.IntVar(&o.SynAckRetries, "synack-retries", 0, "how often a SYN-ACK is repeated (default: the scenario's)")
-	f.BoolVar(&o.ascii, "ascii", false, "draw with ASCII characters only")
-	return cmd
 }
 
 // oneArgument refuses a second word.
@@ -197,10 +218,15 @@ func (o *labOptions) run(name string) error {
 	if err != nil {
 		return err
 	}
-	if err := o.write(r); err != nil {
+	if err := o.writeOut(func(w io.Writer) error { return o.show(w, r) }); err != nil {
 		return err
 	}
-	if len(r.Failed) > 0 && o.experiment() {
+	return o.judge(r, &o.Options)
+}
+
+// judge says what did not come out as the scenario expects it.
+func (o *labOptions) judge(r *lab.Result, with *lab.Options) error {
+	if len(r.Failed) > 0 && *with != (lab.Options{Seed: with.Seed}) {
 		o.otherwise(r)
 		return nil
 	}
@@ -213,14 +239,8 @@ func (o *labOptions) run(name string) error {
 	return nil
 }
 
-// experiment reports whether the scenario was changed by flags: that it then
-// ends otherwise is what was asked for.
-func (o *labOptions) experiment() bool {
-	plain := lab.Options{Seed: o.Seed}
-	return o.Options != plain
-}
-
-// otherwise says what came out differently in an experiment.
+// otherwise says what came out differently when flags have changed the scenario:
+// that it then ends otherwise is what was asked for.
 func (o *labOptions) otherwise(r *lab.Result) {
 	fmt.Fprintln(o.stderr, "with these flags the story ends otherwise than its file says:")
 	for _, f := range r.Failed {
@@ -264,13 +284,13 @@ func nearest(name string) string {
 	return "; did you mean " + strings.Join(close[:min(len(close), 3)], " or ") + "?"
 }
 
-// write shows the run where --out says.
-func (o *labOptions) write(r *lab.Result) error {
+// writeOut shows something where --out says.
+func (o *labOptions) writeOut(show func(io.Writer) error) error {
 	if o.out == "" && o.format == "pcapng" && o.stdout.interactive {
 		return usagef("--format pcapng is not for a terminal: give --out a file")
 	}
 	var b bytes.Buffer
-	if err := o.show(&b, r); err != nil {
+	if err := show(&b); err != nil {
 		return err
 	}
 	if o.out != "" {
@@ -286,6 +306,8 @@ func (o *labOptions) show(w io.Writer, r *lab.Result) error {
 	case "svg":
 		t := story.Tell(&r.Run, o.tell())
 		return o.picture(r, t).Write(w, t.Steps)
+	case "html":
+		return o.page(r).Write(w)
 	case "states":
 		return o.diagram(r, story.Tell(&r.Run, o.tell())).Write(w)
 	case "json":
@@ -326,7 +348,11 @@ var labFooters = [...]string{
 func (o *labOptions) picture(r *lab.Result, t *story.Telling) story.Picture {
 	title, summary := o.words(r.Scenario)
 	return story.Picture{Title: title, Summary: summary, Lanes: t.Lanes, Theme: o.colours(), Lang: o.language(),
-		Footer: fmt.Sprintf(labFooters[o.language()], r.Scenario.Name, r.Seed)}
+		Footer: o.footer(r)}
+}
+
+func (o *labOptions) footer(r *lab.Result) string {
+	return fmt.Sprintf(labFooters[o.language()], r.Scenario.Name, r.Seed)
 }
 
 func (o *labOptions) diagram(r *lab.Result, t *story.Telling) story.Diagram {
@@ -344,9 +370,22 @@ func (o *labOptions) columns() int {
 	return o.stdout.columns()
 }
 
+// allColumns is how wide two texts beside each other may be.
+func (o *labOptions) allColumns() int {
+	if o.width > 0 {
+		return o.width
+	}
+	return o.stdout.allColumns()
+}
+
 // text draws the ladder, with colours only on a terminal.
 func (o *labOptions) text(w io.Writer, r *lab.Result, t *story.Telling) error {
-	title, summary := o.words(r.Scenario)
+	title, _ := o.words(r.Scenario)
+	return o.ladder(w, r, title, t)
+}
+
+func (o *labOptions) ladder(w io.Writer, r *lab.Result, title string, t *story.Telling) error {
+	_, summary := o.words(r.Scenario)
 	fmt.Fprintln(w, title)
 	for _, line := range story.Wrap(summary, o.columns()) {
 		fmt.Fprintln(w, line)

@@ -44,7 +44,10 @@ const (
 
 // columns is how wide a line of text may be: as wide as the terminal, or as
 // COLUMNS says.
-func (t terminal) columns() int {
+func (t terminal) columns() int { return min(t.allColumns(), maxWidth) }
+
+// allColumns is how many columns there are, however long lines would be.
+func (t terminal) allColumns() int {
 	width := t.width
 	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
 		width = n
@@ -52,7 +55,7 @@ func (t terminal) columns() int {
 	if width <= 0 {
 		width = pipeWidth
 	}
-	return min(width, maxWidth)
+	return width
 }
 
 // progress shows how far a transfer is: as a bar on a terminal, and elsewhere

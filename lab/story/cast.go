@@ -134,6 +134,14 @@ func (c *cast) counted(l Lane) bool {
 	return l == c.folded || c.strangers && int(l) == len(c.members)-1
 }
 
+// strange reports whether an event is about a host that is only counted.
+func (c *cast) strange(e *trace.Event) bool {
+	if c.counted(c.lane(e.Host)) {
+		return true
+	}
+	return e.IsTCP() && c.counted(c.laneOf(e.Tuple.Remote, c.lane(e.Host)))
+}
+
 func (c *cast) shared(l Lane) bool { return len(c.members[l]) > 1 }
 
 func (c *cast) scripted(host string) bool {

@@ -86,6 +86,13 @@ func checkScene(t *testing.T, info lab.Info, o lab.Options) {
 	for i := range picture.boxes {
 		check("picture", picture.boxes[i].text)
 	}
+	for _, m := range picture.moments(picture.steps) {
+		check("moment", m.Text)
+	}
+	none := played("connection-refused", lab.Options{})
+	for _, d := range Compare(Chinese, &r.Run, &none.Run) {
+		checkChinese(t, info.Name+", difference", d.Name+" "+strings.Join(d.Values, " "), append([]string{"client", "server"}, names...), calls)
+	}
 	diagram, _ := Diagram{Lang: Chinese, Paths: told.Paths(r.Start)}.draw()
 	for i := range diagram.boxes {
 		check("diagram", diagram.boxes[i].text)
@@ -139,6 +146,10 @@ func TestNamesInChinese(t *testing.T) {
 	}
 	for _, err := range []error{lab.ErrReset, lab.ErrRefused, lab.ErrTimedOut, lab.ErrUnreachable, lab.ErrAborted, lab.ErrClosed, lab.ErrInUse, lab.ErrNoHost} {
 		check(err.Error(), strings.TrimPrefix(outcomeText("read", err.Error(), Chinese), "read"))
+	}
+	w := pageWordsOf[Chinese]
+	for _, text := range []string{w.Help, w.Together, w.Steps, w.First, w.Back, w.Step, w.On, w.End, w.States, w.Queue, w.All, w.Where, w.Differences} {
+		check("page", text)
 	}
 	for _, text := range []string{"ICMP: fragmentation needed, next link takes 1400", "ICMPv6: packet too big, next link takes 1400", "ICMP type 3 code 1", "IP protocol 47"} {
 		check(text, messageText(text, Chinese))

@@ -67,9 +67,9 @@ func (d Diagram) draw() (c *canvas, height float64) {
 	c.text("strong", point{margin, 44}, atStart, 21, d.Title)
 	c.text("soft", point{margin, 68}, atStart, 14, d.Summary)
 	a, b := cellAt{2, 25}.point(), cellAt{60, 36}.point()
-	c.frame(a, b, point{a.x + 12, b.y - 8}, atStart, activeFrame[d.Lang])
+	c.border(a, b, point{a.x + 12, b.y - 8}, atStart, activeFrame[d.Lang])
 	a, b = cellAt{67, 25}.point(), cellAt{97, 36}.point()
-	c.frame(a, b, point{b.x - 12, b.y - 8}, atEnd, otherFrame[d.Lang])
+	c.border(a, b, point{b.x - 12, b.y - 8}, atEnd, otherFrame[d.Lang])
 	for _, r := range drawnRoutes() {
 		c.route(r, "edge", "spot")
 	}
@@ -90,8 +90,8 @@ func (d Diagram) draw() (c *canvas, height float64) {
 	return c, max(height, gridY+cellY*figureRows+20)
 }
 
-// frame draws a border round one way to close.
-func (c *canvas) frame(from, to, at point, a anchor, title string) {
+// border draws a border round one way to close.
+func (c *canvas) border(from, to, at point, a anchor, title string) {
 	c.rect("frame", from, to.x-from.x, to.y-from.y, 9)
 	c.text("soft note", at, a, diagramText, title)
 }

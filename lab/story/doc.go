@@ -1,6 +1,6 @@
 // Package story shows people what happened on a connection: as a ladder, the
 // picture of two ends with arrows between them that every textbook of TCP
-// draws, in text or as SVG; as the state diagram, drawn from the engine's own
+// draws, in text, as SVG or as a page that steps through it; as the state diagram, drawn from the engine's own
 // table of moves, with the ways of both ends lit; and in sentences, in English
 // or Chinese, that say why each step happens.
 //

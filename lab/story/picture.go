@@ -39,6 +39,10 @@ type Picture struct {
 	Footer string
 	Theme  Theme
 	Lang   Lang
+
+	// parts makes the parts of the picture groups that a script can tell apart;
+	// it is what the names of its elements begin with.
+	parts string
 }
 
 // Write draws the steps. Its errors are the writer's.
@@ -113,21 +117,54 @@ func (p Picture) draw(steps []Step) *sketch {
 	for i := range d.tracks {
 		d.bottom = max(d.bottom, d.layout.lane[i].note+24)
 	}
-	for i := range d.tracks {
-		d.bands(Lane(i))
-		d.gauge(Lane(i))
-	}
+	d.paint(labels)
+	return d
+}
+
+// paint draws all that has its place; labels are those of the arrows.
+func (d *sketch) paint(labels []label) {
+	d.lanes()
 	d.times()
-	for i := range steps {
-		d.step(i)
+	for i := range d.steps {
+		d.part(fmt.Sprintf(`data-i="%d"`, i), func() { d.step(i) })
 	}
-	for _, l := range labels {
-		d.shortened = d.shortened || isShortened(&l)
-		d.canvas.label(l)
+	for i := range d.steps { // over all arrows
+		if d.steps[i].Kind == Arrow {
+			d.shortened = d.shortened || isShortened(&labels[0])
+			d.part(fmt.Sprintf(`data-i="%d"`, i), func() { d.canvas.label(labels[0]) })
+			labels = labels[1:]
+		}
 	}
 	d.cuts()
 	d.below()
-	return d
+}
+
+// part draws a part of the picture, as a group if it has parts.
+func (d *sketch) part(attributes string, draw func()) {
+	if d.parts == "" {
+		draw()
+		return
+	}
+	d.add("<g %s>", attributes)
+	draw()
+	d.add("</g>")
+}
+
+// lanes draws the states and gauges of all lanes. Where a script shows the past
+// only, it changes the height of a clip; what is to come is faint below it.
+func (d *sketch) lanes() {
+	if d.parts != "" {
+		d.add(`<clipPath class="clip" id="%s-clip"><rect width="100%%" height="100%%"/></clipPath>`, d.parts)
+		d.add(`<use class="faint" href="#%s-lanes"/>`, d.parts)
+	}
+	d.part(`clip-path="url(#`+d.parts+`-clip)"`, func() {
+		d.part(`id="`+d.parts+`-lanes"`, func() {
+			for i := range d.tracks {
+				d.bands(Lane(i))
+				d.gauge(Lane(i))
+			}
+		})
+	})
 }
 
 // layTracks places the lanes.
@@ -367,23 +404,29 @@ func (d *sketch) times() {
 		default:
 			shown = text
 		}
-		d.line("hair", point{timeEnd + 5, t.y}, point{timeEnd + 9, t.y})
-		d.text("soft", point{timeEnd, t.y + 4}, atEnd, noteSize, text)
+		d.part(`data-y="`+num(t.y)+`"`, func() {
+			d.line("hair", point{timeEnd + 5, t.y}, point{timeEnd + 9, t.y})
+			d.text("soft", point{timeEnd, t.y + 4}, atEnd, noteSize, text)
+		})
 	}
 }
 
 // cuts breaks the lanes where time is not to scale.
 func (d *sketch) cuts() {
 	for _, p := range d.pauses {
-		for i := range d.tracks {
-			d.path("cut", zigzag(d.tracks[i].left-6, d.tracks[i].right()+6, p.y))
-		}
-		if p.gap != nil {
-			d.canvas.label(d.gapLabel(p))
-			continue
-		}
-		d.text("soft note", point{timeEnd, p.y + 4}, atEnd, noteSize, p.text)
+		d.part(`data-y="`+num(p.y)+`"`, func() { d.cut(p) })
 	}
+}
+
+func (d *sketch) cut(p pause) {
+	for i := range d.tracks {
+		d.path("cut", zigzag(d.tracks[i].left-6, d.tracks[i].right()+6, p.y))
+	}
+	if p.gap != nil {
+		d.canvas.label(d.gapLabel(p))
+		return
+	}
+	d.text("soft note", point{timeEnd, p.y + 4}, atEnd, noteSize, p.text)
 }
 
 // gapLabel returns what stands between the lanes where something is left out.

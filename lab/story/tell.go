@@ -107,7 +107,7 @@ func (t *teller) event(e *trace.Event) {
 	case tcp.TimerFired:
 		t.fired[e.Host] = e.Event
 		s := t.flow(e).Step(&e.Event)
-		s.Why, s.Apart = t.why(&Moment{Event: e.Event}), t.strange(e)
+		s.Why, s.Apart = t.why(&Moment{Event: e.Event}), t.cast.strange(e)
 		t.add(s, s.Apart)
 	}
 }
@@ -118,14 +118,6 @@ func (t *teller) add(s Step, crowd bool) {
 	t.crowd = append(t.crowd, crowd)
 }
 
-// strange reports whether an event is about a host that is only counted.
-func (t *teller) strange(e *trace.Event) bool {
-	if t.cast.counted(t.cast.lane(e.Host)) {
-		return true
-	}
-	return e.IsTCP() && t.cast.counted(t.cast.laneOf(e.Tuple.Remote, t.cast.lane(e.Host)))
-}
-
 // changed shows that a connection enters a state, and how full the queue of
 // half-open ones is now. The states of strangers' connections are no more than that.
 func (t *teller) changed(e *trace.Event) {
@@ -133,7 +125,7 @@ func (t *teller) changed(e *trace.Event) {
 	if e.Cause == tcp.CauseReuse {
 		t.land(e.Time, t.cast.lane(e.Host)) // the change is told before the SYN that is its cause
 	}
-	if !t.strange(e) {
+	if !t.cast.strange(e) {
 		s := t.flow(e).Step(&e.Event)
 		s.Column = t.columns.of(e)
 		if s.Column > 0 {
@@ -261,7 +253,7 @@ func (t *teller) message(e *trace.Event) {
 		t.add(s, false)
 		return
 	}
-	t.copies(s, &t.run.Packets[e.Packet-1], t.strange(e))
+	t.copies(s, &t.run.Packets[e.Packet-1], t.cast.strange(e))
 }
 
 // flow returns the connection's memory, with the lane of the event's host set.
@@ -303,7 +295,7 @@ func (t *teller) arrows(e *trace.Event) {
 	if f.altered {
 		step.Text = t.join(step.Text, words.corrupted[t.Lang])
 	}
-	t.copies(step, p, t.strange(e))
+	t.copies(step, p, t.cast.strange(e))
 }
 
 // firstOfItsKind takes the mark of a repetition off a segment that was never

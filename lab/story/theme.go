@@ -150,11 +150,16 @@ func (t Theme) style() string {
 
 // picture returns the whole SVG document.
 func (c *canvas) picture(width, height float64, t Theme, title, description string) string {
+	return c.frame(width, height, title, description, t.style())
+}
+
+// frame returns the SVG element with what has been drawn.
+func (c *canvas) frame(width, height float64, title, description, style string) string {
 	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" width="%s" height="%s" viewBox="0 0 %s %s" role="img">
 <title>%s</title>
 <desc>%s</desc>
 %s
 <rect class="paper" width="100%%" height="100%%"/>
 %s</svg>
-`, num(width), num(height), num(width), num(height), xmlEscaper.Replace(title), xmlEscaper.Replace(description), t.style(), c.body.String())
+`, num(width), num(height), num(width), num(height), xmlEscaper.Replace(title), xmlEscaper.Replace(description), style, c.body.String())
 }
