@@ -29,7 +29,8 @@ type outOfOrder struct {
 	parts  []part
 	blocks [4]wire.SACKBlock // RFC 2018: most recently reported first
 	twice  wire.SACKBlock    // RFC 2883: what the last segment repeated; empty: nothing
-	count  uint8             // how many of blocks are used
+	keeping
+	count  uint8 // how many of blocks are used
 	hasFin bool
 	fin    seq.Num // sequence number of the peer's FIN
 }
@@ -79,7 +80,7 @@ func (q *recvQueue) insertView(in *insertion, s seq.Num, v buf.View) {
 				in.full = true
 				return
 			}
-			piece := q.own(v.Slice(int(at.Sub(s)), int(stop.Sub(s))))
+			piece := o.keep(v.Slice(int(at.Sub(s)), int(stop.Sub(s))), q.bytes)
 			o.parts = slices.Insert(o.parts, i, part{at, piece})
 			in.fresh = true
 		} else {

@@ -14,12 +14,8 @@ type recvQueue struct {
 	views views // views[head:] are used
 	head  int32
 	bytes int32
-	used  int32      // bytes used of tail
-	run   int32      // bytes that arrived one after the other in the block of arrivedTo
-	tail  *buf.Block // small payloads are copied here, so that they do not hold large blocks
-	ooo   *outOfOrder
-
-	arrivedTo buf.Place // where the last bytes that arrived ended
+	keeping
+	ooo *outOfOrder
 }
 
 // pinShare is how much of its block must have arrived, this payload and those
@@ -30,29 +26,57 @@ const pinShare = 4
 
 func (q *recvQueue) buffered() int { return int(q.bytes) }
 
-// own returns a view with v's bytes and a reference of its own: v itself when
-// its block has arrived well enough, a copy otherwise.
-func (q *recvQueue) own(v buf.View) buf.View {
-	n := v.Len()
-	if v.Start() != q.arrivedTo {
-		q.run = 0
+// keeping decides in what memory payloads are kept. Those in order and those out of
+// order have a block for copies each: so what is copied in order lies together, and
+// is one view.
+type keeping struct {
+	used   int32      // bytes used of copies
+	run    int32      // bytes that arrived one after the other in the block of to
+	copies *buf.Block // small payloads are copied here, so that they do not hold large blocks
+	to     buf.Place  // where the last bytes that arrived ended
+}
+
+// arrived notes that v came.
+func (k *keeping) arrived(v buf.View) {
+	if v.Start() != k.to {
+		k.run = 0
 	}
-	q.run += int32(n)
-	q.arrivedTo = v.End()
-	if int(q.run)*pinShare >= v.Block.Cap() {
+	k.run += int32(v.Len())
+	k.to = v.End()
+}
+
+// keep returns a view with v's bytes and a reference of its own: v itself when
+// its block has arrived well enough, a copy otherwise.
+func (k *keeping) keep(v buf.View, waiting int32) buf.View {
+	k.arrived(v)
+	if int(k.run)*pinShare >= v.Block.Cap() {
 		return v.Retain()
 	}
-	if q.tail != nil && int(q.used)+n > q.tail.Cap() {
-		q.tail.Release()
-		q.tail = nil
+	return k.copy(v, waiting)
+}
+
+// copy returns a view of a copy of v's bytes. In a new block there is room for as
+// much as waits already, since so much may follow.
+func (k *keeping) copy(v buf.View, waiting int32) buf.View {
+	n := v.Len()
+	if k.copies != nil && int(k.used)+n > k.copies.Cap() {
+		k.forget()
 	}
-	if q.tail == nil {
-		q.tail, q.used = buf.Get(max(n, min(int(q.bytes), buf.MediumSize))), 0
+	if k.copies == nil {
+		k.copies, k.used = buf.Get(max(n, min(int(waiting), buf.MediumSize))), 0
 	}
-	c := buf.MakeView(q.tail, int(q.used), n)
-	copy(q.tail.Bytes()[q.used:], v.Bytes())
-	q.used += int32(n)
+	c := buf.MakeView(k.copies, int(k.used), n)
+	copy(k.copies.Bytes()[k.used:], v.Bytes())
+	k.used += int32(n)
 	return c.Retain()
+}
+
+// forget lets go of the block for copies.
+func (k *keeping) forget() {
+	if k.copies != nil {
+		k.copies.Release()
+		k.copies, k.used = nil, 0
+	}
 }
 
 // push appends a view whose reference the queue takes over.
@@ -82,10 +106,9 @@ func (q *recvQueue) extend(v buf.View) bool {
 func (q *recvQueue) pushAll(vs views, skip, n int) {
 	forEachPart(vs, skip, n, func(v buf.View) {
 		if q.extend(v) {
-			q.run += int32(v.Len())
-			q.arrivedTo = v.End()
+			q.arrived(v)
 		} else {
-			q.push(q.own(v))
+			q.push(q.keep(v, q.bytes))
 		}
 	})
 }
@@ -131,10 +154,7 @@ func (q *recvQueue) compact() {
 	if q.bytes == 0 {
 		buf.FreeViews(q.views)
 		q.views, q.head = nil, 0
-		if q.ooo == nil && q.tail != nil {
-			q.tail.Release()
-			q.tail, q.used = nil, 0
-		}
+		q.keeping.forget()
 		return
 	}
 	if int(q.head) > len(q.views)/2 && q.head >= 16 {
@@ -150,14 +170,14 @@ func (q *recvQueue) dropOutOfOrder() {
 	for _, p := range q.ooo.parts {
 		p.view.Release()
 	}
+	q.ooo.forget()
 	q.ooo = nil
 }
 
 // tidy lets go of the reassembly queue when there is nothing in it.
 func (q *recvQueue) tidy() {
 	if q.ooo != nil && q.ooo.nothing() {
-		q.ooo = nil
-		q.compact()
+		q.dropOutOfOrder()
 	}
 }
 
@@ -166,21 +186,20 @@ func (q *recvQueue) clear() {
 	for i := int(q.head); i < len(q.views); i++ {
 		q.views[i].Release()
 	}
-	if q.tail != nil {
-		q.tail.Release()
-	}
+	q.keeping.forget()
 	*q = recvQueue{}
 }
 
 func (q *recvQueue) clone() recvQueue {
 	c := *q
 	c.views = slices.Clone(q.views[q.head:])
-	c.head, c.tail, c.used = 0, nil, 0
+	c.head, c.copies, c.used = 0, nil, 0
 	for _, v := range c.views {
 		v.Retain()
 	}
 	if q.ooo != nil {
 		o := *q.ooo
+		o.copies, o.used = nil, 0
 		o.parts = slices.Clone(o.parts)
 		for _, p := range o.parts {
 			p.view.Retain()
@@ -211,8 +230,20 @@ func (q *recvQueue) fillGap(nxt seq.Num, s *Segment) (_ seq.Num, fin bool, twice
 // collect moves what has come into order to the in-order queue and returns
 // the number after it, and whether the peer's FIN lies there.
 func (q *recvQueue) collect(nxt seq.Num) (seq.Num, bool) {
-	nxt = q.ooo.drain(nxt, q.push)
+	nxt = q.ooo.drain(nxt, q.gather)
 	return nxt, q.ooo.hasFin && q.ooo.fin == nxt
+}
+
+// gather is push for what comes out of the reassembly queue. What was copied there
+// is copied once more, behind what is in order: a view for each few bytes would take
+// more memory than they do, and hold a block that is of no other use any more.
+func (q *recvQueue) gather(v buf.View) {
+	if v.Len()*pinShare < v.Block.Cap() {
+		held := v
+		v = q.copy(held, q.bytes)
+		held.Release()
+	}
+	q.push(v)
 }
 
 // noteFin remembers a FIN that came before its turn.

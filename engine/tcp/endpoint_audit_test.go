@@ -53,10 +53,10 @@ func (c *Conn) eachBlock(f func(*buf.Block)) {
 	for _, v := range c.in.views[c.in.head:] {
 		f(v.Block)
 	}
-	if c.in.tail != nil {
-		f(c.in.tail)
-	}
 	if c.in.ooo != nil {
+		if c.in.ooo.copies != nil {
+			f(c.in.ooo.copies)
+		}
 		for _, p := range c.in.ooo.parts {
 			f(p.view.Block)
 		}
