@@ -32,7 +32,7 @@ func (e *Endpoint) LoseAddress(now clock.Time, local wire.Addr) {
 			e.halfOpen.remove(f, at)
 		}
 		if w := e.timeWait.find(f, &t); w != 0 {
-			e.timeWait.remove(f, w)
+			e.forgetTimeWait(f, w, &t)
 		}
 	}
 }

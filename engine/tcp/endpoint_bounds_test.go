@@ -219,4 +219,9 @@ func TestOriginsGoWithTimeWait(t *testing.T) {
 	if n := len(h.trace.origins); n != 0 {
 		t.Errorf("%d origins are left", n)
 	}
+	h.from(2000, 7).waiting("<mss 1460>", false)
+	h.e.LoseAddress(h.now, addrA)
+	if n := len(h.trace.origins); n != 0 {
+		t.Errorf("%d origins are left of an address that is lost", n)
+	}
 }
