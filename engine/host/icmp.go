@@ -42,7 +42,7 @@ func (h *Host) sendEcho(now clock.Time, in *inbound, request *wire.ICMP) wire.Dr
 // must not hold the large block that a link reads into.
 func (h *Host) sendICMP(now clock.Time, ip *wire.IP, c *wire.ICMP, payload buf.View) wire.Drop {
 	d := h.lookup(ip.Src)
-	if d == nil || d.kind == own {
+	if d == nil || d.kind != ordinary { // a default route leads to no host that has no address
 		h.counters.IpOutNoRoutes++
 		return wire.NoRoute
 	}
