@@ -136,6 +136,7 @@ var algorithms = []struct {
 	make func(Params) Controller
 }{
 	{"reno", newReno},
+	{"cubic", newCubic},
 }
 
 // Default is the controller that is taken when none is named.

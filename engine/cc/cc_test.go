@@ -35,6 +35,7 @@ func TestSizes(t *testing.T) {
 		bytes, most uintptr
 	}{
 		{"reno", unsafe.Sizeof(reno{}), 24},
+		{"cubic", unsafe.Sizeof(cubic{}), 96},
 	} {
 		if k.bytes > k.most {
 			t.Errorf("%s takes %d bytes, at most %d", k.name, k.bytes, k.most)
