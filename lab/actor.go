@@ -59,7 +59,9 @@ func say(err error) string {
 
 func (a *actor) listen(port uint16, backlog int) string {
 	l, err := a.Listen(port, backlog)
-	a.listener = l
+	if err == nil {
+		a.listener = l
+	}
 	return say(err)
 }
 

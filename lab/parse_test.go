@@ -35,6 +35,7 @@ func TestErrorsOfScenarios(t *testing.T) {
 		{"host a scripted\na:\n    send S 0:0(0) <mss 5", "x.txt:3:25: the > that ends the options is missing"},
 		{"host a scripted\na:\n    send S 0:0(0) <cake>", `x.txt:3:19: "cake" is no option that a scenario knows`},
 		{"host a scripted\na:\n    send S 0:0(0) and", `x.txt:3:19: "and" is no part of a segment`},
+		{"host a\na:\n    note-zh 你好", "x.txt:3:13: note-zh stands below the note that it says in Chinese"},
 		{"host a\na:\n    write \"never ends", "x.txt:3:11: the quotation mark is never closed"},
 		{"host a\na:\n    write 5 of \"\"", `x.txt:3:16: "" is not one letter`},
 		{"host a\na:\n    write 99999999", `x.txt:3:11: 99999999 bytes are more than a scenario may write at once, 16777216`},
