@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -88,6 +89,21 @@ func svgOf(t *testing.T, p any, steps []story.Step) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+// The picture in the README is the one that the command draws.
+func TestPictureOfReadme(t *testing.T) {
+	o := labOptions{lang: "en", theme: "auto"}
+	r := resultOf(t, "simultaneous-close", lab.Options{Seed: 1})
+	v := story.Tell(&r.Run, o.tell())
+	const file = "../../docs/images/simultaneous-close.svg"
+	shown, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(shown, svgOf(t, o.picture(r, v), v.Steps)) {
+		t.Errorf("%s is old: handfast lab simultaneous-close --format svg --out it", file)
+	}
 }
 
 // textAt is a text of a picture and the space that it takes, turned back.

@@ -63,10 +63,11 @@ type layout struct {
 	now        clock.Time // of y
 }
 
-// column is the lowest of each kind on one lane.
-type column struct{ arrow, band, note float64 }
+// column is the lowest of each kind on one lane; said is where the last note
+// begins.
+type column struct{ arrow, band, note, said float64 }
 
-func columnAt(y float64) column { return column{y - arrowGap, y - bandGap, y - noteLine} }
+func columnAt(y float64) column { return column{y - arrowGap, y - bandGap, y - noteLine, y - noteLine} }
 
 // place computes all places. The first step is at top or below.
 func (l *layout) place(top float64) {
@@ -174,7 +175,7 @@ func (l *layout) instant(in instant, top float64) float64 {
 	y := max(top, l.free(c, s.Kind)) + l.extra[in.step]
 	if lines := len(l.notes[in.step]); lines > 0 {
 		y = max(y, c.note+noteLine+3)
-		c.note = y + noteLine*float64(lines-1)
+		c.note, c.said = y+noteLine*float64(lines-1), y
 	}
 	l.begin[in.step] = y
 	switch s.Kind {
@@ -192,10 +193,10 @@ func (l *layout) instant(in instant, top float64) float64 {
 // free returns the highest place on a side for a step of this kind.
 func (l *layout) free(c *column, k StepKind) float64 {
 	switch k {
-	case Arrow:
-		return max(c.arrow+arrowGap, c.band+afterMove)
-	case Change, Level:
-		return max(c.arrow, c.band+bandGap)
+	case Arrow: // not above the call that sends it
+		return max(c.arrow+arrowGap, c.band+afterMove, c.said)
+	case Change, Level: // not above the call or timer that is its cause
+		return max(c.arrow, c.band+bandGap, c.said)
 	}
 	return c.arrow
 }

@@ -241,3 +241,20 @@ func TestScenesShowEveryPacket(t *testing.T) {
 		}
 	}
 }
+
+// What a program's call or a timer brings about is not drawn above it.
+func TestScenesPutEffectsBelowCalls(t *testing.T) {
+	for _, d := range scenes() {
+		for i := range d.steps {
+			if len(d.notes[i]) == 0 {
+				continue
+			}
+			a := &d.steps[i]
+			for j := i + 1; j < len(d.steps) && d.steps[j].Time == a.Time; j++ {
+				if b := &d.steps[j]; b.Lane == a.Lane && (b.Kind == Change || b.Kind == Arrow) && d.begin[j] < d.begin[i] {
+					t.Errorf("%s: step %d (%v, %v) is drawn above step %d (%s)", d.name, j, b.Fields, b.State, i, a.Text)
+				}
+			}
+		}
+	}
+}
