@@ -12,8 +12,9 @@ import (
 // and the rules of §3.10. It is a plain value that knows no host, clock, lock
 // or goroutine; Clone copies it.
 //
-// Segments go in with Receive and come out with NextSegment, time goes in with
-// Advance, and Deadline says when it is wanted next.
+// Segments go in with receive, which is the endpoint's, and come out with
+// NextSegment, time goes in with Advance, and Deadline says when it is wanted
+// next.
 type Conn struct {
 	cfg   *Config
 	trace *Trace

@@ -87,7 +87,7 @@ func (c *Conn) giveUp(now clock.Time) bool {
 		if int(c.live.retries) <= c.synRetries() {
 			return false
 		}
-		if c.is(passive) && c.state == SynReceived {
+		if c.halfOpen() {
 			c.backToListen(now, CauseTimeout)
 			return true
 		}

@@ -6,57 +6,62 @@ import (
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
-// The checks of RFC 9293 §3.10.7.4, one function each. A check returns true
-// when the segment is done with.
+// The checks of RFC 9293 §3.10.7.4, one function each, which says what becomes of
+// the segment: see outcome.
 
 // opening reports whether our SYN is not acknowledged yet: SYN-RECEIVED, or
 // FIN-WAIT-1 if the program closed meanwhile. That SND.UNA is ISS does not say
 // it alone, since the numbers come round.
 func (c *Conn) opening() bool { return c.snd.una == c.snd.iss && c.cc == nil && c.state != TimeWait }
 
+// halfOpen reports whether a SYN from outside opened c, and the ACK of our answer
+// has not come.
+func (c *Conn) halfOpen() bool { return c.state == SynReceived && c.is(passive) }
+
 // checkSynAgain meets the SYN that opened the connection once more: its
 // SYN-ACK was lost, or both ends open at the same time and this is the peer's
 // SYN-ACK, whose SYN we have already.
-func (c *Conn) checkSynAgain(now clock.Time, s *Segment) (Verdict, bool) {
+func (c *Conn) checkSynAgain(now clock.Time, s *Segment) outcome {
 	if !c.opening() || !s.Flags.Has(wire.SYN) || s.Seq != c.rcv.irs || s.Flags.Has(wire.RST) {
-		return used, false
+		return goOn
 	}
 	if s.Flags.Has(wire.ACK) && c.is(passive) {
-		return used, false // who was sent a SYN-ACK has none to send
+		return goOn // who was sent a SYN-ACK has none to send
 	}
 	if !s.Flags.Has(wire.ACK) {
 		c.snd.resend = c.snd.iss
 		c.rttStop() // Karn: its ACK will not say which of the two it answers
-		return drop(wire.Duplicate), true
+		return dropped(wire.Duplicate)
 	}
 	s.Flags &^= wire.SYN
 	s.Seq = s.Seq.Add(1)
-	return used, false
+	return goOn
 }
 
 // checkSequence is the first check: is any of the segment inside the receive
 // window?
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.4-2.1
-func (c *Conn) checkSequence(now clock.Time, s *Segment) (Verdict, bool) {
+func (c *Conn) checkSequence(now clock.Time, s *Segment) outcome {
 	wnd := c.rcv.edge.Sub(c.rcv.nxt)
 	if c.acceptable(s, wnd) {
-		return used, false
+		return goOn
 	}
 	if s.Flags.Has(wire.RST) {
-		return drop(wire.BadSequence), true
+		return dropped(wire.BadSequence)
 	}
 	if s.Flags.Has(wire.SYN) {
-		return c.checkSyn(now, s)
+		return c.answerSyn(now, s)
 	}
 	if c.state == TimeWait && s.Flags.Has(wire.FIN) && s.Seq.Add(s.SeqLen()) == c.rcv.nxt {
 		c.restartTimeWait(now) // a retransmission of the peer's FIN
 		c.owes |= owesAck
-		return drop(wire.Duplicate), true
+		return dropped(wire.Duplicate)
 	}
 	return c.unacceptable(now, s)
 }
 
-// acceptable is the table of four cases of RFC 9293 §3.4.
+// acceptable is the table of four cases of RFC 9293 §3.4, but for two: text that
+// meets a window of 0, and a number just behind the window.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.4-15
 func (c *Conn) acceptable(s *Segment, wnd seq.Size) bool {
 	n := s.SeqLen()
@@ -76,7 +81,7 @@ func (c *Conn) acceptable(s *Segment, wnd seq.Size) bool {
 // unacceptable answers with an ACK that tells the peer where we are. Text is
 // always answered, or the peer would repeat it for ever; segments without text
 // at a limited rate, or two confused ends would shout at each other.
-func (c *Conn) unacceptable(now clock.Time, s *Segment) (Verdict, bool) {
+func (c *Conn) unacceptable(now clock.Time, s *Segment) outcome {
 	why := wire.BadSequence
 	if s.Seq.Add(s.SeqLen()).LessEq(c.rcv.nxt) {
 		why = wire.Duplicate
@@ -84,7 +89,7 @@ func (c *Conn) unacceptable(now clock.Time, s *Segment) (Verdict, bool) {
 	c.arrivedBeside(now, s)
 	c.answerOld(now, s)
 	c.helpStuckPeer(now, s)
-	return drop(why), true
+	return dropped(why)
 }
 
 func (c *Conn) answerOld(now clock.Time, s *Segment) {
@@ -138,28 +143,28 @@ func (c *Conn) trim(s *Segment) {
 // checkReset is the second check, with RFC 5961 §3: only the exact number
 // resets; another one inside the window is asked to prove itself.
 // https://www.rfc-editor.org/rfc/rfc5961#section-3
-func (c *Conn) checkReset(now clock.Time, s *Segment) (Verdict, bool) {
+func (c *Conn) checkReset(now clock.Time, s *Segment) outcome {
 	if !s.Flags.Has(wire.RST) {
-		return used, false
+		return goOn
 	}
 	switch exact := s.Seq == c.rcv.nxt; {
 	case c.state == TimeWait && !(exact && c.is(synChallenged)):
-		return drop(wire.TimeWaitReset), true // RFC 1337
+		return dropped(wire.TimeWaitReset) // RFC 1337
 	case exact:
 		c.reset(now)
-		return used, true
+		return taken
 	case !s.Seq.In(c.rcv.nxt, c.rcv.edge.Sub(c.rcv.nxt)): // only its text reaches into the window
-		return drop(wire.BadSequence), true
+		return dropped(wire.BadSequence)
 	}
 	c.challenge(now)
-	return drop(wire.BlindReset), true
+	return dropped(wire.BlindReset)
 }
 
 // reset is what a RST does. With our FIN alone unacknowledged nothing is lost by
 // it that anybody would want to know of.
 func (c *Conn) reset(now clock.Time) {
 	switch {
-	case c.state == SynReceived && c.is(passive):
+	case c.halfOpen():
 		c.backToListen(now, CauseReset)
 	case c.state == SynReceived:
 		c.closed(now, Refused, CauseRefused)
@@ -177,45 +182,51 @@ func (c *Conn) backToListen(now clock.Time, why Cause) {
 	c.setState(now, Listen, why)
 }
 
-// checkSyn is the fourth check, with RFC 5961 §4: a SYN never ends a
-// connection; it is answered with a challenge ACK. In TIME-WAIT it may open a
-// new one (RFC 6191), which the endpoint has seen to.
+// checkSyn is the fourth check, with RFC 5961 §4.
 // https://www.rfc-editor.org/rfc/rfc5961#section-4
-func (c *Conn) checkSyn(now clock.Time, s *Segment) (Verdict, bool) {
+func (c *Conn) checkSyn(now clock.Time, s *Segment) outcome {
 	if !s.Flags.Has(wire.SYN) {
-		return used, false
+		return goOn
 	}
-	if c.state == SynReceived && c.is(passive) && s.Seq.In(c.rcv.nxt, c.rcv.edge.Sub(c.rcv.nxt)) {
+	return c.answerSyn(now, s)
+}
+
+// answerSyn meets a SYN, whatever its number, with a challenge ACK: it ends no
+// connection but one that is half-open, which goes back to LISTEN when the SYN
+// lies in its window (RFC 9293 §3.10.7.4, fourth). In TIME-WAIT a SYN may open a
+// new connection (RFC 6191); those that may the endpoint keeps from here.
+func (c *Conn) answerSyn(now clock.Time, s *Segment) outcome {
+	if c.halfOpen() && s.Seq.In(c.rcv.nxt, c.rcv.edge.Sub(c.rcv.nxt)) {
 		c.backToListen(now, CauseSyn)
-		return drop(wire.BlindSyn), true
+		return dropped(wire.BlindSyn)
 	}
 	if c.state == TimeWait && !s.Flags.Has(wire.ACK) {
 		c.set(synChallenged, true)
 	}
 	c.challenge(now)
-	return drop(wire.BlindSyn), true
+	return dropped(wire.BlindSyn)
 }
 
 // checkAck is the fifth check, with RFC 5961 §5: an ACK that is too old is as
 // suspicious as one of something not sent.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.4-2.5
-func (c *Conn) checkAck(now clock.Time, s *Segment) (Verdict, bool) {
+func (c *Conn) checkAck(now clock.Time, s *Segment) outcome {
 	if !s.Flags.Has(wire.ACK) {
-		return drop(wire.NoAckFlag), true
+		return dropped(wire.NoAckFlag)
 	}
 	if c.opening() {
 		if s.Ack.LessEq(c.snd.una) || c.snd.nxt.Less(s.Ack) {
-			return Verdict{wire.BadAck, true}, true
+			return refused(wire.BadAck)
 		}
 		c.noteTimestamp(now, s)
 		c.acknowledge(now, s)
 		c.takeWindow(s, c.scaled(s))
 		c.establish(now, CauseAckOfSyn)
-		return used, false
+		return goOn
 	}
 	if c.snd.nxt.Less(s.Ack) || s.Ack.Less(c.snd.una) && c.tooOld(s.Ack) {
 		c.challenge(now)
-		return drop(wire.BadAck), true
+		return dropped(wire.BadAck)
 	}
 	c.noteTimestamp(now, s)
 	c.processAck(now, s)
@@ -235,14 +246,14 @@ func (c *Conn) tooOld(ack seq.Num) bool {
 }
 
 // ackedFin makes the moves that the ACK of our FIN allows.
-func (c *Conn) ackedFin(now clock.Time, s *Segment) (Verdict, bool) {
+func (c *Conn) ackedFin(now clock.Time, s *Segment) outcome {
 	if !c.is(finQueued) || c.snd.una != c.finEnd() {
-		return used, false
+		return goOn
 	}
 	switch c.state {
 	case FinWait1:
 		if s.Flags.Has(wire.FIN) && s.Seq == c.rcv.nxt {
-			return used, false // its FIN comes with it: TIME-WAIT at once
+			return goOn // its FIN comes with it: TIME-WAIT at once
 		}
 		c.setState(now, FinWait2, CauseAckOfFin)
 		c.armFinWait2(now)
@@ -250,9 +261,9 @@ func (c *Conn) ackedFin(now clock.Time, s *Segment) (Verdict, bool) {
 		c.enterTimeWait(now, CauseAckOfFin)
 	case LastAck:
 		c.closed(now, NoFailure, CauseAckOfFin)
-		return used, true
+		return taken
 	}
-	return used, false
+	return goOn
 }
 
 // checkUrgent is the sixth check: the pointer is noted, the data stays in line.
@@ -270,7 +281,7 @@ func (c *Conn) checkUrgent(s *Segment) {
 
 // checkText is the seventh check: the segment's text.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.4-2.7
-func (c *Conn) checkText(now clock.Time, s *Segment) (Verdict, bool) {
+func (c *Conn) checkText(now clock.Time, s *Segment) outcome {
 	if s.skip > 0 {
 		c.owes |= owesAck
 		c.repeated(s.Seq-seq.Num(s.skip), s.Seq)
@@ -278,26 +289,26 @@ func (c *Conn) checkText(now clock.Time, s *Segment) (Verdict, bool) {
 	if s.Len == 0 {
 		if s.cut {
 			c.owes |= owesAck
-			return drop(wire.WindowFull), true
+			return dropped(wire.WindowFull)
 		}
-		return used, false
+		return goOn
 	}
 	if c.is(finReceived) {
-		return used, false
+		return goOn
 	}
 	// RFC 9293 §3.6.1 (SHLD-3) and RFC 2525 §2.17: nobody will read this.
 	if c.is(orphan) {
 		c.owes |= owesReset
 		c.closed(now, Reset, CauseDataAfterClose)
-		return drop(wire.Closed), true
+		return dropped(wire.Closed)
 	}
 	if s.Flags.Has(wire.FIN) && c.in.ooo != nil {
 		c.in.noteFin(s.Seq.Add(seq.Size(s.Len))) // what waits may lie beyond it
 	}
 	if d := c.arrivedText(now, s); d != wire.None {
-		return drop(d), true
+		return dropped(d)
 	}
-	return used, false
+	return goOn
 }
 
 // checkFin is the eighth check: the peer has closed.

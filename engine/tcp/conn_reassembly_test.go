@@ -254,7 +254,7 @@ func TestReassemblyLimit(t *testing.T) {
 	w := worlds(t)[4]
 	c := w.sacking(Config{})
 	for i := range maxParts - 1 {
-		c.conn.Receive(c.now, c.path, segmentAt(c, 3+2*i))
+		c.conn.receive(c.now, c.path, segmentAt(c, 3+2*i))
 	}
 	c.conn.rcv.dupAcks = 0
 	c.twin.release()

@@ -7,33 +7,59 @@ import (
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
-// Verdict is what became of a segment that arrived.
-type Verdict struct {
-	Drop wire.Drop
-	// Reset says that the segment is to be answered with a RST made from its
-	// own numbers (RFC 9293 §3.10.7.1), whatever becomes of the connection.
-	Reset bool
+// outcome is what became of a segment that arrived, or what a check makes of it:
+// it goes on to the next check, is taken, is dropped, or is refused, which is
+// dropped and answered with a RST made from its own numbers (RFC 9293
+// §3.10.7.1), whatever becomes of the connection.
+type outcome struct {
+	fate fate
+	why  wire.Drop // of what is dropped or refused
 }
 
-func drop(d wire.Drop) Verdict { return Verdict{Drop: d} }
+type fate uint8
 
-var used = Verdict{}
+const (
+	goesOn fate = iota
+	isTaken
+	isDropped
+	isRefused
+)
 
-// Receive is SEGMENT ARRIVES of RFC 9293 §3.10.7.
+var (
+	goOn  = outcome{fate: goesOn}
+	taken = outcome{fate: isTaken}
+)
+
+func dropped(why wire.Drop) outcome { return outcome{isDropped, why} }
+func refused(why wire.Drop) outcome { return outcome{isRefused, why} }
+
+// ends reports whether there is nothing left to check.
+func (o outcome) ends() bool { return o.fate != goesOn }
+
+// ignoredOrRefused is the outcome of a segment that deserves a RST, which a RST
+// itself never does.
+func ignoredOrRefused(s *Segment, why wire.Drop) outcome {
+	if s.Flags.Has(wire.RST) {
+		return dropped(why)
+	}
+	return refused(why)
+}
+
+// receive is SEGMENT ARRIVES of RFC 9293 §3.10.7.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7
-func (c *Conn) Receive(now clock.Time, path Path, s *Segment) Verdict {
+func (c *Conn) receive(now clock.Time, path Path, s *Segment) outcome {
 	c.setPath(path)
 	c.tally.received(s)
 	event := c.trace.begin(now, c, s)
-	v := c.arrives(now, s)
-	c.trace.finish(event, c, v.Drop)
-	return v
+	o := c.arrives(now, s)
+	c.trace.finish(event, c, o.why)
+	return o
 }
 
-func (c *Conn) arrives(now clock.Time, s *Segment) Verdict {
+func (c *Conn) arrives(now clock.Time, s *Segment) outcome {
 	switch c.state {
 	case Closed:
-		return Verdict{wire.NoSocket, !s.Flags.Has(wire.RST)}
+		return ignoredOrRefused(s, wire.NoSocket)
 	case Listen:
 		return c.arrivesInListen(now, s)
 	case SynSent:
@@ -44,18 +70,18 @@ func (c *Conn) arrives(now clock.Time, s *Segment) Verdict {
 
 // arrivesInListen is RFC 9293 §3.10.7.2: first RST, second ACK, third SYN.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.2
-func (c *Conn) arrivesInListen(now clock.Time, s *Segment) Verdict {
+func (c *Conn) arrivesInListen(now clock.Time, s *Segment) outcome {
 	switch {
 	case s.Flags.Has(wire.RST):
-		return drop(wire.NoSocket)
+		return dropped(wire.NoSocket)
 	case s.Flags.Has(wire.ACK):
-		return Verdict{wire.NoSocket, true}
+		return refused(wire.NoSocket)
 	case !s.Flags.Has(wire.SYN), s.Flags.Has(wire.FIN):
-		return drop(wire.BadFlags)
+		return dropped(wire.BadFlags)
 	}
 	c.learnPeer(now, s)
 	c.setState(now, SynReceived, CauseSyn)
-	return used
+	return taken
 }
 
 // learnPeer takes the peer's first number and its options out of its SYN.
@@ -74,27 +100,27 @@ func (c *Conn) learnPeer(now clock.Time, s *Segment) {
 
 // arrivesInSynSent is RFC 9293 §3.10.7.3: first ACK, second RST, fourth SYN.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.3
-func (c *Conn) arrivesInSynSent(now clock.Time, s *Segment) Verdict {
+func (c *Conn) arrivesInSynSent(now clock.Time, s *Segment) outcome {
 	hasAck := s.Flags.Has(wire.ACK)
 	if hasAck && (s.Ack.LessEq(c.snd.iss) || c.snd.nxt.Less(s.Ack)) {
-		return Verdict{wire.BadAck, !s.Flags.Has(wire.RST)}
+		return ignoredOrRefused(s, wire.BadAck)
 	}
 	if s.Flags.Has(wire.RST) {
 		if !hasAck { // RFC 5961 §3: a RST that acknowledges nothing is blind
-			return drop(wire.BadSequence)
+			return dropped(wire.BadSequence)
 		}
 		c.closed(now, Refused, CauseRefused)
-		return used
+		return taken
 	}
 	if !s.Flags.Has(wire.SYN) || s.Flags.Has(wire.FIN) {
-		return drop(wire.BadFlags)
+		return dropped(wire.BadFlags)
 	}
 	c.learnPeer(now, s)
 	c.owes |= owesAck
 	if !hasAck { // simultaneous open: our SYN goes again, now with an ACK
 		c.snd.resend = c.snd.iss
 		c.setState(now, SynReceived, CauseSyn)
-		return used
+		return taken
 	}
 	c.acknowledge(now, s)
 	c.arrived(now)
@@ -103,7 +129,7 @@ func (c *Conn) arrivesInSynSent(now clock.Time, s *Segment) Verdict {
 	s.Seq = c.rcv.nxt // what is left is text that follows the SYN
 	c.trim(s)
 	c.arrivedText(now, s)
-	return used
+	return taken
 }
 
 // establish enters ESTABLISHED: what only a live connection needs is made now.
@@ -124,31 +150,32 @@ func (c *Conn) establish(now clock.Time, why Cause) {
 
 // arrivesOtherwise is RFC 9293 §3.10.7.4: the checks, in their order.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.4
-func (c *Conn) arrivesOtherwise(now clock.Time, s *Segment) Verdict {
-	if v, done := c.checkSynAgain(now, s); done {
-		return v
+func (c *Conn) arrivesOtherwise(now clock.Time, s *Segment) outcome {
+	if o := c.checkSynAgain(now, s); o.ends() {
+		return o
 	}
-	if v, done := c.checkTimestamp(now, s); done {
-		return v
+	if o := c.checkTimestamp(now, s); o.ends() {
+		return o
 	}
-	if v, done := c.checkSequence(now, s); done {
-		return v
+	if o := c.checkSequence(now, s); o.ends() {
+		return o
 	}
-	if v, done := c.checkReset(now, s); done {
-		return v
+	if o := c.checkReset(now, s); o.ends() {
+		return o
 	}
-	if v, done := c.checkSyn(now, s); done {
-		return v
+	// The third check, security, is of IP options that nobody uses any more.
+	if o := c.checkSyn(now, s); o.ends() {
+		return o
 	}
 	c.trim(s)
-	if v, done := c.checkAck(now, s); done {
-		return v
+	if o := c.checkAck(now, s); o.ends() {
+		return o
 	}
 	c.arrived(now)
 	c.checkUrgent(s)
-	if v, done := c.checkText(now, s); done {
-		return v
+	if o := c.checkText(now, s); o.ends() {
+		return o
 	}
 	c.checkFin(now, s)
-	return used
+	return taken
 }

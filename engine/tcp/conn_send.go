@@ -45,25 +45,15 @@ func (c *Conn) buildSyn(now clock.Time, out *Output) bool {
 		return false
 	}
 	out.again = c.snd.nxt != c.snd.iss
-	out.Seq, out.Flags = c.snd.iss, wire.SYN
-	o := offer{timestamps: !c.cfg.NoTimestamps, options: sackBit} // all that we can do
-	if answer := c.state != SynSent; answer {
-		o = c.offered()
-		out.Flags |= wire.ACK
-		out.Ack = c.rcv.nxt
-		c.ackSent()
+	y := ourSyn{iss: c.snd.iss, flags: wire.SYN, mss: c.ourMSS(), clock: c.ts.value(now), echo: c.ts.recent}
+	if c.state == SynSent {
+		y.offer = ourOffer(c.cfg)
 	} else {
-		if c.cfg.NoSACK {
-			o.options = 0
-		}
-		if c.cfg.NoWindowScale {
-			o.options |= noScaling
-		}
+		y.offer, y.cookie = c.offered(), c.halfOpen()
+		y.flags, y.ack = wire.SYN|wire.ACK, c.rcv.nxt
+		c.ackSent()
 	}
-	o.answer(&out.TCP, c.cfg, c.ourMSS())
-	if o.timestamps {
-		out.Options.TSVal, out.Options.TSEcr = c.timestamp(now), c.ts.recent
-	}
+	y.write(&out.TCP, &c.tuple, c.cfg)
 	c.rcv.edge = seq.Max(c.rcv.edge, c.rcv.nxt.Add(seq.Size(out.Window))) // an ACK between may have offered more
 	c.sent(now, out, c.snd.iss.Add(1))
 	return true

@@ -37,7 +37,7 @@ func (t *timestamps) value(now clock.Time) uint32 { return now.Milliseconds() + 
 // that may be a challenge.
 func (c *Conn) timestamp(now clock.Time) uint32 {
 	val := c.ts.value(now)
-	if c.state == SynReceived && c.is(passive) {
+	if c.halfOpen() {
 		o := c.offered()
 		return cookieTimestamp(val, &o)
 	}
@@ -48,15 +48,15 @@ func (c *Conn) timestamp(now clock.Time) uint32 {
 // an old duplicate. A peer that leaves the option out in mid-connection is
 // tolerated, as every kernel does.
 // https://www.rfc-editor.org/rfc/rfc7323#section-5.3
-func (c *Conn) checkTimestamp(now clock.Time, s *Segment) (Verdict, bool) {
+func (c *Conn) checkTimestamp(now clock.Time, s *Segment) outcome {
 	if !c.ts.on || !s.Options.Has(wire.OptTimestamps) || s.Flags.Has(wire.RST) {
-		return used, false
+		return goOn
 	}
 	if !c.ts.outdates(now, s.Options.TSVal) {
-		return used, false
+		return goOn
 	}
 	c.answerOld(now, s)
-	return drop(wire.PAWS), true
+	return dropped(wire.PAWS)
 }
 
 // noteTimestamp updates TS.Recent from a segment that has passed the sequence

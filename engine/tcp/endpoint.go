@@ -96,13 +96,13 @@ func (e *Endpoint) Receive(now clock.Time, path Path, t *wire.Tuple, s *Segment)
 	s.skip, s.cut = 0, false
 	told := e.trace.len()
 	v := e.dispatch(&arrival{now: now, path: path, tuple: t, segment: s})
-	if v.Drop != wire.None && e.trace.len() == told {
-		e.trace.dropped(now, t, s, v.Drop)
+	if v.why != wire.None && e.trace.len() == told {
+		e.trace.dropped(now, t, s, v.why)
 	}
-	if v.Reset {
-		e.reply(now, t, s, e.stamp(now, t, v.Drop))
+	if v.fate == isRefused {
+		e.reply(now, t, s, e.stamp(now, t, v.why))
 	}
-	return v.Drop
+	return v.why
 }
 
 // arrival is a segment that arrived, until it is known who it is for.
@@ -117,11 +117,11 @@ type arrival struct {
 
 // dispatch finds who the segment is for: a connection, a half-open one, one in
 // TIME-WAIT, a listener, nobody.
-func (e *Endpoint) dispatch(a *arrival) Verdict {
+func (e *Endpoint) dispatch(a *arrival) outcome {
 	en := e.conns.find(a.tuple)
 	if en != nil && (en.state != TimeWait || !e.reopens(a.now, &en.Conn, a.segment)) {
 		e.stats.InSegs += uint64(a.segment.Count() - 1)
-		v := en.Conn.Receive(a.now, a.path, a.segment)
+		v := en.Conn.receive(a.now, a.path, a.segment)
 		e.update(a.now, en)
 		return v
 	}

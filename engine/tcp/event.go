@@ -92,13 +92,6 @@ func (t *Trace) len() int {
 	return len(t.events)
 }
 
-// rewind forgets all events but the first n: what they told did not come to be.
-func (t *Trace) rewind(n int) {
-	if t != nil {
-		t.events = t.events[:n]
-	}
-}
-
 // dropped notes a segment that no connection got to see.
 func (t *Trace) dropped(now clock.Time, tuple *wire.Tuple, s *Segment, d wire.Drop) {
 	t.add(Event{Time: now, Kind: SegmentDropped, Tuple: *tuple, Drop: d, Segment: s.TCP, Len: s.Len})

@@ -14,8 +14,8 @@ type ListenerStats struct {
 func (l *Listener) Stats() ListenerStats { return l.stats }
 
 // counted counts what becomes of a SYN.
-func (l *Listener) counted(v Verdict) Verdict {
-	if v.Drop == wire.ListenFull {
+func (l *Listener) counted(v outcome) outcome {
+	if v.why == wire.ListenFull {
 		l.stats.Drops++
 	}
 	return v

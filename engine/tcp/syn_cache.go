@@ -28,30 +28,33 @@ const asking = maxRetries + 1
 // has nine tenths of the table, all of them are others' once in 10^8 times.
 const sampled = 8
 
-// insert makes an entry of h, and returns 0 when there is no room and none may
-// be evicted. evicted says that another entry had to go.
-func (k *halfOpenCache) insert(f flow, t *wire.Tuple, h *halfOpen, evict bool) (r ref, evicted bool) {
-	h.share = k.shareOf(t.Remote)
+// room returns which entry has to go when another one comes, 0 when none has to.
+// ok is false when there is no room and none may be evicted.
+func (k *halfOpenCache) room(f flow, evict bool) (victim ref, ok bool) {
 	if k.count < k.limit {
-		k.shares[h.share]++
-		return k.add(f, t, h), false
+		return 0, true
 	}
-	victim := ref(0)
 	if evict {
 		victim = k.victim(f)
 	}
+	return victim, victim != 0
+}
+
+// insert makes an entry of h, in the place of the victim that room has named.
+func (k *halfOpenCache) insert(f flow, t *wire.Tuple, h *halfOpen, victim ref) ref {
+	h.share = k.shareOf(t.Remote)
+	k.shares[h.share]++
 	if victim == 0 {
-		return 0, false
+		return k.add(f, t, h)
 	}
 	old := k.tuple(victim)
-	k.shares[h.share]++
 	if victim.is4() != t.Local.Is4() {
 		k.remove(k.hashes.flow(&old), victim)
-		return k.add(f, t, h), true
+		return k.add(f, t, h)
 	}
 	k.leave(victim)
 	k.replace(k.hashes.flow(&old), victim, f, t, h)
-	return victim, true
+	return victim
 }
 
 // victim returns, of entries from all over the table, the one that should go

@@ -36,10 +36,11 @@ func TestHalfOpenCache(t *testing.T) {
 		switch {
 		case at == 0:
 			h := halfOpen{irs: seq.Num(i), due: pack(now)}
-			at, evicted := c.insert(f, &tuple, &h, true)
+			victim, _ := c.room(f, true)
+			at := c.insert(f, &tuple, &h, victim)
 			want[tuple] = h.irs
 			c.schedule(at)
-			if evicted {
+			if victim != 0 {
 				forgetEvicted(t, c, want)
 			}
 		case r.IntN(2) == 0:

@@ -1,7 +1,6 @@
 package tcp
 
 import (
-	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
@@ -66,21 +65,54 @@ func (c *Conn) offered() offer {
 	return o
 }
 
-// answer fills in a SYN's window and options, in answer to o: those of RFC 7323
-// and RFC 2018 only if the other SYN has them.
-func (o offer) answer(h *wire.TCP, cfg *Config, mss uint16) {
+// ourSyn is what a SYN of ours says, with or without an ACK: all that its header
+// is made of.
+type ourSyn struct {
+	iss, ack seq.Num
+	flags    wire.Flags // SYN, or SYN and ACK
+	mss      uint16     // of our option
+	offer    offer      // what the peer's SYN said; in a SYN without an ACK, all that we can do
+	clock    uint32     // our timestamp clock
+	echo     uint32     // the peer's
+	cookie   bool       // the timestamp says what the peer's SYN said: a passive open
+}
+
+// write makes the header of t. It is the one writer of SYNs: of a connection, of
+// one in compact form, and of one of which nothing is kept. The options of RFC
+// 7323 and RFC 2018 are there only if the other SYN has them. Whatever h held
+// before, it need not be cleared.
+func (y *ourSyn) write(h *wire.TCP, t *wire.Tuple, cfg *Config) {
+	h.SrcPort, h.DstPort, h.Seq, h.Ack, h.Flags = t.LocalPort, t.RemotePort, y.iss, y.ack, y.flags
 	h.Window = uint16(min(cfg.ReceiveBuffer, 0xffff)) // never scaled in a SYN
-	h.Options.Set, h.Options.MSS = wire.OptMSS, mss
-	if o.options&shiftBits != noScaling {
-		h.Options.Set |= wire.OptWindowScale
-		h.Options.WindowScale = shiftFor(cfg)
+	h.Checksum, h.Urgent = 0, 0
+	o := &h.Options
+	o.Set, o.MSS, o.SACKBlocks = wire.OptMSS, y.mss, 0
+	if y.offer.options&shiftBits != noScaling {
+		o.Set |= wire.OptWindowScale
+		o.WindowScale = shiftFor(cfg)
 	}
-	if o.options&sackBit != 0 {
-		h.Options.Set |= wire.OptSACKPermitted
+	if y.offer.options&sackBit != 0 {
+		o.Set |= wire.OptSACKPermitted
 	}
-	if o.timestamps {
-		h.Options.Set |= wire.OptTimestamps
+	if y.offer.timestamps {
+		o.Set |= wire.OptTimestamps
+		o.TSVal, o.TSEcr = y.clock, y.echo
+		if y.cookie {
+			o.TSVal = cookieTimestamp(y.clock, &y.offer)
+		}
 	}
+}
+
+// ourOffer is what a SYN that answers none says.
+func ourOffer(cfg *Config) offer {
+	o := offer{timestamps: !cfg.NoTimestamps, options: sackBit}
+	if cfg.NoSACK {
+		o.options = 0
+	}
+	if cfg.NoWindowScale {
+		o.options |= noScaling
+	}
+	return o
 }
 
 // answersSynAck reports whether s, if it acknowledges the SYN-ACK that c has sent,
@@ -96,38 +128,28 @@ func (c *Conn) answersSynAck(s *Segment) bool {
 }
 
 // answerByCookie sends the SYN-ACK, and nothing is kept.
-func (e *Endpoint) answerByCookie(a *arrival, o offer, iss seq.Num) Verdict {
+func (e *Endpoint) answerByCookie(a *arrival, answer *synAnswer) outcome {
 	r := e.replies.extend()
 	if r == nil {
 		e.stats.ListenDrops++
-		return drop(wire.ListenFull)
+		return dropped(wire.ListenFull)
 	}
-	t, s := a.tuple, a.segment
-	r.tuple = *t
-	h := &r.header
-	h.SrcPort, h.DstPort, h.Seq, h.Ack, h.Flags = t.LocalPort, t.RemotePort, iss, s.Seq.Add(1), wire.SYN|wire.ACK
-	h.Checksum, h.Urgent, h.Options.SACKBlocks = 0, 0, 0 // answer sets the rest
-	o.answer(h, e.cfg, mssOf(a.path.MTU, t.Local))
-	if o.timestamps {
-		h.Options.TSVal = cookieTimestamp(a.now.Milliseconds()+a.flow.tsOffset(), &o)
-		h.Options.TSEcr = s.Options.TSVal
-	}
+	r.tuple = *a.tuple
+	y := ourSyn{iss: answer.iss, ack: a.segment.Seq.Add(1), flags: wire.SYN | wire.ACK, mss: mssOf(a.path.MTU, a.tuple.Local), offer: answer.offer,
+		clock: a.now.Milliseconds() + a.flow.tsOffset(), echo: a.segment.Options.TSVal, cookie: true}
+	y.write(&r.header, a.tuple, e.cfg)
 	e.cookies.needed(a.now)
 	e.stats.SyncookiesSent++
 	if e.trace != nil {
-		e.traceCookie(a.now, s, r)
+		e.traceCookie(a, answer.iss)
 	}
-	return used
+	return taken
 }
 
-// traceCookie tells what a connection would have told.
-func (e *Endpoint) traceCookie(now clock.Time, s *Segment, r *statelessReply) {
-	ev := Event{Time: now, Kind: SegmentReceived, Tuple: r.tuple, State: SynReceived, From: Listen, Segment: s.TCP,
-		Len: s.Len, ISS: uint32(r.header.Seq), IRS: uint32(s.Seq)}
-	e.trace.add(ev)
-	ev.Kind, ev.Cause, ev.Segment, ev.Len = StateChanged, CauseSyn, wire.TCP{}, 0
-	e.trace.add(ev)
-	ev.Kind, ev.Cause, ev.From = SegmentSent, CauseNone, SynReceived
-	ev.Segment = r.header
-	e.trace.add(ev)
+// traceCookie has a connection tell what it would do: it would send the same.
+func (e *Endpoint) traceCookie(a *arrival, iss seq.Num) {
+	c := e.fresh(a)
+	c.openPassive(a.now, iss)
+	c.receive(a.now, a.path, a.segment)
+	c.NextSegment(a.now, &Output{})
 }

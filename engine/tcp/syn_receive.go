@@ -2,12 +2,13 @@ package tcp
 
 import (
 	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // arrivedStray meets a segment that belongs to no connection: a SYN for a
 // listener opens one, and an ACK may bring a cookie back.
-func (e *Endpoint) arrivedStray(a *arrival) Verdict {
+func (e *Endpoint) arrivedStray(a *arrival) outcome {
 	l, s := e.listener(a.tuple), a.segment
 	e.watch(a.now)
 	switch s.Flags & (wire.SYN | wire.ACK | wire.RST | wire.FIN) {
@@ -24,7 +25,7 @@ func (e *Endpoint) arrivedStray(a *arrival) Verdict {
 			case wire.None:
 				return e.arrivedHalfOpen(a, &h, 0)
 			case wire.MissingTimestamp:
-				return drop(d)
+				return dropped(d)
 			}
 		}
 	}
@@ -32,7 +33,7 @@ func (e *Endpoint) arrivedStray(a *arrival) Verdict {
 	if l != nil {
 		c.openPassive(a.now, 0)
 	}
-	return c.Receive(a.now, a.path, s)
+	return c.receive(a.now, a.path, s)
 }
 
 // fresh returns a connection in CLOSED for who sent a segment.
@@ -42,54 +43,95 @@ func (e *Endpoint) fresh(a *arrival) *Conn {
 	return c
 }
 
-// arrivedSyn answers a SYN for a listener: with a SYN-ACK whose number is a
-// cookie, and with an entry in the half-open cache if there is to be one.
-func (e *Endpoint) arrivedSyn(a *arrival, l *Listener) Verdict {
+// arrivedSyn answers a SYN for a listener with a SYN-ACK whose number is a cookie:
+// is there room for it, what is the answer, and in what form is it kept?
+func (e *Endpoint) arrivedSyn(a *arrival, l *Listener) outcome {
 	l.stats.SYNs++
-	if l.waiting >= l.Backlog {
+	if !e.admits(a, l) {
+		return l.counted(dropped(wire.ListenFull))
+	}
+	e.attack.watch(a.now, e.halfOpen.count, e.cfg)
+	y := e.answerTo(a)
+	switch p := e.placeFor(a, l, &y); p.form {
+	case asCookie:
+		return l.counted(e.answerByCookie(a, &y))
+	case asEntry:
+		e.keep(a, l, &y, p)
+		return taken
+	}
+	e.stats.TCPReqQFullDrop++
+	e.stats.ListenDrops++
+	return l.counted(dropped(wire.ListenFull))
+}
+
+// admits is the first decision about a SYN: not when the program is behind with
+// accepting. It counts the SYN either way.
+func (e *Endpoint) admits(a *arrival, l *Listener) bool {
+	remote, port := a.tuple.Remote, a.tuple.LocalPort
+	switch {
+	case l.waiting >= l.Backlog:
 		e.stats.ListenOverflows++
 		e.stats.ListenDrops++
 		l.stats.Overflows++
-		e.detector.Refused(a.tuple.Remote, a.tuple.LocalPort)
-		return l.counted(drop(wire.ListenFull))
+		e.detector.Refused(remote, port)
+		return false
+	case l.Ask:
+		e.detector.Asked(remote, port)
+	default:
+		e.detector.Syn(a.flow.id(a.segment.Seq), remote, port)
 	}
-	if l.Ask {
-		e.detector.Asked(a.tuple.Remote, a.tuple.LocalPort)
-	} else {
-		e.detector.Syn(a.flow.id(a.segment.Seq), a.tuple.Remote, a.tuple.LocalPort)
-	}
-	e.attack.watch(a.now, e.halfOpen.count, e.cfg)
+	return true
+}
+
+// synAnswer is what a SYN is answered with.
+type synAnswer struct {
+	offer  offer
+	iss    seq.Num
+	beyond bool // iss is no cookie: it lies beyond the numbers of the connection before
+}
+
+// answerTo is the second decision about a SYN: what it agrees to, and our first
+// number.
+func (e *Endpoint) answerTo(a *arrival) (y synAnswer) {
 	e.cookies.turn(a.now)
-	o := offerOf(e.cfg, a.tuple, a.segment)
-	iss := e.cookies.cookie(a.flow, a.segment.Seq, o)
-	reused := a.beyond != 0 && iss.LessEq(a.beyond)
-	switch {
-	case reused:
-		iss = a.beyond.Add(1 << 17) // beyond the previous connection's numbers: RFC 9293 §3.4.2
-	case !l.Ask && e.cookiesFirst():
-		return l.counted(e.answerByCookie(a, o, iss))
+	y.offer = offerOf(e.cfg, a.tuple, a.segment)
+	y.iss = e.cookies.cookie(a.flow, a.segment.Seq, y.offer)
+	if y.beyond = a.beyond != 0 && y.iss.LessEq(a.beyond); y.beyond {
+		y.iss = a.beyond.Add(1 << 17) // RFC 9293 §3.4.2
 	}
-	c := e.fresh(a)
-	c.openPassive(a.now, iss)
-	told := e.trace.len()
-	if v := c.Receive(a.now, a.path, a.segment); c.state != SynReceived {
-		return v
+	return y
+}
+
+// synForm is how a SYN that was answered is kept.
+type synForm uint8
+
+const (
+	asNothing synForm = iota // there is no room, and no answer
+	asCookie                 // in the number of the SYN-ACK alone
+	asEntry                  // in the half-open cache
+)
+
+// synPlace is where a SYN is kept: an entry may have to go instead.
+type synPlace struct {
+	form   synForm
+	victim ref // 0: there is room
+}
+
+// placeFor is the third decision about a SYN. An entry that has to go for it is not
+// lost: its SYN-ACK was a cookie. What waits for a verdict, and what is answered by
+// a number that is no cookie, cannot do without an entry.
+func (e *Endpoint) placeFor(a *arrival, l *Listener, y *synAnswer) synPlace {
+	free := !l.Ask && !y.beyond && e.cfg.Cookies != CookiesOff
+	if free && e.cookiesFirst() {
+		return synPlace{form: asCookie}
 	}
-	h := halfOpen{}
-	c.compactInto(&h)
-	if l.Ask {
-		h.due, h.marks = pack(a.now.Add(e.cfg.VerdictTimeout)), h.marks|markAsking
+	switch victim, ok := e.halfOpen.room(a.flow, e.cfg.Cookies != CookiesOff); {
+	case ok:
+		return synPlace{asEntry, victim}
+	case free:
+		return synPlace{form: asCookie}
 	}
-	if e.keep(a, &h, l) {
-		return used
-	}
-	e.trace.rewind(told)
-	if l.Ask || reused || e.cfg.Cookies == CookiesOff {
-		e.stats.TCPReqQFullDrop++
-		e.stats.ListenDrops++
-		return l.counted(drop(wire.ListenFull))
-	}
-	return l.counted(e.answerByCookie(a, o, iss))
+	return synPlace{}
 }
 
 // cookiesFirst reports whether SYNs are answered without keeping anything.
@@ -97,25 +139,28 @@ func (e *Endpoint) cookiesFirst() bool {
 	return e.cfg.Cookies == CookiesAlways || e.cfg.Cookies == CookiesAuto && e.attack.on
 }
 
-// keep puts a half-open connection into the cache, and reports false when there
-// is no room. The entry that may have to go instead is not lost: its SYN-ACK
-// was a cookie.
-func (e *Endpoint) keep(a *arrival, h *halfOpen, l *Listener) bool {
-	at, evicted := e.halfOpen.insert(a.flow, a.tuple, h, e.cfg.Cookies != CookiesOff)
-	if at == 0 {
-		return false
+// keep puts a half-open connection into its place in the cache. It has done what
+// any connection does with a SYN.
+func (e *Endpoint) keep(a *arrival, l *Listener, y *synAnswer, p synPlace) {
+	c := e.fresh(a)
+	c.openPassive(a.now, y.iss)
+	c.receive(a.now, a.path, a.segment)
+	h := halfOpen{}
+	c.compactInto(&h)
+	if l.Ask {
+		h.due, h.marks = pack(a.now.Add(e.cfg.VerdictTimeout)), h.marks|markAsking
 	}
-	if evicted {
+	at := e.halfOpen.insert(a.flow, a.tuple, &h, p.victim)
+	if p.victim != 0 {
 		e.stats.TCPReqQFullDoCookies++
 		e.cookies.needed(a.now)
 	}
-	if h.is(markAsking) {
+	if l.Ask {
 		e.halfOpen.schedule(at)
 		e.ask(Syn{Listener: l, Tuple: *a.tuple, ISN: h.irs}, e.halfOpen.at(at))
 	} else {
 		e.oweHalfOpen(a.tuple, a.flow, e.halfOpen.at(at))
 	}
-	return true
 }
 
 // redeem makes a half-open connection of the cookie that an ACK brings back, or
@@ -139,7 +184,7 @@ func (e *Endpoint) redeem(a *arrival) (h halfOpen, d wire.Drop) {
 
 // arrivedHalfOpen meets a segment for a connection in SYN-RECEIVED: an entry of
 // the cache, or, when at is 0, out of a cookie.
-func (e *Endpoint) arrivedHalfOpen(a *arrival, h *halfOpen, at ref) Verdict {
+func (e *Endpoint) arrivedHalfOpen(a *arrival, h *halfOpen, at ref) outcome {
 	l, s := e.listener(a.tuple), a.segment
 	if l == nil {
 		e.halfOpen.remove(a.flow, at)
@@ -152,13 +197,13 @@ func (e *Endpoint) arrivedHalfOpen(a *arrival, h *halfOpen, at ref) Verdict {
 	if l.waiting >= l.Backlog && !s.Flags.Has(wire.RST) {
 		e.stats.ListenOverflows++
 		l.stats.Overflows++
-		return drop(wire.ListenFull) // the SYN-ACK will be repeated, and so will the ACK
+		return dropped(wire.ListenFull) // the SYN-ACK will be repeated, and so will the ACK
 	}
 	c := e.expand(a.now, a.tuple, a.flow, h, a.path)
 	if !c.answersSynAck(s) {
-		return drop(wire.MissingTimestamp)
+		return dropped(wire.MissingTimestamp)
 	}
-	v := c.Receive(a.now, a.path, s)
+	v := c.receive(a.now, a.path, s)
 	switch {
 	case c.state > SynReceived || c.state == Closed && c.owes != 0:
 		e.detector.Completed(a.flow.id(c.rcv.irs), c.tuple.Remote)
@@ -176,12 +221,12 @@ func (e *Endpoint) arrivedHalfOpen(a *arrival, h *halfOpen, at ref) Verdict {
 
 // arrivedAsking meets a segment for a connection that waits for its verdict:
 // only a RST means anything.
-func (e *Endpoint) arrivedAsking(a *arrival, h *halfOpen, at ref) Verdict {
+func (e *Endpoint) arrivedAsking(a *arrival, h *halfOpen, at ref) outcome {
 	if a.segment.Flags.Has(wire.RST) && a.segment.Seq == h.irs.Add(1) {
 		e.halfOpen.remove(a.flow, at)
-		return used
+		return taken
 	}
-	return drop(wire.Duplicate)
+	return dropped(wire.Duplicate)
 }
 
 func (e *Endpoint) expand(now clock.Time, t *wire.Tuple, f flow, h *halfOpen, path Path) *Conn {

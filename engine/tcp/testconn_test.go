@@ -70,7 +70,7 @@ type testConn struct {
 	trace   *Trace
 	cfg     *Config
 	now     clock.Time
-	last    Verdict
+	last    outcome
 	answer  *Output // made without the connection, or pulled to look at it
 	written int
 	read    int

@@ -59,7 +59,7 @@ func (c *testConn) arrive(n *Conn, text string, payload []byte) {
 		living.blocks[v.Block] = true
 	}
 	borrowed := s.Views
-	v := n.Receive(c.now, c.path, &s)
+	v := n.receive(c.now, c.path, &s)
 	for _, v := range borrowed {
 		v.Release()
 	}
@@ -83,14 +83,14 @@ func twoViews(b []byte) (vs []buf.View) {
 }
 
 // reset notes the answer that is made without the connection.
-func (c *testConn) reset(s *Segment, v Verdict) {
+func (c *testConn) reset(s *Segment, v outcome) {
 	c.answer = nil
-	if !v.Reset {
+	if v.fate != isRefused {
 		return
 	}
 	e := NewEndpoint(c.cfg)
 	o := wire.Options{}
-	if v.Drop == wire.BadAck {
+	if v.why == wire.BadAck {
 		c.conn.addTimestamp(c.now, &o)
 	}
 	e.reply(c.now, &c.tuple, s, o)
@@ -167,8 +167,8 @@ func (c *testConn) wantState(s State) {
 
 func (c *testConn) wantDrop(d wire.Drop) {
 	c.Helper()
-	if c.last.Drop != d {
-		c.fail("want drop %q, got %q", d, c.last.Drop)
+	if c.last.why != d {
+		c.fail("want drop %q, got %q", d, c.last.why)
 	}
 }
 

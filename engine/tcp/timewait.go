@@ -183,7 +183,7 @@ func (e *Endpoint) forgetTimeWait(f flow, w ref, t *wire.Tuple) {
 }
 
 // arrivedTimeWait meets a segment for a connection in TIME-WAIT.
-func (e *Endpoint) arrivedTimeWait(a *arrival, w ref) Verdict {
+func (e *Endpoint) arrivedTimeWait(a *arrival, w ref) outcome {
 	c := e.expandWaiting(a.now, a.tuple, a.flow, w)
 	if e.reopens(a.now, c, a.segment) {
 		a.beyond = c.snd.nxt
@@ -191,7 +191,7 @@ func (e *Endpoint) arrivedTimeWait(a *arrival, w ref) Verdict {
 		e.forgetTimeWait(a.flow, w, a.tuple)
 		return e.arrivedStray(a)
 	}
-	v := c.Receive(a.now, a.path, a.segment)
+	v := c.receive(a.now, a.path, a.segment)
 	if c.state != TimeWait {
 		e.forgetTimeWait(a.flow, w, a.tuple)
 		return v
