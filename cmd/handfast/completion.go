@@ -22,6 +22,7 @@ func words(all ...string) cobra.CompletionFunc {
 // of a command and a flag.
 var completions = map[string]cobra.CompletionFunc{
 	"lab format":    words(labFormats...),
+	"beside":        words("cookies=auto", "delay=", "half-open=", "loss=", "msl=", "reorder=", "seed=", "synack-retries="),
 	"states format": words("text", "svg"),
 	"theme":         words(themes...),
 	"lang":          words("en\tEnglish", "zh\tChinese"),

@@ -87,3 +87,16 @@ client passes  SYN-SENT            SYN-SENT CLOSED
 		t.Errorf("got:\n%s", got)
 	}
 }
+
+// A page of nothing, and one of several runs, can be written.
+func TestPageOfNothing(t *testing.T) {
+	for _, p := range []Page{{}, {Runs: make([]PageRun, 1)}, {Runs: make([]PageRun, 12), Lang: Chinese}} {
+		var b strings.Builder
+		if err := p.Write(&b); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Count(b.String(), "<section"); got != len(p.Runs) {
+			t.Errorf("%d sections, want %d", got, len(p.Runs))
+		}
+	}
+}

@@ -2,6 +2,7 @@ package story
 
 import (
 	_ "embed"
+	"fmt"
 	"html/template"
 	"io"
 	"strings"
@@ -117,7 +118,7 @@ func (p *Page) run(r *PageRun, i int) pageRun {
 		bare[j] = r.Steps[j]
 		bare[j].Why = ""
 	}
-	id := "run" + string(rune('1'+i))
+	id := fmt.Sprint("run", i+1)
 	d := Picture{Lanes: r.Lanes, Lang: p.Lang, parts: id}.draw(bare)
 	svg := d.frame(d.width, d.height, r.Title, r.Summary, "")
 	out := pageRun{ID: id, Title: r.Title, Summary: r.Summary, Footer: r.Footer,
@@ -138,7 +139,7 @@ func (p *Page) run(r *PageRun, i int) pageRun {
 const pageCSS = `body{margin:0 auto;max-width:1280px;padding:1rem;font:16px/1.45 ` + sansFonts + `}
 .beside{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,560px),1fr));gap:1.5rem}
 body:has(.beside){max-width:none}
-h1{font-size:1.5rem;margin:0} h2{font-size:1.2rem;margin:.5rem 0 0} h3{font-size:1rem} .lead{margin:.3rem 0}
+h1{font-size:1.5rem;margin:0} h2{font-size:1.2rem;margin:.5rem 0 0} h3{font-size:1rem;margin:.5rem 0 0} .lead{margin:.3rem 0}
 .help,.key{font-size:.85rem} .key{white-space:pre-wrap}
 .panel{position:sticky;top:0;padding:.4rem 0;z-index:1}
 .controls{display:flex;align-items:center;gap:.4rem;flex-wrap:wrap} .controls input{flex:1;min-width:8rem}
