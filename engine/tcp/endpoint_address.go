@@ -16,7 +16,9 @@ func (e *Endpoint) LoseAddress(now clock.Time, local wire.Addr) {
 		}
 	}
 	for _, en := range lost {
-		en.closed(now, Aborted, CauseAbort)
+		if en.state != Closed { // or it ended a moment ago, and may have a word to say
+			en.closed(now, Aborted, CauseAbort)
+		}
 		en.owes = 0
 		e.update(now, en)
 	}
