@@ -137,6 +137,8 @@ var algorithms = []struct {
 }{
 	{"reno", newReno},
 	{"cubic", newCubic},
+	{"dctcp", newDCTCP},
+	{"bbr", newBBR},
 }
 
 // Default is the controller that is taken when none is named.

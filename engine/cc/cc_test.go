@@ -36,6 +36,8 @@ func TestSizes(t *testing.T) {
 	}{
 		{"reno", unsafe.Sizeof(reno{}), 24},
 		{"cubic", unsafe.Sizeof(cubic{}), 96},
+		{"dctcp", unsafe.Sizeof(dctcp{}), 48},
+		{"bbr", unsafe.Sizeof(bbr{}), 512},
 	} {
 		if k.bytes > k.most {
 			t.Errorf("%s takes %d bytes, at most %d", k.name, k.bytes, k.most)

@@ -173,7 +173,7 @@ func TestControllersAlways(t *testing.T) {
 			for range 600 {
 				now = now.Add(time.Duration(r.Int64N(1 << r.IntN(42))))
 				before, copied := c.Limits(), c.Clone()
-				flight := r.IntN(2*before.Window + 1)
+				flight := r.IntN(2*min(before.Window, MaxWindow/2) + 1)
 				switch r.IntN(12) {
 				default:
 					n := r.IntN(before.Window + 1)

@@ -27,6 +27,8 @@ type path struct {
 	flows   []*flow
 	events  eventHeap
 	dropped int // by the queue
+	waited  float64
+	waits   int
 }
 
 type flow struct {
@@ -192,6 +194,8 @@ func (p *path) transmit(f *flow) {
 		return
 	}
 	k.marked = p.mark > 0 && queued > p.mark
+	p.waited += max(p.free.Sub(p.now), 0).Seconds()
+	p.waits++
 	p.free = max(p.free, p.now).Add(time.Duration(float64(f.mss) * 1e9 / p.rate))
 	p.after(p.free.Sub(p.now)+p.delay, func() { p.acked(f, k) })
 }
@@ -331,6 +335,11 @@ func (p *path) delivered() []uint64 {
 		totals = append(totals, f.total)
 	}
 	return totals
+}
+
+// meanWait is how long a segment waited in the queue, on average.
+func (p *path) meanWait() time.Duration {
+	return time.Duration(p.waited / float64(max(p.waits, 1)) * 1e9)
 }
 
 func (f *flow) String() string {

@@ -1,0 +1,90 @@
+package cc
+
+// Startup doubles the rate in each round until the path is full, and Drain takes
+// away the queue that this has built.
+// https://www.ietf.org/archive/id/draft-ietf-ccwg-bbr-06.html#section-5.3.1
+
+// Gains, in percent.
+const (
+	bbrStartupGain = 277
+	bbrDrainGain   = 50
+	bbrWindowGain  = 200
+)
+
+// bbrFull finds out whether the path is full: the rate does not grow by a quarter in
+// three rounds in which we tried.
+type bbrFull struct {
+	rate    uint64 // the last one that was a quarter more
+	rounds  uint8  // since then
+	now     bool
+	reached bool // once, since the beginning
+
+	lossRounds uint8  // rounds of recovery, in Startup
+	losses     uint8  // ACKs of this round that told of a loss
+	drainRound uint32 // when Drain began
+}
+
+const (
+	bbrFullRounds  = 3
+	bbrFullLosses  = 6 // losses in a round that end Startup
+	bbrDrainRounds = 3
+)
+
+// reset begins a new search, with a rate to compare with.
+func (f *bbrFull) reset(rate uint64) { f.rate, f.rounds, f.now = rate, 0, false }
+
+func (b *bbr) enterStartup() { b.state, b.gain, b.span = bbrStartup, bbrStartupGain, bbrWindowGain }
+
+func (b *bbr) checkFull(s *bbrSample) {
+	f := &b.full
+	switch {
+	case f.now || !b.rounds.start || s.limited || s.rate == 0:
+	case s.rate >= f.rate+f.rate/4:
+		f.reset(s.rate)
+	default:
+		f.rounds++
+		f.now = f.rounds >= bbrFullRounds
+		f.reached = f.reached || f.now
+	}
+}
+
+func (b *bbr) checkStartupDone(s *bbrSample) {
+	if b.state != bbrStartup {
+		return
+	}
+	b.checkHighLoss(s)
+	if b.full.reached {
+		b.state, b.gain, b.span = bbrDrain, bbrDrainGain, bbrWindowGain
+		b.full.drainRound = b.rounds.count
+	}
+}
+
+// checkHighLoss ends Startup when a whole round of recovery lost too much, in
+// several places. https://www.ietf.org/archive/id/draft-ietf-ccwg-bbr-06.html#section-5.3.1.3
+func (b *bbr) checkHighLoss(s *bbrSample) {
+	f := &b.full
+	if s.Lost > 0 && f.losses < bbrFullLosses {
+		f.losses++
+	}
+	if !b.rounds.start {
+		return
+	}
+	if s.Recovery && f.lossRounds > 0 && f.losses >= bbrFullLosses && b.tooHigh(&s.Rate) {
+		f.reached = true
+		b.bounds.long = max(b.pipe(100), b.bounds.latest)
+		b.undone.state = bbrStartup
+		b.undone.moved = true
+	}
+	if f.losses = 0; s.Recovery {
+		f.lossRounds = 1
+	} else {
+		f.lossRounds = 0
+	}
+}
+
+func (b *bbr) checkDrained(s *bbrSample) {
+	if b.state == bbrDrain && (s.InFlight <= b.inflight(100) || b.rounds.count > b.full.drainRound+bbrDrainRounds) {
+		b.span = bbrWindowGain
+		b.probe.restart = true
+	}
+}

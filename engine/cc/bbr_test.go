@@ -1,0 +1,130 @@
+package cc
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// settle lets the flows of a path run for a while, and then measures: what part of
+// the rate they have together, and what of that the first has.
+func (p *path) settle(before, measured time.Duration) (goodput, share float64) {
+	p.run(before)
+	since, from := p.now, p.delivered()
+	p.waited, p.waits = 0, 0
+	p.run(measured)
+	first := p.flows[0].total - from[0]
+	return p.goodput(since, from...), float64(first) / float64(p.rate*measured.Seconds()) / p.goodput(since, from...)
+}
+
+// Random loss is no congestion: the path stays full, and the queue nearly empty,
+// however long it is.
+func TestBBRFillsThePath(t *testing.T) {
+	for _, queue := range []float64{0.5, 1, 5} {
+		for _, loss := range []float64{0, 0.01, 0.03} {
+			t.Run(fmt.Sprintf("queue %v loss %v", queue, loss), func(t *testing.T) {
+				p := newPath(100, 50*time.Millisecond, queue)
+				p.loss = loss
+				f := p.add(t, "bbr", 0)
+				goodput, _ := p.settle(2*time.Second, 8*time.Second)
+				if goodput < 0.9 || p.meanWait() > p.delay/8 || f.timeouts > 0 {
+					t.Errorf("goodput %.3f, in the queue for %v: %v", goodput, p.meanWait(), f)
+				}
+			})
+		}
+	}
+}
+
+// Startup finds the rate in some round trips, and Drain leaves no queue.
+func TestBBRStartup(t *testing.T) {
+	for _, mbit := range []float64{1, 10, 100} {
+		for _, rtt := range []time.Duration{2 * time.Millisecond, 20 * time.Millisecond, 200 * time.Millisecond} {
+			p := newPath(mbit, rtt, 10)
+			p.queue = max(p.queue, 30*1448)
+			b := p.add(t, "bbr", 0).cc.(*bbr)
+			p.run(max(25*rtt, 2*time.Second))
+			if got := float64(b.rate.max()) / p.rate; got < 0.9 || got > 1.05 || !b.full.reached || b.state < bbrDown {
+				t.Errorf("%v Mbit/s, %v: the rate is found to be %.2f of it, state %d", mbit, rtt, got, b.state)
+			}
+		}
+	}
+}
+
+// A path that has become slower, or faster, is found out.
+func TestBBRFollowsThePath(t *testing.T) {
+	p := newPath(50, 40*time.Millisecond, 2)
+	b := p.add(t, "bbr", 0).cc.(*bbr)
+	p.run(5 * time.Second)
+	for _, factor := range []float64{4, 0.25} {
+		p.rate *= factor
+		p.run(20 * time.Second)
+		if got := float64(b.rate.max()) / p.rate; got < 0.9 || got > 1.1 {
+			t.Errorf("after a change by %v: the rate is found to be %.2f of it", factor, got)
+		}
+	}
+}
+
+// Two flows share, whoever comes first; and beside CUBIC a flow has no less than a
+// quarter and no more than three quarters where the queue is not shorter than CUBIC
+// needs.
+func TestBBRShares(t *testing.T) {
+	for _, k := range []struct {
+		first, second string
+		rtt           time.Duration
+		queue         float64
+		least, most   float64
+	}{
+		{"bbr", "bbr", 50 * time.Millisecond, 1, 0.3, 0.7},
+		{"bbr", "bbr", 10 * time.Millisecond, 1, 0.4, 0.6},
+		{"bbr", "cubic", 10 * time.Millisecond, 1, 0.25, 0.75},
+		{"bbr", "cubic", 50 * time.Millisecond, 2, 0.25, 0.75},
+		{"cubic", "bbr", 50 * time.Millisecond, 2, 0.25, 0.75},
+		{"cubic", "bbr", 50 * time.Millisecond, 1, 0.25, 0.75},
+	} {
+		p := newPath(100, k.rtt, k.queue)
+		p.add(t, k.first, 0)
+		p.add(t, k.second, 3*time.Second)
+		goodput, share := p.settle(15*time.Second, 35*time.Second)
+		if goodput < 0.95 || share < k.least || share > k.most {
+			t.Errorf("%s and %s, %v, queue %v: goodput %.3f, the first has %.3f", k.first, k.second, k.rtt, k.queue, goodput, share)
+		}
+	}
+}
+
+// The same seed draws the same, and another one something else.
+func TestBBRRepeats(t *testing.T) {
+	run := func(seed uint64) uint64 {
+		p := newPath(20, 20*time.Millisecond, 1)
+		p.loss = 0.01
+		f := p.add(t, "bbr", 0)
+		f.cc = Make("bbr", Params{MSS: f.mss, Now: f.start, Seed: seed})
+		p.run(20 * time.Second)
+		return f.total<<20 | uint64(f.losses)
+	}
+	if a, b := run(1), run(1); a != b {
+		t.Errorf("%d and %d", a, b)
+	}
+	if run(1) == run(2) {
+		t.Error("another seed draws the same")
+	}
+}
+
+// What was no loss is taken back: the state, the bounds and the window.
+func TestBBRUndo(t *testing.T) {
+	p := newPath(100, 20*time.Millisecond, 5)
+	f := p.add(t, "bbr", 0)
+	p.run(60 * time.Millisecond)
+	b := f.cc.(*bbr)
+	if b.state != bbrStartup {
+		t.Fatalf("state %d", b.state)
+	}
+	before := *b
+	b.OnEvent(p.now, Event{Kind: Timeout, InFlight: f.inFlight})
+	if b.cwnd != b.mss {
+		t.Errorf("a timeout leaves %d", b.cwnd)
+	}
+	undone(b)
+	if b.cwnd != before.cwnd || b.state != bbrStartup || b.bounds.long != before.bounds.long || b.repairing {
+		t.Errorf("window %d, was %d; state %d", b.cwnd, before.cwnd, b.state)
+	}
+}
