@@ -157,7 +157,11 @@ func (o *labOptions) textBoth(w io.Writer, runs []played, differences []story.Di
 	if err != nil {
 		return err
 	}
-	text, ok := story.Beside(all[0], all[1], wide)
+	gap := " │ "
+	if o.ascii {
+		gap = " | "
+	}
+	text, ok := story.Beside(all[0], gap, all[1], wide)
 	if !ok {
 		if all, err = sides(o.columns()); err != nil {
 			return err

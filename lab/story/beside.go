@@ -106,12 +106,9 @@ func DifferencesTable(titles []string, rows []Difference, width int) string {
 	return b.String()
 }
 
-// besideGap stands between two texts beside each other.
-const besideGap = " │ "
-
-// Beside sets two texts beside each other, line by line, when both fit in so many
-// columns. Colours take none.
-func Beside(left, right string, width int) (text string, ok bool) {
+// Beside sets two texts beside each other, line by line with gap between them, when
+// all fit in so many columns. Colours take none.
+func Beside(left, gap, right string, width int) (text string, ok bool) {
 	l, r := strings.Split(strings.TrimRight(left, "\n"), "\n"), strings.Split(strings.TrimRight(right, "\n"), "\n")
 	widest := func(lines []string) (n int) {
 		for _, s := range lines {
@@ -120,14 +117,14 @@ func Beside(left, right string, width int) (text string, ok bool) {
 		return n
 	}
 	first := widest(l)
-	if first+len([]rune(besideGap))+widest(r) > width {
+	if first+int(columns(gap))+widest(r) > width {
 		return "", false
 	}
 	var b strings.Builder
 	for i := range max(len(l), len(r)) {
 		a := at(l, i)
 		pad := strings.Repeat(" ", first-int(columns(withoutColour(a))))
-		fmt.Fprintln(&b, strings.TrimRight(a+pad+besideGap+at(r, i), " "))
+		fmt.Fprintln(&b, strings.TrimRight(a+pad+gap+at(r, i), " "))
 	}
 	return b.String(), true
 }

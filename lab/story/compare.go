@@ -36,7 +36,7 @@ func Compare(l Lang, runs ...*trace.Run) (all []Difference) {
 	row := func(name string, value func(*tally) string) {
 		d := Difference{Name: name}
 		for _, t := range tallies {
-			d.Values = append(d.Values, cmp.Or(value(t), "–"))
+			d.Values = append(d.Values, cmp.Or(value(t), "-"))
 		}
 		if slices.ContainsFunc(d.Values, func(v string) bool { return v != d.Values[0] }) {
 			all = append(all, d)

@@ -66,10 +66,10 @@ func TestComparisonLayout(t *testing.T) {
 func TestBeside(t *testing.T) {
 	left, right := "a\n\x1b[31mred\x1b[0m\n三次握手", "1\n2"
 	const want = "a        │ 1\n\x1b[31mred\x1b[0m      │ 2\n三次握手 │\n"
-	if got, ok := Beside(left, right, 12); !ok || got != want {
+	if got, ok := Beside(left, " │ ", right, 12); !ok || got != want {
 		t.Errorf("%v: %q, want %q", ok, got, want)
 	}
-	if _, ok := Beside(left, right, 11); ok {
+	if _, ok := Beside(left, " │ ", right, 11); ok {
 		t.Error("12 columns fit into 11")
 	}
 }
