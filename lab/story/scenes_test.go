@@ -258,3 +258,48 @@ func TestScenesPutEffectsBelowCalls(t *testing.T) {
 		}
 	}
 }
+
+// What is drawn is the run: every change of state and every timer of the hosts
+// that have a lane of their own, at its time, and every copy of a packet that
+// arrives, when it does.
+func TestScenesAreTheRun(t *testing.T) {
+	for _, d := range scenes() {
+		c, want, got := newCast(&d.run.Run), map[string]int{}, map[string]int{}
+		for i := range d.run.Events {
+			e := &d.run.Events[i]
+			switch {
+			case e.Class != trace.Engine || c.strange(e):
+			case e.Kind == tcp.StateChanged:
+				want[fmt.Sprint(e.Time, c.lane(e.Host), e.From, e.State)]++
+			case e.Kind == tcp.TimerFired:
+				want[fmt.Sprint(e.Time, c.lane(e.Host), timerText(e.Timer, English))]++
+			}
+		}
+		for i := range d.run.Packets {
+			if p := &d.run.Packets[i]; !c.counted(c.lane(p.From)) && !c.counted(c.lane(p.To)) {
+				for _, a := range p.Arrivals {
+					want[fmt.Sprint(p.Time, c.lane(p.From), a.Time)]++
+				}
+			}
+		}
+		for i := range d.steps {
+			switch s := &d.steps[i]; {
+			case s.Kind == Change && s.Text != words.restarted[English] && s.Cause != tcp.CausePassiveOpen:
+				got[fmt.Sprint(s.Time, s.Lane, s.From, s.State)]++
+			case s.Kind == Mark && !s.Apart:
+				got[fmt.Sprint(s.Time, s.Lane, s.Text)]++
+			case s.Kind == Arrow && s.End != Lost && !c.counted(s.Lane) && !c.counted(s.To):
+				got[fmt.Sprint(s.Time, s.Lane, s.Arrives)]++
+			}
+		}
+		for what, n := range want {
+			if got[what] != n {
+				t.Errorf("%s: %s: %d in the run, %d in the picture", d.name, what, n, got[what])
+			}
+			delete(got, what)
+		}
+		for what := range got {
+			t.Errorf("%s: %s is in the picture only", d.name, what)
+		}
+	}
+}
