@@ -199,6 +199,7 @@ func (c *Conn) readiness() Ready {
 func (c *Conn) init(cfg *Config, t wire.Tuple, path Path, tsOffset uint32, tr *Trace) {
 	*c = Conn{cfg: cfg, tuple: t, trace: tr}
 	c.timers.disarmAll()
+	c.live.stalled, c.live.challenge, c.live.sent = clock.Never, clock.Never, clock.Never
 	c.ts.offset = tsOffset
 	c.rtt.rto = cfg.InitialRTO
 	c.out.limit = int32(cfg.SendBuffer)

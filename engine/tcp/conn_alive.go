@@ -12,9 +12,9 @@ import (
 // when we have nothing to say.
 type liveness struct {
 	heard     clock.Time // when the peer was last heard of: see arrived
-	stalled   clock.Time // when the oldest of what is not acknowledged was first sent, or probing began; 0: nothing waits
-	challenge clock.Time // when the last challenge ACK went out
-	sent      clock.Time // when the last text went out
+	stalled   clock.Time // when the oldest of what is not acknowledged was first sent, or probing began; Never: nothing waits
+	challenge clock.Time // when the last challenge ACK went out, or Never
+	sent      clock.Time // when the last text went out, or Never
 	soft      Failure    // what ICMP said, should the connection time out
 	retries   uint8      // times that the same thing was sent again in a row
 	probes    uint8      // probes of both kinds since the peer was last heard of
@@ -54,11 +54,11 @@ func (c *Conn) progress(now clock.Time) {
 	c.live.retries = 0
 	switch {
 	case c.snd.una == c.snd.nxt:
-		c.live.stalled = 0
+		c.live.stalled = clock.Never
 	case c.is(rttTiming) && c.snd.una.Less(c.rtt.seq):
-		c.live.stalled = max(c.rtt.start, 1)
+		c.live.stalled = c.rtt.start
 	default:
-		c.live.stalled = max(now, 1)
+		c.live.stalled = now
 	}
 }
 
@@ -70,10 +70,10 @@ const challengeInterval = 500 * time.Millisecond
 // challenge owes the peer an ACK that says where we are, RFC 5961 §7.
 // https://www.rfc-editor.org/rfc/rfc5961#section-7
 func (c *Conn) challenge(now clock.Time) {
-	if c.live.challenge != 0 && now.Sub(c.live.challenge) < challengeInterval {
+	if c.live.challenge != clock.Never && now.Sub(c.live.challenge) < challengeInterval {
 		return
 	}
-	c.live.challenge = max(now, 1)
+	c.live.challenge = now
 	c.owes |= owesAck
 }
 
@@ -151,8 +151,8 @@ func (c *Conn) armPersist(now clock.Time) {
 // persistTimeout sends a probe. A peer that answers may keep its window shut
 // for as long as it likes (MUST-37), unless our program has gone.
 func (c *Conn) persistTimeout(now clock.Time) {
-	if c.live.stalled == 0 {
-		c.live.stalled = max(now, 1)
+	if c.live.stalled == clock.Never {
+		c.live.stalled = now
 	}
 	if now >= c.persistEnd(c.live.sent) {
 		c.fail(now, TimedOut, CauseUserTimeout)
@@ -168,10 +168,11 @@ func (c *Conn) persistTimeout(now clock.Time) {
 // the program has gone; also since the peer was last heard of, if not. The last
 // probe, sent at that time, has an RTO for its answer.
 func (c *Conn) persistEnd(sent clock.Time) clock.Time {
-	end := max(c.lastMoment(), sent.Add(c.rtt.rto))
+	end := c.lastMoment() // Never when nothing waits
+	if sent != clock.Never {
+		end = max(end, sent.Add(c.rtt.rto))
+	}
 	switch {
-	case c.live.stalled == 0:
-		return clock.Never
 	case c.is(orphan):
 		return end
 	case c.live.probes == 0:

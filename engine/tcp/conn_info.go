@@ -105,7 +105,7 @@ func (c *Conn) Info(now clock.Time) Info {
 	c.infoOptions(&i)
 	c.infoTimer(now, &i)
 	c.infoWindow(&i)
-	if c.live.sent != 0 {
+	if c.live.sent != clock.Never {
 		i.LastDataSent = now.Sub(c.live.sent)
 	}
 	i.LastAckRecv = now.Sub(c.live.heard)

@@ -186,8 +186,8 @@ func (c *Conn) sent(now clock.Time, out *Output, end seq.Num) {
 		}
 	}
 	c.live.sent = now
-	if c.live.stalled == 0 {
-		c.live.stalled = max(now, 1)
+	if c.live.stalled == clock.Never {
+		c.live.stalled = now
 	}
 	if !c.timers.armed(TimerRetransmit) && !c.timers.armed(TimerPersist) {
 		c.armRetransmit(now)

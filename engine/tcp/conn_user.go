@@ -137,7 +137,7 @@ func (c *Conn) close(now clock.Time) {
 	c.closeWrite(now)
 	c.armFinWait2(now)
 	if c.timers.armed(TimerPersist) { // from now on the peer has the user timeout
-		c.live.stalled = max(now, 1)
+		c.live.stalled = now
 		c.hastenPersist()
 	}
 }

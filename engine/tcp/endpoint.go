@@ -112,7 +112,8 @@ type arrival struct {
 	tuple   *wire.Tuple
 	segment *Segment
 	flow    flow
-	beyond  seq.Num // the end of the numbers of a connection that was there before; 0: of none
+	reused  bool    // of a four-tuple that had a connection until now,
+	beyond  seq.Num // whose numbers end here
 }
 
 // dispatch finds who the segment is for: a connection, a half-open one, one in
@@ -130,7 +131,7 @@ func (e *Endpoint) dispatch(a *arrival) outcome {
 		en.closed(a.now, NoFailure, CauseReuse)
 		e.update(a.now, en)
 		e.remove(en) // at once: the next segment may come before any output
-		a.beyond = en.snd.nxt
+		a.reused, a.beyond = true, en.snd.nxt
 		return e.arrivedStray(a)
 	}
 	if at := e.halfOpen.find(a.flow, a.tuple); at != 0 {

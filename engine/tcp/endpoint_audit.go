@@ -119,7 +119,7 @@ func (c *Conn) checkSending(before snapshot) error {
 		return fmt.Errorf("the send queue says %d bytes and holds %d", c.out.len(), held)
 	case c.state < Established:
 		return nil
-	case s.una != s.nxt && c.live.stalled == 0:
+	case s.una != s.nxt && c.live.stalled == clock.Never:
 		return fmt.Errorf("something is under way, and nobody knows since when")
 	case end.Less(s.nxt):
 		return fmt.Errorf("%d numbers are sent that nobody wrote", s.nxt.Diff(end))

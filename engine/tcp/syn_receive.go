@@ -96,7 +96,7 @@ func (e *Endpoint) answerTo(a *arrival) (y synAnswer) {
 	e.cookies.turn(a.now)
 	y.offer = offerOf(e.cfg, a.tuple, a.segment)
 	y.iss = e.cookies.cookie(a.flow, a.segment.Seq, y.offer)
-	if y.beyond = a.beyond != 0 && y.iss.LessEq(a.beyond); y.beyond {
+	if y.beyond = a.reused && y.iss.LessEq(a.beyond); y.beyond {
 		y.iss = a.beyond.Add(1 << 17) // RFC 9293 §3.4.2
 	}
 	return y

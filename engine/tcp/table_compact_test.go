@@ -182,11 +182,11 @@ func checkWaiting(t *testing.T, w *waiting, want map[wire.Tuple]timeWait) {
 }
 
 func TestLastChallenge(t *testing.T) {
-	for _, at := range []clock.Time{1, 1e9, clock.Time(time.Hour), clock.Time(1000 * time.Hour)} {
+	for _, at := range []clock.Time{0, 1, 1e9, challengeUnit * (1<<16 - 2), challengeUnit * (1<<16 - 1), challengeUnit*(1<<16) - 1, challengeUnit << 16, clock.Time(time.Hour), clock.Time(1000 * time.Hour)} {
 		n := packChallenge(at)
 		for _, later := range []time.Duration{0, time.Second, time.Minute, 2 * time.Hour} {
 			got := n.upTo(at.Add(later))
-			if got > max(at, 1) || at.Sub(got) > time.Duration(challengeUnit) {
+			if got > at || at.Sub(got) > time.Duration(challengeUnit) {
 				t.Errorf("challenge at %v, seen %v later, is taken for %v", at, later, got)
 			}
 		}

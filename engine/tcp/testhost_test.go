@@ -16,6 +16,7 @@ type testHost struct {
 	*testing.T
 	e        *Endpoint
 	now      clock.Time
+	start    clock.Time // of the log
 	path     Path
 	trace    Trace
 	listener *Listener
@@ -35,7 +36,7 @@ type testPeer struct {
 
 func newTestHost(t *testing.T, cfg Config) *testHost {
 	cfg.MSL = msl
-	h := &testHost{T: t, e: NewEndpoint(&cfg), now: clock.Time(time.Hour), path: Path{MTU: 1500}, blocks: map[*buf.Block]bool{}}
+	h := &testHost{T: t, e: NewEndpoint(&cfg), now: clock.Time(time.Hour), start: clock.Time(time.Hour), path: Path{MTU: 1500}, blocks: map[*buf.Block]bool{}}
 	h.e.SetTrace(&h.trace)
 	t.Cleanup(func() {
 		if !t.Failed() {
@@ -78,7 +79,7 @@ func (h *testHost) fail(format string, args ...any) {
 }
 
 func (h *testHost) note(format string, args ...any) {
-	h.log = append(h.log, fmt.Sprintf("%8.3f ", (h.now-clock.Time(time.Hour)).Seconds())+fmt.Sprintf(format, args...))
+	h.log = append(h.log, fmt.Sprintf("%8.3f ", (h.now-h.start).Seconds())+fmt.Sprintf(format, args...))
 	sawMoves(h.trace.Take())
 }
 

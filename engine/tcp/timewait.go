@@ -52,25 +52,29 @@ const (
 // challengeUnit is 256 ms: a limit of 500 ms needs no more.
 const challengeUnit = 1 << 28
 
-// challengeTime is when the last challenge ACK went out, in units, plus one;
-// 0 is never. It comes round in 4.6 hours.
+// challengeTime is when the last challenge ACK went out, in units. It comes round
+// in 4.6 hours.
 type challengeTime uint16
 
+// neverChallenged is one more than the units that a challengeTime counts to.
+const neverChallenged challengeTime = 1<<16 - 1
+
 func packChallenge(at clock.Time) challengeTime {
-	if at == 0 {
-		return 0
+	if at == clock.Never {
+		return neverChallenged
 	}
-	return challengeTime(at/challengeUnit) + 1
+	return challengeTime(at / challengeUnit % clock.Time(neverChallenged))
 }
 
 // upTo returns the latest instant, not after now, that n may stand for.
 func (n challengeTime) upTo(now clock.Time) clock.Time {
-	if n == 0 {
-		return 0
+	if n == neverChallenged {
+		return clock.Never
 	}
+	const round = int64(neverChallenged)
 	units := int64(now) / challengeUnit
-	ago := uint16(units) - uint16(n-1)
-	return max(clock.Time(units-int64(ago))*challengeUnit, 1)
+	ago := (units - int64(n)) % round
+	return clock.Time(units-(ago+round)%round) * challengeUnit
 }
 
 func (c *Conn) compactTimeWait() timeWait {
@@ -186,7 +190,7 @@ func (e *Endpoint) forgetTimeWait(f flow, w ref, t *wire.Tuple) {
 func (e *Endpoint) arrivedTimeWait(a *arrival, w ref) outcome {
 	c := e.expandWaiting(a.now, a.tuple, a.flow, w)
 	if e.reopens(a.now, c, a.segment) {
-		a.beyond = c.snd.nxt
+		a.reused, a.beyond = true, c.snd.nxt
 		c.closed(a.now, NoFailure, CauseReuse)
 		e.forgetTimeWait(a.flow, w, a.tuple)
 		return e.arrivedStray(a)
