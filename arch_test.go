@@ -323,6 +323,35 @@ func TestArchitecture(t *testing.T) {
 	}
 }
 
+// What locks and waits stands below what uses it: it names no type of its users.
+func TestShardIsBelowItsUsers(t *testing.T) {
+	above := []string{"Host", "TCPConn", "TCPListener", "UDPConn", "Request"}
+	for _, name := range []string{"shard.go", "wait.go", "ports.go"} {
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.SelectorExpr: // of another package, or a field
+				ast.Inspect(n.X, func(x ast.Node) bool { return namesNone(t, name, x, above) })
+				return false
+			default:
+				return namesNone(t, name, n, above)
+			}
+		})
+	}
+}
+
+// namesNone complains when n is one of the names.
+func namesNone(t *testing.T, file string, n ast.Node, names []string) bool {
+	t.Helper()
+	if id, ok := n.(*ast.Ident); ok && slices.Contains(names, id.Name) {
+		t.Errorf("%s names %s, which stands above it", file, id.Name)
+	}
+	return true
+}
+
 // The library requires nothing but golang.org/x/sys.
 func TestRequirements(t *testing.T) {
 	mod, err := os.ReadFile("go.mod")
