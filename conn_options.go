@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 )
@@ -103,6 +104,23 @@ func (c *TCPConn) SetWriteBuffer(bytes int) error {
 	return c.setLocal(func(now clock.Time) {
 		c.shard.tcp.SetSendBuffer(now, c.entry, max(bytes, minBuffer))
 	})
+}
+
+// CongestionControls returns the names of the congestion controls that there are.
+func CongestionControls() []string { return cc.Names() }
+
+// SetCongestionControl gives the connection another congestion control, one of
+// CongestionControls(), as TCP_CONGESTION does in Linux. It goes on with the window
+// that there is. The error of a name that does not exist lists those that do.
+func (c *TCPConn) SetCongestionControl(name string) error {
+	var err error
+	if failed := c.set(func(now clock.Time) { err = c.shard.tcp.SetCongestionControl(now, c.entry, name) }); failed != nil {
+		return failed
+	}
+	if err != nil {
+		return c.opError("set", err)
+	}
+	return nil
 }
 
 // MultipathTCP reports whether the connection is one of Multipath TCP; it never

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/engine/wire"
@@ -25,6 +26,10 @@ type ListenOptions struct {
 	// from any goroutine. Until then the request costs one entry of 96 bytes.
 	// Nil accepts all.
 	Verdict func(*Request)
+
+	// CongestionControl is the name of what accepted connections begin with, one
+	// of CongestionControls(). Default Config.TCP.CongestionControl.
+	CongestionControl string
 }
 
 // TCPListener is a port that is listened on. It is a net.Listener that behaves
@@ -100,6 +105,9 @@ func (h *Host) bind(l *TCPListener) error {
 
 // bindPort makes l listen in every shard. The caller holds h.mu.
 func (h *Host) bindPort(l *TCPListener) error {
+	if err := cc.Check(l.options.CongestionControl); err != nil {
+		return err
+	}
 	same := h.listeners[l.local.port]
 	for _, o := range same {
 		if l.overlaps(o) {
@@ -117,6 +125,7 @@ func (h *Host) bindPort(l *TCPListener) error {
 		if err == nil {
 			part.Ask = l.options.Verdict != nil
 			part.IPv6Only = l.network == netTCP6
+			part.CongestionControl = l.options.CongestionControl
 		}
 		s.flushAndUnlock(now)
 		if err != nil {

@@ -37,6 +37,7 @@
 //	user-timeout D fin-wait-2 D
 //	send-buffer N  receive-buffer N
 //	syn-retries N  synack-retries N
+//	congestion reno|cubic|dctcp|bbr
 //	max-half-open N  attack-enter N  max-time-wait N  cookies off|auto|always
 //	prompt         its programs run before what a segment made it owe is sent,
 //	               as when a program answers within the batch of packets

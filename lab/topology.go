@@ -3,6 +3,8 @@ package lab
 import (
 	"net/netip"
 	"time"
+
+	"github.com/handfast-tcp/handfast/engine/cc"
 )
 
 // hostLine reads: host NAME OPTION ...
@@ -73,6 +75,8 @@ func (h *hostLine) option(l *lineReader, w word) (err error) {
 		return h.address(l)
 	case "cookies":
 		return h.cookies(l)
+	case "congestion":
+		return h.congestion(l)
 	}
 	return l.at(w, "%q is no option of a host", w.text)
 }
@@ -80,6 +84,13 @@ func (h *hostLine) option(l *lineReader, w word) (err error) {
 func (h *hostLine) cookies(l *lineReader) error {
 	mode, err := l.expect("off", "auto", "always")
 	h.Host.TCP.Cookies = cookieModes[mode]
+	return err
+}
+
+// congestion reads the name of a congestion control.
+func (h *hostLine) congestion(l *lineReader) error {
+	name, err := l.expect(cc.Names()...)
+	h.Host.TCP.CongestionControl = name
 	return err
 }
 

@@ -59,7 +59,7 @@ func (s bbrState) accelerating() bool { return s == bbrStartup || s == bbrRefill
 const unbounded = math.MaxInt
 
 func newBBR(p Params) Controller {
-	b := &bbr{mss: p.MSS, cwnd: InitialWindow(p.MSS), drawn: p.Seed}
+	b := &bbr{mss: p.MSS, cwnd: p.window(), drawn: p.Seed}
 	b.rtt.stamp, b.rtt.probeStamp = p.Now, p.Now
 	b.merged.since = p.Now
 	b.bounds = bbrBounds{long: unbounded}

@@ -52,6 +52,9 @@ func TestBBRStartup(t *testing.T) {
 
 // A path that has become slower, or faster, is found out.
 func TestBBRFollowsThePath(t *testing.T) {
+	if testing.Short() {
+		t.Skip("some seconds")
+	}
 	p := newPath(50, 40*time.Millisecond, 2)
 	b := p.add(t, "bbr", 0).cc.(*bbr)
 	p.run(5 * time.Second)
@@ -68,6 +71,9 @@ func TestBBRFollowsThePath(t *testing.T) {
 // quarter and no more than three quarters where the queue is not shorter than CUBIC
 // needs.
 func TestBBRShares(t *testing.T) {
+	if testing.Short() {
+		t.Skip("some seconds")
+	}
 	for _, k := range []struct {
 		first, second string
 		rtt           time.Duration

@@ -4,7 +4,9 @@
 package cc
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -21,7 +23,15 @@ type Params struct {
 	MSS  int        // bytes that a full segment carries
 	Now  clock.Time // when it is made
 	Seed uint64     // of what it draws, so that a run can be repeated
+
+	// Window and Threshold are what the connection's controller before this one
+	// left; 0: there was none, and the window is the initial one.
+	Window, Threshold int
 }
+
+func (p *Params) window() int { return max(cmp.Or(p.Window, InitialWindow(p.MSS)), p.MSS) }
+
+func (p *Params) threshold() int { return cmp.Or(p.Threshold, math.MaxInt32) }
 
 // Controller is one connection's congestion control. All sizes are bytes. It
 // lives behind a pointer and allocates nothing after it is made.

@@ -42,7 +42,7 @@ const (
 
 func newCubic(p Params) Controller {
 	c := &cubic{mss: uint16(p.MSS)}
-	c.cwnd, c.ssthresh = int32(InitialWindow(p.MSS)), math.MaxInt32
+	c.cwnd, c.ssthresh = int32(p.window()), int32(p.threshold())
 	return c
 }
 

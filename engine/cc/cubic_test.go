@@ -230,6 +230,9 @@ func TestControllersDoNotAllocate(t *testing.T) {
 
 // Two flows share a path within 10 %, whichever comes first.
 func TestCubicShares(t *testing.T) {
+	if testing.Short() {
+		t.Skip("some seconds")
+	}
 	p := newPath(100, 50*time.Millisecond, 1)
 	p.add(t, "cubic", 0)
 	p.add(t, "cubic", 5*time.Second)

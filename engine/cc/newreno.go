@@ -1,10 +1,6 @@
 package cc
 
-import (
-	"math"
-
-	"github.com/handfast-tcp/handfast/engine/clock"
-)
+import "github.com/handfast-tcp/handfast/engine/clock"
 
 // reno is the controller of RFC 5681 with the initial window of RFC 6928.
 // https://www.rfc-editor.org/rfc/rfc5681#section-3.1
@@ -17,7 +13,7 @@ type reno struct {
 }
 
 func newReno(p Params) Controller {
-	return &reno{mss: int32(p.MSS), cwnd: int32(InitialWindow(p.MSS)), ssthresh: math.MaxInt32}
+	return &reno{mss: int32(p.MSS), cwnd: int32(p.window()), ssthresh: int32(p.threshold())}
 }
 
 // undo is what the latest reduction may have to give back.

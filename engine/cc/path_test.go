@@ -1,7 +1,6 @@
 package cc
 
 import (
-	"container/heap"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -26,6 +25,7 @@ type path struct {
 	free    clock.Time // when the bottleneck has sent what it has
 	flows   []*flow
 	events  eventHeap
+	planned int
 	dropped int // by the queue
 	waited  float64
 	waits   int
@@ -36,10 +36,10 @@ type flow struct {
 	mss      int
 	start    clock.Time
 	supply   func(now clock.Time) int // bytes that the program has written by now; nil: there is always more
-	out      map[int]*packet
-	next     int // number of the next packet
-	low      int // all before are settled
-	newest   int // the newest delivered
+	out      []*packet                // by number; nil: settled
+	next     int                      // number of the next packet
+	low      int                      // all before are settled
+	newest   int                      // the newest delivered
 	inFlight int
 	total    uint64 // delivered
 	lost     uint64
@@ -77,27 +77,51 @@ type happening struct {
 	do  func()
 }
 
-type eventHeap struct {
-	list []happening
-	seq  int
+// eventHeap has the earliest event in front; of several at one time, that which was
+// planned first.
+type eventHeap []happening
+
+func (a happening) before(b happening) bool { return a.at < b.at || a.at == b.at && a.seq < b.seq }
+
+func (h *eventHeap) push(e happening) {
+	*h = append(*h, e)
+	l := *h
+	for i := len(l) - 1; i > 0; {
+		up := (i - 1) / 2
+		if !e.before(l[up]) {
+			break
+		}
+		l[i], l[up] = l[up], e
+		i = up
+	}
 }
 
-func (h *eventHeap) Len() int { return len(h.list) }
-func (h *eventHeap) Less(i, j int) bool {
-	a, b := h.list[i], h.list[j]
-	return a.at < b.at || a.at == b.at && a.seq < b.seq
-}
-func (h *eventHeap) Swap(i, j int) { h.list[i], h.list[j] = h.list[j], h.list[i] }
-func (h *eventHeap) Push(x any)    { h.list = append(h.list, x.(happening)) }
-func (h *eventHeap) Pop() any {
-	last := h.list[len(h.list)-1]
-	h.list = h.list[:len(h.list)-1]
-	return last
+func (h *eventHeap) pop() happening {
+	l := *h
+	first, e := l[0], l[len(l)-1]
+	l[len(l)-1] = happening{}
+	l = l[:len(l)-1]
+	*h = l
+	i := 0
+	for 2*i+1 < len(l) {
+		down := 2*i + 1
+		if down+1 < len(l) && l[down+1].before(l[down]) {
+			down++
+		}
+		if !l[down].before(e) {
+			break
+		}
+		l[i], i = l[down], down
+	}
+	if len(l) > 0 {
+		l[i] = e
+	}
+	return first
 }
 
 func (p *path) after(d time.Duration, do func()) {
-	p.events.seq++
-	heap.Push(&p.events, happening{p.now.Add(d), p.events.seq, do})
+	p.planned++
+	p.events.push(happening{p.now.Add(d), p.planned, do})
 }
 
 // newPath returns a path of so many Mbit/s and a round trip, whose queue holds so
@@ -113,7 +137,7 @@ func (p *path) bdp() int { return int(p.rate * p.delay.Seconds()) }
 // add starts a flow in so long.
 func (p *path) add(t testing.TB, name string, in time.Duration) *flow {
 	t.Helper()
-	f := &flow{mss: 1448, start: p.now.Add(in), out: map[int]*packet{}, timer: clock.Never, newest: -1}
+	f := &flow{mss: 1448, start: p.now.Add(in), timer: clock.Never, newest: -1}
 	var err error
 	if f.cc, err = New(name, Params{MSS: f.mss, Now: f.start, Seed: uint64(len(p.flows) + 1)}); err != nil {
 		t.Fatal(err)
@@ -126,8 +150,8 @@ func (p *path) add(t testing.TB, name string, in time.Duration) *flow {
 // run lets so much time pass.
 func (p *path) run(d time.Duration) {
 	end := p.now.Add(d)
-	for len(p.events.list) > 0 && p.events.list[0].at <= end {
-		e := heap.Pop(&p.events).(happening)
+	for len(p.events) > 0 && p.events[0].at <= end {
+		e := p.events.pop()
 		p.now = e.at
 		e.do()
 	}
@@ -180,7 +204,7 @@ func (p *path) transmit(f *flow) {
 	f.sentAll += uint64(f.mss)
 	k := &packet{n: f.next, size: f.mss, at: p.now, total: f.total, lost: f.lost, totalAt: f.totalAt, firstAt: f.firstAt,
 		inFlight: f.inFlight, appLimited: f.limited > 0}
-	f.out[k.n] = k
+	f.out = append(f.out, k)
 	f.next++
 	if f.timer == clock.Never {
 		p.arm(f)
@@ -238,7 +262,7 @@ func (p *path) timeout(f *flow) {
 
 // lose takes a packet for lost. One that arrives all the same is delivered no more.
 func (p *path) lose(f *flow, k *packet) {
-	delete(f.out, k.n)
+	f.out[k.n] = nil
 	f.inFlight -= k.size
 	f.lost += uint64(k.size)
 	if f.cc.Traits()&WantsLost != 0 {
@@ -251,7 +275,7 @@ func (p *path) acked(f *flow, k *packet) {
 	if f.out[k.n] != k {
 		return
 	}
-	delete(f.out, k.n)
+	f.out[k.n] = nil
 	before, lostBefore, recovery := f.inFlight, f.lost, f.recovery
 	f.inFlight -= k.size
 	f.total += uint64(k.size)

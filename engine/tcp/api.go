@@ -10,6 +10,9 @@ import (
 // the same four-tuple exists, TIME-WAIT included.
 var ErrInUse = errors.New("tcp: address in use")
 
+// ErrNotEstablished says that a connection has no congestion control yet.
+var ErrNotEstablished = errors.New("tcp: congestion control is chosen when the connection is established")
+
 // Ready says what a connection or a listener is ready for.
 type Ready uint8
 

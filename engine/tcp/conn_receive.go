@@ -1,7 +1,6 @@
 package tcp
 
 import (
-	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
@@ -134,7 +133,7 @@ func (c *Conn) arrivesInSynSent(now clock.Time, s *Segment) outcome {
 
 // establish enters ESTABLISHED: what only a live connection needs is made now.
 func (c *Conn) establish(now clock.Time, why Cause) {
-	c.cc = cc.Make(c.cfg.CongestionControl, cc.Params{MSS: int(c.snd.mss), Now: now, Seed: uint64(c.snd.iss)<<32 | uint64(c.rcv.irs)})
+	c.control(now, c.cfg.CongestionControl)
 	c.rcv.push = c.rcv.nxt
 	c.beginTuning(now)
 	if c.state == SynSent || c.state == SynReceived {

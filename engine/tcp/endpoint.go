@@ -293,7 +293,7 @@ func (e *Endpoint) update(now clock.Time, en *Entry) {
 	}
 	e.tell(en)
 	if en.state.Synchronized() && en.listener != nil {
-		e.offerAccept(en)
+		e.offerAccept(now, en)
 	}
 }
 

@@ -17,6 +17,9 @@ type Listener struct {
 	Ask bool
 	// IPv6Only keeps a listener on every address to IPv6.
 	IPv6Only bool
+	// CongestionControl is the name of what its connections begin with, one of
+	// cc.Names(); empty: Config.CongestionControl.
+	CongestionControl string
 
 	// The addresses listened on, as two masked words.
 	hi, lo         uint64
@@ -135,9 +138,12 @@ func (e *Endpoint) Accept(l *Listener) *Entry {
 
 // offerAccept puts a connection whose handshake is complete in its listener's
 // queue.
-func (e *Endpoint) offerAccept(en *Entry) {
+func (e *Endpoint) offerAccept(now clock.Time, en *Entry) {
 	l := en.listener
 	en.listener = nil
+	if l.CongestionControl != "" && en.cc != nil {
+		en.control(now, l.CongestionControl)
+	}
 	l.accept.push(en)
 	l.waiting++
 	if !l.news {

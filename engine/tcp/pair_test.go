@@ -29,6 +29,7 @@ type pair struct {
 	fate   func(from int, o *Output) (lost bool, extra time.Duration)
 	events [2]*Trace
 	steps  int
+	listen func(*Listener) // set by the test: what its listener is like
 }
 
 type flying struct {
@@ -139,6 +140,9 @@ func (p *pair) connect() (client, server *Entry) {
 	l, err := p.ends[1].Listen(wire.Addr{}, 80, 16, "listener")
 	if err != nil {
 		p.t.Fatal(err)
+	}
+	if p.listen != nil {
+		p.listen(l)
 	}
 	t := wire.Tuple{Local: addrA, Remote: addrB, LocalPort: 40000, RemotePort: 80}
 	client, err = p.ends[0].Connect(p.now, p.path, t, "client")
