@@ -168,7 +168,7 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// A failed round is shown; when all fail, the run does. Skipping is no failure.
+// A failed round is shown; when all fail, the run does. Skipping is not a failure.
 func TestReportTellsFailures(t *testing.T) {
 	s := spec{Row: "mem1500", Peer: "handfast"}
 	p := plan{row: rows()[0], cases: []spec{s}}

@@ -81,7 +81,7 @@ func (c *crowd) await(n int, count func() int64) error {
 		case got > last:
 			last, since = got, time.Now()
 		case time.Since(since) > crowdStall:
-			return errors.New("the stack took no more connections")
+			return errors.New("the stack refused further connections")
 		}
 		time.Sleep(100 * time.Microsecond)
 	}

@@ -26,7 +26,7 @@ const (
 	replySize     = 200                   // bytes that an honest client waits for
 )
 
-// flooder sends SYNs that nobody stands behind into a stack.
+// flooder sends spoofed SYNs into a stack.
 type flooder struct {
 	s        *packetStack
 	ring     [][]byte

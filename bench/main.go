@@ -62,7 +62,7 @@ func parse(args []string) (options, error) {
 		return o, err
 	}
 	if fs.NArg() > 0 || o.rounds < 1 || o.seconds <= 0 || o.limit <= 0 {
-		return o, errors.New("bench: rounds is at least 1, seconds and time are positive, and there are no arguments; see -h")
+		return o, errors.New("bench: -rounds must be at least 1, -seconds and -time positive, and arguments are not taken; see -h")
 	}
 	if o.quick {
 		o.rounds, o.seconds = 1, min(o.seconds, 0.3)

@@ -25,7 +25,7 @@ type packetStack struct {
 	// receive waits for packets from the stack and calls f with each; f must
 	// not keep them.
 	receive func(f func(packet []byte)) error
-	// entries counts the connections of any state; nil where nobody can tell.
+	// entries counts the connections of any state; nil where that is unknown.
 	entries func() int
 }
 

@@ -28,7 +28,7 @@ type Attributes struct {
 	Name   string
 	Medium Medium
 	// MTU is the largest IP packet in bytes, link header not counted: at least 68,
-	// for IPv6 1280. A host uses no more than 65535 of it.
+	// for IPv6 1280. A host uses at most 65535 of it.
 	MTU int
 	// HardwareAddr is ours; for Ethernet only.
 	HardwareAddr HardwareAddr

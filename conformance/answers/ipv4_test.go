@@ -62,7 +62,7 @@ func ipv4Kinds() (all []packetKind) {
 	return append(all, ipv4Addresses()...)
 }
 
-// ipv4Addresses are the questions about addresses that are no host's.
+// ipv4Addresses are the questions about addresses that belong to no host.
 func ipv4Addresses() (all []packetKind) {
 	for _, a := range []string{"0.0.0.0", "0.1.2.3", "127.0.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "10.77.255.255", "10.77.0.0", "10.77.0.1"} {
 		all = append(all, between("from "+a, netip.MustParseAddr(a), netip.Addr{})...)

@@ -143,7 +143,7 @@ func ipv6Kinds() (all []packetKind) {
 	return append(all, ipv6Addresses()...)
 }
 
-// ipv6Addresses are the questions about addresses that are no host's.
+// ipv6Addresses are the questions about addresses that belong to no host.
 func ipv6Addresses() (all []packetKind) {
 	for _, a := range []string{"::", "::1", "ff02::1", "ff05::9", "::ffff:10.77.1.2", "::10.77.1.2", "fd77::1"} {
 		all = append(all, between("from "+a, netip.MustParseAddr(a), netip.Addr{})...)

@@ -116,7 +116,7 @@ func (k *kernel) exchange(packets ...[]byte) (answers [][]byte) {
 	}
 }
 
-// write gives the kernel a packet. One that is no IP the device itself refuses.
+// write gives the kernel a packet. The device refuses one that is not IP.
 func (k *kernel) write(p []byte) {
 	if _, err := unix.Write(k.device, p); err != nil && err != unix.EINVAL {
 		k.t.Fatalf("write %x: %v", p, err)

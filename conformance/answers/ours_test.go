@@ -14,8 +14,8 @@ import (
 )
 
 // pause is the time from one packet to the next, for our stack. It is long
-// enough for all that is limited by rate. No timer fires in it, since nobody
-// calls Advance: none does in the kernel, whose conversations are short.
+// enough for all that is limited by rate. No timer fires in it, because no test
+// calls Advance: in the kernel none fires either, because the conversations are short.
 const pause = time.Second
 
 // ours is a fresh host of ours in virtual time.

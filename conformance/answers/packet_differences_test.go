@@ -56,7 +56,7 @@ var packetDifferences = []difference{
 		},
 	},
 	{
-		"RFC 4443 §3.1 lets routers say that there is no way; Linux does although it is none",
+		"RFC 4443 §3.1 is about routers; Linux sends no-route errors although it is a host",
 		func(c *comparison) bool { return c.asks("to ::") && c.ours.silent() },
 	},
 	{
@@ -90,7 +90,7 @@ var packetDifferences = []difference{
 		func(c *comparison) bool { return c.asks("fragments overlap inside") && c.ours.silent() },
 	},
 	{
-		"RFC 1122 §3.2.2.1: nothing is put together for a protocol that nobody reads; Linux does it, and then says so",
+		"RFC 1122 §3.2.2.1: nothing is reassembled for a protocol without a reader; Linux reassembles it, and then says that there is none",
 		func(c *comparison) bool { return c.asks("fragments") && c.about("protocol 253") && c.ours.silent() },
 	},
 	{
@@ -110,13 +110,13 @@ var packetDifferences = []difference{
 		},
 	},
 	{
-		"RFC 8200 §4.1: a fragment header comes once, whatever follows is dropped; Linux says where the second is",
+		"RFC 8200 §4.1: a fragment header occurs once, what follows is dropped; Linux says where the second is",
 		func(c *comparison) bool {
 			return c.asks("atomic fragment twice", "next header 44") && c.ours.silent()
 		},
 	},
 	{
-		"RFC 8200 §4.5: of a fragment that is no multiple of 8 the length is wrong, whatever is missing in it",
+		"RFC 8200 §4.5: the length of a fragment that is not a multiple of 8 is wrong, also when its upper header is incomplete",
 		func(c *comparison) bool {
 			return c.v6 && c.asks("fragments seven bytes", "fragments nothing and more") && c.ours.says("ICMPv6 type 4 code 0 rest 0x4 ")
 		},

@@ -162,7 +162,7 @@ func (p *peer) connect() {
 	p.exchange()
 }
 
-// closes makes the stack's program close; it holds the connection no more.
+// closes makes the stack's program close the connection.
 func (p *peer) closes() {
 	p.socket.close()
 	p.socket, p.orphan = nil, true

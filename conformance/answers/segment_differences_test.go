@@ -134,7 +134,7 @@ var segmentDifferences = []difference{
 		},
 	},
 	{
-		"RFC 9293 §3.10.7.4, first: in SYN-RECEIVED an old segment does not establish, whatever it acknowledges",
+		"RFC 9293 §3.10.7.4, first: in SYN-RECEIVED an old segment does not establish, also when it acknowledges the SYN-ACK",
 		func(c *comparison) bool {
 			return c.in(tcp.SynReceived) && c.has(wire.ACK, wire.SYN|wire.RST) && c.ours.acks() && c.kernels.acks() && c.last().seq.plus < 0
 		},
@@ -196,7 +196,7 @@ var segmentDifferences = []difference{
 		},
 	},
 	{
-		"RFC 9293 §3.10.7.4, fourth: a SYN before the window of SYN-RECEIVED is challenged, whatever text it brings; Linux resets",
+		"RFC 9293 §3.10.7.4, fourth: a SYN before the window of SYN-RECEIVED is challenged, also with payload; Linux resets",
 		func(c *comparison) bool {
 			return c.in(tcp.SynReceived) && c.has(wire.SYN, wire.ACK|wire.RST) && c.last().seq.plus < 0 && c.ours.acks() && c.kernels.resets()
 		},
@@ -262,7 +262,7 @@ var segmentDifferences = []difference{
 		},
 	},
 	{
-		"RFC 9293 §3.5, figure 7: the SYN-ACK of a simultaneous open is judged by its ACK, and answered no more",
+		"RFC 9293 §3.5, figure 7: the SYN-ACK of a simultaneous open is judged by its ACK, and not answered",
 		func(c *comparison) bool {
 			return c.in(tcp.SynReceived) && c.has(synAck, wire.RST) && c.last().seq == point{next, -1}
 		},

@@ -10,7 +10,7 @@ type stack interface {
 	listen(at netip.AddrPort) listener
 	connect(from, to netip.AddrPort) socket
 	openUDP(at netip.AddrPort) datagrams
-	// end closes, without a word, whatever is still open.
+	// end closes silently what is still open.
 	end()
 }
 

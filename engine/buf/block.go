@@ -5,7 +5,7 @@
 // reads is copied once, out of one. In between only references move: the send
 // queue, the packet under way, the peer's reassembly queue in the same process
 // and its receive queue may all hold the same block. Bytes of a block that
-// somebody can see are never written again.
+// others can see are never written again.
 package buf
 
 import (

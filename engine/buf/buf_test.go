@@ -40,10 +40,10 @@ func TestUseAfterRelease(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := &Block{mem: make([]byte, SmallSize)} // of no pool: nobody else gets it
+			b := &Block{mem: make([]byte, SmallSize)} // of no pool, so no other test gets it
 			defer func() {
 				if recover() == nil {
-					t.Error("nobody noticed")
+					t.Error("the misuse was not noticed")
 				}
 			}()
 			use(b)

@@ -6,7 +6,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/buf"
 )
 
-// A packet carries a part of a block that somebody else still reads. The block is
+// A packet carries a part of a block that another reader still uses. The block is
 // used again when both have let go of it.
 func Example() {
 	b := buf.Get(100)

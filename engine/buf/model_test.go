@@ -25,9 +25,9 @@ type piece struct {
 	blocks []*Block
 }
 
-// Whatever is done with blocks, views, packets and stashes, a block has as many
-// references as holders, nobody is given what another still holds, and bytes that
-// somebody can see do not change.
+// After any sequence of operations on blocks, views, packets and stashes a block has as many
+// references as holders, no holder gets what another still holds, and bytes that
+// a holder can see do not change.
 func TestReferencesAgainstModel(t *testing.T) {
 	seeds := uint64(20)
 	if testing.Short() {
@@ -140,7 +140,7 @@ func (m *model) newPacket() {
 	}
 	k := p()
 	if m.ours[k] {
-		m.t.Error("a packet is handed out that somebody still holds")
+		m.t.Error("a packet is handed out that is still held")
 	}
 	if k.Len() != 0 || k.Block != nil || k.N != 0 || cap(k.Data) != headRoom || k.GSOSize|k.L3|k.CsumStart|k.CsumOffset != 0 || k.Checksum != ChecksumFull {
 		m.t.Errorf("a new packet is not empty: %d bytes, %d views", k.Len(), k.N)

@@ -16,11 +16,11 @@ type Checksum uint8
 const (
 	ChecksumFull     Checksum = iota // in the packet; a receiver has to verify it
 	ChecksumPartial                  // the field holds the folded pseudo-header sum; who needs the rest completes it
-	ChecksumVerified                 // somebody below has verified it
+	ChecksumVerified                 // a layer below has verified it
 )
 
 // Packet is one IP packet or Ethernet frame on its way, perhaps one that is
-// larger than the MTU and stands for several segments (GSO). Whoever gets a
+// larger than the MTU and stands for several segments (GSO). The function that gets a
 // *Packet owns it, and passes it on or calls Release.
 //
 // The bytes are Data followed by Views. All headers lie in Data. Payload is in

@@ -32,7 +32,7 @@ func (s *Stash) Get() *Packet {
 	return s.packets[s.n]
 }
 
-// getFar is Get when there is no packet near at hand.
+// getFar is Get when the stash is empty.
 func (s *Stash) getFar() *Packet {
 	if !s.refill() {
 		return NewPacket()

@@ -68,7 +68,7 @@ type counts struct {
 	sampled   sampled
 }
 
-// Init makes d ready. The seed must be secret, so that nobody can choose
+// Init makes d ready. The seed must be secret, so that no attacker can choose
 // addresses that fool the sketches.
 func (d *Detector) Init(seed uint64) { *d = Detector{seed: mix(seed, 1), seed2: mix(seed, 2) | 1} }
 
@@ -85,7 +85,7 @@ func (d *Detector) Syn(flow uint64, source wire.Addr, port uint16) {
 	d.answering(n, flow, h)
 }
 
-// Asked notes a SYN for a listener that is not answered yet, because somebody
+// Asked notes a SYN for a listener that is not answered yet, because a program
 // is asked for a verdict first.
 func (d *Detector) Asked(source wire.Addr, port uint16) {
 	d.now().arrived++
@@ -124,7 +124,7 @@ func (d *Detector) Refused(source wire.Addr, port uint16) {
 	d.now().refused++
 }
 
-// Closed notes a SYN for a port that nobody listens on.
+// Closed notes a SYN for a port without a listener.
 func (d *Detector) Closed(source wire.Addr, port uint16) {
 	n := d.now()
 	n.closed++
@@ -257,7 +257,7 @@ func (d *Detector) second() (sum counts) {
 }
 
 // hash is a keyed hash of an address, quick rather than cryptographic: its
-// values are seen by nobody who could learn the key from them.
+// values stay inside, so that the key cannot be learned from them.
 func (d *Detector) hash(a wire.Addr) uint64 {
 	hi, lo := a.Words()
 	return fold(fold(lo^d.seed, hi^d.seed2)^d.seed, 0xaf251af3b0f025b5)

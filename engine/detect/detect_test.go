@@ -187,7 +187,7 @@ func TestHysteresis(t *testing.T) {
 }
 
 // With cold start nothing is usual yet: a flood is one all the same, and
-// clients that come at once are no crowd.
+// clients that come at once are not a crowd.
 func TestColdStart(t *testing.T) {
 	flood := newPlay(2)
 	flood.run(2*time.Second, 5000, 0)
@@ -264,7 +264,7 @@ func TestText(t *testing.T) {
 }
 
 // What is not known is not said: the fate of handshakes that are too young, and
-// the sources of SYNs that nobody saw.
+// the sources of SYNs that were not seen.
 func TestUnknown(t *testing.T) {
 	v := Verdict{Level: Elevated, Numbers: Numbers{SynRate: 2000}, Defence: Defence{HalfOpen: 8, Limit: 7}}
 	if got, want := v.String(), "elevated: 2.0k/s, 0/s completed, half-open 8/7"; got != want {
@@ -279,7 +279,7 @@ func TestUnknown(t *testing.T) {
 	}
 	for _, r := range v.Reasons {
 		if r.Kind == ManySources || r.Kind == FewSources {
-			t.Errorf("a reason that nobody knows: %v", r)
+			t.Errorf("an unknown reason: %v", r)
 		}
 	}
 	if v.Partial(9_500, 10_000); v.SourcesUnknown() {

@@ -9,7 +9,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
-// Two thousand SYNs a second from as many addresses, and nobody answers.
+// Two thousand SYNs a second from as many addresses, and no SYN-ACK is answered.
 func Example() {
 	var d detect.Detector
 	d.Init(1)

@@ -12,7 +12,7 @@ const (
 	floodDrift = 0.10
 	floodAlarm = 0.4
 	// floodScale is the least rate of answered handshakes, per second, that the
-	// failed ones are compared with: on an idle host a few are no flood.
+	// failed ones are compared with: on an idle host a few are not a flood.
 	floodScale = 50
 	// floodRate is the least rate of failed handshakes, per second, of a flood.
 	// What is slower than that cannot fill half of 4096 entries in the 63 s
@@ -209,7 +209,7 @@ func (j *judge) look(d *Detector) {
 		j.weigh(&e, float64(j.pool.ticks), d.tick)
 		j.pool = pool{}
 	} else if j.pool.ticks > holdTicks {
-		// What is missing will never be seen: no more comes. What was is over.
+		// The missing ones will never be seen, because no more arrive: the episode is over.
 		j.pool, j.flood, j.broken = pool{}, cusum{}, cusum{}
 	}
 	j.lookAtCrowd(d)
@@ -283,7 +283,7 @@ func (j *judge) lookAtCrowd(d *Detector) {
 	}
 }
 
-// lookAtClosed looks for scans, and for floods of ports that nobody listens on.
+// lookAtClosed looks for scans, and for floods of ports without a listener.
 func (j *judge) lookAtClosed(d *Detector) {
 	j.scanned.expire(d.tick, holdScan)
 	j.closed.expire(d.tick, holdTicks)

@@ -2,7 +2,7 @@ package detect
 
 // A flowSample follows some handshakes from their first SYN to their end.
 // Which ones is decided by bits of the flow's keyed hash, so a flow that is
-// followed is followed whole, and nobody can choose to be left out. When there
+// followed is followed whole, and no sender can choose to be left out. When there
 // are more SYNs, more bits have to be zero.
 type flowSample struct {
 	mask    uint64    // bits of the hash that must be zero to begin
@@ -15,7 +15,7 @@ type flowSample struct {
 const (
 	flowSets = 256
 	flowWays = 4
-	// flowQuota is how many flows are to be followed per tick: 256 per second,
+	// flowQuota is how many flows should be followed per tick: 256 per second,
 	// so that those of four seconds are remembered and SYNs that are repeated
 	// after 1 and 3 s are known again.
 	flowQuota = 32

@@ -155,7 +155,7 @@ func (v *Verdict) unanswered() string {
 	return fmt.Sprintf("%.0f %% unanswered, ", 100*v.Numbers.Unanswered())
 }
 
-// from says how many sources there are, or that nobody knows.
+// from says how many sources there are, or that this is unknown.
 func (v *Verdict) from(join string) string {
 	if v.SourcesUnknown() {
 		return fmt.Sprintf("; sources unknown: only %s of %s SYNs could be seen", about(float64(v.Seen)), about(float64(v.Arrived)))

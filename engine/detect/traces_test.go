@@ -107,7 +107,7 @@ func TestLabelledTraces(t *testing.T) {
 	judgeAll(t, "labelled", all)
 }
 
-// TestOtherSeeds: the same on sets that nobody has seen, of which a fifth is
+// TestOtherSeeds: the same on sets that the detector was not tuned for, of which a fifth is
 // played. HANDFAST_SEEDS says how many are played whole, HANDFAST_BASE where to
 // begin, HANDFAST_QUIET how many seconds a quiet trace lasts, and HANDFAST_LABEL
 // which traces to play only.

@@ -12,7 +12,7 @@ const (
 	FlashCrowd       // many more clients than usual, and they are real
 	PortScan         // few sources ask for many closed ports
 	BrokenPath       // real clients cannot complete their handshakes
-	Flood            // SYNs that nobody means
+	Flood            // SYNs without a client behind them
 )
 
 var levelText = [...]string{"quiet", "elevated", "flash crowd", "port scan", "broken path", "flood"}
@@ -52,7 +52,7 @@ type Numbers struct {
 	SynAckRate    float64 // SYN-ACKs, repeated ones included
 	RepeatRate    float64 // repeated SYN-ACKs
 	CompletedRate float64 // handshakes completed
-	ClosedRate    float64 // SYNs for ports that nobody listens on
+	ClosedRate    float64 // SYNs for ports without a listener
 	RefusedRate   float64 // SYNs dropped because the accept queue was full
 	CookieFailed  float64 // ACKs that were no valid cookie
 	Usual         float64 // completed handshakes in quiet times

@@ -12,7 +12,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
-// world is a server, its clients and whoever else knocks, in virtual time.
+// world is a server, its clients and other senders of SYNs, in virtual time.
 type world struct {
 	tb        testing.TB
 	t         trace
@@ -253,7 +253,7 @@ func (w *world) cron() {
 	}
 }
 
-// radiation is somebody who looks for a service that we do not have.
+// radiation is a scanner that looks for a service that we do not have.
 func (w *world) radiation() {
 	ports := [...]uint16{22, 23, 445, 2323, 3389, 5555, 6379, 8080, 8443}
 	w.arrive(wire.Tuple{Local: serverAddr, LocalPort: ports[w.r.IntN(len(ports))], Remote: ip4(w.r.Uint32()), RemotePort: 40000}, wire.SYN, seq.Num(w.r.Uint32()), 0)
@@ -285,7 +285,7 @@ func (w *world) scan() {
 	w.scanned++
 }
 
-// strayAnswer is what those do with a SYN-ACK who are no honest clients.
+// strayAnswer is how hosts that are not honest clients react to a SYN-ACK.
 func (w *world) strayAnswer(t wire.Tuple, sn, ack seq.Num) {
 	rtt := time.Duration(w.t.RTT * 1e6)
 	switch {

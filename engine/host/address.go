@@ -118,7 +118,7 @@ type addressKind uint8
 const (
 	ordinary    addressKind = iota // another host's, as far as one can tell
 	own                            // ours
-	unspecified                    // nobody's
+	unspecified                    // belongs to no host
 	loopback                       // and what isLoopback says
 	multicast
 	broadcast

@@ -7,8 +7,8 @@ import (
 )
 
 // receiveARP answers questions for our addresses and takes answers to ours.
-// What nobody asked for changes an entry that exists and makes none, so that
-// nobody can fill the table. https://www.rfc-editor.org/rfc/rfc826
+// An unsolicited message changes an existing entry and never creates one, so that
+// an attacker cannot fill the table. https://www.rfc-editor.org/rfc/rfc826
 func (h *Host) receiveARP(now clock.Time, iface int, b []byte) wire.Drop {
 	var m wire.ARP
 	if d := wire.ParseARP(b, &m); d != wire.None {

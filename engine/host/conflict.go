@@ -8,13 +8,13 @@ import (
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
-// An address on an Ethernet is checked: does somebody else there have it? The
+// An address on an Ethernet is checked: does another host there have it? The
 // host probes, announces that it has the address, and defends it from then on:
 // RFC 5227 for IPv4, RFC 4862 §5.4 for IPv6.
 //
 // It does not wait for the outcome: programs use an address at once, as with
 // RFC 4429. What we say of it until it is checked does not override what others
-// know. Whoever turns out to have it keeps it, and we let it go.
+// know. A host that turns out to have it keeps it, and we let it go.
 // https://www.rfc-editor.org/rfc/rfc5227#section-2
 // https://www.rfc-editor.org/rfc/rfc4862#section-5.4
 
@@ -37,7 +37,7 @@ type checkPhase uint8
 const (
 	unchecked  checkPhase = iota // nothing was sent yet
 	checking                     // probes go out
-	announcing                   // nobody answered: the address is ours
+	announcing                   // no answer: the address is ours
 	settled                      // and everybody has heard so
 )
 
@@ -51,12 +51,12 @@ type check struct {
 	defend clock.Time // when the next defence may go out
 }
 
-// Conflict is an address of ours that somebody else has, too.
+// Conflict is an address of ours that another host has, too.
 type Conflict struct {
 	Iface        int
 	Addr         wire.Addr
-	HardwareAddr [6]byte // whose it is
-	// Lost says that it was not checked yet, and is ours no more. Otherwise it
+	HardwareAddr [6]byte // of the other host
+	// Lost says that it was not checked yet, and is no longer ours. Otherwise it
 	// was defended.
 	Lost bool
 }
@@ -86,7 +86,7 @@ func (h *Host) NextConflict() (c Conflict, ok bool) {
 func (h *Host) HasConflict() bool { return len(h.conflicts.found) > 0 }
 
 // watchAddress begins the check of an address, if its link is one of those. The
-// first step is due at once: nobody has told the time yet.
+// first step is due at once, because the time is not known yet.
 func (h *Host) watchAddress(iface int, a wire.Addr) {
 	if l := h.links[iface]; l.Ethernet && l.DetectConflicts && h.cfg.Shard == 0 {
 		h.conflicts.checks = append(h.conflicts.checks, check{addr: a, iface: iface})
@@ -217,7 +217,7 @@ func (h *Host) isOwnHardware(hw [6]byte) bool {
 	return slices.ContainsFunc(h.links, func(l *LinkConfig) bool { return l.Ethernet && l.HardwareAddr == hw })
 }
 
-// RemoveAddress makes an address on a link ours no more. Unless another link has
+// RemoveAddress takes an address off a link. Unless another link has
 // it too, connections from it end, without a word to anybody, and sockets that are
 // bound to it fail. Routes stay.
 func (h *Host) RemoveAddress(now clock.Time, iface int, a wire.Addr) {

@@ -172,7 +172,7 @@ func TestAddressThatIsTaken(t *testing.T) {
 	}
 }
 
-// An address that was checked is kept and defended, once in ten seconds whatever
+// An address that was checked is kept and defended, at most once in ten seconds whatever
 // comes: RFC 5227 §2.4 (c). Who asks whether it is free is answered each time.
 func TestAddressIsDefended(t *testing.T) {
 	checked(t, config{}, func(t *testing.T, p *pair) {
@@ -208,7 +208,7 @@ func TestAddressIsDefended(t *testing.T) {
 	})
 }
 
-// What is no conflict: our own frames when they come back, what others say of
+// What is not a conflict: our own frames when they come back, what others say of
 // their addresses, and who asks for ours in order to speak with us.
 func TestWhatIsNoConflict(t *testing.T) {
 	checked(t, config{}, func(t *testing.T, p *pair) {
@@ -313,7 +313,7 @@ func TestNoCheckWhereThereIsNothingToCheck(t *testing.T) {
 	}
 }
 
-// Conflicts that nobody asks for do not pile up.
+// Conflicts that are never taken do not pile up.
 func TestConflictsAreBounded(t *testing.T) {
 	checked(t, config{}, func(t *testing.T, p *pair) {
 		for i := range 100 {

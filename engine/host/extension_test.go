@@ -122,7 +122,7 @@ func TestExtensionHeaders(t *testing.T) {
 			{"unknown routing type with segments left", nextRouting, one(routingHeader(58, 99, 1), echo), "error 4/0 at 42"},
 			{"the same behind options", nextDestination, one(optionHeader(43), routingHeader(58, 4, 1), echo), "error 4/0 at 50"},
 
-			{"fragment of a length that is no multiple of 8", nextFragment, one(fragmentHeader(58, 0, 1), large[:101]), "error 4/0 at 4"},
+			{"fragment of a length that is not a multiple of 8", nextFragment, one(fragmentHeader(58, 0, 1), large[:101]), "error 4/0 at 4"},
 			{"the same, not the first", nextFragment, one(fragmentHeader(58, 8, 1), large[:101]), "error 4/0 at 4"},
 			{"fragment past 65535", nextFragment, one(fragmentHeader(58, 0xfff8, 0), large[:16]), "error 4/0 at 42"},
 			{"fragment past 65535 behind options", nextDestination, one(optionHeader(44), fragmentHeader(58, 0xfff8, 0), large[:16]), "error 4/0 at 50"},

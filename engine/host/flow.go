@@ -23,7 +23,7 @@ const (
 func ShardOf(hash uint32, n int) int { return int(uint64(hash) * uint64(n) >> 32) }
 
 // FlowKey keys a hash of flows. Who has the key that spreads them over shards
-// can put all of a flood on one; nobody can find it by watching.
+// can put all of a flood on one, and watching does not reveal it.
 type FlowKey struct {
 	key    secret.Key
 	hi, lo uint64

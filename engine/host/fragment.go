@@ -9,7 +9,7 @@ import (
 )
 
 // maxPieces is how many fragments a datagram may have: one of 64 KiB in packets
-// of 576 bytes. More are an attack on whoever sorts them (CVE-2018-5391).
+// of 576 bytes. More are an attack on the sorting (CVE-2018-5391).
 const maxPieces = 120
 
 // fragmentKey names the datagram that a fragment belongs to. The protocol is
@@ -83,7 +83,7 @@ func (h *Host) receiveFragment(now clock.Time, in *inbound) wire.Drop {
 }
 
 // checkFirst demands that a first fragment holds the whole transport header,
-// behind all extension headers, so that nobody can hide a part of it in the
+// behind all extension headers, so that an attacker cannot hide a part of it in the
 // second: RFC 1858 §3, RFC 7112 §5. A protocol that we do not speak is refused
 // at once; with IPv6 only the whole packet can tell the sender where it says so.
 func (in *inbound) checkFirst() wire.Drop {
@@ -141,7 +141,7 @@ func (h *Host) findDatagram(now clock.Time, in *inbound) *datagram {
 }
 
 // add puts f into d and takes over its reference. Any overlap makes the whole
-// datagram, and what still comes of it, invalid: nobody overlaps by accident
+// datagram, and its later fragments, invalid: no sender overlaps by accident
 // (RFC 5722 §4). The same bytes once more are a duplicate (RFC 8200 §4.5).
 // https://www.rfc-editor.org/rfc/rfc8200#section-4.5
 func (r *reassembly) add(d *datagram, f fragment, last bool) wire.Drop {
@@ -263,7 +263,7 @@ func (in *inbound) assemble(d *datagram, ethernet bool) *buf.Packet {
 	return p
 }
 
-// advanceFragments drops what waited too long. Whoever sent a first fragment is
+// advanceFragments drops what waited too long. The sender of a first fragment is
 // told (RFC 1122 §3.3.2, RFC 8200 §4.5).
 func (h *Host) advanceFragments(now clock.Time) {
 	r := &h.fragments

@@ -167,7 +167,7 @@ func TestFirstFragmentHoldsTheHeader(t *testing.T) {
 		}
 		p.run()
 		p.drops = nil           // a has sent nothing of that
-		if p.v6 && errors < 3 { // no more wait for a neighbour
+		if p.v6 && errors < 3 { // no others wait for a neighbour
 			t.Errorf("%d messages about first fragments without their headers", errors)
 		}
 	})

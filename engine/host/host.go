@@ -108,7 +108,7 @@ type Host struct {
 	out    tcp.Output
 	rest   bool    // a part of out has still to leave
 	ip     wire.IP // of what leaves
-	traced bool    // somebody looks at every single segment
+	traced bool    // an observer wants every single segment
 }
 
 // New returns a host without links and addresses.

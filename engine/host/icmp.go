@@ -69,7 +69,7 @@ func (h *Host) sendICMP(now clock.Time, ip *wire.IP, c *wire.ICMP, payload buf.V
 	return wire.None
 }
 
-// sendPortUnreachable answers a UDP datagram that nobody waits for.
+// sendPortUnreachable answers a UDP datagram for which there is no socket.
 func (h *Host) sendPortUnreachable(now clock.Time, in *inbound) {
 	c := wire.ICMP{Type: wire.ICMPv4Unreachable, Code: wire.ICMPv4PortUnreachable}
 	if in.ip.Version == 6 {
@@ -100,7 +100,7 @@ func parameterProblem(p *wire.Problem) wire.ICMP {
 }
 
 // answerBadHeader tells the sender of an IPv6 packet what is wrong with its
-// headers, for which they were refused, if that is to be told. It returns why
+// headers for which they were refused, if the sender must be told. It returns why
 // the packet is dropped.
 func (h *Host) answerBadHeader(now clock.Time, in *inbound, why wire.Drop) wire.Drop {
 	if why != wire.BadExtension && why != wire.BadTotalLength || in.ip.Version != 6 {
@@ -117,7 +117,7 @@ func (h *Host) answerBadHeader(now clock.Time, in *inbound, why wire.Drop) wire.
 }
 
 // sendProblem sends a Parameter Problem about a packet, unless that is an ICMP
-// error itself, behind whatever headers: RFC 4443 §2.4 (e).
+// error itself, behind any headers: RFC 4443 §2.4 (e).
 func (h *Host) sendProblem(now clock.Time, in *inbound, p *wire.Problem) {
 	in.packet.Flatten()
 	b := in.packet.Data[in.packet.L3:]
@@ -143,8 +143,8 @@ func (h *Host) sendError(now clock.Time, in *inbound, c *wire.ICMP) {
 }
 
 // sendErrorAbout sends an ICMP error about a packet that starts with the header
-// ip. The caller has seen to it that the packet is no ICMP message, came to one
-// of our own addresses and from a single host, and is no fragment but the
+// ip. The caller has checked that the packet is not an ICMP message, came to one
+// of our own addresses and from a single host, and is not a fragment other than the
 // first. https://www.rfc-editor.org/rfc/rfc1122#section-3.2.2
 func (h *Host) sendErrorAbout(now clock.Time, ip *wire.IP, packet buf.View, c *wire.ICMP) {
 	if !h.takeError(now) {
@@ -159,7 +159,7 @@ func (h *Host) sendErrorAbout(now clock.Time, ip *wire.IP, packet buf.View, c *w
 }
 
 // takeError asks the bucket that all errors share. Now and then it takes one
-// token more than needed, so that nobody can count our errors to others by how
+// token more than needed, so that no outsider can count our errors to others by how
 // many are left for him (CVE-2020-25705).
 func (h *Host) takeError(now clock.Time) bool {
 	if h.keys.errors.next()%4 == 0 {

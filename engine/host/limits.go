@@ -10,7 +10,7 @@ import (
 // Limits of Config.
 const (
 	MaxShards = 64
-	MaxCount  = 1 << 24   // of whatever a table or queue holds
+	MaxCount  = 1 << 24   // entries of a table or queue
 	MaxRate   = 1_000_000 // replies in a second
 	MinSize   = 64 << 10  // bytes: the largest packet
 )

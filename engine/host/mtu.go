@@ -107,7 +107,7 @@ func (m *pathMTUs) advance(now clock.Time) (changed bool) {
 	return changed
 }
 
-// lowerMTU notes that the path to dst carries no more than mtu.
+// lowerMTU notes that the path to dst carries at most mtu bytes.
 func (h *Host) lowerMTU(now clock.Time, dst wire.Addr, mtu int) {
 	if d := h.find(dst); mtu < d.path.MTU && h.mtus.lower(now, dst, mtu) {
 		h.forget()
@@ -137,7 +137,7 @@ func (h *Host) allowFragments(header []byte) {
 }
 
 // tooBigMTU returns the MTU that a "too big" message means, for a packet of
-// ours of the given length to dst; 0 when the message is to be ignored.
+// ours of the given length to dst; 0 when the message must be ignored.
 func tooBigMTU(dst wire.Addr, said, length int) int {
 	if !dst.Is4() {
 		if said < minMTU6 {

@@ -39,7 +39,7 @@ func (h *Host) receiveSolicitation(now clock.Time, in *inbound, m *wire.Neighbou
 		Type: wire.ICMPv6NeighbourAdvert, Target: m.Target,
 		HW: in.link.HardwareAddr, HasHW: true, Override: h.isChecked(in.iface, m.Target),
 	}
-	if isUnspecified(in.ip.Src) { // somebody probes whether the address is free
+	if isUnspecified(in.ip.Src) { // a probe: is the address free?
 		if m.HasHW || in.ip.Dst != wire.SolicitedNode(m.Target) {
 			return wire.BadNeighbour
 		}

@@ -28,7 +28,7 @@ type neighbourState uint8
 const (
 	incomplete neighbourState = iota // asked, not answered: packets wait
 	reachable                        // answered not long ago
-	stale                            // known, perhaps wrong; nobody uses it
+	stale                            // known, perhaps wrong; not in use
 	delaying                         // stale and used: asks again soon
 	probing                          // asks again, by unicast
 	gone                             // removed from the table

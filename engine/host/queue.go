@@ -3,8 +3,8 @@ package host
 import "github.com/handfast-tcp/handfast/engine/buf"
 
 // fifo is a first-in first-out queue. Its room follows what waits in it, also
-// when it is never quite empty: whoever pushes and pops in turn moves no more
-// than he pushes, and the room of a burst goes back.
+// when it is never quite empty: pushing and popping in turn moves no more items
+// than are pushed, and the room of a burst goes back.
 type fifo[T any] struct {
 	entries []T
 	head    int

@@ -60,7 +60,7 @@ func (h *Host) ReceiveBatch(now clock.Time, iface int, batch []*buf.Packet) {
 	}
 }
 
-// begin does all that is to be done with a packet, except what is TCP's.
+// begin handles a packet, except for what belongs to TCP.
 func (h *Host) begin(now clock.Time, in *inbound, iface int, p *buf.Packet) {
 	in.iface, in.link, in.packet, in.assembled, in.forTCP = iface, h.links[iface], p, nil, false
 	if in.link.Ethernet {
@@ -265,7 +265,7 @@ func (in *inbound) transport() []byte {
 }
 
 // checksumOK verifies the transport checksum over n bytes, of which b are the
-// first, with the pseudo-header, unless somebody below has done it.
+// first, with the pseudo-header, unless a layer below has done it.
 func (in *inbound) checksumOK(b []byte, n int) bool {
 	p := in.packet
 	if p.Checksum != buf.ChecksumFull {
@@ -278,7 +278,7 @@ func (in *inbound) checksumOK(b []byte, n int) bool {
 	return wire.Fold(sumViews(p, len(b), wire.Sum(b, sum))) == 0xffff
 }
 
-// sumViews adds the bytes of p's views, of which the first is number offset.
+// sumViews adds the bytes of p's views; the first byte is number offset.
 func sumViews(p *buf.Packet, offset int, sum uint64) uint64 {
 	for i := range p.N {
 		b := p.Views[i].Bytes()

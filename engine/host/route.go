@@ -12,7 +12,7 @@ import (
 type route struct {
 	network network
 	gateway wire.Addr // zero: the destination is a neighbour itself
-	direct  bool      // so it is
+	direct  bool      // the gateway is the zero address
 	iface   int
 	link    *LinkConfig
 	gone    bool // the link is: see Unplug
@@ -127,7 +127,7 @@ func (h *Host) learnWay(d *destination, dst wire.Addr) {
 	}
 }
 
-// nextHop is whom packets are given to on an Ethernet.
+// nextHop is the neighbour that gets the packets on an Ethernet.
 func (d *destination) nextHop() wire.Addr {
 	if d.route.direct || d.kind.isGroup() {
 		return d.addr

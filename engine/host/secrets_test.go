@@ -34,7 +34,7 @@ func (k keys) seen() map[string]string {
 	return m
 }
 
-// Each purpose has a key of its own: who learns one, by whatever means, learns
+// Each purpose has a key of its own: an attacker who learns one learns
 // nothing of what another makes; and no two purposes make the same.
 func TestSecretsDoNotInterfere(t *testing.T) {
 	base := makeKeys([16]byte{1}, 0)
@@ -75,7 +75,7 @@ func TestSecretsOfShards(t *testing.T) {
 	}
 }
 
-// chosen are tuples that somebody may choose who knows the code and not the key:
+// chosen are tuples for an attacker who knows the code and not the key:
 // neighbours, differences of one bit, constants of the hashes, and addresses that
 // make a product trivial.
 func chosen(kind int, r *rand.Rand, i int) wire.Tuple {
@@ -109,7 +109,7 @@ func chosen(kind int, r *rand.Rand, i int) wire.Tuple {
 
 const chosenKinds = 8
 
-// Chosen tuples fall on shards like any others, whatever the key; and in both
+// Chosen tuples fall on shards like any others, for every key; and in both
 // directions on the same.
 func TestChosenTuplesOnShards(t *testing.T) {
 	const n = 16384
@@ -183,7 +183,7 @@ func strangeLabel(t *testing.T, h *Host, now clock.Time, src, dst wire.Addr, por
 	return binary.BigEndian.Uint32(out.Data) & 0xfffff
 }
 
-// One bit that a stranger changes changes half of the label's bits, also where he
+// One bit that a stranger changes changes half of the label's bits, also where the stranger
 // has chosen the rest so that a product with a known constant is a mere rotation.
 // So there is nothing to solve for.
 func TestStrangersFlowLabels(t *testing.T) {

@@ -26,7 +26,7 @@ type UDPSocket struct {
 	tuple     wire.Tuple // Local and Remote are zero when not bound or not connected
 	connected bool
 	open      bool
-	homeless  bool // its address is ours no more
+	homeless  bool // its address is no longer ours
 	ready     bool // is in sockets.ready
 
 	queue   fifo[Datagram]

@@ -143,7 +143,7 @@ func TestUDPErrors(t *testing.T) {
 		{"port taken for every address", second(p.a.OpenUDP(p.addrA, 5000, wire.Addr{}, 0, nil)), ErrInUse},
 		{"tuple taken", second(p.a.OpenUDP(wire.Addr{}, 5001, p.addrB, 53, nil)), ErrInUse},
 		{"same port, connected", second(p.a.OpenUDP(wire.Addr{}, 5000, p.addrB, 53, nil)), nil},
-		{"somebody else's address", second(p.a.OpenUDP(p.addrB, 1, wire.Addr{}, 0, nil)), ErrNotLocal},
+		{"another host's address", second(p.a.OpenUDP(p.addrB, 1, wire.Addr{}, 0, nil)), ErrNotLocal},
 		{"no route to connect", second(p.a.OpenUDP(wire.Addr{}, 1, addr("192.0.2.1"), 1, nil)), ErrNoRoute},
 	} {
 		if !errors.Is(c.err, c.want) {

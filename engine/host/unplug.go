@@ -7,7 +7,7 @@ import (
 )
 
 // Unplug tells the host that a link is gone for good. The link's addresses are
-// ours no more.
+// no longer ours.
 //
 // Its routes stay, behind others to the same network: what was meant for this
 // link, such as the inside of a tunnel, must not leave by another one that only

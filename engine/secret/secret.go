@@ -1,6 +1,6 @@
 // Package secret makes many keys of one secret, and hashes with them.
 //
-// Whoever sees what one key has made must learn nothing of another: a flow
+// The output of one key must reveal nothing about another: a flow
 // label tells nothing about the shard that a connection is on, or about the next
 // fragment's identification. So each purpose has a key of its own, and a hash
 // whose key cannot be found from what it makes: SipHash (Aumasson and Bernstein,
@@ -31,7 +31,7 @@ func (k Key) For(purpose string, n uint64) Key {
 func (k Key) Number(purpose string, n uint64) uint64 { return k.For(purpose, n).k0 }
 
 // Fold multiplies two words and folds the product. With secret numbers mixed
-// into both it is a quick hash, good enough where nobody sees its values.
+// into both it is a quick hash, good enough where its values stay inside.
 func Fold(a, b uint64) uint64 {
 	hi, lo := bits.Mul64(a, b)
 	return hi ^ lo

@@ -25,7 +25,7 @@ func AddrFrom16(b [16]byte) Addr { return readAddr(b[:]) }
 // highest.
 func AddrFrom4(v uint32) Addr { return Addr{lo: mapped4 | uint64(v)} }
 
-// AddrFromWords returns the address of which Words returns hi and lo.
+// AddrFromWords is the inverse of Words.
 func AddrFromWords(hi, lo uint64) Addr { return Addr{lo, hi} }
 
 // Words returns the address as two numbers, the first byte the highest.

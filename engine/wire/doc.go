@@ -9,5 +9,5 @@
 //
 // Parsing is where a stranger's bytes are met first, so it reads nothing that it
 // has not measured, follows no chain without a bound, and leaves checksums of
-// payload to the caller, who knows whether somebody has verified them already.
+// payload to the caller, who knows whether they are verified already.
 package wire

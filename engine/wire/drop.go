@@ -24,7 +24,7 @@ const (
 	BadNeighbour // NDP or ARP message that breaks its own rules
 
 	// Found by the host.
-	NotOurs        // address of somebody else
+	NotOurs        // addressed to another host
 	BadSource      // source is unspecified, broadcast, multicast, loopback or our own
 	BadDestination // multicast or broadcast where TCP has no business
 	NoRoute
@@ -32,7 +32,7 @@ const (
 	FragmentPending  // kept: waits for the other fragments
 	FragmentOverlap
 	FragmentLimit // too many or too much waiting
-	NoPort        // nobody listens
+	NoPort        // no listener
 	QueueFull     // socket's receive queue is full
 	ForgedICMP    // quotes something that we do not have in flight
 	MTUExceeded

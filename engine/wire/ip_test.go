@@ -88,7 +88,7 @@ var ipPackets = []struct {
 	{"IPv4 with 40 bytes of options", ipv4(make([]byte, 40), 4, nil), wire.None, 60, 6},
 	{"IPv4 with broken options", ipv4([]byte{7, 0, 99, 200}, 4, nil), wire.None, 24, 6},
 	{"IPv4 with link padding", append(ipv4(nil, 6, nil), make([]byte, 20)...), wire.None, 20, 6},
-	{"IPv4 protocol 0 is no extension", ipv4(nil, 8, set(9, hop)), wire.None, 20, 0},
+	{"IPv4 protocol 0 is not an extension", ipv4(nil, 8, set(9, hop)), wire.None, 20, 0},
 	{"IPv4 first fragment", ipv4(nil, 16, word(6, 0x2000)), wire.None, 20, 6},
 	{"IPv4 last fragment", ipv4(nil, 5, word(6, 3)), wire.None, 20, 6},
 	{"IPv4 fragment that ends the largest packet", ipv4(nil, 11, word(6, 0x1ffc)), wire.None, 20, 6},

@@ -99,7 +99,7 @@ const (
 	nextHeaderAt    = 6
 )
 
-// refuse notes a problem whose sender is to be told.
+// refuse notes a problem that the sender must be told.
 func (p *Problem) refuse(code uint8, a Answer, pointer int) Drop {
 	p.Code, p.Answer, p.Pointer = code, a, uint16(pointer)
 	return BadExtension
@@ -110,7 +110,7 @@ func (p *Problem) refuse(code uint8, a Answer, pointer int) Drop {
 //
 // The walk ends behind a fragment header too, because what follows is part of
 // the whole packet and not of this one; Proto is then the first header of the
-// fragmented part, which may be an extension header. Whoever puts the fragments
+// fragmented part, which may be an extension header. The code that puts the fragments
 // together parses the result again. A fragment header on a whole packet counts
 // as nothing: https://www.rfc-editor.org/rfc/rfc6946#section-4
 func (ip *IP) walkExtensions(b []byte, p *Problem) Drop {
@@ -221,8 +221,8 @@ func (ip *IP) skipOptions(b []byte, p *Problem) Drop {
 	return None
 }
 
-// UpperHeader finds the first header of the IPv6 packet b that is no extension
-// header, whatever those say: its protocol and where it starts. ok is false when
+// UpperHeader finds the first header of the IPv6 packet b that is not an extension
+// header: its protocol and where it starts. ok is false when
 // it is not in b: the packet is cut off, or a fragment other than the first.
 func UpperHeader(b []byte) (proto uint8, at int, ok bool) {
 	if len(b) < IPv6Size {

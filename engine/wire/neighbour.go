@@ -41,7 +41,7 @@ type Neighbour struct {
 //
 // The reasons to drop are TooShort, BadOption for an option of length zero or
 // past the end, and BadNeighbour for another type, a code that is not zero or a
-// target that is no unicast address.
+// target that is not a unicast address.
 // https://www.rfc-editor.org/rfc/rfc4861#section-7.1
 func ParseNeighbour(b []byte, m *Neighbour) Drop {
 	if len(b) < NeighbourSize {

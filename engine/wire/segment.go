@@ -7,7 +7,7 @@ import "math/bits"
 // checksums that are right. sum is the partial sum of the payload; h.Checksum is
 // not used. ip says of no fragment, and its ID is 0.
 //
-// With offload somebody below completes the TCP checksum: its field then holds
+// With offload a layer below completes the TCP checksum: its field then holds
 // the folded sum of the pseudo-header, and sum is not used.
 func AppendSegment(b []byte, ip *IP, h *TCP, payload int, sum uint64, offload bool) []byte {
 	n, size := h.HeaderLen(), IPv4Size

@@ -66,7 +66,7 @@ func ParseTCP(b []byte, h *TCP) (headerLen int, d Drop) {
 	return headerLen, h.Options.parse(b[TCPSize:headerLen])
 }
 
-// ParseQuotedTCP reads what an ICMP error quotes of a TCP segment, of which
+// ParseQuotedTCP reads the part of a TCP segment that an ICMP error quotes, of which
 // only the first eight bytes are sure to be there: the ports and the sequence
 // number. The rest of h becomes zero. The only reason to drop is TooShort.
 // https://www.rfc-editor.org/rfc/rfc792

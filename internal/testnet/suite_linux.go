@@ -98,7 +98,7 @@ func (p *Peer) CheckVanishes(other string) {
 	check("write", p.Link.Write(0, []*buf.Packet{p.SegmentPacket(nil)}))
 }
 
-// CheckAllocations checks that a packet in and out is no allocation.
+// CheckAllocations checks that a packet in and out allocates nothing.
 func (p *Peer) CheckAllocations() {
 	p.T.Helper()
 	c := p.Dial("udp")

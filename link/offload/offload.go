@@ -20,8 +20,8 @@ const MaxSegment = 65535
 
 // The bits and values of the header's first two bytes.
 const (
-	needsChecksum = 1 // flags: the sum from csum_start on is to be put at csum_offset
-	dataValid     = 2 // flags: somebody has verified the checksum
+	needsChecksum = 1 // flags: the receiver must put the sum from csum_start on at csum_offset
+	dataValid     = 2 // flags: the checksum has been verified
 
 	gsoNone  = 0
 	gsoTCPv4 = 1

@@ -26,7 +26,7 @@ const maxQueues = 256
 type Options struct {
 	// Name is the device's name.
 	Name string
-	// HardwareAddr is whose frames we receive, and our address in the host's
+	// HardwareAddr is the address that frames for us carry, and our address in the host's
 	// ARP; the default is the device's own.
 	HardwareAddr link.HardwareAddr
 	// Queues is how many sockets to open; default 1. The kernel spreads flows

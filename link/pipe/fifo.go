@@ -41,7 +41,7 @@ func newFIFO(bound int) *fifo {
 	return f
 }
 
-// put appends batch, whose packets it takes over. What does not fit is
+// put appends batch and takes over its packets. What does not fit is
 // dropped. It returns false when the writer's end is closed.
 func (f *fifo) put(batch []*buf.Packet) bool {
 	f.mu.Lock()

@@ -40,7 +40,7 @@ func (d *Device) Write(queue int, batch []*buf.Packet) error {
 }
 
 // failure is what a Read or Write returns when the poller said polling and the
-// kernel said call; nil when both are. When somebody removes the device the
+// kernel said call; nil when both are. When the device is removed the
 // poller sees an error state, a read EFAULT while it goes, and later EBADFD.
 func (d *Device) failure(polling, call error) error {
 	if polling != nil {

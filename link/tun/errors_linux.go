@@ -27,7 +27,7 @@ func explain(name string, err error) error {
 	case errors.Is(err, unix.EBUSY):
 		return fmt.Errorf("tun: %s is in use by another program: stop it or choose another name: %w", name, err)
 	case errors.Is(err, unix.EINVAL):
-		return fmt.Errorf("tun: %s exists and is not a TUN device, or is no possible name: choose another name: %w", name, err)
+		return fmt.Errorf("tun: %s exists and is not a TUN device, or the name is not valid: choose another name: %w", name, err)
 	}
 	return fmt.Errorf("tun: attach to %s: %w", name, err)
 }

@@ -20,7 +20,7 @@ type Device struct {
 }
 
 // Drops counts packets that a device did not pass on. What the kernel drops
-// because nobody reads in time is not among them.
+// because we read too late is not among them.
 type Drops struct {
 	// Write counts packets that the kernel did not take: the device is down, a
 	// buffer is full, or they are nothing that the device carries, such as a
@@ -47,7 +47,7 @@ func Failure(d *Device, err error) error {
 	case err == nil:
 		return nil
 	}
-	return fmt.Errorf("device %s is gone: somebody removed it; open it again: %w", d.attributes.Name, err)
+	return fmt.Errorf("device %s is gone: it was removed; make it and open it again: %w", d.attributes.Name, err)
 }
 
 // Attributes returns what a host must know of the link.
