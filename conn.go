@@ -14,7 +14,7 @@ import (
 // *net.TCPConn, without what needs a file descriptor of its own. Its methods may be called
 // by several goroutines at the same time.
 //
-// It differs in one thing: a connection that was reset goes on failing with
+// It differs in what the package documentation lists, and in this: a connection that was reset goes on failing with
 // ECONNRESET when it is read, where the kernel says so once and then pretends
 // an orderly end of the stream.
 type TCPConn struct {

@@ -46,14 +46,9 @@ func (s *shard) connections() []ConnInfo {
 		info := e.Info(now)
 		all = append(all, connInfo(e.Tuple(), info))
 	}
-	s.tcp.Compact(now, func(c tcp.CompactInfo) bool {
-		info := tcp.Info{State: c.State, Expires: c.Expires, Retransmits: c.Retrans, Timer: tcp.TimerLife}
-		if c.State == tcp.SynReceived {
-			info.Timer = tcp.TimerRetransmit
-		}
-		all = append(all, connInfo(c.Tuple, info))
-		return true
-	})
+	for t, info := range s.tcp.Compact(now) {
+		all = append(all, connInfo(t, info))
+	}
 	return all
 }
 

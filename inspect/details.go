@@ -87,13 +87,13 @@ func details(i *tcp.Info) *Details {
 		TotalRetrans: i.TotalRetrans, NotSent: i.NotsentBytes, RcvSpace: i.RcvSpace, SndWnd: i.SndWnd, RcvWnd: i.RcvWnd,
 		AppLimited: i.AppLimited, BytesSent: i.BytesSent, BytesRetrans: i.BytesRetrans, BytesAcked: i.BytesAcked,
 		BytesReceived: i.BytesReceived, SegsOut: i.SegsOut, SegsIn: i.SegsIn, DataSegsOut: i.DataSegsOut, DataSegsIn: i.DataSegsIn}
-	if i.Options&tcp.OptTimestamps != 0 {
+	if i.Timestamps {
 		d.Options = append(d.Options, "ts")
 	}
-	if i.Options&tcp.OptSACK != 0 {
+	if i.SACK {
 		d.Options = append(d.Options, "sack")
 	}
-	if i.Options&tcp.OptWscale != 0 {
+	if i.WindowScale {
 		d.Wscale = &[2]int{int(i.SndWscale), int(i.RcvWscale)}
 	}
 	inFlight := i.SendQ - i.NotsentBytes

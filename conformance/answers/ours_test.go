@@ -1,7 +1,6 @@
 package answers
 
 import (
-	"iter"
 	"net/netip"
 	"slices"
 	"time"
@@ -72,16 +71,12 @@ func (o *ours) state(local, remote netip.AddrPort) tcp.State {
 			return e.State()
 		}
 	}
-	for c := range o.compact() {
-		if c.Tuple == t {
-			return c.State
+	for c, i := range o.host.TCP().Compact(o.now) {
+		if c == t {
+			return i.State
 		}
 	}
 	return tcp.Closed
-}
-
-func (o *ours) compact() iter.Seq[tcp.CompactInfo] {
-	return func(yield func(tcp.CompactInfo) bool) { o.host.TCP().Compact(o.now, yield) }
 }
 
 func (o *ours) listen(at netip.AddrPort) listener {

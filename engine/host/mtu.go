@@ -116,8 +116,8 @@ func (h *Host) lowerMTU(now clock.Time, dst wire.Addr, mtu int) {
 
 // takeNarrowed takes note of what TCP has found out.
 func (h *Host) takeNarrowed(now clock.Time) {
-	for n, ok := h.tcp.NextNarrowed(); ok; n, ok = h.tcp.NextNarrowed() {
-		h.lowerMTU(now, n.Remote, n.MTU)
+	for remote, mtu, ok := h.tcp.NextNarrowed(); ok; remote, mtu, ok = h.tcp.NextNarrowed() {
+		h.lowerMTU(now, remote, mtu)
 	}
 }
 

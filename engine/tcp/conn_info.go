@@ -44,7 +44,9 @@ func (n *tally) received(s *Segment) {
 // Sizes are bytes unless they say otherwise.
 type Info struct {
 	State        State
-	Options      InfoOptions
+	Timestamps   bool // both sides use the option: so too the next two
+	SACK         bool
+	WindowScale  bool
 	SndWscale    uint8
 	RcvWscale    uint8
 	Retransmits  uint8 // the same thing was sent again so often, in a row
@@ -82,19 +84,9 @@ type Info struct {
 	Orphan       bool   // the program has let go of it
 }
 
-// InfoOptions are the options that both sides agreed on.
-type InfoOptions uint8
-
-// The options, with Linux's names.
-const (
-	OptTimestamps InfoOptions = 1 << iota // ts
-	OptSACK                               // sack
-	OptWscale                             // wscale
-)
-
 // Info returns what c looks like.
 func (c *Conn) Info(now clock.Time) Info {
-	i := Info{State: c.state, SndWscale: c.snd.shift, RcvWscale: c.rcv.shift, Retransmits: c.live.retries, Probes: c.live.probes,
+	i := Info{State: c.state, Timestamps: c.ts.on, SACK: c.is(sackOK), WindowScale: c.is(scaling), SndWscale: c.snd.shift, RcvWscale: c.rcv.shift, Retransmits: c.live.retries, Probes: c.live.probes,
 		Backoff: c.rtt.backoff, RTO: c.rtt.timeout(c.cfg), ATO: c.cfg.DelayedAck, RTT: c.rtt.smoothed, RTTVar: c.rtt.variation,
 		SndMSS: int(c.snd.mss), RcvMSS: int(c.rcv.mss), AdvMSS: int(c.ourMSS()), PMTU: int(c.rcv.mtu),
 		SndWnd: int(c.snd.wnd), RcvWnd: int(c.rcv.edge.Sub(c.rcv.nxt)), RcvSpace: int(c.rcv.limit), SndBuf: int(c.out.limit),
@@ -102,7 +94,6 @@ func (c *Conn) Info(now clock.Time) Info {
 		BytesReceived: c.tally.bytesReceived, SegsIn: c.tally.segsIn, SegsOut: c.tally.segsOut,
 		DataSegsIn: c.tally.dataIn, DataSegsOut: c.tally.dataOut, TotalRetrans: c.tally.retrans,
 		RecvQ: c.in.buffered(), SendQ: c.out.len(), AppLimited: !c.limited() && !(c.cc != nil && c.windowFull()), Orphan: c.is(orphan)}
-	c.infoOptions(&i)
 	c.infoTimer(now, &i)
 	c.infoWindow(&i)
 	if c.live.sent != clock.Never {
@@ -110,18 +101,6 @@ func (c *Conn) Info(now clock.Time) Info {
 	}
 	i.LastAckRecv = now.Sub(c.live.heard)
 	return i
-}
-
-func (c *Conn) infoOptions(i *Info) {
-	if c.ts.on {
-		i.Options |= OptTimestamps
-	}
-	if c.is(sackOK) {
-		i.Options |= OptSACK
-	}
-	if c.is(scaling) {
-		i.Options |= OptWscale
-	}
 }
 
 func (c *Conn) infoTimer(now clock.Time, i *Info) {

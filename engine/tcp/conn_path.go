@@ -161,10 +161,10 @@ func (c *Conn) lifeBounded() bool {
 	return c.state == TimeWait || c.state == FinWait2 && c.is(orphan)
 }
 
-// Narrowed is a path that proved to be narrower than the host said.
-type Narrowed struct {
-	Remote wire.Addr
-	MTU    int
+// narrowed is a path that proved to be narrower than the host said.
+type narrowed struct {
+	remote wire.Addr
+	mtu    int
 }
 
 // maxNarrowed is how many of them wait; more are forgotten, and found again.
@@ -173,17 +173,19 @@ const maxNarrowed = 64
 // narrowing notes it when en, which had this MTU, has a smaller one now.
 func (e *Endpoint) narrowing(en *Entry, mtu uint16) {
 	if en.rcv.mtu < mtu && len(e.narrowed) < maxNarrowed {
-		e.narrowed = append(e.narrowed, Narrowed{en.tuple.Remote, int(en.rcv.mtu)})
+		e.narrowed = append(e.narrowed, narrowed{en.tuple.Remote, int(en.rcv.mtu)})
 	}
 }
 
-// NextNarrowed returns what ReceiveICMP and Advance found out since it was asked
-// last; ok is false when there is nothing more.
-func (e *Endpoint) NextNarrowed() (n Narrowed, ok bool) {
+// NextNarrowed returns a path that proved to be narrower than the host said, and
+// its MTU: what ReceiveICMP and Advance found out since it was asked last. ok is
+// false when there is nothing more.
+func (e *Endpoint) NextNarrowed() (remote wire.Addr, mtu int, ok bool) {
 	if len(e.narrowed) == 0 {
-		return n, false
+		return remote, 0, false
 	}
 	last := len(e.narrowed) - 1
-	n, e.narrowed = e.narrowed[last], e.narrowed[:last]
-	return n, true
+	n := e.narrowed[last]
+	e.narrowed = e.narrowed[:last]
+	return n.remote, n.mtu, true
 }

@@ -33,7 +33,7 @@ type Endpoint struct {
 	replies  ring[statelessReply] // segments of no connection
 	asked    ring[Syn]            // SYNs that the program is to decide about: see ask
 	ready    ring[readyItem]      // one item for each connection and listener at most
-	narrowed []Narrowed           // see NextNarrowed
+	narrowed []narrowed           // see NextNarrowed
 	alive    *KeepAlive           // the last setting, shared by all who have the same
 	cookies  cookies
 	attack   attack
@@ -176,26 +176,24 @@ func (e *Endpoint) Connect(now clock.Time, path Path, t wire.Tuple, owner any) (
 // and no connection be opened.
 func (e *Endpoint) All(yield func(*Entry) bool) { e.conns.all(yield) }
 
-// CompactInfo is what is to be seen of a connection in compact form.
-type CompactInfo struct {
-	Tuple   wire.Tuple
-	State   State         // SynReceived or TimeWait
-	Expires time.Duration // until its timer fires; more than 0
-	Retrans uint8         // SYN-ACKs repeated
-}
-
-// Compact calls yield for every half-open connection and every TIME-WAIT one
-// whose program has gone.
-func (e *Endpoint) Compact(now clock.Time, yield func(CompactInfo) bool) {
-	for at := range e.halfOpen.all {
-		h := e.halfOpen.at(at)
-		if !yield(CompactInfo{e.halfOpen.tuple(at), SynReceived, until(now, h.due.time()), h.retries}) {
-			return
+// Compact returns every half-open connection and every TIME-WAIT one whose program
+// has gone. Of what Info tells there is the state, the timer, which always runs,
+// and of a half-open one how often the SYN-ACK was repeated. As with All, nothing
+// may come or go meanwhile.
+func (e *Endpoint) Compact(now clock.Time) func(yield func(wire.Tuple, Info) bool) {
+	return func(yield func(wire.Tuple, Info) bool) {
+		for at := range e.halfOpen.all {
+			h := e.halfOpen.at(at)
+			i := Info{State: SynReceived, Timer: TimerRetransmit, Expires: until(now, h.due.time()), Retransmits: h.retries}
+			if !yield(e.halfOpen.tuple(at), i) {
+				return
+			}
 		}
-	}
-	for w := range e.timeWait.inOrder {
-		if !yield(CompactInfo{e.timeWait.tuple(w), TimeWait, until(now, e.timeWait.ends(w)), 0}) {
-			return
+		for w := range e.timeWait.inOrder {
+			i := Info{State: TimeWait, Timer: TimerLife, Expires: until(now, e.timeWait.ends(w))}
+			if !yield(e.timeWait.tuple(w), i) {
+				return
+			}
 		}
 	}
 }

@@ -23,9 +23,9 @@ func (e *Endpoint) LoseAddress(now clock.Time, local wire.Addr) {
 		e.update(now, en)
 	}
 	var compact []wire.Tuple
-	for i := range func(yield func(CompactInfo) bool) { e.Compact(now, yield) } {
-		if i.Tuple.Local == local {
-			compact = append(compact, i.Tuple)
+	for t := range e.Compact(now) {
+		if t.Local == local {
+			compact = append(compact, t)
 		}
 	}
 	for _, t := range compact {

@@ -68,7 +68,7 @@ func TestNarrowedIsBounded(t *testing.T) {
 		}
 	}
 	n := 0
-	for _, ok := h.e.NextNarrowed(); ok; _, ok = h.e.NextNarrowed() {
+	for _, _, ok := h.e.NextNarrowed(); ok; _, _, ok = h.e.NextNarrowed() {
 		n++
 	}
 	if n != maxNarrowed {

@@ -62,12 +62,11 @@ func TestHalfOpenTimerShown(t *testing.T) {
 func (h *testHost) wantExpires(why string, d time.Duration) {
 	h.Helper()
 	n := 0
-	h.e.Compact(h.now, func(i CompactInfo) bool {
+	for _, i := range h.e.Compact(h.now) {
 		if n++; i.State != SynReceived || i.Expires != d {
 			h.fail("%s: want SYN-RECEIVED and %v, is %v and %v", why, d, i.State, i.Expires)
 		}
-		return true
-	})
+	}
 	if n == 0 {
 		h.fail("%s: there is none", why)
 	}

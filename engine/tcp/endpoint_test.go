@@ -89,12 +89,11 @@ func TestSimultaneousEndpoints(t *testing.T) {
 	p.ends[1].Close(p.now, b)
 	p.run(time.Second)
 	for i, e := range p.ends {
-		e.Compact(p.now, func(n CompactInfo) bool {
+		for _, n := range e.Compact(p.now) {
 			if n.State != TimeWait {
 				t.Errorf("end %d is in %v", i, n.State)
 			}
-			return true
-		})
+		}
 		if e.Len() != 1 {
 			t.Errorf("end %d has %d connections", i, e.Len())
 		}

@@ -164,12 +164,11 @@ func (p *testPeer) wantCompact(s State) {
 	p.Helper()
 	p.wantNothing("state " + s.String())
 	got := Closed
-	p.e.Compact(p.now, func(i CompactInfo) bool {
-		if i.Tuple == p.tuple {
+	for t, i := range p.e.Compact(p.now) {
+		if t == p.tuple {
 			got = i.State
 		}
-		return true
-	})
+	}
 	if got != s {
 		p.fail("want %v, is %v", s, got)
 	}
