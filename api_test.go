@@ -8,11 +8,14 @@ import (
 	"net"
 	"reflect"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/handfast-tcp/handfast"
 )
@@ -83,17 +86,43 @@ func (w *world) do(name string, do func() (any, error)) {
 	}
 }
 
-// waits runs a call that must wait until release.
+// waits runs a call that must wait until release, which comes when the call's
+// goroutine stands still, however long it takes to get there.
 func (w *world) waits(name string, do func() (any, error), release func()) {
-	done := w.start(do)
-	select {
-	case r := <-done:
-		w.result(name+", without waiting", r)
-		return
-	case <-time.After(20 * time.Millisecond):
+	id := make(chan string, 1)
+	done := w.start(func() (any, error) {
+		id <- goroutineID()
+		return do()
+	})
+	for caller := <-id; !standsStill(caller); runtime.Gosched() {
+		select {
+		case r := <-done:
+			w.result(name+", without waiting", r)
+			return
+		default:
+		}
 	}
 	release()
 	w.result(name, <-done)
+}
+
+// goroutineID is how a stack trace calls the goroutine that asks.
+func goroutineID() string {
+	b := make([]byte, 64)
+	words := strings.Fields(string(b[:runtime.Stack(b, false)]))
+	return words[0] + " " + words[1]
+}
+
+// standsStill reports whether a goroutine waits for I/O or for another one, and
+// not for a lock or a processor.
+func standsStill(id string) bool {
+	all := make([]byte, 1<<20)
+	for line := range strings.Lines(string(all[:runtime.Stack(all, true)])) {
+		if state, ok := strings.CutPrefix(line, id+" ["); ok {
+			return strings.HasPrefix(state, "IO wait") || strings.HasPrefix(state, "select") || strings.HasPrefix(state, "chan receive")
+		}
+	}
+	return false
 }
 
 type outcome struct {
@@ -219,11 +248,19 @@ func kernelBlackhole(t *testing.T) string {
 		t.Fatal(err)
 	}
 	at := (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: name.(*syscall.SockaddrInet4).Port}).String()
-	for {
-		c, err := net.DialTimeout("tcp", at, 200*time.Millisecond)
+	c, err := net.Dial("tcp", at) // it takes the only place
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	for { // of a listener these two are how many wait, and how many may
+		info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Unacked > info.Sacked {
 			return at
 		}
-		t.Cleanup(func() { c.Close() })
+		runtime.Gosched()
 	}
 }

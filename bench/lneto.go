@@ -18,8 +18,9 @@ import (
 const (
 	lnetoPool    = 256 // connections that a listener can have
 	lnetoBuffer  = 64<<10 - 1
-	lnetoPackets = 64 // segments on their way for one connection
-	lnetoTimeout = 5 * time.Second
+	lnetoPackets = 64               // segments on their way for one connection
+	lnetoTimeout = 30 * time.Second // a busy machine may take its time
+	lnetoClosing = 5 * time.Second  // until the pool has a connection back
 
 	sockStream = 1
 
@@ -61,7 +62,7 @@ func newLneto(address netip.Addr, number byte) (*lnetoStack, error) {
 	s.async.SetGatewayHardwareAddr([6]byte{2, 0, 0, 0, 0, 1 - number})
 	s.sockets = s.async.StackGo(lnetoPatience, xnet.StackGoConfig{ListenerPoolConfig: xnet.TCPPoolConfig{
 		PoolSize: lnetoPool, QueueSize: lnetoPackets, TxBufSize: lnetoBuffer, RxBufSize: lnetoBuffer,
-		EstablishedTimeout: lnetoTimeout, ClosingTimeout: lnetoTimeout,
+		EstablishedTimeout: lnetoTimeout, ClosingTimeout: lnetoClosing,
 		NewBackoff: func() lneto.BackoffStrategy { return lnetoYield },
 	}})
 	return s, nil

@@ -32,16 +32,19 @@ func TestKernelFlood(t *testing.T) {
 	defer l.Close()
 	quiet, err := kernel.Flood(context.Background(), time.Second)
 	if err != nil || quiet.Level != "quiet" {
-		t.Errorf("%+v, %v", quiet, err)
+		t.Fatalf("%+v, %v", quiet, err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	p := &pump{to: tunWriter{d}, syns: newSynMaker("few", netip.MustParseAddrPort("10.99.0.1:8080"), 1), fixed: 3000}
 	done := make(chan error, 1)
 	go func() { done <- p.run(ctx) }()
-	v, err := kernel.Flood(context.Background(), 4*time.Second)
-	if err != nil {
-		t.Fatal(err)
+	// How fast the flood gets going is the machine's affair.
+	v := quiet
+	for try := 0; try < 30 && (v.Level != "flood" || v.Numbers["half_open"] < 100); try++ {
+		if v, err = kernel.Flood(context.Background(), 4*time.Second); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if v.Level != "flood" || v.Numbers["half_open"] < 100 {
 		t.Errorf("%+v", v)
