@@ -24,7 +24,7 @@ type Conn struct {
 	failure Failure
 	owes    owes
 	phase   lossPhase
-	opts    connFlags
+	flags   connFlags
 	// dupLimit is how many duplicate ACKs count in fast recovery: what was under
 	// way when the last segment was sent again.
 	dupLimit uint16
@@ -54,20 +54,38 @@ const (
 	owesFastRtx                  // the segment at snd.una again
 )
 
-// connFlags are the facts about a connection that are either so or not.
+// agreed is what the handshake has settled, and what stays so: the compact form of
+// a half-open connection keeps it.
+type agreed uint8
+
+const (
+	passive  agreed = 1 << iota // opened by a SYN from outside
+	sackOK                      // both sides sent SACK-permitted
+	scaling                     // both sides sent window scale
+	stamping                    // both sides sent timestamps
+)
+
+func (c *Conn) has(a agreed) bool { return c.snd.agreed&a != 0 }
+
+func (c *Conn) settle(a agreed, on bool) {
+	if on {
+		c.snd.agreed |= a
+	} else {
+		c.snd.agreed &^= a
+	}
+}
+
+// connFlags are the facts about a connection that are so now, or not.
 type connFlags uint16
 
 const (
-	passive       connFlags = 1 << iota // opened by a SYN from outside
-	noDelay                             // Nagle off
+	noDelay       connFlags = 1 << iota // Nagle off
 	finQueued                           // the program closed its sending side
 	readClosed                          // the program closed its receiving side
 	orphan                              // the program let go of the connection
 	finReceived                         // RCV.NXT is past the peer's FIN
-	sackOK                              // both sides sent SACK-permitted
 	urgentSent                          // snd.up counts
 	urgentSeen                          // rcv.up counts
-	scaling                             // both sides sent window scale
 	rttTiming                           // rtt.seq is being timed
 	gone                                // nobody holds it, and it is out of the table
 	fixedBuffer                         // the program has set its receive buffer
@@ -75,13 +93,13 @@ const (
 	synChallenged                       // a SYN was answered in TIME-WAIT: RST may be the answer to that
 )
 
-func (c *Conn) is(f connFlags) bool { return c.opts&f != 0 }
+func (c *Conn) is(f connFlags) bool { return c.flags&f != 0 }
 
 func (c *Conn) set(f connFlags, on bool) {
 	if on {
-		c.opts |= f
+		c.flags |= f
 	} else {
-		c.opts &^= f
+		c.flags &^= f
 	}
 }
 
@@ -100,6 +118,7 @@ type sendSpace struct {
 	wnd    seq.Size
 	maxWnd seq.Size
 	shift  uint8  // the peer's window scale
+	agreed agreed // with shift and peer what the handshake has settled
 	mss    uint16 // payload of a full segment, timestamps subtracted
 	peer   uint16 // the peer's MSS option
 	// dupAcks are duplicate ACKs in a row: see duplicateAck.
@@ -218,7 +237,7 @@ func (c *Conn) openActive(now clock.Time, iss seq.Num) {
 // openPassive makes c ready for one SYN.
 func (c *Conn) openPassive(now clock.Time, iss seq.Num) {
 	c.startSending(now, iss)
-	c.set(passive, true)
+	c.settle(passive, true)
 	c.state = Listen
 }
 

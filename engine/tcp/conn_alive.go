@@ -103,7 +103,7 @@ func (c *Conn) giveUp(now clock.Time) bool {
 }
 
 func (c *Conn) synRetries() int {
-	if c.is(passive) {
+	if c.has(passive) {
 		return c.cfg.SynAckRetries
 	}
 	return c.cfg.SynRetries

@@ -16,7 +16,7 @@ const initialReceive = 256 << 10
 // buffer has its full size at once. So it has when the program has set it.
 func (c *Conn) beginTuning(now clock.Time) {
 	c.rcv.read, c.live.readAt = c.rcv.nxt, microseconds(now)
-	if c.ts.on && !c.is(fixedBuffer) {
+	if c.has(stamping) && !c.is(fixedBuffer) {
 		c.rcv.limit = min(c.rcv.limit, initialReceive)
 	}
 }
@@ -57,7 +57,7 @@ func (c *Conn) receiverRTT(now clock.Time) time.Duration {
 
 // noteEcho remembers which of our timestamps came back with text.
 func (c *Conn) noteEcho(s *Segment) {
-	if c.ts.on && s.Options.Has(wire.OptTimestamps) {
+	if c.has(stamping) && s.Options.Has(wire.OptTimestamps) {
 		c.ts.echoed = s.Options.TSEcr
 	}
 }

@@ -16,7 +16,7 @@ func (c *Conn) opening() bool { return c.snd.una == c.snd.iss && c.cc == nil && 
 
 // halfOpen reports whether a SYN from outside opened c, and the ACK of our answer
 // has not come.
-func (c *Conn) halfOpen() bool { return c.state == SynReceived && c.is(passive) }
+func (c *Conn) halfOpen() bool { return c.state == SynReceived && c.has(passive) }
 
 // checkSynAgain meets the SYN that opened the connection once more: its
 // SYN-ACK was lost, or both ends open at the same time and this is the peer's
@@ -25,7 +25,7 @@ func (c *Conn) checkSynAgain(now clock.Time, s *Segment) outcome {
 	if !c.opening() || !s.Flags.Has(wire.SYN) || s.Seq != c.rcv.irs || s.Flags.Has(wire.RST) {
 		return goOn
 	}
-	if s.Flags.Has(wire.ACK) && c.is(passive) {
+	if s.Flags.Has(wire.ACK) && c.has(passive) {
 		return goOn // who was sent a SYN-ACK has none to send
 	}
 	if !s.Flags.Has(wire.ACK) {

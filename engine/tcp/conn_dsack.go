@@ -11,7 +11,7 @@ import (
 // repeated has the next ACK say that the numbers from left to right came once
 // more, as far as they have ever come.
 func (c *Conn) repeated(left, right seq.Num) {
-	if left == right || !c.is(sackOK) || c.state < Established || c.state == TimeWait {
+	if left == right || !c.has(sackOK) || c.state < Established || c.state == TimeWait {
 		return
 	}
 	if left.Less(c.rcv.nxt) {

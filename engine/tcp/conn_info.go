@@ -86,7 +86,7 @@ type Info struct {
 
 // Info returns what c looks like.
 func (c *Conn) Info(now clock.Time) Info {
-	i := Info{State: c.state, Timestamps: c.ts.on, SACK: c.is(sackOK), WindowScale: c.is(scaling), SndWscale: c.snd.shift, RcvWscale: c.rcv.shift, Retransmits: c.live.retries, Probes: c.live.probes,
+	i := Info{State: c.state, Timestamps: c.has(stamping), SACK: c.has(sackOK), WindowScale: c.has(scaling), SndWscale: c.snd.shift, RcvWscale: c.rcv.shift, Retransmits: c.live.retries, Probes: c.live.probes,
 		Backoff: c.rtt.backoff, RTO: c.rtt.timeout(c.cfg), ATO: c.cfg.DelayedAck, RTT: c.rtt.smoothed, RTTVar: c.rtt.variation,
 		SndMSS: int(c.snd.mss), RcvMSS: int(c.rcv.mss), AdvMSS: int(c.ourMSS()), PMTU: int(c.rcv.mtu),
 		SndWnd: int(c.snd.wnd), RcvWnd: int(c.rcv.edge.Sub(c.rcv.nxt)), RcvSpace: int(c.rcv.limit), SndBuf: int(c.out.limit),

@@ -47,7 +47,7 @@ func mssOf(mtu int, a wire.Addr) uint16 {
 // On a link of less than 80 bytes that is less than the options would hold.
 func (c *Conn) sackRoom() uint8 {
 	room := min(int(c.ourMSS()), wire.MaxTCPOptions) - 4
-	if c.ts.on {
+	if c.has(stamping) {
 		room -= timestampSize
 	}
 	return uint8(room / 8)
@@ -58,7 +58,7 @@ func (c *Conn) sackRoom() uint8 {
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.7.1
 func (c *Conn) updateMSS() {
 	mss := min(max(c.snd.peer, minMSS), c.ourMSS())
-	if c.ts.on {
+	if c.has(stamping) {
 		mss -= timestampSize
 	}
 	if mss == c.snd.mss {

@@ -90,7 +90,7 @@ func (c *Conn) learnPeer(now clock.Time, s *Segment) {
 	c.rcv.acked = c.rcv.nxt
 	c.rcv.edge = c.rcv.nxt.Add(seq.Size(min(c.rcv.limit, 0xffff)))
 	c.agree(offerOf(c.cfg, &c.tuple, s))
-	if c.ts.on {
+	if c.has(stamping) {
 		c.ts.remember(now, s.Options.TSVal)
 	}
 	c.updateMSS()

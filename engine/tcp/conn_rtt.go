@@ -82,7 +82,7 @@ func (c *Conn) rttAcked(now clock.Time, s *Segment) time.Duration {
 // echoed returns the round trip that TSecr tells, 0 when it tells none that can
 // be true: the peer may echo what it likes. RFC 7323 §4.1.
 func (c *Conn) echoed(now clock.Time, s *Segment) time.Duration {
-	if !c.ts.on || !s.Options.Has(wire.OptTimestamps) {
+	if !c.has(stamping) || !s.Options.Has(wire.OptTimestamps) {
 		return 0
 	}
 	ms := int32(c.ts.value(now) - s.Options.TSEcr)

@@ -161,7 +161,7 @@ func (c *Conn) finish(now clock.Time, out *Output) {
 }
 
 func (c *Conn) addTimestamp(now clock.Time, o *wire.Options) {
-	if c.ts.on {
+	if c.has(stamping) {
 		o.Set |= wire.OptTimestamps
 		o.TSVal, o.TSEcr = c.timestamp(now), c.ts.recent
 	}
@@ -258,7 +258,7 @@ func (c *Conn) buildAck(now clock.Time, out *Output) bool {
 // addSACK lists what came out of order or twice.
 // https://www.rfc-editor.org/rfc/rfc2018#section-4
 func (c *Conn) addSACK(out *Output) {
-	if !c.is(sackOK) || c.in.ooo == nil {
+	if !c.has(sackOK) || c.in.ooo == nil {
 		return
 	}
 	if n := c.in.ooo.report(out.Options.SACK[:c.sackRoom()]); n > 0 {

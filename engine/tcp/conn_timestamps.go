@@ -11,7 +11,6 @@ import (
 // timestamps is the state of RFC 7323 §3 to §5. Our clock counts milliseconds
 // from an offset that differs for every connection (§5.4).
 type timestamps struct {
-	on     bool
 	offset uint32
 	recent uint32     // TS.Recent
 	echoed uint32     // TS.Ecr of the last text
@@ -49,7 +48,7 @@ func (c *Conn) timestamp(now clock.Time) uint32 {
 // tolerated, as every kernel does.
 // https://www.rfc-editor.org/rfc/rfc7323#section-5.3
 func (c *Conn) checkTimestamp(now clock.Time, s *Segment) outcome {
-	if !c.ts.on || !s.Options.Has(wire.OptTimestamps) || s.Flags.Has(wire.RST) {
+	if !c.has(stamping) || !s.Options.Has(wire.OptTimestamps) || s.Flags.Has(wire.RST) {
 		return goOn
 	}
 	if !c.ts.outdates(now, s.Options.TSVal) {
@@ -63,7 +62,7 @@ func (c *Conn) checkTimestamp(now clock.Time, s *Segment) outcome {
 // and ACK checks and spans the last ACK that we sent.
 // https://www.rfc-editor.org/rfc/rfc7323#section-4.3
 func (c *Conn) noteTimestamp(now clock.Time, s *Segment) {
-	if !c.ts.on || !s.Options.Has(wire.OptTimestamps) {
+	if !c.has(stamping) || !s.Options.Has(wire.OptTimestamps) {
 		return
 	}
 	first := s.Seq - seq.Num(s.skip)

@@ -158,7 +158,7 @@ func (c *Conn) abort(now clock.Time) {
 // offered, and the window scale of the handshake bounds it.
 func (c *Conn) setReceiveBuffer(n int) {
 	most := 0xffff
-	if c.is(scaling) || c.state < SynReceived {
+	if c.has(scaling) || c.state < SynReceived {
 		most <<= c.rcv.shift
 	}
 	c.rcv.limit = int32(min(max(n, 2048, c.leastReceive()), most))

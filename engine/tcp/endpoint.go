@@ -393,7 +393,7 @@ func (e *Endpoint) reopens(now clock.Time, c *Conn, s *Segment) bool {
 		return false
 	}
 	if s.Options.Has(wire.OptTimestamps) && !e.cfg.NoTimestamps {
-		if !c.ts.on {
+		if !c.has(stamping) {
 			return true // PAWS will tell the old connection's segments apart
 		}
 		if val := s.Options.TSVal; val != c.ts.recent {

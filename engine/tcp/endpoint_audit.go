@@ -43,6 +43,7 @@ func (a *Audit) check(e *Endpoint, quiet bool) error {
 // snapshot is what must not go back from one step to the next.
 type snapshot struct {
 	state    State
+	agreed   agreed
 	flags    connFlags
 	una, nxt seq.Num
 	rcv      seq.Num
@@ -51,7 +52,7 @@ type snapshot struct {
 }
 
 func (c *Conn) snapshot() snapshot {
-	return snapshot{c.state, c.opts, c.snd.una, c.snd.nxt, c.rcv.nxt, c.rcv.edge, c.ts}
+	return snapshot{c.state, c.snd.agreed, c.flags, c.snd.una, c.snd.nxt, c.rcv.nxt, c.rcv.edge, c.ts}
 }
 
 // check returns what is wrong with a connection that was as before a step ago.
@@ -72,8 +73,10 @@ const once = finQueued | readClosed | orphan | finReceived
 // checkStates: the state is what the flags say, and nobody is forgotten in it.
 func (c *Conn) checkStates(before snapshot) error {
 	switch t := &c.timers; {
-	case before.state >= SynSent && before.flags&^c.opts&once != 0:
-		return fmt.Errorf("flags %b are no longer so", before.flags&^c.opts&once)
+	case before.state >= SynSent && before.flags&^c.flags&once != 0:
+		return fmt.Errorf("flags %b are no longer so", before.flags&^c.flags&once)
+	case before.state.Synchronized() && c.snd.agreed != before.agreed:
+		return fmt.Errorf("what the handshake settled, %b, is now %b", before.agreed, c.snd.agreed)
 	case c.state == Closed && c.Deadline() != clock.Never:
 		return fmt.Errorf("CLOSED, and a timer runs")
 	case c.state == Closed && (c.out.len() > 0 || c.in.ooo != nil):
@@ -143,7 +146,7 @@ func (c *Conn) checkReceiving(before snapshot) error {
 		return fmt.Errorf("the right edge went back by %d", back)
 	case live && before.flags&finReceived != 0 && r.nxt != before.rcv:
 		return fmt.Errorf("RCV.NXT is %d past the peer's FIN", r.nxt.Diff(before.rcv))
-	case live && before.ts.on && int32(c.ts.recent-before.ts.recent) < 0 && c.ts.at.Sub(before.ts.at) <= staleTimestamp:
+	case live && before.agreed&stamping != 0 && int32(c.ts.recent-before.ts.recent) < 0 && c.ts.at.Sub(before.ts.at) <= staleTimestamp:
 		return fmt.Errorf("TS.Recent went back by %d", before.ts.recent-c.ts.recent)
 	case c.state >= Established && r.edge.Less(r.nxt):
 		return fmt.Errorf("the right edge is behind RCV.NXT")

@@ -15,13 +15,13 @@ func checkReport(c *Conn, out *Output) error {
 	o := &out.Options
 	blocks := o.SACK[:o.SACKBlocks]
 	switch {
-	case o.Has(wire.OptSACK) && (len(blocks) == 0 || !c.is(sackOK)):
+	case o.Has(wire.OptSACK) && (len(blocks) == 0 || !c.has(sackOK)):
 		return fmt.Errorf("SACK that nobody asked for")
-	case c.ts.on != o.Has(wire.OptTimestamps):
-		return fmt.Errorf("timestamp: %v, agreed on: %v", o.Has(wire.OptTimestamps), c.ts.on)
+	case c.has(stamping) != o.Has(wire.OptTimestamps):
+		return fmt.Errorf("timestamp: %v, agreed on: %v", o.Has(wire.OptTimestamps), c.has(stamping))
 	case out.largest() > int(c.snd.mss):
 		return fmt.Errorf("%d bytes in a segment, MSS %d", out.largest(), c.snd.mss)
-	case len(blocks) > 3 && c.ts.on:
+	case len(blocks) > 3 && c.has(stamping):
 		return fmt.Errorf("%d blocks beside a timestamp", len(blocks))
 	case out.Flags.Has(wire.ACK) && out.Ack != c.rcv.nxt:
 		return fmt.Errorf("acknowledges %d, RCV.NXT is %d", out.Ack-c.rcv.irs, c.rcv.nxt-c.rcv.irs)

@@ -236,16 +236,17 @@ func (k *cookies) check(f flow, iss, irs seq.Num, o *offer, echo uint32) wire.Dr
 // halfOpen is what a cookie that check has found good stands for.
 func (o offer) halfOpen(iss, irs seq.Num, s *Segment, path Path) halfOpen {
 	h := halfOpen{iss: iss, irs: irs, peerMSS: o.mss, mtu: uint16(min(path.MTU, 0xffff)),
-		opts: passive, due: pack(clock.Never), challenge: neverChallenged}
+		agreed: passive, due: pack(clock.Never), challenge: neverChallenged}
 	if shift := o.options & shiftBits; shift != noScaling {
-		h.opts |= scaling
+		h.agreed |= scaling
 		h.shift = uint8(shift)
 	}
 	if o.options&sackBit != 0 {
-		h.opts |= sackOK
+		h.agreed |= sackOK
 	}
 	if o.timestamps {
-		h.marks, h.tsRecent = markTimestamps, s.Options.TSVal
+		h.agreed |= stamping
+		h.tsRecent = s.Options.TSVal
 	}
 	return h
 }

@@ -145,8 +145,8 @@ func flood(t *testing.T, cfg Config, v6, timestamps bool, spoofs, clients int) {
 	}
 	for _, w := range waits { // the last ACK comes up to 0.6 s late: most entries are gone
 		en := finish(t, e, l, now, w.t, w.isn, w.synAck)
-		if en.State() != Established || !en.is(sackOK) || !en.is(scaling) || en.snd.shift != 7 || en.snd.peer < 1440 || en.ts.on != timestamps {
-			t.Fatalf("poor connection: %v sack %v scale %v %d mss %d", en.State(), en.is(sackOK), en.is(scaling), en.snd.shift, en.snd.peer)
+		if en.State() != Established || !en.has(sackOK) || !en.has(scaling) || en.snd.shift != 7 || en.snd.peer < 1440 || en.has(stamping) != timestamps {
+			t.Fatalf("poor connection: %v sack %v scale %v %d mss %d", en.State(), en.has(sackOK), en.has(scaling), en.snd.shift, en.snd.peer)
 		}
 	}
 	if n := e.halfOpen.count; n > e.cfg.MaxHalfOpen {
@@ -224,7 +224,7 @@ func TestSharedKeys(t *testing.T) {
 		out, _ := drain(a, clock.Time(time.Hour))
 		now := clock.Time(time.Minute) // its clock is another
 		en := finish(t, b, l, now, tuple, isn, out.TCP)
-		if !en.is(sackOK) || en.snd.shift != 7 {
+		if !en.has(sackOK) || en.snd.shift != 7 {
 			t.Error("options are lost")
 		}
 		if timestamps {

@@ -22,7 +22,7 @@ type halfOpen struct {
 	mtu       uint16
 	peerMSS   uint16
 	share     uint16 // where the cache counts its source
-	opts      connFlags
+	agreed    agreed
 	shift     uint8
 	retries   uint8
 	owes      owes
@@ -39,12 +39,12 @@ func (p packedTime) time() clock.Time { return clock.Time(p.hi)<<32 | clock.Time
 type halfOpenMarks uint8
 
 const (
-	markResend     halfOpenMarks = 1 << iota // the SYN-ACK is to be sent
-	markTimestamps                           // both sides sent timestamps
-	markQueued                               // in the queue of those that send
-	markTimed                                // in a queue of those that wait
-	markAsking                               // waits for the program's verdict
-	markUnasked                              // in the queue of those that the program is to be asked about
+	markResend  halfOpenMarks = 1 << iota // the SYN-ACK is to be sent
+	markTiming                            // its round trip is being timed
+	markQueued                            // in the queue of those that send
+	markTimed                             // in a queue of those that wait
+	markAsking                            // waits for the program's verdict
+	markUnasked                           // in the queue of those that the program is to be asked about
 )
 
 func (h *halfOpen) is(m halfOpenMarks) bool { return h.marks&m != 0 }
@@ -67,8 +67,8 @@ func (c *Conn) compactInto(h *halfOpen) {
 	h.iss, h.irs, h.tsRecent = c.snd.iss, c.rcv.irs, c.ts.recent
 	h.due, h.challenge = pack(c.timers[TimerRetransmit]), packChallenge(c.live.challenge)
 	h.mtu, h.peerMSS = c.rcv.mtu, c.snd.peer
-	h.opts, h.owes, h.shift, h.retries = c.opts, c.owes, c.snd.shift, c.live.retries
-	h.mark(markTimestamps, c.ts.on)
+	h.agreed, h.owes, h.shift, h.retries = c.snd.agreed, c.owes, c.snd.shift, c.live.retries
+	h.mark(markTiming, c.is(rttTiming))
 	h.mark(markResend, c.snd.resend == c.snd.iss)
 }
 
@@ -76,10 +76,10 @@ func (c *Conn) compactInto(h *halfOpen) {
 func (c *Conn) expandHalfOpen(now clock.Time, h *halfOpen) {
 	c.startSending(now, h.iss)
 	c.state = SynReceived
-	c.opts, c.owes = h.opts, h.owes
+	c.snd.agreed, c.owes = h.agreed, h.owes
 	c.rcv.irs, c.rcv.nxt, c.rcv.acked = h.irs, h.irs.Add(1), h.irs.Add(1)
 	c.rcv.edge = c.rcv.nxt.Add(seq.Size(min(c.rcv.limit, 0xffff)))
-	if !c.is(scaling) {
+	if !c.has(scaling) {
 		c.rcv.shift = 0
 	}
 	due := h.due.time()
@@ -91,11 +91,11 @@ func (c *Conn) expandHalfOpen(now clock.Time, h *halfOpen) {
 	}
 	c.snd.wl1 = h.irs // the window comes with the ACK
 	c.snd.peer, c.snd.shift = h.peerMSS, h.shift
-	c.ts.on = h.is(markTimestamps)
 	c.ts.remember(now, h.tsRecent)
 	c.timers[TimerRetransmit] = due
 	c.live.challenge, c.live.retries = h.challenge.upTo(now), h.retries
-	if c.is(rttTiming) { // the timer was started with the measurement and not since
+	if h.is(markTiming) { // the timer was started with the measurement and not since
+		c.set(rttTiming, true)
 		c.rtt.seq, c.rtt.start = h.iss.Add(1), due.Add(-c.rtt.timeout(c.cfg))
 	}
 	c.rtt.backoff = h.retries

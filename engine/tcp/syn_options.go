@@ -42,10 +42,10 @@ func version(a wire.Addr) uint8 {
 // agree puts what was offered into c.
 func (c *Conn) agree(o offer) {
 	c.snd.peer = o.mss
-	c.ts.on = o.timestamps
-	c.set(sackOK, o.options&sackBit != 0)
+	c.settle(stamping, o.timestamps)
+	c.settle(sackOK, o.options&sackBit != 0)
 	shift := o.options & shiftBits
-	c.set(scaling, shift != noScaling)
+	c.settle(scaling, shift != noScaling)
 	if shift == noScaling {
 		c.rcv.shift = 0
 	} else {
@@ -55,11 +55,11 @@ func (c *Conn) agree(o offer) {
 
 // offered is what agree put into c.
 func (c *Conn) offered() offer {
-	o := offer{mss: c.snd.peer, options: noScaling, timestamps: c.ts.on, version: version(c.tuple.Local)}
-	if c.is(scaling) {
+	o := offer{mss: c.snd.peer, options: noScaling, timestamps: c.has(stamping), version: version(c.tuple.Local)}
+	if c.has(scaling) {
 		o.options = uint32(c.snd.shift)
 	}
-	if c.is(sackOK) {
+	if c.has(sackOK) {
 		o.options |= sackBit
 	}
 	return o
@@ -120,7 +120,7 @@ func ourOffer(cfg *Config) offer {
 // be dropped, and an entry of the cache must not know better than a cookie.
 // https://www.rfc-editor.org/rfc/rfc7323#section-3.2
 func (c *Conn) answersSynAck(s *Segment) bool {
-	if !c.ts.on || s.Flags&(wire.ACK|wire.SYN|wire.RST) != wire.ACK || s.Ack != c.snd.iss.Add(1) {
+	if !c.has(stamping) || s.Flags&(wire.ACK|wire.SYN|wire.RST) != wire.ACK || s.Ack != c.snd.iss.Add(1) {
 		return true
 	}
 	o := c.offered()

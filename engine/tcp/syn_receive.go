@@ -241,7 +241,7 @@ func (e *Endpoint) expand(now clock.Time, t *wire.Tuple, f flow, h *halfOpen, pa
 func (e *Endpoint) promote(a *arrival, l *Listener, c *Conn, at ref) {
 	if at != 0 {
 		e.halfOpen.remove(a.flow, at)
-	} else if c.ts.on && e.cookies.shared {
+	} else if c.has(stamping) && e.cookies.shared {
 		// Another host made the SYN-ACK. Our timestamps go on from its last.
 		c.ts.offset = a.segment.Options.TSEcr + 1 - a.now.Milliseconds()
 	}

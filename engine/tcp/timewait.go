@@ -81,7 +81,7 @@ func (c *Conn) compactTimeWait() timeWait {
 	w := timeWait{ends: shorten(c.timers[TimerLife]), sndNxt: c.snd.nxt, rcvNxt: c.rcv.nxt,
 		tsRecent: c.ts.recent, window: uint16(c.rcv.edge.Sub(c.rcv.nxt) >> c.rcv.shift), challenge: packChallenge(c.live.challenge),
 		flags: waitFlags(c.rcv.shift)}
-	if c.ts.on {
+	if c.has(stamping) {
 		w.flags |= waitTimestamps
 	}
 	if c.owes&owesAck != 0 {
@@ -104,7 +104,7 @@ func (c *Conn) expandTimeWait(now clock.Time, w *timeWait, ends clock.Time) {
 	c.out.start = w.sndNxt - 1 // our FIN lies behind it
 	c.rcv.nxt, c.rcv.acked, c.rcv.shift = w.rcvNxt, w.rcvNxt, uint8(w.flags&waitShift)
 	c.rcv.edge = w.rcvNxt.Add(seq.Size(w.window) << c.rcv.shift)
-	c.ts.on = w.flags&waitTimestamps != 0
+	c.settle(stamping, w.flags&waitTimestamps != 0)
 	c.ts.recent, c.ts.at = w.tsRecent, now
 	c.timers[TimerLife] = ends
 	if w.flags&waitOwesAck != 0 {
