@@ -27,7 +27,7 @@ type bbrBounds struct {
 const (
 	bbrLoss        = 20 // 1/1000 of what is in flight: more is too much
 	bbrMarkPercent = 50 // of what is delivered in a round
-	bbrBeta        = 70 // percent that a reduction leaves at least, as with CUBIC
+	bbrBeta        = 70 // percent that a reduction leaves, as with CUBIC
 )
 
 func (b *bbr) resetShortTerm() { b.bounds.short, b.bounds.shortRate = unbounded, math.MaxUint64 }
@@ -120,11 +120,15 @@ func (b *bbr) lost(now clock.Time, e *Event) {
 	b.lower(now, &r)
 }
 
-// lower bounds what may be in flight, once for a probe.
+// lower bounds what may be in flight, once for a probe. It leaves what the path holds,
+// with headroom, or as much of what was too much as CUBIC would. The draft leaves all
+// of that: beside CUBIC on a queue of one bandwidth-delay product it keeps 85 % of the
+// rate then, and the queue full.
 func (b *bbr) lower(now clock.Time, r *Rate) {
 	b.probe.tooHigh, b.probe.sampling = true, false
 	if !r.AppLimited {
-		b.bounds.long = max(r.InFlight, percent(b.targetInflight(), bbrBeta))
+		full := b.pipe(100*100/(100-bbrHeadroom) + 1)
+		b.bounds.long = max(percent(max(r.InFlight, b.targetInflight()), bbrBeta), min(r.InFlight, full))
 	}
 	if b.state == bbrUp {
 		b.undone.state, b.undone.moved = bbrUp, true

@@ -152,7 +152,7 @@ var algorithms = []struct {
 }
 
 // Default is the controller that is taken when none is named.
-const Default = "reno"
+const Default = "cubic"
 
 // New returns the controller of that name; an empty name is Default. The error
 // lists the names that there are.

@@ -36,7 +36,8 @@ const (
 	hySamples      = 8
 	hyGrowth       = 4
 	hyRounds       = 5
-	hyGap          = 2000 // µs between the ACKs of a train
+	hyGap          = 2000 // µs between the ACKs of a train, at most
+	hyExact        = 100  // µs: a shorter round trip shows no train
 )
 
 // reset begins anew: what was measured is old.
@@ -89,15 +90,16 @@ func (h *hystart) sample(rtt uint32) {
 }
 
 // train reports whether ACKs have followed each other closely for half of the
-// least round trip.
+// least round trip. One that is shorter than clocks and schedulers are exact tells
+// nothing.
 func (h *hystart) train(us uint32) bool {
-	if us-h.heard > hyGap {
+	least := h.current
+	if h.last > 0 {
+		least = min(least, h.last)
+	}
+	if least < hyExact || us-h.heard > min(hyGap, least/4) {
 		return false
 	}
 	h.heard = us
-	least := h.last
-	if least == 0 || h.current > 0 && h.current < least {
-		least = h.current
-	}
 	return h.samples >= hySamples && us-h.started >= least/2
 }

@@ -81,3 +81,33 @@ func TestHyStart(t *testing.T) {
 		}
 	}
 }
+
+// ACKs that follow each other for half a round trip end slow start; those that come at
+// once, or where the clock is too coarse to see the round trip, do not.
+func TestACKTrain(t *testing.T) {
+	for _, k := range []struct {
+		what     string
+		rtt, gap time.Duration
+		over     int // at which ACK, from 1; 0: not
+	}{
+		{"a train of half a round trip", 100 * time.Millisecond, time.Millisecond, 51},
+		{"gaps that are too long", 100 * time.Millisecond, 2500 * time.Microsecond, 0},
+		{"gaps that are too long for a short round trip", time.Millisecond, 300 * time.Microsecond, 0},
+		{"a train of a short round trip", time.Millisecond, 50 * time.Microsecond, 11},
+		{"all at once", 100 * time.Millisecond, 0, 0},
+		{"a clock that does not see the round trip", 1, 0, 0},
+		{"a clock that sees it as a jump", 1, 10 * time.Microsecond, 0},
+	} {
+		var h hystart
+		now, over := clock.Time(time.Hour), 0
+		for i := range 200 {
+			if _, done := h.onAck(now, &Ack{Delivered: 1000, Total: 1000 * uint64(i+1), InFlight: 1 << 20, RTT: k.rtt}); done && over == 0 {
+				over = i + 1
+			}
+			now = now.Add(k.gap)
+		}
+		if over != k.over {
+			t.Errorf("%s: over at ACK %d, want %d", k.what, over, k.over)
+		}
+	}
+}

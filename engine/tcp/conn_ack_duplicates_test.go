@@ -10,7 +10,7 @@ import (
 // many more that wait.
 func (w world) talkative() *testConn {
 	w.Helper()
-	c := w.opened(Config{NoTimestamps: true}, "S. 0:0(0) ack 1 <mss 1000>")
+	c := w.opened(Config{NoTimestamps: true, CongestionControl: "reno"}, "S. 0:0(0) ack 1 <mss 1000>")
 	c.setNoDelay()
 	c.write(400000)
 	segments, _ := c.flush()

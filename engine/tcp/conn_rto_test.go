@@ -99,7 +99,7 @@ func TestTimerRestarts(t *testing.T) {
 // A timeout sends one segment; ssthresh falls once, however often it fires.
 func TestTimeoutShrinksWindow(t *testing.T) {
 	everywhere(t, func(w world) {
-		c := w.measured(Config{})
+		c := w.measured(Config{CongestionControl: "reno"})
 		c.write(100000)
 		segments, _ := c.flush()
 		c.wantEqual("initial window of RFC 6928", segments, 10)
@@ -141,7 +141,7 @@ func TestRestartAfterIdle(t *testing.T) {
 // lossy returns a connection with ten segments of 1000 bytes in flight.
 func (w world) lossy() *testConn {
 	w.Helper()
-	c := w.measured(Config{})
+	c := w.measured(Config{CongestionControl: "reno"})
 	c.write(30000)
 	segments, _ := c.flush()
 	c.wantEqual("segments", segments, 10)
