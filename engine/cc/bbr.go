@@ -145,6 +145,7 @@ func (b *bbr) OnEvent(now clock.Time, e Event) {
 // bbrSample is an ACK as the model sees it.
 type bbrSample struct {
 	*Ack
+	known   bool   // when the newest segment was sent: else no round ends
 	rate    uint64 // delivery rate, bytes per second; 0: no sample
 	prior   uint64 // delivered when the newest segment was sent
 	limited bool   // by the application
@@ -154,8 +155,11 @@ type bbrSample struct {
 // delivered that was sent after it began (§5.5.1). A rate that was measured in less
 // than the least round trip is none (§4.1.3.5).
 func (b *bbr) sample(a *Ack) bbrSample {
-	s := bbrSample{Ack: a, prior: a.Total - uint64(a.Rate.Delivered)}
-	if a.Rate.Interval > 0 && a.Rate.Interval >= b.rtt.least {
+	s := bbrSample{Ack: a, known: a.Rate.Interval > 0}
+	if s.known {
+		s.prior = a.Total - uint64(a.Rate.Delivered)
+	}
+	if s.known && a.Rate.Interval >= b.rtt.least {
 		s.rate = mulDiv(uint64(a.Rate.Delivered), uint64(time.Second), uint64(a.Rate.Interval))
 	}
 	s.limited = a.Rate.AppLimited || s.prior < b.rtt.quietUntil
@@ -178,7 +182,7 @@ type bbrRounds struct {
 
 func (r *bbrRounds) advance(s *bbrSample) {
 	r.total = s.Total
-	if r.start = s.prior >= r.end; r.start {
+	if r.start = s.known && s.prior >= r.end; r.start {
 		r.begin()
 		r.count++
 		r.sinceProbe++

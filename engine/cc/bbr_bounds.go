@@ -41,7 +41,7 @@ func (b *bbr) updateLatest(s *bbrSample) {
 	n := &b.bounds
 	n.latestRate = max(n.latestRate, s.rate)
 	n.latest = max(n.latest, s.Rate.Delivered)
-	if n.start = s.prior >= n.end; n.start {
+	if n.start = s.known && s.prior >= n.end; n.start {
 		n.end = s.Total
 	}
 	n.delivered += s.Delivered

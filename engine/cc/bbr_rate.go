@@ -71,6 +71,9 @@ const bbrMergedRounds = 5
 
 func (b *bbr) updateMerged(now clock.Time, s *bbrSample) {
 	m := &b.merged
+	if b.bandwidth() == 0 {
+		return // nothing is expected yet
+	}
 	rounds := uint32(1)
 	if b.full.reached {
 		rounds = bbrMergedRounds

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/handfast-tcp/handfast/engine/clock"
 )
 
 // settle lets the flows of a path run for a while, and then measures: what part of
@@ -123,5 +125,19 @@ func TestBBRUndo(t *testing.T) {
 	undone(b)
 	if b.cwnd != before.cwnd || b.state != bbrStartup || b.bounds.long != before.bounds.long || b.repairing {
 		t.Errorf("window %d, was %d; state %d", b.cwnd, before.cwnd, b.state)
+	}
+}
+
+// An ACK of which nobody knows when what it delivers was sent is no round trip and no
+// measure of the rate; a connection that never knows keeps its first window.
+func TestBBRWithoutSamples(t *testing.T) {
+	b := Make("bbr", Params{MSS: 1000}).(*bbr)
+	total := uint64(0)
+	for i := range 1000 {
+		total += 1000
+		b.OnAck(clock.Time(i)*clock.Time(time.Millisecond), Ack{Delivered: 1000, Total: total, InFlight: 9000, RTT: 10 * time.Millisecond, Limited: true})
+	}
+	if b.rounds.count > 0 || b.rate.max() > 0 || b.cwnd < InitialWindow(b.mss) || b.cwnd > 2*InitialWindow(b.mss) {
+		t.Errorf("%d rounds, rate %d, window %d", b.rounds.count, b.rate.max(), b.cwnd)
 	}
 }

@@ -11,7 +11,7 @@ const bbrMinSegments = 4
 
 // pipe is what the path holds, times a gain in percent.
 func (b *bbr) pipe(gain uint64) int {
-	if b.rtt.least == 0 {
+	if b.rtt.least == 0 || b.rate.max() == 0 {
 		return InitialWindow(b.mss)
 	}
 	bdp := mulDiv(b.bandwidth(), uint64(b.rtt.least), uint64(time.Second))
