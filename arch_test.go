@@ -40,8 +40,9 @@ const layers = `
 	engine/secret         :
 	engine/wire           : engine/seq
 	engine/cc             : engine/clock
+	engine/recovery       : engine/clock engine/seq engine/wire
 	engine/detect         : engine/clock engine/wire
-	engine/tcp            : engine/clock engine/seq engine/buf engine/secret engine/wire engine/cc engine/detect internal/setting
+	engine/tcp            : engine/clock engine/seq engine/buf engine/secret engine/wire engine/cc engine/recovery engine/detect internal/setting
 	engine/host           : engine/clock engine/seq engine/buf engine/secret engine/wire engine/tcp internal/setting
 
 	lab/netem             : engine/clock engine/buf

@@ -52,6 +52,8 @@ type Config struct {
 	// CongestionControl is the name of what connections begin with, one of
 	// cc.Names(); default cc.Default.
 	CongestionControl string
+
+	flights []*flight // to be used again: see takeOff
 }
 
 // Path is what TCP must know of the way to a peer.

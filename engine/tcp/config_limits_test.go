@@ -32,6 +32,9 @@ var inside = map[string][2]int64{
 func TestConfigRanges(t *testing.T) {
 	for i := range reflect.TypeFor[Config]().NumField() {
 		field := reflect.TypeFor[Config]().Field(i)
+		if !field.IsExported() {
+			continue // no setting
+		}
 		switch field.Type.Kind() {
 		case reflect.Bool, reflect.Array, reflect.String:
 			continue

@@ -23,16 +23,13 @@ type Conn struct {
 	state   State
 	failure Failure
 	owes    owes
-	phase   lossPhase
 	flags   connFlags
-	// dupLimit is how many duplicate ACKs count in fast recovery: what was under
-	// way when the last segment was sent again.
-	dupLimit uint16
 
 	snd    sendSpace
 	rcv    recvSpace
 	ts     timestamps
 	rtt    rtt
+	flight *flight // what is out; nil: nothing but, perhaps, our SYN
 	loss   loss
 	timers timers
 	live   liveness
@@ -47,11 +44,12 @@ type Conn struct {
 type owes uint8
 
 const (
-	owesAck     owes = 1 << iota // an ACK, now
-	owesReset                    // RST: the connection was aborted
-	owesProbe                    // one octet into a closed window
-	owesAlive                    // a keep-alive probe
-	owesFastRtx                  // the segment at snd.una again
+	owesAck   owes = 1 << iota // an ACK, now
+	owesReset                  // RST: the connection was aborted
+	owesProbe                  // one octet into a closed window
+	owesAlive                  // a keep-alive probe
+	owesSyn                    // our SYN
+	owesTail                   // a tail loss probe
 )
 
 // agreed is what the handshake has settled, and what stays so: the compact form of
@@ -86,7 +84,7 @@ const (
 	finReceived                         // RCV.NXT is past the peer's FIN
 	urgentSent                          // snd.up counts
 	urgentSeen                          // rcv.up counts
-	rttTiming                           // rtt.seq is being timed
+	rttTiming                           // our SYN is being timed
 	gone                                // nobody holds it, and it is out of the table
 	fixedBuffer                         // the program has set its receive buffer
 	softwareGSO                         // the host takes super-segments apart
@@ -105,13 +103,12 @@ func (c *Conn) set(f connFlags, on bool) {
 
 // sendSpace is the send sequence space, RFC 9293 §3.3.1.
 //
-//	una         resend        nxt
-//	 |  in flight |  sent once  |  not sent yet
+//	una                nxt
+//	 |  out: see flight |  not sent yet
 type sendSpace struct {
 	iss    seq.Num
 	una    seq.Num // oldest number that is not acknowledged
 	nxt    seq.Num // next number never sent before
-	resend seq.Num // next number to send: before nxt while a timeout is being repaired
 	wl1    seq.Num // SEG.SEQ of the last window update
 	wl2    seq.Num // SEG.ACK of the last window update
 	up     seq.Num // end of urgent data
@@ -121,10 +118,8 @@ type sendSpace struct {
 	agreed agreed // with shift and peer what the handshake has settled
 	mss    uint16 // payload of a full segment, timestamps subtracted
 	peer   uint16 // the peer's MSS option
-	// dupAcks are duplicate ACKs in a row: see duplicateAck.
-	dupAcks uint16
-	maxGSO  uint16 // largest IP packet that may leave; 0: no super-segments
-	told    uint16 // the path's MTU, as the host tells it
+	maxGSO uint16 // largest IP packet that may leave; 0: no super-segments
+	told   uint16 // the path's MTU, as the host tells it
 }
 
 // recvSpace is the receive sequence space.
@@ -231,6 +226,7 @@ func (c *Conn) init(cfg *Config, t wire.Tuple, path Path, tsOffset uint32, tr *T
 // openActive is OPEN of RFC 9293 §3.10.1: the SYN goes out next.
 func (c *Conn) openActive(now clock.Time, iss seq.Num) {
 	c.startSending(now, iss)
+	c.owes |= owesSyn
 	c.setState(now, SynSent, CauseActiveOpen)
 }
 
@@ -242,10 +238,9 @@ func (c *Conn) openPassive(now clock.Time, iss seq.Num) {
 }
 
 func (c *Conn) startSending(now clock.Time, iss seq.Num) {
-	c.snd.iss, c.snd.una, c.snd.nxt, c.snd.resend = iss, iss, iss, iss
+	c.snd.iss, c.snd.una, c.snd.nxt = iss, iss, iss
 	c.out.start = iss.Add(1)
 	c.out.claim, c.out.sized = sizeUnproven, iss
-	c.loss.full = iss
 	c.live.heard = now
 }
 
@@ -256,6 +251,7 @@ func (c *Conn) Clone(tr *Trace) Conn {
 	d.trace = tr
 	d.out = c.out.clone()
 	d.in = c.in.clone()
+	d.flight = c.flight.clone()
 	if c.cc != nil {
 		d.cc = c.cc.Clone()
 	}
@@ -264,6 +260,7 @@ func (c *Conn) Clone(tr *Trace) Conn {
 
 // release gives back all memory of a connection that nobody will use again.
 func (c *Conn) release() {
+	c.land()
 	c.out.clear()
 	c.in.clear()
 }

@@ -1,48 +1,128 @@
 package tcp
 
 import (
+	"time"
+
 	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/recovery"
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // processAck is the fifth check for a synchronized connection whose ACK is
-// acceptable: what is acknowledged is forgotten, the window is updated.
+// acceptable: the window is updated, what is acknowledged is forgotten.
 func (c *Conn) processAck(now clock.Time, s *Segment) {
-	c.noteFull(now)
 	window := c.snd.wnd
+	c.noteFull(now)
 	c.updateWindow(now, s)
-	switch {
-	case c.snd.una.Less(s.Ack):
-		c.acknowledge(now, s)
-	case c.isDuplicateAck(s, window):
-		c.duplicateAck(now)
+	if c.flight != nil || s.Options.Has(wire.OptSACK) {
+		c.acknowledge(now, s, window)
 	}
 }
 
-// acknowledge takes an ACK of something new.
-func (c *Conn) acknowledge(now clock.Time, s *Segment) {
-	newly := int(s.Ack.Sub(c.snd.una))
-	limited := c.limited()
-	c.snd.una = s.Ack
-	c.loss.full = seq.Max(c.loss.full, s.Ack)
-	if c.snd.resend.Less(s.Ack) {
-		c.snd.resend = s.Ack
+// acknowledge takes an ACK in turn: what it delivered, what that measures, what is
+// lost, whether and how that is repaired, how much may be out, and what to wait for.
+// Before it the peer's window was as given.
+func (c *Conn) acknowledge(now clock.Time, s *Segment, window seq.Size) {
+	var d recovery.Delivery
+	a := recovery.Ack{Now: now, Una: seq.Max(c.snd.una, s.Ack), MSS: int(c.snd.mss), MinRTT: c.loss.minRTT()}
+	if c.has(stamping) && s.Options.Has(wire.OptTimestamps) {
+		a.Echo, a.HasEcho = s.Options.TSEcr-c.ts.offset, true
 	}
-	c.forget(s.Ack)
-	sample := c.rttAcked(now, s)
+	var twice wire.SACKBlock
+	if c.has(sackOK) && s.Options.Has(wire.OptSACK) {
+		a.Blocks, twice = c.readSACK(s, a.Una)
+	}
+	if c.flight == nil {
+		c.cameTwice(now, twice, &d)
+		return
+	}
+	limited, repaired := c.limited(), c.loss.phase == fastRecovery
+	c.deliver(&a, &d)
+	trip := c.measure(&a, s, &d)
+	c.flight.rack.Advance(now, &d)
+	if !c.untroubled(&d) || len(a.Blocks) > 0 || !isEmpty(twice) {
+		c.cameTwice(now, twice, &d)
+		c.detectLoss(&a, &d, s, window)
+		c.recover(&a, &d)
+	}
+	if d.Bytes > 0 {
+		c.cc.OnAck(now, cc.Ack{Delivered: d.Bytes, Lost: d.Lost, InFlight: c.flight.Pipe(),
+			Total: c.tally.bytesAcked + uint64(c.flight.SackedBytes()), RTT: trip, Limited: limited, Recovery: repaired || c.loss.phase == fastRecovery})
+	}
+	switch f := c.flight; {
+	case f.Empty():
+		c.timers.disarm(TimerRetransmit)
+		c.land()
+	case d.Acked > 0 || f.late != clock.Never:
+		c.restartTimer(now, d.Acked)
+	}
+}
+
+// readSACK returns what the peer says that it holds, and the D-SACK block if there
+// is one that can be true.
+func (c *Conn) readSACK(s *Segment, una seq.Num) (blocks []wire.SACKBlock, twice wire.SACKBlock) {
+	blocks = s.Options.SACK[:s.Options.SACKBlocks]
+	if !isDSACK(blocks, una) {
+		return blocks, twice
+	}
+	if first := blocks[0]; !c.snd.nxt.Less(first.Right) && una.Diff(first.Left) <= int32(c.snd.maxWnd)+1 {
+		twice = first // neither of what was never sent nor of long ago
+	}
+	return blocks[1:], twice
+}
+
+// isDSACK reports whether the first block tells what came twice: it lies before the
+// number acknowledged, or in the second block.
+// https://www.rfc-editor.org/rfc/rfc2883#section-4
+func isDSACK(blocks []wire.SACKBlock, una seq.Num) bool {
+	if len(blocks) == 0 || !blocks[0].Left.Less(blocks[0].Right) {
+		return false
+	}
+	b := blocks[0]
+	return b.Right.LessEq(una) || len(blocks) > 1 && blocks[1].Left.LessEq(b.Left) && b.Right.LessEq(blocks[1].Right)
+}
+
+// deliver takes what has arrived out of the flight and the send queue.
+func (c *Conn) deliver(a *recovery.Ack, d *recovery.Delivery) {
+	f := c.flight
+	f.Deliver(a, d)
+	if d.Reneged {
+		c.loss.reneged++
+	}
+	if d.Acked == 0 {
+		return
+	}
+	c.snd.una = a.Una
+	f.full = seq.Max(f.full, a.Una)
+	c.forget(a.Una)
 	if c.out.claim != sizeProven {
-		c.sizeAcked(newly)
+		c.sizeAcked(d.Acked)
 	}
+	if f.Empty() {
+		c.live.retries, c.live.stalled = 0, clock.Never
+		return
+	}
+	c.progress(a.Now)
+}
+
+// acknowledgeSyn takes the ACK of our SYN.
+func (c *Conn) acknowledgeSyn(now clock.Time, s *Segment) {
+	c.snd.una = s.Ack
+	c.owes &^= owesSyn
+	switch {
+	case c.is(rttTiming):
+		c.rtt.sample(max(now.Sub(c.rtt.start), 1), c.cfg)
+		c.loss.shortest(now, c.rtt.smoothed)
+	case c.rtt.backoff > 0:
+		if trip := c.echoed(now, s); trip > 0 {
+			c.rtt.sample(trip, c.cfg)
+		}
+	}
+	c.set(rttTiming, false)
 	c.progress(now)
-	if c.cc != nil {
-		recovery := c.phase >= fastRecovery
-		c.lossAcked(now, newly)
-		c.cc.OnAck(now, cc.Ack{Delivered: newly, InFlight: c.inFlight(), Total: uint64(c.snd.una.Sub(c.snd.iss)),
-			RTT: sample, Limited: limited, Recovery: recovery})
-	}
-	c.rearmRetransmit(now)
+	c.timers.disarm(TimerRetransmit)
 }
 
 // forget drops the acknowledged bytes. SYN and FIN are no bytes of the queue.
@@ -94,5 +174,15 @@ func (c *Conn) isDuplicateAck(s *Segment, window seq.Size) bool {
 // finEnd is the number after our FIN.
 func (c *Conn) finEnd() seq.Num { return c.out.end().Add(1) }
 
-// inFlight is how many numbers are sent and, as far as we know, not lost.
-func (c *Conn) inFlight() int { return int(c.snd.resend.Sub(c.snd.una)) }
+// measure takes the round trips that an ACK tells, and returns that of the newest
+// of what arrived, 0 when none is sure.
+func (c *Conn) measure(a *recovery.Ack, s *Segment, d *recovery.Delivery) (newest time.Duration) {
+	if d.HasNewest && !d.IsProbe {
+		newest = max(a.Now.Sub(d.NewestAt), 1)
+		c.loss.shortest(a.Now, newest)
+	}
+	if d.Acked > 0 {
+		c.measureTimeout(a, s, d)
+	}
+	return newest
+}

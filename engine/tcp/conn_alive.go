@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/recovery"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
@@ -47,16 +48,15 @@ func (c *Conn) arrivedBeside(now clock.Time, s *Segment) {
 // progress notes that the peer acknowledged something new, or opened its window.
 //
 // The user timeout now counts from when the oldest of what is left was first
-// sent. No number but the one that is timed for the RTT has its time noted, so
-// where that is none of those left it counts from now: late by less than a round
-// trip, and never early.
+// sent. Of what was sent again that is not known, and it counts from now: late by
+// less than a round trip, and never early.
 func (c *Conn) progress(now clock.Time) {
 	c.live.retries = 0
 	switch {
 	case c.snd.una == c.snd.nxt:
 		c.live.stalled = clock.Never
-	case c.is(rttTiming) && c.snd.una.Less(c.rtt.seq):
-		c.live.stalled = c.rtt.start
+	case c.flight != nil && c.flight.Oldest().Marks&recovery.Resent == 0:
+		c.live.stalled = c.flight.Oldest().At
 	default:
 		c.live.stalled = now
 	}
@@ -159,7 +159,6 @@ func (c *Conn) persistTimeout(now clock.Time) {
 		return
 	}
 	c.rtt.backoff = min(c.rtt.backoff+1, 16)
-	c.rttStop()
 	c.probe(owesProbe)
 	c.armPersist(now)
 }
@@ -207,8 +206,11 @@ func (c *Conn) windowOpened(now clock.Time) {
 	if !c.is(orphan) { // or a peer that opens and shuts its window could keep it for ever
 		c.progress(now)
 	}
-	c.snd.resend = c.snd.una
-	c.armRetransmit(now)
+	if c.flight != nil {
+		c.flight.LoseAll()
+		c.flight.since = now
+		c.armRetransmit(now)
+	}
 }
 
 // setKeepAlive sets, or with a zero value ends, the probing of an idle connection.

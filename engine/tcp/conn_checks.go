@@ -29,8 +29,8 @@ func (c *Conn) checkSynAgain(now clock.Time, s *Segment) outcome {
 		return goOn // who was sent a SYN-ACK has none to send
 	}
 	if !s.Flags.Has(wire.ACK) {
-		c.snd.resend = c.snd.iss
-		c.rttStop() // Karn: its ACK will not say which of the two it answers
+		c.owes |= owesSyn
+		c.set(rttTiming, false) // Karn: its ACK will not say which of the two it answers
 		return dropped(wire.Duplicate)
 	}
 	s.Flags &^= wire.SYN
@@ -111,7 +111,7 @@ func (c *Conn) helpStuckPeer(now clock.Time, s *Segment) {
 		return
 	}
 	if (s.Ack - 1).In(c.snd.una, c.snd.nxt.Sub(c.snd.una)) { // never by comparing: half the space away is on both sides
-		c.acknowledge(now, s)
+		c.acknowledge(now, s, c.snd.wnd)
 		c.ackedFin(now, s)
 	}
 }
@@ -219,7 +219,7 @@ func (c *Conn) checkAck(now clock.Time, s *Segment) outcome {
 			return refused(wire.BadAck)
 		}
 		c.noteTimestamp(now, s)
-		c.acknowledge(now, s)
+		c.acknowledgeSyn(now, s)
 		c.takeWindow(s, c.scaled(s))
 		c.establish(now, CauseAckOfSyn)
 		return goOn

@@ -212,12 +212,11 @@ func (f *freight) checkLag() {
 				f.Fatalf("end %d: %s lies %d away", i, what, d)
 			}
 		}
-		far("loss.recover", c.loss.recover, c.snd.una, c.phase != noLoss)
-		far("loss.full", c.loss.full, c.snd.una, true)
+		far("loss.point", c.loss.point, c.snd.una, c.loss.phase != noLoss || c.loss.undo.Open())
+		far("loss.tail", c.loss.tail, c.snd.una, c.loss.probed != notProbed)
 		far("snd.up", c.snd.up, c.snd.una, c.is(urgentSent))
 		far("snd.wl1", c.snd.wl1, c.rcv.nxt, true)
 		far("snd.wl2", c.snd.wl2, c.snd.una, true)
-		far("rtt.seq", c.rtt.seq, c.snd.una, c.is(rttTiming))
 		far("out.start", c.out.start, c.snd.una, true)
 		far("rcv.up", c.rcv.up, c.rcv.nxt, c.is(urgentSeen))
 		far("rcv.push", c.rcv.push, c.rcv.nxt, true)

@@ -106,6 +106,10 @@ func (c *Conn) Info(now clock.Time) Info {
 func (c *Conn) infoTimer(now clock.Time, i *Info) {
 	first := clock.Never
 	for n, at := range c.timers {
+		if Timer(n) == TimerRetransmit && at != clock.Never && c.flight != nil { // it may have been put off
+			at, _ = c.lossDue()
+			at = c.notTooLate(at)
+		}
 		if at < first && (Timer(n) != TimerLife || c.lifeBounded()) {
 			first, i.Timer = at, Timer(n)
 		}

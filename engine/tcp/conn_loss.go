@@ -1,82 +1,133 @@
 package tcp
 
 import (
-	"math"
+	"time"
 
 	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/recovery"
 	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
-// loss is what is known of lost segments: NewReno's fast retransmit and fast
-// recovery, RFC 6582. How much may be in flight is the controller's business;
-// here stands what must be sent again.
-// https://www.rfc-editor.org/rfc/rfc6582
+// loss is what is known of lost segments, beside what is out: it outlives a flight.
 type loss struct {
-	recover seq.Num // SND.NXT when the last loss was found; of no meaning once that is acknowledged
-	full    seq.Num // up to here what was sent filled the congestion window; not before SND.UNA: see noteFull
+	phase   lossPhase
+	probed  tailProbe
+	reneged uint8
+	undone  uint8
+	dsacks  uint32 // D-SACK blocks that came
+
+	point   seq.Num // a repair lasts until this is acknowledged; then, until when it may be undone
+	tail    seq.Num // SND.NXT after the tail loss probe
+	undo    recovery.Undo
+	reorder recovery.Reordering
+	least   uint32 // microseconds: the shortest round trip of the last minutes
+	leastAt uint32 // microseconds: when that was
 }
 
 // lossPhase says whether a loss is being repaired, and how it was found. A
-// repair lasts until loss.recover is acknowledged.
+// repair lasts until loss.point is acknowledged.
 type lossPhase uint8
 
 const (
 	noLoss       lossPhase = iota
 	afterTimeout           // by the retransmission timer
-	fastRecovery           // by duplicate ACKs
-	moreLost               // fast recovery, after its first partial ACK
+	fastRecovery           // by what arrived
 )
 
-// dupThresh is how many duplicate ACKs mean that a segment is lost, RFC 5681 §3.2.
+// dupThresh is how many duplicate ACKs mean that a segment is lost, RFC 5681 §3.2,
+// for a peer without SACK.
 const dupThresh = 3
 
-// duplicateAck counts; each stands for a segment that has left the network. In
-// recovery no more count than segments were under way, or who repeats ACKs would
-// have us send without end. After a timeout none counts: they answer what was
-// sent again without need (RFC 6582 §3.2, step 1).
-func (c *Conn) duplicateAck(now clock.Time) {
-	switch c.phase {
-	case noLoss:
-		if c.snd.dupAcks++; c.snd.dupAcks == dupThresh {
-			c.beginRecovery(now)
-		}
-	case fastRecovery, moreLost:
-		if c.snd.dupAcks < c.dupLimit {
-			c.snd.dupAcks++
-		}
+// minRTTAge is how long the shortest round trip counts.
+const minRTTAge = 5 * time.Minute
+
+// shortest takes a round trip.
+func (l *loss) shortest(now clock.Time, d time.Duration) {
+	us := uint32(min(d/1000, time.Duration(1<<31)))
+	if us <= l.least || l.leastAt == 0 || microseconds(now)-l.leastAt > uint32(minRTTAge/time.Microsecond) {
+		l.least, l.leastAt = us, microseconds(now)|1
 	}
 }
 
-// beginRecovery is RFC 6582 §3.2, step 2.
-func (c *Conn) beginRecovery(now clock.Time) {
-	c.phase, c.loss.recover = fastRecovery, c.snd.nxt
-	c.cc.OnEvent(now, cc.Event{Kind: cc.Loss, InFlight: c.inFlight()})
-	c.fastRetransmit()
-}
+func (l *loss) minRTT() time.Duration { return time.Duration(l.least) * time.Microsecond }
 
-func (c *Conn) fastRetransmit() {
-	c.owes |= owesFastRtx
-	c.dupLimit = uint16(min(int(c.snd.nxt.Sub(c.snd.una))/int(c.snd.mss), math.MaxUint16))
-	c.rttStop()
-}
-
-// lossAcked takes an ACK of new bytes: outside recovery the window grows,
-// inside it is partial or full, RFC 6582 §3.2 step 3.
-func (c *Conn) lossAcked(now clock.Time, newly int) {
-	was := c.phase
-	if was != noLoss && c.loss.recover.LessEq(c.snd.una) {
-		c.phase = noLoss
+// cameTwice takes a D-SACK block: what was sent again was sent for nothing. Where
+// that holds for all since a repair began, the repair is undone. That a tail loss
+// probe comes twice was to be expected.
+func (c *Conn) cameTwice(now clock.Time, twice wire.SACKBlock, d *recovery.Delivery) {
+	if isEmpty(twice) {
+		return
 	}
+	c.loss.dsacks++
+	if c.loss.probed == probedOld && twice.Right == c.loss.tail {
+		c.loss.probed = notProbed
+		return
+	}
+	d.Duplicate = true
+	c.loss.reorder.Learn(d, c.snd.una, c.snd.nxt)
+	if c.loss.undo.Twice(twice) {
+		c.undoReduction(now)
+	}
+}
+
+// untroubled reports whether an ACK has nothing to do with a loss, past or present.
+func (c *Conn) untroubled(d *recovery.Delivery) bool {
+	l, f := &c.loss, c.flight
+	return d.Acked > 0 && l.phase == noLoss && l.probed == notProbed && !l.undo.Open() && f.dupes == 0 && (f.Empty() || f.Untroubled())
+}
+
+// detectLoss finds what is lost, by when it was sent (RACK) or, where the peer has
+// no SACK, by duplicate ACKs.
+// https://www.rfc-editor.org/rfc/rfc8985#section-6.2
+func (c *Conn) detectLoss(a *recovery.Ack, d *recovery.Delivery, s *Segment, window seq.Size) {
+	if !c.has(sackOK) {
+		c.countDuplicates(d, s, window)
+		return
+	}
+	if d.Reordered {
+		c.loss.reorder.Learn(d, c.snd.una, c.snd.nxt)
+	}
+	d.Lost = c.findLate(a.Now)
+}
+
+// findLate takes for lost what has been under way for too long, and remembers when
+// it will be time for the next.
+func (c *Conn) findLate(now clock.Time) (lost int) {
+	f := c.flight
+	f.late = clock.Never
+	window := c.loss.reorder.Window(&f.Ledger, c.loss.phase != noLoss, c.loss.minRTT(), c.rtt.smoothed)
+	lost, wait := f.Overdue(now, &f.rack, window)
+	if wait > 0 {
+		f.late = now.Add(wait)
+	}
+	return lost
+}
+
+// countDuplicates is fast retransmit and NewReno: three duplicate ACKs mean that the
+// first segment is lost, and a partial ACK that the next one is. After a timeout no
+// duplicate counts: they answer what was sent again without need.
+// https://www.rfc-editor.org/rfc/rfc6582#section-3.2
+func (c *Conn) countDuplicates(d *recovery.Delivery, s *Segment, window seq.Size) {
+	f, phase := c.flight, c.loss.phase
 	switch {
-	case c.phase >= fastRecovery:
-		c.snd.dupAcks -= uint16(min(int(c.snd.dupAcks), newly/int(c.snd.mss)))
-		c.fastRetransmit()
-	case was >= fastRecovery:
-		c.snd.dupAcks = 0
-		c.cc.OnEvent(now, cc.Event{Kind: cc.Recovered})
+	case d.Acked > 0 && phase == fastRecovery && c.snd.una.Less(c.loss.point):
+		d.Lost, f.under = f.LoseFirst(int(c.snd.mss)), c.snd.nxt
+	case d.Acked > 0:
+		f.dupes = 0
+		f.Settle()
+	case !c.isDuplicateAck(s, window):
+	case phase == afterTimeout:
+		f.trial = noTrial // the loss was one
 	default:
-		c.snd.dupAcks = 0
+		if phase == noLoss {
+			f.under = c.snd.nxt
+		}
+		d.Guess = f.Arrived(int(c.snd.mss), f.under)
+		if f.dupes = min(f.dupes, dupThresh) + 1; f.dupes == dupThresh && phase == noLoss {
+			d.Lost = f.LoseFirst(int(c.snd.mss))
+		}
 	}
 }
 
@@ -87,92 +138,32 @@ func (c *Conn) lossAcked(now clock.Time, newly int) {
 // count like those that arrive one by one.
 // https://www.rfc-editor.org/rfc/rfc7661#section-4.3
 func (c *Conn) noteFull(now clock.Time) {
-	if c.snd.una != c.snd.resend && (now != c.live.heard || !c.limited()) && c.windowFull() {
-		c.loss.full = c.snd.resend
+	if c.flight != nil && (now != c.live.heard || !c.limited()) && c.windowFull() {
+		c.flight.full = c.snd.nxt
 	}
 }
 
 // limited reports whether what is acknowledged next was of a flight that filled
 // the window.
-func (c *Conn) limited() bool { return c.snd.una.Less(c.loss.full) }
+func (c *Conn) limited() bool { return c.flight != nil && c.snd.una.Less(c.flight.full) }
 
 // windowFull reports whether what is in flight fills the congestion window: not
 // another segment goes in, or none that is worth it. In slow start half of it is
 // enough.
 func (c *Conn) windowFull() bool {
 	flight, limits := c.inFlight(), c.cc.Limits()
-	open := limits.Window + int(c.snd.dupAcks)*int(c.snd.mss) - flight
+	open := limits.Window - flight
 	if limits.Window < limits.Threshold {
 		open -= flight
 	}
 	return open < int(c.snd.mss) || c.deferred(open, flight, open)
 }
 
-// window is how many bytes congestion control allows in flight. Duplicate ACKs
-// inflate it: each stands for a segment that has arrived (limited transmit,
-// RFC 3042, for the first two; RFC 5681 §3.2 in recovery).
+// window is how many bytes may be in flight: what congestion control says, and in
+// recovery what brings us there in proportion (RFC 9937).
 func (c *Conn) window() int {
-	return c.cc.Limits().Window + int(c.snd.dupAcks)*int(c.snd.mss)
-}
-
-// retransmitTimeout is the expiry of the retransmission timer, RFC 6298 §5.4
-// to §5.7: everything in flight counts as lost.
-func (c *Conn) retransmitTimeout(now clock.Time) {
-	if c.giveUp(now) {
-		return
+	if c.loss.phase == fastRecovery && c.cc.Traits()&cc.OwnRecovery == 0 {
+		return c.flight.prr.Window()
 	}
-	flight := c.inFlight()
-	if c.rtt.backoff > 0 {
-		flight = 0 // RFC 5681 §3.1: ssthresh falls once for a segment
-	}
-	c.rtt.backoff++
-	c.rttStop()
-	c.confirmClaim(now)
-	if c.cc != nil {
-		c.cc.OnEvent(now, cc.Event{Kind: cc.Timeout, InFlight: flight})
-	}
-	c.phase, c.snd.dupAcks = afterTimeout, 0
-	c.loss.recover, c.loss.full = c.snd.nxt, c.snd.una
-	c.snd.resend = c.snd.una
-	c.owes &^= owesFastRtx
-	c.armRetransmit(now)
-}
-
-// armRetransmit keeps the rule of RFC 6298 §5.1 to §5.3: the timer runs while
-// something is unacknowledged, and starts anew with each ACK of new data. With
-// the peer's window shut the persist timer has its place.
-func (c *Conn) armRetransmit(now clock.Time) {
-	switch {
-	case c.snd.una == c.snd.nxt:
-		c.timers.disarm(TimerRetransmit)
-	case c.windowShut():
-		c.timers.disarm(TimerRetransmit)
-		c.armPersist(now)
-	default:
-		c.timers.arm(TimerRetransmit, c.notTooLate(now.Add(c.rtt.timeout(c.cfg))))
-	}
-}
-
-// rearmRetransmit is armRetransmit for an ACK of new data. In fast recovery only
-// the first partial ACK starts the timer anew, RFC 6582 §3.2 step 3: one segment
-// comes back in a round trip, and when many are lost a timeout is sooner done.
-// https://www.rfc-editor.org/rfc/rfc6582#section-4
-func (c *Conn) rearmRetransmit(now clock.Time) {
-	switch {
-	case c.phase == moreLost && c.timers.armed(TimerRetransmit) && !c.windowShut():
-		return
-	case c.phase == fastRecovery:
-		c.phase = moreLost
-	}
-	c.armRetransmit(now)
-}
-
-// notTooLate puts an expiry of the retransmission timer forward to the end of
-// the user timeout, which would else be overrun by up to the longest RTO. SYNs
-// are counted instead.
-func (c *Conn) notTooLate(at clock.Time) clock.Time {
-	if c.opening() {
-		return at
-	}
-	return min(at, c.lastMoment())
+	return c.cc.Limits().Window
 }

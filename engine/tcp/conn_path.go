@@ -100,8 +100,9 @@ func (c *Conn) packetTooBig(now clock.Time, e ICMPError) {
 			c.lowerMTU(now, mtu)
 		}
 		q.sized = c.snd.una
-		c.snd.resend = seq.Min(c.snd.resend, from)
-		c.rttStop()
+		if c.flight != nil {
+			c.flight.LoseFrom(from)
+		}
 		c.armRetransmit(now)
 	case q.claim > sizeUnproven:
 		q.claim = min(q.claim, mtu)

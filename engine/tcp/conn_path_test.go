@@ -26,7 +26,7 @@ func TestPacketTooBig(t *testing.T) {
 		c.want("cut anew", ". 1001:2001(1000) ack 1")
 		c.flush()
 		for c.conn.Unsent() > 0 {
-			c.receive(fmt.Sprintf(". 1:1(0) ack %d", c.conn.snd.resend-c.own))
+			c.receive(fmt.Sprintf(". 1:1(0) ack %d", c.conn.inFlightTo()-c.own))
 			for out, ok := c.pull(); ok; out, ok = c.pull() {
 				if out.Len > 1000 {
 					c.fail("a segment of %d bytes", out.Len)

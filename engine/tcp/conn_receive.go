@@ -79,6 +79,7 @@ func (c *Conn) arrivesInListen(now clock.Time, s *Segment) outcome {
 		return dropped(wire.BadFlags)
 	}
 	c.learnPeer(now, s)
+	c.owes |= owesSyn
 	c.setState(now, SynReceived, CauseSyn)
 	return taken
 }
@@ -117,11 +118,11 @@ func (c *Conn) arrivesInSynSent(now clock.Time, s *Segment) outcome {
 	c.learnPeer(now, s)
 	c.owes |= owesAck
 	if !hasAck { // simultaneous open: our SYN goes again, now with an ACK
-		c.snd.resend = c.snd.iss
+		c.owes |= owesSyn
 		c.setState(now, SynReceived, CauseSyn)
 		return taken
 	}
-	c.acknowledge(now, s)
+	c.acknowledgeSyn(now, s)
 	c.arrived(now)
 	c.establish(now, CauseSynAck)
 	s.Flags &^= wire.SYN

@@ -109,7 +109,12 @@ func TestTimeoutShrinksWindow(t *testing.T) {
 		c.wantEqual("cwnd", c.conn.cc.Limits().Window, 1000)
 		c.wantAfter(600*time.Millisecond, "one segment", ". 1:1001(1000) ack 1")
 		c.wantEqual("ssthresh", c.conn.cc.Limits().Threshold, 5000)
-		for i := 1; i < 4; i++ { // go back and slow start
+		c.receive(". 1:1(0) ack 1001")
+		c.want("new text first: F-RTO", ". 10001:11001(1000) ack 1")
+		c.want("new text first: F-RTO", ". 11001:12001(1000) ack 1")
+		c.receive(". 1:1(0) ack 1001")
+		c.wantIdle("the timeout was none for nothing, and two segments are under way")
+		for i := 2; i < 4; i++ { // go back and slow start
 			c.receive(fmt.Sprintf(". 1:1(0) ack %d", i*1000+1))
 			c.flush()
 		}
@@ -170,7 +175,7 @@ func TestFastRecovery(t *testing.T) {
 		c.want("partial ACK: the next hole", ". 3001:4001(1000) ack 1")
 		c.flush()
 		c.receive(fmt.Sprintf(". 1:1(0) ack %d", c.conn.snd.nxt-c.own))
-		if c.conn.phase >= fastRecovery {
+		if c.conn.loss.phase >= fastRecovery {
 			c.fail("still in recovery")
 		}
 		c.wantEqual("cwnd is ssthresh", c.conn.cc.Limits().Window, 6000)
@@ -190,7 +195,7 @@ func TestNoRecoveryAfterTimeout(t *testing.T) {
 			c.receive(". 1:1(0) ack 1")
 			c.flush()
 		}
-		if c.conn.phase >= fastRecovery {
+		if c.conn.loss.phase >= fastRecovery {
 			c.fail("in recovery")
 		}
 	})
@@ -208,7 +213,7 @@ func TestNoDuplicateAck(t *testing.T) {
 			c.receive(fmt.Sprintf("P. %d:%d(1) ack 1 win 59991", 1+i, 2+i))
 			c.wantFlags("it carries text", wire.ACK)
 		}
-		if c.conn.phase >= fastRecovery {
+		if c.conn.loss.phase >= fastRecovery {
 			c.fail("in recovery")
 		}
 	})

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/clock"
-	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/recovery"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
@@ -15,9 +15,8 @@ type rtt struct {
 	smoothed  time.Duration
 	variation time.Duration
 	rto       time.Duration // without back-off
+	start     clock.Time    // when our SYN was sent
 	backoff   uint8         // times that the timer fired in a row
-	seq       seq.Num       // an ACK past this ends the measurement
-	start     clock.Time
 }
 
 // slowStartRTO is the RTO after a handshake that gave no sample because the
@@ -46,37 +45,26 @@ func (r *rtt) timeout(cfg *Config) time.Duration {
 	return min(r.rto<<r.backoff, cfg.MaxRTO)
 }
 
-// rttSent starts a measurement if none is under way.
-func (c *Conn) rttSent(now clock.Time, end seq.Num) {
-	if !c.is(rttTiming) {
-		c.rtt.seq, c.rtt.start = end, now
-		c.set(rttTiming, true)
-	}
-}
-
-// rttStop gives up a measurement: something was sent again.
-func (c *Conn) rttStop() { c.set(rttTiming, false) }
-
-// rttAcked ends the measurement when its segment is acknowledged, and returns
-// the sample, or 0. After a timeout, when what was sent again is acknowledged,
-// the peer's echo of our timestamp says which of the copies it means.
-func (c *Conn) rttAcked(now clock.Time, s *Segment) time.Duration {
-	d := time.Duration(0)
+// measureTimeout takes the round trip of the oldest of what an ACK acknowledges,
+// once in a round trip and if none of it was sent twice. After a timeout, when what
+// was sent again is acknowledged, the peer's echo of our timestamp says which of the
+// copies it means.
+func (c *Conn) measureTimeout(a *recovery.Ack, s *Segment, d *recovery.Delivery) {
+	f, trip := c.flight, time.Duration(0)
 	switch {
-	case c.is(rttTiming):
-		if s.Ack.Less(c.rtt.seq) {
-			return 0
-		}
-		c.set(rttTiming, false)
-		d = max(now.Sub(c.rtt.start), 1)
+	case !f.round.Less(c.snd.una):
+		return
+	case d.HasFirst && !d.Repaired:
+		trip = max(a.Now.Sub(d.First), 1)
 	case c.rtt.backoff > 0:
-		d = c.echoed(now, s)
+		trip = c.echoed(a.Now, s)
 	}
-	if d > 0 {
+	f.round = c.snd.una
+	if trip > 0 {
+		f.round = c.snd.nxt
 		c.rtt.backoff = 0
-		c.rtt.sample(d, c.cfg)
+		c.rtt.sample(trip, c.cfg)
 	}
-	return d
 }
 
 // echoed returns the round trip that TSecr tells, 0 when it tells none that can

@@ -2,6 +2,7 @@ package tcp
 
 import (
 	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/recovery"
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
@@ -13,9 +14,12 @@ func (c *Conn) NextSegment(now clock.Time, out *Output) bool {
 	out.Tuple, out.GSOSize, out.Len, out.again = c.tuple, 0, 0, false
 	out.Views = out.views[:0]
 	out.TCP = wire.TCP{SrcPort: c.tuple.LocalPort, DstPort: c.tuple.RemotePort}
-	ok := c.buildReset(now, out) || c.buildSyn(now, out) || c.buildFastRetransmit(now, out) ||
-		c.buildData(now, out) || c.buildProbe(now, out) || c.buildKeepAlive(now, out) || c.buildAck(now, out)
+	ok := c.owes&^owesAck != 0 && (c.buildReset(now, out) || c.buildSyn(now, out) || c.buildTail(now, out)) ||
+		c.buildData(now, out) ||
+		c.owes&^owesAck != 0 && (c.buildProbe(now, out) || c.buildKeepAlive(now, out)) ||
+		c.buildAck(now, out)
 	if !ok {
+		c.fallQuiet(now)
 		return false
 	}
 	c.tally.sent(out)
@@ -41,9 +45,10 @@ func (c *Conn) buildReset(now clock.Time, out *Output) bool {
 
 // buildSyn makes our SYN, with an ACK if the peer's has come.
 func (c *Conn) buildSyn(now clock.Time, out *Output) bool {
-	if c.state < SynSent || c.snd.resend != c.snd.iss || !c.opening() {
+	if c.owes&owesSyn == 0 || c.state < SynSent || !c.opening() {
 		return false
 	}
+	c.owes &^= owesSyn
 	out.again = c.snd.nxt != c.snd.iss
 	y := ourSyn{iss: c.snd.iss, flags: wire.SYN, mss: c.ourMSS(), clock: c.ts.value(now), echo: c.ts.recent}
 	if c.state == SynSent {
@@ -55,41 +60,56 @@ func (c *Conn) buildSyn(now clock.Time, out *Output) bool {
 	}
 	y.write(&out.TCP, &c.tuple, c.cfg)
 	c.rcv.edge = seq.Max(c.rcv.edge, c.rcv.nxt.Add(seq.Size(out.Window))) // an ACK between may have offered more
-	c.sent(now, out, c.snd.iss.Add(1))
+	c.sentSyn(now)
 	return true
 }
 
-// buildFastRetransmit makes the segment at snd.una again.
-func (c *Conn) buildFastRetransmit(now clock.Time, out *Output) bool {
-	if c.owes&owesFastRtx == 0 {
-		return false
+// sentSyn notes that our SYN is under way.
+func (c *Conn) sentSyn(now clock.Time) {
+	if c.snd.nxt == c.snd.iss {
+		c.snd.nxt = c.snd.iss.Add(1)
+		c.rtt.start = now
+		c.set(rttTiming, true)
 	}
-	c.owes &^= owesFastRtx
-	if !c.state.Synchronized() || c.snd.una == c.snd.nxt {
-		return false
+	c.noteSent(now)
+	if !c.timers.armed(TimerRetransmit) {
+		c.armRetransmit(now)
 	}
-	n := min(int(c.snd.nxt.Sub(c.snd.una)), int(c.snd.mss), max(int(c.snd.wnd), 1))
-	out.again = true
-	return c.buildText(now, out, c.snd.una, min(n, int(c.out.end().Diff(c.snd.una))))
 }
 
-// buildData makes the next segment of data, with the FIN if it is the last.
+// buildData makes the next segment of text, with the FIN if it is the last: what is
+// lost before what is new.
 func (c *Conn) buildData(now clock.Time, out *Output) bool {
 	if c.cc == nil || c.state == Closed {
 		return false // our SYN is not acknowledged yet, or nothing counts any more
 	}
-	pos := c.snd.resend
-	left := int(c.out.end().Diff(pos))
+	if f := c.flight; f != nil && f.LostBytes() > 0 && c.buildLost(now, out) {
+		return true
+	}
+	return c.buildNew(now, out)
+}
+
+// buildLost sends again what is lost.
+func (c *Conn) buildLost(now clock.Time, out *Output) bool {
+	if c.flight.trial == awaitsMore {
+		return false
+	}
+	pos, lost, _ := c.flight.NextLost()
+	n, ok := c.allowedAgain(pos, lost)
+	out.again = true
+	return ok && c.buildText(now, out, pos, n)
+}
+
+// buildNew sends what was never sent.
+func (c *Conn) buildNew(now clock.Time, out *Output) bool {
+	left := int(c.out.end().Diff(c.snd.nxt))
 	if left < 0 || left == 0 && !c.is(finQueued) {
 		return false
 	}
 	c.restartIfIdle(now)
-	n, ok := c.allowed(now, pos, left)
-	if !ok {
-		return false
-	}
-	out.again = pos.Less(c.snd.nxt)
-	return c.buildText(now, out, pos, n)
+	n, ok := c.allowed(left)
+	out.again = false
+	return ok && c.buildText(now, out, c.snd.nxt, n)
 }
 
 // buildText makes the segment of n bytes from number pos on.
@@ -176,21 +196,29 @@ func (c *Conn) ackSent() {
 
 // sent notes that the numbers up to end are under way.
 func (c *Conn) sent(now clock.Time, out *Output, end seq.Num) {
-	if out.Seq == c.snd.resend {
-		c.snd.resend = end
+	if c.flight == nil {
+		c.takeOff(now, out.Seq)
 	}
-	if c.snd.nxt.Less(end) {
-		c.snd.nxt = end
-		if !out.again {
-			c.rttSent(now, out.firstEnd(end))
-		}
+	f, m := c.flight, recovery.Marks(0)
+	if c.snd.wnd == 0 {
+		m = recovery.Probe // an answer may take as long as the window stays shut
 	}
+	f.Sent(now, out.Seq, end, m)
+	if out.again {
+		c.loss.undo.Resent(now, out.Len)
+	}
+	if c.loss.phase == fastRecovery {
+		f.prr.Sent(out.Len)
+	}
+	c.snd.nxt = seq.Max(c.snd.nxt, end)
+	c.noteSent(now)
+}
+
+// noteSent notes that something was sent that the peer must acknowledge.
+func (c *Conn) noteSent(now clock.Time) {
 	c.live.sent = now
 	if c.live.stalled == clock.Never {
 		c.live.stalled = now
-	}
-	if !c.timers.armed(TimerRetransmit) && !c.timers.armed(TimerPersist) {
-		c.armRetransmit(now)
 	}
 }
 
@@ -205,12 +233,10 @@ func (c *Conn) buildProbe(now clock.Time, out *Output) bool {
 	if !c.state.Synchronized() || n < 0 || n == 0 && !c.is(finQueued) {
 		return false
 	}
-	resend := c.snd.resend
 	out.again = c.snd.una.Less(c.snd.nxt)
 	ok := c.buildText(now, out, c.snd.una, n)
-	c.rttStop() // an answer may take as long as the window stays shut
-	if c.snd.wnd == 0 {
-		c.snd.resend = resend // the peer will not take it
+	if ok && c.snd.wnd == 0 {
+		c.flight.LoseFirst(max(out.Len, 1)) // the peer will not take it
 	}
 	return ok
 }

@@ -6,35 +6,51 @@ import (
 	"github.com/handfast-tcp/handfast/engine/seq"
 )
 
-// allowed says how many of the left bytes from number pos on may go in the
-// next segment: the peer's window, congestion control, Nagle and the avoidance
-// of silly windows have their say. Zero bytes are allowed for a FIN alone.
+// allowed says how many of the left bytes from SND.NXT on may go in the next
+// segment: the peer's window, congestion control, Nagle and the avoidance of silly
+// windows have their say. Zero bytes are allowed for a FIN alone.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.2.1
-func (c *Conn) allowed(now clock.Time, pos seq.Num, left int) (n int, ok bool) {
-	flight := int(pos.Sub(c.snd.una))
-	open := int(c.snd.wnd) - flight
+func (c *Conn) allowed(left int) (n int, ok bool) {
+	out := int(c.snd.nxt.Sub(c.snd.una))
+	open := int(c.snd.wnd) - out
 	if open <= 0 {
-		c.waitForWindow(now, flight)
 		return 0, false
 	}
 	if left == 0 {
 		return 0, true
 	}
-	congestion := c.window()
-	n = min(left, open, congestion-flight, c.largestSegment())
+	flight := c.inFlight()
+	congestion := c.window() - flight
+	n = min(left, open, congestion, c.largestSegment())
 	if n <= 0 {
 		return 0, false
 	}
-	again, mss := max(int(c.snd.nxt.Diff(pos)), 0), int(c.snd.mss)
-	if again >= mss {
-		return min(n, again-again%mss), true
+	n = c.worthSending(n, left, out, min(open, congestion))
+	return n, n > 0
+}
+
+// allowedAgain says how many bytes from number pos on, of which so many are lost,
+// may be sent again. Less than a segment at the end of all that was sent, as after a
+// probe, may take new text along.
+func (c *Conn) allowedAgain(pos seq.Num, lost int) (n int, ok bool) {
+	open := int(c.snd.una.Add(c.snd.wnd).Diff(pos))
+	left, mss := max(int(c.out.end().Diff(pos)), 0), int(c.snd.mss)
+	room, flight := c.window()-c.inFlight(), int(pos.Sub(c.snd.una))
+	if open <= 0 || room < min(lost, mss) {
+		return 0, false
 	}
-	if again > 0 { // less than a segment was sent before: new data may go with it, as after a probe
-		n = min(n, mss)
-	}
-	n = max(c.worthSending(n, left, flight, min(open, congestion-flight)), min(n, again))
-	if n == 0 && flight == 0 {
-		c.waitForWindow(now, flight)
+	switch text := min(lost, left); {
+	case text == 0:
+		return 0, true // the FIN alone
+	case text >= mss:
+		if n = min(text, open, room, c.largestSegment()); n > mss {
+			n -= n % mss
+		}
+	case pos.Add(seq.Size(lost)) == c.snd.nxt && left > text:
+		n = min(left, open, room, mss)
+		n = max(c.worthSending(n, left, flight, min(open, room)), min(n, text))
+	default:
+		n = min(text, open)
 	}
 	return n, n > 0
 }
@@ -67,12 +83,31 @@ func (c *Conn) deferred(n, flight, open int) bool {
 	return c.snd.maxGSO > 0 && !c.is(softwareGSO) && n == open && flight >= 3*open && n < c.largestSegment()
 }
 
-// waitForWindow starts the persist timer when nothing under way will bring an
-// ACK with a larger window.
-func (c *Conn) waitForWindow(now clock.Time, flight int) {
-	if flight == 0 {
-		c.timers.disarm(TimerRetransmit)
-		c.armPersist(now)
+// persists reports whether the peer's window holds us back, so that the persist
+// timer is the one to run: the window is shut over what is out, or nothing is out and
+// what waits does not fit, which makes no difference to who has to ask.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.1
+func (c *Conn) persists() bool {
+	if c.snd.una == c.snd.nxt {
+		return c.unsent()
+	}
+	return c.windowShut()
+}
+
+// unsent reports whether something waits to be sent for the first time.
+func (c *Conn) unsent() bool {
+	left := c.out.end().Diff(c.snd.nxt)
+	return c.cc != nil && c.state != Closed && (left > 0 || left == 0 && c.is(finQueued))
+}
+
+// fallQuiet is for a connection that has nothing to send for now: a timer runs while
+// something is out, or waits for a window that no ACK will open.
+func (c *Conn) fallQuiet(now clock.Time) {
+	if c.flight == nil && !c.unsent() {
+		return
+	}
+	if !c.timers.armed(TimerRetransmit) && !c.timers.armed(TimerPersist) {
+		c.armRetransmit(now)
 	}
 }
 

@@ -38,6 +38,9 @@ func (c *Conn) Advance(now clock.Time) {
 			c.retryMTU()
 			continue
 		}
+		if n == TimerRetransmit && c.notYet(now) {
+			continue
+		}
 		c.traceTimer(now, n)
 		c.fire(now, n)
 	}
@@ -53,7 +56,7 @@ func (c *Conn) traceTimer(now clock.Time, n Timer) {
 func (c *Conn) fire(now clock.Time, n Timer) {
 	switch n {
 	case TimerRetransmit:
-		c.retransmitTimeout(now)
+		c.lossTimeout(now)
 	case TimerPersist:
 		c.persistTimeout(now)
 	case TimerDelayedAck:

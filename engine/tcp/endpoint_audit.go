@@ -58,7 +58,7 @@ func (c *Conn) snapshot() snapshot {
 // check returns what is wrong with a connection that was as before a step ago.
 func (c *Conn) check(before snapshot) error {
 	for _, f := range []func(*Conn, snapshot) error{
-		(*Conn).checkStates, (*Conn).checkSending, (*Conn).checkReceiving, (*Conn).checkInOrder, (*Conn).checkWaiting, (*Conn).checkBlocks,
+		(*Conn).checkStates, (*Conn).checkSending, (*Conn).checkFlight, (*Conn).checkReceiving, (*Conn).checkInOrder, (*Conn).checkWaiting, (*Conn).checkBlocks,
 	} {
 		if err := f(c, before); err != nil {
 			return err
@@ -112,8 +112,8 @@ func (c *Conn) checkSending(before snapshot) error {
 		held += v.Len()
 	}
 	switch live := before.state >= SynSent && c.state >= SynSent; {
-	case !s.una.LessEq(s.resend) || !s.resend.LessEq(s.nxt):
-		return fmt.Errorf("not una <= resend <= nxt: %d %d %d after iss", s.una-s.iss, s.resend-s.iss, s.nxt-s.iss)
+	case !s.una.LessEq(s.nxt):
+		return fmt.Errorf("not una <= nxt: %d %d after iss", s.una-s.iss, s.nxt-s.iss)
 	case live && (s.una.Less(before.una) || s.nxt.Less(before.nxt)):
 		return fmt.Errorf("SND.UNA or SND.NXT went back: %d %d", s.una.Diff(before.una), s.nxt.Diff(before.nxt))
 	case live && before.nxt.Less(s.una):
@@ -132,6 +132,22 @@ func (c *Conn) checkSending(before snapshot) error {
 		return fmt.Errorf("the RTO is %v, with back-off %v", c.rtt.rto, c.rtt.timeout(c.cfg))
 	}
 	return nil
+}
+
+// checkFlight: the ledger holds what is out, and there is none when nothing is.
+func (c *Conn) checkFlight(snapshot) error {
+	f := c.flight
+	switch out := c.snd.nxt.Sub(c.snd.una); {
+	case f == nil && out > 0 && c.state != Closed && !c.opening():
+		return fmt.Errorf("%d numbers are out, and no ledger says so", out)
+	case f == nil:
+		return nil
+	case out == 0 || c.state == Closed:
+		return fmt.Errorf("nothing is out, and there is a ledger")
+	case f.full.Less(c.snd.una):
+		return fmt.Errorf("what filled the window lies before SND.UNA")
+	}
+	return f.Check(c.snd.una, c.snd.nxt)
 }
 
 // checkReceiving: RCV.NXT, TS.Recent and the right edge never go back, the edge by
@@ -241,7 +257,7 @@ func (c *Conn) checkQuiet() error {
 	if c.state < SynSent {
 		return nil
 	}
-	unsent := c.state.Synchronized() && (c.out.end().Diff(c.snd.resend) > 0 || c.is(finQueued) && c.snd.nxt != c.finEnd())
+	unsent := c.state.Synchronized() && (c.out.end().Diff(c.snd.nxt) > 0 || c.is(finQueued) && c.snd.nxt != c.finEnd())
 	repeats := c.timers.armed(TimerRetransmit) || c.timers.armed(TimerPersist)
 	switch {
 	case c.owes != 0 || c.rcv.dupAcks != 0 || c.in.hasTwice():

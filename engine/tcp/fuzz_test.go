@@ -51,6 +51,7 @@ func newArena(tb testing.TB, ops []byte) *arena {
 	a.listener, _ = a.ends[1].Listen(wire.Addr{}, arenaPort, 4, "listener")
 	tuple := wire.Tuple{Local: addrA, Remote: addrB, LocalPort: 1000, RemotePort: arenaPort}
 	a.entries[0], _ = a.ends[0].Connect(a.now, a.path, tuple, "client")
+	a.pull()
 	a.watch()
 	return a
 }

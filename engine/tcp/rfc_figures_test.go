@@ -20,8 +20,8 @@ const (
 	right
 )
 
-// flight is a segment under way.
-type flight struct {
+// carried is a segment under way.
+type carried struct {
 	to      int
 	text    string
 	payload []byte
@@ -55,7 +55,7 @@ func figures(t *testing.T, play func(w world)) {
 }
 
 // leaves wants a segment from one side, and keeps it under way ("...").
-func (f *figure) leaves(side int, text string) flight {
+func (f *figure) leaves(side int, text string) carried {
 	f.Helper()
 	c := f.peers[side]
 	w := spell(f, text)
@@ -68,7 +68,7 @@ func (f *figure) leaves(side int, text string) flight {
 	if !w.matches(&out.TCP, out.Len, c.rel) {
 		c.fail("want %s\n\tgot  %s", text, describe(&out.TCP, out.Len, c.rel))
 	}
-	fl := flight{to: 1 - side, text: describe(&out.TCP, out.Len, c.rel)}
+	fl := carried{to: 1 - side, text: describe(&out.TCP, out.Len, c.rel)}
 	for _, v := range out.Views {
 		fl.payload = append(fl.payload, v.Bytes()...)
 		v.Release()
@@ -79,7 +79,7 @@ func (f *figure) leaves(side int, text string) flight {
 	return fl
 }
 
-func (f *figure) arrives(fl flight) {
+func (f *figure) arrives(fl carried) {
 	f.Helper()
 	f.peers[fl.to].receiveBytes(fl.text, fl.payload)
 }
@@ -194,7 +194,7 @@ func TestFigure8(t *testing.T) {
 		f.peers[right].listen()
 		f.peers[left].open()
 		two := f.leaves(left, "S 100:100(0)")
-		f.arrives(flight{to: right, text: "S 90:90(0)"})
+		f.arrives(carried{to: right, text: "S 90:90(0)"})
 		f.states(SynSent, SynReceived)
 		f.carries(right, "S. 300:300(0) ack 91")
 		f.states(SynSent, SynReceived)
@@ -279,7 +279,7 @@ func TestFigure11(t *testing.T) {
 		f := w.figure(100, 300)
 		f.peers[left].listen()
 		f.peers[right].listen()
-		f.arrives(flight{to: right, text: "S 7000:7000(0)"})
+		f.arrives(carried{to: right, text: "S 7000:7000(0)"})
 		f.states(Listen, SynReceived)
 		f.carries(right, "S. 300:300(0) ack 7001")
 		f.states(Listen, SynReceived)

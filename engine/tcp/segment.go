@@ -30,15 +30,6 @@ func (s *Segment) Count() int {
 	return max((s.Len+s.GSOSize-1)/s.GSOSize, 1)
 }
 
-// firstEnd returns the number after the first segment that out, which goes up to
-// end, stands for.
-func (out *Output) firstEnd(end seq.Num) seq.Num {
-	if out.GSOSize > 0 {
-		return out.Seq.Add(seq.Size(out.GSOSize))
-	}
-	return end
-}
-
 // largest returns the payload of the largest segment that s stands for.
 func (s *Segment) largest() int {
 	if s.GSOSize == 0 {

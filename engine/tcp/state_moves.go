@@ -55,6 +55,7 @@ func (c *Conn) closed(now clock.Time, f Failure, why Cause) {
 	c.setState(now, Closed, why)
 	c.timers.disarmAll()
 	c.out.clear()
+	c.land()
 	c.in.dropOutOfOrder()
 	c.owes &= owesReset
 }

@@ -59,7 +59,7 @@ func (s *storm) near(en *Entry, ack bool) seq.Num {
 	case en == nil:
 	case ack:
 		n := en.snd.nxt
-		edges = append(edges, en.snd.una-n, en.snd.una-n, en.snd.una-n, en.snd.iss-n, en.snd.una-seq.Num(en.snd.maxWnd)-n, en.snd.resend-n, en.out.end()-n)
+		edges = append(edges, en.snd.una-n, en.snd.una-n, en.snd.una-n, en.snd.iss-n, en.snd.una-seq.Num(en.snd.maxWnd)-n, en.snd.nxt-n, en.out.end()-n)
 	default:
 		n := en.rcv.nxt
 		edges = append(edges, en.rcv.edge-n, en.rcv.irs-n, en.rcv.acked-n)

@@ -67,9 +67,9 @@ func (c *Conn) compactInto(h *halfOpen) {
 	h.iss, h.irs, h.tsRecent = c.snd.iss, c.rcv.irs, c.ts.recent
 	h.due, h.challenge = pack(c.timers[TimerRetransmit]), packChallenge(c.live.challenge)
 	h.mtu, h.peerMSS = c.rcv.mtu, c.snd.peer
-	h.agreed, h.owes, h.shift, h.retries = c.snd.agreed, c.owes, c.snd.shift, c.live.retries
+	h.agreed, h.owes, h.shift, h.retries = c.snd.agreed, c.owes&^owesSyn, c.snd.shift, c.live.retries
 	h.mark(markTiming, c.is(rttTiming))
-	h.mark(markResend, c.snd.resend == c.snd.iss)
+	h.mark(markResend, c.owes&owesSyn != 0)
 }
 
 // expandHalfOpen makes c the connection that h is the compact form of.
@@ -84,10 +84,11 @@ func (c *Conn) expandHalfOpen(now clock.Time, h *halfOpen) {
 	}
 	due := h.due.time()
 	c.snd.nxt = h.iss.Add(1)
-	if !h.is(markResend) {
-		c.snd.resend = c.snd.nxt
-	} else if due == clock.Never {
-		c.snd.nxt = h.iss // it never went out
+	if h.is(markResend) {
+		c.owes |= owesSyn
+		if due == clock.Never {
+			c.snd.nxt = h.iss // it never went out
+		}
 	}
 	c.snd.wl1 = h.irs // the window comes with the ACK
 	c.snd.peer, c.snd.shift = h.peerMSS, h.shift
@@ -96,7 +97,7 @@ func (c *Conn) expandHalfOpen(now clock.Time, h *halfOpen) {
 	c.live.challenge, c.live.retries = h.challenge.upTo(now), h.retries
 	if h.is(markTiming) { // the timer was started with the measurement and not since
 		c.set(rttTiming, true)
-		c.rtt.seq, c.rtt.start = h.iss.Add(1), due.Add(-c.rtt.timeout(c.cfg))
+		c.rtt.start = due.Add(-c.rtt.timeout(c.cfg))
 	}
 	c.rtt.backoff = h.retries
 	c.updateMSS()

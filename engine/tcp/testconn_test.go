@@ -7,6 +7,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
@@ -264,3 +265,15 @@ func (c *testConn) end() {
 }
 
 func (c *testConn) collectMoves() { sawMoves(c.trace.Take()) }
+
+// inFlightTo is the end of what is in flight, of those who have sent all that is lost
+// below it.
+func (c *Conn) inFlightTo() seq.Num {
+	if c.flight == nil {
+		return c.snd.nxt
+	}
+	if pos, _, ok := c.flight.NextLost(); ok {
+		return pos
+	}
+	return c.snd.nxt
+}

@@ -65,8 +65,8 @@ var segmentSentences = []segmentCase{
 		"A keep-alive probe: an old number, which a living peer must answer (RFC 9293 §3.8.4).",
 		"保活探测：使用旧的序号，活着的对方必须回答（RFC 9293 §3.8.4）。"}},
 	{name: "text again", again: true, when: hasText, sentence: sentence{
-		"The data is repeated: it has not been acknowledged (RFC 6298 §5.4, RFC 5681 §3.2).",
-		"重发数据：它还没有得到确认（RFC 6298 §5.4，RFC 5681 §3.2）。"}},
+		"The data is repeated: it has not been acknowledged (RFC 8985 §6.2, RFC 6298 §5.4).",
+		"重发数据：它还没有得到确认（RFC 8985 §6.2，RFC 6298 §5.4）。"}},
 	{name: "urgent", has: wire.URG, sentence: sentence{
 		"Data with an urgent pointer, which says where the urgent part ends (RFC 6093 §3.1).",
 		"带紧急指针的数据，指针指出紧急部分在哪里结束（RFC 6093 §3.1）。"}},
@@ -192,8 +192,8 @@ var causeSentences = [...]sentence{
 
 var timerSentences = [...]sentence{
 	tcp.TimerRetransmit: {
-		"No acknowledgement came in time: repeats the oldest segment and doubles the timeout (RFC 6298 §5.4, §5.5).",
-		"没有及时收到确认：重发最早的报文段，并把超时时间加倍（RFC 6298 §5.4、§5.5）。"},
+		"No acknowledgement came in time: first repeats the last segment, as a probe, then the oldest, and doubles the timeout (RFC 8985 §7, RFC 6298 §5.4, §5.5).",
+		"没有及时收到确认：先重发最后的报文段作为探测，然后重发最早的，并把超时时间加倍（RFC 8985 §7，RFC 6298 §5.4、§5.5）。"},
 	tcp.TimerPersist: {
 		"The peer's window is shut, or smaller than a segment: sends what fits, or asks whether it has opened (RFC 9293 §3.8.6.1, §3.8.6.2.1).",
 		"对方的窗口已关闭，或小于一个报文段：发送放得下的部分，或询问窗口是否已经打开（RFC 9293 §3.8.6.1、§3.8.6.2.1）。"},

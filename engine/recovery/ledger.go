@@ -1,0 +1,241 @@
+// Package recovery is what a sender knows of what is out, and what follows from it:
+// the ledger of all that was sent and is not acknowledged, what of it is lost (RACK,
+// RFC 8985), how fast that is repaired (PRR, RFC 9937), and whether it was repaired
+// for nothing. All of it are small values that know numbers and instants and no
+// connection.
+package recovery
+
+import (
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/seq"
+)
+
+// MaxRuns is how many runs a ledger has before it grows no more for what the peer
+// says: a SACK block that would split one then counts only for the runs that it
+// covers wholly. What is sent is merged with the run before it. What is sent again
+// may make a few more, one for each segment at most.
+const MaxRuns = 4096
+
+// Ledger is all that was sent and is not acknowledged, from SND.UNA to SND.NXT
+// without a gap, as runs in order. It alone knows what is in flight: see Pipe. It
+// holds no pointer but that of its runs. The zero value is an empty ledger.
+type Ledger struct {
+	runs []Run // runs[head:] are used
+	head int
+
+	out    int // bytes in all runs
+	sacked int // of them, those that the peer holds
+	lost   int // those that are taken for lost and were not sent again
+	left   int // those that duplicate ACKs of a peer without SACK say have arrived
+
+	sackedParts int     // segments that were sacked since none was
+	high        seq.Num // the end of the highest that was delivered
+	resentEnd   seq.Num // nothing at or after it was sent again or is Withdrawn
+
+	// What was delivered since the ledger was made, and when the last of it was;
+	// when what was delivered last had been sent. Instants are microseconds.
+	// https://www.ietf.org/archive/id/draft-cheng-iccrg-delivery-rate-estimation-02.html
+	delivered            uint32
+	deliveredAt, firstAt uint32
+
+	first [2]Run // where runs begin: most ledgers need no more
+}
+
+// Empty reports whether nothing is out.
+func (l *Ledger) Empty() bool { return l.out == 0 }
+
+// Pipe is how many bytes are in flight: those that are out, less those that have
+// arrived or are lost. https://www.rfc-editor.org/rfc/rfc6675#section-4
+func (l *Ledger) Pipe() int { return max(l.out-l.sacked-l.lost-l.left, 0) }
+
+// Out is how many bytes are out, however they fare.
+func (l *Ledger) Out() int { return l.out }
+
+// SackedBytes is how many bytes the peer holds out of order.
+func (l *Ledger) SackedBytes() int { return l.sacked }
+
+// LostBytes is how many bytes are lost and were not sent again.
+func (l *Ledger) LostBytes() int { return l.lost }
+
+// Runs returns the runs, for whoever looks at them; they stay the ledger's.
+func (l *Ledger) Runs() []Run { return l.runs[l.head:] }
+
+// Oldest returns the run at SND.UNA. There must be one.
+func (l *Ledger) Oldest() *Run { return &l.runs[l.head] }
+
+// end is the number after all that is out.
+func (l *Ledger) end() seq.Num { return l.runs[len(l.runs)-1].End }
+
+func micros(t clock.Time) uint32 { return uint32(t / 1000) }
+
+// Sent notes that the numbers from start to end leave now: new ones, or some that
+// are out already. Of the marks Probe and Limited may be given.
+func (l *Ledger) Sent(now clock.Time, start, end seq.Num, m Marks) {
+	if l.out == 0 {
+		l.begin(now, start)
+	} else if start.Less(l.end()) {
+		stop := seq.Min(end, l.end())
+		l.resend(now, start, stop, m)
+		if start = stop; start == end {
+			return
+		}
+	}
+	n := int(end.Sub(start))
+	if last := len(l.runs) - 1; last >= l.head {
+		r := &l.runs[last]
+		same := r.At == now && r.Marks == m && r.delivered == l.delivered
+		if same || len(l.runs)-l.head >= MaxRuns && !r.is(Sacked|Lost) {
+			r.End, r.At = end, now
+			l.out += n
+			return
+		}
+	}
+	l.grow()
+	l.runs = append(l.runs, Run{start, end, now, l.delivered, l.deliveredAt, l.firstAt, m})
+	l.out += n
+}
+
+// begin makes an empty ledger ready for its first run.
+func (l *Ledger) begin(now clock.Time, start seq.Num) {
+	if cap(l.runs) == 0 {
+		l.runs = l.first[:0]
+	}
+	l.runs, l.head = l.runs[:0], 0
+	l.high, l.resentEnd = start, start
+	l.firstAt, l.deliveredAt = micros(now), micros(now)
+}
+
+// grow makes room for one more run at the end by moving the others to the front,
+// when at least half of the room is free there.
+func (l *Ledger) grow() {
+	if len(l.runs) == cap(l.runs) && l.head > len(l.runs)/2 {
+		n := copy(l.runs, l.runs[l.head:])
+		l.runs, l.head = l.runs[:n], 0
+	}
+}
+
+// resend notes that numbers which are out are sent again.
+func (l *Ledger) resend(now clock.Time, start, end seq.Num, m Marks) {
+	l.resentEnd = seq.Max(l.resentEnd, end)
+	for i := l.from(start, end); i < len(l.runs) && l.runs[i].Start.Less(end); i++ {
+		r := &l.runs[i]
+		if r.is(Sacked) {
+			continue
+		}
+		l.unlose(r)
+		r.Marks = r.Marks&Withdrawn | Resent | m
+		r.At, r.delivered, r.deliveredAt, r.firstAt = now, l.delivered, l.deliveredAt, l.firstAt
+		i -= l.join(i)
+	}
+	l.left = min(l.left, l.out-l.sacked-l.lost)
+}
+
+func (l *Ledger) unlose(r *Run) {
+	if r.is(Lost) {
+		r.Marks &^= Lost
+		l.lost -= r.size()
+	}
+}
+
+func (l *Ledger) lose(r *Run) {
+	r.Marks = r.Marks&^Sacked | Lost
+	l.lost += r.size()
+}
+
+// find returns the index of the run that holds n, or of the first one behind it.
+func (l *Ledger) find(n seq.Num) int {
+	i, j := l.head, len(l.runs)
+	for i < j {
+		if m := int(uint(i+j) / 2); l.runs[m].End.LessEq(n) {
+			i = m + 1
+		} else {
+			j = m
+		}
+	}
+	return i
+}
+
+// from cuts the runs at start and at end, and returns the index of the first run
+// between them.
+func (l *Ledger) from(start, end seq.Num) int {
+	l.cut(end)
+	return l.cut(start)
+}
+
+// cut sees that a run begins at n, if n lies in one, and returns the index of the
+// first run at or behind n.
+func (l *Ledger) cut(n seq.Num) int {
+	i := l.find(n)
+	if i == len(l.runs) || n.LessEq(l.runs[i].Start) {
+		return i
+	}
+	i = l.open(i)
+	l.runs[i] = l.runs[i+1]
+	l.runs[i].End, l.runs[i+1].Start = n, n
+	return i + 1
+}
+
+// open makes a place before run i for another one and returns its index: by moving
+// the shorter side, since what is repaired lies near one end.
+func (l *Ledger) open(i int) int {
+	if l.head > 0 && i-l.head < len(l.runs)-i {
+		copy(l.runs[l.head-1:], l.runs[l.head:i])
+		l.head--
+		return i - 1
+	}
+	shift := l.head
+	if l.grow(); l.head != shift {
+		i -= shift
+	}
+	l.runs = append(l.runs, Run{})
+	copy(l.runs[i+1:], l.runs[i:])
+	return i
+}
+
+// remove takes run i out, by moving the shorter side.
+func (l *Ledger) remove(i int) {
+	if i-l.head < len(l.runs)-i {
+		copy(l.runs[l.head+1:], l.runs[l.head:i])
+		l.head++
+		return
+	}
+	l.runs = append(l.runs[:i], l.runs[i+1:]...)
+}
+
+// join merges run i with the one before it if they are one. It returns how many
+// runs are fewer from i on.
+func (l *Ledger) join(i int) int {
+	if i == l.head || !l.runs[i-1].extends(&l.runs[i]) {
+		return 0
+	}
+	head := l.head
+	l.runs[i].Start = l.runs[i-1].Start
+	l.runs[i].Marks |= l.runs[i-1].Marks
+	l.remove(i - 1)
+	if l.head > head {
+		return 0
+	}
+	return 1
+}
+
+// Settle forgets what duplicate ACKs of a peer without SACK told of.
+func (l *Ledger) Settle() { l.left = 0 }
+
+// Clone returns a copy that shares nothing with l.
+func (l *Ledger) Clone() Ledger {
+	c := *l
+	c.runs, c.head = append([]Run(nil), l.Runs()...), 0
+	return c
+}
+
+// Clear makes an empty ledger of l, which keeps room for a few runs.
+func (l *Ledger) Clear() {
+	if cap(l.runs) > maxSpareRuns {
+		l.runs = nil
+	}
+	l.runs, l.head = l.runs[:0], 0
+	l.out, l.sacked, l.lost, l.left, l.sackedParts, l.delivered = 0, 0, 0, 0, 0, 0
+}
+
+// maxSpareRuns is for how many runs there is room in a ledger that was cleared.
+const maxSpareRuns = 64

@@ -1,0 +1,52 @@
+package recovery
+
+import (
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/seq"
+)
+
+// Marks are what is known of a run.
+type Marks uint8
+
+// The marks.
+const (
+	Sacked    Marks = 1 << iota // the peer says that it holds it
+	Lost                        // taken for lost, and not sent again since
+	Resent                      // sent more than once
+	Withdrawn                   // was Sacked once, which no longer counts: see LoseAll
+	Probe                       // its answer may take long: it is no measure of the round trip
+	Limited                     // the program or the peer, not the network, held back what came then (app-limited)
+)
+
+// Run is a range of numbers that were sent at one time: a segment, or several in a
+// row. What is known of it is known of all its numbers.
+type Run struct {
+	Start, End seq.Num
+	At         clock.Time // when it was sent last
+
+	// For the delivery rate, as they were when it was sent: see Ledger.
+	delivered            uint32
+	deliveredAt, firstAt uint32
+
+	Marks Marks
+}
+
+func (r *Run) is(m Marks) bool { return r.Marks&m != 0 }
+
+func (r *Run) size() int { return int(r.End.Sub(r.Start)) }
+
+// extends reports whether next, which follows r, was sent with it and has the same
+// marks, so that the two are one run. Of what the peer holds the rest is of no use.
+func (r *Run) extends(next *Run) bool {
+	if r.is(Sacked) {
+		return next.is(Sacked)
+	}
+	return r.At == next.At && r.Marks == next.Marks && r.delivered == next.delivered
+}
+
+// later reports whether r was sent after what ended at end and was sent at that
+// time. Of what was sent at one time the higher numbers left later.
+// https://www.rfc-editor.org/rfc/rfc8985#section-6.2
+func (r *Run) later(at clock.Time, end seq.Num) bool {
+	return r.At > at || r.At == at && end.Less(r.End)
+}

@@ -1,0 +1,70 @@
+package tcp
+
+import (
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/recovery"
+	"github.com/handfast-tcp/handfast/engine/seq"
+)
+
+// flight is what is out, after the handshake, and what is only of use while
+// something is: a connection that waits has none.
+type flight struct {
+	recovery.Ledger
+	rack recovery.Rack
+	prr  recovery.PRR
+
+	since clock.Time // from when the retransmission timeout counts
+	late  clock.Time // when what is late is lost; Never: nothing is
+	full  seq.Num    // up to here what was sent filled the congestion window; not before SND.UNA: see noteFull
+	round seq.Num    // an ACK past this is of the next round trip that is measured
+	under seq.Num    // SND.NXT when the first segment was sent again last: what lies below may cause duplicate ACKs
+	dupes uint8      // duplicate ACKs in a row, of a peer without SACK
+	again bool       // the timer is not started anew: see restartTimer
+	trial trial
+}
+
+// maxSpareFlights is how many flights wait to be used again by connections of an
+// endpoint; more are garbage.
+const maxSpareFlights = 64
+
+// takeOff makes the flight that begins with number start.
+func (c *Conn) takeOff(now clock.Time, start seq.Num) {
+	if n := len(c.cfg.flights); n > 0 {
+		c.flight, c.cfg.flights = c.cfg.flights[n-1], c.cfg.flights[:n-1]
+	} else {
+		c.flight = &flight{}
+	}
+	c.flight.since, c.flight.late, c.flight.full, c.flight.round = now, clock.Never, start, start
+}
+
+// land ends the flight, of which nothing is out any more or counts.
+func (c *Conn) land() {
+	f := c.flight
+	if f == nil {
+		return
+	}
+	c.flight = nil
+	if len(c.cfg.flights) < maxSpareFlights { // most of it is empty by itself
+		f.Clear()
+		f.rack, f.dupes, f.again, f.trial = recovery.Rack{}, 0, false, noTrial
+		c.cfg.flights = append(c.cfg.flights, f)
+	}
+}
+
+func (f *flight) clone() *flight {
+	if f == nil {
+		return nil
+	}
+	c := *f
+	c.Ledger = f.Ledger.Clone()
+	return &c
+}
+
+// inFlight is how many bytes are sent and, as far as we know, neither lost nor
+// arrived.
+func (c *Conn) inFlight() int {
+	if c.flight == nil {
+		return 0
+	}
+	return c.flight.Pipe()
+}

@@ -1,0 +1,111 @@
+package tcp
+
+import (
+	"github.com/handfast-tcp/handfast/engine/cc"
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/recovery"
+)
+
+// recover follows what an ACK told: a repair that was for nothing is undone, one
+// that is complete ends, and a new loss begins one.
+func (c *Conn) recover(a *recovery.Ack, d *recovery.Delivery) {
+	l := &c.loss
+	if d.Acked == 0 && d.Bytes > 0 {
+		c.flight.trial = noTrial // the loss was one
+	}
+	if l.phase != noLoss && d.Acked > 0 && (l.undo.Earlier(a) || c.trialShows(d)) {
+		c.undoReduction(a.Now)
+		d.Lost = 0
+	}
+	if l.phase != noLoss && l.point.LessEq(c.snd.una) {
+		c.endRecovery(a.Now)
+	}
+	if l.probed != notProbed {
+		c.tailAnswered(a.Now)
+	}
+	switch {
+	case l.phase == noLoss && d.Lost > 0:
+		c.beginRecovery(a.Now, d)
+	case l.phase == noLoss && l.undo.Open() && l.point.Less(c.snd.una):
+		l.undo.Close()
+	}
+	if l.phase == fastRecovery && d.Bytes+d.Guess+d.Lost > 0 {
+		c.reduce(d)
+	}
+}
+
+// beginRecovery is for a loss that what arrives has shown.
+func (c *Conn) beginRecovery(now clock.Time, d *recovery.Delivery) {
+	c.loss.phase, c.loss.point, c.flight.again = fastRecovery, c.snd.nxt, false
+	c.loss.undo.Begin(c.snd.una)
+	c.cc.OnEvent(now, cc.Event{Kind: cc.Loss, InFlight: c.flight.Out() + d.Acked})
+	c.flight.prr.Begin(d.Pipe)
+}
+
+// reduce has as much leave in recovery as what arrived allows.
+func (c *Conn) reduce(d *recovery.Delivery) {
+	f := c.flight
+	f.prr.Deliver(d.Bytes+d.Guess, f.Pipe(), c.cc.Limits().Threshold, int(c.snd.mss), d.Acked > 0 && d.Lost == 0)
+}
+
+// endRecovery is for the ACK of all that was out when the loss was found. For
+// another window D-SACK may still tell that it was none.
+func (c *Conn) endRecovery(now clock.Time) {
+	f := c.flight
+	if c.loss.phase == fastRecovery {
+		c.cc.OnEvent(now, cc.Event{Kind: cc.Recovered})
+		c.loss.reorder.Recovered()
+	}
+	c.loss.phase, c.loss.point = noLoss, c.snd.nxt
+	f.dupes, f.again, f.trial = 0, false, noTrial
+	f.Settle()
+}
+
+// undoReduction is for a loss that was none: the window is as it was, and what was
+// only late counts as under way. https://www.rfc-editor.org/rfc/rfc4015
+func (c *Conn) undoReduction(now clock.Time) {
+	l := &c.loss
+	if l.phase == fastRecovery {
+		l.reorder.Seen = true
+	}
+	l.undo.Close()
+	l.phase, l.point = noLoss, c.snd.nxt
+	l.undone++
+	c.cc.OnEvent(now, cc.Event{Kind: cc.Undo})
+	if f := c.flight; f != nil {
+		f.Forgive()
+		f.dupes, f.again, f.trial = 0, false, noTrial
+	}
+}
+
+// trial is F-RTO: whether a timeout was for nothing shows when what was sent once
+// only is acknowledged, if new text follows the first segment that was sent again
+// instead of more old one. https://www.rfc-editor.org/rfc/rfc5682#section-2
+type trial uint8
+
+const (
+	noTrial    trial = iota
+	awaitsAck        // the first segment was sent again
+	awaitsMore       // its ACK came, and new text follows; nothing is sent again meanwhile
+)
+
+// trialShows reports whether an ACK of something new shows that the timeout was for
+// nothing. Without SACK it does not when it also acknowledges what was sent again:
+// the rest may have been there before.
+func (c *Conn) trialShows(d *recovery.Delivery) bool {
+	f := c.flight
+	if f.trial == noTrial {
+		return false
+	}
+	if d.Once > 0 && (c.has(sackOK) || !d.Repaired) {
+		return true
+	}
+	mss := int32(c.snd.mss)
+	unsent, open := c.out.end().Diff(c.snd.nxt), c.snd.una.Add(c.snd.wnd).Diff(c.snd.nxt)
+	if f.trial == awaitsAck && c.snd.una.Less(c.loss.point) && unsent >= mss && open >= mss {
+		f.trial = awaitsMore
+	} else {
+		f.trial = noTrial
+	}
+	return false
+}
