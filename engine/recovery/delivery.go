@@ -25,7 +25,6 @@ type Ack struct {
 type Delivery struct {
 	Acked int // numbers acknowledged
 	Bytes int // of them, and of those SACKed, how many had not been delivered before
-	Out   int // bytes out before, without those that the peer held
 	Pipe  int // in flight before
 	Once  int // of Acked, those that were sent once only and of which this is the first news
 	Guess int // what to add to Bytes for what duplicate ACKs of a peer without SACK told
@@ -50,7 +49,7 @@ type Delivery struct {
 // Deliver takes what an ACK says out of the ledger, which is not empty, and adds it to
 // d, which is.
 func (l *Ledger) Deliver(a *Ack, d *Delivery) {
-	d.Out, d.Pipe = l.out-l.sacked, l.Pipe()
+	d.Pipe = l.Pipe()
 	if len(a.Blocks) == 0 && l.Untroubled() {
 		l.acknowledgeAll(a, d)
 	} else {
@@ -62,9 +61,9 @@ func (l *Ledger) Deliver(a *Ack, d *Delivery) {
 	}
 	if d.Bytes > 0 {
 		l.delivered += uint32(d.Bytes)
-		l.deliveredAt = micros(a.Now)
+		l.deliveredAt = ticks(a.Now)
 		if d.HasNewest {
-			l.firstAt = micros(d.NewestAt)
+			l.firstAt = ticks(d.NewestAt)
 		}
 	}
 }

@@ -22,8 +22,8 @@ type loss struct {
 	tail    seq.Num // SND.NXT after the tail loss probe
 	undo    recovery.Undo
 	reorder recovery.Reordering
-	least   uint32 // microseconds: the shortest round trip of the last minutes
-	leastAt uint32 // microseconds: when that was
+	least   time.Duration // the shortest round trip of the last minutes
+	leastAt clock.Time    // when that was
 }
 
 // lossPhase says whether a loss is being repaired, and how it was found. A
@@ -45,13 +45,10 @@ const minRTTAge = 5 * time.Minute
 
 // shortest takes a round trip.
 func (l *loss) shortest(now clock.Time, d time.Duration) {
-	us := uint32(min(d/1000, time.Duration(1<<31)))
-	if us <= l.least || l.leastAt == 0 || microseconds(now)-l.leastAt > uint32(minRTTAge/time.Microsecond) {
-		l.least, l.leastAt = us, microseconds(now)|1
+	if d < l.least || l.least == 0 || now.Sub(l.leastAt) > minRTTAge {
+		l.least, l.leastAt = d, now
 	}
 }
-
-func (l *loss) minRTT() time.Duration { return time.Duration(l.least) * time.Microsecond }
 
 // cameTwice takes a D-SACK block: what was sent again was sent for nothing. Where
 // that holds for all since a repair began, the repair is undone. That a tail loss
@@ -97,7 +94,7 @@ func (c *Conn) detectLoss(a *recovery.Ack, d *recovery.Delivery, s *Segment, win
 func (c *Conn) findLate(now clock.Time) (lost int) {
 	f := c.flight
 	f.late = clock.Never
-	window := c.loss.reorder.Window(&f.Ledger, c.loss.phase != noLoss, c.loss.minRTT(), c.rtt.smoothed)
+	window := c.loss.reorder.Window(&f.Ledger, c.loss.phase != noLoss, c.loss.least, c.rtt.smoothed)
 	lost, wait := f.Overdue(now, &f.rack, window)
 	if wait > 0 {
 		f.late = now.Add(wait)

@@ -186,7 +186,7 @@ func (c *Conn) buildTail(now clock.Time, out *Output) bool {
 		return false
 	}
 	pos, what := c.snd.nxt, probedNew
-	n := min(int(c.out.end().Diff(pos)), int(c.snd.una.Add(c.snd.wnd).Diff(pos)), int(c.snd.mss))
+	n := min(int(c.out.end().Diff(pos)), int(c.snd.una.Add(c.snd.wnd).Diff(pos)), c.payload())
 	if n <= 0 {
 		what = probedOld
 		pos, n = c.lastSegment()
@@ -206,7 +206,7 @@ func (c *Conn) lastSegment() (pos seq.Num, n int) {
 	pos = runs[len(runs)-1].Start
 	n = max(int(c.out.end().Diff(pos)), 0) // less when a FIN follows
 	n = min(n, int(c.snd.nxt.Sub(pos)))
-	if mss := int(c.snd.mss); n > mss {
+	if mss := c.payload(); n > mss {
 		last := (n-1)%mss + 1
 		pos, n = pos.Add(seq.Size(n-last)), last
 	}

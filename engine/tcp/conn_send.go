@@ -116,7 +116,7 @@ func (c *Conn) buildNew(now clock.Time, out *Output) bool {
 func (c *Conn) buildText(now clock.Time, out *Output, pos seq.Num, n int) bool {
 	if n > 0 {
 		out.Views, out.Len = c.out.fill(out.Views, pos, n)
-		out.wholeSegments(n, int(c.snd.mss))
+		out.wholeSegments(n, c.payload())
 	}
 	end := pos.Add(seq.Size(out.Len))
 	out.Seq, out.Flags = pos, wire.ACK
@@ -133,6 +133,9 @@ func (c *Conn) buildText(now clock.Time, out *Output, pos seq.Num, n int) bool {
 		return false
 	}
 	c.addUrgent(out)
+	if c.in.ooo != nil && c.sackSize() > 0 {
+		c.addBlocks(out, c.in.ooo.blocks[:c.in.ooo.count])
+	}
 	c.finish(now, out)
 	c.sent(now, out, end)
 	return true
@@ -229,7 +232,7 @@ func (c *Conn) buildProbe(now clock.Time, out *Output) bool {
 		return false
 	}
 	c.owes &^= owesProbe
-	n := min(int(c.out.end().Diff(c.snd.una)), int(c.snd.mss), max(int(c.snd.wnd), 1))
+	n := min(int(c.out.end().Diff(c.snd.una)), c.payload(), max(int(c.snd.wnd), 1))
 	if !c.state.Synchronized() || n < 0 || n == 0 && !c.is(finQueued) {
 		return false
 	}
@@ -287,9 +290,15 @@ func (c *Conn) addSACK(out *Output) {
 	if !c.has(sackOK) || c.in.ooo == nil {
 		return
 	}
-	if n := c.in.ooo.report(out.Options.SACK[:c.sackRoom()]); n > 0 {
+	var blocks [len(out.Options.SACK)]wire.SACKBlock
+	c.addBlocks(out, blocks[:c.in.ooo.report(blocks[:c.sackRoom()])])
+	c.in.tidy()
+}
+
+// addBlocks puts in as many blocks as there is room for.
+func (c *Conn) addBlocks(out *Output, blocks []wire.SACKBlock) {
+	if n := copy(out.Options.SACK[:c.sackRoom()], blocks); n > 0 {
 		out.Options.Set |= wire.OptSACK
 		out.Options.SACKBlocks = uint8(n)
 	}
-	c.in.tidy()
 }

@@ -34,7 +34,7 @@ func (c *Conn) allowed(left int) (n int, ok bool) {
 // probe, may take new text along.
 func (c *Conn) allowedAgain(pos seq.Num, lost int) (n int, ok bool) {
 	open := int(c.snd.una.Add(c.snd.wnd).Diff(pos))
-	left, mss := max(int(c.out.end().Diff(pos)), 0), int(c.snd.mss)
+	left, mss := max(int(c.out.end().Diff(pos)), 0), c.payload()
 	room, flight := c.window()-c.inFlight(), int(pos.Sub(c.snd.una))
 	if open <= 0 || room < min(lost, mss) {
 		return 0, false
@@ -58,7 +58,7 @@ func (c *Conn) allowedAgain(pos seq.Num, lost int) (n int, ok bool) {
 // worthSending is the sender's half of silly window avoidance, and Nagle: it
 // returns how many of the n allowed bytes make a segment that is worth it.
 func (c *Conn) worthSending(n, left, flight, open int) int {
-	mss := int(c.snd.mss)
+	mss := c.payload()
 	if n == left {
 		if c.is(noDelay|finQueued) || flight == 0 && n < mss { // RFC 896
 			return n
@@ -115,12 +115,32 @@ func (c *Conn) fallQuiet(now clock.Time) {
 // Urgent data goes in single ones: who takes a super-segment apart would let the
 // urgent pointer say the same in all of them.
 func (c *Conn) largestSegment() int {
-	mss := int(c.snd.mss)
-	if c.is(urgentSent) {
+	mss := c.payload()
+	if c.snd.maxGSO == 0 || c.is(urgentSent) {
 		return mss
 	}
-	room := int(c.snd.maxGSO) - headerSize(c.tuple.Local) - timestampSize
+	room := int(c.snd.maxGSO) - headerSize(c.tuple.Local) - timestampSize - (int(c.snd.mss) - mss)
 	return max(room-room%mss, mss)
+}
+
+// payload is how many bytes of text a full segment carries now. While we hold text
+// out of order each says so (RFC 2018 §4), unless that leaves it little: an ACK will.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.7.1
+func (c *Conn) payload() int {
+	mss := int(c.snd.mss)
+	if c.in.ooo == nil {
+		return mss
+	}
+	return mss - c.sackSize()
+}
+
+// sackSize is what SACK blocks take in a segment with text; 0: it carries none.
+func (c *Conn) sackSize() int {
+	n := min(int(c.sackRoom()), int(c.in.ooo.count))
+	if size := 4 + 8*n; n > 0 && c.has(sackOK) && 2*size < int(c.snd.mss) {
+		return size
+	}
+	return 0
 }
 
 // restartIfIdle goes back to the initial window when nothing was sent for an

@@ -1,0 +1,167 @@
+package lab
+
+import (
+	"flag"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/cc"
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/host"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/lab/netem"
+)
+
+var badWires = flag.Bool("badwires", false, "measure all of the table of bad wires, not a part")
+
+// badWire is a wire of 100 Mbit/s with a queue of one bandwidth-delay product, and
+// what it does to data segments. ACKs only take their time.
+type badWire struct {
+	oneWay    time.Duration
+	loss      float64
+	reorder   float64
+	algorithm string
+}
+
+const (
+	wireRate     = 100e6
+	transferTime = 10 * time.Second
+	wireSeeds    = 3
+)
+
+// transfer is one bulk transfer between two hosts in virtual time.
+type transfer struct {
+	now   clock.Time
+	hosts [2]*host.Host
+	wires [2]*netem.Wire
+	conns [2]*tcp.Entry
+	block *buf.Block
+	got   int
+}
+
+func (b badWire) transfer(t *testing.T, seed uint64) *transfer {
+	t.Helper()
+	x := &transfer{now: start, block: buf.Get(buf.LargeSize)}
+	queue := int(wireRate / 8 * 2 * b.oneWay.Seconds())
+	x.wires[0] = netem.New(netem.Config{Delay: b.oneWay, Loss: b.loss, Reorder: b.reorder, ReorderDelay: 10 * time.Millisecond,
+		Rate: wireRate, QueueBytes: max(queue, 20*1500)}, seed)
+	x.wires[1] = netem.New(netem.Config{Delay: b.oneWay}, seed)
+	for i := range x.hosts {
+		cfg := host.Config{TCP: tcp.Config{SendBuffer: 8 << 20, ReceiveBuffer: 8 << 20, CongestionControl: b.algorithm}}
+		cfg.TCP.Secret[0], cfg.TCP.Secret[1] = byte(i), byte(seed)
+		x.hosts[i] = host.New(cfg)
+		link := x.hosts[i].AddLink(host.LinkConfig{Name: "wire", MTU: 1500})
+		if err := x.hosts[i].AddAddress(link, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)}), 24)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l, err := x.hosts[1].TCP().Listen(wire.Addr{}, 80, 1, "listener")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.connect(t)
+	for x.conns[1] == nil {
+		x.step()
+		x.conns[1] = x.hosts[1].TCP().Accept(l)
+	}
+	return x
+}
+
+func (x *transfer) connect(t *testing.T) {
+	a, b := wire.AddrFrom4(10<<24|1), wire.AddrFrom4(10<<24|2)
+	en, err := x.hosts[0].Connect(x.now, a, 4000, b, 80, "client")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.conns[0] = en
+}
+
+// step goes to the next thing that happens.
+func (x *transfer) step() {
+	for i, h := range x.hosts {
+		for p, _ := h.Output(x.now); p != nil; p, _ = h.Output(x.now) {
+			x.wires[i].Input(x.now, p)
+		}
+	}
+	x.now = max(x.now, min(x.hosts[0].Deadline(), x.hosts[1].Deadline(), x.wires[0].Deadline(), x.wires[1].Deadline()))
+	for i, h := range x.hosts {
+		for p := x.wires[1-i].Output(x.now); p != nil; p = x.wires[1-i].Output(x.now) {
+			h.Receive(x.now, 0, p)
+		}
+		if h.Deadline() <= x.now {
+			h.Advance(x.now)
+		}
+		for _, _, ok := h.NextReady(); ok; _, _, ok = h.NextReady() {
+		}
+	}
+}
+
+// goodput returns how many Mbit/s a program reads at the other end.
+func (b badWire) goodput(t *testing.T, seed uint64) float64 {
+	t.Helper()
+	x := b.transfer(t, seed)
+	var views []buf.View
+	for end := x.now.Add(transferTime); x.now < end; x.step() {
+		for x.conns[0].SendSpace() > 0 {
+			x.hosts[0].TCP().Send(x.now, x.conns[0], buf.MakeView(x.block, 0, x.block.Cap()).Retain())
+		}
+		views = x.hosts[1].TCP().Take(x.now, x.conns[1], 1<<30, views[:0])
+		for _, v := range views {
+			x.got += v.Len()
+			v.Release()
+		}
+	}
+	for _, w := range x.wires {
+		w.Release()
+	}
+	return float64(x.got) * 8 / transferTime.Seconds() / 1e6
+}
+
+// row is the line of a wire in the table: the goodput with each seed.
+func (b badWire) row(t *testing.T) string {
+	var line strings.Builder
+	fmt.Fprintf(&line, "%-6s %5v %6.1f%% %6.1f%%", b.algorithm, 2*b.oneWay, 100*b.loss, 100*b.reorder)
+	for seed := range uint64(wireSeeds) {
+		fmt.Fprintf(&line, " %6.1f", b.goodput(t, seed+1))
+	}
+	return line.String()
+}
+
+const badWireTable = "testdata/badwires.txt"
+
+// TestBadWires holds what a transfer brings over bad wires against the table that is
+// kept, so that a change shows in review. Without -badwires it looks at one path, and
+// fails only where that differs; -rewrite keeps what it measures.
+func TestBadWires(t *testing.T) {
+	kept, _ := os.ReadFile(badWireTable)
+	var table strings.Builder
+	table.WriteString("# Goodput in Mbit/s of 10 s over 100 Mbit/s, queue of one BDP, buffers of 8 MiB, three seeds.\n")
+	table.WriteString("# algorithm, round trip, loss, reordered by 10 ms\n")
+	all := *badWires || *rewrite
+	for _, algorithm := range []string{"reno", "cubic"} {
+		for _, oneWay := range []time.Duration{time.Millisecond, 25 * time.Millisecond, 100 * time.Millisecond} {
+			for _, c := range [][2]float64{{0, 0}, {0.001, 0}, {0.01, 0}, {0.03, 0}, {0, 0.01}} {
+				b := badWire{oneWay, c[0], c[1], algorithm}
+				if !all && (oneWay != 25*time.Millisecond || algorithm != cc.Default || testing.Short()) {
+					continue
+				}
+				line := b.row(t)
+				if !strings.Contains(string(kept), line+"\n") && !*rewrite {
+					t.Errorf("not in %s (-rewrite accepts it): %s", badWireTable, line)
+				}
+				table.WriteString(line + "\n")
+			}
+		}
+	}
+	if *rewrite {
+		if err := os.WriteFile(badWireTable, []byte(table.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
