@@ -1,6 +1,7 @@
 package handfast
 
 import (
+	"cmp"
 	"errors"
 	"math/bits"
 	"net"
@@ -13,12 +14,13 @@ import (
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/internal/setting"
 )
 
 // ListenOptions are what Listen has no words for.
 type ListenOptions struct {
 	// Backlog is how many established connections wait at most for Accept, and
-	// more have to try again. Default Config.Backlog.
+	// more have to try again: 1 to MaxBacklog. Default Config.Backlog.
 	Backlog int
 
 	// Verdict is asked about every connection before its SYN is answered. It
@@ -30,6 +32,11 @@ type ListenOptions struct {
 	// CongestionControl is the name of what accepted connections begin with, one
 	// of CongestionControls(). Default Config.TCP.CongestionControl.
 	CongestionControl string
+}
+
+// check refuses what is outside its range.
+func (o *ListenOptions) check() error {
+	return cmp.Or(setting.Of("ListenOptions.Backlog", &o.Backlog, 0, 1, MaxBacklog).Check(), cc.Check(o.CongestionControl))
 }
 
 // TCPListener is a port that is listened on. It is a net.Listener that behaves
@@ -105,7 +112,7 @@ func (h *Host) bind(l *TCPListener) error {
 
 // bindPort makes l listen in every shard. The caller holds h.mu.
 func (h *Host) bindPort(l *TCPListener) error {
-	if err := cc.Check(l.options.CongestionControl); err != nil {
+	if err := l.options.check(); err != nil {
 		return err
 	}
 	same := h.listeners[l.local.port]
@@ -115,7 +122,7 @@ func (h *Host) bindPort(l *TCPListener) error {
 		}
 	}
 	backlog := l.options.Backlog
-	if backlog <= 0 {
+	if backlog == 0 {
 		backlog = h.cfg.Backlog
 	}
 	backlog = (backlog + len(h.shards) - 1) / len(h.shards)

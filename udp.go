@@ -263,12 +263,13 @@ func (u *UDPConn) setDeadlines(t time.Time, of directions) error {
 	return nil
 }
 
-// SetReadBuffer sets how many bytes may wait to be read.
+// SetReadBuffer sets how many bytes may wait to be read, at most tcp.MaxBuffer; the
+// nearest possible value counts, as in Linux.
 func (u *UDPConn) SetReadBuffer(bytes int) error {
 	if err := u.failure(); err != nil {
 		return u.setError(err)
 	}
-	share := max(bytes, minBuffer) / len(u.owner.shards)
+	share := min(max(bytes, minBuffer), tcp.MaxBuffer) / len(u.owner.shards)
 	u.owner.mu.Lock()
 	defer u.owner.mu.Unlock()
 	for i, part := range u.parts {

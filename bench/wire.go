@@ -70,7 +70,11 @@ func wireRows() (all []row) {
 // layWire joins two stacks of p by the row's wire. The near one sends.
 func (r row) layWire(p *peer, seed uint64) (near, far stack, err error) {
 	a, b := pipe.New(pipe.Options{Name: "wire"})
-	return p.attachWire(impair.New(a, impair.Options{Out: r.data, In: r.back, Seed: seed}), b)
+	bad, err := impair.New(a, impair.Options{Out: r.data, In: r.back, Seed: seed})
+	if err != nil {
+		return nil, nil, err
+	}
+	return p.attachWire(bad, b)
 }
 
 // measureWire counts what arrives of one stream, from its first byte on, and how

@@ -48,7 +48,11 @@ func newLinks(t *testing.T, o pipe.Options, bad bool) (a, b link.Link) {
 		seed := rand.Uint64()
 		t.Logf("seed %d", seed)
 		wire := netem.Config{Loss: 0.02, Duplicate: 0.02, Reorder: 0.05, ReorderDelay: time.Millisecond}
-		a = impair.New(a, impair.Options{In: wire, Out: wire, Seed: seed})
+		made, err := impair.New(a, impair.Options{In: wire, Out: wire, Seed: seed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a = made
 	}
 	return a, b
 }

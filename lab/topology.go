@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -18,6 +19,7 @@ func (p *parser) hostLine(l *lineReader) error {
 	}
 	h := hostLine{HostConfig: HostConfig{Name: w.text}}
 	h.Address = netip.AddrFrom4([4]byte{10, 0, 0, byte(len(p.hosts) + 1)})
+	first, _ := l.peek()
 	for {
 		w, ok := l.peek()
 		if !ok {
@@ -25,7 +27,7 @@ func (p *parser) hostLine(l *lineReader) error {
 				h.Host.TCP.QuickAcks = -1
 			}
 			p.hosts = append(p.hosts, h)
-			return nil
+			return h.check(l, first)
 		}
 		l.skip()
 		if err := h.option(l, w); err != nil {
@@ -33,6 +35,31 @@ func (p *parser) hostLine(l *lineReader) error {
 		}
 	}
 }
+
+// check refuses what is outside the range of an option. A time of 0 became the
+// shortest there is, on purpose.
+func (h *hostLine) check(l *lineReader, at word) error {
+	settings := *h
+	for _, d := range settings.durations() {
+		if *d == 1 {
+			*d = 0
+		}
+	}
+	if err := settings.Host.TCP.Check(); err != nil {
+		return l.at(at, "%v", err)
+	}
+	least := 68
+	if h.Address.Is6() {
+		least = 1280
+	}
+	if h.MTU != 0 && (h.MTU < least || h.MTU > maxMTU) {
+		return l.at(at, "mtu is %d; it may be %d to %d, or 0 for 1500", h.MTU, least, maxMTU)
+	}
+	return nil
+}
+
+// maxMTU is the largest IP packet.
+const maxMTU = 65535
 
 // switches are the options of a host that have no value.
 func (h *hostLine) switches() map[string]*bool {
@@ -121,6 +148,7 @@ func (p *parser) wireLine(l *lineReader) error {
 		}
 	}
 	var set WireConfig
+	first, _ := l.peek()
 	seen := map[string]bool{}
 	for {
 		w, ok := l.peek()
@@ -133,9 +161,20 @@ func (p *parser) wireLine(l *lineReader) error {
 			return err
 		}
 	}
+	if err := set.check(); err != nil {
+		return l.at(first, "%v", err)
+	}
 	line.change = func(c *WireConfig) { set.copyTo(c, seen) }
 	p.wires = append(p.wires, line)
 	return nil
+}
+
+// check returns an error that names a property outside its range.
+func (c *WireConfig) check() error {
+	if c.MTU != 0 && (c.MTU < 68 || c.MTU > maxMTU) {
+		return fmt.Errorf("mtu is %d; it may be 68 to %d, or 0 for no router", c.MTU, maxMTU)
+	}
+	return c.Config.Check()
 }
 
 func (c *WireConfig) option(l *lineReader, w word) (err error) {

@@ -18,7 +18,7 @@ import (
 const DefaultLimit = 1 << 16
 
 // Config says what a wire does to packets. The zero value does nothing.
-// Probabilities are from 0 to 1.
+// Probabilities are from 0 to 1, times from 0 to MaxDelay; Check refuses others.
 type Config struct {
 	// Delay is how long a packet takes; Jitter is added or subtracted at most,
 	// evenly spread. Jitter does not change the order.
@@ -41,13 +41,14 @@ type Config struct {
 	// partial checksum is completed before, so that the receiver can notice.
 	Corrupt float64
 
-	// Rate is the bandwidth in bits per second; 0: not limited. QueueBytes is
-	// how much may wait for it, the packet that is being sent included; what
-	// would be more is dropped. 0: not limited, but by Limit.
+	// Rate is the bandwidth in bits per second, at most MaxRate; 0: not limited.
+	// QueueBytes is how much may wait for it, at most MaxQueueBytes, the packet that
+	// is being sent included; what would be more is dropped. 0: only Limit counts.
 	Rate       uint64
 	QueueBytes int
 
-	// Limit is how many packets the wire holds at most; default DefaultLimit.
+	// Limit is how many packets the wire holds at most, 1 to MaxPackets; default
+	// DefaultLimit.
 	Limit int
 }
 
@@ -77,12 +78,10 @@ type Wire struct {
 }
 
 // New returns an empty wire. Wires with the same configuration and seed do the
-// same.
+// same. A field that Config.Check would refuse counts as the nearest value that it
+// would not.
 func New(c Config, seed uint64) *Wire {
-	if c.Limit <= 0 {
-		c.Limit = DefaultLimit
-	}
-	return &Wire{config: c, random: *rand.NewPCG(seed, 0x6e6574656d)}
+	return &Wire{config: c.settled(), random: *rand.NewPCG(seed, 0x6e6574656d)}
 }
 
 // Input puts a packet on the wire, which takes it over. Time does not go back

@@ -13,7 +13,11 @@ import (
 func Example() {
 	a, b := pipe.New(pipe.Options{})
 	defer b.Close()
-	bad := impair.New(a, impair.Options{Out: netem.Config{Duplicate: 1}, Seed: 1})
+	bad, err := impair.New(a, impair.Options{Out: netem.Config{Duplicate: 1}, Seed: 1})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	defer bad.Close()
 
 	p := buf.NewPacket()

@@ -3,6 +3,7 @@
 package impair
 
 import (
+	"fmt"
 	"sync"
 	"time"
 
@@ -34,15 +35,22 @@ type Link struct {
 	running sync.WaitGroup
 }
 
-// New wraps a link, and owns it from now on.
-func New(below link.Link, o Options) *Link {
+// New wraps a link, and owns it from now on. It fails, and the link stays yours,
+// when a field of In or Out is outside its range.
+func New(below link.Link, o Options) (*Link, error) {
+	if err := o.In.Check(); err != nil {
+		return nil, fmt.Errorf("impair: In: %w", err)
+	}
+	if err := o.Out.Check(); err != nil {
+		return nil, fmt.Errorf("impair: Out: %w", err)
+	}
 	epoch := time.Now()
 	l := &Link{below: below, in: newLine(epoch, o.In, 2*o.Seed), out: newLine(epoch, o.Out, 2*o.Seed+1)}
 	for queue := range below.Attributes().Queues {
 		l.running.Go(func() { l.receive(queue) })
 	}
 	l.running.Go(l.send)
-	return l
+	return l, nil
 }
 
 // Attributes returns those of the link below, with one queue.

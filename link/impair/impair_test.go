@@ -3,6 +3,7 @@ package impair_test
 import (
 	"encoding/binary"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -22,6 +23,29 @@ func numbered(n int) *buf.Packet {
 	p.Data = p.ReceiveInto(100)[:100]
 	binary.BigEndian.PutUint32(p.Data, uint32(n))
 	return p
+}
+
+// wrap is impair.New with settings inside their ranges.
+func wrap(t *testing.T, l link.Link, o impair.Options) *impair.Link {
+	t.Helper()
+	bad, err := impair.New(l, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bad
+}
+
+// A setting outside its range is refused, in either direction, and says which.
+func TestRanges(t *testing.T) {
+	a, _ := pipe.New(pipe.Options{})
+	for _, o := range []impair.Options{{In: netem.Config{Loss: 2}}, {Out: netem.Config{Loss: 2}}} {
+		if _, err := impair.New(a, o); err == nil || !strings.Contains(err.Error(), "Config.Loss is 2; it may be 0 to 1") {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+	if err := a.Write(0, []*buf.Packet{numbered(1)}); err != nil {
+		t.Errorf("the link below is no longer usable: %v", err)
+	}
 }
 
 // readAll reads count packets and returns their numbers.
@@ -53,7 +77,7 @@ func write(t *testing.T, l link.Link, first, count int) {
 func TestDelayBothWays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := pipe.New(pipe.Options{})
-		bad := impair.New(a, impair.Options{
+		bad := wrap(t, a, impair.Options{
 			In:  netem.Config{Delay: 30 * time.Millisecond},
 			Out: netem.Config{Delay: 50 * time.Millisecond},
 		})
@@ -79,7 +103,7 @@ func TestDelayBothWays(t *testing.T) {
 func TestLossIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := pipe.New(pipe.Options{})
-		bad := impair.New(a, impair.Options{Out: netem.Config{Loss: 0.2}, Seed: 1})
+		bad := wrap(t, a, impair.Options{Out: netem.Config{Loss: 0.2}, Seed: 1})
 		write(t, bad, 0, 1000)
 		synctest.Wait()
 		_, out := bad.Counters()
@@ -95,7 +119,7 @@ func TestLossIsCounted(t *testing.T) {
 func TestPartition(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := pipe.New(pipe.Options{})
-		bad := impair.New(a, impair.Options{})
+		bad := wrap(t, a, impair.Options{})
 		bad.SetDown(true)
 		write(t, bad, 1, 1)
 		bad.SetDown(false)
@@ -110,7 +134,7 @@ func TestPartition(t *testing.T) {
 
 func TestQueuesBelowBecomeOne(t *testing.T) {
 	a, b := pipe.New(pipe.Options{Queues: 3})
-	bad := impair.New(a, impair.Options{})
+	bad := wrap(t, a, impair.Options{})
 	if got := bad.Attributes(); got.Queues != 1 || got.MTU != a.Attributes().MTU || got.Name != a.Attributes().Name {
 		t.Errorf("got %+v", got)
 	}
@@ -126,7 +150,7 @@ func TestQueuesBelowBecomeOne(t *testing.T) {
 func TestCloseEndsAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // fails when a goroutine is left over
 		a, b := pipe.New(pipe.Options{})
-		bad := impair.New(a, impair.Options{In: netem.Config{Delay: time.Hour}, Out: netem.Config{Delay: time.Hour}})
+		bad := wrap(t, a, impair.Options{In: netem.Config{Delay: time.Hour}, Out: netem.Config{Delay: time.Hour}})
 		write(t, bad, 0, 5)
 		write(t, b, 0, 5)
 		var reader sync.WaitGroup
@@ -157,7 +181,7 @@ func (broken) Read(int, []*buf.Packet) (int, error) { return 0, errBroken }
 
 func TestFailureBelowIsPassedOn(t *testing.T) {
 	a, _ := pipe.New(pipe.Options{})
-	bad := impair.New(broken{a}, impair.Options{})
+	bad := wrap(t, broken{a}, impair.Options{})
 	if _, err := bad.Read(0, make([]*buf.Packet, 1)); !errors.Is(err, errBroken) {
 		t.Errorf("read: %v", err)
 	}

@@ -19,9 +19,6 @@ import (
 // would be three of them.
 const socketBuffer = 16 << 20
 
-// maxQueues is the kernel's limit for a fanout group.
-const maxQueues = 256
-
 // Options say which device Open opens.
 type Options struct {
 	// Name is the device's name.
@@ -29,16 +26,19 @@ type Options struct {
 	// HardwareAddr is the address that frames for us carry, and our address in the host's
 	// ARP; the default is the device's own.
 	HardwareAddr link.HardwareAddr
-	// Queues is how many sockets to open; default 1. The kernel spreads flows
+	// Queues is how many sockets to open, 1 to 256; default 1. The kernel spreads flows
 	// over them.
 	Queues int
-	// MTU is the largest IP packet in bytes; the default is the device's.
+	// MTU is the largest IP packet in bytes, 68 to 65535; the default is the device's.
 	MTU int
 }
 
 // Open opens an Ethernet device in the network namespace of the calling
 // thread. An error says what to do about it and wraps the kernel's.
 func Open(o Options) (*Device, error) {
+	if err := netdev.CheckOptions("packet", o.Queues, o.MTU); err != nil {
+		return nil, err
+	}
 	device, err := net.InterfaceByName(o.Name)
 	if err != nil {
 		return nil, fmt.Errorf("packet: no device %q in this network namespace (ip link shows which there are): %w", o.Name, err)
@@ -62,7 +62,7 @@ func attributes(o Options, device *net.Interface) link.Attributes {
 		Medium:          link.Ethernet,
 		MTU:             o.MTU,
 		HardwareAddr:    o.HardwareAddr,
-		Queues:          min(max(o.Queues, 1), maxQueues),
+		Queues:          max(o.Queues, 1),
 		MaxGSO:          offload.MaxSegment,
 		ChecksumOffload: true,
 	}

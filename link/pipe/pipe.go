@@ -17,6 +17,7 @@ const (
 	DefaultMTU   = 1500
 	DefaultQueue = 16384
 	MaxQueues    = 256
+	MaxQueue     = 1 << 24 // packets
 )
 
 // ethernetHeader is how many bytes a frame has that the MTU does not count.
@@ -37,7 +38,7 @@ type Options struct {
 	ChecksumOffload bool
 
 	Queues int // 1, the default, to MaxQueues, the nearest one counts; what is written to queue i is read from queue i
-	Queue  int // how many packets wait in each direction of each queue at most, 1 or more; default DefaultQueue
+	Queue  int // how many packets wait in each direction of each queue at most, 1 to MaxQueue, the nearest one counts; default DefaultQueue
 
 	// HardwareAddrs are those of the two ends, for Ethernet. The default is
 	// 02:00:00:00:00:0a and 02:00:00:00:00:0b.
@@ -52,9 +53,10 @@ func (o Options) withDefaults() Options {
 		o.MTU = DefaultMTU
 	}
 	o.Queues = min(max(o.Queues, 1), MaxQueues)
-	if o.Queue < 1 {
+	if o.Queue == 0 {
 		o.Queue = DefaultQueue
 	}
+	o.Queue = min(max(o.Queue, 1), MaxQueue)
 	if o.Medium == link.Ethernet && o.HardwareAddrs == ([2]link.HardwareAddr{}) {
 		o.HardwareAddrs = [2]link.HardwareAddr{{2, 0, 0, 0, 0, 0xa}, {2, 0, 0, 0, 0, 0xb}}
 	}

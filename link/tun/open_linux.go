@@ -11,9 +11,6 @@ import (
 	"github.com/handfast-tcp/handfast/link/offload"
 )
 
-// maxQueues is the kernel's limit.
-const maxQueues = 256
-
 // ipv6Header is not counted in the length field of IPv6, so that a packet may
 // be this much longer than 65535.
 const ipv6Header = 40
@@ -24,10 +21,10 @@ type Options struct {
 	// Name is the device's name, of at most 15 bytes. It is made if it does not
 	// exist. "hf%d" takes the first free number; empty is "tun%d".
 	Name string
-	// Queues is how many queues to open, at most 256; default 1. A device that
+	// Queues is how many queues to open, 1 to 256; default 1. A device that
 	// exists already and has only one gives only one.
 	Queues int
-	// MTU is the largest IP packet in bytes; default is what the device has now.
+	// MTU is the largest IP packet in bytes, 68 to 65535; default is what the device has now.
 	// Open does not set it.
 	MTU int
 	// NoOffload asks for plain packets.
@@ -41,7 +38,10 @@ func Open(o Options) (*Device, error) {
 	if len(o.Name) >= unix.IFNAMSIZ {
 		return nil, fmt.Errorf("tun: name %q is longer than %d bytes", o.Name, unix.IFNAMSIZ-1)
 	}
-	o.Queues = min(max(o.Queues, 1), maxQueues)
+	if err := netdev.CheckOptions("tun", o.Queues, o.MTU); err != nil {
+		return nil, err
+	}
+	o.Queues = max(o.Queues, 1)
 	fd, flags, name, err := openFirst(o)
 	if err != nil {
 		return nil, err
