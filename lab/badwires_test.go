@@ -144,7 +144,7 @@ func TestBadWires(t *testing.T) {
 	table.WriteString("# Goodput in Mbit/s of 10 s over 100 Mbit/s, queue of one BDP, buffers of 8 MiB, three seeds.\n")
 	table.WriteString("# algorithm, round trip, loss, reordered by 10 ms\n")
 	all := *badWires || *rewrite
-	for _, algorithm := range []string{"reno", "cubic"} {
+	for _, algorithm := range []string{"reno", "cubic", "bbr"} {
 		for _, oneWay := range []time.Duration{time.Millisecond, 25 * time.Millisecond, 100 * time.Millisecond} {
 			for _, c := range [][2]float64{{0, 0}, {0.001, 0}, {0.01, 0}, {0.03, 0}, {0, 0.01}} {
 				b := badWire{oneWay, c[0], c[1], algorithm}

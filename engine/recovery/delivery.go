@@ -36,7 +36,8 @@ type Delivery struct {
 	NewestAt  clock.Time
 	NewestEnd seq.Num
 	HasNewest bool
-	IsProbe   bool // the newest is a Probe
+	Marks     Marks // of the newest
+	sent      state // of the newest
 	First     clock.Time
 	HasFirst  bool
 
@@ -60,10 +61,10 @@ func (l *Ledger) Deliver(a *Ack, d *Delivery) {
 		}
 	}
 	if d.Bytes > 0 {
-		l.delivered += uint32(d.Bytes)
-		l.deliveredAt = ticks(a.Now)
+		l.now.delivered += uint32(d.Bytes)
+		l.now.deliveredAt = ticks(a.Now)
 		if d.HasNewest {
-			l.firstAt = ticks(d.NewestAt)
+			l.now.firstAt = ticks(d.NewestAt)
 		}
 	}
 }
@@ -97,7 +98,7 @@ func (l *Ledger) acknowledgeAll(a *Ack, d *Delivery) {
 	l.high, l.resentEnd = a.Una, a.Una
 	l.out -= n
 	d.Acked, d.Bytes, d.Once = n, n, n
-	d.NewestAt, d.NewestEnd, d.HasNewest, d.IsProbe = last.At, a.Una, true, last.is(Probe)
+	d.NewestAt, d.NewestEnd, d.HasNewest, d.Marks, d.sent = last.At, a.Una, true, last.Marks, last.sent
 	if r := &l.runs[first]; !r.is(Probe) {
 		d.First, d.HasFirst = r.At, true
 	}
@@ -180,7 +181,7 @@ func (l *Ledger) deliver(a *Ack, d *Delivery, r *Run, end seq.Num, high seq.Num)
 		return
 	}
 	if !d.HasNewest || d.NewestAt < r.At || d.NewestAt == r.At && d.NewestEnd.Less(end) {
-		d.NewestAt, d.NewestEnd, d.HasNewest, d.IsProbe = r.At, end, true, r.is(Probe)
+		d.NewestAt, d.NewestEnd, d.HasNewest, d.Marks, d.sent = r.At, end, true, r.Marks, r.sent
 	}
 }
 

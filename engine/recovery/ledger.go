@@ -32,11 +32,7 @@ type Ledger struct {
 	high        seq.Num // the end of the highest that was delivered
 	resentEnd   seq.Num // nothing at or after it was sent again or is Withdrawn
 
-	// What was delivered since the ledger was made, and when the last of it was;
-	// when what was delivered last had been sent. Instants are ticks.
-	// https://www.ietf.org/archive/id/draft-cheng-iccrg-delivery-rate-estimation-02.html
-	delivered            uint32
-	deliveredAt, firstAt uint32
+	now state // inFlight is not kept: see Pipe
 
 	first [2]Run // where runs begin: most ledgers need no more
 }
@@ -84,16 +80,17 @@ func (l *Ledger) Sent(now clock.Time, start, end seq.Num, m Marks) {
 	n := int(end.Sub(start))
 	if last := len(l.runs) - 1; last >= l.head {
 		r := &l.runs[last]
-		same := r.At == now && r.Marks == m && r.delivered == l.delivered
+		same := r.At == now && r.Marks == m && r.sent.delivered == l.now.delivered
 		if same || len(l.runs)-l.head >= MaxRuns && !r.is(Sacked|Lost) {
 			r.End, r.At = end, now
+			r.sent.inFlight += uint32(n)
 			l.out += n
 			return
 		}
 	}
 	l.grow()
-	l.runs = append(l.runs, Run{start, end, now, l.delivered, l.deliveredAt, l.firstAt, m})
 	l.out += n
+	l.runs = append(l.runs, Run{start, end, now, m, l.state()})
 }
 
 // begin makes an empty ledger ready for its first run.
@@ -103,7 +100,14 @@ func (l *Ledger) begin(now clock.Time, start seq.Num) {
 	}
 	l.runs, l.head = l.runs[:0], 0
 	l.high, l.resentEnd = start, start
-	l.firstAt, l.deliveredAt = ticks(now), ticks(now)
+	l.now.firstAt, l.now.deliveredAt = ticks(now), ticks(now)
+}
+
+// state returns what there is to know for a run that is sent.
+func (l *Ledger) state() state {
+	s := l.now
+	s.inFlight = uint32(l.Pipe())
+	return s
 }
 
 // grow makes room for one more run at the end by moving the others to the front,
@@ -125,7 +129,7 @@ func (l *Ledger) resend(now clock.Time, start, end seq.Num, m Marks) {
 		}
 		l.unlose(r)
 		r.Marks = r.Marks&Withdrawn | Resent | m
-		r.At, r.delivered, r.deliveredAt, r.firstAt = now, l.delivered, l.deliveredAt, l.firstAt
+		r.At, r.sent = now, l.state()
 		i -= l.join(i)
 	}
 	l.left = min(l.left, l.out-l.sacked-l.lost)
@@ -133,14 +137,15 @@ func (l *Ledger) resend(now clock.Time, start, end seq.Num, m Marks) {
 
 func (l *Ledger) unlose(r *Run) {
 	if r.is(Lost) {
-		r.Marks &^= Lost
+		r.Marks &^= Lost | Unheard
 		l.lost -= r.size()
 	}
 }
 
 func (l *Ledger) lose(r *Run) {
-	r.Marks = r.Marks&^Sacked | Lost
+	r.Marks = r.Marks&^Sacked | Lost | Unheard
 	l.lost += r.size()
+	l.now.lost += uint32(r.size())
 }
 
 // find returns the index of the run that holds n, or of the first one behind it.
@@ -235,7 +240,7 @@ func (l *Ledger) Clear() {
 		l.runs = nil
 	}
 	l.runs, l.head = l.runs[:0], 0
-	l.out, l.sacked, l.lost, l.left, l.sackedParts, l.delivered = 0, 0, 0, 0, 0, 0
+	l.out, l.sacked, l.lost, l.left, l.sackedParts, l.now = 0, 0, 0, 0, 0, state{}
 }
 
 // maxSpareRuns is for how many runs there is room in a ledger that was cleared.

@@ -15,6 +15,7 @@ const (
 	Resent                      // sent more than once
 	Withdrawn                   // was Sacked once, which no longer counts: see LoseAll
 	Probe                       // its answer may take long: it is no measure of the round trip
+	Unheard                     // Lost, and nobody has asked yet: see Ledger.Unheard
 	Limited                     // the program or the peer, not the network, held back what came then (app-limited)
 )
 
@@ -24,11 +25,18 @@ type Run struct {
 	Start, End seq.Num
 	At         clock.Time // when it was sent last
 
-	// For the delivery rate, as they were when it was sent: see Ledger.
-	delivered            uint32
-	deliveredAt, firstAt uint32
-
 	Marks Marks
+	sent  state
+}
+
+// state is what the ledger knew when a run was sent, for samples of the delivery rate.
+// https://www.ietf.org/archive/id/draft-ietf-ccwg-bbr-04.html#section-4.1
+type state struct {
+	delivered   uint32 // bytes, since the ledger was made
+	deliveredAt uint32 // ticks: when the last of them was
+	firstAt     uint32 // ticks: when that had been sent
+	inFlight    uint32 // with the run
+	lost        uint32 // bytes, since the ledger was made
 }
 
 func (r *Run) is(m Marks) bool { return r.Marks&m != 0 }
@@ -41,7 +49,7 @@ func (r *Run) extends(next *Run) bool {
 	if r.is(Sacked) {
 		return next.is(Sacked)
 	}
-	return r.At == next.At && r.Marks == next.Marks && r.delivered == next.delivered
+	return r.At == next.At && r.Marks == next.Marks && r.sent.delivered == next.sent.delivered
 }
 
 // later reports whether r was sent after what ended at end and was sent at that

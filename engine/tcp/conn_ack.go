@@ -48,8 +48,7 @@ func (c *Conn) acknowledge(now clock.Time, s *Segment, window seq.Size) {
 		c.recover(&a, &d)
 	}
 	if d.Bytes > 0 {
-		c.cc.OnAck(now, cc.Ack{Delivered: d.Bytes, Lost: d.Lost, InFlight: c.flight.Pipe(),
-			Total: c.tally.bytesAcked + uint64(c.flight.SackedBytes()), RTT: trip, Limited: limited, Recovery: repaired || c.loss.phase == fastRecovery})
+		c.tellDelivered(now, &d, cc.Ack{RTT: trip, Limited: limited, Recovery: repaired || c.loss.phase == fastRecovery})
 	}
 	switch f := c.flight; {
 	case f.Empty():
@@ -57,6 +56,31 @@ func (c *Conn) acknowledge(now clock.Time, s *Segment, window seq.Size) {
 		c.land()
 	case d.Acked > 0 || f.late != clock.Never:
 		c.restartTimer(now, d.Acked)
+	}
+}
+
+// tellDelivered tells congestion control what an ACK delivered.
+func (c *Conn) tellDelivered(now clock.Time, d *recovery.Delivery, a cc.Ack) {
+	f := c.flight
+	a.Delivered, a.Lost, a.InFlight = d.Bytes, d.Lost, f.Pipe()
+	a.Total = c.tally.bytesAcked + uint64(f.SackedBytes())
+	if c.cc.Traits()&cc.WantsSend != 0 {
+		a.Rate = ratio(f.Rate(d))
+	}
+	c.cc.OnAck(now, a)
+}
+
+func ratio(r recovery.Rate) cc.Rate {
+	return cc.Rate{Delivered: r.Delivered, Interval: r.Interval, InFlight: r.InFlight, Lost: r.Lost, AppLimited: r.Limited}
+}
+
+// tellLost tells a controller that wants to know what was lost.
+func (c *Conn) tellLost(now clock.Time) {
+	if c.cc.Traits()&cc.WantsLost == 0 {
+		return
+	}
+	for bytes, r := range c.flight.Unheard {
+		c.cc.OnEvent(now, cc.Event{Kind: cc.Lost, Bytes: bytes, Sent: ratio(r)})
 	}
 }
 
@@ -177,7 +201,7 @@ func (c *Conn) finEnd() seq.Num { return c.out.end().Add(1) }
 // measure takes the round trips that an ACK tells, and returns that of the newest
 // of what arrived, 0 when none is sure.
 func (c *Conn) measure(a *recovery.Ack, s *Segment, d *recovery.Delivery) (newest time.Duration) {
-	if d.HasNewest && !d.IsProbe {
+	if d.HasNewest && d.Marks&recovery.Probe == 0 {
 		newest = max(a.Now.Sub(d.NewestAt), 1)
 		c.loss.shortest(a.Now, newest)
 	}

@@ -29,6 +29,9 @@ func (c *Conn) recover(a *recovery.Ack, d *recovery.Delivery) {
 	case l.phase == noLoss && l.undo.Open() && l.point.Less(c.snd.una):
 		l.undo.Close()
 	}
+	if d.Lost > 0 {
+		c.tellLost(a.Now)
+	}
 	if l.phase == fastRecovery && d.Bytes+d.Guess+d.Lost > 0 {
 		c.reduce(d)
 	}

@@ -126,6 +126,9 @@ func (c *Conn) lateTimeout(now clock.Time) {
 	if d.Lost = c.findLate(now); d.Lost > 0 && c.loss.phase == noLoss {
 		c.beginRecovery(now, &d)
 	}
+	if d.Lost > 0 {
+		c.tellLost(now)
+	}
 	if c.loss.phase == fastRecovery {
 		c.reduce(&d)
 	}
@@ -162,6 +165,7 @@ func (c *Conn) retransmitTimeout(now clock.Time) {
 	c.loss.phase, c.loss.point, c.loss.probed = afterTimeout, c.snd.nxt, notProbed
 	f.full, f.since, f.late, f.dupes, f.again = c.snd.una, now, clock.Never, 0, false
 	f.LoseAll()
+	c.tellLost(now)
 	c.armRetransmit(now)
 }
 

@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/recovery"
 	"github.com/handfast-tcp/handfast/engine/seq"
@@ -206,6 +207,9 @@ func (c *Conn) sent(now clock.Time, out *Output, end seq.Num) {
 	if c.snd.wnd == 0 {
 		m = recovery.Probe // an answer may take as long as the window stays shut
 	}
+	if c.cc.Traits()&cc.WantsSend != 0 {
+		m |= c.tellSent(now, out)
+	}
 	f.Sent(now, out.Seq, end, m)
 	if out.again {
 		c.loss.undo.Resent(now, out.Len)
@@ -215,6 +219,21 @@ func (c *Conn) sent(now clock.Time, out *Output, end seq.Num) {
 	}
 	c.snd.nxt = seq.Max(c.snd.nxt, end)
 	c.noteSent(now)
+}
+
+// tellSent tells a controller that wants to know what is sent, and returns Limited
+// when it is the last that there is, although the window has room for more.
+func (c *Conn) tellSent(now clock.Time, out *Output) (m recovery.Marks) {
+	if out.Len == 0 {
+		return 0
+	}
+	s := cc.Send{Bytes: out.Len, InFlight: c.flight.Pipe()}
+	s.Limited = c.window()-s.InFlight-s.Bytes < int(c.snd.mss)
+	if !s.Limited && out.Seq.Add(seq.Size(out.Len)) == c.out.end() {
+		m = recovery.Limited
+	}
+	c.cc.OnSend(now, s)
+	return m
 }
 
 // noteSent notes that something was sent that the peer must acknowledge.
