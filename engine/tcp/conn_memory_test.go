@@ -1,0 +1,116 @@
+package tcp
+
+import (
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// idleBytes is what is left of the KiB that an idle connection may take for what this
+// package holds of it: the root package has up to 96 bytes more.
+const idleBytes = 1024 - 96
+
+// crowd is many connections between two endpoints, without a wire.
+type crowd struct {
+	now   clock.Time
+	ends  [2]*Endpoint
+	conns [2][]*Entry
+}
+
+func (c *crowd) settle() {
+	for moved := true; moved; {
+		moved = false
+		for i, e := range c.ends {
+			var out Output
+			for e.Output(c.now, &out) {
+				moved = true
+				t := out.Tuple.Reverse()
+				c.ends[1-i].Receive(c.now, Path{MTU: 1500}, &t, &out.Segment)
+				for _, v := range out.Views {
+					v.Release()
+				}
+			}
+		}
+		for _, e := range c.ends {
+			for _, _, ok := e.NextReady(); ok; _, _, ok = e.NextReady() {
+			}
+		}
+	}
+}
+
+// talk sends n bytes each way, takes them, and lets time pass until nothing is due.
+func (c *crowd) talk(n int) {
+	for i, list := range c.conns {
+		for _, en := range list {
+			c.ends[i].SendCopy(c.now, en, make([]byte, n))
+		}
+		c.settle()
+	}
+	for i, list := range c.conns {
+		for _, en := range list {
+			for _, v := range c.ends[i].Take(c.now, en, 1<<20, nil) {
+				v.Release()
+			}
+		}
+	}
+	c.settle()
+	c.now = c.now.Add(time.Minute)
+	for _, e := range c.ends {
+		e.Advance(c.now)
+	}
+	c.settle()
+}
+
+func newCrowd(t *testing.T, n int) *crowd {
+	c := &crowd{now: clock.Time(time.Hour)}
+	for i := range c.ends {
+		c.ends[i] = NewEndpoint(&Config{Secret: [16]byte{byte(i)}})
+	}
+	l, err := c.ends[1].Listen(wire.Addr{}, 80, n, "listener")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		en, err := c.ends[0].Connect(c.now, Path{MTU: 1500}, wire.Tuple{Local: addrA, Remote: addrB, LocalPort: uint16(1000 + i), RemotePort: 80}, "client")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.settle()
+		c.conns[0], c.conns[1] = append(c.conns[0], en), append(c.conns[1], c.ends[1].Accept(l))
+	}
+	return c
+}
+
+// TestIdleMemory holds all that this package keeps for a connection against its bound:
+// the entry, its place in tables, the controller; also after data went both ways, when
+// all else must have been given back.
+func TestIdleMemory(t *testing.T) {
+	if raceEnabled {
+		t.Skip("memory is counted")
+	}
+	const many = 3000
+	var c *crowd
+	fresh := grownBy(func() { c = newCrowd(t, many) })
+	more := grownBy(func() {
+		for range 3 {
+			c.talk(5000)
+		}
+	})
+	for what, bytes := range map[string]float64{"never used": fresh, "after data": fresh + more} {
+		each := bytes / (2 * many)
+		if t.Logf("%s: %.0f bytes each", what, each); each > idleBytes {
+			t.Errorf("an idle connection, %s, takes %.0f bytes, at most %d", what, each, idleBytes)
+		}
+	}
+	for _, list := range c.conns {
+		for _, en := range list {
+			if en.flight != nil || en.out.views != nil || en.in.views != nil {
+				t.Fatal("an idle connection holds what only a busy one needs")
+			}
+		}
+	}
+	runtime.KeepAlive(c)
+}
