@@ -18,8 +18,10 @@ type flight struct {
 	full  seq.Num    // up to here what was sent filled the congestion window; not before SND.UNA: see noteFull
 	round seq.Num    // an ACK past this is of the next round trip that is measured
 	under seq.Num    // SND.NXT when the first segment was sent again last: what lies below may cause duplicate ACKs
-	dupes uint8      // duplicate ACKs in a row, of a peer without SACK
-	again bool       // the timer is not started anew: see restartTimer
+	next  clock.Time // when the next segment may leave, while held: see pace
+	held  bool
+	dupes uint8 // duplicate ACKs in a row, of a peer without SACK
+	again bool  // the timer is not started anew: see restartTimer
 	trial trial
 }
 
@@ -46,7 +48,7 @@ func (c *Conn) land() {
 	c.flight = nil
 	if len(c.cfg.flights) < maxSpareFlights { // most of it is empty by itself
 		f.Clear()
-		f.rack, f.dupes, f.again, f.trial = recovery.Rack{}, 0, false, noTrial
+		f.rack, f.next, f.held, f.dupes, f.again, f.trial = recovery.Rack{}, 0, false, 0, false, noTrial
 		c.cfg.flights = append(c.cfg.flights, f)
 	}
 }

@@ -17,7 +17,18 @@ const (
 	timeoutTimer lossTimer = iota // RFC 6298
 	tailTimer                     // a tail loss probe
 	lateTimer                     // what is late is lost
+	paceTimer                     // the next segment may leave
 )
+
+// timerDue returns when TimerRetransmit is due, and what it stands for. Something is
+// out.
+func (c *Conn) timerDue() (at clock.Time, what lossTimer) {
+	at, what = c.lossDue()
+	if f := c.flight; f.held && f.next < at {
+		return f.next, paceTimer
+	}
+	return at, what
+}
 
 // lossDue returns when the timer is due, and what it stands for. Something is out.
 func (c *Conn) lossDue() (at clock.Time, what lossTimer) {
@@ -63,7 +74,7 @@ func (c *Conn) armRetransmit(now clock.Time) {
 	case c.flight == nil: // our SYN
 		c.timers.arm(TimerRetransmit, now.Add(c.rtt.timeout(c.cfg)))
 	default:
-		at, _ := c.lossDue()
+		at, _ := c.timerDue()
 		c.timers.arm(TimerRetransmit, c.notTooLate(max(at, now)))
 	}
 }
@@ -107,12 +118,14 @@ func (c *Conn) lossTimeout(now clock.Time) {
 	}
 }
 
-// notYet reports whether the retransmission timer has fired too early, because it
-// was put off since without being armed anew, and arms it.
+// notYet reports whether the retransmission timer has fired for no loss: because it
+// was put off since without being armed anew, or so that a segment may leave. It arms
+// it.
 func (c *Conn) notYet(now clock.Time) bool {
 	if c.flight == nil || now >= c.lastMoment() {
 		return false
 	}
+	c.flight.held = c.flight.held && now < c.flight.next
 	if at, _ := c.lossDue(); at <= now {
 		return false
 	}

@@ -84,8 +84,14 @@ func (c *Conn) buildData(now clock.Time, out *Output) bool {
 	if c.cc == nil || c.state == Closed {
 		return false // our SYN is not acknowledged yet, or nothing counts any more
 	}
-	if f := c.flight; f != nil && f.LostBytes() > 0 && c.buildLost(now, out) {
-		return true
+	if f := c.flight; f != nil {
+		if f.held && now < f.next {
+			return false
+		}
+		f.held = false
+		if f.LostBytes() > 0 && c.buildLost(now, out) {
+			return true
+		}
 	}
 	return c.buildNew(now, out)
 }
@@ -233,6 +239,7 @@ func (c *Conn) tellSent(now clock.Time, out *Output) (m recovery.Marks) {
 		m = recovery.Limited
 	}
 	c.cc.OnSend(now, s)
+	c.pace(now, out.Len)
 	return m
 }
 

@@ -106,7 +106,8 @@ func (c *Conn) fallQuiet(now clock.Time) {
 	if c.flight == nil && !c.unsent() {
 		return
 	}
-	if !c.timers.armed(TimerRetransmit) && !c.timers.armed(TimerPersist) {
+	f := c.flight
+	if !c.timers.armed(TimerRetransmit) && !c.timers.armed(TimerPersist) || f != nil && f.held && f.next < c.timers[TimerRetransmit] {
 		c.armRetransmit(now)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
@@ -187,7 +188,7 @@ func TestTransferOverBadWire(t *testing.T) {
 func transferOverBadWire(t *testing.T, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	p := newPair(t, Config{ReceiveBuffer: 3000 + r.IntN(1<<18), NoTimestamps: r.IntN(3) == 0, NoWindowScale: r.IntN(3) == 0,
-		UserTimeout: 12 * time.Hour}) // on the worst of these wires a quarter of an hour without an ACK is bad luck
+		CongestionControl: cc.Names()[seed%uint64(len(cc.Names()))], UserTimeout: 12 * time.Hour}) // on the worst of these wires a quarter of an hour without an ACK is bad luck
 	if r.IntN(2) == 0 {
 		p.path.MaxGSO = 65535
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
@@ -66,7 +67,7 @@ func TestStorm(t *testing.T) {
 func newStorm(tb testing.TB, seed uint64) *storm {
 	r := rand.New(rand.NewPCG(seed, 9))
 	cfg := Config{ReceiveBuffer: 1 + r.IntN(1<<(10+r.IntN(9))), SendBuffer: 1 << 16, UserTimeout: time.Minute, MSL: msl, MaxHalfOpen: 8, MaxTimeWait: 4,
-		NoSACK: r.IntN(4) == 0, NoTimestamps: r.IntN(2) == 0, NoWindowScale: r.IntN(3) == 0, Cookies: CookieMode(r.IntN(3))}
+		NoSACK: r.IntN(4) == 0, NoTimestamps: r.IntN(2) == 0, NoWindowScale: r.IntN(3) == 0, Cookies: CookieMode(r.IntN(3)), CongestionControl: cc.Names()[seed%uint64(len(cc.Names()))]}
 	s := &storm{TB: tb, seed: seed, r: r, now: clock.Time(time.Hour), path: Path{MTU: 1500, MaxGSO: 65535 * r.IntN(2)}, e: NewEndpoint(&cfg),
 		known: map[wire.Tuple]isns{}, blocks: map[*buf.Block]bool{}}
 	s.e.SetTrace(&s.trace)
