@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/pipe"
 	hftun "github.com/handfast-tcp/handfast/link/tun"
@@ -26,7 +27,7 @@ func handfastPeer() *peer {
 			},
 			tun: handfastTUN,
 		},
-		attachWire: handfastWire,
+		attachWire: handfastWire(tcp.Config{}),
 		privileged: map[path]bool{tun: true},
 		packets:    handfastPackets,
 		program:    "handfast",
@@ -39,8 +40,8 @@ type handfastStack struct {
 	address netip.Addr
 }
 
-func newHandfastStack(l link.Link, address netip.Addr) (stack, error) {
-	h, err := handfast.New(handfast.Config{FirstPort: 16384, LastPort: 65535})
+func newHandfastStack(l link.Link, address netip.Addr, c tcp.Config) (stack, error) {
+	h, err := handfast.New(handfast.Config{TCP: c, FirstPort: 16384, LastPort: 65535})
 	if err != nil {
 		return nil, err
 	}
@@ -63,18 +64,28 @@ func (h handfastStack) dial(to netip.AddrPort) (net.Conn, error) {
 
 // handfastPair joins two hosts in memory.
 func handfastPair(o pipe.Options) (near, far stack, err error) {
-	return handfastWire(pipe.New(o))
+	return handfastWire(tcp.Config{})(pipe.New(o))
+}
+
+// handfastBBRPeer is the same with the other controller for bad wires.
+func handfastBBRPeer() *peer {
+	return &peer{
+		name: "handfast-bbr", what: "over an emulated wire only, with BBR in place of CUBIC",
+		attachWire: handfastWire(tcp.Config{CongestionControl: "bbr"}),
+	}
 }
 
 // handfastWire puts a host on each end of a wire.
-func handfastWire(a, b link.Link) (near, far stack, err error) {
-	if near, err = newHandfastStack(a, nearAddr); err != nil {
-		return nil, nil, fmt.Errorf("near: %w", err)
+func handfastWire(c tcp.Config) func(a, b link.Link) (near, far stack, err error) {
+	return func(a, b link.Link) (near, far stack, err error) {
+		if near, err = newHandfastStack(a, nearAddr, c); err != nil {
+			return nil, nil, fmt.Errorf("near: %w", err)
+		}
+		if far, err = newHandfastStack(b, farAddr, c); err != nil {
+			return nil, nil, fmt.Errorf("far: %w", err)
+		}
+		return near, far, nil
 	}
-	if far, err = newHandfastStack(b, farAddr); err != nil {
-		return nil, nil, fmt.Errorf("far: %w", err)
-	}
-	return near, far, nil
 }
 
 // handfastTUN puts a host on a TUN device whose other end is the kernel.
@@ -86,6 +97,6 @@ func handfastTUN() (near, far stack, err error) {
 	if far, err = kernelOnTUN(); err != nil {
 		return nil, nil, err
 	}
-	near, err = newHandfastStack(l, nearAddr)
+	near, err = newHandfastStack(l, nearAddr, tcp.Config{})
 	return near, far, err
 }

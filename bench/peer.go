@@ -71,7 +71,7 @@ func (p *peer) version() string {
 // peers lists all implementations, in the order of the table.
 func peers() []*peer {
 	return []*peer{
-		handfastPeer(), gvisorPeer(), gvisorVnetPeer(), wireguardPeer(), lnetoPeer(), kernelPeer(), kernelVethPeer(), kernelBBRPeer(),
+		handfastPeer(), handfastBBRPeer(), gvisorPeer(), gvisorVnetPeer(), wireguardPeer(), lnetoPeer(), kernelPeer(), kernelVethPeer(), kernelBBRPeer(),
 	}
 }
 

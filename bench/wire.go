@@ -47,7 +47,7 @@ func wireWith(change func(*netem.Config)) (data, back netem.Config) {
 
 // wireRows are paths as they are outside: what a sender makes of them decides.
 func wireRows() (all []row) {
-	peers := []string{"handfast", "gvisor", "kernel", "kernel-bbr"}
+	peers := []string{"handfast", "handfast-bbr", "gvisor", "kernel", "kernel-bbr"}
 	for _, w := range []struct {
 		name, title string
 		change      func(*netem.Config)
