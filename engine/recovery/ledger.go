@@ -88,9 +88,20 @@ func (l *Ledger) Sent(now clock.Time, start, end seq.Num, m Marks) {
 			return
 		}
 	}
-	l.grow()
 	l.out += n
-	l.runs = append(l.runs, Run{start, end, now, m, l.state()})
+	*l.add() = Run{start, end, now, m, l.state()}
+}
+
+// add makes a place for one more run at the end.
+func (l *Ledger) add() *Run {
+	n := len(l.runs)
+	if n == cap(l.runs) {
+		l.grow()
+		l.runs = append(l.runs, Run{})
+		return &l.runs[len(l.runs)-1]
+	}
+	l.runs = l.runs[:n+1]
+	return &l.runs[n]
 }
 
 // begin makes an empty ledger ready for its first run.
@@ -106,7 +117,7 @@ func (l *Ledger) begin(now clock.Time, start seq.Num) {
 // state returns what there is to know for a run that is sent.
 func (l *Ledger) state() state {
 	s := l.now
-	s.inFlight = uint32(l.Pipe())
+	s.inFlight = uint32(l.out - l.sacked - l.lost - l.left)
 	return s
 }
 

@@ -64,7 +64,7 @@ func (c *Conn) tellDelivered(now clock.Time, d *recovery.Delivery, a cc.Ack) {
 	f := c.flight
 	a.Delivered, a.Lost, a.InFlight = d.Bytes, d.Lost, f.Pipe()
 	a.Total = c.tally.bytesAcked + uint64(f.SackedBytes())
-	if c.cc.Traits()&cc.WantsSend != 0 {
+	if f.wants&cc.WantsSend != 0 {
 		a.Rate = ratio(f.Rate(d))
 	}
 	c.cc.OnAck(now, a)
@@ -76,7 +76,7 @@ func ratio(r recovery.Rate) cc.Rate {
 
 // tellLost tells a controller that wants to know what was lost.
 func (c *Conn) tellLost(now clock.Time) {
-	if c.cc.Traits()&cc.WantsLost == 0 {
+	if c.flight.wants&cc.WantsLost == 0 {
 		return
 	}
 	for bytes, r := range c.flight.Unheard {

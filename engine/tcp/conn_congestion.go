@@ -15,6 +15,9 @@ func (c *Conn) control(now clock.Time, name string) {
 		p.Window, p.Threshold = l.Window, l.Threshold
 	}
 	c.cc = cc.Make(name, p)
+	if f := c.flight; f != nil {
+		f.wants, f.held = c.cc.Traits(), false
+	}
 }
 
 // SetCongestionControl gives a connection that is established the congestion control

@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/recovery"
 	"github.com/handfast-tcp/handfast/engine/seq"
@@ -23,6 +24,8 @@ type flight struct {
 	dupes uint8 // duplicate ACKs in a row, of a peer without SACK
 	again bool  // the timer is not started anew: see restartTimer
 	trial trial
+
+	wants cc.Traits // what the controller asks for
 }
 
 // maxSpareFlights is how many flights wait to be used again by connections of an
@@ -36,6 +39,7 @@ func (c *Conn) takeOff(now clock.Time, start seq.Num) {
 	} else {
 		c.flight = &flight{}
 	}
+	c.flight.wants = c.cc.Traits()
 	c.flight.since, c.flight.late, c.flight.full, c.flight.round = now, clock.Never, start, start
 }
 

@@ -213,7 +213,7 @@ func (c *Conn) sent(now clock.Time, out *Output, end seq.Num) {
 	if c.snd.wnd == 0 {
 		m = recovery.Probe // an answer may take as long as the window stays shut
 	}
-	if c.cc.Traits()&cc.WantsSend != 0 {
+	if f.wants&cc.WantsSend != 0 {
 		m |= c.tellSent(now, out)
 	}
 	f.Sent(now, out.Seq, end, m)
