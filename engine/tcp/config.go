@@ -53,6 +53,7 @@ type Config struct {
 	// cc.Names(); default cc.Default.
 	CongestionControl string
 
+	shift   uint8     // the window scale that ReceiveBuffer needs: see withDefaults
 	flights []*flight // to be used again: see takeOff
 }
 

@@ -218,7 +218,7 @@ func (c *Conn) init(cfg *Config, t wire.Tuple, path Path, tsOffset uint32, tr *T
 	c.rtt.rto = cfg.InitialRTO
 	c.out.limit = int32(cfg.SendBuffer)
 	c.rcv.limit = int32(cfg.ReceiveBuffer)
-	c.rcv.shift = shiftFor(cfg)
+	c.rcv.shift = cfg.shift
 	c.snd.peer = defaultMSS(t.Local)
 	c.setPath(path)
 }

@@ -51,11 +51,11 @@ func (c *Conn) buildSyn(now clock.Time, out *Output) bool {
 	}
 	c.owes &^= owesSyn
 	out.again = c.snd.nxt != c.snd.iss
-	y := ourSyn{iss: c.snd.iss, flags: wire.SYN, mss: c.ourMSS(), clock: c.ts.value(now), echo: c.ts.recent}
+	y := ourSyn{iss: c.snd.iss, flags: wire.SYN, mss: c.ourMSS(), stamp: c.timestamp(now), echo: c.ts.recent}
 	if c.state == SynSent {
 		y.offer = ourOffer(c.cfg)
 	} else {
-		y.offer, y.cookie = c.offered(), c.halfOpen()
+		y.offer = c.offered()
 		y.flags, y.ack = wire.SYN|wire.ACK, c.rcv.nxt
 		c.ackSent()
 	}

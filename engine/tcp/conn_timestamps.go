@@ -38,7 +38,7 @@ func (c *Conn) timestamp(now clock.Time) uint32 {
 	val := c.ts.value(now)
 	if c.halfOpen() {
 		o := c.offered()
-		return cookieTimestamp(val, &o)
+		return cookieTimestamp(val, o.data())
 	}
 	return val
 }

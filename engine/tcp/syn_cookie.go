@@ -157,54 +157,57 @@ const (
 // data is what a SYN said, as its cookie says it.
 func (o *offer) data() uint32 {
 	classes := &mssClasses[o.version]
-	c := uint32(len(classes) - 1)
+	c := len(classes) - 1
 	for c > 0 && o.mss < classes[c] {
 		c--
 	}
 	if !o.timestamps {
-		return c>>1 | o.options<<(classBits-1)
+		return uint32(c)>>1 | uint32(o.options)<<(classBits-1)
 	}
-	return c | o.options<<classBits
+	return uint32(c) | uint32(o.options)<<classBits
 }
 
 // read makes o what data says, and reports whether that can have been said.
 func (o *offer) read(data uint32) bool {
 	if o.timestamps {
-		o.mss, o.options = mssClasses[o.version][data&(1<<classBits-1)], data>>classBits
+		o.mss, o.options = mssClasses[o.version][data&(1<<classBits-1)], uint8(data>>classBits)
 	} else {
-		o.mss, o.options = mssClasses[o.version][data<<1&(1<<classBits-1)], data>>(classBits-1)
+		o.mss, o.options = mssClasses[o.version][data<<1&(1<<classBits-1)], uint8(data>>(classBits-1))
 	}
 	return o.options&ecnBit == 0
 }
 
-// cookie makes the initial sequence number for a SYN.
-func (k *cookies) cookie(f flow, irs seq.Num, o offer) seq.Num {
-	return f.base() + seq.Num(k.epoch&3<<epochShift|k.payload(1, f, irs, o.timestamps, o.data()))
+// cookie makes the initial sequence number for a SYN that said data, with or
+// without timestamps.
+func (k *cookies) cookie(f flow, irs seq.Num, timestamps bool, data uint32) seq.Num {
+	return f.base() + seq.Num(k.epoch<<epochShift|payload(&k.keys[1], f, irs, timestamps, data))
 }
 
-// payload is a cookie without its epoch, made with the key of epoch+which-1. It
-// stands for the four-tuple by its keyed hash of 64 bits, which nobody else can
-// compute, and so cannot choose two tuples that share one.
-func (k *cookies) payload(which int, f flow, irs seq.Num, timestamps bool, data uint32) uint32 {
+// payload is a cookie without its epoch, made with the key of that. It stands for
+// the four-tuple by its keyed hash of 64 bits, which nobody else can compute, and
+// so cannot choose two tuples that share one.
+func payload(key *secret.Key, f flow, irs seq.Num, timestamps bool, data uint32) uint32 {
 	m := uint64(f) ^ uint64(irs)<<32
 	if timestamps {
-		return uint32(k.keys[which].Word(m))&payloadMask ^ data<<saidShift
+		return uint32(key.Word(m))&payloadMask ^ data<<saidShift
 	}
-	return uint32(k.keys[which].Word(m^uint64(data<<1|1)))<<(classBits-1+offerBits)&payloadMask | data
+	return uint32(key.Word(m^uint64(data<<1|1)))<<(classBits-1+offerBits)&payloadMask | data
 }
 
-// epochOf returns whose key made a number, as payload wants it, and whether that
-// can be: not two epochs ago, and only others may be an epoch ahead.
-func (k *cookies) epochOf(v uint32) (which int, ok bool) {
+// keyOf returns the key that made a number, or nil where that cannot be: not two
+// epochs ago, and only others may be an epoch ahead.
+func (k *cookies) keyOf(v uint32) *secret.Key {
 	switch (k.epoch - v>>epochShift) & 3 {
 	case 0:
-		return 1, true
+		return &k.keys[1]
 	case 1:
-		return 0, true
+		return &k.keys[0]
 	case 3:
-		return 2, k.shared
+		if k.shared {
+			return &k.keys[2]
+		}
 	}
-	return 0, false
+	return nil
 }
 
 // check reads a cookie back into o, which says the version of IP, and whether the
@@ -213,15 +216,15 @@ func (k *cookies) epochOf(v uint32) (which int, ok bool) {
 // another: MissingTimestamp, and not NoSocket.
 func (k *cookies) check(f flow, iss, irs seq.Num, o *offer, echo uint32) wire.Drop {
 	v := uint32(iss - f.base())
-	which, ok := k.epochOf(v)
-	if !ok {
+	key := k.keyOf(v)
+	if key == nil {
 		return wire.NoSocket
 	}
 	v &= payloadMask
-	if !o.timestamps && o.read(v&shortMask) && k.payload(which, f, irs, false, v&shortMask) == v {
+	if !o.timestamps && o.read(v&shortMask) && payload(key, f, irs, false, v&shortMask) == v {
 		return wire.None
 	}
-	said := v ^ k.payload(which, f, irs, true, 0)
+	said := v ^ payload(key, f, irs, true, 0)
 	switch {
 	case said&(1<<saidShift-1) != 0:
 		return wire.NoSocket
@@ -239,7 +242,7 @@ func (o offer) halfOpen(iss, irs seq.Num, s *Segment, path Path) halfOpen {
 		agreed: passive, due: pack(clock.Never), challenge: neverChallenged}
 	if shift := o.options & shiftBits; shift != noScaling {
 		h.agreed |= scaling
-		h.shift = uint8(shift)
+		h.shift = shift
 	}
 	if o.options&sackBit != 0 {
 		h.agreed |= sackOK
@@ -251,12 +254,8 @@ func (o offer) halfOpen(iss, irs seq.Num, s *Segment, path Path) halfOpen {
 	return h
 }
 
-// cookieTimestamp puts what a SYN said into the low bits of a SYN-ACK's TSval.
-// The value may be up to half a second old, never in the future.
-func cookieTimestamp(val uint32, o *offer) uint32 {
-	v := val&^longMask | o.data()
-	if seq.Num(val).Less(seq.Num(v)) {
-		v -= longMask + 1
-	}
-	return v
+// cookieTimestamp puts what a SYN said, as its data, into the low bits of a
+// SYN-ACK's TSval. The value may be up to half a second old, never in the future.
+func cookieTimestamp(val, said uint32) uint32 {
+	return val - (val-said)&longMask
 }

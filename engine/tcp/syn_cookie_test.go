@@ -15,7 +15,7 @@ import (
 func offers(version uint8, timestamps bool) func(yield func(offer) bool) {
 	return func(yield func(offer) bool) {
 		for class, mss := range mssClasses[version] {
-			for options := range uint32(ecnBit) {
+			for options := range uint8(ecnBit) {
 				if (timestamps || class%2 == 0) && !yield(offer{mss: mss, options: options, timestamps: timestamps, version: version}) {
 					return
 				}
@@ -31,6 +31,11 @@ func (k *cookies) believes(t wire.Tuple, iss, irs seq.Num, o offer, echo uint32)
 	return k.check(k.flow(&t), iss, irs, &o, echo) == wire.None
 }
 
+// cookieFor makes the cookie of a SYN with this offer.
+func (k *cookies) cookieFor(f flow, irs seq.Num, o offer) seq.Num {
+	return k.cookie(f, irs, o.timestamps, o.data())
+}
+
 // TestCookieSaysWhatTheSynSaid goes through all that a SYN can say.
 func TestCookieSaysWhatTheSynSaid(t *testing.T) {
 	k := newCookies(secret.New([16]byte{1}))
@@ -40,10 +45,23 @@ func TestCookieSaysWhatTheSynSaid(t *testing.T) {
 		f := k.flow(&tuple)
 		for _, timestamps := range []bool{false, true} {
 			for o := range offers(uint8(v), timestamps) {
-				iss, got := k.cookie(f, 77, o), offer{timestamps: timestamps, version: uint8(v)}
+				iss, got := k.cookieFor(f, 77, o), offer{timestamps: timestamps, version: uint8(v)}
 				if d := k.check(f, iss, 77, &got, o.data()|0xabc00); d != wire.None || got != o {
 					t.Fatalf("%+v came back as %+v, %v", o, got, d)
 				}
+			}
+		}
+	}
+}
+
+// A timestamp that says what a SYN said is the last such one that is not in the
+// future, also where the clock wraps.
+func TestCookieTimestampIsTheLatest(t *testing.T) {
+	for _, val := range []uint32{0, 1, longMask, longMask + 1, 1<<31 - 1, 1 << 31, 1<<32 - 1} {
+		for said := range uint32(longMask + 1) {
+			v := cookieTimestamp(val, said)
+			if v&longMask != said || val-v > longMask {
+				t.Fatalf("at %#x with %#x it is %#x", val, said, v)
 			}
 		}
 	}
@@ -95,7 +113,7 @@ func TestCookiesBelieved(t *testing.T) {
 				sent := map[seq.Num]uint32{} // and what TSval said
 				for _, s := range c.senders {
 					for o := range offers(uint8(v), timestamps) {
-						sent[s.cookie(s.flow(&tuple), 5, o)] = o.data()
+						sent[s.cookieFor(s.flow(&tuple), 5, o)] = o.data()
 					}
 				}
 				want := c.plain
@@ -140,7 +158,7 @@ func candidates(k *cookies, t *wire.Tuple, irs seq.Num) func(yield func(seq.Num)
 						if !timestamps && data > shortMask {
 							break
 						}
-						iss := f.base() + seq.Num(epoch<<epochShift|k.payload(which, f, irs, timestamps, data))
+						iss := f.base() + seq.Num(epoch<<epochShift|payload(&k.keys[which], f, irs, timestamps, data))
 						if !seen[iss] && !yield(iss) {
 							return
 						}
@@ -185,7 +203,7 @@ func TestCookieBelongsToItsSyn(t *testing.T) {
 	for range 20000 {
 		tuple, s := spoofed(r, r.IntN(2) == 0, false)
 		good.version = version(tuple.Local)
-		iss := k.cookie(k.flow(&tuple), s.Seq, good)
+		iss := k.cookieFor(k.flow(&tuple), s.Seq, good)
 		irs := s.Seq
 		switch r.IntN(4) {
 		case 0:
@@ -216,7 +234,7 @@ func TestCookieEpochs(t *testing.T) {
 	tuple := wire.Tuple{Local: addrB, Remote: addrA, LocalPort: 80, RemotePort: 4000}
 	f := k.flow(&tuple)
 	o := offer{mss: 1460, options: 7}
-	iss := k.cookie(f, 9, o)
+	iss := k.cookieFor(f, 9, o)
 	for i, want := range []bool{false, false, true, true, false, false} {
 		later := i - 2
 		k.turn(now.Add(time.Duration(later) * cookieEpoch))
@@ -224,9 +242,9 @@ func TestCookieEpochs(t *testing.T) {
 			t.Errorf("%d epochs later it is believed: %v", later, ok)
 		}
 	}
-	older := k.cookie(f, 9, o)
+	older := k.cookieFor(f, 9, o)
 	k.turn(now.Add(4 * cookieEpoch))
-	if newer := k.cookie(f, 10, o); newer.Less(older) {
+	if newer := k.cookieFor(f, 10, o); newer.Less(older) {
 		t.Errorf("numbers of one four-tuple fall from %d to %d with the epoch", older, newer)
 	}
 }

@@ -9,20 +9,20 @@ import (
 // use from then on.
 type offer struct {
 	mss        uint16
-	options    uint32 // six bits
+	options    uint8 // six bits
 	timestamps bool
 	version    uint8 // of IP: 0 is IPv4, 1 is IPv6
 }
 
 // offerOf reads what a SYN offers and we take.
 func offerOf(cfg *Config, t *wire.Tuple, s *Segment) offer {
-	o := offer{mss: defaultMSS(t.Local), options: noScaling, version: version(t.Local)}
-	if s.Options.Has(wire.OptMSS) {
-		o.mss = s.Options.MSS
+	o := offer{mss: s.Options.MSS, options: noScaling, version: version(t.Local)}
+	if !s.Options.Has(wire.OptMSS) {
+		o.mss = defaultMSS(t.Local)
 	}
 	// RFC 7323 §2.2: scaling is in force when both SYNs carry the option.
 	if s.Options.Has(wire.OptWindowScale) && !cfg.NoWindowScale {
-		o.options = uint32(min(s.Options.WindowScale, 14))
+		o.options = min(s.Options.WindowScale, wire.MaxWindowScale)
 	}
 	if s.Options.Has(wire.OptSACKPermitted) && !cfg.NoSACK {
 		o.options |= sackBit
@@ -49,7 +49,7 @@ func (c *Conn) agree(o offer) {
 	if shift == noScaling {
 		c.rcv.shift = 0
 	} else {
-		c.snd.shift = uint8(shift)
+		c.snd.shift = shift
 	}
 }
 
@@ -57,7 +57,7 @@ func (c *Conn) agree(o offer) {
 func (c *Conn) offered() offer {
 	o := offer{mss: c.snd.peer, options: noScaling, timestamps: c.has(stamping), version: version(c.tuple.Local)}
 	if c.has(scaling) {
-		o.options = uint32(c.snd.shift)
+		o.options = c.snd.shift
 	}
 	if c.has(sackOK) {
 		o.options |= sackBit
@@ -72,9 +72,8 @@ type ourSyn struct {
 	flags    wire.Flags // SYN, or SYN and ACK
 	mss      uint16     // of our option
 	offer    offer      // what the peer's SYN said; in a SYN without an ACK, all that we can do
-	clock    uint32     // our timestamp clock
+	stamp    uint32     // our timestamp: in a passive open it says what the peer's SYN said
 	echo     uint32     // the peer's
-	cookie   bool       // the timestamp says what the peer's SYN said: a passive open
 }
 
 // write makes the header of t. It is the one writer of SYNs: of a connection, of
@@ -86,21 +85,20 @@ func (y *ourSyn) write(h *wire.TCP, t *wire.Tuple, cfg *Config) {
 	h.Window = uint16(min(cfg.ReceiveBuffer, 0xffff)) // never scaled in a SYN
 	h.Checksum, h.Urgent = 0, 0
 	o := &h.Options
-	o.Set, o.MSS, o.SACKBlocks = wire.OptMSS, y.mss, 0
+	o.MSS, o.SACKBlocks = y.mss, 0
+	set := wire.OptMSS
 	if y.offer.options&shiftBits != noScaling {
-		o.Set |= wire.OptWindowScale
-		o.WindowScale = shiftFor(cfg)
+		set |= wire.OptWindowScale
+		o.WindowScale = cfg.shift
 	}
 	if y.offer.options&sackBit != 0 {
-		o.Set |= wire.OptSACKPermitted
+		set |= wire.OptSACKPermitted
 	}
 	if y.offer.timestamps {
-		o.Set |= wire.OptTimestamps
-		o.TSVal, o.TSEcr = y.clock, y.echo
-		if y.cookie {
-			o.TSVal = cookieTimestamp(y.clock, &y.offer)
-		}
+		set |= wire.OptTimestamps
+		o.TSVal, o.TSEcr = y.stamp, y.echo
 	}
+	o.Set = set
 }
 
 // ourOffer is what a SYN that answers none says.
@@ -128,20 +126,19 @@ func (c *Conn) answersSynAck(s *Segment) bool {
 }
 
 // answerByCookie sends the SYN-ACK, and nothing is kept.
-func (e *Endpoint) answerByCookie(a *arrival, answer *synAnswer) outcome {
+func (e *Endpoint) answerByCookie(a *arrival, y *ourSyn) outcome {
 	r := e.replies.extend()
 	if r == nil {
 		e.stats.ListenDrops++
 		return dropped(wire.ListenFull)
 	}
 	r.tuple = *a.tuple
-	y := ourSyn{iss: answer.iss, ack: a.segment.Seq.Add(1), flags: wire.SYN | wire.ACK, mss: mssOf(a.path.MTU, a.tuple.Local), offer: answer.offer,
-		clock: a.now.Milliseconds() + a.flow.tsOffset(), echo: a.segment.Options.TSVal, cookie: true}
+	y.mss, y.echo = mssOf(a.path.MTU, a.tuple.Local), a.segment.Options.TSVal
 	y.write(&r.header, a.tuple, e.cfg)
 	e.cookies.needed(a.now)
 	e.stats.SyncookiesSent++
 	if e.trace != nil {
-		e.traceCookie(a, answer.iss)
+		e.traceCookie(a, y.iss)
 	}
 	return taken
 }

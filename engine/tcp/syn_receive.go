@@ -51,12 +51,13 @@ func (e *Endpoint) arrivedSyn(a *arrival, l *Listener) outcome {
 		return l.counted(dropped(wire.ListenFull))
 	}
 	e.attack.watch(a.now, e.halfOpen.count, e.cfg)
-	y := e.answerTo(a)
-	switch p := e.placeFor(a, l, &y); p.form {
+	var y ourSyn
+	beyond := e.answerTo(a, &y)
+	switch p := e.placeFor(a, l, beyond); p.form {
 	case asCookie:
 		return l.counted(e.answerByCookie(a, &y))
 	case asEntry:
-		e.keep(a, l, &y, p)
+		e.keep(a, l, y.iss, p)
 		return taken
 	}
 	e.stats.TCPReqQFullDrop++
@@ -83,23 +84,22 @@ func (e *Endpoint) admits(a *arrival, l *Listener) bool {
 	return true
 }
 
-// synAnswer is what a SYN is answered with.
-type synAnswer struct {
-	offer  offer
-	iss    seq.Num
-	beyond bool // iss is no cookie: it lies beyond the numbers of the connection before
-}
-
 // answerTo is the second decision about a SYN: what it agrees to, and our first
-// number.
-func (e *Endpoint) answerTo(a *arrival) (y synAnswer) {
+// number. Beyond says that this is no cookie: it lies beyond the numbers of the
+// connection before.
+func (e *Endpoint) answerTo(a *arrival, y *ourSyn) (beyond bool) {
 	e.cookies.turn(a.now)
+	y.flags, y.ack = wire.SYN|wire.ACK, a.segment.Seq.Add(1)
 	y.offer = offerOf(e.cfg, a.tuple, a.segment)
-	y.iss = e.cookies.cookie(a.flow, a.segment.Seq, y.offer)
-	if y.beyond = a.reused && y.iss.LessEq(a.beyond); y.beyond {
-		y.iss = a.beyond.Add(1 << 17) // RFC 9293 §3.4.2
+	said := y.offer.data()
+	y.iss = e.cookies.cookie(a.flow, a.segment.Seq, y.offer.timestamps, said)
+	if a.reused && y.iss.LessEq(a.beyond) {
+		y.iss, beyond = a.beyond.Add(1<<17), true // RFC 9293 §3.4.2
 	}
-	return y
+	if y.offer.timestamps {
+		y.stamp = cookieTimestamp(a.now.Milliseconds()+a.flow.tsOffset(), said)
+	}
+	return beyond
 }
 
 // synForm is how a SYN that was answered is kept.
@@ -120,15 +120,15 @@ type synPlace struct {
 // placeFor is the third decision about a SYN. An entry that has to go for it is not
 // lost: its SYN-ACK was a cookie. What waits for a verdict, and what is answered by
 // a number that is no cookie, cannot do without an entry.
-func (e *Endpoint) placeFor(a *arrival, l *Listener, y *synAnswer) synPlace {
-	free := !l.Ask && !y.beyond && e.cfg.Cookies != CookiesOff
+func (e *Endpoint) placeFor(a *arrival, l *Listener, beyond bool) synPlace {
+	free := !l.Ask && !beyond
 	if free && e.cookiesFirst() {
 		return synPlace{form: asCookie}
 	}
 	switch victim, ok := e.halfOpen.room(a.flow, e.cfg.Cookies != CookiesOff); {
 	case ok:
 		return synPlace{asEntry, victim}
-	case free:
+	case free && e.cfg.Cookies != CookiesOff:
 		return synPlace{form: asCookie}
 	}
 	return synPlace{}
@@ -141,9 +141,9 @@ func (e *Endpoint) cookiesFirst() bool {
 
 // keep puts a half-open connection into its place in the cache. It has done what
 // any connection does with a SYN.
-func (e *Endpoint) keep(a *arrival, l *Listener, y *synAnswer, p synPlace) {
+func (e *Endpoint) keep(a *arrival, l *Listener, iss seq.Num, p synPlace) {
 	c := e.fresh(a)
-	c.openPassive(a.now, y.iss)
+	c.openPassive(a.now, iss)
 	c.receive(a.now, a.path, a.segment)
 	h := halfOpen{}
 	c.compactInto(&h)
