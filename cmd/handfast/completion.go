@@ -41,7 +41,7 @@ var completions = map[string]cobra.CompletionFunc{
 func addCompletions(root *cobra.Command) {
 	arguments := map[string]cobra.CompletionFunc{
 		"lab": completeScenario, "states": completeState, "ss": completeFilter,
-		"try": cobra.NoFileCompletions, "flood": cobra.NoFileCompletions, "netstat": cobra.NoFileCompletions,
+		"try": cobra.NoFileCompletions, "connect": cobra.NoFileCompletions, "flood": cobra.NoFileCompletions, "netstat": cobra.NoFileCompletions,
 		"version": cobra.NoFileCompletions,
 	}
 	for _, cmd := range root.Commands() {

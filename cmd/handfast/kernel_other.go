@@ -17,4 +17,6 @@ func newKernelArena(string, *live.Recorder) (*arena, error) { return nil, kernel
 
 func openServeLink(string, prefixes, prefixes) (link.Link, error) { return nil, kernel.ErrLinuxOnly }
 
+func openConnectLink(*live.Recorder) (link.Link, error) { return nil, kernel.ErrLinuxOnly }
+
 func newKernelFlood(string, handfast.Config) (*floodArena, error) { return nil, kernel.ErrLinuxOnly }

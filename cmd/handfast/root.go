@@ -34,6 +34,8 @@ And see what goes on, in another terminal:
 
   handfast ss -tan          its connections, as ss shows those of the kernel
   handfast netstat -n -p tcp | grep SYN_RECV
+  handfast connect 10.77.0.2:80 --withhold-ack
+                            a client of serve that stays in SYN_RECV
   handfast flood            a SYN flood against a host of ours, without and with
                             the defence
 
@@ -55,7 +57,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flagError(err)} })
 	root.SuggestionsMinimumDistance = 2 // letters that may be wrong
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newTry(), newServe(), newLab(), newStates(), newSS(), newNetstat(), newFlood(), newVersion(), newMan())
+	root.AddCommand(newTry(), newServe(), newConnect(), newLab(), newStates(), newSS(), newNetstat(), newFlood(), newVersion(), newMan())
 	root.SetVersionTemplate(versionLine() + "\n")
 	addCompletions(root)
 	wrapFlags(root)

@@ -75,8 +75,15 @@ func random(ts *testscript.TestScript, _ bool, args []string) {
 // background is a program that runs beside a script.
 type background struct {
 	cmd    *exec.Cmd
+	pipe   io.Closer     // of output
 	output *bufio.Reader // standard output and errors
 	seen   strings.Builder
+}
+
+// limit ends the reading of output, if it is not stopped before: no script waits
+// for ever.
+func (b *background) limit() (stop func() bool) {
+	return time.AfterFunc(untilLimit, func() { b.cmd.Process.Kill(); b.pipe.Close() }).Stop
 }
 
 // line reads the next line of output.
@@ -105,7 +112,7 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 	out, err := b.cmd.StdoutPipe()
 	ts.Check(err)
 	b.cmd.Stderr = b.cmd.Stdout
-	b.output = bufio.NewReader(out)
+	b.pipe, b.output = out, bufio.NewReader(out)
 	ts.Check(b.cmd.Start())
 	ts.Defer(func() { b.cmd.Process.Kill() })
 	programs(ts)[args[0]] = b
@@ -115,10 +122,11 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 // awaits is "awaits NAME PATTERN": it waits until a line of the output matches.
 func awaits(ts *testscript.TestScript, _ bool, args []string) {
 	b := programs(ts)[args[0]]
+	defer b.limit()()
 	for pattern := regexp.MustCompile(args[1]); ; {
 		line, err := b.line()
 		if err != nil {
-			ts.Fatalf("%s ended: %s", args[0], b.seen.String())
+			ts.Fatalf("%s: no %q, then %v: %s", args[0], args[1], err, b.seen.String())
 		}
 		if pattern.MatchString(line) {
 			return
@@ -126,7 +134,7 @@ func awaits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// The time that until takes at most, and between two tries.
+// The time that until, and each wait for a program, takes at most, and between two tries.
 const (
 	untilLimit = time.Minute
 	untilPause = 50 * time.Millisecond
@@ -156,6 +164,7 @@ func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
 // wrote must match.
 func ended(ts *testscript.TestScript, _ bool, args []string) {
 	b := programs(ts)[args[0]]
+	defer b.limit()()
 	for err := error(nil); err == nil; {
 		_, err = b.line()
 	}

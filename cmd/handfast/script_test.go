@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(isolatedVariable) != "" {
 		raiseLoopback() // a test that needs it says so when it is not there
 	}
-	testscript.Main(m, map[string]func(){"handfast": main})
+	testscript.Main(m, map[string]func(){"handfast": main, "kernel-listener": kernelListener})
 }
 
 // The scripts in testdata/cli need nothing; those in testdata/kernel need a

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/door"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
 	"github.com/handfast-tcp/handfast/inspect"
 )
@@ -165,7 +166,12 @@ func openControl(h *handfast.Host, name string, stderr terminal) (stop func()) {
 		fmt.Fprintf(stderr, "handfast ss cannot ask this one: %v\n", err)
 		return func() {}
 	}
-	return func() { s.Close() } // what it says is of no use at the end
+	d, err := door.Open(doorOf(s.Path()), h)
+	if err != nil {
+		fmt.Fprintf(stderr, "handfast connect cannot reach this one: %v\n", err)
+		return func() { s.Close() }
+	}
+	return func() { d.Close(); s.Close() } // what they say is of no use at the end
 }
 
 // serviceNames reads the names of ports, by protocol and number.

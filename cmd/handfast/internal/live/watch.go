@@ -106,3 +106,9 @@ func parseSegment(b []byte) (s segment, ok bool) {
 	s.flags = wire.Flags(b[13])
 	return s, true
 }
+
+// Flags returns the flags of the segment in an IP packet; ok says that it is one.
+func Flags(b []byte) (f wire.Flags, ok bool) {
+	s, ok := parseSegment(b)
+	return s.flags, ok
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
+	"github.com/handfast-tcp/handfast/lab/story"
+)
+
+const connectHelp = `Connects to a TCP port over our TCP, as nc does over the kernel's: what comes on
+standard input goes to the peer, and what the peer sends to standard output.
+After the end of standard input it goes on until the peer closes.
+
+Where a running handfast of yours (serve, flood, try) has the address, packets
+go through its control folder: no root, no device. Any other address is reached
+by a TUN, which needs CAP_NET_ADMIN: the kernel's side of it is 10.77.1.1, where
+what listens on all addresses of this machine answers. In a network of your own
+you may make one without root: unshare -Urn.
+
+--withhold-ack lets nothing out but the SYN. So the peer stays in SYN_RECV, and
+repeats its SYN-ACK, until it gives up.
+
+Exit codes: 0 done, 1 refused, no answer, or reset.`
+
+type connectOptions struct {
+	address                     string
+	withhold, halfClose, ladder bool
+	linger                      int
+	timeout                     time.Duration
+	out                         outFile
+
+	stdin          io.Reader
+	stdout, stderr terminal
+}
+
+func newConnect() *cobra.Command {
+	var o connectOptions
+	cmd := &cobra.Command{
+		Use:   "connect HOST:PORT",
+		Short: "Connect to a port over our TCP, as nc does",
+		Long:  connectHelp,
+		Example: `  handfast connect 10.77.0.2:80 --withhold-ack
+  printf 'GET / HTTP/1.0\r\n\r\n' | handfast connect 10.77.0.2:80 --half-close --ladder`,
+		Args: oneArgument,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("connect to what? Write an address and a port, such as 10.77.0.2:80")
+			}
+			o.address, o.stdin = args[0], cmd.InOrStdin()
+			o.stdout, o.stderr = newTerminal(cmd.OutOrStdout()), newTerminal(cmd.ErrOrStderr())
+			return o.run(cmd.Context())
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&o.withhold, "withhold-ack", false, "send no ACK after the SYN-ACK, nor anything else, until Ctrl-C")
+	f.BoolVar(&o.halfClose, "half-close", false, "send a FIN after the end of standard input, and read on")
+	f.IntVar(&o.linger, "linger", 5, "seconds to wait at the end until all is delivered; 0: end with a reset")
+	f.DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for a connection")
+	f.BoolVar(&o.ladder, "ladder", false, "draw the connection at the end, on standard error")
+	o.out.addTo(f)
+	return cmd
+}
+
+func (o *connectOptions) check() (to netip.AddrPort, err error) {
+	to, err = netip.ParseAddrPort(o.address)
+	switch {
+	case err != nil || to.Port() == 0:
+		return to, usagef("%q: write a numeric address and a port, such as 10.77.0.2:80 or [fd77::2]:80", o.address)
+	case o.linger < 0 || o.linger > 3600:
+		return to, usagef("--linger %d: choose from 0 to 3600 seconds", o.linger)
+	case o.timeout <= 0:
+		return to, usagef("--timeout %v: it must be more than 0", o.timeout)
+	case to.Addr().IsLoopback():
+		return to, usagef("%v never leaves the kernel; what listens on all addresses is at 10.77.1.1, by a TUN", to.Addr())
+	}
+	return to, o.out.check()
+}
+
+func (o *connectOptions) run(ctx context.Context) error {
+	to, err := o.check()
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	defer context.AfterFunc(ctx, stop)() // a second Ctrl-C ends the program at once
+	r := live.New(live.Options{Host: ourName, Peer: "peer", Port: to.Port(), Dials: true, Connections: 1, Head: 500, Tail: 500, Withholds: o.withhold})
+	w, err := findWay(ctx, to.Addr(), r)
+	if err != nil {
+		return err
+	}
+	if o.withhold {
+		w.link = &withheldLink{w.link}
+	}
+	h, err := w.host(r)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	defer openControl(h, "connect", o.stderr)()
+	fmt.Fprintf(o.stderr, "connecting to %v from %s\n", to, w.text)
+	err = o.connect(ctx, h, to)
+	if failed := o.tell(r); failed != nil {
+		return errors.Join(err, failed)
+	}
+	return err
+}
+
+// connect makes the connection and uses it. What it returns is the exit.
+func (o *connectOptions) connect(ctx context.Context, h *handfast.Host, to netip.AddrPort) error {
+	dialling, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	c, err := h.DialContext(dialling, "tcp", to.String())
+	if ctx.Err() != nil {
+		return exitError(exitInterrupted)
+	}
+	if err != nil {
+		return explainDial(err, to, o.timeout)
+	}
+	t := c.(*handfast.TCPConn)
+	if o.withhold {
+		fmt.Fprintln(o.stderr, "the SYN-ACK is here; its ACK is withheld: the peer is in SYN_RECV until it gives up. Ctrl-C ends this")
+		return receive(ctx, t, io.Discard)
+	}
+	fmt.Fprintf(o.stderr, "connected, from %v\n", c.LocalAddr())
+	err = o.talk(ctx, t)
+	if ctx.Err() != nil {
+		o.linger = min(o.linger, 1) // Ctrl-C: the peer gets a moment, no more
+	}
+	t.SetLinger(o.linger)
+	t.Close() // what it would say the reader has seen
+	return err
+}
+
+// talk copies both ways until the peer has closed, or Ctrl-C.
+func (o *connectOptions) talk(ctx context.Context, c *handfast.TCPConn) error {
+	go func() {
+		if _, err := io.Copy(c, o.stdin); err == nil && o.halfClose {
+			c.CloseWrite() // fails when the connection has: the reader says why
+		}
+	}()
+	return receive(ctx, c, o.stdout)
+}
+
+// receive copies what the peer sends until it has closed or reset, the way to it
+// has ended, or Ctrl-C.
+func receive(ctx context.Context, c *handfast.TCPConn, w io.Writer) error {
+	defer context.AfterFunc(ctx, func() { c.SetReadDeadline(time.Now()) })()
+	_, err := io.Copy(w, c)
+	if ctx.Err() != nil {
+		return exitError(exitInterrupted)
+	}
+	return explainEnd(err)
+}
+
+// tell draws the connection, and writes it, as far as it got.
+func (o *connectOptions) tell(r *live.Recorder) error {
+	if o.ladder {
+		t := r.Tell(story.TellOptions{})
+		l := story.Ladder{Lanes: t.Lanes, Width: o.stderr.columns(), Color: o.stderr.color}
+		if err := l.Write(o.stderr, t.Steps); err != nil {
+			return err
+		}
+	}
+	return o.out.write(r, "A connection to "+o.address)
+}
