@@ -42,13 +42,13 @@ func (c *Conn) acknowledge(now clock.Time, s *Segment, window seq.Size) {
 	c.deliver(&a, &d)
 	trip := c.measure(&a, s, &d)
 	c.flight.rack.Advance(now, &d)
-	if !c.untroubled(&d) || len(a.Blocks) > 0 || !isEmpty(twice) {
+	if !c.untroubled(&d) || d.Reordered || len(a.Blocks) > 0 || !isEmpty(twice) {
 		c.cameTwice(now, twice, &d)
 		c.detectLoss(&a, &d, s, window)
 		c.recover(&a, &d)
 	}
 	if d.Bytes > 0 {
-		c.tellDelivered(now, &d, cc.Ack{RTT: trip, Limited: limited, Recovery: repaired || c.loss.phase == fastRecovery})
+		c.tellDelivered(now, &d, cc.Ack{RTT: trip, Limited: limited && (d.Acked > 0 || c.loss.reorder.Seen), Recovery: repaired || c.loss.phase == fastRecovery})
 	}
 	switch f := c.flight; {
 	case f.Empty():

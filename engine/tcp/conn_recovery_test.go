@@ -1,0 +1,135 @@
+package tcp
+
+import (
+	"testing"
+	"time"
+)
+
+// lossyWithSACK returns a connection with a peer that has SACK, a round trip of 100 ms, and
+// ten segments of 1000 bytes in flight, of 30 that were written.
+func (w world) lossyWithSACK() *testConn {
+	w.Helper()
+	c := w.newConn(Config{CongestionControl: "reno"})
+	c.open()
+	c.want("our SYN", "S 0:0(0)")
+	c.advance(100 * time.Millisecond)
+	c.receive("S. 0:0(0) ack 1 <mss 1000,sackOK>")
+	c.want("ACK", ". 1:1(0) ack 1")
+	c.write(30000)
+	segments, _ := c.flush()
+	c.wantEqual("segments", segments, 10)
+	c.advance(100 * time.Millisecond)
+	return c
+}
+
+// Two holes are known by SACK: both are repaired in one round trip, nothing that the
+// peer holds is sent again, and three segments behind a hole are enough.
+func TestSACKRecovery(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.lossyWithSACK() // the first and the third are lost
+		c.receive(". 1:1(0) ack 1 <sack 1001:2001>")
+		c.want("limited transmit", ". 10001:11001(1000) ack 1")
+		c.receive(". 1:1(0) ack 1 <sack 3001:4001 1001:2001>")
+		c.want("limited transmit", ". 11001:12001(1000) ack 1")
+		c.receive(". 1:1(0) ack 1 <sack 3001:5001 1001:2001>")
+		c.want("the first hole", ". 1:1001(1000) ack 1")
+		c.wantEqual("ssthresh", c.conn.cc.Limits().Threshold, 6000)
+		c.receive(". 1:1(0) ack 1 <sack 3001:6001 1001:2001>")
+		c.receive(". 1:1(0) ack 1 <sack 3001:7001 1001:2001>")
+		c.wantIdle("PRR: six for ten that arrive")
+		c.receive(". 1:1(0) ack 1 <sack 3001:8001 1001:2001>")
+		c.want("the second hole", ". 2001:3001(1000) ack 1")
+		c.receive(". 1:1(0) ack 12001")
+		if c.conn.loss.phase != noLoss || c.conn.inFlight() != 0 {
+			c.fail("still in recovery, %d bytes in flight", c.conn.inFlight())
+		}
+		c.wantEqual("cwnd is ssthresh", c.conn.cc.Limits().Window, 6000)
+		c.flush()
+	})
+}
+
+// A segment that is only late makes the window of reordering wait, when one has been
+// late before; then nothing is repeated.
+func TestReorderingIsLearned(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.lossyWithSACK()
+		c.receive(". 1:1(0) ack 1 <sack 1001:2001>")
+		c.flush()
+		c.receive(". 1:1(0) ack 2001") // it was late, and less than a quarter of a round trip
+		c.flush()
+		c.advance(10 * time.Millisecond)
+		c.receive(". 1:1(0) ack 2001 <sack 3001:7001>")
+		if segments, _ := c.flush(); c.conn.loss.phase != noLoss || c.conn.tally.retrans != 0 {
+			c.fail("%d segments, phase %d: what may be late is taken for lost", segments, c.conn.loss.phase)
+		}
+		c.advance(30 * time.Millisecond)
+		c.want("a quarter of a round trip later it is lost", ". 2001:3001(1000) ack 1")
+		c.flush()
+	})
+}
+
+// A recovery for nothing is undone when D-SACK says that what was sent again came
+// twice: the window is what it was.
+func TestUndoByDSACK(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.lossyWithSACK()
+		before := c.conn.cc.Limits().Window
+		c.receive(". 1:1(0) ack 1 <sack 1001:4001>")
+		c.flush()
+		if c.conn.loss.phase != fastRecovery {
+			c.fail("no recovery")
+		}
+		c.receive(". 1:1(0) ack 4001")
+		c.flush()
+		c.receive(". 1:1(0) ack 4001 <sack 1:1001>")
+		c.flush()
+		if got := c.conn.cc.Limits().Window; c.conn.loss.phase != noLoss || got < before {
+			c.fail("phase %d, the window is %d, was %d", c.conn.loss.phase, got, before)
+		}
+	})
+}
+
+// The last segment is lost: a probe brings it back before the timeout, with the window
+// as it was until it is known that there was a loss.
+func TestTailLossProbe(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.lossyWithSACK()
+		c.receive(". 1:1(0) ack 10001")
+		c.flush() // all 30000 are out
+		c.receive(". 1:1(0) ack 28001")
+		c.wantIdle("two are out")
+		before := c.conn.cc.Limits().Window
+		c.wantAfter(2*c.conn.rtt.smoothed, "the last one again", "P. 29001:30001(1000) ack 1")
+		c.wantEqual("cwnd", c.conn.cc.Limits().Window, before)
+		c.advance(100 * time.Millisecond)
+		c.receive(". 1:1(0) ack 28001 <sack 29001:30001>")
+		c.want("what lies before it was sent long ago", ". 28001:29001(1000) ack 1")
+		c.advance(100 * time.Millisecond)
+		c.receive(". 1:1(0) ack 30001")
+		c.wantIdle("all is there")
+		c.wantEqual("sent again", int(c.conn.tally.retrans), 2)
+	})
+}
+
+// The peer forgets what it said that it holds: everything is sent again.
+func TestReneging(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.lossyWithSACK()
+		c.receive(". 1:1(0) ack 1 <sack 1001:10001>")
+		c.want("the hole", ". 1:1001(1000) ack 1")
+		c.flush()
+		c.receive(". 1:1(0) ack 1001") // and not 10001
+		c.flush()
+		sent := 0
+		for range 100 {
+			c.advance(50 * time.Millisecond)
+			_, n := c.flush()
+			if sent += n; c.conn.tally.bytesRetrans >= 10000 {
+				break
+			}
+		}
+		if c.conn.loss.reneged == 0 || c.conn.tally.bytesRetrans < 2000 {
+			c.fail("reneged %d times, %d bytes sent again", c.conn.loss.reneged, c.conn.tally.bytesRetrans)
+		}
+	})
+}
