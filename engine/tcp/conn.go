@@ -24,6 +24,7 @@ type Conn struct {
 	failure Failure
 	owes    owes
 	flags   connFlags
+	path    path
 
 	snd    sendSpace
 	rcv    recvSpace
@@ -87,7 +88,6 @@ const (
 	rttTiming                           // our SYN is being timed
 	gone                                // nobody holds it, and it is out of the table
 	fixedBuffer                         // the program has set its receive buffer
-	softwareGSO                         // the host takes super-segments apart
 	synChallenged                       // a SYN was answered in TIME-WAIT: RST may be the answer to that
 )
 
@@ -116,10 +116,7 @@ type sendSpace struct {
 	maxWnd seq.Size
 	shift  uint8  // the peer's window scale
 	agreed agreed // with shift and peer what the handshake has settled
-	mss    uint16 // payload of a full segment, timestamps subtracted
 	peer   uint16 // the peer's MSS option
-	maxGSO uint16 // largest IP packet that may leave; 0: no super-segments
-	told   uint16 // the path's MTU, as the host tells it
 }
 
 // recvSpace is the receive sequence space.
@@ -132,7 +129,6 @@ type recvSpace struct {
 	acked   seq.Num // last ACK sent (RFC 7323: Last.ACK.sent)
 	shift   uint8
 	mss     uint16  // largest segment seen, for delayed ACKs
-	mtu     uint16  // of the path
 	dupAcks uint16  // ACKs owed, one for each segment that came out of order
 	limit   int32   // bytes of receive buffer
 	read    seq.Num // what the program had read at readAt: see tuneReceive
@@ -160,7 +156,7 @@ const (
 // it may be negative.
 func (c *Conn) SendSpace() int {
 	space := int(c.out.limit) - c.out.len()
-	if c.snd.una == c.snd.nxt && c.snd.wnd < seq.Size(c.snd.mss) {
+	if c.snd.una == c.snd.nxt && c.snd.wnd < seq.Size(c.path.mss) {
 		return space // the peer does not read: what is written may as well wait here
 	}
 	unsent := max(int(c.out.end().Diff(c.snd.nxt)), 0)

@@ -26,7 +26,7 @@ func (c *Conn) processAck(now clock.Time, s *Segment) {
 // Before it the peer's window was as given.
 func (c *Conn) acknowledge(now clock.Time, s *Segment, window seq.Size) {
 	var d recovery.Delivery
-	a := recovery.Ack{Now: now, Una: seq.Max(c.snd.una, s.Ack), MSS: int(c.snd.mss), MinRTT: c.loss.least}
+	a := recovery.Ack{Now: now, Una: seq.Max(c.snd.una, s.Ack), MSS: int(c.path.mss), MinRTT: c.loss.least}
 	if c.has(stamping) && s.Options.Has(wire.OptTimestamps) {
 		a.Echo, a.HasEcho = s.Options.TSEcr-c.ts.offset, true
 	}

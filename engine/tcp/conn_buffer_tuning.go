@@ -41,7 +41,7 @@ func (c *Conn) tuneReceive(now clock.Time) {
 	first := c.firstUnread()
 	read := int64(first.Sub(c.rcv.read))
 	c.rcv.read, c.live.readAt = first, microseconds(now)
-	if need := 2*read*int64(trip)/int64(elapsed) + 16*int64(c.ourMSS()); need > int64(c.rcv.limit) {
+	if need := 2*read*int64(trip)/int64(elapsed) + 16*int64(c.path.ours); need > int64(c.rcv.limit) {
 		c.rcv.limit = int32(min(need, int64(c.cfg.ReceiveBuffer)))
 	}
 }

@@ -9,7 +9,7 @@ import (
 // another goes on with its window. What it draws repeats with the numbers of the
 // connection.
 func (c *Conn) control(now clock.Time, name string) {
-	p := cc.Params{MSS: int(c.snd.mss), Now: now, Seed: uint64(c.snd.iss)<<32 | uint64(c.rcv.irs)}
+	p := cc.Params{MSS: int(c.path.mss), Now: now, Seed: uint64(c.snd.iss)<<32 | uint64(c.rcv.irs)}
 	if c.cc != nil {
 		l := c.cc.Limits()
 		p.Window, p.Threshold = l.Window, l.Threshold

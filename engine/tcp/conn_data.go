@@ -70,7 +70,7 @@ const maxDupAcksOwed = 64
 // scheduleAck decides between an ACK now and a delayed one.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.3
 func (c *Conn) scheduleAck(now clock.Time, s *Segment, hadGap bool) {
-	c.rcv.mss = max(c.rcv.mss, uint16(min(s.largest(), int(c.ourMSS()))))
+	c.rcv.mss = max(c.rcv.mss, uint16(min(s.largest(), int(c.path.ours))))
 	waiting := int(c.rcv.nxt.Sub(c.rcv.acked))
 	switch {
 	case hadGap, waiting >= ackEvery*int(c.rcv.mss), s.cut:

@@ -76,7 +76,7 @@ func (f *freight) trip(from int) (segments int) {
 
 // loseFirst takes the first segment out of those that out stands for.
 func (f *freight) loseFirst(out *Output) {
-	n := min(out.Len, int(f.conns[0].snd.mss))
+	n := min(out.Len, int(f.conns[0].path.mss))
 	out.Seq, out.Len = out.Seq.Add(seq.Size(n)), out.Len-n
 	views := out.Views[:0]
 	for _, v := range out.Views {
@@ -276,7 +276,7 @@ func (f *freight) checkWindow(from int) {
 	size := int(to.rcv.limit)
 	f.write(from, size+100000)
 	f.quiet()
-	if c.snd.wnd > seq.Size(2*c.snd.mss) {
+	if c.snd.wnd > seq.Size(2*c.path.mss) {
 		f.Fatalf("the buffer is full, and the window %d", c.snd.wnd)
 	}
 	got := f.read(1 - from)

@@ -88,7 +88,7 @@ type Info struct {
 func (c *Conn) Info(now clock.Time) Info {
 	i := Info{State: c.state, Timestamps: c.has(stamping), SACK: c.has(sackOK), WindowScale: c.has(scaling), SndWscale: c.snd.shift, RcvWscale: c.rcv.shift, Retransmits: c.live.retries, Probes: c.live.probes,
 		Backoff: c.rtt.backoff, RTO: c.rtt.timeout(c.cfg), ATO: c.cfg.DelayedAck, RTT: c.rtt.smoothed, RTTVar: c.rtt.variation,
-		SndMSS: int(c.snd.mss), RcvMSS: int(c.rcv.mss), AdvMSS: int(c.ourMSS()), PMTU: int(c.rcv.mtu),
+		SndMSS: int(c.path.mss), RcvMSS: int(c.rcv.mss), AdvMSS: int(c.path.ours), PMTU: int(c.path.mtu),
 		SndWnd: int(c.snd.wnd), RcvWnd: int(c.rcv.edge.Sub(c.rcv.nxt)), RcvSpace: int(c.rcv.limit), SndBuf: int(c.out.limit),
 		BytesSent: c.tally.bytesSent, BytesRetrans: c.tally.bytesRetrans, BytesAcked: c.tally.bytesAcked,
 		BytesReceived: c.tally.bytesReceived, SegsIn: c.tally.segsIn, SegsOut: c.tally.segsOut,
@@ -121,7 +121,7 @@ func (c *Conn) infoTimer(now clock.Time, i *Info) {
 
 // infoWindow fills in what is counted in segments, as Linux does.
 func (c *Conn) infoWindow(i *Info) {
-	mss := max(int(c.snd.mss), 1)
+	mss := max(int(c.path.mss), 1)
 	i.Unacked = (int(c.snd.nxt.Sub(c.snd.una)) + mss - 1) / mss
 	if c.out.start.LessEq(c.snd.nxt) {
 		i.NotsentBytes = int(seq.Max(c.out.end(), c.snd.nxt).Sub(c.snd.nxt))

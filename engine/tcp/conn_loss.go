@@ -110,7 +110,7 @@ func (c *Conn) countDuplicates(d *recovery.Delivery, s *Segment, window seq.Size
 	f, phase := c.flight, c.loss.phase
 	switch {
 	case d.Acked > 0 && phase == fastRecovery && c.snd.una.Less(c.loss.point):
-		d.Lost, f.under = f.LoseFirst(int(c.snd.mss)), c.snd.nxt
+		d.Lost, f.under = f.LoseFirst(int(c.path.mss)), c.snd.nxt
 	case d.Acked > 0:
 		f.dupes = 0
 		f.Settle()
@@ -121,9 +121,9 @@ func (c *Conn) countDuplicates(d *recovery.Delivery, s *Segment, window seq.Size
 		if phase == noLoss {
 			f.under = c.snd.nxt
 		}
-		d.Guess = f.Arrived(int(c.snd.mss), f.under)
+		d.Guess = f.Arrived(int(c.path.mss), f.under)
 		if f.dupes = min(f.dupes, dupThresh) + 1; f.dupes == dupThresh && phase == noLoss {
-			d.Lost = f.LoseFirst(int(c.snd.mss))
+			d.Lost = f.LoseFirst(int(c.path.mss))
 		}
 	}
 }
@@ -153,7 +153,7 @@ func (c *Conn) windowFull() bool {
 	if limits.Window < limits.Threshold {
 		open -= flight
 	}
-	return open < int(c.snd.mss) || c.deferred(open, flight, open)
+	return open < int(c.path.mss) || c.deferred(open, flight, open)
 }
 
 // window is how many bytes may be in flight: what congestion control says, and in

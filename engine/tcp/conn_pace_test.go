@@ -24,7 +24,7 @@ func TestPacing(t *testing.T) {
 	p.until("arrived", func() bool {
 		got += len(p.read(1, server))
 		limits := client.cc.Limits()
-		if n := sent[p.now]; limits.PacingRate > 0 && n > limits.Burst+2*int(client.snd.mss) {
+		if n := sent[p.now]; limits.PacingRate > 0 && n > limits.Burst+2*int(client.path.mss) {
 			t.Fatalf("%d bytes left at once, a burst is %d", n, limits.Burst)
 		}
 		return got == total

@@ -10,11 +10,23 @@ import (
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
+// path is what a connection knows of the way to its peer, and what follows from
+// that: it changes seldom, and is asked for with every segment.
+type path struct {
+	told     uint16 // MTU, as the host tells it
+	mtu      uint16 // that we go by: ICMP may have told us less
+	maxGSO   uint16 // largest IP packet that may leave; 0: no super-segments
+	ours     uint16 // what our MSS option says: see mssOf
+	mss      uint16 // payload of a full segment that we send, timestamps subtracted
+	super    uint16 // payload of the largest segment, or super-segment, of such
+	software bool   // the host takes super-segments apart
+}
+
 // setPath takes note of the way's MTU and of what the link takes.
 func (c *Conn) setPath(p Path) {
-	c.snd.maxGSO = uint16(min(p.MaxGSO, math.MaxUint16))
-	c.set(softwareGSO, p.SoftwareGSO)
-	if mtu := uint16(min(p.MTU, math.MaxUint16)); mtu != c.snd.told {
+	mtu, gso := uint16(min(p.MTU, math.MaxUint16)), uint16(min(p.MaxGSO, math.MaxUint16))
+	if mtu != c.path.told || gso != c.path.maxGSO || p.SoftwareGSO != c.path.software {
+		c.path.maxGSO, c.path.software = gso, p.SoftwareGSO
 		c.pathChanged(mtu)
 	}
 }
@@ -22,12 +34,12 @@ func (c *Conn) setPath(p Path) {
 // pathChanged follows the MTU that the host tells: down at once, and up unless
 // ICMP has told us less, which lasts until TimerLife.
 func (c *Conn) pathChanged(mtu uint16) {
-	up := mtu > c.snd.told
-	c.snd.told = mtu
+	up := mtu > c.path.told
+	c.path.told = mtu
 	switch {
-	case c.rcv.mtu == 0:
-		c.rcv.mtu = mtu
-	case mtu < c.rcv.mtu:
+	case c.path.mtu == 0:
+		c.path.mtu = mtu
+	case mtu < c.path.mtu:
 		c.resize(mtu, c.snd.una-1)
 	case up && !c.timers.armed(TimerLife):
 		c.resize(mtu, c.snd.nxt-1)
@@ -35,39 +47,48 @@ func (c *Conn) pathChanged(mtu uint16) {
 	c.updateMSS()
 }
 
-// ourMSS is what our MSS option says: the MTU without fixed headers,
+// mssOf is what our MSS option says: the MTU without headers of so many bytes,
 // RFC 9293 §3.7.1 and RFC 6691.
-func (c *Conn) ourMSS() uint16 { return mssOf(int(c.rcv.mtu), c.tuple.Local) }
-
-func mssOf(mtu int, a wire.Addr) uint16 {
-	return uint16(max(min(mtu, 0xffff)-headerSize(a), narrowMSS))
+func mssOf(mtu, headers int) uint16 {
+	return uint16(max(min(mtu, math.MaxUint16)-headers, narrowMSS))
 }
 
 // sackRoom is how many SACK blocks an ACK has room for, beside the timestamp.
 // On a link of less than 80 bytes that is less than the options would hold.
 func (c *Conn) sackRoom() uint8 {
-	room := min(int(c.ourMSS()), wire.MaxTCPOptions) - 4
+	room := min(int(c.path.ours), wire.MaxTCPOptions) - 4
 	if c.has(stamping) {
 		room -= timestampSize
 	}
 	return uint8(room / 8)
 }
 
-// updateMSS computes Eff.snd.MSS of RFC 9293 §3.7.1: the smaller of what the
-// peer takes and what the path carries, less the options of every segment.
+// updateMSS computes what follows from the path, and from what the handshake
+// settled. There is Eff.snd.MSS of RFC 9293 §3.7.1: the smaller of what the peer
+// takes and what the path carries, less the options of every segment.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.7.1
 func (c *Conn) updateMSS() {
-	mss := min(max(c.snd.peer, minMSS), c.ourMSS())
+	p, headers := &c.path, headerSize(c.tuple.Local)
+	p.ours = mssOf(int(p.mtu), headers)
+	was, mss := p.mss, min(max(c.snd.peer, minMSS), p.ours)
 	if c.has(stamping) {
 		mss -= timestampSize
 	}
-	if mss == c.snd.mss {
-		return
+	p.mss, p.super = mss, mss
+	if p.maxGSO != 0 {
+		p.super = uint16(p.largest(int(mss), headers))
 	}
-	c.snd.mss = mss
-	if c.cc != nil {
+	if mss != was && c.cc != nil {
 		c.cc.OnEvent(0, cc.Event{Kind: cc.Resized, MSS: int(mss)})
 	}
+}
+
+// largest is how many bytes segments of mss bytes each may carry together, below
+// headers of so many bytes without options: those that a full segment has for want of
+// payload take their place.
+func (p *path) largest(mss, headers int) int {
+	room := int(p.maxGSO) - headers - timestampSize - (int(p.mss) - mss)
+	return max(room-room%mss, mss)
 }
 
 // A segment size is proven when a full segment of it is acknowledged. ICMP may
@@ -92,11 +113,11 @@ func (c *Conn) packetTooBig(now clock.Time, e ICMPError) {
 	mtu := uint16(min(max(e.MTU, headerSize(c.tuple.Local)+minMSS), math.MaxUint16))
 	q := &c.out
 	switch {
-	case mtu >= c.rcv.mtu && (e.Size <= int(c.rcv.mtu) || q.claim != sizeUnproven || q.sized == c.snd.una):
+	case mtu >= c.path.mtu && (e.Size <= int(c.path.mtu) || q.claim != sizeUnproven || q.sized == c.snd.una):
 		// It tells nothing new, and what it quotes was cut anew already.
 	case q.claim == sizeUnproven && q.sized != c.snd.una:
 		from := seq.Min(seq.Max(c.snd.una, q.sized.Add(1)), e.Seq)
-		if mtu < c.rcv.mtu {
+		if mtu < c.path.mtu {
 			c.lowerMTU(now, mtu)
 		}
 		q.sized = c.snd.una
@@ -123,7 +144,7 @@ func (c *Conn) lowerMTU(now clock.Time, mtu uint16) {
 
 // resize makes mtu the size of packets; segments from number sized on have it.
 func (c *Conn) resize(mtu uint16, sized seq.Num) {
-	c.rcv.mtu, c.out.claim, c.out.sized = mtu, sizeUnproven, sized
+	c.path.mtu, c.out.claim, c.out.sized = mtu, sizeUnproven, sized
 	c.updateMSS()
 }
 
@@ -132,7 +153,7 @@ func (c *Conn) sizeAcked(bytes int) {
 	q := &c.out
 	switch past := int(c.snd.una.Diff(q.sized)); {
 	case past <= 0: // not yet the segments in question
-	case min(past, bytes) >= int(c.snd.mss):
+	case min(past, bytes) >= int(c.path.mss):
 		q.claim = sizeProven
 	default:
 		q.claim, q.sized = sizeUnproven, c.snd.una-1
@@ -143,7 +164,7 @@ func (c *Conn) sizeAcked(bytes int) {
 func (c *Conn) confirmClaim(now clock.Time) {
 	if mtu := c.out.claim; mtu > sizeUnproven {
 		c.out.claim = sizeUnproven
-		if mtu < c.rcv.mtu {
+		if mtu < c.path.mtu {
 			c.lowerMTU(now, mtu)
 		}
 	}
@@ -151,8 +172,8 @@ func (c *Conn) confirmClaim(now clock.Time) {
 
 // retryMTU tries the MTU that the host tells once more.
 func (c *Conn) retryMTU() {
-	if c.snd.told > c.rcv.mtu {
-		c.resize(c.snd.told, c.snd.nxt-1)
+	if c.path.told > c.path.mtu {
+		c.resize(c.path.told, c.snd.nxt-1)
 	}
 }
 
@@ -173,8 +194,8 @@ const maxNarrowed = 64
 
 // narrowing notes it when en, which had this MTU, has a smaller one now.
 func (e *Endpoint) narrowing(en *Entry, mtu uint16) {
-	if en.rcv.mtu < mtu && len(e.narrowed) < maxNarrowed {
-		e.narrowed = append(e.narrowed, narrowed{en.tuple.Remote, int(en.rcv.mtu)})
+	if en.path.mtu < mtu && len(e.narrowed) < maxNarrowed {
+		e.narrowed = append(e.narrowed, narrowed{en.tuple.Remote, int(en.path.mtu)})
 	}
 }
 

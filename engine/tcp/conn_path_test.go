@@ -57,9 +57,9 @@ func TestForgedPacketTooBig(t *testing.T) {
 		c.icmp(ICMPError{Kind: ICMPTooBig, Seq: 1, MTU: 9000})
 		c.icmp(ICMPError{Kind: ICMPTooBig, Seq: 1, MTU: c.path.MTU})
 		c.wantIdle("nothing is sent again")
-		c.wantEqual("segment", int(c.conn.snd.mss), 1460)
+		c.wantEqual("segment", int(c.conn.path.mss), 1460)
 		c.icmp(ICMPError{Kind: ICMPTooBig, Seq: 1, MTU: 0})
-		c.wantEqual("the least segment", int(c.conn.snd.mss), minMSS)
+		c.wantEqual("the least segment", int(c.conn.path.mss), minMSS)
 		c.flush()
 	})
 }
@@ -192,7 +192,7 @@ func TestProgressRefutesPacketTooBig(t *testing.T) {
 			c.flush()
 			c.receive(fmt.Sprintf(". 1:1(0) ack %d", at+14600))
 			c.flush()
-			c.wantEqual("segment", int(c.conn.snd.mss), 1460)
+			c.wantEqual("segment", int(c.conn.path.mss), 1460)
 		}
 		at := int(c.conn.snd.una - c.own)
 		c.write(14600)
@@ -223,13 +223,13 @@ func TestLoweredMTUIsTriedAnew(t *testing.T) {
 		c.flush()
 		c.receive(". 1:1(0) ack 3001")
 		c.advance(mtuAge - time.Second)
-		c.wantEqual("for ten minutes", int(c.conn.snd.mss), 1000)
+		c.wantEqual("for ten minutes", int(c.conn.path.mss), 1000)
 		c.write(2000)
 		c.want("small", ". 3001:4001(1000) ack 1")
 		c.flush()
 		c.receive(". 1:1(0) ack 5001")
 		c.advance(time.Second)
-		c.wantEqual("then no more", int(c.conn.snd.mss), 1460)
+		c.wantEqual("then no more", int(c.conn.path.mss), 1460)
 		c.write(2920)
 		c.want("large", ". 5001:6461(1460) ack 1")
 		c.flush()
@@ -237,9 +237,9 @@ func TestLoweredMTUIsTriedAnew(t *testing.T) {
 		c.want("cut anew", ". 5001:6001(1000) ack 1")
 		c.flush()
 		c.receive(". 1:1(0) ack 7921")
-		c.wantEqual("for ten minutes more", int(c.conn.snd.mss), 1000)
+		c.wantEqual("for ten minutes more", int(c.conn.path.mss), 1000)
 		c.advance(time.Hour)
-		c.wantEqual("and so on", int(c.conn.snd.mss), 1460)
+		c.wantEqual("and so on", int(c.conn.path.mss), 1460)
 	})
 }
 
@@ -256,7 +256,7 @@ func TestPathOfAnotherConnection(t *testing.T) {
 		c.flush()
 		c.readAll(1)
 		c.flush()
-		c.wantEqual("segment", int(c.conn.snd.mss), 1000)
+		c.wantEqual("segment", int(c.conn.path.mss), 1000)
 		e := ICMPError{Kind: ICMPTooBig, Seq: 1, MTU: c.path.MTU, Size: 1000}
 		c.icmp(e)
 		c.wantIdle("a small one was quoted")
@@ -270,6 +270,6 @@ func TestPathOfAnotherConnection(t *testing.T) {
 		c.receive(". 2:2(0) ack 4381")
 		c.path.MTU += 460
 		c.receive(". 2:2(0) ack 4381")
-		c.wantEqual("up again", int(c.conn.snd.mss), 1460)
+		c.wantEqual("up again", int(c.conn.path.mss), 1460)
 	})
 }

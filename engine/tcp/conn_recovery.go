@@ -48,7 +48,7 @@ func (c *Conn) beginRecovery(now clock.Time, d *recovery.Delivery) {
 // reduce has as much leave in recovery as what arrived allows.
 func (c *Conn) reduce(d *recovery.Delivery) {
 	f := c.flight
-	f.prr.Deliver(d.Bytes+d.Guess, f.Pipe(), c.cc.Limits().Threshold, int(c.snd.mss), d.Acked > 0 && d.Lost == 0)
+	f.prr.Deliver(d.Bytes+d.Guess, f.Pipe(), c.cc.Limits().Threshold, int(c.path.mss), d.Acked > 0 && d.Lost == 0)
 }
 
 // endRecovery is for the ACK of all that was out when the loss was found. For
@@ -103,7 +103,7 @@ func (c *Conn) trialShows(d *recovery.Delivery) bool {
 	if d.Once > 0 && (c.has(sackOK) || !d.Repaired) {
 		return true
 	}
-	mss := int32(c.snd.mss)
+	mss := int32(c.path.mss)
 	unsent, open := c.out.end().Diff(c.snd.nxt), c.snd.una.Add(c.snd.wnd).Diff(c.snd.nxt)
 	if f.trial == awaitsAck && c.snd.una.Less(c.loss.point) && unsent >= mss && open >= mss {
 		f.trial = awaitsMore

@@ -51,7 +51,7 @@ func (c *Conn) tailAfter() time.Duration {
 		return time.Second
 	}
 	wait := max(2*c.rtt.smoothed, c.cfg.MinRTO/tailShare)
-	if c.flight.Out() <= int(c.snd.mss) {
+	if c.flight.Out() <= int(c.path.mss) {
 		wait += c.cfg.MinRTO
 	}
 	return wait

@@ -51,7 +51,7 @@ func (c *Conn) buildSyn(now clock.Time, out *Output) bool {
 	}
 	c.owes &^= owesSyn
 	out.again = c.snd.nxt != c.snd.iss
-	y := ourSyn{iss: c.snd.iss, flags: wire.SYN, mss: c.ourMSS(), stamp: c.timestamp(now), echo: c.ts.recent}
+	y := ourSyn{iss: c.snd.iss, flags: wire.SYN, mss: c.path.ours, stamp: c.timestamp(now), echo: c.ts.recent}
 	if c.state == SynSent {
 		y.offer = ourOffer(c.cfg)
 	} else {
@@ -234,7 +234,7 @@ func (c *Conn) tellSent(now clock.Time, out *Output) (m recovery.Marks) {
 		return 0
 	}
 	s := cc.Send{Bytes: out.Len, InFlight: c.flight.Pipe()}
-	s.Limited = c.window()-s.InFlight-s.Bytes < int(c.snd.mss)
+	s.Limited = c.window()-s.InFlight-s.Bytes < int(c.path.mss)
 	if !s.Limited && out.Seq.Add(seq.Size(out.Len)) == c.out.end() {
 		m = recovery.Limited
 	}

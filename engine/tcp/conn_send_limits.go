@@ -80,7 +80,7 @@ func (c *Conn) worthSending(n, left, flight, open int) int {
 // deferred reports whether a super-segment should wait for the next ACK to
 // grow: much is under way, and little may follow now.
 func (c *Conn) deferred(n, flight, open int) bool {
-	return c.snd.maxGSO > 0 && !c.is(softwareGSO) && n == open && flight >= 3*open && n < c.largestSegment()
+	return c.path.maxGSO > 0 && !c.path.software && n == open && flight >= 3*open && n < c.largestSegment()
 }
 
 // persists reports whether the peer's window holds us back, so that the persist
@@ -116,19 +116,21 @@ func (c *Conn) fallQuiet(now clock.Time) {
 // Urgent data goes in single ones: who takes a super-segment apart would let the
 // urgent pointer say the same in all of them.
 func (c *Conn) largestSegment() int {
-	mss := c.payload()
-	if c.snd.maxGSO == 0 || c.is(urgentSent) {
+	switch mss := c.payload(); {
+	case c.path.maxGSO == 0 || c.is(urgentSent):
 		return mss
+	case mss == int(c.path.mss):
+		return int(c.path.super)
+	default:
+		return c.path.largest(mss, headerSize(c.tuple.Local))
 	}
-	room := int(c.snd.maxGSO) - headerSize(c.tuple.Local) - timestampSize - (int(c.snd.mss) - mss)
-	return max(room-room%mss, mss)
 }
 
 // payload is how many bytes of text a full segment carries now. While we hold text
 // out of order each says so (RFC 2018 §4), unless that leaves it little: an ACK will.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.7.1
 func (c *Conn) payload() int {
-	mss := int(c.snd.mss)
+	mss := int(c.path.mss)
 	if c.in.ooo == nil {
 		return mss
 	}
@@ -138,7 +140,7 @@ func (c *Conn) payload() int {
 // sackSize is what SACK blocks take in a segment with text; 0: it carries none.
 func (c *Conn) sackSize() int {
 	n := min(int(c.sackRoom()), int(c.in.ooo.count))
-	if size := 4 + 8*n; n > 0 && c.has(sackOK) && 2*size < int(c.snd.mss) {
+	if size := 4 + 8*n; n > 0 && c.has(sackOK) && 2*size < int(c.path.mss) {
 		return size
 	}
 	return 0

@@ -11,7 +11,7 @@ import (
 func (w world) stamped() *testConn {
 	w.Helper()
 	c := w.opened(Config{}, "S. 0:0(0) ack 1 <mss 1460,TS val 1000 ecr 3600000>")
-	c.wantEqual("full segment", int(c.conn.snd.mss), 1460-timestampSize)
+	c.wantEqual("full segment", int(c.conn.path.mss), 1460-timestampSize)
 	return c
 }
 

@@ -173,7 +173,7 @@ func (c *Conn) setReceiveBuffer(n int) {
 // window, sends less than a segment only when its timer tells it to.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.2.1
 func (c *Conn) leastReceive() int {
-	return min(2*(int(max(c.ourMSS(), c.rcv.mss))+1<<c.rcv.shift), int(c.rcv.limit))
+	return min(2*(int(max(c.path.ours, c.rcv.mss))+1<<c.rcv.shift), int(c.rcv.limit))
 }
 
 func (c *Conn) setSendBuffer(n int) { c.out.limit = int32(min(max(n, 2048), 1<<30)) }

@@ -31,7 +31,7 @@ func (c *Conn) freeWindow() seq.Size {
 // min(half the buffer, one segment).
 func (c *Conn) worthOffering(next seq.Num) bool {
 	gain := next.Diff(c.rcv.edge)
-	return gain > 0 && gain >= min(c.rcv.limit/2, int32(c.ourMSS()))
+	return gain > 0 && gain >= min(c.rcv.limit/2, int32(c.path.ours))
 }
 
 // windowUpdateDue reports whether the program has read so much that the peer
@@ -46,5 +46,5 @@ func (c *Conn) windowUpdateDue() bool {
 		return false
 	}
 	left := c.rcv.edge.Sub(c.rcv.nxt)
-	return next.Diff(c.rcv.edge) >= c.rcv.limit/4 || left < 2*seq.Size(c.ourMSS())
+	return next.Diff(c.rcv.edge) >= c.rcv.limit/4 || left < 2*seq.Size(c.path.ours)
 }

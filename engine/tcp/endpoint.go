@@ -149,7 +149,7 @@ func (e *Endpoint) ReceiveICMP(now clock.Time, t wire.Tuple, icmp ICMPError) wir
 	if en == nil {
 		return wire.ForgedICMP
 	}
-	mtu := en.rcv.mtu
+	mtu := en.path.mtu
 	d := en.receiveICMP(now, icmp)
 	e.narrowing(en, mtu)
 	e.update(now, en)
@@ -223,7 +223,7 @@ func (e *Endpoint) Advance(now clock.Time) {
 			continue
 		}
 		en.armed = clock.Never
-		mtu := en.rcv.mtu
+		mtu := en.path.mtu
 		en.Conn.Advance(now)
 		e.narrowing(en, mtu)
 		e.schedule(en)

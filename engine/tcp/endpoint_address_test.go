@@ -63,8 +63,8 @@ func TestNarrowedIsBounded(t *testing.T) {
 		h.e.ReceiveICMP(h.now, p.tuple, ICMPError{Kind: ICMPTooBig, Seq: p.own + 1, MTU: 1000})
 		for _, ok := p.pull(); ok; _, ok = p.pull() {
 		}
-		if en.snd.mss != 960 {
-			t.Fatalf("segments of %d bytes", en.snd.mss)
+		if en.path.mss != 960 {
+			t.Fatalf("segments of %d bytes", en.path.mss)
 		}
 	}
 	n := 0

@@ -120,18 +120,27 @@ func (c *Conn) checkSending(before snapshot) error {
 		return fmt.Errorf("SND.UNA is beyond all that was sent")
 	case held != c.out.len():
 		return fmt.Errorf("the send queue says %d bytes and holds %d", c.out.len(), held)
+	case c.path != c.pathAfresh():
+		return fmt.Errorf("the path is noted as %+v, and is %+v", c.path, c.pathAfresh())
 	case c.state < Established:
 		return nil
 	case s.una != s.nxt && c.live.stalled == clock.Never:
 		return fmt.Errorf("something is under way, and nobody knows since when")
 	case end.Less(s.nxt):
 		return fmt.Errorf("%d numbers are sent that nobody wrote", s.nxt.Diff(end))
-	case c.cc != nil && c.cc.Limits().Window < int(c.snd.mss):
-		return fmt.Errorf("the congestion window is %d bytes, a segment %d", c.cc.Limits().Window, c.snd.mss)
+	case c.cc != nil && c.cc.Limits().Window < int(c.path.mss):
+		return fmt.Errorf("the congestion window is %d bytes, a segment %d", c.cc.Limits().Window, c.path.mss)
 	case c.rtt.rto <= 0 || c.rtt.timeout(c.cfg) <= 0 || c.rtt.timeout(c.cfg) > c.cfg.MaxRTO:
 		return fmt.Errorf("the RTO is %v, with back-off %v", c.rtt.rto, c.rtt.timeout(c.cfg))
 	}
 	return nil
+}
+
+// pathAfresh returns the path with what follows from it computed once more.
+func (c *Conn) pathAfresh() path {
+	again := Conn{tuple: c.tuple, snd: c.snd, path: c.path}
+	again.updateMSS()
+	return again.path
 }
 
 // checkFlight: the ledger holds what is out, and there is none when nothing is.

@@ -19,8 +19,8 @@ func checkReport(c *Conn, out *Output) error {
 		return fmt.Errorf("SACK that nobody asked for")
 	case c.has(stamping) != o.Has(wire.OptTimestamps):
 		return fmt.Errorf("timestamp: %v, agreed on: %v", o.Has(wire.OptTimestamps), c.has(stamping))
-	case out.largest() > int(c.snd.mss):
-		return fmt.Errorf("%d bytes in a segment, MSS %d", out.largest(), c.snd.mss)
+	case out.largest() > int(c.path.mss):
+		return fmt.Errorf("%d bytes in a segment, MSS %d", out.largest(), c.path.mss)
 	case len(blocks) > 3 && c.has(stamping):
 		return fmt.Errorf("%d blocks beside a timestamp", len(blocks))
 	case out.Flags.Has(wire.ACK) && out.Ack != c.rcv.nxt:

@@ -66,7 +66,7 @@ func (h *halfOpen) unanswered() bool { return h.is(markResend) && h.due.time() =
 func (c *Conn) compactInto(h *halfOpen) {
 	h.iss, h.irs, h.tsRecent = c.snd.iss, c.rcv.irs, c.ts.recent
 	h.due, h.challenge = pack(c.timers[TimerRetransmit]), packChallenge(c.live.challenge)
-	h.mtu, h.peerMSS = c.rcv.mtu, c.snd.peer
+	h.mtu, h.peerMSS = c.path.mtu, c.snd.peer
 	h.agreed, h.owes, h.shift, h.retries = c.snd.agreed, c.owes&^owesSyn, c.snd.shift, c.live.retries
 	h.mark(markTiming, c.is(rttTiming))
 	h.mark(markResend, c.owes&owesSyn != 0)

@@ -133,7 +133,7 @@ func (e *Endpoint) answerByCookie(a *arrival, y *ourSyn) outcome {
 		return dropped(wire.ListenFull)
 	}
 	r.tuple = *a.tuple
-	y.mss, y.echo = mssOf(a.path.MTU, a.tuple.Local), a.segment.Options.TSVal
+	y.mss, y.echo = mssOf(a.path.MTU, headerSize(a.tuple.Local)), a.segment.Options.TSVal
 	y.write(&r.header, a.tuple, e.cfg)
 	e.cookies.needed(a.now)
 	e.stats.SyncookiesSent++
