@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -110,10 +109,7 @@ func (o *connectOptions) run(ctx context.Context) error {
 	defer openControl(h, "connect", o.stderr)()
 	fmt.Fprintf(o.stderr, "connecting to %v from %s\n", to, w.text)
 	err = o.connect(ctx, h, to)
-	if failed := o.tell(r); failed != nil {
-		return errors.Join(err, failed)
-	}
-	return err
+	return afterRun(err, o.tell(r))
 }
 
 // connect makes the connection and uses it. What it returns is the exit.

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
@@ -25,7 +26,8 @@ with it.
 
 It all takes place in a network namespace that is made for it and that goes
 with the process, or in memory: nothing leaves this machine, and no address
-outside can be flooded. --link is as for try.
+outside can be flooded. --link is as for try. --out writes the beginning of the
+last round: the first connections of clients and of the flood.
 
 Meanwhile, in another terminal:
 
@@ -48,6 +50,8 @@ type floodOptions struct {
 	over     time.Duration
 	patience time.Duration
 	demo     bool
+	out      outFile
+	recorder *live.Recorder // of the last round, with out
 	defence  defenceOptions
 
 	stdout, stderr terminal
@@ -65,7 +69,8 @@ func newFlood() *cobra.Command {
 		Example: `  handfast flood
   handfast flood --sources few --rate 20000 --cookies auto
   handfast flood --clients 0 --over 1m --cookies off
-  handfast flood --link memory --count 1000000`,
+  handfast flood --link memory --count 1000000
+  handfast flood --out flood.html`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			one := slices.ContainsFunc(defenceFlags, func(name string) bool { return cmd.Flags().Changed(name) })
@@ -89,6 +94,7 @@ func newFlood() *cobra.Command {
 	f.DurationVar(&o.patience, "patience", 5*time.Second, "how long a client waits for its answer")
 	f.BoolVar(&o.demo, "demo", false, "both rounds, without and with the defence; so it is by default")
 	o.defence.addTo(f)
+	o.out.addTo(f)
 	return cmd
 }
 
@@ -99,7 +105,7 @@ func (o *floodOptions) check() error {
 	case o.rate < 0 || o.clients < 0 || o.clients > 20000 || o.over <= 0 || o.patience <= 0:
 		return usagef("--rate and --clients (at most 20000) may not be negative, --over and --patience must be more than 0")
 	}
-	if err := cmp.Or(o.place.check(), o.checkTarget()); err != nil {
+	if err := cmp.Or(o.place.check(), o.checkTarget(), o.out.check()); err != nil {
 		return err
 	}
 	return o.defence.check()
@@ -128,7 +134,8 @@ func (o *floodOptions) run(ctx context.Context) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	if done, err := o.isolate(o.stderr, floodInstead); done {
+	done, err := o.isolate(o.stderr, floodInstead)
+	if done {
 		return err
 	}
 	if o.seed == 0 {
@@ -136,7 +143,21 @@ func (o *floodOptions) run(ctx context.Context) error {
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	return o.rounds(ctx)
+	if err = o.rounds(ctx); o.recorder == nil {
+		return err
+	}
+	return afterRun(err, o.out.write(o.recorder, "A SYN flood against "+o.address().String()))
+}
+
+// record has the host's first connections kept, those of the clients and those
+// of the flood, where they are to be written.
+func (o *floodOptions) record(cfg *handfast.Config) {
+	if !o.out.wanted() {
+		return
+	}
+	o.recorder = live.New(live.Options{Host: ourName, Peer: "client", Port: tryPort, Connections: 3, Head: 10, Tail: 64,
+		Known: kernelAddrs, Strangers: 5})
+	cfg.Trace = o.recorder.Events
 }
 
 // undefended is what a server without a defence has.

@@ -48,6 +48,7 @@ func (o *floodOptions) round(ctx context.Context, r *floodReport, number int, d 
 	if err := d.apply(&cfg); err != nil {
 		return nil, err
 	}
+	o.record(&cfg)
 	a, err := o.arena(cfg)
 	if a != nil {
 		defer a.close()

@@ -15,7 +15,9 @@ func inNamespace() (code int, err error) { return 0, kernel.ErrLinuxOnly }
 
 func newKernelArena(string, *live.Recorder) (*arena, error) { return nil, kernel.ErrLinuxOnly }
 
-func openServeLink(string, prefixes, prefixes) (link.Link, error) { return nil, kernel.ErrLinuxOnly }
+func openServeLink(string, prefixes, prefixes, *live.Recorder) (link.Link, error) {
+	return nil, kernel.ErrLinuxOnly
+}
 
 func openConnectLink(*live.Recorder) (link.Link, error) { return nil, kernel.ErrLinuxOnly }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,7 +18,7 @@ import (
 )
 
 // outForms are the endings of the files that a recorded run can be written to.
-var outForms = []string{".svg", ".pcapng", ".json", ".txt"}
+var outForms = []string{".svg", ".html", ".pcapng", ".json", ".txt"}
 
 // outFile is where a recorded run is to be written, as --out says. A file that is
 // there is replaced, as lab does.
@@ -52,6 +53,9 @@ func (o *outFile) write(r *live.Recorder, title string) error {
 	if !o.wanted() {
 		return nil
 	}
+	if r.Empty() {
+		return fmt.Errorf("--out %s: not written, as there was no connection", o.path)
+	}
 	var b bytes.Buffer
 	if err := o.show(&b, r, title); err != nil {
 		return fmt.Errorf("--out %s: %w", o.path, err)
@@ -59,12 +63,30 @@ func (o *outFile) write(r *live.Recorder, title string) error {
 	return os.WriteFile(o.path, b.Bytes(), 0o644)
 }
 
+// afterRun returns the error of a command of which err came, and written of the
+// writing of its file.
+func afterRun(err, written error) error {
+	var said exitError
+	switch {
+	case written == nil:
+		return err
+	case errors.As(err, &said):
+		return written // or nobody would hear of it
+	}
+	return errors.Join(err, written)
+}
+
+// outFooter explains the pictures.
+const outFooter = "sequence numbers count from each SYN, windows are in bytes · not to scale where arrows crowd"
+
 func (o *outFile) show(w io.Writer, r *live.Recorder, title string) error {
 	switch o.form() {
 	case ".svg":
 		t := r.Tell(story.TellOptions{})
-		return story.Picture{Title: title, Lanes: t.Lanes,
-			Footer: "sequence numbers count from each SYN, windows are in bytes · not to scale where arrows crowd"}.Write(w, t.Steps)
+		return story.Picture{Title: title, Lanes: t.Lanes, Footer: outFooter}.Write(w, t.Steps)
+	case ".html":
+		t := r.Tell(story.TellOptions{Explain: true})
+		return story.Page{Title: title, Runs: []story.PageRun{{Title: title, Lanes: t.Lanes, Steps: t.Steps, Footer: outFooter}}}.Write(w)
 	case ".pcapng":
 		return trace.WriteCapture(w, title, r.Run())
 	case ".json":

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,19 +20,27 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
 	"github.com/handfast-tcp/handfast/link"
+	"github.com/handfast-tcp/handfast/link/pipe"
 )
 
 const serveHelp = `Serves the files of DIR (default: the present directory) over HTTP/1.1 on our
 TCP. It makes a TUN device in the present network namespace: the kernel's side
 of it gets --host-addr, our side answers at --addr, and every program of this
-machine can reach it. This needs CAP_NET_ADMIN.
+machine can reach it. This needs CAP_NET_ADMIN. With --link memory there is no
+device, and no need for it: only handfast connect of the same user gets there.
 
 Ctrl-C drains: no new connection is taken, transfers that run may finish for
---drain, then the device goes. A second Ctrl-C goes at once.`
+--drain, then the device goes. A second Ctrl-C goes at once.
+--out then writes the first connections, each from its beginning to its end.`
+
+// serveLinks are how clients get to serve.
+var serveLinks = []string{"tun", "memory"}
 
 type serveOptions struct {
 	dir       string
+	link      string
 	tun       string
 	addrs     prefixes
 	hostAddrs prefixes
@@ -38,6 +48,7 @@ type serveOptions struct {
 	upload    bool
 	drain     time.Duration
 	defence   defenceOptions
+	out       outFile
 
 	stdout, stderr terminal
 }
@@ -51,7 +62,9 @@ func newServe() *cobra.Command {
 		Example: `  sudo handfast serve ~/public
   curl http://10.77.0.2/
   sudo handfast serve --upload /srv/in
-  curl -T file http://10.77.0.2/`,
+  curl -T file http://10.77.0.2/
+  handfast serve --link memory
+  printf 'GET / HTTP/1.0\r\n\r\n' | handfast connect 10.77.0.2:80`,
 		Args: oneDirectory,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.dir = "."
@@ -63,6 +76,7 @@ func newServe() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
+	f.StringVar(&o.link, "link", "tun", "how clients get here: "+strings.Join(serveLinks, ", "))
 	f.StringVar(&o.tun, "tun", "hf0", "name of the TUN device; hf%d takes the first free number")
 	f.Var(&o.addrs, "addr", "our address and its network, may be repeated (default 10.77.0.2/24, fd77::2/64)")
 	f.Var(&o.hostAddrs, "host-addr", "address for the kernel's side, may be repeated (default 10.77.0.1/24, fd77::1/64)")
@@ -70,6 +84,7 @@ func newServe() *cobra.Command {
 	f.BoolVar(&o.upload, "upload", false, "let clients store files in DIR with PUT")
 	f.DurationVar(&o.drain, "drain", 30*time.Second, "how long connections may take to finish")
 	o.defence.addTo(f)
+	o.out.addTo(f)
 	return cmd
 }
 
@@ -114,7 +129,22 @@ func (o *serveOptions) check() error {
 			o.hostAddrs = kernelAddrs
 		}
 	}
-	if len(o.hostAddrs) == 0 {
+	if err := cmp.Or(o.checkAddrs(), o.defence.check()); err != nil {
+		return err
+	}
+	if o.port == 0 {
+		return usagef("--port 0: choose one from 1 to 65535")
+	}
+	return o.out.check()
+}
+
+func (o *serveOptions) checkAddrs() error {
+	switch {
+	case !slices.Contains(serveLinks, o.link):
+		return usagef("--link %s: it is one of %s", o.link, strings.Join(serveLinks, ", "))
+	case o.link == "memory":
+		return nil // there is no kernel's side
+	case len(o.hostAddrs) == 0:
 		return usagef("--addr without --host-addr: the kernel's side needs an address in the same network")
 	}
 	for _, a := range o.addrs {
@@ -122,10 +152,7 @@ func (o *serveOptions) check() error {
 			return err
 		}
 	}
-	if o.port == 0 {
-		return usagef("--port 0: choose one from 1 to 65535")
-	}
-	return o.defence.check()
+	return nil
 }
 
 // checkAddr asks for one of the kernel's addresses in a's network.
@@ -150,16 +177,34 @@ func (o *serveOptions) run(ctx context.Context) error {
 		return err
 	}
 	defer files.close()
-	l, err := openServeLink(o.tun, o.addrs, o.hostAddrs)
+	var r *live.Recorder
+	if o.out.wanted() {
+		r = live.New(live.Options{Host: ourName, Peer: "client", Port: o.port, Connections: 8, Head: 10, Tail: 64})
+	}
+	l, err := o.open(r)
 	if err != nil {
 		return err
 	}
 	o.tun = l.Attributes().Name // hf%d gets a number
-	return o.serve(ctx, l, files)
+	return afterRun(o.serve(ctx, l, files, r), o.out.write(r, "Clients of handfast serve"))
 }
 
-func (o *serveOptions) serve(ctx context.Context, l link.Link, files http.Handler) error {
+// open makes the link, which tells r, if any, what the kernel's side does.
+func (o *serveOptions) open(r *live.Recorder) (link.Link, error) {
+	if o.link == "memory" {
+		// The far end is nobody's, and a full queue drops: visitors have their own way.
+		l, _ := pipe.New(pipe.Options{Queue: 1})
+		return l, nil
+	}
+	return openServeLink(o.tun, o.addrs, o.hostAddrs, r)
+}
+
+// serve serves until Ctrl-C.
+func (o *serveOptions) serve(ctx context.Context, l link.Link, files http.Handler, r *live.Recorder) error {
 	cfg := handfast.Config{Logger: slog.New(slog.NewTextHandler(o.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	if r != nil {
+		cfg.Trace = r.Events
+	}
 	err := o.defence.apply(&cfg)
 	var h *handfast.Host
 	if err == nil {
@@ -176,13 +221,13 @@ func (o *serveOptions) serve(ctx context.Context, l link.Link, files http.Handle
 	if err != nil {
 		return err
 	}
-	o.greet()
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
 	defer openControl(h, "serve", o.stderr)()
+	o.greet() // now it may be visited, and stopped
 	s := newWebServer(files)
 	failed := make(chan error, 1)
 	go func() { failed <- s.web.Serve(lingeringListener{ln, o.drain, &s.open}) }()
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
 	select {
 	case err := <-failed:
 		return err
@@ -196,6 +241,10 @@ func (o *serveOptions) serve(ctx context.Context, l link.Link, files http.Handle
 
 // greet says where to go.
 func (o *serveOptions) greet() {
+	if o.link == "memory" {
+		o.greetInMemory()
+		return
+	}
 	fmt.Fprintf(o.stdout, "Serving %s on our TCP, by the TUN %s:\n\n", o.dir, o.tun)
 	for _, a := range o.addrs {
 		host := net.JoinHostPort(a.Addr().String(), fmt.Sprint(o.port))
@@ -210,6 +259,15 @@ func (o *serveOptions) greet() {
 	}
 	if o.upload {
 		fmt.Fprintf(o.stdout, "\nPUT stores into %s: curl -T FILE 'http://…/'\n", o.dir)
+	}
+	fmt.Fprintf(o.stdout, "\nCtrl-C ends it.\n")
+}
+
+// greetInMemory says where to go without a device.
+func (o *serveOptions) greetInMemory() {
+	fmt.Fprintf(o.stdout, "Serving %s on our TCP, in memory:\n\n", o.dir)
+	for _, a := range o.addrs {
+		fmt.Fprintf(o.stdout, "  printf 'GET / HTTP/1.0\\r\\n\\r\\n' | handfast connect '%v'\n", netip.AddrPortFrom(a.Addr(), o.port))
 	}
 	fmt.Fprintf(o.stdout, "\nCtrl-C ends it.\n")
 }

@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/tun"
 )
 
-// openServeLink makes the TUN device and gives the kernel's side its addresses.
-func openServeLink(name string, ours, kernels prefixes) (link.Link, error) {
+// openServeLink makes the TUN device and gives the kernel's side its addresses. r,
+// if any, is told the states of the kernel's sockets.
+func openServeLink(name string, ours, kernels prefixes, r *live.Recorder) (link.Link, error) {
 	for _, p := range append(kernels[:len(kernels):len(kernels)], ours...) {
 		if err := overlaps(p); err != nil {
 			return nil, err
@@ -18,7 +21,7 @@ func openServeLink(name string, ours, kernels prefixes) (link.Link, error) {
 	}
 	d, err := tun.Open(tun.Options{Name: name})
 	if errors.Is(err, fs.ErrPermission) {
-		return nil, fmt.Errorf("%w\n  serve makes a device, which needs root: sudo handfast serve; try and flood do without", err)
+		return nil, fmt.Errorf("%w\n  serve makes a device, which needs root: sudo handfast serve; serve --link memory, try and flood do without", err)
 	}
 	if err != nil {
 		return nil, err
@@ -26,5 +29,9 @@ func openServeLink(name string, ours, kernels prefixes) (link.Link, error) {
 	if err := configureKernel(d.Attributes().Name, kernels); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	return d, nil
+	if r == nil {
+		return d, nil
+	}
+	r.Peer = kernelName
+	return &live.Watched{Link: d, Recorder: r, State: kernel.State}, nil
 }

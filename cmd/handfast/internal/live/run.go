@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/tcp"
@@ -31,6 +32,13 @@ func (r *Recorder) Run() *trace.Run {
 	return b.run
 }
 
+// Empty reports whether nothing was kept.
+func (r *Recorder) Empty() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.moments == 0
+}
+
 // Tell returns the run as steps; what was left out is a gap.
 func (r *Recorder) Tell(o story.TellOptions) *story.Telling {
 	t := story.Tell(r.Run(), o)
@@ -43,10 +51,16 @@ func (r *Recorder) Tell(o story.TellOptions) *story.Telling {
 	return t
 }
 
-// titles adds the ports to the lanes when there is one connection only.
+// titles adds the ports to the lanes when there is one connection only. Whose
+// states nobody has seen has none.
 func (r *Recorder) titles(lanes []story.Head) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for i := range lanes {
+		if name, _, _ := strings.Cut(lanes[i].Title, "\n"); !r.looked && name != r.Host {
+			lanes[i].Plain = true
+		}
+	}
 	if len(r.connections) != 1 || len(lanes) != 2 {
 		return
 	}
@@ -57,16 +71,6 @@ func (r *Recorder) titles(lanes []story.Head) {
 	if r.Dials {
 		lanes[0].Title, lanes[1].Title = ours, theirs
 	}
-	if !r.looked {
-		lanes[r.peerLane()].Plain = true
-	}
-}
-
-func (r *Recorder) peerLane() int {
-	if r.Dials {
-		return 1
-	}
-	return 0
 }
 
 // gapEnd is how the text of a gap ends, which counts segments.
