@@ -61,21 +61,23 @@ func (r *Request) Remote() netip.AddrPort {
 
 // Accept answers with a SYN-ACK. The connection comes out of the listener's
 // Accept when its handshake is complete.
-func (r *Request) Accept() error { return r.decide(tcp.SynAccept) }
+func (r *Request) Accept() error {
+	return r.inShard(func(now clock.Time) bool { return r.shard.tcp.AcceptSyn(now, r.syn) })
+}
 
 // Reset answers with a RST: connection refused.
-func (r *Request) Reset() error { return r.decide(tcp.SynReset) }
+func (r *Request) Reset() error {
+	return r.inShard(func(now clock.Time) bool { return r.shard.tcp.ResetSyn(now, r.syn) })
+}
 
 // Ignore answers nothing; the peer will try again.
-func (r *Request) Ignore() error { return r.decide(tcp.SynIgnore) }
+func (r *Request) Ignore() error {
+	return r.inShard(func(clock.Time) bool { return r.shard.tcp.IgnoreSyn(r.syn) })
+}
 
 // Refuse answers with an ICMP error.
 func (r *Request) Refuse(why host.Unreachable) error {
 	return r.inShard(func(now clock.Time) bool { return r.shard.host.RefuseSyn(now, r.syn, why) })
-}
-
-func (r *Request) decide(v tcp.SynVerdict) error {
-	return r.inShard(func(now clock.Time) bool { return r.shard.tcp.Decide(now, r.syn, v) })
 }
 
 func (r *Request) inShard(decide func(clock.Time) bool) error {

@@ -39,9 +39,9 @@ var icmpOf = [...][2]wire.ICMP{
 // quotes it. It returns false when the SYN does not wait any more.
 func (h *Host) RefuseSyn(now clock.Time, y tcp.Syn, why Unreachable) bool {
 	if h.kindOf(y.Tuple.Remote) == own {
-		return h.tcp.Decide(now, y, tcp.SynReset) // it is our own, and no packet leaves
+		return h.tcp.ResetSyn(now, y) // it is our own, and no packet leaves
 	}
-	if !h.tcp.Decide(now, y, tcp.SynIgnore) {
+	if !h.tcp.IgnoreSyn(y) {
 		return false
 	}
 	t := y.Tuple.Reverse()

@@ -40,7 +40,7 @@ type Config struct {
 	Cookies     CookieMode // one of the three; default CookiesAuto
 	AttackEnter int        // half-open entries that mean an attack; 1 to 2^31-1; default half of MaxHalfOpen
 	AttackLeave int        // below this it is over; 1 to AttackEnter; default a quarter of MaxHalfOpen
-	// VerdictTimeout is how long a SYN waits for Decide; default 30 s.
+	// VerdictTimeout is how long a SYN waits for its verdict; default 30 s.
 	VerdictTimeout time.Duration
 
 	MaxTimeWait int // TIME-WAIT entries; the oldest goes first; 1 to MaxEntries, 2^24; default 65536

@@ -90,7 +90,7 @@ func TestAskedOfThoseThatWent(t *testing.T) {
 	}
 	asked := map[wire.Tuple]bool{}
 	for y, ok := e.NextSyn(); ok; y, ok = e.NextSyn() {
-		if asked[y.Tuple] || !e.Decide(now, y, SynIgnore) {
+		if asked[y.Tuple] || !e.IgnoreSyn(y) {
 			t.Fatalf("asked about %v, which does not wait", y.Tuple)
 		}
 		asked[y.Tuple] = true

@@ -13,7 +13,7 @@ type Listener struct {
 	Port    uint16    // 0: every port that nobody else listens on
 	Backlog int       // connections that wait to be accepted, at most
 	Owner   any
-	// Ask makes every SYN wait for Decide before it is answered.
+	// Ask makes every SYN wait for AcceptSyn, ResetSyn or IgnoreSyn.
 	Ask bool
 	// IPv6Only keeps a listener on every address to IPv6.
 	IPv6Only bool

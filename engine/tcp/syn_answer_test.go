@@ -55,7 +55,7 @@ func answerInForm(t *testing.T, cfg Config, mode CookieMode, ask, v6 bool, offer
 	}
 	if ask {
 		y, ok := e.NextSyn()
-		if !ok || !e.Decide(now, y, SynAccept) {
+		if !ok || !e.AcceptSyn(now, y) {
 			t.Fatal("nothing to decide")
 		}
 	}

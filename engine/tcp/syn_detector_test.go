@@ -29,7 +29,7 @@ func TestPendingVerdictsAreNoFlood(t *testing.T) {
 		t.Errorf("while SYNs wait: %v %+v", v, v.Numbers)
 	}
 	for y, ok := e.NextSyn(); ok; y, ok = e.NextSyn() {
-		e.Decide(now, y, SynAccept)
+		e.AcceptSyn(now, y)
 	}
 	drain(e, now)
 	if n := e.Counters().FloodsDetected; n != 0 {

@@ -350,7 +350,11 @@ func TestWithoutCookies(t *testing.T) {
 
 // TestVerdictBeforeSynAck: a SYN waits until the program has decided.
 func TestVerdictBeforeSynAck(t *testing.T) {
-	for verdict, flags := range map[SynVerdict]wire.Flags{SynAccept: wire.SYN | wire.ACK, SynReset: wire.RST | wire.ACK, SynIgnore: 0} {
+	for flags, verdict := range map[wire.Flags]func(*Endpoint, clock.Time, Syn) bool{
+		wire.SYN | wire.ACK: (*Endpoint).AcceptSyn,
+		wire.RST | wire.ACK: (*Endpoint).ResetSyn,
+		0:                   func(e *Endpoint, _ clock.Time, y Syn) bool { return e.IgnoreSyn(y) },
+	} {
 		e, l := server(t, Config{})
 		l.Ask = true
 		now := clock.Time(time.Hour)
@@ -368,14 +372,14 @@ func TestVerdictBeforeSynAck(t *testing.T) {
 		}
 		now = now.Add(5 * time.Second)
 		e.Advance(now)
-		if !e.Decide(now, y, verdict) || e.Decide(now, y, verdict) {
+		if !verdict(e, now, y) || verdict(e, now, y) {
 			t.Error("a verdict counts once")
 		}
 		out, n := drain(e, now)
 		if flags == 0 && n != 0 || flags != 0 && out.Flags != flags {
-			t.Errorf("verdict %d sends %d segments, the last %v", verdict, n, out.Flags)
+			t.Errorf("instead of %v it sends %d segments, the last %v", flags, n, out.Flags)
 		}
-		if verdict == SynAccept {
+		if flags.Has(wire.SYN) {
 			if en := finish(t, e, l, now, tuple, isn, out.TCP); en.snd.shift != 7 {
 				t.Error("options are lost")
 			}
@@ -396,7 +400,7 @@ func TestVerdictBeforeSynAckInOneBatch(t *testing.T) {
 	isn := s.Seq
 	e.Receive(now, path1500, &tuple, &s)
 	y, _ := e.NextSyn()
-	e.Decide(now, y, SynAccept)
+	e.AcceptSyn(now, y)
 	rst := Segment{TCP: wire.TCP{SrcPort: tuple.RemotePort, DstPort: 80, Seq: isn + 1, Flags: wire.RST}}
 	e.Receive(now, path1500, &tuple, &rst)
 	again := synSegment(tuple, isn+1000, true)
@@ -405,7 +409,7 @@ func TestVerdictBeforeSynAckInOneBatch(t *testing.T) {
 		t.Errorf("%v before the verdict", out.Flags)
 	}
 	y, _ = e.NextSyn()
-	e.Decide(now, y, SynAccept)
+	e.AcceptSyn(now, y)
 	if out, n := drain(e, now); n != 1 || out.Ack != isn+1001 {
 		t.Errorf("%d segments after the verdict, ack %d", n, out.Ack)
 	}

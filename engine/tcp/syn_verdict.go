@@ -13,16 +13,6 @@ type Syn struct {
 	ISN      seq.Num // the peer's
 }
 
-// SynVerdict is what becomes of a SYN that waits.
-type SynVerdict uint8
-
-// The verdicts.
-const (
-	SynAccept SynVerdict = iota // SYN-ACK
-	SynReset                    // RST
-	SynIgnore                   // nothing: the peer will try again
-)
-
 // ask lets NextSyn return a SYN whose entry is h. As in owe, those that have gone
 // meanwhile are swept out before they are more than those that wait.
 func (e *Endpoint) ask(y Syn, h *halfOpen) {
@@ -63,31 +53,49 @@ func (e *Endpoint) NextSyn() (y Syn, ok bool) {
 	return y, ok
 }
 
-// Decide passes the verdict on a SYN. It returns false when that does not wait
-// any more: the peer gave up, Config.VerdictTimeout has passed, or it had to
-// make room for others.
-func (e *Endpoint) Decide(now clock.Time, y Syn, v SynVerdict) bool {
-	f := e.cookies.flow(&y.Tuple)
-	at := e.halfOpen.find(f, &y.Tuple)
+// AcceptSyn answers a SYN that waits with a SYN-ACK. As with the other verdicts,
+// false means that it does not wait any more: the peer gave up,
+// Config.VerdictTimeout has passed, or it had to make room for others.
+func (e *Endpoint) AcceptSyn(now clock.Time, y Syn) bool {
+	f, at := e.asking(&y)
 	if at == 0 {
 		return false
 	}
 	h := e.halfOpen.at(at)
-	if !h.is(markAsking) || h.irs != y.ISN {
+	e.halfOpen.unschedule(at)
+	h.marks &^= markAsking
+	h.due = pack(clock.Never)
+	e.watch(now)
+	e.detector.Answering(f.id(y.ISN), y.Tuple.Remote)
+	e.oweHalfOpen(&y.Tuple, f, h)
+	return true
+}
+
+// ResetSyn answers a SYN that waits with a RST. See AcceptSyn.
+func (e *Endpoint) ResetSyn(now clock.Time, y Syn) bool {
+	if !e.IgnoreSyn(y) {
 		return false
 	}
-	if v == SynAccept {
-		e.halfOpen.unschedule(at)
-		h.marks &^= markAsking
-		h.due = pack(clock.Never)
-		e.watch(now)
-		e.detector.Answering(f.id(y.ISN), y.Tuple.Remote)
-		e.oweHalfOpen(&y.Tuple, f, h)
-		return true
-	}
-	e.halfOpen.remove(f, at)
-	if v == SynReset {
-		e.pushReset(now, &y.Tuple, wire.TCP{Flags: wire.RST | wire.ACK, Ack: y.ISN.Add(1)})
-	}
+	e.pushReset(now, &y.Tuple, wire.TCP{Flags: wire.RST | wire.ACK, Ack: y.ISN.Add(1)})
 	return true
+}
+
+// IgnoreSyn forgets a SYN that waits: the peer will try again. See AcceptSyn.
+func (e *Endpoint) IgnoreSyn(y Syn) bool {
+	f, at := e.asking(&y)
+	if at != 0 {
+		e.halfOpen.remove(f, at)
+	}
+	return at != 0
+}
+
+// asking finds the entry of a SYN that waits; 0: there is none.
+func (e *Endpoint) asking(y *Syn) (f flow, at ref) {
+	f = e.cookies.flow(&y.Tuple)
+	if at = e.halfOpen.find(f, &y.Tuple); at != 0 {
+		if h := e.halfOpen.at(at); !h.is(markAsking) || h.irs != y.ISN {
+			at = 0
+		}
+	}
+	return f, at
 }

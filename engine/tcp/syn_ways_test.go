@@ -192,7 +192,7 @@ func (w way) synAck(t *testing.T, e *Endpoint, now clock.Time, tuple *wire.Tuple
 	t.Helper()
 	e.Receive(now, path1500, tuple, syn)
 	if y, ok := e.NextSyn(); ok {
-		e.Decide(now, y, SynAccept)
+		e.AcceptSyn(now, y)
 	}
 	out, n := drain(e, now)
 	if n != 1 || out.Flags != wire.SYN|wire.ACK {
