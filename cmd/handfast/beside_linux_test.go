@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/link/tun"
 )
 
@@ -82,7 +83,7 @@ func kernelRoutes(t *testing.T) {
 		return
 	}
 	t.Cleanup(func() { d.Close() })
-	if err := configureKernel("hfbeside", prefixes{netip.MustParsePrefix("10.98.0.1/24"), netip.MustParsePrefix("fd98::1/64")}); err != nil {
+	if err := stage.Configure("hfbeside", prefixes{netip.MustParsePrefix("10.98.0.1/24"), netip.MustParsePrefix("fd98::1/64")}); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range []struct{ to, by string }{{"0.0.0.0/0", "10.98.0.9"}, {"10.97.0.0/16", "10.98.0.7"}, {"192.0.2.7/32", ""}, {"::/0", "fd98::9"}, {"2001:db8::5/128", ""}} {

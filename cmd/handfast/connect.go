@@ -13,6 +13,7 @@ import (
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/lab/story"
 )
 
@@ -93,7 +94,7 @@ func (o *connectOptions) run(ctx context.Context) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	defer context.AfterFunc(ctx, stop)() // a second Ctrl-C ends the program at once
-	r := live.New(live.Options{Host: ourName, Peer: "peer", Port: to.Port(), Dials: true, Connections: 1, Head: 500, Tail: 500, Withholds: o.withhold})
+	r := live.New(live.Options{Host: stage.OurName, Peer: "peer", Port: to.Port(), Dials: true, Connections: 1, Head: 500, Tail: 500, Withholds: o.withhold})
 	w, err := findWay(ctx, to.Addr(), r)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/tun"
 )
@@ -14,7 +15,7 @@ import (
 // states r is told.
 func openConnectLink(r *live.Recorder) (link.Link, error) {
 	for _, p := range append(connectKernelAddrs[:2:2], connectAddrs...) {
-		if err := overlaps(p); err != nil {
+		if err := stage.Overlaps(p); err != nil {
 			return nil, err
 		}
 	}
@@ -25,9 +26,9 @@ func openConnectLink(r *live.Recorder) (link.Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := configureKernel(d.Attributes().Name, connectKernelAddrs); err != nil {
+	if err := stage.Configure(d.Attributes().Name, connectKernelAddrs); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	r.Peer = kernelName
+	r.Peer = stage.KernelName
 	return &live.Watched{Link: d, Recorder: r, State: kernel.State}, nil
 }

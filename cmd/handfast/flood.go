@@ -16,6 +16,7 @@ import (
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
@@ -120,14 +121,14 @@ func (o *floodOptions) checkTarget() error {
 	if err != nil {
 		return usagef("--target %s: write an address and a port, such as 10.77.0.2:80", o.target)
 	}
-	for i, own := range ourAddrs {
+	for i, own := range stage.OurAddrs {
 		if a == netip.AddrPortFrom(own.Addr(), tryPort) {
 			o.ipv6 = i == 1
 			return nil
 		}
 	}
 	return usagef("--target %s: refused; flood only sends to a host of ours, in a namespace or memory that it makes itself: %v:%d or [%v]:%d",
-		o.target, ourAddrs[0].Addr(), tryPort, ourAddrs[1].Addr(), tryPort)
+		o.target, stage.OurAddrs[0].Addr(), tryPort, stage.OurAddrs[1].Addr(), tryPort)
 }
 
 func (o *floodOptions) run(ctx context.Context) error {
@@ -155,8 +156,8 @@ func (o *floodOptions) record(cfg *handfast.Config) {
 	if !o.out.wanted() {
 		return
 	}
-	o.recorder = live.New(live.Options{Host: ourName, Peer: "client", Port: tryPort, Connections: 3, Head: 10, Tail: 64,
-		Known: kernelAddrs, Strangers: 5})
+	o.recorder = live.New(live.Options{Host: stage.OurName, Peer: "client", Port: tryPort, Connections: 3, Head: 10, Tail: 64,
+		Known: stage.KernelAddrs, Strangers: 5})
 	cfg.Trace = o.recorder.Events
 }
 

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/link/pipe"
 )
@@ -11,7 +12,7 @@ import (
 // floodArena is where a flood takes place: a host, honest clients' way to it,
 // and the flood's.
 type floodArena struct {
-	*arena
+	*stage.Stage
 	flood injector
 }
 
@@ -26,21 +27,21 @@ func everywhere(gateway4, gateway6 netip.Addr) []handfast.Route {
 func newMemoryFlood(cfg handfast.Config) (*floodArena, error) {
 	theirs, ours := pipe.New(pipe.Options{MaxGSO: 65535, ChecksumOffload: true})
 	source, sink := pipe.New(pipe.Options{Name: "flood"})
-	a := &floodArena{arena: &arena{link: "pipes in memory, MTU 1500", client: oursToo}, flood: newPipeInjector(source)}
-	a.later(func() { theirs.Close(); ours.Close(); source.Close(); sink.Close() })
-	client, err := a.serve(theirs, kernelAddrs, nil)
+	a := &floodArena{Stage: &stage.Stage{Link: "pipes in memory, MTU 1500", Client: stage.OursToo}, flood: newPipeInjector(source)}
+	a.Later(func() { theirs.Close(); ours.Close(); source.Close(); sink.Close() })
+	client, err := a.Host(theirs, stage.KernelAddrs, nil)
 	if err != nil {
 		return a, err
 	}
-	a.dial = client.DialContext
-	if a.server, err = handfast.New(cfg); err != nil {
+	a.Dial = client.DialContext
+	if a.Server, err = handfast.New(cfg); err != nil {
 		return a, err
 	}
-	a.later(func() { a.server.Close() })
-	if err := a.server.Attach(ours, handfast.LinkOptions{Addresses: ourAddrs}); err != nil {
+	a.Later(func() { a.Server.Close() })
+	if err := a.Server.Attach(ours, handfast.LinkOptions{Addresses: stage.OurAddrs}); err != nil {
 		return a, err
 	}
-	return a, a.server.Attach(sink, handfast.LinkOptions{Routes: everywhere(netip.Addr{}, netip.Addr{})})
+	return a, a.Server.Attach(sink, handfast.LinkOptions{Routes: everywhere(netip.Addr{}, netip.Addr{})})
 }
 
 // pipeInjector floods a pipe, and throws away what comes back.

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/link"
 )
 
@@ -19,7 +20,7 @@ const deviceQueue = 4096
 func newKernelFlood(kind string, cfg handfast.Config) (*floodArena, error) {
 	f := &floodArena{}
 	var err error
-	f.arena, err = onKernel(kind, func(a *arena, l link.Link, device string) error {
+	f.Stage, err = stage.OnKernel(kind, func(a *stage.Stage, l link.Link, device string) error {
 		if err := serveFlood(a, l, device, cfg); err != nil {
 			return err
 		}
@@ -31,33 +32,33 @@ func newKernelFlood(kind string, cfg handfast.Config) (*floodArena, error) {
 	return f, nil
 }
 
-func serveFlood(a *arena, l link.Link, device string, cfg handfast.Config) (err error) {
-	if a.server, err = handfast.New(cfg); err != nil {
+func serveFlood(a *stage.Stage, l link.Link, device string, cfg handfast.Config) (err error) {
+	if a.Server, err = handfast.New(cfg); err != nil {
 		return err
 	}
-	a.later(func() { a.server.Close() })
-	err = a.server.Attach(l, handfast.LinkOptions{Addresses: ourAddrs,
-		Routes: everywhere(kernelAddrs[0].Addr(), kernelAddrs[1].Addr())})
+	a.Later(func() { a.Server.Close() })
+	err = a.Server.Attach(l, handfast.LinkOptions{Addresses: stage.OurAddrs,
+		Routes: everywhere(stage.KernelAddrs[0].Addr(), stage.KernelAddrs[1].Addr())})
 	if err != nil {
 		return err
 	}
-	return configureKernel(device, kernelAddrs)
+	return stage.Configure(device, stage.KernelAddrs)
 }
 
-func (f *floodArena) openInjector(a *arena, l link.Link, device string) error {
+func (f *floodArena) openInjector(a *stage.Stage, l link.Link, device string) error {
 	dev, err := netlink.LinkByName(device)
 	if err != nil {
-		return fmt.Errorf("%s: %w", device, explain(err))
+		return fmt.Errorf("%s: %w", device, stage.Explain(err))
 	}
 	if err := netlink.LinkSetTxQLen(dev, deviceQueue); err != nil {
-		return fmt.Errorf("%s: length of the queue: %w", device, explain(err))
+		return fmt.Errorf("%s: length of the queue: %w", device, stage.Explain(err))
 	}
 	i, err := newDeviceInjector(dev, l.Attributes())
 	if err != nil {
 		return err
 	}
 	f.flood = i
-	a.later(i.close)
+	a.Later(i.close)
 	return nil
 }
 
@@ -73,7 +74,7 @@ type deviceInjector struct {
 func newDeviceInjector(dev netlink.Link, host link.Attributes) (*deviceInjector, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0) // protocol 0: it receives nothing
 	if err != nil {
-		return nil, fmt.Errorf("a socket to flood with: %w", explain(err))
+		return nil, fmt.Errorf("a socket to flood with: %w", stage.Explain(err))
 	}
 	i := &deviceInjector{fd: fd, to: unix.SockaddrLinklayer{Ifindex: dev.Attrs().Index}}
 	if host.Medium == link.Ethernet {
@@ -82,7 +83,7 @@ func newDeviceInjector(dev netlink.Link, host link.Attributes) (*deviceInjector,
 	}
 	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1); err != nil {
 		i.close()
-		return nil, fmt.Errorf("a socket to flood with: %w", explain(err))
+		return nil, fmt.Errorf("a socket to flood with: %w", stage.Explain(err))
 	}
 	return i, nil
 }

@@ -35,9 +35,9 @@ func (r *floodReport) begin(a *floodArena) {
 	if r.rate > 0 {
 		rate = fmt.Sprintf("%s a second", formatCount(r.rate))
 	}
-	r.printf("%s\n\n", r.bold("A SYN flood against Handfast, and honest clients on "+a.client))
+	r.printf("%s\n\n", r.bold("A SYN flood against Handfast, and honest clients on "+a.Client))
 	r.printf("  link      %s\n  server    http://%v\n  flood     %s sources, %s, seed %d\n  clients   %d, over %v, each waits %v\n",
-		a.link, r.address(), r.sources, rate, r.seed, r.clients, r.over, r.patience)
+		a.Link, r.address(), r.sources, rate, r.seed, r.clients, r.over, r.patience)
 }
 
 func (d *defenceOptions) String() string {

@@ -51,27 +51,27 @@ func (o *floodOptions) round(ctx context.Context, r *floodReport, number int, d 
 	o.record(&cfg)
 	a, err := o.arena(cfg)
 	if a != nil {
-		defer a.close()
+		defer a.Close()
 	}
 	if err != nil {
 		return nil, err
 	}
-	l, err := a.server.Listen("tcp", fmt.Sprintf(":%d", tryPort))
+	l, err := a.Server.Listen("tcp", fmt.Sprintf(":%d", tryPort))
 	if err != nil {
 		return nil, err
 	}
 	web := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, page) })}
 	go web.Serve(l) // ends when the listener is closed
 	defer web.Close()
-	defer openControl(a.server, "flood", o.stderr)()
+	defer openControl(a.Server, "flood", o.stderr)()
 	if number == 0 {
 		r.begin(a)
 	}
 	r.beginRound(number, &d)
 	b := &battle{arena: a, report: r, began: time.Now(),
 		pump: &pump{to: a.flood, syns: newSynMaker(o.sources, o.address(), o.seed), fixed: o.rate, count: o.count,
-			arrived: func() uint64 { return a.server.Counters().TcpInSegs }},
-		clients: &honest{dial: a.dial, url: "http://" + o.address().String() + "/", count: o.clients, over: o.over, patience: o.patience}}
+			arrived: func() uint64 { return a.Server.Counters().TcpInSegs }},
+		clients: &honest{dial: a.Dial, url: "http://" + o.address().String() + "/", count: o.clients, over: o.over, patience: o.patience}}
 	return b.fight(ctx, d)
 }
 
@@ -140,7 +140,7 @@ func (b *battle) watch(ctx context.Context, flooded chan error, served chan stru
 
 // halfOpen returns the half-open entries, and keeps the most that there were.
 func (b *battle) halfOpen() (count, limit int) {
-	d := b.arena.server.Defence()
+	d := b.arena.Server.Defence()
 	b.most = max(b.most, d.HalfOpen)
 	return d.HalfOpen, d.MaxHalfOpen
 }
@@ -152,8 +152,8 @@ func (b *battle) finish(res *floodResult) {
 	res.answered, _, _ = b.clients.state()
 	res.median, res.longest = b.clients.times()
 	res.lastFail = b.clients.lastFail
-	res.halfOpen, res.counters = b.most, b.arena.server.Counters()
-	look := inspect.Collect(b.arena.server, "flood", 0)
+	res.halfOpen, res.counters = b.most, b.arena.Server.Counters()
+	look := inspect.Collect(b.arena.Server, "flood", 0)
 	if look.Flood != nil {
 		res.verdict = look.Flood.Text
 	}

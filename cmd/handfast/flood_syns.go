@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
@@ -54,7 +55,7 @@ func (m *synMaker) random4() netip.Addr {
 		n := m.random.Uint32()
 		a := netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
 		first := byte(n >> 24)
-		if first != 0 && first != 127 && first < 224 && !kernelAddrs[0].Masked().Contains(a) {
+		if first != 0 && first != 127 && first < 224 && !stage.KernelAddrs[0].Masked().Contains(a) {
 			return a
 		}
 	}

@@ -6,12 +6,13 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // A flood's SYNs are good packets for the target, from sources as was asked.
 func TestSynMaker(t *testing.T) {
-	for _, own := range ourAddrs {
+	for _, own := range stage.OurAddrs {
 		target := netip.AddrPortFrom(own.Addr(), tryPort)
 		for kind, atMost := range map[string]int{"fixed": 1, "few": fewSources, "random": 1000} {
 			m := newSynMaker(kind, target, 1)
@@ -19,7 +20,7 @@ func TestSynMaker(t *testing.T) {
 			for range 1000 {
 				src := checkSyn(t, m.next(nil), target)
 				sources[src] = true
-				for _, network := range append(kernelAddrs[:2:2], ourAddrs...) {
+				for _, network := range append(stage.KernelAddrs[:2:2], stage.OurAddrs...) {
 					if network.Contains(src.Netip()) {
 						t.Fatalf("%v is in the network of the flood", src)
 					}
@@ -55,7 +56,7 @@ func checkSyn(t *testing.T, b []byte, target netip.AddrPort) wire.Addr {
 
 // The same seed makes the same flood.
 func TestSynMakerReplays(t *testing.T) {
-	target := netip.AddrPortFrom(ourAddrs[0].Addr(), tryPort)
+	target := netip.AddrPortFrom(stage.OurAddrs[0].Addr(), tryPort)
 	a, b, c := newSynMaker("random", target, 7), newSynMaker("random", target, 7), newSynMaker("random", target, 8)
 	if x, y, z := string(a.next(nil)), string(b.next(nil)), string(c.next(nil)); x != y || x == z {
 		t.Error("the seed does not decide")

@@ -4,17 +4,12 @@ import (
 	"errors"
 
 	"github.com/vishvananda/netlink"
+
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 )
 
 // isolateTests runs this test program in a network namespace.
-func isolateTests() (code int, err error) {
-	for _, flags := range namespaceFlags() {
-		if code, err = runIsolated(flags, isolatedVariable); err == nil {
-			return code, nil
-		}
-	}
-	return 0, err
-}
+func isolateTests() (code int, err error) { return stage.RunIsolated(isolatedVariable) }
 
 // raiseLoopback makes 127.0.0.1 and ::1 work in a new namespace.
 func raiseLoopback() error {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/tun"
@@ -69,7 +70,7 @@ func openFloodLink(t *testing.T) link.Link {
 	}
 	t.Cleanup(func() { d.Close() })
 	address := netip.MustParsePrefix("10.99.0.1/24")
-	if err := configureKernel("hfkflood", prefixes{address}); err != nil {
+	if err := stage.Configure("hfkflood", prefixes{address}); err != nil {
 		t.Fatal(err)
 	}
 	dev, err := netlink.LinkByName("hfkflood")

@@ -9,12 +9,6 @@ import (
 	"github.com/handfast-tcp/handfast/link"
 )
 
-func inside() bool { return false }
-
-func inNamespace() (code int, err error) { return 0, kernel.ErrLinuxOnly }
-
-func newKernelArena(string, *live.Recorder) (*arena, error) { return nil, kernel.ErrLinuxOnly }
-
 func openServeLink(string, prefixes, prefixes, *live.Recorder) (link.Link, error) {
 	return nil, kernel.ErrLinuxOnly
 }

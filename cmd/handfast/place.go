@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 )
 
 // linkKinds are what may lie between the two sides.
@@ -34,18 +36,18 @@ func (p *place) check() error {
 // address is our host's.
 func (p *place) address() netip.AddrPort {
 	if p.ipv6 {
-		return netip.AddrPortFrom(ourAddrs[1].Addr(), tryPort)
+		return netip.AddrPortFrom(stage.OurAddrs[1].Addr(), tryPort)
 	}
-	return netip.AddrPortFrom(ourAddrs[0].Addr(), tryPort)
+	return netip.AddrPortFrom(stage.OurAddrs[0].Addr(), tryPort)
 }
 
 // isolate runs this program once more in a namespace of its own, where one is
 // needed; done says that it ran there, or that it could not and must.
 func (p *place) isolate(out io.Writer, instead string) (done bool, err error) {
-	if p.link == "memory" || inside() {
+	if p.link == "memory" || stage.Inside() {
 		return false, nil
 	}
-	code, err := inNamespace()
+	code, err := stage.InNamespace()
 	switch {
 	case err == nil && code != exitOK:
 		return true, exitError(code)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/lab/story"
 )
 
@@ -15,7 +16,7 @@ var errDiffer = errors.New("the bytes that arrived are not those that were sent"
 // report is what try prints.
 type report struct {
 	*tryOptions
-	arena    *arena
+	arena    *stage.Stage
 	recorder *live.Recorder
 	address  string
 	done     []*transfer
@@ -31,8 +32,8 @@ func (r *report) bold(s string) string {
 }
 
 func (r *report) begin() {
-	r.printf("%s\n\n", r.bold("A client on "+r.arena.client+", a server on Handfast"))
-	r.printf("  link      %s\n  server    http://%s\n\n", r.arena.link, r.address)
+	r.printf("%s\n\n", r.bold("A client on "+r.arena.Client+", a server on Handfast"))
+	r.printf("  link      %s\n  server    http://%s\n\n", r.arena.Link, r.address)
 }
 
 func (r *report) transfer(t *transfer) {
@@ -52,7 +53,7 @@ func (r *report) end(closing error) error {
 		return err
 	}
 	r.totals()
-	if err := r.out.write(r.recorder, "A client on "+r.arena.client+", a server on Handfast"); err != nil {
+	if err := r.out.write(r.recorder, "A client on "+r.arena.Client+", a server on Handfast"); err != nil {
 		return errors.Join(err, closing)
 	}
 	for _, t := range r.done {

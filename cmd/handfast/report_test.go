@@ -8,14 +8,15 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // recorded has seen a client connect, get three segments and close.
 func recorded() *live.Recorder {
-	r := live.New(live.Options{Host: ourName, Port: tryPort, Connections: 1, Head: 10, Tail: 64})
-	t := wire.Tuple{Local: wire.AddrFrom(ourAddrs[0].Addr()), LocalPort: tryPort, Remote: wire.AddrFrom(kernelAddrs[0].Addr()), RemotePort: 40000}
+	r := live.New(live.Options{Host: stage.OurName, Port: tryPort, Connections: 1, Head: 10, Tail: 64})
+	t := wire.Tuple{Local: wire.AddrFrom(stage.OurAddrs[0].Addr()), LocalPort: tryPort, Remote: wire.AddrFrom(stage.KernelAddrs[0].Addr()), RemotePort: 40000}
 	segment := func(k tcp.EventKind, f wire.Flags) {
 		r.Events([]tcp.Event{{Kind: k, Tuple: t, Segment: wire.TCP{Flags: f}}})
 	}
@@ -36,7 +37,7 @@ func recorded() *live.Recorder {
 // Bytes that differ are a failure, and the report shows both digests.
 func TestReportDiffers(t *testing.T) {
 	var out bytes.Buffer
-	r := report{tryOptions: &tryOptions{stdout: terminal{Writer: &out}}, arena: &arena{client: "x"}, recorder: recorded()}
+	r := report{tryOptions: &tryOptions{stdout: terminal{Writer: &out}}, arena: &stage.Stage{Client: "x"}, recorder: recorded()}
 	r.transfer(&transfer{name: "upload", bytes: 1 << 20, took: time.Second, sent: sum{1}, received: sum{2}})
 	if err := r.end(nil); !errors.Is(err, errDiffer) {
 		t.Error(err)
@@ -48,7 +49,7 @@ func TestReportDiffers(t *testing.T) {
 
 func TestReportCloseFails(t *testing.T) {
 	var out bytes.Buffer
-	r := report{tryOptions: &tryOptions{stdout: terminal{Writer: &out}}, arena: &arena{client: "x"}, recorder: recorded()}
+	r := report{tryOptions: &tryOptions{stdout: terminal{Writer: &out}}, arena: &stage.Stage{Client: "x"}, recorder: recorded()}
 	problem := errors.New("does not close")
 	if err := r.end(problem); !errors.Is(err, problem) {
 		t.Error(err)

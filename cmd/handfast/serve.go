@@ -21,6 +21,7 @@ import (
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/pipe"
 )
@@ -124,9 +125,9 @@ func (p *prefixes) Set(text string) error {
 // check sets the defaults and finds what contradicts itself.
 func (o *serveOptions) check() error {
 	if len(o.addrs) == 0 {
-		o.addrs = ourAddrs
+		o.addrs = stage.OurAddrs
 		if len(o.hostAddrs) == 0 {
-			o.hostAddrs = kernelAddrs
+			o.hostAddrs = stage.KernelAddrs
 		}
 	}
 	if err := cmp.Or(o.checkAddrs(), o.defence.check()); err != nil {
@@ -179,7 +180,7 @@ func (o *serveOptions) run(ctx context.Context) error {
 	defer files.close()
 	var r *live.Recorder
 	if o.out.wanted() {
-		r = live.New(live.Options{Host: ourName, Peer: "client", Port: o.port, Connections: 8, Head: 10, Tail: 64})
+		r = live.New(live.Options{Host: stage.OurName, Peer: "client", Port: o.port, Connections: 8, Head: 10, Tail: 64})
 	}
 	l, err := o.open(r)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/tun"
 )
@@ -15,7 +16,7 @@ import (
 // if any, is told the states of the kernel's sockets.
 func openServeLink(name string, ours, kernels prefixes, r *live.Recorder) (link.Link, error) {
 	for _, p := range append(kernels[:len(kernels):len(kernels)], ours...) {
-		if err := overlaps(p); err != nil {
+		if err := stage.Overlaps(p); err != nil {
 			return nil, err
 		}
 	}
@@ -26,12 +27,12 @@ func openServeLink(name string, ours, kernels prefixes, r *live.Recorder) (link.
 	if err != nil {
 		return nil, err
 	}
-	if err := configureKernel(d.Attributes().Name, kernels); err != nil {
+	if err := stage.Configure(d.Attributes().Name, kernels); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	if r == nil {
 		return d, nil
 	}
-	r.Peer = kernelName
+	r.Peer = stage.KernelName
 	return &live.Watched{Link: d, Recorder: r, State: kernel.State}, nil
 }

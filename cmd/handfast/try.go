@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 )
 
 const tryHelp = `A server on our TCP and a client on the kernel's TCP, in this one process. The
@@ -85,29 +86,29 @@ func (o *tryOptions) run(ctx context.Context) error {
 }
 
 // arena makes the place for the trial, as --link says.
-func (o *tryOptions) arena(r *live.Recorder) (*arena, error) {
+func (o *tryOptions) arena(r *live.Recorder) (*stage.Stage, error) {
 	if o.link != "memory" {
-		a, err := newKernelArena(o.link, r)
+		a, err := stage.NewKernel(o.link, r)
 		if err == nil || o.link != "auto" {
 			return a, err
 		}
 		o.fallBack(o.stderr, tryInstead, err)
 	}
-	return newMemoryArena(r)
+	return stage.NewMemory(r)
 }
 
 // trial runs the transfers and prints the report.
 func (o *tryOptions) trial(ctx context.Context) error {
-	r := live.New(live.Options{Host: ourName, Peer: kernelName, Port: tryPort, Connections: 1, Head: 10, Tail: 64})
+	r := live.New(live.Options{Host: stage.OurName, Peer: stage.KernelName, Port: tryPort, Connections: 1, Head: 10, Tail: 64})
 	a, err := o.arena(r)
 	if err != nil {
 		return err
 	}
-	defer a.close()
-	defer openControl(a.server, "try", o.stderr)()
+	defer a.Close()
+	defer openControl(a.Server, "try", o.stderr)()
 	rep := report{tryOptions: o, arena: a, recorder: r, address: o.address().String()}
 	rep.begin()
-	l, err := a.server.Listen("tcp", fmt.Sprintf(":%d", tryPort))
+	l, err := a.Server.Listen("tcp", fmt.Sprintf(":%d", tryPort))
 	if err != nil {
 		return err
 	}
@@ -115,7 +116,7 @@ func (o *tryOptions) trial(ctx context.Context) error {
 	web := &http.Server{Handler: file}
 	go web.Serve(l) // ends when the listener is closed
 	defer web.Close()
-	c := newClient(a.dial, rep.address, file, o.stderr)
+	c := newClient(a.Dial, rep.address, file, o.stderr)
 	if err := runBoth(ctx, c, &rep); err != nil {
 		return err
 	}

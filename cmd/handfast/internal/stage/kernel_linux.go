@@ -1,4 +1,4 @@
-package main
+package stage
 
 import (
 	"errors"
@@ -21,21 +21,21 @@ const (
 	ourVeth    = "hf-ours"
 )
 
-// newKernelArena has the kernel's TCP on one side.
-func newKernelArena(kind string, r *live.Recorder) (*arena, error) {
-	return onKernel(kind, func(a *arena, l link.Link, device string) (err error) {
-		a.server, err = a.serve(&live.Watched{Link: l, Recorder: r, State: kernel.State}, ourAddrs, r.Events)
+// NewKernel has the kernel's TCP on one side.
+func NewKernel(kind string, r *live.Recorder) (*Stage, error) {
+	return OnKernel(kind, func(a *Stage, l link.Link, device string) (err error) {
+		a.Server, err = a.Host(&live.Watched{Link: l, Recorder: r, State: kernel.State}, OurAddrs, r.Events)
 		if err != nil {
 			return err
 		}
-		return configureKernel(device, kernelAddrs)
+		return Configure(device, KernelAddrs)
 	})
 }
 
-// onKernel makes an arena whose client is the kernel's TCP, over a TUN, over a
+// OnKernel makes a stage whose client is the kernel's TCP, over a TUN, over a
 // veth pair, or over the first of them that works. build adds the server to it;
 // device is the kernel's side of the link.
-func onKernel(kind string, build func(a *arena, l link.Link, device string) error) (*arena, error) {
+func OnKernel(kind string, build func(a *Stage, l link.Link, device string) error) (*Stage, error) {
 	var failed []error
 	for _, k := range []struct {
 		kind string
@@ -46,19 +46,19 @@ func onKernel(kind string, build func(a *arena, l link.Link, device string) erro
 		}
 		l, device, text, err := k.open()
 		if err == nil {
-			a := &arena{link: text, client: kernelName, dial: (&net.Dialer{}).DialContext}
-			a.later(func() { l.Close(); removeDevice(device) })
+			a := &Stage{Link: text, Client: KernelName, Dial: (&net.Dialer{}).DialContext}
+			a.Later(func() { l.Close(); removeDevice(device) })
 			if err = build(a, l, device); err == nil {
 				return a, nil
 			}
-			a.close()
+			a.Close()
 		}
 		failed = append(failed, err)
 	}
 	return nil, errors.Join(failed...)
 }
 
-// removeDevice makes room for the next arena: a TUN goes with its link, but a
+// removeDevice makes room for the next stage: a TUN goes with its link, but a
 // veth pair stays.
 func removeDevice(name string) {
 	if dev, err := netlink.LinkByName(name); err == nil {
@@ -80,14 +80,14 @@ func openVeth() (l link.Link, device, text string, err error) {
 	pair := &netlink.Veth{LinkAttrs: netlink.NewLinkAttrs(), PeerName: ourVeth}
 	pair.Name = kernelVeth
 	if err := netlink.LinkAdd(pair); err != nil {
-		return nil, "", "", fmt.Errorf("make a veth pair: %w", explain(err))
+		return nil, "", "", fmt.Errorf("make a veth pair: %w", Explain(err))
 	}
 	ours, err := netlink.LinkByName(ourVeth)
 	if err == nil {
 		err = netlink.LinkSetUp(ours)
 	}
 	if err != nil {
-		return nil, "", "", fmt.Errorf("%s: %w", ourVeth, explain(err))
+		return nil, "", "", fmt.Errorf("%s: %w", ourVeth, Explain(err))
 	}
 	d, err := packet.Open(packet.Options{Name: ourVeth})
 	if err != nil {
@@ -101,7 +101,7 @@ func describe(name string, l link.Link) string {
 	a := l.Attributes()
 	offload := "no offload"
 	if a.MaxGSO > 0 {
-		offload = fmt.Sprintf("segments of up to %s", formatSize(int64(a.MaxGSO)))
+		offload = fmt.Sprintf("segments of up to %d KiB", (a.MaxGSO+1023)>>10)
 	}
 	return fmt.Sprintf("%s, MTU %d, %s", name, a.MTU, offload)
 }

@@ -1,4 +1,4 @@
-package main
+package stage
 
 import (
 	"errors"
@@ -10,25 +10,34 @@ import (
 	"syscall"
 )
 
-// insideVariable is set in the environment of the program that inNamespace
+// insideVariable is set in the environment of the program that InNamespace
 // starts.
 const insideVariable = "HANDFAST_NAMESPACE"
 
-// inside reports whether this process has a network namespace of its own.
-func inside() bool { return os.Getenv(insideVariable) != "" }
+// Inside reports whether this process has a network namespace of its own.
+func Inside() bool { return os.Getenv(insideVariable) != "" }
 
-// inNamespace runs this program once more, with the same command line, in a new
+// InNamespace runs this program once more, with the same command line, in a new
 // network namespace in which it may do everything. The namespace, and all
 // devices in it, goes when the program ends, in whatever way. err says that
 // there can be no such namespace.
-func inNamespace() (code int, err error) {
+func InNamespace() (code int, err error) {
+	code, err = RunIsolated(insideVariable)
+	if err != nil {
+		return 0, fmt.Errorf("no network namespace: %w%s", err, advice(err))
+	}
+	return code, nil
+}
+
+// RunIsolated runs this program once more in a new network namespace, with the
+// variable mark set, and returns its exit code, or why there is no namespace.
+func RunIsolated(mark string) (code int, err error) {
 	for _, flags := range namespaceFlags() {
-		code, err = runIsolated(flags, insideVariable)
-		if err == nil {
+		if code, err = runIsolated(flags, mark); err == nil {
 			return code, nil
 		}
 	}
-	return 0, fmt.Errorf("no network namespace: %w%s", err, advice(err))
+	return 0, err
 }
 
 // advice says what can be done about a namespace that was refused.
@@ -102,7 +111,7 @@ func forward(signals <-chan os.Signal, to *os.Process, stop <-chan struct{}) {
 func exitCode(err error) (int, error) {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
-		return exitOK, err
+		return 0, err
 	}
 	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		return 128 + int(status.Signal()), nil

@@ -1,4 +1,4 @@
-package main
+package stage
 
 import (
 	"errors"
@@ -9,20 +9,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// configureKernel gives the kernel's side of a link its addresses, and sets the
+// Configure gives the kernel's side of a link its addresses, and sets the
 // device up.
-func configureKernel(device string, addrs []netip.Prefix) error {
+func Configure(device string, addrs []netip.Prefix) error {
 	dev, err := netlink.LinkByName(device)
 	if err != nil {
-		return fmt.Errorf("%s: %w", device, explain(err))
+		return fmt.Errorf("%s: %w", device, Explain(err))
 	}
 	for _, p := range addrs {
 		if err := addAddress(dev, p); err != nil {
-			return fmt.Errorf("address %v on %s: %w", p, device, explain(err))
+			return fmt.Errorf("address %v on %s: %w", p, device, Explain(err))
 		}
 	}
 	if err := netlink.LinkSetUp(dev); err != nil {
-		return fmt.Errorf("set %s up: %w", device, explain(err))
+		return fmt.Errorf("set %s up: %w", device, Explain(err))
 	}
 	return nil
 }
@@ -38,8 +38,8 @@ func addAddress(dev netlink.Link, p netip.Prefix) error {
 	return netlink.AddrAdd(dev, a)
 }
 
-// explain adds to an error of the kernel what can be done about it.
-func explain(err error) error {
+// Explain adds to an error of the kernel what can be done about it.
+func Explain(err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		return fmt.Errorf("%w: this needs CAP_NET_ADMIN; run it with sudo, or once: sudo setcap cap_net_admin+ep $(command -v handfast)", err)
@@ -51,16 +51,16 @@ func explain(err error) error {
 	return err
 }
 
-// overlaps finds an address or a network of this machine that p would clash
+// Overlaps finds an address or a network of this machine that p would clash
 // with.
-func overlaps(p netip.Prefix) error {
+func Overlaps(p netip.Prefix) error {
 	family := netlink.FAMILY_V4
 	if p.Addr().Is6() {
 		family = netlink.FAMILY_V6
 	}
 	addrs, err := netlink.AddrList(nil, family)
 	if err != nil {
-		return fmt.Errorf("list the addresses of this machine: %w", explain(err))
+		return fmt.Errorf("list the addresses of this machine: %w", Explain(err))
 	}
 	for _, a := range addrs {
 		ip, ok := netip.AddrFromSlice(a.IP)
