@@ -28,7 +28,7 @@ type UDPConn struct {
 	waiters                     waiterPool
 	ready                       uint64 // which shards may have a datagram
 	readDeadline, writeDeadline clock.Time
-	err                         error // why it works no more
+	err                         error // why it no longer works
 }
 
 // ListenPacket opens a UDP socket on address, "host:port", of one of the

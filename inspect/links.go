@@ -15,7 +15,7 @@ import (
 // Link is one of the host's links, or a kernel's device.
 type Link struct {
 	Name      string         `json:"name"`
-	Gone      string         `json:"gone,omitempty"` // why it works no more
+	Gone      string         `json:"gone,omitempty"` // why it no longer works
 	MTU       int            `json:"mtu,omitempty"`
 	Flags     string         `json:"flags,omitempty"` // one letter each, as netstat -i has them
 	Addresses []netip.Prefix `json:"addresses,omitempty"`

@@ -60,7 +60,7 @@ func outerID(uid int64, table string) int64 {
 }
 
 // errForeign says that a folder is not ours, so that no socket of ours is in it.
-var errForeign = errors.New("it belongs to somebody else")
+var errForeign = errors.New("it belongs to another user")
 
 // makePlace returns a folder for control sockets that nobody else can enter.
 func makePlace() (string, error) {
@@ -86,7 +86,7 @@ func private(dir string) error {
 	case err != nil:
 		return err
 	case !info.IsDir():
-		return fmt.Errorf("%s is no folder", dir)
+		return fmt.Errorf("%s is not a folder", dir)
 	case !ours(info):
 		return fmt.Errorf("%s: %w", dir, errForeign)
 	case info.Mode().Perm()&0o077 != 0:

@@ -47,7 +47,7 @@ type Server struct {
 // program calls itself, such as "serve": letters, digits, '-' and '_'.
 func Serve(h *handfast.Host, name string) (*Server, error) {
 	if strings.ContainsFunc(name, func(r rune) bool { return !isNameRune(r) }) || name == "" {
-		return nil, fmt.Errorf("inspect: %q is no name for a control socket", name)
+		return nil, fmt.Errorf("inspect: %q is not a valid name for a control socket", name)
 	}
 	dir, err := makePlace()
 	if err != nil {

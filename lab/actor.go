@@ -244,7 +244,7 @@ func (r *record) isnOf(d direction, n seq.Num) {
 // send puts a segment of a scripted host on the wire.
 func (a *actor) send(t *template) string {
 	if a.flow.dstPort == 0 {
-		return "to whom? (peer HOST PORT)"
+		return "no peer: say peer HOST PORT first"
 	}
 	r := &a.world.record
 	if _, known := r.isns[a.flow]; !known || t.flags.Has(wire.SYN) && t.seq == 0 && !t.flags.Has(wire.ACK) {

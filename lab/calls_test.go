@@ -91,7 +91,7 @@ func (d *documented) pattern() *regexp.Regexp {
 // resultPattern is what a result of this form looks like.
 func resultPattern(form string) *regexp.Regexp {
 	s := regexp.QuoteMeta(form)
-	if form != "to whom? (peer HOST PORT)" {
+	if form != "no peer: say peer HOST PORT first" {
 		s = filled(s, patternOf)
 	}
 	return regexp.MustCompile("^" + strings.ReplaceAll(s, "bytes", "bytes?") + "$")

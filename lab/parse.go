@@ -137,7 +137,7 @@ func (p *parser) statement(l *lineReader) (err error) {
 	case "expect":
 		return p.expectation(l)
 	}
-	return l.at(verb, "%q is no statement; known are host, wire, limit, lose, duplicate, delay, hold, corrupt, cut, forge, expect, and NAME: before a program", verb.text)
+	return l.at(verb, "%q is not a statement; known are host, wire, limit, lose, duplicate, delay, hold, corrupt, cut, forge, expect, and NAME: before a program", verb.text)
 }
 
 // condition reads a time since the start, or: HOST is STATE.

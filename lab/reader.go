@@ -120,7 +120,7 @@ func (l *lineReader) expect(texts ...string) (string, error) {
 			return t, nil
 		}
 	}
-	return "", l.at(w, "%q: %s is wanted here", w.text, what)
+	return "", l.at(w, "%q: %s is expected here", w.text, what)
 }
 
 func (l *lineReader) number(what string) (int64, error) {
@@ -130,7 +130,7 @@ func (l *lineReader) number(what string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(w.text, 10, 64)
 	if err != nil {
-		return 0, l.at(w, "%q is no number: %s is wanted here", w.text, what)
+		return 0, l.at(w, "%q is not a number: %s is expected here", w.text, what)
 	}
 	return n, nil
 }
@@ -140,7 +140,7 @@ func (l *lineReader) int(what string) (int, error) {
 	w, _ := l.peek()
 	n, err := l.number(what)
 	if err == nil && (n < 0 || n > 1<<30) {
-		err = l.at(w, "%d is out of range: %s is wanted here", n, what)
+		err = l.at(w, "%d is out of range: %s is expected here", n, what)
 	}
 	return int(n), err
 }
@@ -149,7 +149,7 @@ func (l *lineReader) port() (uint16, error) {
 	w, _ := l.peek()
 	n, err := l.int("a port")
 	if err == nil && (n < 1 || n > 65535) {
-		err = l.at(w, "%d is no port", n)
+		err = l.at(w, "%d is not a port", n)
 	}
 	return uint16(n), err
 }
@@ -161,7 +161,7 @@ func (l *lineReader) duration(what string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(w.text)
 	if err != nil || d < 0 {
-		return 0, l.at(w, "%q is no time: %s, as in 200ms or 1.5s, is wanted here", w.text, what)
+		return 0, l.at(w, "%q is not a duration: %s, as in 200ms or 1.5s, is expected here", w.text, what)
 	}
 	return d, nil
 }
@@ -173,7 +173,7 @@ func (l *lineReader) probability(what string) (float64, error) {
 	}
 	p, err := strconv.ParseFloat(w.text, 64)
 	if err != nil || p < 0 || p > 1 {
-		return 0, l.at(w, "%q is no probability from 0 to 1", w.text)
+		return 0, l.at(w, "%q is not a probability from 0 to 1", w.text)
 	}
 	return p, nil
 }

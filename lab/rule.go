@@ -156,7 +156,7 @@ func (l *lineReader) property() (func(*parcel, *record) bool, error) {
 		n, err := l.number("a number that counts from the stream's first")
 		return func(p *parcel, r *record) bool { return p.number(r, w.text) == seq.Num(n) }, err
 	}
-	return nil, l.at(w, "%q: SYN, SYN-ACK, FIN, RST, ACK, URG, data, seq N or ack N is wanted here", w.text)
+	return nil, l.at(w, "%q: SYN, SYN-ACK, FIN, RST, ACK, URG, data, seq N or ack N is expected here", w.text)
 }
 
 // number is the segment's sequence or acknowledgement number, as people count.
@@ -253,7 +253,7 @@ func (l *lineReader) state() (tcp.State, error) {
 			return s, nil
 		}
 	}
-	return 0, l.at(w, "%q is no state", w.text)
+	return 0, l.at(w, "%q is not a state", w.text)
 }
 
 func plural(n int, what string) string {

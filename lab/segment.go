@@ -60,7 +60,7 @@ func (l *lineReader) template() (t template, err error) {
 		case "urg":
 			t.urg, err = l.int("an urgent pointer")
 		default:
-			return t, l.at(w, "%q is no part of a segment", w.text)
+			return t, l.at(w, "%q is not part of a segment", w.text)
 		}
 		if err != nil {
 			return t, err
@@ -73,7 +73,7 @@ func parseFlags(s string) (f wire.Flags, err error) {
 	for _, c := range s {
 		i := strings.IndexRune("FSRP.UEWe", c)
 		if i < 0 {
-			return 0, fmt.Errorf("%q is no flag", c)
+			return 0, fmt.Errorf("%q is not a flag", c)
 		}
 		f |= 1 << i
 	}
@@ -89,7 +89,7 @@ func (t *template) parseRange(s string) error {
 	b, err2 := strconv.ParseInt(end, 10, 64)
 	n, err3 := strconv.Atoi(length)
 	if !ok1 || !ok2 || !ok3 || err1 != nil || err2 != nil || err3 != nil || n < 0 || n > 60000 {
-		return fmt.Errorf("%q is no range of sequence numbers", s)
+		return fmt.Errorf("%q is not a range of sequence numbers", s)
 	}
 	if b-a != int64(n) {
 		return fmt.Errorf("%q: the numbers are %d apart", s, b-a)
@@ -143,7 +143,7 @@ func addOption(o *wire.Options, words []string) error {
 		o.Set, o.TSVal, o.TSEcr = o.Set|wire.OptTimestamps, number(2), number(4)
 	case "nop", "eol":
 	default:
-		return fmt.Errorf("%q is no option that a scenario knows", words[0])
+		return fmt.Errorf("%q is not a TCP option known to scenarios", words[0])
 	}
 	return nil
 }

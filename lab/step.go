@@ -31,7 +31,7 @@ func (p *parser) step(l *lineReader) error {
 		}
 	}
 	if !ok {
-		return l.at(verb, "%q is no call that a program on %s can make", verb.text, p.program.host)
+		return l.at(verb, "unknown call %q for a program on %s", verb.text, p.program.host)
 	}
 	if verb.text != "note-zh" {
 		p.note = nil

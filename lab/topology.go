@@ -105,7 +105,7 @@ func (h *hostLine) option(l *lineReader, w word) (err error) {
 	case "congestion":
 		return h.congestion(l)
 	}
-	return l.at(w, "%q is no option of a host", w.text)
+	return l.at(w, "%q is not a host option", w.text)
 }
 
 func (h *hostLine) cookies(l *lineReader) error {
@@ -127,7 +127,7 @@ func (h *hostLine) address(l *lineReader) (err error) {
 		return err
 	}
 	if h.Address, err = netip.ParseAddr(w.text); err != nil {
-		return l.at(w, "%q is no address", w.text)
+		return l.at(w, "%q is not an address", w.text)
 	}
 	return nil
 }
@@ -202,7 +202,7 @@ func (c *WireConfig) option(l *lineReader, w word) (err error) {
 	case "mtu":
 		c.MTU, err = l.int("an MTU")
 	default:
-		return l.at(w, "%q is no property of a wire", w.text)
+		return l.at(w, "%q is not a wire property", w.text)
 	}
 	return err
 }

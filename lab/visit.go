@@ -225,11 +225,11 @@ func (v *visit) judge() {
 			failures = 1
 		}
 		if polite && !e.unheard(peer) && (e.err != nil || !e.eof || e.written != e.total) {
-			x.fault("%s: error %v, end %v, wrote %d of %d, got %d of %d: nobody was impolite", who, e.err, e.eof, e.written, e.total, e.got, peer.total)
+			x.fault("%s: error %v, end %v, wrote %d of %d, got %d of %dalthough no end misbehaved", who, e.err, e.eof, e.written, e.total, e.got, peer.total)
 		}
 	}
 	if polite && v.gaveUp != tcp.CauseNone {
-		x.fault("port %d: an end gave up (%v), nobody was impolite", v.port, v.gaveUp)
+		x.fault("port %d: an end gave up (%v), although no end misbehaved", v.port, v.gaveUp)
 	}
 	x.Failures += failures
 	if polite && failures == 0 {

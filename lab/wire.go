@@ -102,7 +102,7 @@ func (w *World) Cut(a, b string, on bool) {
 func (w *World) send(from *node, data []byte, forged bool) {
 	p := w.record.sent(from, data, forged)
 	if p.to == nil || p.to == from {
-		w.record.fate(p, trace.Lost, "nobody has this address")
+		w.record.fate(p, trace.Lost, "no host has this address")
 		return
 	}
 	v := verdict{}

@@ -13,9 +13,9 @@ import (
 func explainDial(err error, to netip.AddrPort, waited time.Duration) error {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("%v refused: the host is there, and nobody listens on port %d (a reset answered the SYN)", to, to.Port())
+		return fmt.Errorf("%v refused: the host is there, but no program listens on port %d (a reset answered the SYN)", to, to.Port())
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
-		return fmt.Errorf("no answer from %v within %v: nobody has the address, something on the way drops the SYN, or the listener's queue is full.\n"+
+		return fmt.Errorf("no answer from %v within %v: no host has the address, something on the way drops the SYN, or the listener's queue is full.\n"+
 			"  Beyond this machine packets of a TUN only get where it forwards them and translates their addresses", to, waited)
 	}
 	return err
@@ -27,7 +27,7 @@ func explainEnd(err error) error {
 	case errors.Is(err, syscall.ECONNRESET):
 		return fmt.Errorf("the peer has reset the connection: its program died, or closed before it had read everything: %w", err)
 	case errors.Is(err, syscall.ETIMEDOUT):
-		return fmt.Errorf("the peer does not answer any more: %w", err)
+		return fmt.Errorf("the peer has stopped answering: %w", err)
 	}
 	return err
 }

@@ -65,7 +65,7 @@ func findWay(ctx context.Context, to netip.Addr, r *live.Recorder) (*way, error)
 	}
 	l, err := openConnectLink(r)
 	if err != nil {
-		return nil, fmt.Errorf("no handfast of yours has the address %v, and there is no way out to others:\n  %w", to, err)
+		return nil, fmt.Errorf("no handfast of yours has the address %v, and there is no route to other hosts:\n  %w", to, err)
 	}
 	return &way{l, connectAddrs, everywhere(connectKernelAddrs[0].Addr(), connectKernelAddrs[1].Addr()), "the TUN " + l.Attributes().Name}, nil
 }

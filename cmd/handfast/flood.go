@@ -93,7 +93,7 @@ func newFlood() *cobra.Command {
 	f.IntVar(&o.clients, "clients", 200, "honest clients")
 	f.DurationVar(&o.over, "over", 4*time.Second, "time over which the clients come")
 	f.DurationVar(&o.patience, "patience", 5*time.Second, "how long a client waits for its answer")
-	f.BoolVar(&o.demo, "demo", false, "both rounds, without and with the defence; so it is by default")
+	f.BoolVar(&o.demo, "demo", false, "both rounds, without and with the defence (default)")
 	o.defence.addTo(f)
 	o.out.addTo(f)
 	return cmd

@@ -75,13 +75,13 @@ func flagError(err error) error {
 	kind, what := invalid.GetFlag().Value.Type(), ""
 	switch {
 	case kind == "duration":
-		what = "it is no time; write for example 500ms or 5s"
+		what = "not a duration; write for example 500ms or 5s"
 	case errors.Is(err, strconv.ErrRange):
 		what = "it is out of range"
 	case errors.Is(err, strconv.ErrSyntax) && strings.Contains(kind, "int"):
-		what = "it is no whole number"
+		what = "not a whole number"
 	case errors.Is(err, strconv.ErrSyntax):
-		what = "it is no number"
+		what = "not a number"
 	default:
 		return err
 	}

@@ -115,7 +115,7 @@ func (p *prefixes) Set(text string) error {
 	for _, word := range strings.Split(text, ",") {
 		x, err := netip.ParsePrefix(strings.TrimSpace(word))
 		if err != nil {
-			return fmt.Errorf("%q is no address with a prefix length, such as 10.77.0.2/24", word)
+			return fmt.Errorf("%q is not an address with a prefix length, such as 10.77.0.2/24", word)
 		}
 		*p = append(*p, x)
 	}

@@ -36,7 +36,7 @@ func (s *byteSize) Set(text string) error {
 	}
 	f, err := strconv.ParseFloat(number, 64)
 	if err != nil || !(f >= 0) || f*float64(unit) > math.MaxInt64/2 {
-		return fmt.Errorf("%q is no size; write for example 1500, 64KiB, 256MiB or 1GB", text)
+		return fmt.Errorf("%q is not a size; write for example 1500, 64KiB, 256MiB or 1GB", text)
 	}
 	*s = byteSize(f * float64(unit))
 	return nil

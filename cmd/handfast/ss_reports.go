@@ -96,7 +96,7 @@ func (p *defencePrinter) cookies() {
 		sending = "sending"
 	}
 	if p.Source == "kernel" && d.Cookies == "auto" {
-		sending = "sent while a queue is full" // whether one is at this moment, nobody tells
+		sending = "sent while a queue is full" // the kernel does not say whether one is full now
 	}
 	p.line("cookies", "%s, %s, %d sent, %d came back, %d were forged or old", d.Cookies, sending,
 		n["SyncookiesSent"], n["SyncookiesRecv"], n["SyncookiesFailed"])

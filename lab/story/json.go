@@ -15,7 +15,7 @@ func WriteJSON(w io.Writer, r *trace.Run, o TellOptions) error {
 		e := &r.Events[i]
 		why := ""
 		if o.Explain && e.IsTCP() {
-			why = Explain(&Moment{Event: e.Event, Lost: e.Fate == trace.Lost, Nobody: e.Text == nobodyThere, Altered: e.Fate == trace.Corrupted,
+			why = Explain(&Moment{Event: e.Event, Lost: e.Fate == trace.Lost, Nobody: e.Text == noSuchHost, Altered: e.Fate == trace.Corrupted,
 				Doubled: e.Fate == trace.Duplicated, Forged: e.Fate == trace.Forged}, o.Lang)
 		}
 		b = append(trace.AppendJSON(b, e, r.Start, why), '\n')

@@ -44,7 +44,7 @@ var segmentSentences = []segmentCase{
 		"First step of the handshake: asks for a connection and tells the first sequence number (RFC 9293 §3.5).",
 		"握手的第一步：请求建立连接，并告知初始序号（RFC 9293 §3.5）。"}},
 	{name: "rst-ack", has: wire.RST | wire.ACK, sentence: sentence{
-		"Resets the connection: it refuses it, or ends it at once; whatever waits is thrown away (RFC 9293 §3.5.2).",
+		"Resets the connection: it is refused, or ended at once; waiting data is discarded (RFC 9293 §3.5.2).",
 		"复位连接：拒绝它，或立即终止它；等待中的数据全部丢弃（RFC 9293 §3.5.2）。"}},
 	{name: "rst", has: wire.RST, sentence: sentence{
 		"Answers a segment that belongs to no connection here; its number is the one that was acknowledged (RFC 9293 §3.5.2).",
@@ -89,7 +89,7 @@ var segmentSentences = []segmentCase{
 		"Acknowledges what has arrived: its number is the next one that is expected (RFC 9293 §3.4).",
 		"确认已收到的内容：确认号是期望收到的下一个序号（RFC 9293 §3.4）。"}},
 	{name: "other", sentence: sentence{
-		"A segment without ACK, which nobody in a connection sends (RFC 9293 §3.10.7.4).",
+		"A segment without ACK, which no peer in a connection sends (RFC 9293 §3.10.7.4).",
 		"没有 ACK 的报文段，连接中的任何一方都不会这样发送（RFC 9293 §3.10.7.4）。"}},
 }
 
@@ -159,13 +159,13 @@ var causeSentences = [...]sentence{
 		"The program closes without having read all: a RST tells the peer that data was lost (RFC 2525 §2.17).",
 		"程序没有读完数据就关闭：用 RST 告知对方数据已丢失（RFC 2525 §2.17）。"},
 	tcp.CauseDataAfterClose: {
-		"Data came for a program that has gone: a RST says that nobody reads it (RFC 9293 §3.6.1).",
+		"Data came for a program that has gone: a RST says that it will not be read (RFC 9293 §3.6.1).",
 		"数据到达时程序已经离开：用 RST 告知没有谁会读取（RFC 9293 §3.6.1）。"},
 	tcp.CauseReset: {
 		"A RST with exactly the expected number ends the connection at once (RFC 9293 §3.10.7.4, RFC 5961 §3).",
 		"序号恰好符合期望的 RST 立即终止连接（RFC 9293 §3.10.7.4，RFC 5961 §3）。"},
 	tcp.CauseRefused: {
-		"A RST answers our SYN: nobody listens there (RFC 9293 §3.10.7.3).",
+		"A RST answers our SYN: no program listens there (RFC 9293 §3.10.7.3).",
 		"RST 回答了我方的 SYN：对方没有程序在监听（RFC 9293 §3.10.7.3）。"},
 	tcp.CauseTimeout: {
 		"It was repeated as often as allowed and never acknowledged: gives up (RFC 9293 §3.8.3).",
@@ -177,7 +177,7 @@ var causeSentences = [...]sentence{
 		"No keep-alive probe was answered: the peer is taken for dead (RFC 9293 §3.8.4).",
 		"所有保活探测都没有得到回答：认为对方已经失效（RFC 9293 §3.8.4）。"},
 	tcp.CauseTimeWaitOver: {
-		"2MSL are over: no segment of this connection is in the network any more (RFC 9293 §3.4.1).",
+		"2MSL are over: the network holds no more segments of this connection (RFC 9293 §3.4.1).",
 		"2MSL 已过：网络中不再有这个连接的报文段（RFC 9293 §3.4.1）。"},
 	tcp.CauseFinWait2Over: {
 		"The peer's FIN has not come, and no program waits for it: gives up, as most systems do (RFC 1122 §4.2.2.13).",
@@ -249,7 +249,7 @@ var dropSentences = map[wire.Drop]sentence{
 		"All of it has arrived before: it is dropped, and an ACK repeats what is expected (RFC 9293 §3.10.7.4).",
 		"它的全部内容以前已经收到：丢弃，并再次用 ACK 告知期望的序号（RFC 9293 §3.10.7.4）。"},
 	wire.ReassemblyFull: {
-		"It came before its turn and there is no room to keep it: it must come again (RFC 9293 §3.10.7.4).",
+		"It arrived out of order and there is no room for it: it must be sent again (RFC 9293 §3.10.7.4).",
 		"它提前到达，而没有空间保存：必须再次发送（RFC 9293 §3.10.7.4）。"},
 	wire.WindowFull: {
 		"It lies past the window that was offered: there is no room for it (RFC 9293 §3.8.6).",

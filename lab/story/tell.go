@@ -284,7 +284,7 @@ func (t *teller) arrows(e *trace.Event) {
 	step := t.flow(e).arrow(&sent, sequence, ack)
 	step.Fields = t.visible(step.Fields)
 	t.firstOfItsKind(&step, e)
-	moment := Moment{Event: sent, Lost: f.lost, Nobody: f.reason == nobodyThere, Altered: f.altered, Doubled: f.doubled, Forged: p.Forged}
+	moment := Moment{Event: sent, Lost: f.lost, Nobody: f.reason == noSuchHost, Altered: f.altered, Doubled: f.doubled, Forged: p.Forged}
 	if fired := t.fired[e.Host]; fired.Kind == tcp.TimerFired && fired.Time == e.Time {
 		moment.Timer = fired.Timer
 	}

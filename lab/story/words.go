@@ -102,12 +102,12 @@ func dropText(d wire.Drop, f wire.Flags, l Lang) string {
 var fatesZH = map[trace.Fate]string{trace.Lost: "丢失", trace.TooBig: "过大", trace.Duplicated: "被复制", trace.Delayed: "被延迟",
 	trace.Corrupted: "比特出错", trace.Forged: "伪造", trace.ICMPSent: "发出 ICMP", trace.ICMPArrived: "收到 ICMP", trace.Refused: "未被采用"}
 
-// nobodyThere is how the lab says that a packet has no receiver.
-const nobodyThere = "nobody has this address"
+// noSuchHost is how the lab says that a packet has no receiver.
+const noSuchHost = "no host has this address"
 
 // reasons are why a wire loses what it loses, where it is not chance.
 var reasons = map[string]sentence{
-	nobodyThere:         {"nobody there", "无此主机"},
+	noSuchHost:          {"no such host", "无此主机"},
 	"the wire is cut":   {"wire cut", "链路中断"},
 	"the queue is full": {"queue full", "队列已满"},
 }

@@ -97,7 +97,7 @@ func (e *Event) IsTCP() bool { return e.Class <= Wire && e.Tuple != (wire.Tuple{
 type Packet struct {
 	ID       int // 1, 2, 3 …
 	Time     clock.Time
-	From, To string // names of hosts; To is "" when nobody has the address
+	From, To string // names of hosts; To is "" when no host has the address
 	Data     []byte // the IP packet as it was sent
 	Size     int    // of the packet in bytes, when Data is only its beginning
 	// Arrivals is when and how it came out of the wire: empty when it was lost,

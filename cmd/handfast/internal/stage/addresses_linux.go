@@ -44,7 +44,7 @@ func Explain(err error) error {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		return fmt.Errorf("%w: this needs CAP_NET_ADMIN; run it with sudo, or once: sudo setcap cap_net_admin+ep $(command -v handfast)", err)
 	case errors.Is(err, unix.EEXIST):
-		return fmt.Errorf("%w: somebody has it already", err)
+		return fmt.Errorf("%w: it is already in use", err)
 	case errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
 		return fmt.Errorf("%w: the kernel does not know this kind of device", err)
 	}
