@@ -61,7 +61,11 @@ func ParseState(name string) (tcp.State, error) {
 			}
 		}
 	}
-	return tcp.Closed, fmt.Errorf("no state is called %q", name)
+	var names []string
+	for s := range tcp.State(tcp.NumStates) {
+		names = append(names, s.Name(tcp.RFC))
+	}
+	return tcp.Closed, fmt.Errorf("no state is called %q; it is one of %s", name, strings.Join(names, ", "))
 }
 
 func squeeze(name string) string {

@@ -139,6 +139,16 @@ func TestExplainSegments(t *testing.T) {
 	}
 }
 
+// Who misspells a state reads all names that there are.
+func TestParseStateNamesAll(t *testing.T) {
+	_, err := ParseState("TIME_WAI")
+	for s := range tcp.State(tcp.NumStates) {
+		if err == nil || !strings.Contains(err.Error(), s.Name(tcp.RFC)) {
+			t.Errorf("%v does not name %v", err, s)
+		}
+	}
+}
+
 // What a segment is for comes first, then what happens to it on its way.
 func TestExplainOthers(t *testing.T) {
 	other := segmentSentences[len(segmentSentences)-1].sentence
