@@ -70,7 +70,7 @@ func handfastPair(o pipe.Options) (near, far stack, err error) {
 // handfastBBRPeer is the same with the other controller for bad wires.
 func handfastBBRPeer() *peer {
 	return &peer{
-		name: "handfast-bbr", what: "over an emulated wire only, with BBR in place of CUBIC",
+		name: "handfast-bbr", module: "github.com/handfast-tcp/handfast", what: "over an emulated wire only, with BBR in place of CUBIC",
 		attachWire: handfastWire(tcp.Config{CongestionControl: "bbr"}),
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // Sizes of a chart, in pixels.
@@ -126,7 +127,7 @@ func (r rowReport) panel(b *bytes.Buffer, y int) int {
 		}
 		v := p.Figures[c.key].Median
 		bar, label := "bar", ""
-		if p.Peer == "handfast" {
+		if strings.HasPrefix(p.Peer, "handfast") {
 			bar, label = "bar-ours", "ours"
 		}
 		long := max(2, v/most*float64(room))

@@ -53,8 +53,8 @@ func wireRows() (all []row) {
 		change      func(*netem.Config)
 	}{
 		{"wire", "100 Mbit/s, 25 ms each way, queue of one BDP", func(*netem.Config) {}},
-		{"wire-loss", "the same, 1 % lost", func(c *netem.Config) { c.Loss = 0.01 }},
-		{"wire-reorder", "the same, 1 % come 10 ms late", func(c *netem.Config) { c.Reorder, c.ReorderDelay = 0.01, 10*time.Millisecond }},
+		{"wire-loss", "the same as wire, 1 % lost", func(c *netem.Config) { c.Loss = 0.01 }},
+		{"wire-reorder", "the same as wire, 1 % come 10 ms late", func(c *netem.Config) { c.Reorder, c.ReorderDelay = 0.01, 10*time.Millisecond }},
 		{"wire-long", "100 Mbit/s, 100 ms each way, queue of one BDP, 0.1 % lost", func(c *netem.Config) {
 			c.Delay, c.QueueBytes, c.Loss = 4*wireDelay, bdp(4*wireDelay), 0.001
 		}},
