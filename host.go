@@ -23,7 +23,7 @@ type Host struct {
 	dialer Dialer // the one of Dial and DialContext: all defaults
 
 	mu        sync.Mutex
-	err       error // why the host works no more
+	err       error // why the host no longer works
 	done      chan struct{}
 	addresses []wire.Addr               // the host's own
 	listeners map[uint16][]*TCPListener // by port
@@ -114,7 +114,7 @@ func (h *Host) Close() error {
 	return nil
 }
 
-// Done returns a channel that is closed when the host works no more: it was
+// Done returns a channel that is closed when the host no longer works: it was
 // closed, or its last link is gone.
 func (h *Host) Done() <-chan struct{} { return h.done }
 

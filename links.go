@@ -208,7 +208,7 @@ func (i *LinkInfo) isLost(a netip.Prefix) bool {
 }
 
 // unplug goes on without a link that has failed; without its last link the host
-// works no more. Each goroutine that has read the link calls it.
+// stops working. Each goroutine that has read the link calls it.
 func (h *Host) unplug(a *attachment, iface int) {
 	gone := a.gone.Load()
 	left, first := h.forgetLink(a)
@@ -274,7 +274,7 @@ func (s *shard) lost(dst wire.Addr) error {
 }
 
 // AddressError says that another host on an Ethernet link has one of our
-// addresses, which is therefore ours no more.
+// addresses, which is therefore no longer ours.
 type AddressError struct {
 	Link         string // its name, as in link.Attributes
 	Address      netip.Addr

@@ -134,7 +134,7 @@ func (a *attachment) write(shard int, batch []*buf.Packet) error {
 	return a.link.Write(queue, batch)
 }
 
-// fail notes why a link works no more, and stops its readers, which clean up. The
+// fail notes why a link no longer works, and stops its readers, which clean up. The
 // caller may be anybody who sends, and hold any lock.
 func (a *attachment) fail(err error) {
 	if a.gone.CompareAndSwap(nil, &LinkError{a.attributes.Name, err}) {

@@ -76,7 +76,7 @@ func (p *filterParser) stateList(set *stateSet) {
 		s, ok := stateNamed(t.text)
 		if !ok {
 			p.failAt(t, "%s; the states are established, syn-sent, syn-recv, fin-wait-1, fin-wait-2, time-wait, closed, "+
-				"close-wait, last-ack, listening, closing, and the groups all, connected, synchronized, bucket, big", missing(t, "no state"))
+				"close-wait, last-ack, listening, closing, and the groups all, connected, synchronized, bucket, big", missing(t, "a state"))
 			return
 		}
 		*set |= s
@@ -90,9 +90,9 @@ func (p *filterParser) stateList(set *stateSet) {
 // missing says what a word is not, or that there is none.
 func missing(t token, what string) string {
 	if t.text == "" {
-		return "the end comes too early"
+		return "the filter ends too early"
 	}
-	return fmt.Sprintf("%q is %s", t.text, what)
+	return fmt.Sprintf("%q is not %s", t.text, what)
 }
 
 // either reads conditions joined by "or".
@@ -156,7 +156,7 @@ func (p *filterParser) condition() predicate {
 	case "state", "exclude":
 		p.failAt(t, "%q must stand before the other conditions", t.text)
 	default:
-		p.failAt(t, "%s; conditions are dst, src, dport, sport, dev, autobound", missing(t, "no condition"))
+		p.failAt(t, "%s; conditions are dst, src, dport, sport, dev, autobound", missing(t, "a condition"))
 	}
 	return nil
 }
@@ -179,13 +179,13 @@ func (p *filterParser) port(of side) predicate {
 		wanted, ok = comparisons[strings.ToLower(op.text)]
 	}
 	if !ok {
-		p.failAt(op, "%s; one of = != < <= > >= and a port belong here", missing(op, "no comparison"))
+		p.failAt(op, "%s; one of = != < <= > >= and a port belong here", missing(op, "a comparison"))
 		return nil
 	}
 	t := p.take()
 	port, ok := parsePort(strings.TrimPrefix(t.text, ":"))
 	if !ok {
-		p.failAt(t, "%s; write :80 or :http", missing(t, "no port"))
+		p.failAt(t, "%s; write :80 or :http", missing(t, "a port"))
 		return nil
 	}
 	return func(r *Row) bool {
@@ -242,7 +242,7 @@ func (p *filterParser) host(of side) predicate {
 	t := p.take()
 	within, port, ok := parseHost(t.text)
 	if !ok {
-		p.failAt(t, "%s; write 10.0.0.1, 10.0.0.0/8, 10.0.0.1:80, [::1]:80 or :80", missing(t, "no address"))
+		p.failAt(t, "%s; write 10.0.0.1, 10.0.0.0/8, 10.0.0.1:80, [::1]:80 or :80", missing(t, "an address"))
 		return nil
 	}
 	return func(r *Row) bool {

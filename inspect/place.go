@@ -33,9 +33,9 @@ func places() (all []string) {
 	return append(all, filepath.Join(os.TempDir(), "handfast-"+strconv.FormatInt(userID(), 10)))
 }
 
-// userID is who runs this program. In a user namespace of his own everybody is
-// root, and all of them would want the same folder; outside, each has his own
-// number, and that is where others look for the socket.
+// userID is the user that runs this program, as the outside knows it. Inside user
+// namespaces all users are root and would want the same folder; outside each has
+// a number of its own, and others look for the socket there.
 func userID() int64 {
 	uid := int64(os.Geteuid())
 	table, err := os.ReadFile("/proc/self/uid_map")

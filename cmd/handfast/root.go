@@ -82,6 +82,8 @@ func flagError(err error) error {
 		what = "not a whole number"
 	case errors.Is(err, strconv.ErrSyntax):
 		what = "not a number"
+	case kind == "stringToString":
+		what = "not a setting; write for example cookies=auto or delay=50ms (handfast lab A B shows two scenarios)"
 	default:
 		return err
 	}
