@@ -31,7 +31,11 @@ func TestKernelFlood(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
+	// What another test has left behind is over soon.
 	quiet, err := kernel.Flood(context.Background(), time.Second)
+	for try := 0; try < 90 && err == nil && quiet.Level != "quiet"; try++ {
+		quiet, err = kernel.Flood(context.Background(), time.Second)
+	}
 	if err != nil || quiet.Level != "quiet" {
 		t.Fatalf("%+v, %v", quiet, err)
 	}
@@ -50,9 +54,9 @@ func TestKernelFlood(t *testing.T) {
 	if v.Level != "flood" || v.Numbers["half_open"] < 100 {
 		t.Errorf("%+v", v)
 	}
-	// The queue has room for about a third: of the rest nobody knows the sources.
+	// The queue has room for about a third: the sources of the rest are unknown.
 	if _, known := v.Numbers["sources"]; known || !strings.Contains(v.Text, "sources unknown: only ") {
-		t.Errorf("sources that nobody can know: %s", v.Text)
+		t.Errorf("sources that cannot be known: %s", v.Text)
 	}
 	t.Log(v.Text)
 	stop()
