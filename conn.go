@@ -73,7 +73,7 @@ func (c *TCPConn) wakeAll() {
 	c.writers.wakeAll()
 }
 
-// dead returns why no call can do anything any more, nil when one can.
+// dead returns why all calls fail from now on, nil while they work.
 func (c *TCPConn) dead() error {
 	if c.flags&connClosed != 0 {
 		return net.ErrClosed

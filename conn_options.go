@@ -137,7 +137,7 @@ type probes struct {
 // defaultProbes are those of package net.
 var defaultProbes = probes{idle: 15, interval: 15, count: 9}
 
-// probes returns how a connection is probed that nobody said more about.
+// probes returns the keep-alive settings of a new connection.
 func (c *Config) probes() probes {
 	p := defaultProbes
 	p.on = !c.NoKeepAlive

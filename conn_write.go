@@ -31,7 +31,7 @@ func firstChunk(n int) int {
 // writes of several goroutines do not mix. When it fails, n bytes of p were
 // queued.
 //
-// A small Write that follows others, of which the peer has acknowledged nothing
+// A small Write that follows others while the peer has acknowledged nothing
 // yet, is sent by another goroutine, at once but perhaps together with those
 // that come next.
 func (c *TCPConn) Write(p []byte) (n int, err error) {

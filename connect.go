@@ -176,7 +176,7 @@ func (h *Host) dialTCP(ctx context.Context, n network, local, remote endpoint, p
 	if err := ctx.Err(); err != nil {
 		return nil, contextError(err)
 	}
-	if remote.port == 0 { // nobody can listen there
+	if remote.port == 0 { // no program can listen there
 		return nil, os.NewSyscallError("connect", syscall.ECONNREFUSED)
 	}
 	c, err := h.connect(n, local, remote, p)
@@ -285,7 +285,7 @@ func (c *TCPConn) handshake(ctx context.Context) (done bool, err error) {
 	return false, nil
 }
 
-// abandon gives up a connection that nobody will get.
+// abandon gives up a connection that no caller will get.
 func (c *TCPConn) abandon(now clock.Time) {
 	c.flags |= connClosed
 	if c.shard.err == nil {

@@ -31,14 +31,14 @@
 // os.ErrDeadlineExceeded, or an os.SyscallError with the number that the
 // kernel's call would have given, so that errors.Is finds
 //
-//	syscall.ECONNREFUSED   nobody listens there
+//	syscall.ECONNREFUSED   no program listens there
 //	syscall.ECONNRESET     the peer has reset the connection
-//	syscall.ETIMEDOUT      the peer does not answer any more
+//	syscall.ETIMEDOUT      the peer has stopped answering
 //	syscall.EPIPE          a write after CloseWrite, or to a peer that has closed
 //	syscall.EADDRINUSE     another listener has the port
 //	syscall.EADDRNOTAVAIL  the address is not the host's, or no port is free
 //	syscall.ENETUNREACH    there is no route
-//	syscall.EHOSTUNREACH   nobody answers for the address, or a router said so
+//	syscall.EHOSTUNREACH   no host answers for the address, or a router said so
 //
 // When a link fails, the others go on. Dial, and Write of a datagram, to what is
 // reached by the failed one return a [*LinkError] that names it and is a

@@ -13,7 +13,7 @@ import (
 )
 
 // LinkError says which of a host's links is gone, and why. What would have to
-// leave by that link cannot be dialled or sent any more. After a host's last link
+// leave by that link can no longer be dialled or sent. After a host's last link
 // nothing works: every blocked call and every later one fails with it.
 type LinkError struct {
 	Link string // its name, as in link.Attributes

@@ -15,8 +15,8 @@ import (
 // passed, or it had to make room for others.
 var ErrRequestGone = errors.New("handfast: the request is no longer pending")
 
-// Forward accepts the connections to every address and every port that nobody
-// listens on: what a VPN, tun2socks or the network of a virtual machine needs.
+// Forward accepts the connections to every address and every port that no listener
+// has: what a VPN, tun2socks or the network of a virtual machine needs.
 // An accepted connection's LocalAddr is the address that was asked for. It goes
 // through the same accept path as a listener: SYN floods find the same defence.
 //
@@ -44,7 +44,7 @@ func (h *Host) setAnyAddress(on bool) {
 	}
 }
 
-// Request is a connection that somebody wants to open and that was not answered
+// Request is a connection that a client wants to open and that was not answered
 // yet.
 type Request struct {
 	shard *shard

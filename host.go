@@ -68,7 +68,7 @@ func New(cfg Config) (*Host, error) {
 	return h, nil
 }
 
-// stop makes the host work no more, and resets its connections when reset says
+// stop ends the host, and resets its connections when reset says
 // so. It reports whether the host did work so far.
 func (h *Host) stop(err error, reset bool) bool {
 	h.mu.Lock()
@@ -118,7 +118,7 @@ func (h *Host) Close() error {
 // closed, or its last link is gone.
 func (h *Host) Done() <-chan struct{} { return h.done }
 
-// Err returns why the host works no more: net.ErrClosed after Close, a
+// Err returns why the host no longer works: net.ErrClosed after Close, a
 // *LinkError after the last link has gone, and nil while it works.
 func (h *Host) Err() error {
 	h.mu.Lock()

@@ -56,7 +56,7 @@ type TCPListener struct {
 	ready    uint64 // which shards may have a connection
 	last     int    // the shard that the last connection came from
 	deadline clock.Time
-	err      error // why it does not listen any more
+	err      error // why it no longer listens
 }
 
 // Listen listens on address, "host:port", of one of the networks tcp, tcp4 and
@@ -182,7 +182,7 @@ func (h *Host) listens(port uint16) bool {
 	return len(h.listeners[port]) > 0
 }
 
-// closeParts makes the shards forget l. What nobody has accepted is reset.
+// closeParts makes the shards forget l. Connections not yet accepted are reset.
 func (l *TCPListener) closeParts() {
 	for i, part := range l.parts {
 		s := l.owner.shards[i]
@@ -249,7 +249,7 @@ func (l *TCPListener) awaitShard() (int, error) {
 }
 
 // takeTurn returns the next ready shard after the last one, and takes it for
-// empty until somebody says otherwise.
+// empty until told otherwise.
 func (l *TCPListener) takeTurn() int {
 	shard := bits.TrailingZeros64(l.ready &^ (1<<(l.last+1) - 1))
 	if shard == 64 {
@@ -295,7 +295,7 @@ func (l *TCPListener) stop(err error) bool {
 	return true
 }
 
-// Close stops listening. Connections that nobody has accepted are reset;
+// Close stops listening. Connections not yet accepted are reset;
 // accepted ones go on.
 func (l *TCPListener) Close() error {
 	if !l.stop(net.ErrClosed) {

@@ -8,8 +8,8 @@ import (
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
-// portPicker chooses the ports that the program does not name, so that nobody
-// outside can guess the next one, and nobody we dial can tell how often we dial
+// portPicker chooses the ports that the program does not name, so that no host
+// outside can guess the next one, and no host we dial can tell how often we dial
 // others: RFC 6056. Towards one destination the ports begin anywhere and go up one
 // by one, which keeps the time until one comes again as long as possible.
 //
@@ -40,7 +40,7 @@ type destination struct {
 }
 
 // candidates yields every port of the range once, beginning where the
-// destination's counter stands. Whoever finds all of them in use has none.
+// destination's counter stands. A dial that finds all of them in use has none.
 func (p *portPicker) candidates(to destination) iter.Seq[uint16] {
 	return func(yield func(uint16) bool) {
 		start := p.begin(to)

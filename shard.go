@@ -33,10 +33,10 @@ type shard struct {
 	index  int
 	host   *host.Host
 	tcp    *tcp.Endpoint
-	trace  *tcp.Trace // nil: nobody wants it
+	trace  *tcp.Trace // nil: not wanted
 
 	mu        sync.Mutex
-	err       error // why nothing works any more
+	err       error // why the host has ended
 	sending   bool  // a goroutine is in sendAndUnlock
 	sendsSoon bool  // a goroutine that will send has been started
 	sendDone  waitList
@@ -263,7 +263,7 @@ func (s *shard) stop(err error, reset bool) {
 	}
 }
 
-// awaitSent waits until nobody is sending, or until deadline.
+// awaitSent waits until no goroutine is sending, or until deadline.
 func (s *shard) awaitSent(deadline clock.Time) {
 	now := s.lock()
 	for s.sending && now < deadline {

@@ -76,7 +76,7 @@ func parseInstance(dir, file string) (i Instance, ok bool) {
 	return Instance{n, name, filepath.Join(dir, file)}, ok && err == nil && n > 0
 }
 
-// alive reports whether somebody listens, and removes the socket when not.
+// alive reports whether a program listens, and removes the socket when not.
 func (i Instance) alive() bool {
 	c, err := net.Dial("unix", i.Path)
 	if err == nil {
@@ -84,7 +84,7 @@ func (i Instance) alive() bool {
 		return true
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
-		os.Remove(i.Path) // somebody else may have done so
+		os.Remove(i.Path) // another program may have done so
 	}
 	return false
 }

@@ -239,7 +239,7 @@ func (w *ssLine) rate(bytes float64) string {
 }
 
 // busy says for how long there was something to send, and what of that time
-// somebody's buffer was the limit.
+// a buffer was the limit.
 func (w *ssLine) busy(d *Details) {
 	if d.BusyTime == 0 {
 		return

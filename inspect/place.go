@@ -62,7 +62,7 @@ func outerID(uid int64, table string) int64 {
 // errForeign says that a folder is not ours, so that no socket of ours is in it.
 var errForeign = errors.New("it belongs to another user")
 
-// makePlace returns a folder for control sockets that nobody else can enter.
+// makePlace returns a folder for control sockets that no other user can enter.
 func makePlace() (string, error) {
 	var failed []error
 	for _, dir := range places() {

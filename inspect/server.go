@@ -60,7 +60,7 @@ func Serve(h *handfast.Host, name string) (*Server, error) {
 	}
 	l, err := net.Listen("unix", s.path)
 	if err == nil {
-		err = os.Chmod(s.path, 0o600) // nobody else could enter the folder anyway
+		err = os.Chmod(s.path, 0o600) // no other user could enter the folder anyway
 	}
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)

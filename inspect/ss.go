@@ -49,7 +49,7 @@ type ssRow struct {
 	below string
 }
 
-// WriteSS writes rows as ss does when its output is no terminal.
+// WriteSS writes rows as ss does when its output is not a terminal.
 func WriteSS(w io.Writer, rows []Row, o SSOptions) error {
 	lines := make([]ssRow, 0, len(rows)+1)
 	if !o.Headless {

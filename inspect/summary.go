@@ -8,7 +8,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
-// Unknown stands for a number that nobody can tell.
+// Unknown stands for a number that cannot be known.
 const Unknown = -1
 
 // Summary is what ss -s shows: how many sockets there are.

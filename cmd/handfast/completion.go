@@ -128,7 +128,7 @@ func portsInUse(cmd *cobra.Command, local bool) (all []cobra.Completion) {
 	s.pid, _ = cmd.Flags().GetInt("pid")
 	answers, err := s.answers(cmd.Context(), false)
 	if err != nil {
-		return nil // a shell that completes is no place for errors
+		return nil // a shell that completes must not show errors
 	}
 	rows, _ := rowsOf(answers)
 	for i := range rows {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// explainDial says what it means that there is no connection.
+// explainDial explains why there is no connection.
 func explainDial(err error, to netip.AddrPort, waited time.Duration) error {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):

@@ -20,7 +20,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
-const floodHelp = `Floods a host of ours with SYNs that nobody means, while honest clients ask it
+const floodHelp = `Floods a host of ours with spoofed SYNs, while honest clients ask it
 for a page; first without a defence (--cookies off --half-open 128 --attack-mode off),
 then with it, and compares. Name one of these settings yourself to see one round
 with it.

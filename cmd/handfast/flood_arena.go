@@ -16,7 +16,7 @@ type floodArena struct {
 	flood injector
 }
 
-// everywhere are routes for the answers to sources that nobody has.
+// everywhere are routes for the answers to forged sources.
 func everywhere(gateway4, gateway6 netip.Addr) []handfast.Route {
 	return []handfast.Route{{Destination: netip.PrefixFrom(netip.IPv4Unspecified(), 0), Gateway: gateway4},
 		{Destination: netip.PrefixFrom(netip.IPv6Unspecified(), 0), Gateway: gateway6}}

@@ -80,7 +80,7 @@ func (r *floodReport) live(b *battle) {
 	r.dirty = true
 }
 
-// stopped says that somebody has pressed Ctrl-C; of rounds that are over, the
+// stopped says that the user has pressed Ctrl-C; of rounds that are over, the
 // result is shown.
 func (r *floodReport) stopped() error {
 	r.printf("  stopped\n")

@@ -48,7 +48,7 @@ func (m *synMaker) source() netip.Addr {
 	return netip.AddrFrom16(a)
 }
 
-// random4 leaves out what is no unicast address, and the network that the
+// random4 leaves out what is not a unicast address, and the network that the
 // flood takes place in.
 func (m *synMaker) random4() netip.Addr {
 	for {

@@ -20,7 +20,7 @@ import (
 // outForms are the endings of the files that a recorded run can be written to.
 var outForms = []string{".svg", ".html", ".pcapng", ".json", ".txt"}
 
-// outFile is where a recorded run is to be written, as --out says. A file that is
+// outFile is where a recorded run must be written, as --out says. A file that is
 // there is replaced, as lab does.
 type outFile struct{ path string }
 

@@ -98,7 +98,7 @@ func wrapFlags(root *cobra.Command) {
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".LocalFlags.FlagUsages", "wrapFlags .LocalFlags"))
 }
 
-// knowTopics has help refuse what is no command.
+// knowTopics has help refuse what is not a command.
 func knowTopics(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	help, _, err := root.Find([]string{"help"})
@@ -114,7 +114,7 @@ func knowTopics(root *cobra.Command) {
 	}
 }
 
-// knownCommand refuses a word that is no command, and guesses what was meant.
+// knownCommand refuses a word that is not a command, and guesses what was meant.
 func knownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil

@@ -36,7 +36,7 @@ func (s *source) addTo(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&s.pid, "pid", 0, "ask only the handfast with this process number, of all that run")
 }
 
-// answer is what one of those who were asked said; the kernel is no instance.
+// answer is the answer of one instance, or of the kernel.
 type answer struct {
 	inspect.Instance
 	*inspect.Report

@@ -112,7 +112,7 @@ func (o *statesOptions) separate(out io.Writer) error {
 }
 
 // figure draws the diagram where there is room for it: a line that goes on in
-// the next one is no drawing any more.
+// the next one is not part of the drawing.
 func (o *statesOptions) figure(out terminal, lit []tcp.State) error {
 	if out.width > 0 && out.width < story.FigureWidth {
 		_, err := fmt.Fprintf(out, "The diagram needs %d columns; here are %d. As a picture: --format svg\n", story.FigureWidth, out.width)

@@ -17,7 +17,7 @@ type terminal struct {
 	io.Writer
 	interactive bool
 	color       bool
-	width       int // columns; 0 when it is no terminal
+	width       int // columns; 0 when it is not a terminal
 }
 
 // newTerminal looks at w. Colour follows https://no-color.org.

@@ -56,8 +56,8 @@ type visitor struct {
 	out  chan *buf.Packet
 }
 
-// Open makes a door at path, a file in a folder that nobody else may enter. The
-// first visitor has it attached to h: a host that nobody visits keeps its links.
+// Open makes a door at path, a file in a folder that no other user may enter. The
+// first visitor has it attached to h: a host without visitors keeps its links.
 func Open(path string, h *handfast.Host) (*Door, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err

@@ -30,7 +30,7 @@ const (
 // watcher tells a detector what can be seen of the kernel's handshakes: entries
 // of its half-open queues that come and go, by sock_diag, and what the counters
 // say of those that were too quick to be seen, or that were answered by a
-// cookie. Of the latter nobody knows the sources: the verdict says so.
+// cookie. The sources of the latter are unknown: the verdict says so.
 type watcher struct {
 	detector detect.Detector
 	seed     maphash.Seed
@@ -191,7 +191,7 @@ func (k *watcher) lookAtGone() (completed int) {
 }
 
 // guess tells of handshakes that only the counters know: completed ones, and
-// SYNs of which nothing was kept.
+// SYNs answered without state.
 func (k *watcher) guess(completed, unkept int) {
 	completed, unkept = max(completed, 0), max(unkept, 0)
 	k.arrived += uint64(completed + unkept)

@@ -52,7 +52,7 @@ func (r *Recorder) Tell(o story.TellOptions) *story.Telling {
 }
 
 // titles adds the ports to the lanes when there is one connection only. Whose
-// states nobody has seen has none.
+// unknown states has none.
 func (r *Recorder) titles(lanes []story.Head) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

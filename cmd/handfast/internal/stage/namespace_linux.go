@@ -85,7 +85,7 @@ func runIsolated(flags uintptr, mark string) (code int, err error) {
 	if err := cmd.Start(); err != nil {
 		var path *os.PathError
 		if errors.As(err, &path) {
-			err = path.Err // that it was fork and exec helps nobody
+			err = path.Err // that it was fork and exec tells the user nothing
 		}
 		return 0, err
 	}
