@@ -19,7 +19,7 @@ type record struct {
 	sends   int
 	isns    map[direction]seq.Num       // of the last SYN of an engine or a script
 	states  map[string]tcp.State        // where a host's latest connection is
-	ended   func(wire.Tuple, tcp.Cause) // is told why connections ended; nil: nobody
+	ended   func(wire.Tuple, tcp.Cause) // is told why connections ended; may be nil
 }
 
 // told returns all that happened.

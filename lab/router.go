@@ -29,7 +29,7 @@ func (w *World) router() *node {
 var routerAddr6 = wire.AddrFrom(netip.MustParseAddr("fd00::fe"))
 
 // meetRouter is a packet that comes to a link which is too narrow for it. It
-// may not be cut up (DF, or IPv6), so it is dropped and the sender is told:
+// may not be cut up (DF, or IPv6), so it is dropped and its sender informed:
 // RFC 1191 §4, RFC 4443 §3.2. https://www.rfc-editor.org/rfc/rfc1191#section-4
 func (w *World) meetRouter(p *parcel, data []byte) {
 	mtu := w.link(p.from, p.to).MTU

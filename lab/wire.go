@@ -91,7 +91,7 @@ func (w *World) eachLink(f func(*link)) {
 	}
 }
 
-// Cut lets nothing through between two hosts any more, in either direction; on
+// Cut stops all packets between two hosts, in both directions; on
 // false undoes it.
 func (w *World) Cut(a, b string, on bool) {
 	w.link(w.node(a), w.node(b)).wire.SetDown(on)

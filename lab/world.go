@@ -93,7 +93,7 @@ func (w *World) node(name string) *node {
 	return nil
 }
 
-// random returns a source of its own for whoever is named by the two numbers.
+// random returns a source of its own for the pair of numbers.
 func (w *World) random(a, b int) *rand.Rand {
 	return rand.New(rand.NewPCG(w.seed, uint64(a)<<32|uint64(b)))
 }
@@ -108,7 +108,7 @@ func (w *World) Go(hostName, name string, program func(*Proc)) error {
 	return nil
 }
 
-// Settle does all that is to be done at this instant.
+// Settle does all that is due at this instant.
 func (w *World) Settle() {
 	for busy := true; busy; {
 		busy = w.runPrograms()
@@ -141,7 +141,7 @@ func (w *World) Advance(now clock.Time) {
 	w.Settle()
 }
 
-// ErrStuck says that programs still wait although nothing will happen any more.
+// ErrStuck says that programs still wait although nothing more will happen.
 var ErrStuck = errors.New("lab: programs wait for what will never come")
 
 // ErrLimit says that the world has lived for as long as it may.

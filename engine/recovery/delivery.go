@@ -106,7 +106,7 @@ func (l *Ledger) acknowledgeAll(a *Ack, d *Delivery) {
 
 // acknowledge takes the runs before a.Una off the ledger. What still stands at the
 // front was not held by the peer if it is right: one that says so has reneged, and
-// nothing that it said counts any more (RFC 2018 §8).
+// its SACK blocks no longer count (RFC 2018 §8).
 func (l *Ledger) acknowledge(a *Ack, d *Delivery, high seq.Num) {
 	for l.head < len(l.runs) {
 		r := &l.runs[l.head]

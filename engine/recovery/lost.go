@@ -77,7 +77,7 @@ func (l *Ledger) LoseFirst(n int) int {
 	return l.lost - before
 }
 
-// Forgive counts nothing as lost any more.
+// Forgive no longer counts anything as lost.
 func (l *Ledger) Forgive() {
 	for i := l.head; i < len(l.runs) && l.lost > 0; i++ {
 		l.unlose(&l.runs[i])

@@ -15,7 +15,7 @@ const (
 	Resent                      // sent more than once
 	Withdrawn                   // was Sacked once, which no longer counts: see LoseAll
 	Probe                       // its answer may take long: it is no measure of the round trip
-	Unheard                     // Lost, and nobody has asked yet: see Ledger.Unheard
+	Unheard                     // Lost, and not reported yet: see Ledger.Unheard
 	Limited                     // the program or the peer, not the network, held back what came then (app-limited)
 )
 

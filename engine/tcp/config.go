@@ -32,7 +32,7 @@ type Config struct {
 	// sent; how long a peer whose window is shut may leave probes unanswered; and
 	// how long it has to open that for a program that has closed. Default 15 min.
 	UserTimeout time.Duration
-	FinWait2    time.Duration // how long a closed program's FIN-WAIT-2 lasts, whatever the peer does; default 60 s
+	FinWait2    time.Duration // how long FIN-WAIT-2 of a closed program lasts; default 60 s
 
 	// The four measures against SYN floods: a larger queue, fewer SYN-ACKs
 	// (SynAckRetries), cookies, and the attack mode.
@@ -71,7 +71,7 @@ type Path struct {
 //
 // When the peer was not heard of for Idle, a probe is sent (with many idle
 // connections up to a 256th of Idle sooner, together), and another after each
-// Interval without an answer. Whatever the peer sends ends the count. The
+// Interval without an answer. Any segment of the peer ends the count. The
 // connection fails with TimedOut when Count probes have had no answer: that is
 // Idle + Count × Interval after the peer was last heard of, where an Interval
 // takes at least as long as the RTO, or no answer could come in time. Where the

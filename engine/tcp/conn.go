@@ -86,7 +86,7 @@ const (
 	urgentSent                          // snd.up counts
 	urgentSeen                          // rcv.up counts
 	rttTiming                           // our SYN is being timed
-	gone                                // nobody holds it, and it is out of the table
+	gone                                // no program holds it, and it is out of the table
 	fixedBuffer                         // the program has set its receive buffer
 	synChallenged                       // a SYN was answered in TIME-WAIT: RST may be the answer to that
 )
@@ -254,7 +254,7 @@ func (c *Conn) Clone(tr *Trace) Conn {
 	return d
 }
 
-// release gives back all memory of a connection that nobody will use again.
+// release gives back all memory of a connection that will not be used again.
 func (c *Conn) release() {
 	c.land()
 	c.out.clear()

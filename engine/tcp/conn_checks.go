@@ -191,7 +191,7 @@ func (c *Conn) checkSyn(now clock.Time, s *Segment) outcome {
 	return c.answerSyn(now, s)
 }
 
-// answerSyn meets a SYN, whatever its number, with a challenge ACK: it ends no
+// answerSyn answers a SYN, for any number, with a challenge ACK: it ends no
 // connection but one that is half-open, which goes back to LISTEN when the SYN
 // lies in its window (RFC 9293 §3.10.7.4, fourth). In TIME-WAIT a SYN may open a
 // new connection (RFC 6191); those that may the endpoint keeps from here.
@@ -296,7 +296,7 @@ func (c *Conn) checkText(now clock.Time, s *Segment) outcome {
 	if c.is(finReceived) {
 		return goOn
 	}
-	// RFC 9293 §3.6.1 (SHLD-3) and RFC 2525 §2.17: nobody will read this.
+	// RFC 9293 §3.6.1 (SHLD-3) and RFC 2525 §2.17: no program will read this.
 	if c.is(orphan) {
 		c.owes |= owesReset
 		c.closed(now, Reset, CauseDataAfterClose)

@@ -163,7 +163,7 @@ func (c *Conn) arrivesOtherwise(now clock.Time, s *Segment) outcome {
 	if o := c.checkReset(now, s); o.ends() {
 		return o
 	}
-	// The third check, security, is of IP options that nobody uses any more.
+	// The third check, security, is about IP options that are obsolete.
 	if o := c.checkSyn(now, s); o.ends() {
 		return o
 	}

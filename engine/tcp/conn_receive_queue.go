@@ -236,7 +236,7 @@ func (q *recvQueue) collect(nxt seq.Num) (seq.Num, bool) {
 
 // gather is push for what comes out of the reassembly queue. What was copied there
 // is copied once more, behind what is in order: a view for each few bytes would take
-// more memory than they do, and hold a block that is of no other use any more.
+// more memory than they do, and hold a block that has no other use.
 func (q *recvQueue) gather(v buf.View) {
 	if v.Len()*pinShare < v.Block.Cap() {
 		held := v

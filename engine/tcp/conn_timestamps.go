@@ -17,7 +17,7 @@ type timestamps struct {
 	at     clock.Time // when TS.Recent was set
 }
 
-// staleTimestamp is after how long TS.Recent says nothing any more: by then
+// staleTimestamp is when TS.Recent is out of date: by then
 // the peer's clock may have wrapped. https://www.rfc-editor.org/rfc/rfc7323#section-5.5
 const staleTimestamp = 24 * 24 * time.Hour
 

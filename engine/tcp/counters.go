@@ -10,10 +10,10 @@ type Counters struct {
 	OutRsts                   uint64
 	RetransSegs               uint64
 	ListenOverflows           uint64 // the accept queue was full
-	ListenDrops               uint64 // SYNs dropped for whatever reason
+	ListenDrops               uint64 // SYNs dropped for any reason
 	TCPReqQFullDrop           uint64 // the half-open queue was full, without cookies
 	TCPReqQFullDoCookies      uint64 // an entry was evicted and lives on as a cookie
-	SyncookiesSent            uint64 // SYN-ACKs of which nothing is kept
+	SyncookiesSent            uint64 // stateless SYN-ACKs sent
 	SyncookiesRecv            uint64 // connections opened from a cookie
 	SyncookiesFailed          uint64 // ACKs that looked like a cookie and were none
 	TimeWaitOverflow          uint64 // TIME-WAIT entries given up early

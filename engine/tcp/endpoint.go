@@ -266,7 +266,7 @@ func (e *Endpoint) withOthers(now clock.Time, probe bool) {
 	}
 }
 
-// schedule sees to it that en's deadline is not missed.
+// schedule ensures that en's deadline is not missed.
 func (e *Endpoint) schedule(en *Entry) {
 	if d := en.Deadline(); d < en.armed {
 		en.armed = d

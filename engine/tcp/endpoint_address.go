@@ -5,7 +5,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
-// LoseAddress ends all connections from a local address that is ours no more, with
+// LoseAddress ends all connections from a local address that is no longer ours, with
 // the failure Aborted, and without a word to their peers: another host may have
 // the address, and would be blamed.
 func (e *Endpoint) LoseAddress(now clock.Time, local wire.Addr) {

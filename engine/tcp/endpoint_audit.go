@@ -9,7 +9,7 @@ import (
 
 // Audit holds the connections of an endpoint against what must be true of them
 // after every step, whatever has come before: it remembers how each was the last
-// time. It is for tests, and for whoever plays worlds in virtual time; a wrong
+// time. It is for tests, and for worlds in virtual time; a wrong
 // answer of an audit is a fault of this package. The zero value is ready.
 type Audit struct{ before map[*Entry]snapshot }
 
@@ -70,7 +70,7 @@ func (c *Conn) check(before snapshot) error {
 // once are the facts that stay once they are so.
 const once = finQueued | readClosed | orphan | finReceived
 
-// checkStates: the state is what the flags say, and nobody is forgotten in it.
+// checkStates: the state is what the flags say, and no connection is stuck in it.
 func (c *Conn) checkStates(before snapshot) error {
 	switch t := &c.timers; {
 	case before.state >= SynSent && before.flags&^c.flags&once != 0:
@@ -84,7 +84,7 @@ func (c *Conn) checkStates(before snapshot) error {
 	case c.state == Closed:
 		return nil
 	case c.is(orphan) && c.state >= SynReceived && c.state < FinWait1:
-		return fmt.Errorf("nobody will ever close it")
+		return fmt.Errorf("nothing will ever close it")
 	case c.state >= Established && c.is(finQueued) != (c.state >= FinWait1):
 		return fmt.Errorf("closed by the program: %v", c.is(finQueued))
 	case c.state >= Established && c.is(finReceived) != (c.state == CloseWait || c.state == Closing || c.state == LastAck || c.state == TimeWait):
@@ -125,9 +125,9 @@ func (c *Conn) checkSending(before snapshot) error {
 	case c.state < Established:
 		return nil
 	case s.una != s.nxt && c.live.stalled == clock.Never:
-		return fmt.Errorf("something is under way, and nobody knows since when")
+		return fmt.Errorf("something is under way since an unknown time")
 	case end.Less(s.nxt):
-		return fmt.Errorf("%d numbers are sent that nobody wrote", s.nxt.Diff(end))
+		return fmt.Errorf("%d numbers are sent that were never written", s.nxt.Diff(end))
 	case c.cc != nil && c.cc.Limits().Window < int(c.path.mss):
 		return fmt.Errorf("the congestion window is %d bytes, a segment %d", c.cc.Limits().Window, c.path.mss)
 	case c.rtt.rto <= 0 || c.rtt.timeout(c.cfg) <= 0 || c.rtt.timeout(c.cfg) > c.cfg.MaxRTO:
@@ -274,11 +274,11 @@ func (c *Conn) checkQuiet() error {
 	case (c.snd.una != c.snd.nxt || unsent) && !repeats:
 		return fmt.Errorf("%d in flight, unsent %v, and no timer runs", c.snd.nxt.Diff(c.snd.una), unsent)
 	case c.state >= Established && c.rcv.acked != c.rcv.nxt && !c.timers.armed(TimerDelayedAck):
-		return fmt.Errorf("%d numbers came whose ACK nobody will send", c.rcv.nxt.Diff(c.rcv.acked))
+		return fmt.Errorf("%d numbers came that will never be acknowledged", c.rcv.nxt.Diff(c.rcv.acked))
 	case (c.is(orphan) || c.state >= FinWait1 && c.state <= LastAck) && c.Deadline() == clock.Never:
 		return fmt.Errorf("waits for ever")
 	case c.live.alive != nil && c.state >= Established && !c.opening() && c.state != TimeWait && !c.timers.armed(TimerKeepAlive):
-		return fmt.Errorf("nobody looks whether the peer is alive")
+		return fmt.Errorf("nothing checks whether the peer is alive")
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 // Listener is a port that is listened on.
 type Listener struct {
 	Local   wire.Addr // zero: every address; 0.0.0.0: every IPv4 address
-	Port    uint16    // 0: every port that nobody else listens on
+	Port    uint16    // 0: every port without another listener
 	Backlog int       // connections that wait to be accepted, at most
 	Owner   any
 	// Ask makes every SYN wait for AcceptSyn, ResetSyn or IgnoreSyn.
@@ -112,7 +112,7 @@ func bestListener(all []*Listener, a wire.Addr) *Listener {
 }
 
 // CloseListener stops listening: half-open connections are forgotten, and
-// those that nobody accepted are reset.
+// those not yet accepted are reset.
 func (e *Endpoint) CloseListener(now clock.Time, l *Listener) {
 	for at := range e.halfOpen.all {
 		if t := e.halfOpen.tuple(at); e.listener(&t) == l {

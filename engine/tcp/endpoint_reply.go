@@ -11,7 +11,7 @@ import (
 const maxReplies = 1024
 
 // statelessReply is a segment that no connection sends: the RST for a segment
-// that belongs to none, or a SYN-ACK of which nothing is kept.
+// that belongs to none, or a stateless SYN-ACK.
 type statelessReply struct {
 	tuple  wire.Tuple
 	header wire.TCP

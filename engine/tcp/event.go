@@ -43,7 +43,7 @@ type Event struct {
 	ISS, IRS uint32
 }
 
-// Trace collects events until somebody takes them. A nil *Trace collects none.
+// Trace collects events until they are taken. A nil *Trace collects none.
 type Trace struct {
 	events  []Event
 	origins map[wire.Tuple]origin // of connections in TIME-WAIT, whose compact form has them not

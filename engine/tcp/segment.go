@@ -12,13 +12,13 @@ type Segment struct {
 	// Len is the payload's length in bytes.
 	Len int
 	// Views hold the payload. Of a segment that arrives they are borrowed; of
-	// one that leaves, whoever takes it owns the references.
+	// one that leaves, its taker owns the references.
 	Views []buf.View
 	// GSOSize is the payload of each segment when this one stands for several,
 	// of which the last may be shorter: a super-segment. 0 when it is one.
 	GSOSize int
 
-	skip int  // bytes at the front of Views that are not payload any more
+	skip int  // bytes at the front of Views that are no longer payload
 	cut  bool // text or a FIN past the window or the peer's FIN was cut off
 }
 

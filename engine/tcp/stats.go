@@ -7,7 +7,7 @@ type ListenerStats struct {
 	SYNs      uint64 // that came for it; one that is repeated while its entry is kept counts once
 	Completed uint64 // handshakes
 	Overflows uint64 // SYNs and last ACKs that found the accept queue full
-	Drops     uint64 // SYNs that were dropped, for whatever reason
+	Drops     uint64 // SYNs that were dropped, for any reason
 }
 
 // Stats returns what l has counted so far.

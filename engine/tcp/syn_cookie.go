@@ -78,7 +78,7 @@ func newCookies(k secret.Key) cookies {
 		shares: k.Number("cookie shares", 0) | 1, begun: clock.Never}
 }
 
-// turn sees to it that the keys are those of now.
+// turn ensures that the keys are current.
 func (k *cookies) turn(now clock.Time) {
 	if !k.shared && uint64(now-k.begun) >= uint64(cookieEpoch) {
 		k.begin(now)
@@ -103,7 +103,7 @@ func (k *cookies) share(c CookieKeys) (changed bool) {
 	return changed
 }
 
-// needed notes that a SYN-ACK went out of which nothing is kept.
+// needed notes that a stateless SYN-ACK was sent.
 func (k *cookies) needed(now clock.Time) { k.until = now.Add(2 * cookieEpoch) }
 
 // believed reports whether an ACK may be taken for a cookie at all: not when
@@ -184,7 +184,7 @@ func (k *cookies) cookie(f flow, irs seq.Num, timestamps bool, data uint32) seq.
 }
 
 // payload is a cookie without its epoch, made with the key of that. It stands for
-// the four-tuple by its keyed hash of 64 bits, which nobody else can compute, and
+// the four-tuple by its keyed hash of 64 bits, which no outsider can compute, and
 // so cannot choose two tuples that share one.
 func payload(key *secret.Key, f flow, irs seq.Num, timestamps bool, data uint32) uint32 {
 	m := uint64(f) ^ uint64(irs)<<32

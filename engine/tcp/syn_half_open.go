@@ -39,7 +39,7 @@ func (p packedTime) time() clock.Time { return clock.Time(p.hi)<<32 | clock.Time
 type halfOpenMarks uint8
 
 const (
-	markResend  halfOpenMarks = 1 << iota // the SYN-ACK is to be sent
+	markResend  halfOpenMarks = 1 << iota // the SYN-ACK must be sent
 	markTiming                            // its round trip is being timed
 	markQueued                            // in the queue of those that send
 	markTimed                             // in a queue of those that wait

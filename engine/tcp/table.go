@@ -18,7 +18,7 @@ type connTable struct {
 	chunks  []*[chunkLen]connBucket
 	buckets uint32
 	count   int
-	key     [6]uint64 // secret, so that nobody can choose connections of one bucket
+	key     [6]uint64 // secret, so that no attacker can choose connections of one bucket
 }
 
 // bucketLen is how many connections fit into a bucket, and bucketLoad how many

@@ -190,7 +190,7 @@ func (t *compactTable[V]) place(f flow, r ref) *ref {
 	return p
 }
 
-// remove forgets an entry, which is in no queue any more and whose hashes are f.
+// remove forgets an entry, which is no longer in a queue and whose hashes are f.
 // It returns true when another entry has taken its name; relink is to tell its
 // queue.
 func (t *compactTable[V]) remove(f flow, r ref) (moved bool) {

@@ -72,7 +72,7 @@ func (s sentence) and(more sentence) sentence {
 	return sentence{s[English] + words.space[English] + more[English], s[Chinese] + words.space[Chinese] + more[Chinese]}
 }
 
-// segmentCase is a kind of segment and what is to be said of it.
+// segmentCase is a kind of segment and its explanation.
 type segmentCase struct {
 	name     string
 	has, not wire.Flags

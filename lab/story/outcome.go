@@ -29,7 +29,7 @@ var outcomeZH = []struct {
 	{regexp.MustCompile(`no connection`), "没有连接"},
 	{regexp.MustCompile(`no such host`), "没有这台主机"},
 	{regexp.MustCompile(`not listening`), "没有在监听"},
-	{regexp.MustCompile(`to whom\?`), "发给谁？"},
+	{regexp.MustCompile(`no peer: say peer HOST PORT first`), "没有对端：先写 peer HOST PORT"},
 	{regexp.MustCompile(`timed out`), "超时"},
 	{regexp.MustCompile(`unreachable`), "不可达"},
 	{regexp.MustCompile(`aborted`), "已中止"},

@@ -10,10 +10,10 @@ import (
 
 var (
 	lostSentence = sentence{
-		"The wire loses this segment. Nobody is told: only the missing ACK will show it.",
+		"The wire loses this segment. Neither end is told: only the missing ACK will show it.",
 		"这个报文段在链路上丢失。没有谁会得到通知：只有等不到确认才能发现。"}
 	nobodySentence = sentence{
-		"Nobody has the address that it goes to: no answer will ever come.",
+		"No host has the address that it goes to: no answer will ever come.",
 		"它的目的地址不属于任何主机：永远不会有回答。"}
 	alteredSentence = sentence{
 		"The wire flips bits in this segment; its checksum will tell (RFC 9293 §3.1).",
@@ -22,7 +22,7 @@ var (
 		"The wire delivers this segment twice; the second copy has nothing new (RFC 9293 §3.10.7.4).",
 		"链路把这个报文段送达两次；第二份没有任何新内容（RFC 9293 §3.10.7.4）。"}
 	forgedSentence = sentence{
-		"Nobody has sent this now: it is an old segment that was late, or one that a stranger made.",
+		"No end sent this now: it is an old segment that was late, or one that a stranger forged.",
 		"此刻没有谁发送它：这是一个迟到的旧报文段，或是第三者伪造的报文段。"}
 	otherDrop = sentence{
 		"The receiver cannot use this segment and drops it without an answer.",

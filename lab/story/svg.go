@@ -148,7 +148,7 @@ func (c *canvas) text(class string, at point, a anchor, size float64, s string) 
 }
 
 // textWidth estimates, rather too much than too little, how wide a text is:
-// nobody knows which font it will be drawn with.
+// the font it will be drawn with is unknown.
 func textWidth(s string, size float64, mono bool) float64 {
 	w := 0.0
 	for _, r := range s {

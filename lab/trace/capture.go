@@ -26,7 +26,7 @@ func WriteCapture(w io.Writer, title string, r *Run) error {
 	return p.Err()
 }
 
-// remarks gathers what is to be said of packets.
+// remarks gathers the comments on packets.
 type remarks struct {
 	of      map[int][]string
 	waiting map[string][]string // said of the next packet that a host sends

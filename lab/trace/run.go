@@ -18,7 +18,7 @@ type Run struct {
 type Host struct {
 	Name     string
 	Address  string
-	Scripted bool // no engine: somebody plays its segments
+	Scripted bool // no engine: a script plays its segments
 	Router   bool
 	HalfOpen int // how many half-open connections it keeps at most; 0: not known
 }
@@ -57,7 +57,7 @@ const (
 	Duplicated       // arrives twice
 	Delayed          // arrives later than the wire's delay says; others may pass it
 	Corrupted        // bits are flipped
-	Forged           // put on the wire by the scenario in somebody's name: it was never sent
+	Forged           // put on the wire by the scenario with a forged source: the source never sent it
 	TooBig           // a router drops it, because it is larger than the next link, and says so
 	ICMPSent         // an ICMP message leaves Host
 	ICMPArrived      // an ICMP message reaches Host
@@ -103,7 +103,7 @@ type Packet struct {
 	// Arrivals is when and how it came out of the wire: empty when it was lost,
 	// two of it when it was duplicated.
 	Arrivals []Arrival
-	// Forged says that From did not send it: somebody did in its name.
+	// Forged says that From did not send it: another host did, with its address.
 	Forged bool
 	// Lost says that no copy arrived.
 	Lost bool
