@@ -253,14 +253,15 @@ func kernelBlackhole(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	for { // of a listener these two are how many wait, and how many may
-		info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
-		if err != nil {
+	// Readable is a listener with a connection in its queue, which is full with one.
+	ready := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	for {
+		switch _, err := unix.Poll(ready, -1); {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
 			t.Fatal(err)
-		}
-		if info.Unacked > info.Sacked {
+		default:
 			return at
 		}
-		runtime.Gosched()
 	}
 }
