@@ -43,7 +43,8 @@ func (c *Conn) takeOff(now clock.Time, start seq.Num) {
 	c.flight.since, c.flight.late, c.flight.full, c.flight.round = now, clock.Never, start, start
 }
 
-// land ends the flight, of which nothing is out any more or counts.
+// land ends the flight: nothing is out, or the connection no longer sends. It keeps the
+// flight for the next connection, with its memory, while there are few spare ones.
 func (c *Conn) land() {
 	f := c.flight
 	if f == nil {

@@ -76,10 +76,10 @@ type ourSyn struct {
 	echo     uint32     // the peer's
 }
 
-// write makes the header of t. It is the one writer of SYNs: of a connection, of
-// one in compact form, and of one of which nothing is kept. The options of RFC
-// 7323 and RFC 2018 are there only if the other SYN has them. Whatever h held
-// before, it need not be cleared.
+// write makes the header of t. It is the only writer of SYNs: for a connection, for
+// a compact entry, and for a stateless SYN-ACK. It adds the options of RFC 7323 and
+// RFC 2018 only if the other SYN has them. It sets every field of h that it needs,
+// so h may hold an old header.
 func (y *ourSyn) write(h *wire.TCP, t *wire.Tuple, cfg *Config) {
 	h.SrcPort, h.DstPort, h.Seq, h.Ack, h.Flags = t.LocalPort, t.RemotePort, y.iss, y.ack, y.flags
 	h.Window = uint16(min(cfg.ReceiveBuffer, 0xffff)) // never scaled in a SYN
