@@ -53,10 +53,15 @@ func (c *cubic) Clone() Controller       { d := *c; return &d }
 func (c *cubic) OnSend(clock.Time, Send) {}
 
 // OnAck grows the window. While the program or the peer holds us back it does not,
-// and the time does not count for the curve either.
+// and the time does not count for the curve either. HyStart++ is for the first slow
+// start alone: later there is a threshold that was measured (RFC 9406 §4.3).
 // https://www.rfc-editor.org/rfc/rfc9438#section-5.8
 func (c *cubic) OnAck(now clock.Time, a Ack) {
 	ms := now.Milliseconds()
+	grow, over := a.Delivered, false
+	if c.ssthresh == math.MaxInt32 && !a.Recovery {
+		grow, over = c.slow.onAck(now, &a)
+	}
 	if !a.Limited || a.Recovery {
 		c.epoch += ms - c.last
 		c.last = ms
@@ -68,7 +73,7 @@ func (c *cubic) OnAck(now clock.Time, a Ack) {
 	}
 	left := a.Delivered
 	if c.cwnd < c.ssthresh {
-		left = c.slowStart(now, &a)
+		left = c.slowStart(grow, over)
 	}
 	if left > 0 {
 		c.avoid(ms, int64(left))
@@ -76,21 +81,15 @@ func (c *cubic) OnAck(now clock.Time, a Ack) {
 	c.cwnd = min(c.cwnd, MaxWindow)
 }
 
-// slowStart returns what of the delivered bytes counts for congestion avoidance.
-// HyStart++ is for the first slow start alone: later there is a threshold that was
-// measured (RFC 9406 §4.3).
-func (c *cubic) slowStart(now clock.Time, a *Ack) int {
-	grow := a.Delivered
-	if c.ssthresh == math.MaxInt32 {
-		var over bool
-		if grow, over = c.slow.onAck(now, a); over {
-			c.cwnd = min(c.cwnd+int32(grow), MaxWindow)
-			c.ssthresh = c.cwnd
-			return 0
-		}
-	}
+// slowStart grows the window by so many bytes, and ends slow start if it is over. It
+// returns what of them counts for congestion avoidance.
+func (c *cubic) slowStart(grow int, over bool) int {
 	used := min(grow, int(c.ssthresh-c.cwnd))
 	c.cwnd += int32(used)
+	if over {
+		c.cwnd = min(c.cwnd, MaxWindow)
+		c.ssthresh = c.cwnd
+	}
 	return grow - used
 }
 

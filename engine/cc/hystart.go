@@ -44,31 +44,35 @@ const (
 func (h *hystart) reset() { *h = hystart{} }
 
 // onAck takes an ACK of slow start. It returns what of the delivered bytes the
-// window grows by, and whether slow start is over.
+// window grows by, and whether slow start is over. An ACK of a flight that did not fill
+// the window decides nothing, but the train and the rounds go on with it: with a hole
+// or a late window update there are some in any flight.
 func (h *hystart) onAck(now clock.Time, a *Ack) (grow int, over bool) {
 	us := uint32(int64(now) / int64(time.Microsecond))
 	if int32(uint32(a.Total)-h.end) > 0 {
-		over = h.nextRound(us, uint32(a.Total)+uint32(a.InFlight))
+		h.nextRound(us, uint32(a.Total)+uint32(a.InFlight))
 	}
-	if a.RTT > 0 {
+	if a.RTT > 0 && a.Limited {
 		h.sample(uint32(min(max(a.RTT/time.Microsecond, 1), math.MaxUint32)))
 	}
-	over = over || h.train(us)
+	over = (h.train(us) || h.rounds > hyRounds) && a.Limited
 	if h.rounds > 0 {
 		return a.Delivered / hyGrowth, over
 	}
 	return a.Delivered, over
 }
 
-func (h *hystart) nextRound(us, end uint32) (over bool) {
+// nextRound begins a round. One of conservative slow start counts if the window was
+// filled in it.
+func (h *hystart) nextRound(us, end uint32) {
 	h.end, h.started, h.heard = end, us, us
-	if h.rounds > 0 {
-		h.rounds++
-	} else {
+	switch {
+	case h.rounds == 0:
 		h.last = h.current
+	case h.samples > 0:
+		h.rounds = min(h.rounds, hyRounds) + 1
 	}
 	h.current, h.samples = 0, 0
-	return h.rounds > hyRounds
 }
 
 // sample takes a round trip: one that has grown begins conservative slow start,

@@ -38,7 +38,7 @@ func (h *hystart) round(now *clock.Time, total *uint64, ms ...int) (grown int, o
 	for i := range 20 {
 		*now += clock.Time(3 * time.Millisecond)
 		*total += 1000
-		n, done := h.onAck(*now, &Ack{Delivered: 1000, Total: *total, InFlight: 19000, RTT: time.Duration(ms[min(i, len(ms)-1)]) * time.Millisecond})
+		n, done := h.onAck(*now, &Ack{Limited: true, Delivered: 1000, Total: *total, InFlight: 19000, RTT: time.Duration(ms[min(i, len(ms)-1)]) * time.Millisecond})
 		grown, over = grown+n, over || done
 	}
 	return grown, over
@@ -101,7 +101,7 @@ func TestACKTrain(t *testing.T) {
 		var h hystart
 		now, over := clock.Time(time.Hour), 0
 		for i := range 200 {
-			if _, done := h.onAck(now, &Ack{Delivered: 1000, Total: 1000 * uint64(i+1), InFlight: 1 << 20, RTT: k.rtt}); done && over == 0 {
+			if _, done := h.onAck(now, &Ack{Limited: true, Delivered: 1000, Total: 1000 * uint64(i+1), InFlight: 1 << 20, RTT: k.rtt}); done && over == 0 {
 				over = i + 1
 			}
 			now = now.Add(k.gap)

@@ -27,8 +27,9 @@ func microseconds(now clock.Time) uint32 { return uint32(now / 1000) }
 // tuneReceive gives the receive buffer room for twice of what the program reads
 // in a round trip, so that the peer, who may double what he sends in each, never
 // waits for the window while the program keeps up. It never shrinks. This is
-// dynamic right-sizing (Fisk and Feng, 2001), as Linux has it. What the window
-// offers beyond that would only wait in queues.
+// dynamic right-sizing (Fisk and Feng, 2001), as Linux has it: when the need has
+// grown, it is a round trip old, and the peer may have doubled what he sends since.
+// What the window offers beyond that would only wait in queues.
 func (c *Conn) tuneReceive(now clock.Time) {
 	if c.is(fixedBuffer) || int(c.rcv.limit) >= c.cfg.ReceiveBuffer {
 		return
@@ -42,7 +43,7 @@ func (c *Conn) tuneReceive(now clock.Time) {
 	read := int64(first.Sub(c.rcv.read))
 	c.rcv.read, c.live.readAt = first, microseconds(now)
 	if need := 2*read*int64(trip)/int64(elapsed) + 16*int64(c.path.ours); need > int64(c.rcv.limit) {
-		c.rcv.limit = int32(min(need, int64(c.cfg.ReceiveBuffer)))
+		c.rcv.limit = int32(min(2*need, int64(c.cfg.ReceiveBuffer)))
 	}
 }
 

@@ -53,7 +53,7 @@ func (c *Conn) arrivedText(now clock.Time, s *Segment) wire.Drop {
 // once for each segment: the peer counts those ACKs (RFC 5681 §4.2).
 func (c *Conn) textTooEarly(s *Segment) wire.Drop {
 	c.rcv.dupAcks = uint16(min(int(c.rcv.dupAcks)+s.Count(), maxDupAcksOwed))
-	in := c.in.insert(s)
+	in := c.in.insert(s, maxParts(c.rcv.limit))
 	c.repeated(in.run.Left, in.run.Right)
 	switch {
 	case in.full:

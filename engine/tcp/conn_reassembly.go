@@ -9,9 +9,11 @@ import (
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
-// maxParts bounds the pieces that wait out of order; a segment that would make
-// one more is dropped and will be sent again.
-const maxParts = 2048
+// maxParts bounds the pieces that wait out of order for a receive buffer of limit
+// bytes: full segments of any usual size that fill it always have room, and whoever
+// sends less has 2048. A segment that would make one more is dropped and will be sent
+// again.
+func maxParts(limit int32) int { return max(2048, int(limit)/512) }
 
 // part is a piece of the stream that came too early.
 type part struct {
@@ -49,14 +51,14 @@ type insertion struct {
 	full  bool           // there was no room for all of it
 }
 
-// insert adds the text of s where nothing is held yet.
-func (q *recvQueue) insert(s *Segment) insertion {
+// insert adds the text of s where nothing is held yet, up to so many parts in all.
+func (q *recvQueue) insert(s *Segment, most int) insertion {
 	if q.ooo == nil {
 		q.ooo = &outOfOrder{}
 	}
 	in, at := insertion{repeats: s.repeats()}, s.Seq
 	forEachPart(s.Views, s.skip, s.Len, func(v buf.View) {
-		q.insertView(&in, at, v)
+		q.insertView(&in, at, v, most)
 		at = at.Add(seq.Size(v.Len()))
 	})
 	if !isEmpty(in.held) {
@@ -66,7 +68,7 @@ func (q *recvQueue) insert(s *Segment) insertion {
 }
 
 // insertView adds the bytes of v that no part covers yet.
-func (q *recvQueue) insertView(in *insertion, s seq.Num, v buf.View) {
+func (q *recvQueue) insertView(in *insertion, s seq.Num, v buf.View, most int) {
 	o := q.ooo
 	end := s.Add(seq.Size(v.Len()))
 	i := sort.Search(len(o.parts), func(i int) bool { return s.Less(o.parts[i].end()) })
@@ -76,12 +78,16 @@ func (q *recvQueue) insertView(in *insertion, s seq.Num, v buf.View) {
 			stop = seq.Min(end, o.parts[i].seq)
 		}
 		if at.Less(stop) {
-			if len(o.parts) >= maxParts {
+			if len(o.parts) >= most {
 				in.full = true
 				return
 			}
 			piece := o.keep(v.Slice(int(at.Sub(s)), int(stop.Sub(s))), q.bytes)
-			o.parts = slices.Insert(o.parts, i, part{at, piece})
+			if o.extend(i, at, piece) {
+				i--
+			} else {
+				o.parts = slices.Insert(o.parts, i, part{at, piece})
+			}
 			in.fresh = true
 		} else {
 			stop = seq.Min(end, o.parts[i].end())
@@ -90,6 +96,18 @@ func (q *recvQueue) insertView(in *insertion, s seq.Num, v buf.View) {
 		in.held = joined(in.held, at, stop)
 		at = stop
 	}
+}
+
+// extend makes the part before part i longer by a view that begins at number s, if
+// that follows it in the stream and in its block, as small segments do that are
+// copied one after the other. The view's reference is not needed then.
+func (o *outOfOrder) extend(i int, s seq.Num, v buf.View) bool {
+	if i == 0 || o.parts[i-1].end() != s || !v.Follows(o.parts[i-1].view) {
+		return false
+	}
+	o.parts[i-1].view.Grow(v.Len())
+	v.Release()
+	return true
 }
 
 // noteBlock keeps the list of SACK blocks: the block that holds b, of the

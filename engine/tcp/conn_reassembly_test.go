@@ -253,13 +253,14 @@ func overlaps(w world, r *rand.Rand) {
 func TestReassemblyLimit(t *testing.T) {
 	w := worlds(t)[4]
 	c := w.sacking(Config{})
-	for i := range maxParts - 1 {
+	most := maxParts(c.conn.rcv.limit)
+	for i := range most - 1 {
 		c.conn.receive(c.now, c.path, segmentAt(c, 3+2*i))
 	}
 	c.conn.rcv.dupAcks = 0
 	c.twin.release()
 	c.twin = c.conn.Clone(nil)
-	last := 3 + 2*(maxParts-2)
+	last := 3 + 2*(most-2)
 	c.receive(fmt.Sprintf("P. %d:%d(3) ack 1", last-1, last+2)) // two new parts, and room for one
 	c.wantDrop(wire.ReassemblyFull)
 	c.flush()

@@ -77,7 +77,7 @@ func tiny(p *testPeer, from seq.Num, n int) {
 	copy(b.Bytes()[40:], patternBytes(int64(from), n))
 	s := Segment{TCP: wire.TCP{SrcPort: p.tuple.RemotePort, DstPort: p.tuple.LocalPort, Seq: from + p.peer, Ack: p.own + 1, Flags: wire.ACK, Window: 1000},
 		Len: n, Views: []buf.View{buf.MakeView(b, 40, n)}}
-	p.e.Receive(p.now, p.path, &p.tuple, &s)
+	p.drop = p.e.Receive(p.now, p.path, &p.tuple, &s)
 	b.Release()
 }
 
@@ -95,4 +95,39 @@ func (en *Entry) memory() int {
 		}
 	})
 	return n
+}
+
+// TestReassemblyHoldsWindow: a segment of any usual size that lies in the window and
+// comes out of order is kept, however many they are; small ones that follow each
+// other are one part.
+func TestReassemblyHoldsWindow(t *testing.T) {
+	for _, buffer := range []int{64 << 10, 1 << 20, 4 << 20} {
+		for _, size := range []int{512, 536, 1448, 1460} {
+			h := serving(t, Config{ReceiveBuffer: buffer}, 5)
+			p := h.from(1000, 0)
+			en := p.handshake("S 0:0(0) <wscale 10,sackOK>", ". 1:1(0) ack 1")
+			h.e.SetTrace(nil)
+			for n := 1 + size; n+size <= 1+int(en.rcv.edge.Sub(en.rcv.irs)); n += size {
+				if tiny(p, seq.Num(n), size); p.drop != wire.None {
+					t.Fatalf("buffer of %d, segments of %d: number %d: %v", buffer, size, n, p.drop)
+				}
+				p.drain()
+			}
+			h.e.Abort(h.now, en)
+			h.drain()
+		}
+	}
+	h := serving(t, Config{}, 5)
+	p := h.from(1000, 0)
+	en := p.handshake("S 0:0(0) <wscale 7,sackOK>", ". 1:1(0) ack 1")
+	h.e.SetTrace(nil)
+	for n := range 1000 {
+		tiny(p, seq.Num(10+n), 1)
+		p.drain()
+	}
+	if n := len(en.in.ooo.parts); n != 1 {
+		t.Errorf("%d parts for what lies together", n)
+	}
+	h.e.Abort(h.now, en)
+	h.drain()
 }

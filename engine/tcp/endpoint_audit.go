@@ -218,7 +218,7 @@ func (c *Conn) checkWaiting(snapshot) error {
 		last = p.end()
 	}
 	switch {
-	case len(o.parts) > maxParts:
+	case len(o.parts) > maxParts(c.rcv.limit):
 		return fmt.Errorf("%d parts wait", len(o.parts))
 	case c.is(finReceived) && (len(o.parts) > 0 || o.hasFin):
 		return fmt.Errorf("%d parts wait behind the peer's FIN", len(o.parts))
