@@ -16,7 +16,7 @@ func (c *Conn) control(now clock.Time, name string) {
 	}
 	c.cc = cc.Make(name, p)
 	if f := c.flight; f != nil {
-		f.wants, f.held = c.cc.Traits(), false
+		f.wants, f.held, f.behind = c.cc.Traits(), false, false
 	}
 }
 

@@ -14,16 +14,17 @@ type flight struct {
 	rack recovery.Rack
 	prr  recovery.PRR
 
-	since clock.Time // from when the retransmission timeout counts
-	late  clock.Time // when what is late is lost; Never: nothing is
-	full  seq.Num    // up to here what was sent filled the congestion window; not before SND.UNA: see noteFull
-	round seq.Num    // an ACK past this is of the next round trip that is measured
-	under seq.Num    // SND.NXT when the first segment was sent again last: what lies below may cause duplicate ACKs
-	next  clock.Time // when the next segment may leave, while held: see pace
-	held  bool
-	dupes uint8 // duplicate ACKs in a row, of a peer without SACK
-	again bool  // the timer is not started anew: see restartTimer
-	trial trial
+	since  clock.Time // from when the retransmission timeout counts
+	late   clock.Time // when what is late is lost; Never: nothing is
+	full   seq.Num    // up to here what was sent filled the congestion window; not before SND.UNA: see noteFull
+	round  seq.Num    // an ACK past this is of the next round trip that is measured
+	under  seq.Num    // SND.NXT when the first segment was sent again last: what lies below may cause duplicate ACKs
+	next   clock.Time // when the next segment may leave, while held: see pace
+	held   bool
+	behind bool  // it was held for too long, and makes up for that
+	dupes  uint8 // duplicate ACKs in a row, of a peer without SACK
+	again  bool  // the timer is not started anew: see restartTimer
+	trial  trial
 
 	wants cc.Traits // what the controller asks for
 }
@@ -53,7 +54,7 @@ func (c *Conn) land() {
 	c.flight = nil
 	if len(c.cfg.flights) < maxSpareFlights { // most of it is empty by itself
 		f.Clear()
-		f.rack, f.next, f.held, f.dupes, f.again, f.trial = recovery.Rack{}, 0, false, 0, false, noTrial
+		f.rack, f.next, f.held, f.behind, f.dupes, f.again, f.trial = recovery.Rack{}, 0, false, false, 0, false, noTrial
 		c.cfg.flights = append(c.cfg.flights, f)
 	}
 }

@@ -7,6 +7,14 @@ import (
 	"github.com/handfast-tcp/handfast/engine/clock"
 )
 
+// paceGrain is the least time between two wake-ups for the sake of pacing. They come
+// at multiples of it, so that all connections of an endpoint share them.
+const paceGrain = time.Millisecond
+
+// paceCatchUp is what a connection makes up for when it is woken late: the clocks of
+// some systems tick every 15.6 ms. More would be a burst that no queue has room for.
+const paceCatchUp = 16 * time.Millisecond
+
 // pace spreads what leaves over time, for a controller that says how fast. When more
 // has left than its burst is worth, the next waits until the rate has caught up, and
 // may then be a burst again: so the timer fires once for each, not for each segment.
@@ -15,8 +23,30 @@ func (c *Conn) pace(now clock.Time, bytes int) {
 	if limits.PacingRate == 0 {
 		return
 	}
-	f.next = max(f.next, now).Add(timeFor(bytes, limits.PacingRate))
-	f.held = f.next > now.Add(timeFor(limits.Burst, limits.PacingRate))
+	if !f.behind {
+		f.next = max(f.next, now)
+	}
+	f.next = f.next.Add(timeFor(bytes, limits.PacingRate))
+	f.held = f.next > now.Add(max(timeFor(limits.Burst, limits.PacingRate), paceGrain))
+}
+
+// mayLeave reports whether the pace lets the next segment leave. When that is later
+// than it should be, because who wakes us is late, the connection is behind and makes
+// up for it, or a clock that is a millisecond late would halve the rate.
+func (f *flight) mayLeave(now clock.Time) bool {
+	if f.held && f.paceDue() <= now {
+		f.held, f.behind = false, true
+		f.next = max(f.next, now.Add(-paceCatchUp))
+	}
+	return !f.held
+}
+
+// paceDue is when to wake up for the sake of pacing.
+func (f *flight) paceDue() clock.Time {
+	if !f.held {
+		return clock.Never
+	}
+	return f.next - f.next%clock.Time(paceGrain)
 }
 
 // timeFor is how long so many bytes take at a rate in bytes a second.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // What leaves at one time is worth a burst, and the next leaves when the rate has
@@ -24,8 +25,9 @@ func TestPacing(t *testing.T) {
 	p.until("arrived", func() bool {
 		got += len(p.read(1, server))
 		limits := client.cc.Limits()
-		if n := sent[p.now]; limits.PacingRate > 0 && n > limits.Burst+2*int(client.path.mss) {
-			t.Fatalf("%d bytes left at once, a burst is %d", n, limits.Burst)
+		burst := max(limits.Burst, int(limits.PacingRate/1000)) // of a millisecond, or there were more wake-ups
+		if n := sent[p.now]; limits.PacingRate > 0 && n > burst+2*int(client.path.mss) {
+			t.Fatalf("%d bytes left at once, a burst is %d", n, burst)
 		}
 		return got == total
 	})
@@ -34,6 +36,71 @@ func TestPacing(t *testing.T) {
 	}
 	if len(sent) < 20 {
 		t.Errorf("all left in %d bursts", len(sent))
+	}
+}
+
+// wakeUps counts how often the timer of the sender of several transfers fires, and how
+// many milliseconds they take. A wire of one queue makes their rates differ.
+func wakeUps(t *testing.T, control string, conns int) (wakes, lasted int) {
+	p := newPair(t, Config{CongestionControl: control, SendBuffer: 1 << 21, ReceiveBuffer: 1 << 21})
+	l, err := p.ends[1].Listen(wire.Addr{}, 80, conns, "listener")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var free clock.Time // when the wire has sent what it has
+	p.fate = func(from int, o *Output) (bool, time.Duration) {
+		if from == 1 {
+			return false, 0
+		}
+		free = max(free, p.now).Add(timeFor(o.Len, 20e6))
+		return false, free.Sub(p.now)
+	}
+	var senders, receivers []*Entry
+	for i := range conns {
+		to := wire.Tuple{Local: addrA, Remote: addrB, LocalPort: uint16(40000 + i), RemotePort: 80}
+		c, err := p.ends[0].Connect(p.now, p.path, to, "client")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.until("accept", func() bool {
+			s := p.ends[1].Accept(l)
+			if s != nil {
+				receivers = append(receivers, s)
+			}
+			return s != nil
+		})
+		senders = append(senders, c)
+	}
+	for _, c := range senders {
+		p.write(0, c, make([]byte, 1<<20))
+	}
+	begin, fired := p.now, clock.Time(0)
+	for got := 0; got < conns<<20; {
+		p.pump()
+		due := p.ends[0].Deadline()
+		p.step(clock.Never)
+		if p.now == due && due != fired {
+			wakes, fired = wakes+1, due
+		}
+		for _, s := range receivers {
+			got += len(p.read(1, s))
+		}
+	}
+	return wakes, int(p.now.Sub(begin) / time.Millisecond)
+}
+
+// However many connections are paced, they wake their endpoint no more often than once
+// in a millisecond, beside the times that it would wake up anyway. One that is not
+// paced does not wake up for that.
+func TestPacingWakesUpRarely(t *testing.T) {
+	for _, conns := range []int{1, 20} {
+		anyway, lasted := wakeUps(t, "cubic", conns)
+		if conns == 1 && anyway > lasted/20 {
+			t.Errorf("without pacing the timer fired %d times in %d ms", anyway, lasted)
+		}
+		if wakes, lasted := wakeUps(t, "bbr", conns); wakes > lasted+anyway {
+			t.Errorf("%d connections: the timer fired %d times in %d ms, %d without pacing", conns, wakes, lasted, anyway)
+		}
 	}
 }
 

@@ -24,8 +24,8 @@ const (
 // out.
 func (c *Conn) timerDue() (at clock.Time, what lossTimer) {
 	at, what = c.lossDue()
-	if f := c.flight; f.held && f.next < at {
-		return f.next, paceTimer
+	if due := c.flight.paceDue(); due < at {
+		return due, paceTimer
 	}
 	return at, what
 }
@@ -125,7 +125,7 @@ func (c *Conn) notYet(now clock.Time) bool {
 	if c.flight == nil || now >= c.lastMoment() {
 		return false
 	}
-	c.flight.held = c.flight.held && now < c.flight.next
+	c.flight.mayLeave(now)
 	if at, _ := c.lossDue(); at <= now {
 		return false
 	}

@@ -85,10 +85,9 @@ func (c *Conn) buildData(now clock.Time, out *Output) bool {
 		return false // our SYN is not acknowledged yet, or nothing counts any more
 	}
 	if f := c.flight; f != nil {
-		if f.held && now < f.next {
+		if !f.mayLeave(now) {
 			return false
 		}
-		f.held = false
 		if f.LostBytes() > 0 && c.buildLost(now, out) {
 			return true
 		}

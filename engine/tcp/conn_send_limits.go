@@ -107,7 +107,10 @@ func (c *Conn) fallQuiet(now clock.Time) {
 		return
 	}
 	f := c.flight
-	if !c.timers.armed(TimerRetransmit) && !c.timers.armed(TimerPersist) || f != nil && f.held && f.next < c.timers[TimerRetransmit] {
+	if f != nil {
+		f.behind = f.behind && f.held // what holds it back now is not the pace
+	}
+	if !c.timers.armed(TimerRetransmit) && !c.timers.armed(TimerPersist) || f != nil && f.paceDue() < c.timers[TimerRetransmit] {
 		c.armRetransmit(now)
 	}
 }
