@@ -65,6 +65,36 @@ func (r *Request) Accept() error {
 	return r.inShard(func(now clock.Time) bool { return r.shard.tcp.AcceptSyn(now, r.syn) })
 }
 
+// AcceptWith is Accept for a program that has prepared something for the
+// connection, such as the one that it has dialled to the other side:
+// AcceptPrepared returns what with the connection. When the handshake is not
+// completed, ListenOptions.Lost gets it. What is nil is Accept's.
+func (r *Request) AcceptWith(what any) error {
+	if what == nil {
+		return r.Accept()
+	}
+	l, _ := r.syn.Listener.Owner.(*TCPListener)
+	return r.inShard(func(now clock.Time) bool {
+		return r.shard.tcp.AcceptSynWith(now, r.syn, &prepared{l, what})
+	})
+}
+
+// prepared is the owner of a connection that its listener has not accepted yet.
+type prepared struct {
+	listener *TCPListener
+	what     any
+}
+
+// becomeReady has nothing to wake: nobody has the connection.
+func (*prepared) becomeReady(int, tcp.Ready) {}
+
+// lost tells the program that what it prepared is not needed. The caller holds no lock.
+func (p *prepared) lost() {
+	if f := p.listener.options.Lost; f != nil {
+		f(p.what)
+	}
+}
+
 // Reset answers with a RST: connection refused.
 func (r *Request) Reset() error {
 	return r.inShard(func(now clock.Time) bool { return r.shard.tcp.ResetSyn(now, r.syn) })
@@ -90,6 +120,8 @@ func (r *Request) inShard(decide func(clock.Time) bool) error {
 	}
 	return nil
 }
+
+func tellLost(owner any) { owner.(*prepared).lost() }
 
 // askListener asks the program that listens about a SYN. The caller does not hold
 // the shard's lock.

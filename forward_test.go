@@ -1,6 +1,7 @@
 package handfast_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/netip"
@@ -117,5 +118,61 @@ func TestVerdicts(t *testing.T) {
 	c.Close()
 	if err := l.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// What a verdict has prepared comes back once: with the connection, or to Lost when
+// the client has given up meanwhile, or when the listener or the host is closed.
+func TestPrepared(t *testing.T) {
+	for name, end := range map[string]func(client *handfast.Host, l *handfast.TCPListener){
+		"listener closed": func(_ *handfast.Host, l *handfast.TCPListener) { l.Close() },
+		"not accepted":    func(client *handfast.Host, l *handfast.TCPListener) { client.Dial("tcp", "9.9.9.9:2"); l.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			lost := make(chan any, 9)
+			requests := make(chan *handfast.Request, 9)
+			client, l := newForwarder(t, handfast.ListenOptions{
+				Verdict: func(r *handfast.Request) {
+					if r.Local().Port() == 3 {
+						requests <- r
+					} else if err := r.AcceptWith(r.Local().Port()); err != nil {
+						t.Error(err)
+					}
+				},
+				Lost: func(what any) { lost <- what },
+			})
+			c, err := client.Dial("tcp", "9.9.9.9:1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if _, what, err := l.AcceptPrepared(); what != uint16(1) || err != nil {
+				t.Errorf("accepted with %v, %v", what, err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			given := make(chan struct{})
+			go func() {
+				defer close(given)
+				client.DialContext(ctx, "tcp", "9.9.9.9:3")
+			}()
+			r := <-requests
+			cancel()
+			<-given
+			if err := r.AcceptWith("three"); err != nil {
+				t.Fatal(err)
+			}
+			if what := <-lost; what != "three" { // a RST answers the SYN-ACK
+				t.Errorf("lost %v", what)
+			}
+			end(client, l)
+			if name == "not accepted" {
+				if what := <-lost; what != uint16(2) {
+					t.Errorf("lost %v", what)
+				}
+			}
+			if len(lost) > 0 {
+				t.Errorf("lost %v", <-lost)
+			}
+		})
 	}
 }

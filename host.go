@@ -56,7 +56,7 @@ func New(cfg Config) (*Host, error) {
 	// The first second is left out: some fields count a zero as "never".
 	h.epoch = time.Now().Add(-time.Second)
 	h.attached.Store(new([]*attachment))
-	h.trace, h.ask, h.floodChanged, h.conflict = cfg.Trace, askListener, h.logFlood, h.settleConflict
+	h.trace, h.ask, h.lost, h.floodChanged, h.conflict = cfg.Trace, askListener, tellLost, h.logFlood, h.settleConflict
 	h.dialer.Host = h
 	h.picker.init(cfg.FirstPort, cfg.LastPort)
 	for i := range cfg.Shards {

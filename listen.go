@@ -29,6 +29,11 @@ type ListenOptions struct {
 	// Nil accepts all.
 	Verdict func(*Request)
 
+	// Lost gets what Request.AcceptWith was given for a connection that will never be
+	// accepted: its handshake was not completed, or the listener or the host was
+	// closed. It must not block.
+	Lost func(what any)
+
 	// CongestionControl is the name of what accepted connections begin with, one
 	// of CongestionControls(). Default Config.TCP.CongestionControl.
 	CongestionControl string
@@ -214,13 +219,22 @@ func (l *TCPListener) Accept() (net.Conn, error) {
 
 // AcceptTCP is Accept with the connection's own type.
 func (l *TCPListener) AcceptTCP() (*TCPConn, error) {
+	c, _, err := l.AcceptPrepared()
+	return c, err
+}
+
+// AcceptPrepared is AcceptTCP that also returns what Request.AcceptWith was given
+// for the connection. That is nil where the connection was accepted without, and
+// where it had to make room for others in a flood and its handshake was completed
+// in spite of that, by a SYN cookie: then Lost got it.
+func (l *TCPListener) AcceptPrepared() (c *TCPConn, what any, err error) {
 	for {
 		shard, err := l.awaitShard()
 		if err != nil {
-			return nil, &net.OpError{Op: "accept", Net: l.network.String(), Addr: l.Addr(), Err: err}
+			return nil, nil, &net.OpError{Op: "accept", Net: l.network.String(), Addr: l.Addr(), Err: err}
 		}
-		if c := l.acceptFrom(l.owner.shards[shard]); c != nil {
-			return c, nil
+		if c, what = l.acceptFrom(l.owner.shards[shard]); c != nil {
+			return c, what, nil
 		}
 	}
 }
@@ -261,20 +275,23 @@ func (l *TCPListener) takeTurn() int {
 }
 
 // acceptFrom takes a connection out of a shard; nil when it has none.
-func (l *TCPListener) acceptFrom(s *shard) *TCPConn {
+func (l *TCPListener) acceptFrom(s *shard) (c *TCPConn, what any) {
 	now := s.lock()
 	defer s.flushAndUnlock(now)
 	if s.err != nil || l.failure() != nil {
-		return nil
+		return nil, nil
 	}
 	e := s.tcp.Accept(l.parts[s.index])
 	if e == nil {
-		return nil
+		return nil, nil
 	}
-	c := newTCPConn(s, l.network, l.owner.cfg.probes())
+	if p, ok := e.Owner.(*prepared); ok {
+		what = p.what
+	}
+	c = newTCPConn(s, l.network, l.owner.cfg.probes())
 	c.start(now, e)
 	l.becomeReady(s.index, tcp.Acceptable) // there may be more
-	return c
+	return c, what
 }
 
 func (l *TCPListener) failure() error {

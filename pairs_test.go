@@ -112,14 +112,18 @@ var pairCalls = map[string]func(p *playground){
 		d.DialContext(context.Background(), "udp", serverIP+":53")
 	},
 
-	"TCPListener.Accept":      func(p *playground) { p.listener.Accept() },
-	"TCPListener.AcceptTCP":   func(p *playground) { p.forwarder.AcceptTCP() },
-	"TCPListener.Addr":        func(p *playground) { p.listener.Addr() },
-	"TCPListener.AddrPort":    func(p *playground) { p.listener.AddrPort() },
-	"TCPListener.Close":       func(p *playground) { p.listener.Close() },
-	"TCPListener.SetDeadline": func(p *playground) { p.listener.SetDeadline(time.Now()) },
-	"TCPListener.Stats":       func(p *playground) { p.listener.Stats() },
+	"TCPListener.Accept":         func(p *playground) { p.listener.Accept() },
+	"TCPListener.AcceptPrepared": func(p *playground) { p.forwarder.AcceptPrepared() },
+	"TCPListener.AcceptTCP":      func(p *playground) { p.forwarder.AcceptTCP() },
+	"TCPListener.Addr":           func(p *playground) { p.listener.Addr() },
+	"TCPListener.AddrPort":       func(p *playground) { p.listener.AddrPort() },
+	"TCPListener.Close":          func(p *playground) { p.listener.Close() },
+	"TCPListener.SetDeadline":    func(p *playground) { p.listener.SetDeadline(time.Now()) },
+	"TCPListener.Stats":          func(p *playground) { p.listener.Stats() },
 
+	"Request.AcceptWith": func(p *playground) {
+		p.decide(func(r *handfast.Request) error { return r.AcceptWith(1) })
+	},
 	"Request.Accept": func(p *playground) { p.decide((*handfast.Request).Accept) },
 	"Request.Ignore": func(p *playground) { p.decide((*handfast.Request).Ignore) },
 	"Request.Local":  func(p *playground) { p.decide(func(r *handfast.Request) error { r.Local(); return nil }) },

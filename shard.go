@@ -63,6 +63,7 @@ type shared struct {
 
 	trace        func([]tcp.Event)     // Config.Trace; called under a shard's lock
 	ask          func(*shard, tcp.Syn) // about a SYN that waits for a verdict; without a lock
+	lost         func(owner any)       // of a connection that is never accepted; without a lock
 	floodChanged func()                // a shard's level has; in a goroutine of its own
 	conflict     func(c host.Conflict) // of an address; in a goroutine of its own
 }
@@ -122,7 +123,7 @@ func (s *shard) flushAndUnlock(now clock.Time) {
 	s.notify()
 	s.report()
 	s.passOn()
-	syns := s.takeSyns()
+	syns, lost := s.takeSyns(), s.takeLost()
 	if s.sending {
 		s.mu.Unlock()
 	} else {
@@ -131,6 +132,9 @@ func (s *shard) flushAndUnlock(now clock.Time) {
 	}
 	for _, y := range syns {
 		s.shared.ask(s, y)
+	}
+	for _, owner := range lost {
+		s.shared.lost(owner)
 	}
 }
 
@@ -208,6 +212,15 @@ func (s *shard) takeSyns() (all []tcp.Syn) {
 	return all
 }
 
+// takeLost returns the owners of connections that will never be accepted.
+func (s *shard) takeLost() (all []any) {
+	for s.tcp.HasLost() {
+		owner, _ := s.tcp.NextLost()
+		all = append(all, owner)
+	}
+	return all
+}
+
 // arm makes the timer fire when the host wants to know the time. It is left
 // alone when it fires too early, which costs less than to set it each time. An
 // armed timer counts as a goroutine that runs, so that Close waits for its tick.
@@ -245,6 +258,7 @@ func (s *shard) stop(err error, reset bool) {
 		s.shared.running.Done()
 	}
 	s.lingering.wakeAll()
+	s.tcp.CloseListeners(now)
 	var all []*tcp.Entry
 	for e := range s.tcp.All {
 		all = append(all, e)

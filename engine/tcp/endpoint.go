@@ -72,7 +72,7 @@ func NewEndpoint(cfg *Config) *Endpoint {
 	}
 	e.halfOpen.hashes, e.timeWait.hashes = &e.cookies, &e.cookies
 	e.halfOpen.sparse = 1
-	e.halfOpen.limit = e.cfg.MaxHalfOpen
+	e.halfOpen.limit, e.halfOpen.prepared.lost.limit = e.cfg.MaxHalfOpen, e.cfg.MaxHalfOpen
 	e.detector.Init(keys.Number("detector", 0))
 	return e
 }

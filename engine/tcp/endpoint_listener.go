@@ -59,6 +59,22 @@ func (t *listenerTable) add(l *Listener) {
 	*all = slices.Insert(*all, at, l)
 }
 
+// all yields every listener; it may be removed meanwhile.
+func (t *listenerTable) all(yield func(*Listener) bool) {
+	for _, page := range t {
+		if page == nil {
+			continue
+		}
+		for _, same := range page {
+			for _, l := range slices.Clone(same) {
+				if !yield(l) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // narrower reports whether l listens on fewer addresses than o: it comes first.
 func (l *Listener) narrower(o *Listener) bool {
 	return l.maskHi > o.maskHi || l.maskHi == o.maskHi && l.maskLo > o.maskLo
@@ -121,12 +137,22 @@ func (e *Endpoint) CloseListener(now clock.Time, l *Listener) {
 	}
 	e.listeners.remove(l)
 	for en := e.Accept(l); en != nil; en = e.Accept(l) {
+		if en.Owner != nil {
+			e.halfOpen.prepared.lost.push(en.Owner)
+		}
 		e.Abort(now, en)
 	}
 }
 
+// CloseListeners closes all listeners: for an endpoint that ends.
+func (e *Endpoint) CloseListeners(now clock.Time) {
+	for l := range e.listeners.all {
+		e.CloseListener(now, l)
+	}
+}
+
 // Accept returns the next connection of l whose handshake is complete, or nil.
-// The caller sets its Owner.
+// The caller sets its Owner, which is what AcceptSynWith was given so far.
 func (e *Endpoint) Accept(l *Listener) *Entry {
 	en, ok := l.accept.pop()
 	if !ok {

@@ -14,8 +14,9 @@ type halfOpenCache struct {
 	// waiting are queues by the number of retries, and one of those that wait
 	// for a verdict. All in one wait equally long, so each is in order of its
 	// deadline.
-	waiting [asking + 1]refQueue
-	shares  [1024]uint32 // entries by hash of the source's prefix
+	waiting  [asking + 1]refQueue
+	shares   [1024]uint32 // entries by hash of the source's prefix
+	prepared prepared
 }
 
 // maxRetries bounds SynAckRetries: there is a queue for each.
@@ -108,10 +109,28 @@ func (k *halfOpenCache) remove(f flow, r ref) {
 	}
 }
 
-// leave takes an entry off its queue and its source's share.
+// leave takes an entry off its queue and its source's share, and tells who has
+// prepared something for it.
 func (k *halfOpenCache) leave(r ref) {
 	k.unschedule(r)
-	k.shares[k.at(r).share]--
+	h := k.at(r)
+	k.shares[h.share]--
+	if h.is(markPrepared) {
+		t := k.tuple(r)
+		k.prepared.lose(&t)
+	}
+}
+
+// takePrepared returns what the program has made ready for an entry that becomes a
+// connection; nil: nothing.
+func (k *halfOpenCache) takePrepared(r ref) any {
+	h := k.at(r)
+	if !h.is(markPrepared) {
+		return nil
+	}
+	h.marks &^= markPrepared
+	t := k.tuple(r)
+	return k.prepared.take(&t)
 }
 
 // queue is the one that an entry's deadline belongs to.

@@ -39,12 +39,13 @@ func (p packedTime) time() clock.Time { return clock.Time(p.hi)<<32 | clock.Time
 type halfOpenMarks uint8
 
 const (
-	markResend  halfOpenMarks = 1 << iota // the SYN-ACK must be sent
-	markTiming                            // its round trip is being timed
-	markQueued                            // in the queue of those that send
-	markTimed                             // in a queue of those that wait
-	markAsking                            // waits for the program's verdict
-	markUnasked                           // in the queue of those that the program is to be asked about
+	markResend   halfOpenMarks = 1 << iota // the SYN-ACK must be sent
+	markTiming                             // its round trip is being timed
+	markQueued                             // in the queue of those that send
+	markTimed                              // in a queue of those that wait
+	markAsking                             // waits for the program's verdict
+	markUnasked                            // in the queue of those that the program is to be asked about
+	markPrepared                           // the program has made something ready for it
 )
 
 func (h *halfOpen) is(m halfOpenMarks) bool { return h.marks&m != 0 }

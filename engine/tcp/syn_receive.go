@@ -239,13 +239,17 @@ func (e *Endpoint) expand(now clock.Time, t *wire.Tuple, f flow, h *halfOpen, pa
 
 // promote makes a whole entry of a connection whose handshake is complete.
 func (e *Endpoint) promote(a *arrival, l *Listener, c *Conn, at ref) {
+	var owner any
 	if at != 0 {
+		if c.state.Synchronized() {
+			owner = e.halfOpen.takePrepared(at)
+		}
 		e.halfOpen.remove(a.flow, at)
 	} else if c.has(stamping) && e.cookies.shared {
 		// Another host made the SYN-ACK. Our timestamps go on from its last.
 		c.ts.offset = a.segment.Options.TSEcr + 1 - a.now.Milliseconds()
 	}
-	en := &Entry{Conn: *c, listener: l, armed: clock.Never}
+	en := &Entry{Conn: *c, Owner: owner, listener: l, armed: clock.Never}
 	*c = Conn{}
 	e.conns.insert(en)
 	e.stats.PassiveOpens++

@@ -56,7 +56,12 @@ func (e *Endpoint) NextSyn() (y Syn, ok bool) {
 // AcceptSyn answers a SYN that waits with a SYN-ACK. As with the other verdicts,
 // false means that it does not wait any more: the peer gave up,
 // Config.VerdictTimeout has passed, or it had to make room for others.
-func (e *Endpoint) AcceptSyn(now clock.Time, y Syn) bool {
+func (e *Endpoint) AcceptSyn(now clock.Time, y Syn) bool { return e.AcceptSynWith(now, y, nil) }
+
+// AcceptSynWith is AcceptSyn for a program that has made something ready for the
+// connection: owner is the Owner of what Accept returns. If it never does, NextLost
+// returns owner. When the SYN does not wait any more it is not kept.
+func (e *Endpoint) AcceptSynWith(now clock.Time, y Syn, owner any) bool {
 	f, at := e.asking(&y)
 	if at == 0 {
 		return false
@@ -65,6 +70,10 @@ func (e *Endpoint) AcceptSyn(now clock.Time, y Syn) bool {
 	e.halfOpen.unschedule(at)
 	h.marks &^= markAsking
 	h.due = pack(clock.Never)
+	if owner != nil {
+		h.marks |= markPrepared
+		e.halfOpen.prepared.put(&y.Tuple, owner)
+	}
 	e.watch(now)
 	e.detector.Answering(f.id(y.ISN), y.Tuple.Remote)
 	e.oweHalfOpen(&y.Tuple, f, h)
