@@ -77,6 +77,16 @@ func (l *Ledger) LoseFirst(n int) int {
 	return l.lost - before
 }
 
+// resentBytes is how many bytes were sent again and may be under way.
+func (l *Ledger) resentBytes() (n int) {
+	for i := l.head; i < len(l.runs) && l.runs[i].Start.Less(l.resentEnd); i++ {
+		if r := &l.runs[i]; r.is(Resent) && !r.is(Sacked|Lost) {
+			n += r.size()
+		}
+	}
+	return n
+}
+
 // Forgive no longer counts anything as lost.
 func (l *Ledger) Forgive() {
 	for i := l.head; i < len(l.runs) && l.lost > 0; i++ {

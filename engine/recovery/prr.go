@@ -28,11 +28,14 @@ func (p *PRR) Deliver(bytes, pipe, threshold, mss int, safe bool) {
 		}
 		n = min(n, threshold-pipe)
 	}
-	if p.sent == 0 {
-		n = max(n, mss) // the first repair goes at once
-	}
 	p.window = int32(pipe + max(n, 0))
+	if p.sent == 0 {
+		p.Allow(pipe + mss) // the first repair goes at once
+	}
 }
+
+// Allow lets at least so many bytes be in flight.
+func (p *PRR) Allow(inFlight int) { p.window = max(p.window, int32(inFlight)) }
 
 // Sent notes what leaves in recovery.
 func (p *PRR) Sent(bytes int) { p.sent += int32(bytes) }

@@ -212,7 +212,7 @@ func (f *freight) checkLag() {
 				f.Fatalf("end %d: %s lies %d away", i, what, d)
 			}
 		}
-		far("loss.point", c.loss.point, c.snd.una, c.loss.phase != noLoss || c.loss.undo.Open())
+		far("loss.point", c.loss.point, c.snd.una, c.loss.phase != noLoss)
 		far("loss.tail", c.loss.tail, c.snd.una, c.loss.probed != notProbed)
 		far("snd.up", c.snd.up, c.snd.una, c.is(urgentSent))
 		far("snd.wl1", c.snd.wl1, c.rcv.nxt, true)

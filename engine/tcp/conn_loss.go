@@ -18,7 +18,7 @@ type loss struct {
 	undone  uint8
 	dsacks  uint32 // D-SACK blocks that came
 
-	point   seq.Num // a repair lasts until this is acknowledged; then, until when it may be undone
+	point   seq.Num // a repair lasts until this is acknowledged
 	tail    seq.Num // SND.NXT after the tail loss probe
 	undo    recovery.Undo
 	reorder recovery.Reordering
@@ -72,7 +72,7 @@ func (c *Conn) cameTwice(now clock.Time, twice wire.SACKBlock, d *recovery.Deliv
 // untroubled reports whether an ACK has nothing to do with a loss, past or present.
 func (c *Conn) untroubled(d *recovery.Delivery) bool {
 	l, f := &c.loss, c.flight
-	return d.Acked > 0 && l.phase == noLoss && l.probed == notProbed && !l.undo.Open() && f.dupes == 0 && (f.Empty() || f.Untroubled())
+	return d.Acked > 0 && l.phase == noLoss && l.probed == notProbed && f.dupes == 0 && (f.Empty() || f.Untroubled())
 }
 
 // detectLoss finds what is lost, by when it was sent (RACK) or, where the peer has

@@ -23,11 +23,8 @@ func (c *Conn) recover(a *recovery.Ack, d *recovery.Delivery) {
 	if l.probed != notProbed {
 		c.tailAnswered(a.Now)
 	}
-	switch {
-	case l.phase == noLoss && d.Lost > 0:
+	if l.phase == noLoss && d.Lost > 0 {
 		c.beginRecovery(a.Now, d)
-	case l.phase == noLoss && l.undo.Open() && l.point.Less(c.snd.una):
-		l.undo.Close()
 	}
 	if d.Lost > 0 {
 		c.tellLost(a.Now)
@@ -40,19 +37,32 @@ func (c *Conn) recover(a *recovery.Ack, d *recovery.Delivery) {
 // beginRecovery is for a loss that what arrives has shown.
 func (c *Conn) beginRecovery(now clock.Time, d *recovery.Delivery) {
 	c.loss.phase, c.loss.point, c.flight.again = fastRecovery, c.snd.nxt, false
-	c.loss.undo.Begin(c.snd.una)
-	c.cc.OnEvent(now, cc.Event{Kind: cc.Loss, InFlight: c.flight.Out() + d.Acked})
+	c.loss.undo.Begin(&c.flight.Ledger)
+	c.cc.OnEvent(now, cc.Event{Kind: cc.Loss, InFlight: c.flightSize(d.Acked)})
 	c.flight.prr.Begin(d.Pipe)
 }
 
-// reduce has as much leave in recovery as what arrived allows.
-func (c *Conn) reduce(d *recovery.Delivery) {
-	f := c.flight
-	f.prr.Deliver(d.Bytes+d.Guess, f.Pipe(), c.cc.Limits().Threshold, int(c.path.mss), d.Acked > 0 && d.Lost == 0)
+// flightSize is what a loss halves: what is out with an ACK of so many bytes, but
+// without what went past the window. Limited transmit does, and so does a flight after
+// a repair whose first segment is still to come: no loss raises a window.
+// https://www.rfc-editor.org/rfc/rfc5681#section-3.2
+func (c *Conn) flightSize(acked int) int {
+	return min(c.flight.Out()+acked, c.cc.Limits().Window)
 }
 
-// endRecovery is for the ACK of all that was out when the loss was found. For
-// another window D-SACK may still tell that it was none.
+// reduce has as much leave in recovery as what arrived allows. What a partial ACK of a
+// peer without SACK shows to be lost goes at once: nothing else may come that lets it go.
+// https://www.rfc-editor.org/rfc/rfc6582#section-3.2
+func (c *Conn) reduce(d *recovery.Delivery) {
+	f, mss := c.flight, int(c.path.mss)
+	f.prr.Deliver(d.Bytes+d.Guess, f.Pipe(), c.cc.Limits().Threshold, mss, d.Acked > 0 && d.Lost == 0)
+	if d.Lost > 0 && !c.has(sackOK) {
+		f.prr.Allow(f.Pipe() + mss)
+	}
+}
+
+// endRecovery is for the ACK of all that was out when the loss was found. Until the
+// next one D-SACK may still tell that it was none.
 func (c *Conn) endRecovery(now clock.Time) {
 	f := c.flight
 	if c.loss.phase == fastRecovery {
@@ -68,7 +78,7 @@ func (c *Conn) endRecovery(now clock.Time) {
 // only late counts as under way. https://www.rfc-editor.org/rfc/rfc4015
 func (c *Conn) undoReduction(now clock.Time) {
 	l := &c.loss
-	if l.phase == fastRecovery {
+	if l.phase != afterTimeout {
 		l.reorder.Seen = true
 	}
 	l.undo.Close()

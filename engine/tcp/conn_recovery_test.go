@@ -33,17 +33,18 @@ func TestSACKRecovery(t *testing.T) {
 		c.want("limited transmit", ". 11001:12001(1000) ack 1")
 		c.receive(". 1:1(0) ack 1 <sack 3001:5001 1001:2001>")
 		c.want("the first hole", ". 1:1001(1000) ack 1")
-		c.wantEqual("ssthresh", c.conn.cc.Limits().Threshold, 6000)
+		c.wantEqual("ssthresh: half of what was out without limited transmit", c.conn.cc.Limits().Threshold, 5000)
 		c.receive(". 1:1(0) ack 1 <sack 3001:6001 1001:2001>")
 		c.receive(". 1:1(0) ack 1 <sack 3001:7001 1001:2001>")
-		c.wantIdle("PRR: six for ten that arrive")
 		c.receive(". 1:1(0) ack 1 <sack 3001:8001 1001:2001>")
+		c.wantIdle("PRR: five for ten that arrive")
+		c.receive(". 1:1(0) ack 1 <sack 3001:9001 1001:2001>")
 		c.want("the second hole", ". 2001:3001(1000) ack 1")
 		c.receive(". 1:1(0) ack 12001")
 		if c.conn.loss.phase != noLoss || c.conn.inFlight() != 0 {
 			c.fail("still in recovery, %d bytes in flight", c.conn.inFlight())
 		}
-		c.wantEqual("cwnd is ssthresh", c.conn.cc.Limits().Window, 6000)
+		c.wantEqual("cwnd is ssthresh", c.conn.cc.Limits().Window, 5000)
 		c.flush()
 	})
 }

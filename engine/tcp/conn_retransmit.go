@@ -162,11 +162,11 @@ func (c *Conn) retransmitTimeout(now clock.Time) {
 		c.armRetransmit(now)
 		return
 	}
-	f, flight := c.flight, c.inFlight()
+	f, flight := c.flight, min(c.inFlight(), c.cc.Limits().Window)
 	if c.rtt.backoff > 0 {
 		flight = 0 // RFC 5681 §3.1: ssthresh falls once for a segment
 	} else {
-		c.loss.undo.Begin(c.snd.una)
+		c.loss.undo.Begin(&f.Ledger)
 		f.trial = noTrial
 		if c.loss.phase == noLoss {
 			f.trial = awaitsAck
@@ -241,7 +241,7 @@ func (c *Conn) tailAnswered(now clock.Time) {
 		l.probed = notProbed
 	case l.tail.Less(c.snd.una):
 		l.probed = notProbed
-		c.cc.OnEvent(now, cc.Event{Kind: cc.Loss, InFlight: c.flight.Out()})
+		c.cc.OnEvent(now, cc.Event{Kind: cc.Loss, InFlight: c.flightSize(0)})
 		c.cc.OnEvent(now, cc.Event{Kind: cc.Recovered})
 	}
 }

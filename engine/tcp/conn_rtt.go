@@ -59,6 +59,7 @@ func (c *Conn) measureTimeout(a *recovery.Ack, s *Segment, d *recovery.Delivery)
 	case c.rtt.backoff > 0:
 		trip = c.echoed(a.Now, s)
 	}
+	c.loss.undo.Age(c.snd.una)
 	f.round = c.snd.una
 	if trip > 0 {
 		f.round = c.snd.nxt

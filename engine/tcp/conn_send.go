@@ -217,7 +217,7 @@ func (c *Conn) sent(now clock.Time, out *Output, end seq.Num) {
 	}
 	f.Sent(now, out.Seq, end, m)
 	if out.again {
-		c.loss.undo.Resent(now, out.Len)
+		c.loss.undo.Resent(now, end, out.Len)
 	}
 	if c.loss.phase == fastRecovery {
 		f.prr.Sent(out.Len)
