@@ -77,14 +77,22 @@ func (l *Ledger) LoseFirst(n int) int {
 	return l.lost - before
 }
 
-// resentBytes is how many bytes were sent again and may be under way.
-func (l *Ledger) resentBytes() (n int) {
+// resent returns how many bytes were sent again and may be under way, and when the
+// first was of which an ACK may still come.
+func (l *Ledger) resent() (bytes int, first clock.Time, some bool) {
 	for i := l.head; i < len(l.runs) && l.runs[i].Start.Less(l.resentEnd); i++ {
-		if r := &l.runs[i]; r.is(Resent) && !r.is(Sacked|Lost) {
-			n += r.size()
+		r := &l.runs[i]
+		if !r.is(Resent) || r.is(Sacked) {
+			continue
+		}
+		if !some || r.At < first {
+			first, some = r.At, true
+		}
+		if !r.is(Lost) {
+			bytes += r.size()
 		}
 	}
-	return n
+	return bytes, first, some
 }
 
 // Forgive no longer counts anything as lost.

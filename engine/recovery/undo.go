@@ -12,9 +12,10 @@ type Undo struct {
 	from  seq.Num // SND.UNA when it began
 	to    seq.Num // the end of the highest that was sent again since
 	bytes int32   // sent again and not accounted for by D-SACK
-	first uint32  // millisecond in which the first of them was sent
+	first uint32  // millisecond in which the first was sent again that an ACK may answer
 	open  bool    // there is something to undo
 	some  bool    // something was sent again
+	older bool    // first is of an earlier recovery
 }
 
 // Begin is for the begin of a recovery of what is in a ledger, which is not empty. What
@@ -22,7 +23,9 @@ type Undo struct {
 // of what this recovery will send.
 func (u *Undo) Begin(l *Ledger) {
 	from := l.Oldest().Start
-	*u = Undo{from: from, to: from, bytes: int32(l.resentBytes()), open: true}
+	*u = Undo{from: from, to: from, open: true}
+	bytes, first, some := l.resent()
+	u.bytes, u.first, u.older = int32(bytes), first.Milliseconds(), some
 }
 
 // Close forgets it.
@@ -40,9 +43,10 @@ func (u *Undo) Resent(now clock.Time, end seq.Num, bytes int) {
 	if !u.open {
 		return
 	}
-	if !u.some {
-		u.first, u.some = now.Milliseconds(), true
+	if !u.some && !u.older {
+		u.first = now.Milliseconds()
 	}
+	u.some = true
 	u.to = seq.Max(u.to, end)
 	u.bytes += int32(bytes)
 }

@@ -1,8 +1,11 @@
 package tcp
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/handfast-tcp/handfast/engine/clock"
 )
 
 // lossyWithSACK returns a connection with a peer that has SACK, a round trip of 100 ms, and
@@ -133,4 +136,36 @@ func TestReneging(t *testing.T) {
 			c.fail("reneged %d times, %d bytes sent again", c.conn.loss.reneged, c.conn.tally.bytesRetrans)
 		}
 	})
+}
+
+// On a wire that keeps the order, doubles nothing and loses no ACK, what counts as lost
+// is lost: nothing is undone.
+func TestRealLossIsNotUndone(t *testing.T) {
+	for _, control := range []string{"reno", "cubic", "bbr"} {
+		for seed := range uint64(12) {
+			realLoss(t, control, seed, []float64{0.003, 0.01, 0.03, 0.1}[seed%4])
+		}
+	}
+}
+
+func realLoss(t *testing.T, control string, seed uint64, loss float64) {
+	r := rand.New(rand.NewPCG(seed, 3))
+	p := newPair(t, Config{CongestionControl: control, SendBuffer: 1 << 20, ReceiveBuffer: 1 << 20})
+	p.delay = 25 * time.Millisecond
+	var free clock.Time // when the wire has sent what it has
+	p.fate = func(from int, o *Output) (bool, time.Duration) {
+		if from == 1 {
+			return false, 0
+		}
+		free = max(free, p.now).Add(timeFor(o.Len, 20e6))
+		return r.Float64() < loss, free.Sub(p.now)
+	}
+	client, server := p.connect()
+	p.write(0, client, make([]byte, 1<<20))
+	for got := 0; got < 1<<20; p.step(p.now.Add(time.Hour)) {
+		got += len(p.read(1, server))
+	}
+	if client.loss.undone > 0 {
+		t.Errorf("%s, seed %d: %d repairs of %d segments were undone", control, seed, client.loss.undone, client.tally.retrans)
+	}
 }
