@@ -123,18 +123,15 @@ func (s *shard) flushAndUnlock(now clock.Time) {
 	s.notify()
 	s.report()
 	s.passOn()
-	syns, lost := s.takeSyns(), s.takeLost()
+	tell := s.takeTold()
 	if s.sending {
 		s.mu.Unlock()
 	} else {
 		s.sending = true
 		s.sendAndUnlock(now)
 	}
-	for _, y := range syns {
-		s.shared.ask(s, y)
-	}
-	for _, owner := range lost {
-		s.shared.lost(owner)
+	if tell != nil {
+		tell()
 	}
 }
 
@@ -202,23 +199,29 @@ func (s *shard) passOn() {
 	}
 }
 
-// takeSyns returns the SYNs that wait for a verdict since it was called last.
-func (s *shard) takeSyns() (all []tcp.Syn) {
-	for s.tcp.HasSyn() {
-		if y, ok := s.tcp.NextSyn(); ok {
-			all = append(all, y)
+// takeTold returns what asks the program about the SYNs that wait for a verdict, and
+// tells it which connections will never be accepted, since it was called last;
+// nil: nothing.
+func (s *shard) takeTold() func() {
+	if !s.tcp.HasSyn() && !s.tcp.HasLost() {
+		return nil
+	}
+	var syns []tcp.Syn
+	for y, ok := s.tcp.NextSyn(); ok; y, ok = s.tcp.NextSyn() {
+		syns = append(syns, y)
+	}
+	var lost []any
+	for owner, ok := s.tcp.NextLost(); ok; owner, ok = s.tcp.NextLost() {
+		lost = append(lost, owner)
+	}
+	return func() {
+		for _, y := range syns {
+			s.shared.ask(s, y)
+		}
+		for _, owner := range lost {
+			s.shared.lost(owner)
 		}
 	}
-	return all
-}
-
-// takeLost returns the owners of connections that will never be accepted.
-func (s *shard) takeLost() (all []any) {
-	for s.tcp.HasLost() {
-		owner, _ := s.tcp.NextLost()
-		all = append(all, owner)
-	}
-	return all
 }
 
 // arm makes the timer fire when the host wants to know the time. It is left
