@@ -19,9 +19,11 @@ var ErrRequestGone = errors.New("handfast: the request is no longer pending")
 // has: what a VPN, tun2socks or the network of a virtual machine needs.
 // An accepted connection's LocalAddr is the address that was asked for. It goes
 // through the same accept path as a listener: SYN floods find the same defence.
+// A Dialer's LocalAddr may be such an address, too.
 //
 // The host needs routes back, LinkOptions.Gateway or Routes; on a TUN a route
-// to 0.0.0.0/0 without gateway will do. There is one forwarder at a time.
+// to 0.0.0.0/0 without gateway will do. ListenOptions.Prefix leaves other addresses
+// alone; several forwarders have different ones, and the longest counts.
 func (h *Host) Forward(o ListenOptions) (*TCPListener, error) {
 	l := &TCPListener{owner: h, network: netTCP, deadline: clock.Never, options: o, all: true}
 	h.mu.Lock()
@@ -32,16 +34,55 @@ func (h *Host) Forward(o ListenOptions) (*TCPListener, error) {
 	if err := h.bindPort(l); err != nil {
 		return nil, &net.OpError{Op: "listen", Net: "tcp", Err: err}
 	}
-	h.setAnyAddress(true)
+	h.setForwarded()
 	return l, nil
 }
 
-func (h *Host) setAnyAddress(on bool) {
+var allPrefixes = []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
+
+// setForwarded tells the shards whose traffic ends here. The caller holds h.mu.
+func (h *Host) setForwarded() {
+	var f host.Forwarded
+	for _, l := range h.listeners[0] {
+		f.TCP = append(f.TCP, prefixes(l.options.Prefix)...)
+	}
+	for u := range h.sockets {
+		if p, ok := u.forwards(); ok {
+			f.UDP = append(f.UDP, prefixes(p)...)
+		}
+	}
 	for _, s := range h.shards {
 		s.mu.Lock()
-		s.host.SetAnyAddress(on)
+		s.host.SetForwarded(f)
 		s.mu.Unlock()
 	}
+}
+
+// prefixes returns what a forwarder's prefix means: the zero one is all addresses.
+func prefixes(p netip.Prefix) []netip.Prefix {
+	if !p.IsValid() {
+		return allPrefixes
+	}
+	return []netip.Prefix{p}
+}
+
+// ForwardPacket opens a socket that gets the UDP datagrams to every port that no
+// other socket has, of the addresses of a prefix; the zero prefix has all addresses.
+// ReadFromTo says what was asked for, WriteFromTo answers from there, and Refuse
+// says that nobody is there. Of several sockets the longest prefix counts.
+func (h *Host) ForwardPacket(p netip.Prefix) (*UDPConn, error) {
+	u := &UDPConn{owner: h, network: netUDP, readDeadline: clock.Never, writeDeadline: clock.Never, all: true, prefix: p}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	err := h.err
+	if err == nil {
+		err = u.open("bind")
+	}
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: "udp", Err: err}
+	}
+	h.setForwarded()
+	return u, nil
 }
 
 // Request is a connection that a client wants to open and that was not answered

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/netip"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/engine/host"
@@ -18,11 +21,22 @@ import (
 // every connection.
 func newForwarder(t *testing.T, o handfast.ListenOptions) (client *handfast.Host, l *handfast.TCPListener) {
 	t.Helper()
+	client, server := everybodysHost(t, 0)
+	l, err := server.Forward(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client, l
+}
+
+// newGate returns a client whose default routes lead to a host without an address.
+func everybodysHost(t *testing.T, shards int) (client, server *handfast.Host) {
+	t.Helper()
 	a, b := pipe.New(pipe.Options{})
 	all := []handfast.Route{{Destination: netip.MustParsePrefix("0.0.0.0/0")}, {Destination: netip.MustParsePrefix("::/0")}}
 	hosts := [2]*handfast.Host{}
 	for i, end := range []link.Link{a, b} {
-		h, err := handfast.New(handfast.Config{})
+		h, err := handfast.New(handfast.Config{Shards: shards})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,11 +50,7 @@ func newForwarder(t *testing.T, o handfast.ListenOptions) (client *handfast.Host
 		}
 		hosts[i] = h
 	}
-	l, err := hosts[1].Forward(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return hosts[0], l
+	return hosts[0], hosts[1]
 }
 
 // A forwarder is everybody: it hears what was asked for, and speaks from there.
@@ -174,5 +184,164 @@ func TestPrepared(t *testing.T) {
 				t.Errorf("lost %v", <-lost)
 			}
 		})
+	}
+}
+
+var farAway = []string{"93.184.216.34:53", "1.1.1.1:443", "[2606:2800::1]:53", "[2606:2800::2]:4433"}
+
+// A socket for everybody's datagrams hears what was asked for, speaks from there,
+// and says that nobody is there; whatever number of shards there are.
+func TestForwardPacketIsEverybody(t *testing.T) {
+	for _, shards := range []int{1, 4} {
+		client, server := everybodysHost(t, shards)
+		u, err := server.ForwardPacket(netip.Prefix{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			p := make([]byte, 100)
+			for {
+				n, from, to, err := u.ReadFromTo(p)
+				if err != nil {
+					return
+				}
+				if to.Port() == 443 {
+					err = u.Refuse(from, to, n, host.PortUnreachable)
+				} else {
+					_, err = u.WriteFromTo([]byte(to.String()), to, from)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+		for _, address := range farAway {
+			c, err := client.Dial("udp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.WriteString(c, "who are you?")
+			p := make([]byte, 100)
+			n, err := c.Read(p)
+			if refused := errors.Is(err, syscall.ECONNREFUSED); refused != strings.HasSuffix(address, ":443") || !refused && string(p[:n]) != address {
+				t.Errorf("%d shards, asked %s, answered %q, %v", shards, address, p[:n], err)
+			}
+			c.Close()
+		}
+		if _, err := u.WriteToUDPAddrPort([]byte("x"), netip.MustParseAddrPort("10.0.0.1:53")); !errors.Is(err, syscall.EADDRNOTAVAIL) {
+			t.Errorf("from nowhere: %v", err)
+		}
+	}
+}
+
+// Of several forwarders the one with the longest prefix has an address, a listener
+// and a socket before them all, and addresses that none has are nobody's.
+func TestForwardersByPrefix(t *testing.T) {
+	client, server := everybodysHost(t, 2)
+	said := make(chan string, 1)
+	for _, text := range []string{"10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32"} {
+		p := netip.MustParsePrefix(text)
+		l, err := server.Forward(handfast.ListenOptions{Prefix: p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := server.Forward(handfast.ListenOptions{Prefix: p}); !errors.Is(err, syscall.EADDRINUSE) {
+			t.Errorf("a second forwarder of %v: %v", p, err)
+		}
+		u, err := server.ForwardPacket(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := server.ForwardPacket(p); !errors.Is(err, syscall.EADDRINUSE) {
+			t.Errorf("a second socket of %v: %v", p, err)
+		}
+		go func() {
+			for c, err := l.Accept(); err == nil; c, err = l.Accept() {
+				said <- text
+				c.Close()
+			}
+		}()
+		go func() {
+			for _, _, _, err := u.ReadFromTo(nil); err == nil; _, _, _, err = u.ReadFromTo(nil) {
+				said <- text
+			}
+		}()
+	}
+	for address, want := range map[string]string{
+		"10.2.0.1:9": "10.0.0.0/8", "10.1.0.1:9": "10.1.0.0/16", "[2001:db8::1]:9": "2001:db8::/32", "11.0.0.1:9": "", "[2001:db9::1]:9": "",
+	} {
+		if want == "" {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			if _, err := client.DialContext(ctx, "tcp", address); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s: %v", address, err)
+			}
+			cancel()
+			continue
+		}
+		c, err := client.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		if got := <-said; got != want {
+			t.Errorf("TCP to %s came to %s", address, got)
+		}
+		d, err := client.Dial("udp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Write([]byte("x"))
+		if got := <-said; got != want {
+			t.Errorf("UDP to %s came to %s", address, got)
+		}
+		d.Close()
+	}
+}
+
+// A forwarder may dial from the addresses that it has, as a transparent proxy does.
+func TestDialFromForwardedAddress(t *testing.T) {
+	client, server := everybodysHost(t, 4)
+	l := listen(t, client, ":80")
+	u := listenPacket(t, client, ":53")
+	d := handfast.Dialer{Host: server, LocalAddr: &net.TCPAddr{IP: net.ParseIP("9.9.9.9")}, Timeout: time.Minute}
+	if _, err := d.Dial("tcp", "10.0.0.1:80"); err == nil {
+		t.Error("dialled from an address that nobody forwards")
+	}
+	if _, err := server.Forward(handfast.ListenOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := server.ForwardPacket(netip.Prefix{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := server.Dial("tcp", "10.0.0.1:80"); !errors.Is(err, syscall.ENETUNREACH) {
+		t.Errorf("dialling from nowhere: %v", err)
+	}
+	for range 9 {
+		c, err := d.Dial("tcp", "10.0.0.1:80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		peer, _ := l.Accept()
+		if at := peer.RemoteAddr().String(); at != c.LocalAddr().String() || !strings.HasPrefix(at, "9.9.9.9:") {
+			t.Errorf("dialled by %s", at)
+		}
+		c.Close()
+		peer.Close()
+		d := handfast.Dialer{Host: server, LocalAddr: &net.UDPAddr{IP: net.ParseIP("8.8.8.8")}}
+		if c, err = d.Dial("udp", "10.0.0.1:53"); err != nil {
+			t.Fatal(err)
+		}
+		c.Write([]byte("x"))
+		_, from, err := u.ReadFromUDPAddrPort(nil)
+		if err != nil || from.String() != c.LocalAddr().String() {
+			t.Errorf("sent by %s, %v", from, err)
+		}
+		if u.WriteToUDPAddrPort([]byte("y"), from); err != nil {
+			t.Error(err)
+		}
+		if _, err = c.Read(nil); err != nil {
+			t.Error(err)
+		}
+		c.Close()
 	}
 }

@@ -2,6 +2,7 @@ package handfast
 
 import (
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -38,6 +39,7 @@ type Host struct {
 type socket interface {
 	stop(err error) bool
 	info() UDPInfo
+	forwards() (p netip.Prefix, ok bool) // it has every port of these addresses
 }
 
 // New returns a host that has no link yet. It fails when cfg contradicts

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/bits"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"syscall"
@@ -23,6 +24,10 @@ type ListenOptions struct {
 	// more have to try again: 1 to MaxBacklog. Default Config.Backlog.
 	Backlog int
 
+	// Prefix is whose connections a forwarder takes; the zero one: everybody's. A
+	// listener has none.
+	Prefix netip.Prefix
+
 	// Verdict is asked about every connection before its SYN is answered. It
 	// must not block: it calls one of the Request's methods, now or later and
 	// from any goroutine. Until then the request costs one entry of 96 bytes.
@@ -40,7 +45,10 @@ type ListenOptions struct {
 }
 
 // check refuses what is outside its range.
-func (o *ListenOptions) check() error {
+func (o *ListenOptions) check(forwards bool) error {
+	if o.Prefix.IsValid() && !forwards {
+		return errors.New("handfast: ListenOptions.Prefix is for Host.Forward: a listener names its address")
+	}
 	return cmp.Or(setting.Of("ListenOptions.Backlog", &o.Backlog, 0, 1, MaxBacklog).Check(), cc.Check(o.CongestionControl))
 }
 
@@ -117,7 +125,7 @@ func (h *Host) bind(l *TCPListener) error {
 
 // bindPort makes l listen in every shard. The caller holds h.mu.
 func (h *Host) bindPort(l *TCPListener) error {
-	if err := l.options.check(); err != nil {
+	if err := l.options.check(l.all); err != nil {
 		return err
 	}
 	same := h.listeners[l.local.port]
@@ -133,7 +141,7 @@ func (h *Host) bindPort(l *TCPListener) error {
 	backlog = (backlog + len(h.shards) - 1) / len(h.shards)
 	for _, s := range h.shards {
 		now := s.lock()
-		part, err := s.tcp.Listen(l.local.addr, l.local.port, backlog, l)
+		part, err := l.listen(s.tcp, backlog)
 		if err == nil {
 			part.Ask = l.options.Verdict != nil
 			part.IPv6Only = l.network == netTCP6
@@ -150,10 +158,21 @@ func (h *Host) bindPort(l *TCPListener) error {
 	return nil
 }
 
+// listen makes one shard listen for l.
+func (l *TCPListener) listen(e *tcp.Endpoint, backlog int) (*tcp.Listener, error) {
+	if l.all {
+		return e.Forward(l.options.Prefix, backlog, l)
+	}
+	return e.Listen(l.local.addr, l.local.port, backlog, l)
+}
+
 // overlaps reports whether l and o, on the same port, would get the same
 // connections.
 func (l *TCPListener) overlaps(o *TCPListener) bool {
 	a, b := l.local.addr, o.local.addr
+	if l.all {
+		return l.options.Prefix.Masked() == o.options.Prefix.Masked()
+	}
 	if isAny(a) || isAny(b) {
 		return l.families()&o.families() != 0
 	}
@@ -324,7 +343,7 @@ func (l *TCPListener) Close() error {
 	l.closeParts()
 	h.forget(l)
 	if l.all {
-		h.setAnyAddress(false)
+		h.setForwarded()
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ import (
 // a forwarder. A new field needs a line here.
 func TestListenOptionsRanges(t *testing.T) {
 	ends := map[string][2]int64{"Backlog": {1, handfast.MaxBacklog}}
-	other := map[string]bool{"Verdict": true, "Lost": true, "CongestionControl": true}
+	other := map[string]bool{"Prefix": true, "Verdict": true, "Lost": true, "CongestionControl": true}
 	h, _ := newNet(t, handfast.Config{}, pipe.Options{})
 	for i := range reflect.TypeFor[handfast.ListenOptions]().NumField() {
 		name := reflect.TypeFor[handfast.ListenOptions]().Field(i).Name

@@ -93,15 +93,16 @@ var pairCalls = map[string]func(p *playground){
 		at := p.peer.LocalAddr().(*net.TCPAddr).AddrPort()
 		p.server.Kill(at, p.peer.RemoteAddr().(*net.TCPAddr).AddrPort())
 	},
-	"Host.Err":          func(p *playground) { p.server.Err() },
-	"Host.FloodVerdict": func(p *playground) { p.server.FloodVerdict() },
-	"Host.Forward":      func(p *playground) { p.server.Forward(handfast.ListenOptions{}) },
-	"Host.Links":        func(p *playground) { p.server.Links() },
-	"Host.Listen":       func(p *playground) { p.server.Listen("tcp", ":81") },
-	"Host.ListenPacket": func(p *playground) { p.server.ListenPacket("udp", ":0") },
-	"Host.ListenTCP":    func(p *playground) { p.server.ListenTCP("tcp", ":81", handfast.ListenOptions{Backlog: 1}) },
-	"Host.Listeners":    func(p *playground) { exhaust(p.server.Listeners()) },
-	"Host.PacketConns":  func(p *playground) { exhaust(p.server.PacketConns()) },
+	"Host.Err":           func(p *playground) { p.server.Err() },
+	"Host.FloodVerdict":  func(p *playground) { p.server.FloodVerdict() },
+	"Host.ForwardPacket": func(p *playground) { p.server.ForwardPacket(netip.Prefix{}) },
+	"Host.Forward":       func(p *playground) { p.server.Forward(handfast.ListenOptions{}) },
+	"Host.Links":         func(p *playground) { p.server.Links() },
+	"Host.Listen":        func(p *playground) { p.server.Listen("tcp", ":81") },
+	"Host.ListenPacket":  func(p *playground) { p.server.ListenPacket("udp", ":0") },
+	"Host.ListenTCP":     func(p *playground) { p.server.ListenTCP("tcp", ":81", handfast.ListenOptions{Backlog: 1}) },
+	"Host.Listeners":     func(p *playground) { exhaust(p.server.Listeners()) },
+	"Host.PacketConns":   func(p *playground) { exhaust(p.server.PacketConns()) },
 
 	"Dialer.Dial": func(p *playground) {
 		d := handfast.Dialer{Host: p.client, Resolver: nil, Timeout: time.Millisecond}
@@ -169,14 +170,19 @@ var pairCalls = map[string]func(p *playground){
 	"UDPConn.ReadFromUDPAddrPort": func(p *playground) { p.open.ReadFromUDPAddrPort(nil) },
 	"UDPConn.ReadMsgUDP":          func(p *playground) { p.open.ReadMsgUDP(nil, nil) },
 	"UDPConn.ReadMsgUDPAddrPort":  func(p *playground) { p.open.ReadMsgUDPAddrPort(nil, nil) },
-	"UDPConn.RemoteAddr":          func(p *playground) { p.open.RemoteAddr() },
-	"UDPConn.SetDeadline":         func(p *playground) { p.open.SetDeadline(time.Now()) },
-	"UDPConn.SetReadBuffer":       func(p *playground) { p.open.SetReadBuffer(1) },
-	"UDPConn.SetReadDeadline":     func(p *playground) { p.open.SetReadDeadline(time.Now()) },
-	"UDPConn.SetWriteBuffer":      func(p *playground) { p.open.SetWriteBuffer(1) },
-	"UDPConn.SetWriteDeadline":    func(p *playground) { p.open.SetWriteDeadline(time.Now()) },
-	"UDPConn.Write":               func(p *playground) { p.dialled.Write([]byte("x")) },
-	"UDPConn.WriteFromTo":         func(p *playground) { p.open.WriteFromTo(nil, netip.MustParseAddr(serverIP), toOpen.AddrPort()) },
+	"UDPConn.Refuse": func(p *playground) {
+		p.open.Refuse(toOpen.AddrPort(), toOpen.AddrPort(), 1, host.PortUnreachable)
+	},
+	"UDPConn.RemoteAddr":       func(p *playground) { p.open.RemoteAddr() },
+	"UDPConn.SetDeadline":      func(p *playground) { p.open.SetDeadline(time.Now()) },
+	"UDPConn.SetReadBuffer":    func(p *playground) { p.open.SetReadBuffer(1) },
+	"UDPConn.SetReadDeadline":  func(p *playground) { p.open.SetReadDeadline(time.Now()) },
+	"UDPConn.SetWriteBuffer":   func(p *playground) { p.open.SetWriteBuffer(1) },
+	"UDPConn.SetWriteDeadline": func(p *playground) { p.open.SetWriteDeadline(time.Now()) },
+	"UDPConn.Write":            func(p *playground) { p.dialled.Write([]byte("x")) },
+	"UDPConn.WriteFromTo": func(p *playground) {
+		p.open.WriteFromTo(nil, netip.MustParseAddrPort(serverIP+":53"), toOpen.AddrPort())
+	},
 	"UDPConn.WriteMsgUDP":         func(p *playground) { p.open.WriteMsgUDP(nil, nil, toOpen) },
 	"UDPConn.WriteMsgUDPAddrPort": func(p *playground) { p.open.WriteMsgUDPAddrPort(nil, nil, toOpen.AddrPort()) },
 	"UDPConn.WriteTo":             func(p *playground) { p.open.WriteTo(nil, toOpen) },

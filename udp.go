@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/bits"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"syscall"
@@ -21,6 +22,8 @@ type UDPConn struct {
 	owner         *Host
 	network       network
 	local, remote endpoint          // remote is zero when not connected
+	all           bool              // a forwarder: every port of prefix
+	prefix        netip.Prefix      // zero: all addresses
 	parts         []*host.UDPSocket // one in each shard
 
 	mu                          sync.Mutex // may be taken in a shard, not the other way round
@@ -86,7 +89,7 @@ func (h *Host) openUDP(n network, local, remote endpoint, call string) (*UDPConn
 func (u *UDPConn) open(call string) error {
 	for _, s := range u.owner.shards {
 		now := s.lock()
-		part, err := s.host.OpenUDP(u.local.addr, u.local.port, u.remote.addr, u.remote.port, u)
+		part, err := u.openPart(s.host)
 		s.flushAndUnlock(now)
 		if err != nil {
 			u.closeParts()
@@ -97,6 +100,15 @@ func (u *UDPConn) open(call string) error {
 	u.owner.sockets[u] = struct{}{}
 	return nil
 }
+
+func (u *UDPConn) openPart(h *host.Host) (*host.UDPSocket, error) {
+	if u.all {
+		return h.OpenAnyUDP(u.prefix, u)
+	}
+	return h.OpenUDP(u.local.addr, u.local.port, u.remote.addr, u.remote.port, u)
+}
+
+func (u *UDPConn) forwards() (p netip.Prefix, ok bool) { return u.prefix, u.all }
 
 func (u *UDPConn) closeParts() {
 	for i, part := range u.parts {
@@ -213,6 +225,9 @@ func (u *UDPConn) Close() error {
 	defer h.mu.Unlock()
 	u.closeParts()
 	delete(h.sockets, u)
+	if u.all {
+		h.setForwarded()
+	}
 	return nil
 }
 

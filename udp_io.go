@@ -1,6 +1,7 @@
 package handfast
 
 import (
+	"cmp"
 	"net"
 	"net/netip"
 	"os"
@@ -48,7 +49,7 @@ func (u *UDPConn) ReadFromUDPAddrPort(p []byte) (n int, from netip.AddrPort, err
 func (u *UDPConn) ReadFromTo(p []byte) (n int, from, to netip.AddrPort, err error) {
 	n, _, d, err := u.read(p)
 	if err == nil {
-		to = netip.AddrPortFrom(d.Dst.Netip(), u.local.port)
+		to = netip.AddrPortFrom(d.Dst.Netip(), d.DstPort)
 	}
 	return n, sender(d), to, err
 }
@@ -97,7 +98,7 @@ func (u *UDPConn) Write(p []byte) (int, error) {
 	case u.remote == (endpoint{}):
 		err = os.NewSyscallError("write", syscall.EDESTADDRREQ)
 	default:
-		err = u.send(p, wire.Addr{}, u.remote, "write")
+		err = u.send(p, endpoint{}, u.remote, "write")
 	}
 	if err != nil {
 		return 0, u.opError("write", u.remoteAddr(), err)
@@ -116,20 +117,39 @@ func (u *UDPConn) WriteTo(p []byte, a net.Addr) (int, error) {
 
 // WriteToUDP is WriteTo with the address's own type.
 func (u *UDPConn) WriteToUDP(p []byte, to *net.UDPAddr) (int, error) {
-	return u.writeTo(p, netip.Addr{}, to.AddrPort(), "sendto")
+	return u.writeTo(p, netip.AddrPort{}, to.AddrPort(), "sendto")
 }
 
 // WriteToUDPAddrPort is WriteTo without the allocation.
 func (u *UDPConn) WriteToUDPAddrPort(p []byte, to netip.AddrPort) (int, error) {
-	return u.writeTo(p, netip.Addr{}, to, "sendto")
+	return u.writeTo(p, netip.AddrPort{}, to, "sendto")
 }
 
 // WriteFromTo is WriteToUDPAddrPort from one of the host's addresses, for a
 // socket that has every address: so an answer comes from where the question
-// was sent to. An address that is not the host's, such as the broadcast
-// address that ReadFromTo may have told, fails with EADDRNOTAVAIL.
-func (u *UDPConn) WriteFromTo(p []byte, from netip.Addr, to netip.AddrPort) (int, error) {
+// was sent to. The port of from counts for a socket of ForwardPacket only. An
+// address that is not the host's, such as the broadcast address that ReadFromTo may
+// have told, fails with EADDRNOTAVAIL.
+func (u *UDPConn) WriteFromTo(p []byte, from, to netip.AddrPort) (int, error) {
 	return u.writeTo(p, from, to, "sendmsg")
+}
+
+// Refuse answers a datagram of so many bytes that ReadFromTo returned with an ICMP
+// error that quotes its headers: for a socket of ForwardPacket, when nobody is where
+// it was sent to. It fails with EINVAL for other sockets.
+func (u *UDPConn) Refuse(from, to netip.AddrPort, bytes int, why host.Unreachable) error {
+	if !u.all {
+		return u.opError("write", addrPortOrNil(from), os.NewSyscallError("sendmsg", syscall.EINVAL))
+	}
+	t := wire.Tuple{Local: wire.AddrFrom(to.Addr()), Remote: wire.AddrFrom(from.Addr()), LocalPort: to.Port(), RemotePort: from.Port()}
+	s := u.owner.shardOf(t)
+	now := s.lock()
+	defer s.flushAndUnlock(now)
+	if err := cmp.Or(u.writable(), s.err); err != nil {
+		return u.opError("write", addrPortOrNil(from), err)
+	}
+	s.host.RefuseDatagram(now, t, bytes, why)
+	return nil
 }
 
 // WriteMsgUDP is WriteToUDP; to is nil when the socket was dialled. Control
@@ -145,16 +165,16 @@ func (u *UDPConn) WriteMsgUDPAddrPort(p, oob []byte, to netip.AddrPort) (n, oobn
 	case len(oob) > 0:
 		return 0, 0, u.opError("write", addrPortOrNil(to), os.NewSyscallError("sendmsg", syscall.EINVAL))
 	case u.remote != (endpoint{}) && !to.IsValid():
-		if err = u.send(p, wire.Addr{}, u.remote, "sendmsg"); err != nil {
+		if err = u.send(p, endpoint{}, u.remote, "sendmsg"); err != nil {
 			return 0, 0, u.opError("write", u.remoteAddr(), err)
 		}
 		return len(p), 0, nil
 	}
-	n, err = u.writeTo(p, netip.Addr{}, to, "sendmsg")
+	n, err = u.writeTo(p, netip.AddrPort{}, to, "sendmsg")
 	return n, 0, err
 }
 
-func (u *UDPConn) writeTo(p []byte, from netip.Addr, to netip.AddrPort, call string) (int, error) {
+func (u *UDPConn) writeTo(p []byte, from, to netip.AddrPort, call string) (int, error) {
 	err := error(net.ErrWriteToConnected)
 	if u.remote == (endpoint{}) {
 		err = u.sendTo(p, from, to, call)
@@ -165,7 +185,7 @@ func (u *UDPConn) writeTo(p []byte, from netip.Addr, to netip.AddrPort, call str
 	return len(p), nil
 }
 
-func (u *UDPConn) sendTo(p []byte, from netip.Addr, to netip.AddrPort, call string) error {
+func (u *UDPConn) sendTo(p []byte, from, to netip.AddrPort, call string) error {
 	if !to.Addr().IsValid() {
 		return addrError("missing address", "")
 	}
@@ -178,9 +198,9 @@ func (u *UDPConn) sendTo(p []byte, from netip.Addr, to netip.AddrPort, call stri
 	case e.port == 0:
 		return os.NewSyscallError(call, syscall.EINVAL)
 	}
-	var source wire.Addr
+	var source endpoint
 	if from.IsValid() {
-		source = wire.AddrFrom(from)
+		source = endpoint{wire.AddrFrom(from.Addr()), from.Port()}
 	}
 	return u.send(p, source, e, call)
 }
@@ -188,9 +208,9 @@ func (u *UDPConn) sendTo(p []byte, from netip.Addr, to netip.AddrPort, call stri
 // shardFor returns the shard that answers to a datagram come to, and the ICMP
 // errors that quote it: its source address counts for that, also when the socket
 // has every address.
-func (u *UDPConn) shardFor(local wire.Addr, to endpoint) *shard {
-	t := wire.Tuple{Local: local, LocalPort: u.local.port, Remote: to.addr, RemotePort: to.port}
-	if isAny(local) && len(u.owner.shards) > 1 {
+func (u *UDPConn) shardFor(local, to endpoint) *shard {
+	t := wire.Tuple{Local: local.addr, LocalPort: local.port, Remote: to.addr, RemotePort: to.port}
+	if isAny(local.addr) && len(u.owner.shards) > 1 {
 		one := u.owner.shardOf(t)
 		one.mu.Lock()
 		if source, _, ok := one.host.Source(to.addr); ok {
@@ -202,10 +222,13 @@ func (u *UDPConn) shardFor(local wire.Addr, to endpoint) *shard {
 }
 
 // send sends a datagram by the shard that its answers come to.
-func (u *UDPConn) send(p []byte, from wire.Addr, to endpoint, call string) error {
-	local := u.local.addr
-	if !isAny(from) {
-		local = from
+func (u *UDPConn) send(p []byte, from, to endpoint, call string) error {
+	local := u.local
+	if !isAny(from.addr) {
+		local.addr = from.addr
+	}
+	if u.all {
+		local.port = from.port
 	}
 	s := u.shardFor(local, to)
 	now := s.lock()
@@ -223,7 +246,14 @@ func (u *UDPConn) send(p []byte, from wire.Addr, to endpoint, call string) error
 	if f := part.TakeFailure(); f != tcp.NoFailure {
 		return failed(call, f)
 	}
-	if err := s.host.SendUDPFrom(now, part, from, to.addr, to.port, p); err != nil {
+	var err error
+	if u.all {
+		t := wire.Tuple{Local: local.addr, LocalPort: local.port, Remote: to.addr, RemotePort: to.port}
+		err = s.host.SendUDPFlow(now, part, t, p)
+	} else {
+		err = s.host.SendUDPFrom(now, part, from.addr, to.addr, to.port, p)
+	}
+	if err != nil {
 		return refused(call, err)
 	}
 	return nil

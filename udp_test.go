@@ -168,7 +168,7 @@ func TestUDPDestination(t *testing.T) {
 				if string(p[:n]) != "question" || err != nil || to != at || from.String() != c.LocalAddr().String() {
 					t.Errorf("ReadFromTo: %q, %v, %v, %v", p[:n], from, to, err)
 				}
-				if _, err := socket.WriteFromTo([]byte("answer"), to.Addr(), from); err != nil {
+				if _, err := socket.WriteFromTo([]byte("answer"), to, from); err != nil {
 					t.Error("WriteFromTo:", err)
 				}
 				if n, err := c.Read(p); string(p[:n]) != "answer" || err != nil {
@@ -198,7 +198,7 @@ func TestUDPFromOtherAddresses(t *testing.T) {
 		{"0.0.0.0:7", "10.0.0.3", nil},
 	} {
 		u := listenPacket(t, server, test.socket)
-		_, err := u.WriteFromTo([]byte("x"), netip.MustParseAddr(test.from), to)
+		_, err := u.WriteFromTo([]byte("x"), netip.AddrPortFrom(netip.MustParseAddr(test.from), 0), to)
 		if !errors.Is(err, test.want) {
 			t.Errorf("%s from %s: %v, want %v", test.socket, test.from, err, test.want)
 		}

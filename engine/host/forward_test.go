@@ -13,11 +13,14 @@ import (
 
 // forwarder returns a host that ends every connection and asks before it
 // answers.
+// everybody is a forwarder's TCP of all addresses.
+var everybody = Forwarded{TCP: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}}
+
 func forwarder(t *testing.T) (*Host, *tcp.Listener) {
 	t.Helper()
 	h := New(Config{})
 	iface := h.AddLink(LinkConfig{Name: "tun", MTU: 1500})
-	h.SetAnyAddress(true)
+	h.SetForwarded(everybody)
 	for _, all := range []string{"0.0.0.0/0", "::/0"} {
 		if err := h.AddRoute(netip.MustParsePrefix(all), netip.Addr{}, iface); err != nil {
 			t.Fatal(err)
@@ -95,10 +98,10 @@ func TestForwarderVerdicts(t *testing.T) {
 	}
 }
 
-// Without SetAnyAddress other people's connections are none of ours.
+// Without SetForwarded other people's connections are none of ours.
 func TestOnlyAForwarderTakesAll(t *testing.T) {
 	h, _ := forwarder(t)
-	h.SetAnyAddress(false)
+	h.SetForwarded(Forwarded{})
 	if d := h.Receive(0, 0, synPacket("10.1.1.1", "93.184.216.34", 443)); d != wire.NotOurs {
 		t.Errorf("%v", d)
 	}
@@ -108,7 +111,7 @@ func TestOnlyAForwarderTakesAll(t *testing.T) {
 // Nothing else that is sent there is for us but TCP, and nothing of it is answered.
 func TestWhatAForwarderHears(t *testing.T) {
 	everywhere(t, config{}, func(t *testing.T, p *pair) {
-		p.b.SetAnyAddress(true)
+		p.b.SetForwarded(everybody)
 		foreign := addr(map[bool]string{false: "93.184.216.34", true: "2606:2800::1"}[p.v6])
 		ip := p.fromA(p.protoICMP())
 		ip.Dst = foreign

@@ -85,8 +85,8 @@ type Host struct {
 
 	// cache holds what is known of the destinations used last.
 	cache      [cacheSize]destination
-	generation uint32  // entries of cache with another one are void
-	anyAddress bool    // TCP for every address is ours
+	generation uint32 // entries of cache with another one are void
+	forwarded  forwarded
 	speaks     [2]bool // by family: we have an address of it
 
 	neighbours neighbours
@@ -158,24 +158,28 @@ func (h *Host) Connect(now clock.Time, local wire.Addr, localPort uint16, remote
 	if !h.kindOf(remote).isEndpoint() {
 		return nil, ErrDestination
 	}
-	src, path, ok := h.Source(remote)
-	if !ok {
+	d := h.lookup(remote)
+	if d == nil {
 		return nil, ErrNoRoute
 	}
-	local, err := h.pickLocal(local, src)
+	path := d.path
+	local, err := h.pickLocal(local, d, wire.ProtoTCP)
 	if err != nil {
 		return nil, err
 	}
 	return h.tcp.Connect(now, path, wire.Tuple{Local: local, Remote: remote, LocalPort: localPort, RemotePort: remotePort}, owner)
 }
 
-// pickLocal returns the address that a flow starts from: the one asked for, if
-// it is ours and of the same family as src, or src.
-func (h *Host) pickLocal(asked, src wire.Addr) (wire.Addr, error) {
-	switch {
-	case isUnspecified(asked):
-		return src, nil
-	case !h.HasAddress(asked) || asked.Is4() != src.Is4():
+// pickLocal returns the address that a flow to d starts from: the one asked for, if
+// we may speak from there and it is of the same family, or that of the route.
+func (h *Host) pickLocal(asked wire.Addr, d *destination, proto uint8) (wire.Addr, error) {
+	if isUnspecified(asked) {
+		if src := h.source(d); !isUnspecified(src) {
+			return src, nil
+		}
+		return wire.Addr{}, ErrNoRoute // a forwarder without an address
+	}
+	if remote := d.addr; asked.Is4() != remote.Is4() || !h.MaySpeakFrom(asked, proto) {
 		return wire.Addr{}, ErrNotLocal
 	}
 	return asked, nil

@@ -171,8 +171,7 @@ func (h *Host) checkAddresses(in *inbound) wire.Drop {
 			return wire.BadDestination
 		}
 	case k == broadcast, k == multicast && h.inGroup(in.ip.Dst):
-	case k == ordinary && h.anyAddress && in.mayBeForwarded():
-		// A forwarder ends connections to everybody, and hears of them.
+	case k == ordinary && h.forwarded.takes(&in.ip):
 		in.foreign = true
 	default:
 		return wire.NotOurs
@@ -185,20 +184,6 @@ func (h *Host) checkAddresses(in *inbound) wire.Drop {
 // has the address that we believe to be ours. receiveICMPv6 looks which it is.
 func (in *inbound) mayBeFrom(k addressKind) bool {
 	return in.ip.Proto == wire.ProtoICMPv6 && in.ip.Version == 6 && (k == unspecified || k == own && in.link.Ethernet)
-}
-
-// mayBeForwarded reports whether a packet can be of a connection that a
-// forwarder has: TCP, or an ICMP error, which receiveError looks at.
-func (in *inbound) mayBeForwarded() bool {
-	switch in.ip.Proto {
-	case wire.ProtoTCP:
-		return true
-	case wire.ProtoICMP:
-		return in.ip.Version == 4
-	case wire.ProtoICMPv6:
-		return in.ip.Version == 6
-	}
-	return false
 }
 
 // deliver gives a whole packet to its protocol.

@@ -122,7 +122,7 @@ func (h *Host) learnWay(d *destination, dst wire.Addr) {
 		if d.path.MaxGSO == 0 && !h.traced {
 			d.path.MaxGSO, d.path.SoftwareGSO = softwareGSO, true
 		}
-		d.reachable = h.anyAddress || h.speaks[family(dst)]
+		d.reachable = h.forwarded.any() || h.speaks[family(dst)]
 		d.cutUp = mayBeCutUp(dst, d.path.MTU, r.link.MTU)
 	}
 }

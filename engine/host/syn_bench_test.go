@@ -42,7 +42,7 @@ func benchmarkSYN(b *testing.B, mode tcp.CookieMode, v6, forward bool) {
 	}
 	port := uint16(80)
 	if forward {
-		h.SetAnyAddress(true)
+		h.SetForwarded(everybody)
 		port = 0
 	}
 	if _, err := h.TCP().Listen(wire.Addr{}, port, 4096, "listener"); err != nil {

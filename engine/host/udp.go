@@ -2,6 +2,8 @@ package host
 
 import (
 	"iter"
+	"net/netip"
+	"slices"
 
 	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/engine/clock"
@@ -12,9 +14,9 @@ import (
 // Datagram is a UDP datagram that arrived. Who receives it owns Payload's
 // reference and gives it back with Payload.Release.
 type Datagram struct {
-	Src, Dst wire.Addr
-	SrcPort  uint16
-	Payload  buf.View
+	Src, Dst         wire.Addr
+	SrcPort, DstPort uint16
+	Payload          buf.View
 }
 
 // UDPSocket is a UDP socket. A connected one hears only its remote end and
@@ -25,6 +27,7 @@ type UDPSocket struct {
 
 	tuple     wire.Tuple // Local and Remote are zero when not bound or not connected
 	connected bool
+	wild      *network // has every address of it and every port; nil: has one port
 	open      bool
 	homeless  bool // its address is no longer ours
 	ready     bool // is in sockets.ready
@@ -37,6 +40,11 @@ type UDPSocket struct {
 	// Where an unconnected socket sent last.
 	lastAddr wire.Addr
 	lastPort uint16
+}
+
+// hasEveryPortOf reports whether s is a socket of OpenAnyUDP for a network with a.
+func (s *UDPSocket) hasEveryPortOf(a wire.Addr) bool {
+	return s.wild != nil && s.wild.contains(a) && (s.wild.bits == 0 && s.wild.family == 0 || s.wild.family == family(a))
 }
 
 // Tuple returns the addresses and ports that the socket was opened with.
@@ -75,6 +83,7 @@ type udpKey struct {
 type sockets struct {
 	bound     map[udpKey]*UDPSocket
 	connected map[wire.Tuple]*UDPSocket
+	wild      []*UDPSocket // for every port that no other has, narrowest network first
 	ready     []*UDPSocket
 }
 
@@ -99,21 +108,36 @@ func (u *sockets) find(t wire.Tuple) *UDPSocket {
 			return s
 		}
 	}
-	return u.bound[udpKey{port: t.LocalPort}]
+	if s := u.bound[udpKey{port: t.LocalPort}]; s != nil {
+		return s
+	}
+	for _, s := range u.wild {
+		if s.hasEveryPortOf(t.Local) {
+			return s
+		}
+	}
+	return nil
 }
 
 func (u *sockets) add(s *UDPSocket) {
-	if s.connected {
+	switch {
+	case s.wild != nil:
+		u.wild = append(u.wild, s)
+		slices.SortStableFunc(u.wild, func(a, b *UDPSocket) int { return b.wild.bits - a.wild.bits })
+	case s.connected:
 		u.connected[s.tuple] = s
-	} else {
+	default:
 		u.bound[udpKey{s.tuple.Local, s.tuple.LocalPort}] = s
 	}
 }
 
 func (u *sockets) remove(s *UDPSocket) {
-	if s.connected {
+	switch {
+	case s.wild != nil:
+		u.wild = slices.DeleteFunc(u.wild, func(o *UDPSocket) bool { return o == s })
+	case s.connected:
 		delete(u.connected, s.tuple)
-	} else {
+	default:
 		delete(u.bound, udpKey{s.tuple.Local, s.tuple.LocalPort})
 	}
 }
@@ -150,7 +174,7 @@ func (h *Host) OpenUDP(local wire.Addr, port uint16, remote wire.Addr, remotePor
 		if err := h.connectUDP(s, local, remote, remotePort); err != nil {
 			return nil, err
 		}
-	case isUnspecified(local), h.HasAddress(local):
+	case isUnspecified(local), h.MaySpeakFrom(local, wire.ProtoUDP):
 		s.tuple.Local = local
 	default:
 		return nil, ErrNotLocal
@@ -162,12 +186,44 @@ func (h *Host) OpenUDP(local wire.Addr, port uint16, remote wire.Addr, remotePor
 	return s, nil
 }
 
+// OpenAnyUDP opens a socket for the datagrams to every port of a network's
+// addresses that no other socket has. SetForwarded says whether those for foreign
+// addresses come in; SendUDPFlow answers them. It fails with ErrInUse.
+func (h *Host) OpenAnyUDP(p netip.Prefix, owner any) (*UDPSocket, error) {
+	n := network{} // of all addresses
+	if p.IsValid() {
+		n = makeNetwork(unmapPrefix(p))
+	}
+	for _, s := range h.udp.wild {
+		if *s.wild == n {
+			return nil, ErrInUse
+		}
+	}
+	s := &UDPSocket{Owner: owner, limit: h.cfg.UDPReceiveBuffer, open: true, wild: &n}
+	h.udp.add(s)
+	return s, nil
+}
+
+// SendUDPFlow sends payload, which is copied, over the flow t, for a socket of
+// OpenAnyUDP. It fails as SendUDP does.
+func (h *Host) SendUDPFlow(now clock.Time, s *UDPSocket, t wire.Tuple, payload []byte) error {
+	switch {
+	case !s.open:
+		return ErrClosed
+	case !s.hasEveryPortOf(t.Local) || !h.MaySpeakFrom(t.Local, wire.ProtoUDP):
+		return ErrNotLocal
+	case isUnspecified(t.Remote) || t.RemotePort == 0:
+		return ErrNotBound
+	}
+	return h.sendUDP(now, t, payload)
+}
+
 func (h *Host) connectUDP(s *UDPSocket, local, remote wire.Addr, remotePort uint16) error {
 	d := h.lookup(remote)
 	if d == nil {
 		return ErrNoRoute
 	}
-	local, err := h.pickLocal(local, h.source(d))
+	local, err := h.pickLocal(local, d, wire.ProtoUDP)
 	if err != nil {
 		return err
 	}
@@ -244,6 +300,8 @@ func (h *Host) SendUDPFrom(now clock.Time, s *UDPSocket, src, dst wire.Addr, por
 		return ErrClosed
 	case s.homeless:
 		return ErrNotLocal
+	case s.wild != nil:
+		return ErrNotBound
 	case !s.connected && (isUnspecified(dst) || port == 0):
 		return ErrNotBound
 	case !s.connected:
@@ -253,7 +311,7 @@ func (h *Host) SendUDPFrom(now clock.Time, s *UDPSocket, src, dst wire.Addr, por
 		return ErrConnected
 	}
 	if !isUnspecified(src) {
-		if !covers(t.Local, src) || !h.HasAddress(src) {
+		if !covers(t.Local, src) || !h.MaySpeakFrom(src, wire.ProtoUDP) {
 			return ErrNotLocal
 		}
 		t.Local = src

@@ -47,7 +47,7 @@ func (h *Host) deliverUDP(s *UDPSocket, t wire.Tuple, payload buf.View) wire.Dro
 		return wire.QueueFull
 	}
 	s.bytes += held(v)
-	s.queue.push(Datagram{Src: t.Remote, Dst: t.Local, SrcPort: t.RemotePort, Payload: v})
+	s.queue.push(Datagram{Src: t.Remote, Dst: t.Local, SrcPort: t.RemotePort, DstPort: t.LocalPort, Payload: v})
 	h.udp.markReady(s)
 	h.counters.UdpInDatagrams++
 	return wire.None
@@ -61,7 +61,9 @@ func (h *Host) sendUDP(now clock.Time, t wire.Tuple, payload []byte) error {
 		return ErrNoRoute
 	}
 	if isUnspecified(t.Local) {
-		t.Local = h.source(d)
+		if t.Local = h.source(d); isUnspecified(t.Local) {
+			return ErrNoRoute // a forwarder without an address
+		}
 	}
 	if t.Local.Is4() != t.Remote.Is4() {
 		return ErrDestination

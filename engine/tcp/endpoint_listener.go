@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"net/netip"
 	"slices"
 
 	"github.com/handfast-tcp/handfast/engine/clock"
@@ -90,11 +91,6 @@ var anyIPv4 = wire.AddrFrom4(0)
 // Listen listens on a port: passive OPEN of RFC 9293 §3.10.1. Up to backlog
 // connections wait for Accept. It fails with ErrInUse.
 func (e *Endpoint) Listen(local wire.Addr, port uint16, backlog int, owner any) (*Listener, error) {
-	for _, l := range e.listeners.at(port) {
-		if l.Local == local {
-			return nil, ErrInUse
-		}
-	}
 	l := &Listener{Local: local, Port: port, Backlog: max(backlog, 1), Owner: owner, maskHi: ^uint64(0), maskLo: ^uint64(0)}
 	switch local {
 	case anyIPv4:
@@ -102,7 +98,32 @@ func (e *Endpoint) Listen(local wire.Addr, port uint16, backlog int, owner any) 
 	case wire.Addr{}:
 		l.maskHi, l.maskLo = 0, 0
 	}
-	l.hi, l.lo = local.Words()
+	return e.listen(l)
+}
+
+// Forward listens on every port that nobody else listens on, of every address of a
+// prefix; the zero prefix has all addresses. Of several the longest prefix counts.
+// Otherwise it is as Listen.
+func (e *Endpoint) Forward(p netip.Prefix, backlog int, owner any) (*Listener, error) {
+	if !p.IsValid() {
+		return e.Listen(wire.Addr{}, 0, backlog, owner)
+	}
+	bits := p.Bits()
+	if p.Addr().Is4() {
+		bits += 96
+	}
+	l := &Listener{Local: wire.AddrFrom(p.Masked().Addr()), Backlog: max(backlog, 1), Owner: owner, IPv6Only: !p.Addr().Is4(),
+		maskHi: ^uint64(0) << max(64-bits, 0), maskLo: ^uint64(0) << (128 - max(bits, 64))}
+	return e.listen(l)
+}
+
+func (e *Endpoint) listen(l *Listener) (*Listener, error) {
+	for _, o := range e.listeners.at(l.Port) {
+		if l.Local == o.Local && l.maskHi == o.maskHi && l.maskLo == o.maskLo {
+			return nil, ErrInUse
+		}
+	}
+	l.hi, l.lo = l.Local.Words()
 	e.listeners.add(l)
 	return l, nil
 }
