@@ -59,7 +59,7 @@ func (c *cubic) OnSend(clock.Time, Send) {}
 func (c *cubic) OnAck(now clock.Time, a Ack) {
 	ms := now.Milliseconds()
 	grow, over := a.Delivered, false
-	if c.ssthresh == math.MaxInt32 && !a.Recovery {
+	if c.ssthresh == math.MaxInt32 && (a.Limited || c.slow.measures()) && !a.Recovery {
 		grow, over = c.slow.onAck(now, &a)
 	}
 	if !a.Limited || a.Recovery {

@@ -20,7 +20,7 @@ import (
 // https://www.rfc-editor.org/rfc/rfc9406#section-4.2
 type hystart struct {
 	end     uint32 // more than this delivered in all is the next round
-	started uint32 // when it began, in µs
+	started uint32 // its first sample, in µs
 	heard   uint32 // the latest ACK of the train, in µs
 	last    uint32 // the least round trip of the round before, in µs, 0: none; in conservative slow start what began that
 	current uint32 // the least one of this round
@@ -45,14 +45,17 @@ func (h *hystart) reset() { *h = hystart{} }
 
 // onAck takes an ACK of slow start. It returns what of the delivered bytes the
 // window grows by, and whether slow start is over. An ACK of a flight that did not fill
-// the window decides nothing, but the train and the rounds go on with it: with a hole
-// or a late window update there are some in any flight.
+// the window decides nothing, but while something is measured the train and the rounds
+// go on with it: with a hole or a late window update there are some in any flight.
 func (h *hystart) onAck(now clock.Time, a *Ack) (grow int, over bool) {
 	us := uint32(int64(now) / int64(time.Microsecond))
 	if int32(uint32(a.Total)-h.end) > 0 {
-		h.nextRound(us, uint32(a.Total)+uint32(a.InFlight))
+		h.nextRound(uint32(a.Total) + uint32(a.InFlight))
 	}
 	if a.RTT > 0 && a.Limited {
+		if h.samples == 0 {
+			h.started, h.heard = us, us
+		}
 		h.sample(uint32(min(max(a.RTT/time.Microsecond, 1), math.MaxUint32)))
 	}
 	over = (h.train(us) || h.rounds > hyRounds) && a.Limited
@@ -62,10 +65,13 @@ func (h *hystart) onAck(now clock.Time, a *Ack) (grow int, over bool) {
 	return a.Delivered, over
 }
 
+// measures reports whether there is a sample of this round.
+func (h *hystart) measures() bool { return h.samples > 0 }
+
 // nextRound begins a round. One of conservative slow start counts if the window was
 // filled in it.
-func (h *hystart) nextRound(us, end uint32) {
-	h.end, h.started, h.heard = end, us, us
+func (h *hystart) nextRound(end uint32) {
+	h.end = end
 	switch {
 	case h.rounds == 0:
 		h.last = h.current

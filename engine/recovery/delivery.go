@@ -51,14 +51,10 @@ type Delivery struct {
 // d, which is.
 func (l *Ledger) Deliver(a *Ack, d *Delivery) {
 	d.Pipe = l.Pipe()
-	if len(a.Blocks) == 0 && l.Untroubled() {
-		l.acknowledgeAll(a, d)
-	} else {
-		high := l.high
-		l.acknowledge(a, d, high)
-		for _, b := range a.Blocks {
-			l.sack(a, b, d, high)
-		}
+	high := l.high
+	l.acknowledge(a, d, high)
+	for _, b := range a.Blocks {
+		l.sack(a, b, d, high)
 	}
 	if d.Bytes > 0 {
 		l.now.delivered += uint32(d.Bytes)
@@ -75,33 +71,26 @@ func (l *Ledger) Untroubled() bool {
 	return l.sacked|l.lost|l.left == 0 && l.resentEnd == l.high && l.high == l.runs[l.head].Start
 }
 
-// acknowledgeAll is acknowledge for a ledger that is untroubled.
-func (l *Ledger) acknowledgeAll(a *Ack, d *Delivery) {
-	var last *Run
-	first := l.head
-	for l.head < len(l.runs) {
-		r := &l.runs[l.head]
-		if a.Una.LessEq(r.Start) {
-			break
-		}
-		last = r
-		if a.Una.Less(r.End) {
-			r.Start = a.Una
-			break
-		}
-		l.head++
-	}
-	if last == nil {
-		return
-	}
-	n := int(a.Una.Sub(l.high))
-	l.high, l.resentEnd = a.Una, a.Una
+// Advance is Deliver for the usual ACK: the ledger is untroubled, and all up to una has
+// arrived. It returns how many numbers that are, when the first of them was sent, and
+// the run that holds the last.
+func (l *Ledger) Advance(now clock.Time, una seq.Num) (n int, first clock.Time, last *Run) {
+	n = int(una.Sub(l.high))
+	l.high, l.resentEnd = una, una
 	l.out -= n
-	d.Acked, d.Bytes, d.Once = n, n, n
-	d.NewestAt, d.NewestEnd, d.HasNewest, d.Marks, d.sent = last.At, a.Una, true, last.Marks, last.sent
-	if r := &l.runs[first]; !r.is(Probe) {
-		d.First, d.HasFirst = r.At, true
+	i := l.head
+	r := &l.runs[i]
+	for first = r.At; r.End.Less(una); r = &l.runs[i] {
+		i++
 	}
+	if l.head = i; r.End == una {
+		l.head++
+	} else {
+		r.Start = una
+	}
+	l.now.delivered += uint32(n)
+	l.now.deliveredAt, l.now.firstAt = ticks(now), ticks(r.At)
+	return n, first, r
 }
 
 // acknowledge takes the runs before a.Una off the ledger. What still stands at the

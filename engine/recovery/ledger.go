@@ -71,37 +71,28 @@ func (l *Ledger) Sent(now clock.Time, start, end seq.Num, m Marks) {
 	if l.out == 0 {
 		l.begin(now, start)
 	} else if start.Less(l.end()) {
-		stop := seq.Min(end, l.end())
-		l.resend(now, start, stop, m)
-		if start = stop; start == end {
+		if start = l.resend(now, start, end, m); start == end {
 			return
 		}
 	}
 	n := int(end.Sub(start))
-	if last := len(l.runs) - 1; last >= l.head {
-		r := &l.runs[last]
+	l.out += n
+	if len(l.runs) > l.head {
+		r := &l.runs[len(l.runs)-1]
 		same := r.At == now && r.Marks == m && r.sent.delivered == l.now.delivered
-		if same || len(l.runs)-l.head >= MaxRuns && !r.is(Sacked|Lost) {
+		if same || l.full() && !r.is(Sacked|Lost) {
 			r.End, r.At = end, now
 			r.sent.inFlight += uint32(n)
-			l.out += n
 			return
 		}
 	}
-	l.out += n
-	*l.add() = Run{start, end, now, m, l.state()}
-}
-
-// add makes a place for one more run at the end.
-func (l *Ledger) add() *Run {
-	n := len(l.runs)
-	if n == cap(l.runs) {
+	if len(l.runs) == cap(l.runs) {
 		l.grow()
-		l.runs = append(l.runs, Run{})
-		return &l.runs[len(l.runs)-1]
 	}
-	l.runs = l.runs[:n+1]
-	return &l.runs[n]
+	l.runs = l.runs[:len(l.runs)+1]
+	r := &l.runs[len(l.runs)-1]
+	r.Start, r.End, r.At, r.Marks, r.sent = start, end, now, m, l.now
+	r.sent.inFlight = uint32(l.Pipe())
 }
 
 // begin makes an empty ledger ready for its first run.
@@ -121,17 +112,21 @@ func (l *Ledger) state() state {
 	return s
 }
 
-// grow makes room for one more run at the end by moving the others to the front,
-// when at least half of the room is free there.
+// grow makes room for one more run at the end: by moving the others to the front, when
+// at least half of the room is free there.
 func (l *Ledger) grow() {
-	if len(l.runs) == cap(l.runs) && l.head > len(l.runs)/2 {
+	if l.head > len(l.runs)/2 {
 		n := copy(l.runs, l.runs[l.head:])
 		l.runs, l.head = l.runs[:n], 0
+		return
 	}
+	l.runs = append(l.runs, Run{})[:len(l.runs)]
 }
 
-// resend notes that numbers which are out are sent again.
-func (l *Ledger) resend(now clock.Time, start, end seq.Num, m Marks) {
+// resend notes that numbers which are out are sent again, and returns the number
+// from which on they are new.
+func (l *Ledger) resend(now clock.Time, start, end seq.Num, m Marks) seq.Num {
+	end = seq.Min(end, l.end())
 	l.resentEnd = seq.Max(l.resentEnd, end)
 	for i := l.from(start, end); i < len(l.runs) && l.runs[i].Start.Less(end); i++ {
 		r := &l.runs[i]
@@ -144,6 +139,7 @@ func (l *Ledger) resend(now clock.Time, start, end seq.Num, m Marks) {
 		i -= l.join(i)
 	}
 	l.left = min(l.left, l.out-l.sacked-l.lost)
+	return end
 }
 
 func (l *Ledger) unlose(r *Run) {
@@ -200,11 +196,12 @@ func (l *Ledger) open(i int) int {
 		l.head--
 		return i - 1
 	}
-	shift := l.head
-	if l.grow(); l.head != shift {
-		i -= shift
+	if len(l.runs) == cap(l.runs) {
+		i -= l.head
+		l.grow()
+		i += l.head
 	}
-	l.runs = append(l.runs, Run{})
+	l.runs = l.runs[:len(l.runs)+1]
 	copy(l.runs[i+1:], l.runs[i:])
 	return i
 }

@@ -21,9 +21,15 @@ func (r *Rack) Advance(now clock.Time, d *Delivery) {
 	if !d.HasNewest {
 		return
 	}
-	r.RTT = now.Sub(d.NewestAt)
-	if d.NewestAt > r.At || d.NewestAt == r.At && r.End.Less(d.NewestEnd) {
-		r.At, r.End = d.NewestAt, d.NewestEnd
+	r.Newest(now, d.NewestAt, d.NewestEnd)
+}
+
+// Newest takes what an ACK told of the newest that it delivers: when that was sent,
+// and where it ends.
+func (r *Rack) Newest(now, at clock.Time, end seq.Num) {
+	r.RTT = now.Sub(at)
+	if at > r.At || at == r.At && r.End.Less(end) {
+		r.At, r.End = at, end
 	}
 }
 

@@ -21,13 +21,18 @@ func (l *Ledger) Rate(d *Delivery) Rate {
 	if !d.HasNewest {
 		return Rate{}
 	}
-	sending, acknowledging := ticks(d.NewestAt)-d.sent.firstAt, l.now.deliveredAt-d.sent.deliveredAt
+	return l.RateOf(&Run{At: d.NewestAt, Marks: d.Marks, sent: d.sent})
+}
+
+// RateOf returns the sample that an ACK gives whose newest run is r.
+func (l *Ledger) RateOf(r *Run) Rate {
+	sending, acknowledging := ticks(r.At)-r.sent.firstAt, l.now.deliveredAt-r.sent.deliveredAt
 	return Rate{
-		Delivered: int(l.now.delivered - d.sent.delivered),
+		Delivered: int(l.now.delivered - r.sent.delivered),
 		Interval:  time.Duration(max(sending, acknowledging)) * tick,
-		InFlight:  int(d.sent.inFlight),
-		Lost:      int(l.now.lost - d.sent.lost),
-		Limited:   d.Marks&Limited != 0,
+		InFlight:  int(r.sent.inFlight),
+		Lost:      int(l.now.lost - r.sent.lost),
+		Limited:   r.is(Limited),
 	}
 }
 

@@ -193,14 +193,16 @@ func (c *Conn) readiness() Ready {
 		return Connected | Readable | Writable | Gone
 	}
 	var r Ready
-	if c.state.Synchronized() {
-		r |= Connected
-	}
-	if c.in.buffered() > 0 || c.EOF() {
+	if c.in.buffered() > 0 || c.is(finReceived|readClosed) {
 		r |= Readable
 	}
-	if c.is(finQueued) || c.state.Synchronized() && c.SendSpace() > 0 {
+	if c.is(finQueued) {
 		r |= Writable
+	}
+	if c.state.Synchronized() {
+		if r |= Connected; c.SendSpace() > 0 {
+			r |= Writable
+		}
 	}
 	return r
 }

@@ -14,11 +14,40 @@ import (
 // acceptable: the window is updated, what is acknowledged is forgotten.
 func (c *Conn) processAck(now clock.Time, s *Segment) {
 	window := c.snd.wnd
-	c.noteFull(now)
 	c.updateWindow(now, s)
-	if c.flight != nil || s.Options.Has(wire.OptSACK) {
+	switch {
+	case c.untroubled(s):
+		c.acknowledgeInOrder(now, s)
+	case c.flight != nil || s.Options.Has(wire.OptSACK):
 		c.acknowledge(now, s, window)
 	}
+}
+
+// acknowledgeInOrder is acknowledge for an ACK that has nothing to do with a loss: all
+// before it has arrived, and once.
+func (c *Conn) acknowledgeInOrder(now clock.Time, s *Segment) {
+	f, limited, trip := c.flight, c.limited(), time.Duration(0)
+	n, first, last := f.Advance(now, s.Ack)
+	c.advance(now, s.Ack, n)
+	if last.Marks&recovery.Probe == 0 {
+		trip = max(now.Sub(last.At), 1)
+		c.loss.shortest(now, trip)
+	}
+	if f.round.Less(s.Ack) {
+		c.measureTimeout(now, s, first, last.Marks&recovery.Probe == 0)
+	}
+	f.rack.Newest(now, last.At, s.Ack)
+	a := cc.Ack{Delivered: n, InFlight: f.Out(), Total: c.tally.bytesAcked, RTT: trip, Limited: limited}
+	if f.wants&cc.WantsSend != 0 {
+		a.Rate = ratio(f.RateOf(last))
+	}
+	c.cc.OnAck(now, a)
+	if f.Empty() {
+		c.timers.disarm(TimerRetransmit)
+		c.land()
+		return
+	}
+	c.restartTimer(now, n)
 }
 
 // acknowledge takes an ACK in turn: what it delivered, what that measures, what is
@@ -42,11 +71,9 @@ func (c *Conn) acknowledge(now clock.Time, s *Segment, window seq.Size) {
 	c.deliver(&a, &d)
 	trip := c.measure(&a, s, &d)
 	c.flight.rack.Advance(now, &d)
-	if !c.untroubled(&d) || d.Reordered || len(a.Blocks) > 0 || !isEmpty(twice) {
-		c.cameTwice(now, twice, &d)
-		c.detectLoss(&a, &d, s, window)
-		c.recover(&a, &d)
-	}
+	c.cameTwice(now, twice, &d)
+	c.detectLoss(&a, &d, s, window)
+	c.recover(&a, &d)
 	if d.Bytes > 0 {
 		c.tellDelivered(now, &d, cc.Ack{RTT: trip, Limited: limited && (d.Acked > 0 || c.loss.reorder.Seen), Recovery: repaired || c.loss.phase == fastRecovery})
 	}
@@ -115,20 +142,23 @@ func (c *Conn) deliver(a *recovery.Ack, d *recovery.Delivery) {
 	if d.Reneged {
 		c.loss.reneged++
 	}
-	if d.Acked == 0 {
-		return
+	if d.Acked > 0 {
+		c.advance(a.Now, a.Una, d.Acked)
 	}
-	c.snd.una = a.Una
-	f.full = seq.Max(f.full, a.Una)
-	c.forget(a.Una)
+}
+
+// advance moves SND.UNA by n numbers.
+func (c *Conn) advance(now clock.Time, una seq.Num, n int) {
+	f := c.flight
+	c.snd.una = una
+	if f.full.Less(una) {
+		f.full = una
+	}
+	c.forget(una)
 	if c.out.claim != sizeProven {
-		c.sizeAcked(d.Acked)
+		c.sizeAcked(n)
 	}
-	if f.Empty() {
-		c.live.retries, c.live.stalled = 0, clock.Never
-		return
-	}
-	c.progress(a.Now)
+	c.progress(now)
 }
 
 // acknowledgeSyn takes the ACK of our SYN.
@@ -205,8 +235,8 @@ func (c *Conn) measure(a *recovery.Ack, s *Segment, d *recovery.Delivery) (newes
 		newest = max(a.Now.Sub(d.NewestAt), 1)
 		c.loss.shortest(a.Now, newest)
 	}
-	if d.Acked > 0 {
-		c.measureTimeout(a, s, d)
+	if d.Acked > 0 && c.flight.round.Less(c.snd.una) {
+		c.measureTimeout(a.Now, s, d.First, d.HasFirst && !d.Repaired)
 	}
 	return newest
 }

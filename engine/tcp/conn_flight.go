@@ -11,12 +11,17 @@ import (
 // something is: a connection that waits has none.
 type flight struct {
 	recovery.Ledger
+	course
+}
+
+// course is what a flight is beside what is out: each begins with a new one.
+type course struct {
 	rack recovery.Rack
 	prr  recovery.PRR
 
 	since  clock.Time // from when the retransmission timeout counts
 	late   clock.Time // when what is late is lost; Never: nothing is
-	full   seq.Num    // up to here what was sent filled the congestion window; not before SND.UNA: see noteFull
+	full   seq.Num    // up to here what was sent filled the congestion window; not before SND.UNA: see fallQuiet
 	round  seq.Num    // an ACK past this is of the next round trip that is measured
 	under  seq.Num    // SND.NXT when the first segment was sent again last: what lies below may cause duplicate ACKs
 	next   clock.Time // when the next segment may leave, while held: see pace
@@ -40,8 +45,9 @@ func (c *Conn) takeOff(now clock.Time, start seq.Num) {
 	} else {
 		c.flight = &flight{}
 	}
-	c.flight.wants = c.cc.Traits()
-	c.flight.since, c.flight.late, c.flight.full, c.flight.round = now, clock.Never, start, start
+	f := c.flight
+	f.course = course{}
+	f.since, f.late, f.full, f.round, f.wants = now, clock.Never, start, start, c.cc.Traits()
 }
 
 // land ends the flight: nothing is out, or the connection no longer sends. It keeps the
@@ -52,9 +58,8 @@ func (c *Conn) land() {
 		return
 	}
 	c.flight = nil
-	if len(c.cfg.flights) < maxSpareFlights { // most of it is empty by itself
+	if len(c.cfg.flights) < maxSpareFlights {
 		f.Clear()
-		f.rack, f.next, f.held, f.behind, f.dupes, f.again, f.trial = recovery.Rack{}, 0, false, false, 0, false, noTrial
 		c.cfg.flights = append(c.cfg.flights, f)
 	}
 }

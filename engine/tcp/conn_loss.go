@@ -22,8 +22,8 @@ type loss struct {
 	tail    seq.Num // SND.NXT after the tail loss probe
 	undo    recovery.Undo
 	reorder recovery.Reordering
+	leastAt uint32        // when least was, in about milliseconds
 	least   time.Duration // the shortest round trip of the last minutes
-	leastAt clock.Time    // when that was
 }
 
 // lossPhase says whether a loss is being repaired, and how it was found. A
@@ -40,13 +40,13 @@ const (
 // for a peer without SACK.
 const dupThresh = 3
 
-// minRTTAge is how long the shortest round trip counts.
-const minRTTAge = 5 * time.Minute
+// minRTTAge is how long the shortest round trip counts, in the unit of loss.leastAt.
+const minRTTAge = uint32(5 * time.Minute >> 20)
 
 // shortest takes a round trip.
 func (l *loss) shortest(now clock.Time, d time.Duration) {
-	if d < l.least || l.least == 0 || now.Sub(l.leastAt) > minRTTAge {
-		l.least, l.leastAt = d, now
+	if at := uint32(now >> 20); d < l.least || l.least == 0 || at-l.leastAt > minRTTAge {
+		l.least, l.leastAt = d, at
 	}
 }
 
@@ -69,10 +69,12 @@ func (c *Conn) cameTwice(now clock.Time, twice wire.SACKBlock, d *recovery.Deliv
 	}
 }
 
-// untroubled reports whether an ACK has nothing to do with a loss, past or present.
-func (c *Conn) untroubled(d *recovery.Delivery) bool {
+// untroubled reports whether an ACK of something new has nothing to do with a loss, past
+// or present.
+func (c *Conn) untroubled(s *Segment) bool {
 	l, f := &c.loss, c.flight
-	return d.Acked > 0 && l.phase == noLoss && l.probed == notProbed && f.dupes == 0 && (f.Empty() || f.Untroubled())
+	return f != nil && c.snd.una.Less(s.Ack) && !s.Options.Has(wire.OptSACK) &&
+		l.phase == noLoss && l.probed == notProbed && f.dupes == 0 && f.Untroubled()
 }
 
 // detectLoss finds what is lost, by when it was sent (RACK) or, where the peer has
@@ -125,18 +127,6 @@ func (c *Conn) countDuplicates(d *recovery.Delivery, s *Segment, window seq.Size
 		if f.dupes = min(f.dupes, dupThresh) + 1; f.dupes == dupThresh && phase == noLoss {
 			d.Lost = f.LoseFirst(int(c.path.mss))
 		}
-	}
-}
-
-// noteFull remembers whether the congestion window, not the program or the peer,
-// holds us back: only then may it grow (RFC 7661). It is asked when an ACK
-// arrives, about the flight that the ACK acknowledges; and once for all ACKs of
-// one instant, so that those that arrive together, before anything can be sent,
-// count like those that arrive one by one.
-// https://www.rfc-editor.org/rfc/rfc7661#section-4.3
-func (c *Conn) noteFull(now clock.Time) {
-	if c.flight != nil && (now != c.live.heard || !c.limited()) && c.windowFull() {
-		c.flight.full = c.snd.nxt
 	}
 }
 

@@ -36,9 +36,9 @@ func (c *Conn) lossDue() (at clock.Time, what lossTimer) {
 	if f.late != clock.Never {
 		return f.late, lateTimer
 	}
-	at = f.since.Add(c.rtt.timeout(c.cfg))
+	at = f.since + clock.Time(c.rtt.timeout(c.cfg))
 	if c.loss.phase == noLoss && c.loss.probed == notProbed && c.has(sackOK) && f.Pipe() == f.Out() {
-		return min(at, max(f.since, c.live.sent).Add(c.tailAfter())), tailTimer
+		return min(at, max(f.since, c.live.sent)+clock.Time(c.tailAfter())), tailTimer
 	}
 	return at, timeoutTimer
 }
@@ -47,10 +47,10 @@ func (c *Conn) lossDue() (at clock.Time, what lossTimer) {
 // alone may wait for a delayed ACK.
 // https://www.rfc-editor.org/rfc/rfc8985#section-7.2
 func (c *Conn) tailAfter() time.Duration {
-	if c.rtt.smoothed == 0 {
+	wait := c.rtt.tail
+	if wait == 0 {
 		return time.Second
 	}
-	wait := max(2*c.rtt.smoothed, c.cfg.MinRTO/tailShare)
 	if c.flight.Out() <= int(c.path.mss) {
 		wait += c.cfg.MinRTO
 	}
@@ -90,7 +90,7 @@ func (c *Conn) restartTimer(now clock.Time, acked int) {
 		f.since = now
 		f.again = c.loss.phase == fastRecovery && !c.has(sackOK)
 	}
-	soon := min(c.rtt.rto, max(2*c.rtt.smoothed, c.cfg.MinRTO/tailShare))
+	soon := min(c.rtt.rto, c.rtt.tail)
 	if f.late != clock.Never || c.timers[TimerRetransmit].Sub(now) > soon || c.windowShut() {
 		c.armRetransmit(now)
 	}

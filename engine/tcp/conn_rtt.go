@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/clock"
-	"github.com/handfast-tcp/handfast/engine/recovery"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
@@ -16,6 +15,7 @@ type rtt struct {
 	variation time.Duration
 	rto       time.Duration // without back-off
 	start     clock.Time    // when our SYN was sent
+	tail      time.Duration // after so much silence the last segment is sent again; 0: nothing was measured
 	backoff   uint8         // times that the timer fired in a row
 }
 
@@ -35,29 +35,31 @@ func (r *rtt) sample(d time.Duration, cfg *Config) {
 		r.smoothed += (d - r.smoothed) / 8
 	}
 	r.rto = min(r.smoothed+max(4*r.variation, cfg.MinRTO), cfg.MaxRTO)
+	r.tail = max(2*r.smoothed, cfg.MinRTO/tailShare)
 }
 
 // timeout is the RTO with exponential back-off, RFC 6298 §5.5.
 func (r *rtt) timeout(cfg *Config) time.Duration {
-	if r.backoff > 16 {
+	switch {
+	case r.backoff == 0:
+		return min(r.rto, cfg.MaxRTO)
+	case r.backoff > 16:
 		return cfg.MaxRTO
 	}
 	return min(r.rto<<r.backoff, cfg.MaxRTO)
 }
 
-// measureTimeout takes the round trip of the oldest of what an ACK acknowledges,
-// once in a round trip and if none of it was sent twice. After a timeout, when what
-// was sent again is acknowledged, the peer's echo of our timestamp says which of the
-// copies it means.
-func (c *Conn) measureTimeout(a *recovery.Ack, s *Segment, d *recovery.Delivery) {
+// measureTimeout takes the round trip of the oldest of what an ACK acknowledges, once
+// in a round trip: when that was sent, if it is sure that none of it was sent twice.
+// After a timeout, when what was sent again is acknowledged, the peer's echo of our
+// timestamp says which of the copies it means.
+func (c *Conn) measureTimeout(now clock.Time, s *Segment, first clock.Time, sure bool) {
 	f, trip := c.flight, time.Duration(0)
 	switch {
-	case !f.round.Less(c.snd.una):
-		return
-	case d.HasFirst && !d.Repaired:
-		trip = max(a.Now.Sub(d.First), 1)
+	case sure:
+		trip = max(now.Sub(first), 1)
 	case c.rtt.backoff > 0:
-		trip = c.echoed(a.Now, s)
+		trip = c.echoed(now, s)
 	}
 	c.loss.undo.Age(c.snd.una)
 	f.round = c.snd.una

@@ -12,9 +12,7 @@ import (
 // there is one. It builds a segment and gives it up when it comes out empty:
 // nothing else answers the question whether there is something to send.
 func (c *Conn) NextSegment(now clock.Time, out *Output) bool {
-	out.Tuple, out.GSOSize, out.Len, out.again = c.tuple, 0, 0, false
-	out.Views = out.views[:0]
-	out.TCP = wire.TCP{SrcPort: c.tuple.LocalPort, DstPort: c.tuple.RemotePort}
+	out.again = false
 	ok := c.owes&^owesAck != 0 && (c.buildReset(now, out) || c.buildSyn(now, out) || c.buildTail(now, out)) ||
 		c.buildData(now, out) ||
 		c.owes&^owesAck != 0 && (c.buildProbe(now, out) || c.buildKeepAlive(now, out)) ||
@@ -31,6 +29,13 @@ func (c *Conn) NextSegment(now clock.Time, out *Output) bool {
 	return true
 }
 
+// begin makes out an empty segment of the connection.
+func (c *Conn) begin(out *Output) {
+	out.Tuple, out.GSOSize, out.Len = c.tuple, 0, 0
+	out.Views = out.views[:0]
+	out.TCP = wire.TCP{SrcPort: c.tuple.LocalPort, DstPort: c.tuple.RemotePort}
+}
+
 // buildReset makes the RST of an abort, RFC 9293 §3.10.5. A timestamp "SHOULD be
 // sent in a RST segment".
 // https://www.rfc-editor.org/rfc/rfc7323#section-3.2
@@ -39,6 +44,7 @@ func (c *Conn) buildReset(now clock.Time, out *Output) bool {
 		return false
 	}
 	c.owes = 0
+	c.begin(out)
 	out.Seq, out.Ack, out.Flags = c.emptySeq(), c.rcv.nxt, wire.RST|wire.ACK
 	c.addTimestamp(now, &out.Options)
 	return true
@@ -50,6 +56,7 @@ func (c *Conn) buildSyn(now clock.Time, out *Output) bool {
 		return false
 	}
 	c.owes &^= owesSyn
+	c.begin(out)
 	out.again = c.snd.nxt != c.snd.iss
 	y := ourSyn{iss: c.snd.iss, flags: wire.SYN, mss: c.path.ours, stamp: c.timestamp(now), echo: c.ts.recent}
 	if c.state == SynSent {
@@ -120,6 +127,7 @@ func (c *Conn) buildNew(now clock.Time, out *Output) bool {
 
 // buildText makes the segment of n bytes from number pos on.
 func (c *Conn) buildText(now clock.Time, out *Output, pos seq.Num, n int) bool {
+	c.begin(out)
 	if n > 0 {
 		out.Views, out.Len = c.out.fill(out.Views, pos, n)
 		out.wholeSegments(n, c.payload())
@@ -276,6 +284,7 @@ func (c *Conn) buildKeepAlive(now clock.Time, out *Output) bool {
 		return false
 	}
 	c.owes &^= owesAlive
+	c.begin(out)
 	out.Seq, out.Flags = c.snd.una-1, wire.ACK
 	c.finish(now, out)
 	return true
@@ -303,6 +312,7 @@ func (c *Conn) buildAck(now clock.Time, out *Output) bool {
 	case c.owes&owesAck == 0 && !c.in.hasTwice():
 		return false
 	}
+	c.begin(out)
 	out.Seq, out.Flags = c.emptySeq(), wire.ACK
 	c.addSACK(out)
 	c.finish(now, out)

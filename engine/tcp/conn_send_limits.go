@@ -21,11 +21,13 @@ func (c *Conn) allowed(left int) (n int, ok bool) {
 	}
 	flight := c.inFlight()
 	congestion := c.window() - flight
-	n = min(left, open, congestion, c.largestSegment())
-	if n <= 0 {
-		return 0, false
+	most := min(left, open, congestion, c.largestSegment())
+	if most > 0 {
+		n = c.worthSending(most, left, out, min(open, congestion))
 	}
-	n = c.worthSending(n, left, out, min(open, congestion))
+	if n == 0 && most == congestion && flight > 0 {
+		c.flight.full = c.snd.nxt
+	}
 	return n, n > 0
 }
 
@@ -101,12 +103,17 @@ func (c *Conn) unsent() bool {
 }
 
 // fallQuiet is for a connection that has nothing to send for now: a timer runs while
-// something is out, or waits for a window that no ACK will open.
+// something is out, or waits for a window that no ACK will open. If it is the congestion
+// window that holds us back, not the program or the peer, what is out has filled it: only
+// then may it grow. https://www.rfc-editor.org/rfc/rfc7661#section-4.3
 func (c *Conn) fallQuiet(now clock.Time) {
-	if c.flight == nil && !c.unsent() {
-		return
-	}
 	f := c.flight
+	switch {
+	case f == nil && !c.unsent():
+		return
+	case f != nil && f.full != c.snd.nxt && c.windowFull():
+		f.full = c.snd.nxt
+	}
 	if f != nil {
 		f.behind = f.behind && f.held // what holds it back now is not the pace
 	}
