@@ -1,0 +1,182 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/internal/setting"
+)
+
+// Dialer opens the other side of a flow: *net.Dialer, *handfast.Dialer, or what
+// speaks with a proxy. Network is tcp or udp. A connection that has no CloseWrite is
+// closed when either direction ends. Writing to one of UDP must not block for long:
+// all sessions wait for it.
+type Dialer interface {
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Config says what a gateway does. Only Host is needed.
+type Config struct {
+	// Host is where the flows end. The gateway takes its Forward and ForwardPacket.
+	Host *handfast.Host
+	// Prefix is whose flows the gateway takes; the zero one: everybody's.
+	Prefix netip.Prefix
+	// Dialer opens the other side; default a net.Dialer.
+	Dialer Dialer
+	// Policy decides about each new flow before anything is dialled. It must not
+	// block. Nil lets all pass.
+	Policy func(Flow) Route
+
+	// MaxDials is how many dials are under way at most, 1 to MaxEntries; default
+	// 1024. Another one takes the place of the oldest to the destination that has the
+	// most, whose client will try again: dead destinations delay nobody.
+	MaxDials int
+	// DialTimeout is when a dial is given up, 1 ms to an hour; default 30 s. Nothing
+	// is answered then.
+	DialTimeout time.Duration
+	// MaxSessions is how many UDP sessions there are at most, 1 to MaxEntries;
+	// default 4096. Another one takes the place of the one that is idle the longest.
+	MaxSessions int
+	// UDPIdle and DNSIdle are after which time without a datagram a session ends, in
+	// general and to port 53, 1 ms to an hour; default 30 s and 5 s.
+	UDPIdle, DNSIdle time.Duration
+}
+
+// MaxEntries is the largest MaxDials and MaxSessions.
+const MaxEntries = 1 << 20
+
+func (c *Config) setDefaults() error {
+	if c.Host == nil {
+		return errors.New("gateway: Config.Host is nil: give it the host where the flows end")
+	}
+	if c.Dialer == nil {
+		c.Dialer = &net.Dialer{}
+	}
+	if c.Policy == nil {
+		c.Policy = func(Flow) Route { return Route{} }
+	}
+	table := []setting.Setting{
+		setting.Of("gateway.Config.MaxDials", &c.MaxDials, 1024, 1, MaxEntries),
+		setting.Of("gateway.Config.DialTimeout", &c.DialTimeout, 30*time.Second, time.Millisecond, time.Hour),
+		setting.Of("gateway.Config.MaxSessions", &c.MaxSessions, 4096, 1, MaxEntries),
+		setting.Of("gateway.Config.UDPIdle", &c.UDPIdle, 30*time.Second, time.Millisecond, time.Hour),
+		setting.Of("gateway.Config.DNSIdle", &c.DNSIdle, 5*time.Second, time.Millisecond, time.Hour),
+	}
+	err := setting.Check(table)
+	setting.Settle(table)
+	return err
+}
+
+// Flow names a flow as its client does.
+type Flow struct {
+	Network     string // tcp or udp
+	Source      netip.AddrPort
+	Destination netip.AddrPort
+}
+
+// Verdict is what becomes of a flow.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Accept   Verdict = iota // it is carried on
+	Refuse                  // TCP gets a RST, UDP port unreachable
+	Prohibit                // ICMP: administratively prohibited
+	Drop                    // nothing is answered
+)
+
+// Route is a policy's answer. The zero Route lets a flow pass as it is.
+type Route struct {
+	Verdict Verdict
+	Dialer  Dialer // nil: Config.Dialer
+	Address string // what is dialled, "host:port"; empty: the flow's destination
+}
+
+// Gateway carries flows. Its methods may be called by several goroutines at the
+// same time.
+type Gateway struct {
+	cfg      Config
+	ctx      context.Context // until Close
+	end      context.CancelFunc
+	listener *handfast.TCPListener
+	socket   *handfast.UDPConn
+	dials    dials
+	sessions sessions
+
+	mu      sync.Mutex
+	closed  bool
+	running sync.WaitGroup
+}
+
+// New starts a gateway. It fails when cfg has a number outside its range, and when
+// the host has a forwarder of that prefix.
+func New(cfg Config) (*Gateway, error) {
+	if err := cfg.setDefaults(); err != nil {
+		return nil, err
+	}
+	g := &Gateway{cfg: cfg}
+	g.ctx, g.end = context.WithCancel(context.Background())
+	g.dials.init(cfg.MaxDials)
+	g.sessions.init(cfg.MaxSessions)
+	var err error
+	if g.listener, err = cfg.Host.Forward(handfast.ListenOptions{Prefix: cfg.Prefix, Verdict: g.decide, Lost: hangUp}); err != nil {
+		return nil, err
+	}
+	if g.socket, err = cfg.Host.ForwardPacket(cfg.Prefix); err != nil {
+		g.listener.Close()
+		return nil, err
+	}
+	g.start(g.accept)
+	g.start(g.receive)
+	return g, nil
+}
+
+// start runs f in a goroutine that Close waits for. After Close it reports false.
+func (g *Gateway) start(f func()) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.closed {
+		g.running.Go(f)
+	}
+	return !g.closed
+}
+
+// Close ends all flows: connections are reset. It returns when no goroutine of the
+// gateway is left. The host goes on.
+func (g *Gateway) Close() error {
+	g.mu.Lock()
+	g.closed = true
+	g.mu.Unlock()
+	g.end()
+	err := cmp.Or(g.listener.Close(), g.socket.Close())
+	g.sessions.end()
+	g.running.Wait()
+	return err
+}
+
+// Stats is how many flows there are.
+type Stats struct {
+	Dialling    int // dials under way
+	Connections int // of TCP that are carried
+	Sessions    int // of UDP
+}
+
+// Stats returns how many flows there are.
+func (g *Gateway) Stats() Stats {
+	return Stats{Dialling: g.dials.len(), Connections: int(g.dials.carried.Load()), Sessions: g.sessions.len()}
+}
+
+func (g *Gateway) dialer(r Route) Dialer {
+	if r.Dialer != nil {
+		return r.Dialer
+	}
+	return g.cfg.Dialer
+}
+
+func (r Route) address(f Flow) string { return cmp.Or(r.Address, f.Destination.String()) }

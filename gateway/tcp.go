@@ -1,0 +1,157 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+
+	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/engine/host"
+)
+
+// decide is asked about each SYN.
+func (g *Gateway) decide(r *handfast.Request) {
+	f := Flow{Network: "tcp", Source: r.Remote(), Destination: r.Local()}
+	route := g.cfg.Policy(f)
+	switch route.Verdict {
+	case Accept:
+		g.dial(f, r, route)
+	case Refuse:
+		r.Reset()
+	case Prohibit:
+		r.Refuse(host.AdministrativelyProhibited)
+	default:
+		r.Ignore()
+	}
+}
+
+// dial opens the other side of a flow, and answers its SYN.
+func (g *Gateway) dial(f Flow, r *handfast.Request, route Route) {
+	ctx, give := context.WithTimeout(g.ctx, g.cfg.DialTimeout)
+	d := g.dials.begin(f, r, give)
+	if d == nil {
+		give()
+		return
+	}
+	started := g.start(func() {
+		defer give()
+		c, err := g.dialer(route).DialContext(ctx, "tcp", route.address(f))
+		r := g.dials.finish(d)
+		switch {
+		case err != nil:
+			refuse(r, err)
+		case r.AcceptWith(c) != nil: // the client gave up meanwhile
+			hangUp(c)
+		}
+	})
+	if !started {
+		give()
+	}
+}
+
+// refuse passes on why a dial failed. A dial that took too long had no answer, and
+// its client gets none.
+func refuse(r *handfast.Request, err error) {
+	switch why, isKnown := unreachable(err); {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		r.Reset()
+	case isKnown:
+		r.Refuse(why)
+	case errors.Is(err, context.Canceled), isTimeout(err):
+		r.Ignore()
+	default: // a name that does not exist, a proxy that does not like us
+		r.Reset()
+	}
+}
+
+// unreachable returns what ICMP says for an error.
+func unreachable(err error) (why host.Unreachable, ok bool) {
+	switch {
+	case errors.Is(err, syscall.EHOSTUNREACH):
+		return host.HostUnreachable, true
+	case errors.Is(err, syscall.ENETUNREACH):
+		return host.NetworkUnreachable, true
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		return host.AdministrativelyProhibited, true
+	}
+	return 0, false
+}
+
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
+}
+
+// hangUp ends what was dialled for a client that is gone.
+func hangUp(what any) {
+	if c, ok := what.(net.Conn); ok {
+		abort(c)
+	}
+}
+
+// accept carries the connections whose handshakes are complete.
+func (g *Gateway) accept() {
+	for {
+		c, what, err := g.listener.AcceptPrepared()
+		if err != nil {
+			return
+		}
+		if !g.start(func() { g.carry(c, what) }) {
+			abort(c)
+			hangUp(what)
+		}
+	}
+}
+
+// carry copies both ways until both have ended. Who comes without a dialled
+// connection was answered by a SYN cookie, and the dial was given up: it is reset.
+func (g *Gateway) carry(client *handfast.TCPConn, what any) {
+	other, ok := what.(net.Conn)
+	if !ok {
+		abort(client)
+		return
+	}
+	g.dials.carried.Add(1)
+	defer g.dials.carried.Add(-1)
+	stop := context.AfterFunc(g.ctx, func() {
+		abort(client)
+		abort(other)
+	})
+	defer stop()
+	var back sync.WaitGroup
+	back.Go(func() { copyHalf(client, other) })
+	copyHalf(other, client)
+	back.Wait()
+	client.Close()
+	other.Close()
+}
+
+// halfCloser is what has a direction that ends alone.
+type halfCloser interface{ CloseWrite() error }
+
+// copyHalf copies one direction to its end. An error is the end of both: whichever
+// side had it, the other one is reset.
+func copyHalf(to, from net.Conn) {
+	if _, err := io.Copy(to, from); err != nil {
+		abort(to)
+		abort(from)
+		return
+	}
+	h, ok := to.(halfCloser)
+	if !ok {
+		to.Close()
+		return
+	}
+	h.CloseWrite()
+}
+
+// abort closes c with a RST where it can.
+func abort(c net.Conn) {
+	if l, ok := c.(interface{ SetLinger(sec int) error }); ok {
+		l.SetLinger(0)
+	}
+	c.Close()
+}
