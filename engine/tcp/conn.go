@@ -200,7 +200,8 @@ func (c *Conn) readiness() Ready {
 		r |= Writable
 	}
 	if c.state.Synchronized() {
-		if r |= Connected; c.SendSpace() > 0 {
+		r |= Connected
+		if c.out.len() < int(c.out.limit) && (c.out.end().Diff(c.snd.nxt) < minUnsent || c.SendSpace() > 0) {
 			r |= Writable
 		}
 	}

@@ -26,7 +26,8 @@ func (c *Conn) processAck(now clock.Time, s *Segment) {
 // acknowledgeInOrder is acknowledge for an ACK that has nothing to do with a loss: all
 // before it has arrived, and once.
 func (c *Conn) acknowledgeInOrder(now clock.Time, s *Segment) {
-	f, limited, trip := c.flight, c.limited(), time.Duration(0)
+	f, trip := c.flight, time.Duration(0)
+	limited := c.snd.una.Less(f.full)
 	n, first, last := f.Advance(now, s.Ack)
 	c.advance(now, s.Ack, n)
 	if last.Marks&recovery.Probe == 0 {
