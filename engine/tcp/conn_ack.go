@@ -14,6 +14,9 @@ import (
 // acceptable: the window is updated, what is acknowledged is forgotten.
 func (c *Conn) processAck(now clock.Time, s *Segment) {
 	window := c.snd.wnd
+	if f := c.flight; f != nil && (now != c.live.heard || f.full.LessEq(c.snd.una)) {
+		c.noteFull()
+	}
 	c.updateWindow(now, s)
 	switch {
 	case c.untroubled(s):

@@ -21,12 +21,13 @@ type course struct {
 
 	since  clock.Time // from when the retransmission timeout counts
 	late   clock.Time // when what is late is lost; Never: nothing is
-	full   seq.Num    // up to here what was sent filled the congestion window; not before SND.UNA: see fallQuiet
+	full   seq.Num    // up to here what was sent filled the congestion window; not before SND.UNA: see noteFull
 	round  seq.Num    // an ACK past this is of the next round trip that is measured
 	under  seq.Num    // SND.NXT when the first segment was sent again last: what lies below may cause duplicate ACKs
 	next   clock.Time // when the next segment may leave, while held: see pace
 	held   bool
 	behind bool  // it was held for too long, and makes up for that
+	tight  bool  // it was the window that let nothing new leave when that was asked last
 	dupes  uint8 // duplicate ACKs in a row, of a peer without SACK
 	again  bool  // the timer is not started anew: see restartTimer
 	trial  trial

@@ -130,6 +130,18 @@ func (c *Conn) countDuplicates(d *recovery.Delivery, s *Segment, window seq.Size
 	}
 }
 
+// noteFull remembers whether the congestion window, not the program or the peer,
+// holds us back: only then may it grow (RFC 7661). It is asked when an ACK
+// arrives, about the flight that the ACK acknowledges; and once for all ACKs of
+// one instant, so that those that arrive together, before anything can be sent,
+// count like those that arrive one by one.
+// https://www.rfc-editor.org/rfc/rfc7661#section-4.3
+func (c *Conn) noteFull() {
+	if f := c.flight; f.tight || c.windowFull() {
+		f.full = c.snd.nxt
+	}
+}
+
 // limited reports whether what is acknowledged next was of a flight that filled
 // the window.
 func (c *Conn) limited() bool { return c.flight != nil && c.snd.una.Less(c.flight.full) }

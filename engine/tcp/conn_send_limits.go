@@ -11,7 +11,10 @@ import (
 // windows have their say. Zero bytes are allowed for a FIN alone.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.2.1
 func (c *Conn) allowed(left int) (n int, ok bool) {
-	out := int(c.snd.nxt.Sub(c.snd.una))
+	f, out := c.flight, int(c.snd.nxt.Sub(c.snd.una))
+	if f != nil {
+		f.tight = false
+	}
 	open := int(c.snd.wnd) - out
 	if open <= 0 {
 		return 0, false
@@ -25,8 +28,8 @@ func (c *Conn) allowed(left int) (n int, ok bool) {
 	if most > 0 {
 		n = c.worthSending(most, left, out, min(open, congestion))
 	}
-	if n == 0 && most == congestion && flight > 0 {
-		c.flight.full = c.snd.nxt
+	if f != nil {
+		f.tight = n == 0 && most == congestion
 	}
 	return n, n > 0
 }
@@ -103,16 +106,11 @@ func (c *Conn) unsent() bool {
 }
 
 // fallQuiet is for a connection that has nothing to send for now: a timer runs while
-// something is out, or waits for a window that no ACK will open. If it is the congestion
-// window that holds us back, not the program or the peer, what is out has filled it: only
-// then may it grow. https://www.rfc-editor.org/rfc/rfc7661#section-4.3
+// something is out, or waits for a window that no ACK will open.
 func (c *Conn) fallQuiet(now clock.Time) {
 	f := c.flight
-	switch {
-	case f == nil && !c.unsent():
+	if f == nil && !c.unsent() {
 		return
-	case f != nil && f.full != c.snd.nxt && c.windowFull():
-		f.full = c.snd.nxt
 	}
 	if f != nil {
 		f.behind = f.behind && f.held // what holds it back now is not the pace
