@@ -57,9 +57,6 @@ func (q *recvQueue) finish() {
 	}
 }
 
-// hasTwice reports whether an ACK has to say what came twice.
-func (q *recvQueue) hasTwice() bool { return q.ooo != nil && !isEmpty(q.ooo.twice) }
-
 // repeats finds what a segment brings once more: the first run of such bytes. When
 // it stands for several, it is what they would tell one after the other: the
 // first run of the last that has one, joined to what it follows.
@@ -115,7 +112,9 @@ func isEmpty(b wire.SACKBlock) bool { return b.Left == b.Right }
 
 // report fills dst with the blocks of the next ACK: what the last segment
 // repeated, then the block that holds it, if it is not acknowledged, then what
-// was reported most recently. It returns how many they are.
+// changed most recently. It returns how many they are. When several segments came
+// since the last ACK there are as many ACKs, and each says what it would have said
+// then: the peer takes what it never hears of for lost.
 // https://www.rfc-editor.org/rfc/rfc2883#section-4
 func (o *outOfOrder) report(dst []wire.SACKBlock) int {
 	twice, list := o.twice, dst[:0]
@@ -124,10 +123,18 @@ func (o *outOfOrder) report(dst []wire.SACKBlock) int {
 		list = append(list, twice)
 		if b, ok := o.listed(twice.Left); ok {
 			o.absorb(b)
-			copy(o.blocks[1:], o.blocks[:o.count])
-			o.blocks[0] = b
-			o.count++
+			o.putFirst(b)
+			return len(list) + copy(dst[len(list):], o.blocks[:o.count])
 		}
 	}
-	return len(list) + copy(dst[len(list):], o.blocks[:o.count])
+	o.untold = max(o.untold, 1) - 1
+	n := len(list) + copy(dst[len(list):], o.blocks[o.untold:o.count])
+	o.count = min(o.count, o.untold+keptBlocks)
+	return n
+}
+
+// toTell reports whether an ACK has to say what came twice, or before its turn.
+func (c *Conn) toTell() bool {
+	o := c.in.ooo
+	return o != nil && c.has(sackOK) && (!isEmpty(o.twice) || o.untold > 0)
 }

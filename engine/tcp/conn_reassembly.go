@@ -23,16 +23,25 @@ type part struct {
 
 func (p part) end() seq.Num { return p.seq.Add(seq.Size(p.view.Len())) }
 
+// keptBlocks is for how many runs there is a SACK block, if there are so many: four fit
+// into an ACK. maxBlocks bounds those that wait for one, when several segments come
+// before an ACK leaves; the oldest is then not told until nothing newer is there.
+const (
+	keptBlocks = 4
+	maxBlocks  = 16
+)
+
 // outOfOrder is what came before its turn, and what the next ACK says of it.
 //
 // The parts are disjoint, sorted, all beyond RCV.NXT and inside the window, and
 // none lies beyond the peer's FIN. Of bytes that arrive twice the first stay.
 type outOfOrder struct {
 	parts  []part
-	blocks [4]wire.SACKBlock // RFC 2018: most recently reported first
-	twice  wire.SACKBlock    // RFC 2883: what the last segment repeated; empty: nothing
+	blocks [maxBlocks]wire.SACKBlock // RFC 2018: most recently changed first
+	twice  wire.SACKBlock            // RFC 2883: what the last segment repeated; empty: nothing
 	keeping
 	count  uint8 // how many of blocks are used
+	untold uint8 // of them, so many in front have not been the first of an ACK
 	hasFin bool
 	fin    seq.Num // sequence number of the peer's FIN
 }
@@ -118,24 +127,44 @@ func (o *outOfOrder) noteBlock(b wire.SACKBlock) {
 	if whole := o.grow(b); whole != b {
 		b = o.absorb(whole)
 	}
+	o.putFirst(b)
+	o.untold = min(o.untold+1, o.count)
+	o.count = min(o.count, o.untold+keptBlocks-1)
+	o.refill()
+}
+
+// putFirst puts a block that is not on the list in front of it. The last may fall off.
+func (o *outOfOrder) putFirst(b wire.SACKBlock) {
 	n := min(int(o.count), len(o.blocks)-1)
 	copy(o.blocks[1:], o.blocks[:n])
 	o.blocks[0], o.count = b, uint8(n+1)
-	o.refill()
+}
+
+// keepBlocks takes those off the list of which keep says so.
+func (o *outOfOrder) keepBlocks(keep func(wire.SACKBlock) bool) {
+	n, untold := uint8(0), uint8(0)
+	for i, b := range o.blocks[:o.count] {
+		if !keep(b) {
+			continue
+		}
+		if i < int(o.untold) {
+			untold++
+		}
+		o.blocks[n] = b
+		n++
+	}
+	o.count, o.untold = n, untold
 }
 
 // absorb takes the blocks that touch b off the list and returns all as one.
 func (o *outOfOrder) absorb(b wire.SACKBlock) wire.SACKBlock {
-	n := uint8(0)
-	for _, old := range o.blocks[:o.count] {
+	o.keepBlocks(func(old wire.SACKBlock) bool {
 		if old.Right.Less(b.Left) || b.Right.Less(old.Left) {
-			o.blocks[n] = old
-			n++
-			continue
+			return true
 		}
 		b.Left, b.Right = seq.Min(b.Left, old.Left), seq.Max(b.Right, old.Right)
-	}
-	o.count = n
+		return false
+	})
 	return b
 }
 
@@ -159,7 +188,7 @@ func (o *outOfOrder) grow(b wire.SACKBlock) wire.SACKBlock {
 // lowest first: they fell off it when there were too many, and the peer must not
 // send again what it has not heard of.
 func (o *outOfOrder) refill() {
-	for i := 0; i < len(o.parts) && int(o.count) < len(o.blocks); {
+	for i := 0; i < len(o.parts) && o.count < keptBlocks; {
 		b, listed := o.listed(o.parts[i].seq)
 		if !listed {
 			b = o.grow(wire.SACKBlock{Left: o.parts[i].seq, Right: o.parts[i].end()})
@@ -189,7 +218,7 @@ func (o *outOfOrder) noteFin(fin seq.Num) {
 	}
 	o.fin, o.hasFin = fin, true
 	for n := len(o.parts) - 1; n >= 0 && fin.Less(o.parts[n].end()); n-- {
-		o.count = 0
+		o.count, o.untold = 0, 0
 		p := &o.parts[n]
 		if p.seq.Less(fin) {
 			p.view = p.view.Slice(0, int(fin.Sub(p.seq)))
@@ -203,14 +232,7 @@ func (o *outOfOrder) noteFin(fin seq.Num) {
 
 // dropBlocks forgets the blocks that lie before nxt.
 func (o *outOfOrder) dropBlocks(nxt seq.Num) {
-	n := uint8(0)
-	for _, b := range o.blocks[:o.count] {
-		if nxt.Less(b.Left) {
-			o.blocks[n] = b
-			n++
-		}
-	}
-	o.count = n
+	o.keepBlocks(func(b wire.SACKBlock) bool { return nxt.Less(b.Left) })
 	o.refill()
 }
 

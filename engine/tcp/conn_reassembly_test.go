@@ -2,6 +2,7 @@ package tcp
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -74,6 +75,42 @@ func TestDuplicateAcksOfBatch(t *testing.T) {
 		}
 		c.wantIdle("no more than three")
 	})
+}
+
+// Whatever comes in one batch, with up to maxBlocks new holes, the ACKs tell of all that
+// is held: who is not told sends it again. The first blocks are those of RFC 2018 §4.
+func TestBatchesAreTold(t *testing.T) {
+	w := worlds(t)[0]
+	for seed := range uint64(40) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		c := w.sacking(Config{})
+		arrived, told := map[int]bool{}, map[int]bool{}
+		for next := 0; next < 400; {
+			var batch []string
+			for holes := 0; holes < maxBlocks-1 && len(batch) < 60; next++ {
+				if r.IntN(5) == 0 {
+					holes++
+					continue
+				}
+				batch = append(batch, fmt.Sprintf(". %d:%d(100) ack 1", 1+100*next, 101+100*next))
+				arrived[next] = true
+			}
+			c.receiveBatch(batch...)
+			for out, ok := c.pull(); ok; out, ok = c.pull() {
+				for i := range int(out.Ack.Sub(c.rel.peer)-1) / 100 {
+					told[i] = true
+				}
+				for _, b := range out.Options.SACK[:out.Options.SACKBlocks] {
+					for i := int(b.Left.Sub(c.rel.peer)-1) / 100; i < int(b.Right.Sub(c.rel.peer)-1)/100; i++ {
+						told[i] = true
+					}
+				}
+			}
+			if !maps.Equal(arrived, told) {
+				c.fail("seed %d: %d segments arrived, the ACKs tell of %d", seed, len(arrived), len(told))
+			}
+		}
+	}
 }
 
 // A FIN out of order waits for what is before it.
@@ -257,7 +294,8 @@ func TestReassemblyLimit(t *testing.T) {
 	for i := range most - 1 {
 		c.conn.receive(c.now, c.path, segmentAt(c, 3+2*i))
 	}
-	c.conn.rcv.dupAcks = 0
+	for out := (&Output{}); c.conn.NextSegment(c.now, out); { // its ACKs
+	}
 	c.twin.release()
 	c.twin = c.conn.Clone(nil)
 	last := 3 + 2*(most-2)

@@ -309,7 +309,7 @@ func (c *Conn) buildAck(now clock.Time, out *Output) bool {
 		return false
 	case c.rcv.dupAcks > 0:
 		c.rcv.dupAcks--
-	case c.owes&owesAck == 0 && !c.in.hasTwice():
+	case c.owes&owesAck == 0 && !c.toTell():
 		return false
 	}
 	c.begin(out)

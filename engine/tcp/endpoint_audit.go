@@ -245,8 +245,8 @@ func (c *Conn) checkBlocks(snapshot) error {
 		}
 		runs[left] = right
 	}
-	if int(o.count) != min(len(runs), len(o.blocks)) {
-		return fmt.Errorf("%d SACK blocks for %d runs", o.count, len(runs))
+	if n := int(o.count); n < min(len(runs), keptBlocks) || n > keptBlocks+int(o.untold) || o.untold > o.count {
+		return fmt.Errorf("%d SACK blocks, %d untold, for %d runs", o.count, o.untold, len(runs))
 	}
 	for _, b := range o.blocks[:o.count] {
 		if right, ok := runs[b.Left]; !ok || right != b.Right || !nxt.Less(b.Left) {
@@ -269,7 +269,7 @@ func (c *Conn) checkQuiet() error {
 	unsent := c.state.Synchronized() && (c.out.end().Diff(c.snd.nxt) > 0 || c.is(finQueued) && c.snd.nxt != c.finEnd())
 	repeats := c.timers.armed(TimerRetransmit) || c.timers.armed(TimerPersist)
 	switch {
-	case c.owes != 0 || c.rcv.dupAcks != 0 || c.in.hasTwice():
+	case c.owes != 0 || c.rcv.dupAcks != 0 || c.toTell():
 		return fmt.Errorf("nothing to send, and it owes %b and %d ACKs", c.owes, c.rcv.dupAcks)
 	case (c.snd.una != c.snd.nxt || unsent) && !repeats:
 		return fmt.Errorf("%d in flight, unsent %v, and no timer runs", c.snd.nxt.Diff(c.snd.una), unsent)
