@@ -48,12 +48,15 @@ func (c *Conn) tuneReceive(now clock.Time) {
 }
 
 // receiverRTT estimates the round trip for somebody who need not have sent
-// anything since the handshake: what we measured ourselves, or the age of our
-// timestamp that came back with the last text. That counts milliseconds, and
-// the fractions at both ends may add up to one that never was.
+// anything since the handshake: the age of our timestamp that came back with the
+// last text. That counts milliseconds, and the fractions at both ends may add up
+// to one that never was; so when there is no more than that, it is what we measured
+// ourselves. That may be the handshake, which takes a second when a SYN is lost.
 func (c *Conn) receiverRTT(now clock.Time) time.Duration {
-	age := int32(c.ts.value(now)-c.ts.echoed) - 1
-	return max(c.rtt.smoothed, time.Duration(age)*time.Millisecond)
+	if age := int32(c.ts.value(now)-c.ts.echoed) - 1; age > 0 {
+		return time.Duration(age) * time.Millisecond
+	}
+	return c.rtt.smoothed
 }
 
 // noteEcho remembers which of our timestamps came back with text.

@@ -52,6 +52,24 @@ func TestReceiveBufferFollowsNeed(t *testing.T) {
 	}
 }
 
+// TestReceiveBufferAfterALostHandshake: what the handshake lost does not slow it down.
+func TestReceiveBufferAfterALostHandshake(t *testing.T) {
+	p := newPair(t, Config{SendBuffer: 4 << 20, ReceiveBuffer: 4 << 20})
+	p.delay, p.path.MaxGSO = 25*time.Millisecond, 65535
+	acks := 0
+	p.fate = func(from int, o *Output) (bool, time.Duration) {
+		if from == 0 && o.Len == 0 {
+			acks++
+		}
+		return from == 0 && acks == 2, 0 // the ACK of the SYN-ACK
+	}
+	client, server := p.connect()
+	stream(p, client, server, 1<<20, time.Millisecond, time.Second, true)
+	if n := int(server.rcv.limit); n < 4<<20 {
+		t.Errorf("the receive buffer is %d after a second; the handshake took %v", n, server.rtt.smoothed)
+	}
+}
+
 // TestReceiveBufferThatIsSet stays as the program has set it.
 func TestReceiveBufferThatIsSet(t *testing.T) {
 	p := newPair(t, Config{})
