@@ -98,7 +98,7 @@ func (b *bbr) OnSend(now clock.Time, s Send) {
 // order of §5.2.3.
 func (b *bbr) OnAck(now clock.Time, a Ack) {
 	s := b.sample(&a)
-	b.updateNoise(&s)
+	b.updateNoise(now, &s)
 	b.updateLatest(&s)
 	b.updateMaxBandwidth(&s)
 	b.adaptShortTerm()

@@ -97,7 +97,7 @@ func (b *bbr) lossyRound() bool {
 
 // excess reports whether more is lost than noise explains.
 func (b *bbr) excess(lost, of int) bool {
-	return int64(lost)*1000 > int64(of)*int64(bbrLoss+b.noise.rate())
+	return int64(lost)*1000 > int64(of)*int64(b.noise.allowed())
 }
 
 // tooHigh reports whether what was in flight when a segment was sent was too much.
@@ -115,7 +115,7 @@ func (b *bbr) lost(now clock.Time, e *Event) {
 	}
 	before, lostBefore := int64(e.Sent.InFlight-e.Bytes), int64(e.Sent.Lost-e.Bytes)
 	r := e.Sent
-	part := int64(bbrLoss + b.noise.rate())
+	part := int64(b.noise.allowed())
 	r.InFlight = int(before + max(before*part-lostBefore*1000, 0)/(1000-part))
 	b.lower(now, &r)
 }

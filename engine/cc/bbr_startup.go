@@ -60,7 +60,8 @@ func (b *bbr) checkStartupDone(s *bbrSample) {
 }
 
 // checkHighLoss ends Startup when a whole round of recovery lost too much, in
-// several places. https://www.ietf.org/archive/id/draft-ietf-ccwg-bbr-06.html#section-5.3.1.3
+// several places, behind a queue: without one the rate grows no more when the path is
+// full. https://www.ietf.org/archive/id/draft-ietf-ccwg-bbr-06.html#section-5.3.1.3
 func (b *bbr) checkHighLoss(s *bbrSample) {
 	f := &b.full
 	if s.Lost > 0 && f.losses < bbrFullLosses {
@@ -69,7 +70,7 @@ func (b *bbr) checkHighLoss(s *bbrSample) {
 	if !b.rounds.start {
 		return
 	}
-	if s.Recovery && f.lossRounds > 0 && f.losses >= bbrFullLosses && b.tooHigh(&s.Rate) {
+	if s.Recovery && f.lossRounds > 0 && f.losses >= bbrFullLosses && b.noise.queued && b.tooHigh(&s.Rate) {
 		f.reached = true
 		b.bounds.long = max(b.pipe(100), b.bounds.latest)
 		b.undone.state = bbrStartup

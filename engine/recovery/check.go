@@ -25,12 +25,15 @@ func (l *Ledger) Check(una, nxt seq.Num) error {
 		if r.is(Lost) {
 			sum.lost += r.size()
 		}
+		if r.is(Sacked | Withdrawn) {
+			sum.early += r.size()
+		}
 	}
 	switch {
 	case next != nxt:
 		return fmt.Errorf("the ledger ends %d before SND.NXT", nxt.Diff(next))
-	case sum.out != l.out || sum.sacked != l.sacked || sum.lost != l.lost:
-		return fmt.Errorf("%d out, %d held, %d lost: counted %d, %d, %d", sum.out, sum.sacked, sum.lost, l.out, l.sacked, l.lost)
+	case sum.out != l.out || sum.sacked != l.sacked || sum.lost != l.lost || sum.early != l.early:
+		return fmt.Errorf("%d out, %d held, %d lost, %d early: counted %d, %d, %d, %d", sum.out, sum.sacked, sum.lost, sum.early, l.out, l.sacked, l.lost, l.early)
 	case l.left < 0 || l.out-l.sacked-l.lost-l.left != l.Pipe():
 		return fmt.Errorf("%d in flight of %d out, %d held, %d lost, %d arrived", l.Pipe(), l.out, l.sacked, l.lost, l.left)
 	case l.high.Less(una) || nxt.Less(l.high) || l.resentEnd.Less(una) || nxt.Less(l.resentEnd):

@@ -110,6 +110,9 @@ func (l *Ledger) acknowledge(a *Ack, d *Delivery, high seq.Num) {
 		n := int(end.Sub(r.Start))
 		d.Acked += n
 		l.out -= n
+		if r.is(Sacked | Withdrawn) {
+			l.early -= n
+		}
 		switch {
 		case r.is(Sacked):
 			l.sacked -= n
@@ -201,6 +204,9 @@ func (l *Ledger) sack(a *Ack, b wire.SACKBlock, d *Delivery, high seq.Num) {
 		l.unlose(r)
 		l.deliver(a, d, r, r.End, high)
 		l.sacked += r.size()
+		if !r.is(Withdrawn) {
+			l.early += r.size()
+		}
 		l.sackedParts += (r.size() + a.MSS - 1) / a.MSS
 		l.high = seq.Max(l.high, r.End)
 		r.Marks |= Sacked

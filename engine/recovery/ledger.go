@@ -26,13 +26,16 @@ type Ledger struct {
 	out    int // bytes in all runs
 	sacked int // of them, those that the peer holds
 	lost   int // those that are taken for lost and were not sent again
+	early  int // those that were delivered: see Early
 	left   int // those that duplicate ACKs of a peer without SACK say have arrived
 
 	sackedParts int     // segments that were sacked since none was
 	high        seq.Num // the end of the highest that was delivered
 	resentEnd   seq.Num // nothing at or after it was sent again or is Withdrawn
 
-	now state // inFlight is not kept: see Pipe
+	now      state  // inFlight is not kept: see Pipe
+	held     bool   // see HeldBack
+	heldTill uint32 // until more than so much has been delivered
 
 	first [2]Run // where runs begin: most ledgers need no more
 }
@@ -47,8 +50,9 @@ func (l *Ledger) Pipe() int { return max(l.out-l.sacked-l.lost-l.left, 0) }
 // Out is how many bytes are out, however they fare.
 func (l *Ledger) Out() int { return l.out }
 
-// SackedBytes is how many bytes the peer holds out of order.
-func (l *Ledger) SackedBytes() int { return l.sacked }
+// Early is how many bytes have arrived before what precedes them: those that the peer
+// holds, or has said to hold before a timeout.
+func (l *Ledger) Early() int { return l.early }
 
 // LostBytes is how many bytes are lost and were not sent again.
 func (l *Ledger) LostBytes() int { return l.lost }
@@ -103,6 +107,18 @@ func (l *Ledger) begin(now clock.Time, start seq.Num) {
 	l.runs, l.head = l.runs[:0], 0
 	l.high, l.resentEnd = start, start
 	l.now.firstAt, l.now.deliveredAt = ticks(now), ticks(now)
+}
+
+// HoldBack says that the program has nothing more to send now: there is a gap behind
+// what is in flight.
+// https://www.ietf.org/archive/id/draft-ietf-ccwg-bbr-06.html#section-4.1.2.4
+func (l *Ledger) HoldBack() { l.held, l.heldTill = true, l.now.delivered+uint32(l.Pipe()) }
+
+// HeldBack reports whether there is still a gap in what is in flight: what leaves now
+// is Limited, and tells nothing of how much the path could deliver.
+func (l *Ledger) HeldBack() bool {
+	l.held = l.held && int32(l.now.delivered-l.heldTill) <= 0
+	return l.held
 }
 
 // state returns what there is to know for a run that is sent.
@@ -248,7 +264,7 @@ func (l *Ledger) Clear() {
 		l.runs = nil
 	}
 	l.runs, l.head = l.runs[:0], 0
-	l.out, l.sacked, l.lost, l.left, l.sackedParts, l.now = 0, 0, 0, 0, 0, state{}
+	l.out, l.sacked, l.lost, l.early, l.left, l.sackedParts, l.now, l.held = 0, 0, 0, 0, 0, 0, state{}, false
 }
 
 // maxSpareRuns is for how many runs there is room in a ledger that was cleared.

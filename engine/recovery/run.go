@@ -16,7 +16,7 @@ const (
 	Withdrawn                   // was Sacked once, which no longer counts: see LoseAll
 	Probe                       // its answer may take long: it is no measure of the round trip
 	Unheard                     // Lost, and not reported yet: see Ledger.Unheard
-	Limited                     // the program or the peer, not the network, held back what came then (app-limited)
+	Limited                     // the program, not the network, held it back (app-limited)
 )
 
 // Run is a range of numbers that were sent at one time: a segment, or several in a

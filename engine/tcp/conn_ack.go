@@ -94,7 +94,7 @@ func (c *Conn) acknowledge(now clock.Time, s *Segment, window seq.Size) {
 func (c *Conn) tellDelivered(now clock.Time, d *recovery.Delivery, a cc.Ack) {
 	f := c.flight
 	a.Delivered, a.Lost, a.InFlight = d.Bytes, d.Lost, f.Pipe()
-	a.Total = c.tally.bytesAcked + uint64(f.SackedBytes())
+	a.Total = c.tally.bytesAcked + uint64(f.Early())
 	if f.wants&cc.WantsSend != 0 {
 		a.Rate = ratio(f.Rate(d))
 	}

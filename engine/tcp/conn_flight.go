@@ -49,6 +49,9 @@ func (c *Conn) takeOff(now clock.Time, start seq.Num) {
 	f := c.flight
 	f.course = course{}
 	f.since, f.late, f.full, f.round, f.wants = now, clock.Never, start, start, c.cc.Traits()
+	if f.wants&cc.WantsSend != 0 {
+		f.HoldBack() // there was a gap before it
+	}
 }
 
 // land ends the flight: nothing is out, or the connection no longer sends. It keeps the

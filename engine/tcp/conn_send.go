@@ -220,10 +220,11 @@ func (c *Conn) sent(now clock.Time, out *Output, end seq.Num) {
 	if c.snd.wnd == 0 {
 		m = recovery.Probe // an answer may take as long as the window stays shut
 	}
-	if f.wants&cc.WantsSend != 0 {
-		m |= c.tellSent(now, out)
+	if f.wants&cc.WantsSend == 0 || out.Len == 0 {
+		f.Sent(now, out.Seq, end, m)
+	} else {
+		c.tellSent(now, out, end, m)
 	}
-	f.Sent(now, out.Seq, end, m)
 	if out.again {
 		c.loss.undo.Resent(now, end, out.Len)
 	}
@@ -234,20 +235,22 @@ func (c *Conn) sent(now clock.Time, out *Output, end seq.Num) {
 	c.noteSent(now)
 }
 
-// tellSent tells a controller that wants to know what is sent, and returns Limited
-// when it is the last that there is, although the window has room for more.
-func (c *Conn) tellSent(now clock.Time, out *Output) (m recovery.Marks) {
-	if out.Len == 0 {
-		return 0
-	}
-	s := cc.Send{Bytes: out.Len, InFlight: c.flight.Pipe()}
+// tellSent notes the numbers up to end, and tells a controller that wants to know what
+// is sent. When the program has no more, although the congestion window has room, that
+// is marked; when the peer's window holds us back that is a property of the path.
+func (c *Conn) tellSent(now clock.Time, out *Output, end seq.Num, m recovery.Marks) {
+	f := c.flight
+	s := cc.Send{Bytes: out.Len, InFlight: f.Pipe()}
 	s.Limited = c.window()-s.InFlight-s.Bytes < int(c.path.mss)
-	if !s.Limited && out.Seq.Add(seq.Size(out.Len)) == c.out.end() {
-		m = recovery.Limited
-	}
 	c.cc.OnSend(now, s)
 	c.pace(now, out.Len)
-	return m
+	if f.HeldBack() {
+		m |= recovery.Limited
+	}
+	f.Sent(now, out.Seq, end, m)
+	if !s.Limited && out.Seq.Add(seq.Size(out.Len)) == c.out.end() {
+		f.HoldBack()
+	}
 }
 
 // noteSent notes that something was sent that the peer must acknowledge.
