@@ -55,6 +55,9 @@ func OnKernel(kind string, build func(a *Stage, l link.Link, device string) erro
 		}
 		failed = append(failed, err)
 	}
+	if failed == nil {
+		return nil, fmt.Errorf("%q is no kind of link to the kernel; use tun, packet or auto", kind)
+	}
 	return nil, errors.Join(failed...)
 }
 
@@ -91,6 +94,7 @@ func openVeth() (l link.Link, device, text string, err error) {
 	}
 	d, err := packet.Open(packet.Options{Name: ourVeth})
 	if err != nil {
+		removeDevice(kernelVeth) // nobody else will: there is no stage yet
 		return nil, "", "", err
 	}
 	return d, kernelVeth, describe("veth pair "+kernelVeth+" and "+ourVeth+" (AF_PACKET)", d), nil
