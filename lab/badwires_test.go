@@ -27,6 +27,7 @@ type badWire struct {
 	loss      float64
 	reorder   float64
 	algorithm string
+	tick      time.Duration // of the hosts' clock; 0: it is exact
 }
 
 const (
@@ -38,6 +39,7 @@ const (
 // transfer is one bulk transfer between two hosts in virtual time.
 type transfer struct {
 	now   clock.Time
+	tick  time.Duration
 	hosts [2]*host.Host
 	wires [2]*netem.Wire
 	conns [2]*tcp.Entry
@@ -47,7 +49,7 @@ type transfer struct {
 
 func (b badWire) transfer(t *testing.T, seed uint64) *transfer {
 	t.Helper()
-	x := &transfer{now: start, block: buf.Get(buf.LargeSize)}
+	x := &transfer{now: start, tick: max(b.tick, 1), block: buf.Get(buf.LargeSize)}
 	queue := int(wireRate / 8 * 2 * b.oneWay.Seconds())
 	x.wires[0] = netem.New(netem.Config{Delay: b.oneWay, Loss: b.loss, Reorder: b.reorder, ReorderDelay: 10 * time.Millisecond,
 		Rate: wireRate, QueueBytes: max(queue, 20*1500)}, seed)
@@ -75,27 +77,40 @@ func (b badWire) transfer(t *testing.T, seed uint64) *transfer {
 
 func (x *transfer) connect(t *testing.T) {
 	a, b := wire.AddrFrom4(10<<24|1), wire.AddrFrom4(10<<24|2)
-	en, err := x.hosts[0].Connect(x.now, a, 4000, b, 80, "client")
+	en, err := x.hosts[0].Connect(x.seen(), a, 4000, b, 80, "client")
 	if err != nil {
 		t.Fatal(err)
 	}
 	x.conns[0] = en
 }
 
+// seen is the time as the hosts' clock has it.
+func (x *transfer) seen() clock.Time { return x.now - x.now%clock.Time(x.tick) }
+
+// due is when the clock shows what the first of the hosts waits for.
+func (x *transfer) due() clock.Time {
+	at := min(x.hosts[0].Deadline(), x.hosts[1].Deadline())
+	if at == clock.Never {
+		return at
+	}
+	at += clock.Time(x.tick) - 1
+	return at - at%clock.Time(x.tick)
+}
+
 // step goes to the next thing that happens.
 func (x *transfer) step() {
 	for i, h := range x.hosts {
-		for p, _ := h.Output(x.now); p != nil; p, _ = h.Output(x.now) {
+		for p, _ := h.Output(x.seen()); p != nil; p, _ = h.Output(x.seen()) {
 			x.wires[i].Input(x.now, p)
 		}
 	}
-	x.now = max(x.now, min(x.hosts[0].Deadline(), x.hosts[1].Deadline(), x.wires[0].Deadline(), x.wires[1].Deadline()))
+	x.now = max(x.now, min(x.due(), x.wires[0].Deadline(), x.wires[1].Deadline()))
 	for i, h := range x.hosts {
 		for p := x.wires[1-i].Output(x.now); p != nil; p = x.wires[1-i].Output(x.now) {
-			h.Receive(x.now, 0, p)
+			h.Receive(x.seen(), 0, p)
 		}
-		if h.Deadline() <= x.now {
-			h.Advance(x.now)
+		if h.Deadline() <= x.seen() {
+			h.Advance(x.seen())
 		}
 		for _, _, ok := h.NextReady(); ok; _, _, ok = h.NextReady() {
 		}
@@ -105,22 +120,32 @@ func (x *transfer) step() {
 // goodput returns how many Mbit/s a program reads at the other end.
 func (b badWire) goodput(t *testing.T, seed uint64) float64 {
 	t.Helper()
+	goodput, _ := b.measure(t, seed)
+	return goodput
+}
+
+// measure returns the goodput, and how many segments were sent again that the wire had
+// not dropped.
+func (b badWire) measure(t *testing.T, seed uint64) (goodput float64, needless int) {
+	t.Helper()
 	x := b.transfer(t, seed)
 	var views []buf.View
 	for end := x.now.Add(transferTime); x.now < end; x.step() {
 		for x.conns[0].SendSpace() > 0 {
-			x.hosts[0].TCP().Send(x.now, x.conns[0], buf.MakeView(x.block, 0, x.block.Cap()).Retain())
+			x.hosts[0].TCP().Send(x.seen(), x.conns[0], buf.MakeView(x.block, 0, x.block.Cap()).Retain())
 		}
-		views = x.hosts[1].TCP().Take(x.now, x.conns[1], 1<<30, views[:0])
+		views = x.hosts[1].TCP().Take(x.seen(), x.conns[1], 1<<30, views[:0])
 		for _, v := range views {
 			x.got += v.Len()
 			v.Release()
 		}
 	}
+	dropped := x.wires[0].Counters()
+	needless = int(x.conns[0].Info(x.seen()).TotalRetrans) - int(dropped.Lost+dropped.Overflow)
 	for _, w := range x.wires {
 		w.Release()
 	}
-	return float64(x.got) * 8 / transferTime.Seconds() / 1e6
+	return float64(x.got) * 8 / transferTime.Seconds() / 1e6, needless
 }
 
 // row is the line of a wire in the table: the goodput with each seed.
@@ -147,7 +172,7 @@ func TestBadWires(t *testing.T) {
 	for _, algorithm := range []string{"reno", "cubic", "bbr"} {
 		for _, oneWay := range []time.Duration{time.Millisecond, 25 * time.Millisecond, 100 * time.Millisecond} {
 			for _, c := range [][2]float64{{0, 0}, {0.001, 0}, {0.01, 0}, {0.03, 0}, {0, 0.01}} {
-				b := badWire{oneWay, c[0], c[1], algorithm}
+				b := badWire{oneWay, c[0], c[1], algorithm, 0}
 				if !all && (oneWay != 25*time.Millisecond || algorithm != cc.Default || testing.Short()) {
 					continue
 				}
@@ -162,6 +187,29 @@ func TestBadWires(t *testing.T) {
 	if *rewrite {
 		if err := os.WriteFile(badWireTable, []byte(table.String()), 0o644); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestCoarseClocks: what the wire has not dropped is not sent again, and a transfer
+// takes about as long, when the hosts' clock ticks as slowly as some systems' do, also
+// when many round trips go into a tick.
+func TestCoarseClocks(t *testing.T) {
+	for _, algorithm := range []string{"reno", "cubic"} {
+		for _, oneWay := range []time.Duration{time.Millisecond, 25 * time.Millisecond} {
+			for _, loss := range []float64{0, 0.01} {
+				if testing.Short() && (algorithm != cc.Default || loss == 0) {
+					continue
+				}
+				exact, _ := badWire{oneWay, loss, 0, algorithm, 0}.measure(t, 1)
+				for _, tick := range []time.Duration{500 * time.Microsecond, 15 * time.Millisecond} {
+					got, needless := badWire{oneWay, loss, 0, algorithm, tick}.measure(t, 1)
+					if needless > 0 || got < 0.9*exact {
+						t.Errorf("%s, %v each way, loss %v, tick %v: %.1f Mbit/s, %.1f with an exact clock; %d segments sent again for nothing",
+							algorithm, oneWay, loss, tick, got, exact, needless)
+					}
+				}
+			}
 		}
 	}
 }

@@ -30,14 +30,11 @@ type Delivery struct {
 	Guess int // what to add to Bytes for what duplicate ACKs of a peer without SACK told
 	Lost  int // bytes taken for lost now
 
-	// NewestAt is when that was sent which left last of what is delivered; First is when the oldest of
+	// Newest is what left last of what is delivered; First is when the oldest of
 	// what was acknowledged was sent. Of what was sent twice neither is told unless
 	// it is sure which copy arrived.
-	NewestAt  clock.Time
-	NewestEnd seq.Num
+	Newest    Run
 	HasNewest bool
-	Marks     Marks // of the newest
-	sent      state // of the newest
 	First     clock.Time
 	HasFirst  bool
 
@@ -60,7 +57,7 @@ func (l *Ledger) Deliver(a *Ack, d *Delivery) {
 		l.now.delivered += uint32(d.Bytes)
 		l.now.deliveredAt = ticks(a.Now)
 		if d.HasNewest {
-			l.now.firstAt = ticks(d.NewestAt)
+			l.now.firstAt = ticks(d.Newest.At)
 		}
 	}
 }
@@ -172,15 +169,17 @@ func (l *Ledger) deliver(a *Ack, d *Delivery, r *Run, end seq.Num, high seq.Num)
 	} else if a.mayBeEarlier(r) {
 		return
 	}
-	if !d.HasNewest || d.NewestAt < r.At || d.NewestAt == r.At && d.NewestEnd.Less(end) {
-		d.NewestAt, d.NewestEnd, d.HasNewest, d.Marks, d.sent = r.At, end, true, r.Marks, r.sent
+	if o := &d.Newest; !d.HasNewest || r.later(o.At, o.order, o.End) {
+		d.Newest, d.HasNewest = *r, true
+		d.Newest.End = end
 	}
 }
 
 // mayBeEarlier reports whether an ACK of what was sent again may answer an earlier
-// copy. https://www.rfc-editor.org/rfc/rfc8985#section-6.2
+// copy. One that comes at the same time by our clock may, if that is coarse.
+// https://www.rfc-editor.org/rfc/rfc8985#section-6.2
 func (a *Ack) mayBeEarlier(r *Run) bool {
-	return a.HasEcho && int32(a.Echo-r.At.Milliseconds()) < 0 || a.Now.Sub(r.At) < a.MinRTT
+	return a.HasEcho && int32(a.Echo-r.At.Milliseconds()) < 0 || a.Now.Sub(r.At) < max(a.MinRTT, 1)
 }
 
 // sack notes that the peer holds a block. One that lies not wholly between SND.UNA

@@ -32,6 +32,7 @@ type Ledger struct {
 	sackedParts int     // segments that were sacked since none was
 	high        seq.Num // the end of the highest that was delivered
 	resentEnd   seq.Num // nothing at or after it was sent again or is Withdrawn
+	order       uint16  // of what was sent last
 
 	now      state  // inFlight is not kept: see Pipe
 	held     bool   // see HeldBack
@@ -72,7 +73,7 @@ func ticks(t clock.Time) uint32 { return uint32(t >> 10) }
 // Sent notes that the numbers from start to end leave now: new ones, or some that
 // are out already. Of the marks Probe and Limited may be given.
 func (l *Ledger) Sent(now clock.Time, start, end seq.Num, m Marks) {
-	if l.out == 0 {
+	if l.order++; l.out == 0 {
 		l.begin(now, start)
 	} else if start.Less(l.end()) {
 		if start = l.resend(now, start, end, m); start == end {
@@ -83,9 +84,9 @@ func (l *Ledger) Sent(now clock.Time, start, end seq.Num, m Marks) {
 	l.out += n
 	if len(l.runs) > l.head {
 		r := &l.runs[len(l.runs)-1]
-		same := r.At == now && r.Marks == m && r.sent.delivered == l.now.delivered
+		same := r.At == now && r.Marks == m && r.sent.delivered == l.now.delivered && r.order+1 == l.order
 		if same || l.full() && !r.is(Sacked|Lost) {
-			r.End, r.At = end, now
+			r.End, r.At, r.order = end, now, l.order
 			r.sent.inFlight += uint32(n)
 			return
 		}
@@ -95,7 +96,7 @@ func (l *Ledger) Sent(now clock.Time, start, end seq.Num, m Marks) {
 	}
 	l.runs = l.runs[:len(l.runs)+1]
 	r := &l.runs[len(l.runs)-1]
-	r.Start, r.End, r.At, r.Marks, r.sent = start, end, now, m, l.now
+	r.Start, r.End, r.At, r.Marks, r.order, r.sent = start, end, now, m, l.order, l.now
 	r.sent.inFlight = uint32(l.Pipe())
 }
 
@@ -151,7 +152,7 @@ func (l *Ledger) resend(now clock.Time, start, end seq.Num, m Marks) seq.Num {
 		}
 		l.unlose(r)
 		r.Marks = r.Marks&Withdrawn | Resent | m
-		r.At, r.sent = now, l.state()
+		r.At, r.order, r.sent = now, l.order, l.state()
 		i -= l.join(i)
 	}
 	l.left = min(l.left, l.out-l.sacked-l.lost)

@@ -108,7 +108,7 @@ func (m *model) overdue(window time.Duration) {
 	want, wait := 0, time.Duration(0)
 	high := seq.Max(m.l.high, m.l.resentEnd)
 	for _, r := range m.l.Runs() {
-		if !r.Start.Less(high) || r.is(Sacked|Lost) || r.later(m.rack.At, m.rack.End) {
+		if !r.Start.Less(high) || r.is(Sacked|Lost) || r.later(m.rack.At, m.rack.order, m.rack.End) {
 			continue
 		}
 		if left := r.At.Add(m.rack.RTT + window).Sub(m.now); left > 0 {

@@ -113,7 +113,7 @@ func (l *Ledger) Overdue(now clock.Time, r *Rack, window time.Duration) (lost in
 		if !run.Start.Less(end) {
 			break
 		}
-		if run.is(Sacked|Lost) || run.later(r.At, r.End) {
+		if run.is(Sacked|Lost) || run.later(r.At, r.order, r.End) {
 			continue
 		}
 		if left := run.At.Add(r.RTT + window).Sub(now); left > 0 {

@@ -11,9 +11,10 @@ import (
 // before it and has not arrived is late. It is of use while something is out.
 // https://www.rfc-editor.org/rfc/rfc8985
 type Rack struct {
-	At  clock.Time
-	End seq.Num
-	RTT time.Duration
+	At    clock.Time
+	End   seq.Num
+	order uint16
+	RTT   time.Duration
 }
 
 // Advance takes what an ACK told. https://www.rfc-editor.org/rfc/rfc8985#section-6.2
@@ -21,15 +22,14 @@ func (r *Rack) Advance(now clock.Time, d *Delivery) {
 	if !d.HasNewest {
 		return
 	}
-	r.Newest(now, d.NewestAt, d.NewestEnd)
+	r.Take(now, &d.Newest, d.Newest.End)
 }
 
-// Newest takes what an ACK told of the newest that it delivers: when that was sent,
-// and where it ends.
-func (r *Rack) Newest(now, at clock.Time, end seq.Num) {
-	r.RTT = now.Sub(at)
-	if at > r.At || at == r.At && r.End.Less(end) {
-		r.At, r.End = at, end
+// Take takes the newest run that an ACK delivers, up to number end.
+func (r *Rack) Take(now clock.Time, newest *Run, end seq.Num) {
+	r.RTT = now.Sub(newest.At)
+	if at := newest.At; at > r.At || at == r.At && newest.later(r.At, r.order, r.End) {
+		r.At, r.order, r.End = at, newest.order, end
 	}
 }
 

@@ -21,7 +21,7 @@ func (l *Ledger) Rate(d *Delivery) Rate {
 	if !d.HasNewest {
 		return Rate{}
 	}
-	return l.RateOf(&Run{At: d.NewestAt, Marks: d.Marks, sent: d.sent})
+	return l.RateOf(&d.Newest)
 }
 
 // RateOf returns the sample that an ACK gives whose newest run is r.

@@ -26,6 +26,7 @@ type Run struct {
 	At         clock.Time // when it was sent last
 
 	Marks Marks
+	order uint16 // counts what was sent: see later
 	sent  state
 }
 
@@ -49,12 +50,19 @@ func (r *Run) extends(next *Run) bool {
 	if r.is(Sacked) {
 		return next.is(Sacked)
 	}
-	return r.At == next.At && r.Marks == next.Marks && r.sent.delivered == next.sent.delivered
+	return r.At == next.At && r.Marks == next.Marks && r.sent.delivered == next.sent.delivered && next.order-r.order <= 1
 }
 
-// later reports whether r was sent after what ended at end and was sent at that
-// time. Of what was sent at one time the higher numbers left later.
+// later reports whether r was sent after what ended at end and was sent at that time
+// and in that order. The time alone does not tell: clocks are coarse. Of what was sent
+// at once the higher numbers left later.
 // https://www.rfc-editor.org/rfc/rfc8985#section-6.2
-func (r *Run) later(at clock.Time, end seq.Num) bool {
-	return r.At > at || r.At == at && end.Less(r.End)
+func (r *Run) later(at clock.Time, order uint16, end seq.Num) bool {
+	switch {
+	case r.At != at:
+		return r.At > at
+	case r.order != order:
+		return int16(r.order-order) > 0
+	}
+	return end.Less(r.End)
 }

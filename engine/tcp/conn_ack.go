@@ -40,7 +40,7 @@ func (c *Conn) acknowledgeInOrder(now clock.Time, s *Segment) {
 	if f.round.Less(s.Ack) {
 		c.measureTimeout(now, s, first, last.Marks&recovery.Probe == 0)
 	}
-	f.rack.Newest(now, last.At, s.Ack)
+	f.rack.Take(now, last, s.Ack)
 	a := cc.Ack{Delivered: n, InFlight: f.Out(), Total: c.tally.bytesAcked, RTT: trip, Limited: limited}
 	if f.wants&cc.WantsSend != 0 {
 		a.Rate = ratio(f.RateOf(last))
@@ -235,8 +235,8 @@ func (c *Conn) finEnd() seq.Num { return c.out.end().Add(1) }
 // measure takes the round trips that an ACK tells, and returns that of the newest
 // of what arrived, 0 when none is sure.
 func (c *Conn) measure(a *recovery.Ack, s *Segment, d *recovery.Delivery) (newest time.Duration) {
-	if d.HasNewest && d.Marks&recovery.Probe == 0 {
-		newest = max(a.Now.Sub(d.NewestAt), 1)
+	if d.HasNewest && d.Newest.Marks&recovery.Probe == 0 {
+		newest = max(a.Now.Sub(d.Newest.At), 1)
 		c.loss.shortest(a.Now, newest)
 	}
 	if d.Acked > 0 && c.flight.round.Less(c.snd.una) {
