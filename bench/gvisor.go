@@ -37,7 +37,7 @@ func gvisorPeer() *peer {
 			mem64k:  func() (stack, stack, error) { return gvisorPair(true) },
 			tun:     func() (stack, stack, error) { return gvisorTUN(0, gvisorPlain) },
 		},
-		attachWire: gvisorWire,
+		attachWire: gvisorWire, // with its default buffers
 		privileged: map[path]bool{tun: true},
 		packets:    gvisorPackets,
 		program:    "gvisor",

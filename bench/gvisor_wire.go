@@ -14,7 +14,7 @@ import (
 )
 
 // gvisorWire puts a stack on each end of a wire.
-func gvisorWire(a, b link.Link) (near, far stack, err error) {
+func gvisorWire(a, b link.Link, _ int) (near, far stack, err error) {
 	if near, err = gvisorOnLink(a, nearAddr); err != nil {
 		return nil, nil, err
 	}

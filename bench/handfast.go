@@ -64,7 +64,8 @@ func (h handfastStack) dial(to netip.AddrPort) (net.Conn, error) {
 
 // handfastPair joins two hosts in memory.
 func handfastPair(o pipe.Options) (near, far stack, err error) {
-	return handfastWire(tcp.Config{})(pipe.New(o))
+	a, b := pipe.New(o)
+	return handfastWire(tcp.Config{})(a, b, 0)
 }
 
 // handfastBBRPeer is the same with the other controller for bad wires.
@@ -76,8 +77,9 @@ func handfastBBRPeer() *peer {
 }
 
 // handfastWire puts a host on each end of a wire.
-func handfastWire(c tcp.Config) func(a, b link.Link) (near, far stack, err error) {
-	return func(a, b link.Link) (near, far stack, err error) {
+func handfastWire(c tcp.Config) func(a, b link.Link, buffers int) (near, far stack, err error) {
+	return func(a, b link.Link, buffers int) (near, far stack, err error) {
+		c.SendBuffer, c.ReceiveBuffer = buffers, buffers
 		if near, err = newHandfastStack(a, nearAddr, c); err != nil {
 			return nil, nil, fmt.Errorf("near: %w", err)
 		}

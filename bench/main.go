@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	gopath "path"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +31,7 @@ type options struct {
 	quick       bool
 	json, list  bool
 	markdown    bool
+	grid        bool
 	svg         string
 	profile     string
 	child       string
@@ -45,7 +47,7 @@ const (
 func parse(args []string) (options, error) {
 	var o options
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
-	fs.StringVar(&o.rows, "rows", "", "rows to measure, or all (default: a choice, see -list)")
+	fs.StringVar(&o.rows, "rows", "", "rows to measure, or patterns of them like matrix-25ms-*, or all but the matrix (default: a choice, see -list)")
 	fs.StringVar(&o.peers, "peers", "all", "peers to measure")
 	fs.IntVar(&o.rounds, "rounds", 5, "how often each case runs at most")
 	fs.Float64Var(&o.seconds, "seconds", 0.8, "measured seconds of a case")
@@ -54,6 +56,7 @@ func parse(args []string) (options, error) {
 	fs.BoolVar(&o.quick, "quick", false, "one short round of few rows, without cold builds: about a minute")
 	fs.BoolVar(&o.json, "json", false, "print JSON instead of a table")
 	fs.BoolVar(&o.markdown, "markdown", false, "print Markdown instead of a table, as docs/PERFORMANCE.md has it")
+	fs.BoolVar(&o.grid, "grid", false, "print one line for each row, with the main figures of all peers")
 	fs.StringVar(&o.svg, "svg", "", "also draw charts into this `directory`")
 	fs.BoolVar(&o.list, "list", false, "list rows and peers")
 	fs.StringVar(&o.profile, "profile", "", "write profiles of processor time and allocations into this `directory`")
@@ -103,7 +106,7 @@ func printList(w io.Writer) {
 		if slices.Contains(chosen, r.name) {
 			mark = "*" // measured when nothing is said
 		}
-		fmt.Fprintf(w, "%s %-14s %s: %s\n", mark, r.name, r.title, strings.Join(r.peers, ", "))
+		fmt.Fprintf(w, "%s %-28s %s: %s\n", mark, r.name, r.title, strings.Join(r.peers, ", "))
 	}
 	fmt.Fprintln(w, "peers:")
 	for _, p := range peers() {
@@ -120,11 +123,13 @@ type plan struct {
 // makePlan picks rows and peers by name. An unknown name is an error.
 func makePlan(o options) ([]plan, error) {
 	all := rows()
-	names := make([]string, len(all))
-	for i, r := range all {
-		names[i] = r.name
+	var names, most []string
+	for _, r := range all {
+		if names = append(names, r.name); !r.named {
+			most = append(most, r.name)
+		}
 	}
-	wanted, err := choose(o.rows, names)
+	wanted, err := choose(o.rows, names, most)
 	if err != nil {
 		return nil, fmt.Errorf("-rows: %w", err)
 	}
@@ -132,7 +137,7 @@ func makePlan(o options) ([]plan, error) {
 	for _, p := range peers() {
 		peerNames = append(peerNames, p.name)
 	}
-	allowed, err := choose(o.peers, peerNames)
+	allowed, err := choose(o.peers, peerNames, peerNames)
 	if err != nil {
 		return nil, fmt.Errorf("-peers: %w", err)
 	}
@@ -160,14 +165,20 @@ func (r row) window(o options) float64 {
 	return max(o.seconds, r.seconds)
 }
 
-// choose splits a comma-separated list and checks it against what there is.
-func choose(list string, from []string) ([]string, error) {
+// choose splits a comma-separated list of names, and patterns of names, and checks it
+// against what there is. All are those of most.
+func choose(list string, from, most []string) (picked []string, err error) {
 	if list == "all" {
-		return from, nil
+		return most, nil
 	}
-	picked := strings.Split(list, ",")
-	for _, p := range picked {
-		if !slices.Contains(from, p) {
+	for _, p := range strings.Split(list, ",") {
+		before := len(picked)
+		for _, name := range from {
+			if ok, _ := gopath.Match(p, name); ok {
+				picked = append(picked, name)
+			}
+		}
+		if len(picked) == before {
 			return nil, fmt.Errorf("no %q; there are %s", p, strings.Join(from, ", "))
 		}
 	}
@@ -193,6 +204,8 @@ func runAll(o options) error {
 		enc := json.NewEncoder(os.Stdout)
 		enc.SetIndent("", "  ")
 		err = enc.Encode(rep)
+	case o.grid:
+		err = rep.grid(os.Stdout)
 	case o.markdown:
 		rep.markdown(os.Stdout)
 	default:

@@ -38,8 +38,9 @@ type peer struct {
 	// attach joins two stacks by a path, in the present network namespace.
 	// Over TUN, near is the peer and far is the kernel.
 	attach map[path]func() (near, far stack, err error)
-	// attachWire puts two stacks on the ends of a wire.
-	attachWire func(a, b link.Link) (near, far stack, err error)
+	// attachWire puts two stacks on the ends of a wire, with buffers of so many bytes;
+	// 0: their default.
+	attachWire func(a, b link.Link, buffers int) (near, far stack, err error)
 	// privileged names the paths that need a network namespace of their own.
 	privileged map[path]bool
 	// packets makes one stack whose link is in our hands, for at most that many

@@ -40,6 +40,8 @@ type row struct {
 	seconds float64 // at least that many are measured, but with -quick
 
 	data, back netem.Config // badWire: what the sender's packets meet, and those of the receiver
+	buffers    int          // badWire: bytes that each end may buffer each way; 0: its default
+	named      bool         // measured only when it is named
 }
 
 // measurable reports whether p has what the row needs.
@@ -84,6 +86,7 @@ func rows() []row {
 	all := append(bulkRows(1), bulkRows(manyStreams)...)
 	all = append(all, connectRows()...)
 	all = append(all, wireRows()...)
+	all = append(all, matrixRows()...)
 	all = append(all, memoryRows()...)
 	return append(all,
 		row{name: "syn", title: "spoofed SYNs at a listener, cookies", kind: flood, once: true, peers: []string{"handfast", "gvisor"}, group: chartFlood},

@@ -74,7 +74,7 @@ func (r row) layWire(p *peer, seed uint64) (near, far stack, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return p.attachWire(bad, b)
+	return p.attachWire(bad, b, r.buffers)
 }
 
 // measureWire counts what arrives of one stream, from its first byte on, and how
@@ -140,12 +140,12 @@ func pingBeside(c net.Conn, until time.Time) (took []time.Duration, err error) {
 // kernelWire gives both ends of a wire a TUN device, each in a namespace of its
 // own, so that the kernel talks to itself across the wire. Its devices have no
 // offloads: the wire sees packets.
-func kernelWire(control string) func(a, b link.Link) (near, far stack, err error) {
-	return func(a, b link.Link) (near, far stack, err error) {
+func kernelWire(control string) func(a, b link.Link, buffers int) (near, far stack, err error) {
+	return func(a, b link.Link, buffers int) (near, far stack, err error) {
 		if err := plugTUN(a, nearAddr); err != nil {
 			return nil, nil, err
 		}
-		if err := readyKernel(); err != nil {
+		if err := errors.Join(readyKernel(), setBuffers(buffers)); err != nil {
 			return nil, nil, err
 		}
 		other := newSpace()
@@ -153,7 +153,7 @@ func kernelWire(control string) func(a, b link.Link) (near, far stack, err error
 			if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 				return os.NewSyscallError("unshare", err)
 			}
-			return plugTUN(b, farAddr)
+			return errors.Join(plugTUN(b, farAddr), setBuffers(buffers))
 		})
 		return kernelStack{nearAddr, control}, spaceStack{kernelStack{address: farAddr}, other}, err
 	}
