@@ -50,7 +50,8 @@ func newConnect() *cobra.Command {
 		Short: "Connect to a port over our TCP, as nc does",
 		Long:  connectHelp,
 		Example: `  handfast connect 10.77.0.2:80 --withhold-ack
-  printf 'GET / HTTP/1.0\r\n\r\n' | handfast connect 10.77.0.2:80 --half-close --ladder`,
+  printf 'GET / HTTP/1.0\r\n\r\n' |
+    handfast connect 10.77.0.2:80 --half-close --ladder`,
 		Args: oneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -108,7 +109,7 @@ func (o *connectOptions) run(ctx context.Context) error {
 	}
 	defer h.Close()
 	defer openControl(h, "connect", o.stderr)()
-	fmt.Fprintf(o.stderr, "connecting to %v from %s\n", to, w.text)
+	fmt.Fprintf(o.stderr.report(), "connecting to %v from %s\n", to, w.text)
 	err = o.connect(ctx, h, to)
 	return afterRun(err, o.tell(r))
 }
@@ -126,10 +127,10 @@ func (o *connectOptions) connect(ctx context.Context, h *handfast.Host, to netip
 	}
 	t := c.(*handfast.TCPConn)
 	if o.withhold {
-		fmt.Fprintln(o.stderr, "the SYN-ACK is here; its ACK is withheld: the peer is in SYN_RECV until it gives up. Ctrl-C ends this")
+		fmt.Fprintln(o.stderr.report(), "the SYN-ACK is here; its ACK is withheld: the peer is in SYN_RECV until it gives up. Ctrl-C ends this")
 		return receive(ctx, t, io.Discard)
 	}
-	fmt.Fprintf(o.stderr, "connected, from %v\n", c.LocalAddr())
+	fmt.Fprintf(o.stderr.report(), "connected, from %v\n", c.LocalAddr())
 	err = o.talk(ctx, t)
 	if ctx.Err() != nil {
 		o.linger = min(o.linger, 1) // Ctrl-C: the peer gets a moment, no more

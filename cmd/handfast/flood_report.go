@@ -16,11 +16,22 @@ type floodReport struct {
 }
 
 func (r *floodReport) printf(format string, args ...any) {
+	r.clear()
+	fmt.Fprintf(r.stdout.report(), format, args...)
+}
+
+// tabular writes a line of a table, which no terminal may break.
+func (r *floodReport) tabular(line string) {
+	r.clear()
+	fmt.Fprintln(r.stdout, line)
+}
+
+// clear takes the live line away.
+func (r *floodReport) clear() {
 	if r.dirty {
 		fmt.Fprint(r.stdout, "\r\x1b[K")
 		r.dirty = false
 	}
-	fmt.Fprintf(r.stdout, format, args...)
 }
 
 func (r *floodReport) bold(s string) string {
@@ -96,7 +107,7 @@ const shownLines = 3
 func (r *floodReport) endRound(res *floodResult, netstat []string) {
 	r.printf("\n  $ handfast netstat -n -p tcp | grep SYN_RECV      (%d lines)\n", len(netstat))
 	for _, line := range netstat[:min(len(netstat), shownLines)] {
-		r.printf("  %s", line)
+		r.tabular("  " + strings.TrimRight(line, "\n"))
 	}
 	switch {
 	case len(netstat) > shownLines:
@@ -140,7 +151,7 @@ func (r *floodReport) row(name string, cell func(int) string) {
 	for i := range r.results {
 		fmt.Fprintf(&b, "%18s", cell(i))
 	}
-	r.printf("%s\n", strings.TrimRight(b.String(), " "))
+	r.tabular(strings.TrimRight(b.String(), " "))
 }
 
 // formatTime writes a time with a sensible unit; 0 is none.

@@ -93,6 +93,7 @@ func newLab() *cobra.Command {
 	f := cmd.Flags()
 	settingFlags(f, &o.Options)
 	f.StringToStringVar(&o.beside, "beside", nil, "play it once more, with these `settings`, and show both: cookies=auto,half-open=64")
+	f.Lookup("beside").DefValue = "" // pflag would print that it is empty
 	f.StringVar(&o.format, "format", "text", "what to show: "+strings.Join(labFormats, ", "))
 	f.StringVar(&o.out, "out", "", "write to this `file`")
 	f.BoolVar(&o.explain, "explain", false, "add a sentence to each step: why, and where it is written")
@@ -164,8 +165,8 @@ func (o *labOptions) checkNumbers() error {
 		return usagef("--synack-retries %d: it is from 1 to 255", o.SynAckRetries)
 	case o.from < 0 || o.until < 0 || o.until > 0 && o.until <= o.from:
 		return usagef("--from %v --until %v: until must be later than from", o.from, o.until)
-	case o.width != 0 && o.width < story.MinWidth:
-		return usagef("--width %d: a ladder needs %d columns", o.width, story.MinWidth)
+	case o.width != 0 && o.width < story.LeastWidth:
+		return usagef("--width %d: the text needs %d columns", o.width, story.LeastWidth)
 	}
 	return nil
 }
@@ -204,7 +205,7 @@ func (o *labOptions) list() error {
 	if zh {
 		next = "handfast lab 名称：演示一个场景；--explain 解释每一步的原因"
 	}
-	_, err := fmt.Fprintf(o.stdout, "\n%s\n", next)
+	_, err := fmt.Fprintf(o.stdout.document(), "\n%s\n", next)
 	return err
 }
 
@@ -231,7 +232,7 @@ func (o *labOptions) judge(r *lab.Result, with *lab.Options) error {
 		return nil
 	}
 	for _, f := range r.Failed {
-		fmt.Fprintf(o.stderr, "not as expected: %s\n", f)
+		fmt.Fprintf(o.stderr.report(), "not as expected: %s\n", f)
 	}
 	if len(r.Failed) > 0 {
 		return fmt.Errorf("%s: %d of its expectations did not hold (seed %d)", r.Scenario.Name, len(r.Failed), r.Seed)
@@ -242,9 +243,9 @@ func (o *labOptions) judge(r *lab.Result, with *lab.Options) error {
 // otherwise says what came out differently when flags have changed the scenario:
 // that it then ends otherwise is what was asked for.
 func (o *labOptions) otherwise(r *lab.Result) {
-	fmt.Fprintln(o.stderr, "with these flags the story ends otherwise than its file says:")
+	fmt.Fprintln(o.stderr.report(), "with these flags the story ends otherwise than its file says:")
 	for _, f := range r.Failed {
-		fmt.Fprintf(o.stderr, "  %s\n", f)
+		fmt.Fprintf(o.stderr.report(), "  %s\n", f)
 	}
 }
 

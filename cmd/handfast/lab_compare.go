@@ -139,13 +139,18 @@ var differenceWords = [...]string{story.English: "What is different", story.Chin
 // textBoth draws both ladders beside each other where there is room for them, and
 // else one below the other.
 func (o *labOptions) textBoth(w io.Writer, runs []played, differences []story.Difference) error {
+	var tellings []*story.Telling
+	narrowest := 0
+	for i := range runs {
+		t := story.Tell(&runs[i].Run, o.tell())
+		tellings, narrowest = append(tellings, t), max(narrowest, (&story.Ladder{Lanes: t.Lanes}).Narrowest())
+	}
 	sides := func(width int) (all []string, err error) {
-		for i := range runs {
+		for i, t := range tellings {
 			var b bytes.Buffer
 			narrow := *o
 			narrow.width = width
-			r := *runs[i].Result
-			if err := narrow.ladder(&b, &r, o.title(&runs[i]), story.Tell(&r.Run, o.tell())); err != nil {
+			if err := narrow.ladder(&b, runs[i].Result, o.title(&runs[i]), t); err != nil {
 				return nil, err
 			}
 			all = append(all, b.String())
@@ -153,7 +158,7 @@ func (o *labOptions) textBoth(w io.Writer, runs []played, differences []story.Di
 		return all, nil
 	}
 	wide := o.allColumns()
-	all, err := sides(min((wide-3)/2, maxWidth))
+	all, err := sides(max(min((wide-3)/2, maxWidth), narrowest)) // lists are not set beside each other
 	if err != nil {
 		return err
 	}

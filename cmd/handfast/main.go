@@ -35,10 +35,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case errors.As(err, &inner):
 		return int(inner)
 	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "handfast: %v\nRun '%s --help' to see what it takes.\n", err, cmd.CommandPath())
+		fmt.Fprintf(newTerminal(stderr).report(), "handfast: %v\nRun '%s --help' to see what it takes.\n", err, cmd.CommandPath())
 		return exitUsage
 	}
-	fmt.Fprintf(stderr, "handfast: %v\n", err)
+	fmt.Fprintf(newTerminal(stderr).report(), "handfast: %v\n", err)
 	return exitFailure
 }
 

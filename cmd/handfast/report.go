@@ -22,7 +22,7 @@ type report struct {
 	done     []*transfer
 }
 
-func (r *report) printf(format string, args ...any) { fmt.Fprintf(r.stdout, format, args...) }
+func (r *report) printf(format string, args ...any) { fmt.Fprintf(r.stdout.report(), format, args...) }
 
 func (r *report) bold(s string) string {
 	if !r.stdout.color {

@@ -17,18 +17,18 @@ work, against the kernel's own TCP.
 
 Start here; it needs no root where user namespaces are allowed:
 
-  handfast try              a kernel client downloads and uploads 256 MiB through
-                            a server on our TCP; you see the handshake, the
-                            close, and the states of both ends
+  handfast try              a kernel client downloads and uploads 256 MiB through a
+                            server on our TCP; you see the handshake, the close,
+                            and the states of both ends
 
 See what TCP does and why, on our engine at both ends, in virtual time:
 
-  handfast lab              lists scenarios; handfast lab NAME --explain plays one
+  handfast lab              lists scenarios; with NAME --explain it plays one
   handfast states           the state diagram, and what each state means
 
 Then serve files to the programs of this machine (root, or CAP_NET_ADMIN):
 
-  sudo handfast serve DIR   puts 10.77.0.2 on a TUN; then: curl http://10.77.0.2/
+  sudo handfast serve DIR   puts 10.77.0.2 on a TUN; curl http://10.77.0.2/
 
 And see what goes on, in another terminal:
 
@@ -41,6 +41,7 @@ And see what goes on, in another terminal:
 
 Exit codes: 0 done, 1 it did not work, 2 the command line makes no sense, 130
 stopped by Ctrl-C.
+
 NO_COLOR in the environment keeps colours off; a pipe never gets any.`
 
 func newRoot() *cobra.Command {
@@ -60,7 +61,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(newTry(), newServe(), newConnect(), newLab(), newStates(), newSS(), newNetstat(), newFlood(), newVersion(), newMan())
 	root.SetVersionTemplate(versionLine() + "\n")
 	addCompletions(root)
-	wrapFlags(root)
+	fitHelp(root)
 	knowTopics(root)
 	return root
 }
@@ -88,14 +89,6 @@ func flagError(err error) error {
 		return err
 	}
 	return fmt.Errorf("--%s %s: %s", invalid.GetFlag().Name, invalid.GetValue(), what)
-}
-
-// wrapFlags makes the help's list of flags fit into a terminal.
-func wrapFlags(root *cobra.Command) {
-	cobra.AddTemplateFunc("wrapFlags", func(f *pflag.FlagSet) string {
-		return f.FlagUsagesWrapped(newTerminal(root.OutOrStdout()).width)
-	})
-	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".LocalFlags.FlagUsages", "wrapFlags .LocalFlags"))
 }
 
 // knowTopics has help refuse what is not a command.

@@ -246,7 +246,7 @@ func (o *serveOptions) greet() {
 		o.greetInMemory()
 		return
 	}
-	fmt.Fprintf(o.stdout, "Serving %s on our TCP, by the TUN %s:\n\n", o.dir, o.tun)
+	fmt.Fprintf(o.stdout.report(), "Serving %s on our TCP, by the TUN %s:\n\n", o.dir, o.tun)
 	for _, a := range o.addrs {
 		host := net.JoinHostPort(a.Addr().String(), fmt.Sprint(o.port))
 		if o.port == 80 {
@@ -266,7 +266,7 @@ func (o *serveOptions) greet() {
 
 // greetInMemory says where to go without a device.
 func (o *serveOptions) greetInMemory() {
-	fmt.Fprintf(o.stdout, "Serving %s on our TCP, in memory:\n\n", o.dir)
+	fmt.Fprintf(o.stdout.report(), "Serving %s on our TCP, in memory:\n\n", o.dir)
 	for _, a := range o.addrs {
 		fmt.Fprintf(o.stdout, "  printf 'GET / HTTP/1.0\\r\\n\\r\\n' | handfast connect '%v'\n", netip.AddrPortFrom(a.Addr(), o.port))
 	}
@@ -276,7 +276,7 @@ func (o *serveOptions) greetInMemory() {
 // shutDown lets the connections finish.
 func (o *serveOptions) shutDown(s *webServer) error {
 	if n := s.busy.Load(); n > 0 {
-		fmt.Fprintf(o.stderr, "\nDraining %d running requests for up to %v; Ctrl-C again goes at once.\n", n, o.drain)
+		fmt.Fprintf(o.stderr.report(), "\nDraining %d running requests for up to %v; Ctrl-C again goes at once.\n", n, o.drain)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), o.drain)
 	defer cancel()

@@ -163,12 +163,12 @@ func list(all []inspect.Instance) string {
 func openControl(h *handfast.Host, name string, stderr terminal) (stop func()) {
 	s, err := inspect.Serve(h, name)
 	if err != nil {
-		fmt.Fprintf(stderr, "handfast ss cannot ask this one: %v\n", err)
+		fmt.Fprintf(stderr.report(), "handfast ss cannot ask this one: %v\n", err)
 		return func() {}
 	}
 	d, err := door.Open(doorOf(s.Path()), h)
 	if err != nil {
-		fmt.Fprintf(stderr, "handfast connect cannot reach this one: %v\n", err)
+		fmt.Fprintf(stderr.report(), "handfast connect cannot reach this one: %v\n", err)
 		return func() { s.Close() }
 	}
 	return func() { d.Close(); s.Close() } // what they say is of no use at the end

@@ -111,18 +111,23 @@ func (o *statesOptions) separate(out io.Writer) error {
 	return err
 }
 
+var figureNeeds = [...]string{
+	story.English: "The diagram needs %d columns; here are %d. As a picture: --format svg",
+	story.Chinese: "状态图需要 %d 列，这里只有 %d 列。可用 --format svg 生成图片",
+}
+
 // figure draws the diagram where there is room for it: a line that goes on in
 // the next one is not part of the drawing.
 func (o *statesOptions) figure(out terminal, lit []tcp.State) error {
-	if out.width > 0 && out.width < story.FigureWidth {
-		_, err := fmt.Fprintf(out, "The diagram needs %d columns; here are %d. As a picture: --format svg\n", story.FigureWidth, out.width)
+	if here := out.allColumns(); here < story.FigureWidth {
+		_, err := fmt.Fprintf(out.document(), figureNeeds[o.language()]+"\n", story.FigureWidth, here)
 		return err
 	}
 	return story.Figure{Lit: lit, ASCII: o.ascii, Color: out.color, Lang: o.language()}.Write(out)
 }
 
 // describe prints all that is known of a state.
-func (o *statesOptions) describe(out io.Writer, s tcp.State) error {
+func (o *statesOptions) describe(out terminal, s tcp.State) error {
 	var b strings.Builder
 	fmt.Fprintln(&b, s)
 	if o.lang != "zh" {
@@ -143,6 +148,6 @@ func (o *statesOptions) describe(out io.Writer, s tcp.State) error {
 		}
 		fmt.Fprintf(&b, "    -> %-12s  %s\n", to, strings.Join(why, ", "))
 	}
-	_, err := io.WriteString(out, b.String())
+	_, err := io.WriteString(out.document(), b.String())
 	return err
 }

@@ -46,11 +46,17 @@ const (
 // COLUMNS says.
 func (t terminal) columns() int { return min(t.allColumns(), maxWidth) }
 
+// columnsSet reports whether the environment says how wide lines may be.
+func columnsSet() bool {
+	n, err := strconv.Atoi(os.Getenv("COLUMNS"))
+	return err == nil && n > 0
+}
+
 // allColumns is how many columns there are, however long lines would be.
 func (t terminal) allColumns() int {
 	width := t.width
-	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
-		width = n
+	if columnsSet() {
+		width, _ = strconv.Atoi(os.Getenv("COLUMNS")) // it is a number
 	}
 	if width <= 0 {
 		width = pipeWidth

@@ -263,12 +263,16 @@ func (e *Endpoint) advanceHalfOpen(now clock.Time) {
 	for at := e.halfOpen.expired(now); at != 0; at = e.halfOpen.expired(now) {
 		h, t := e.halfOpen.at(at), e.halfOpen.tuple(at)
 		f := e.cookies.flow(&t)
-		if h.is(markAsking) || e.attack.on && h.retries >= attackRetries {
+		if h.is(markAsking) {
 			e.halfOpen.remove(f, at)
 			continue
 		}
 		c := e.expand(now, &t, f, h, Path{MTU: int(h.mtu)})
-		c.Advance(now)
+		if e.attack.on && h.retries >= attackRetries {
+			c.backToListen(now, CauseTimeout)
+		} else {
+			c.Advance(now)
+		}
 		if c.state != SynReceived {
 			e.halfOpen.remove(f, at)
 			continue

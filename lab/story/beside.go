@@ -80,14 +80,19 @@ func differencesText(rows []Difference) string {
 }
 
 // DifferencesTable writes differences as text, a line or more each, in at most so
-// many columns; titles stand above the values.
+// many columns; titles stand above the values, or before them where there is no
+// room for columns.
 func DifferencesTable(titles []string, rows []Difference, width int) string {
 	name := 0
 	for _, r := range rows {
 		name = max(name, int(columns(r.Name)))
 	}
-	room := max((width-name-2*len(titles))/len(titles), 8)
+	room := (width - name - 2*len(titles)) / len(titles)
 	var b strings.Builder
+	if room < leastValue {
+		differencesList(&b, titles, rows, width)
+		return b.String()
+	}
 	for _, r := range append([]Difference{{"", titles}}, rows...) {
 		cells := [][]string{{r.Name}}
 		most := 1
@@ -104,6 +109,19 @@ func DifferencesTable(titles []string, rows []Difference, width int) string {
 		}
 	}
 	return b.String()
+}
+
+// leastValue is how many columns a value has at least in a table.
+const leastValue = 12
+
+// differencesList writes differences one below the other.
+func differencesList(b *strings.Builder, titles []string, rows []Difference, width int) {
+	for _, r := range rows {
+		fmt.Fprintln(b, strings.Join(Wrap(r.Name, width), "\n"))
+		for i, v := range r.Values {
+			fmt.Fprintf(b, "  %s\n", strings.Join(Wrap(titles[i]+": "+v, width-4), "\n    "))
+		}
+	}
 }
 
 // Beside sets two texts beside each other, line by line with gap between them, when

@@ -39,7 +39,7 @@ type Diagram struct {
 
 // The grid in pixels.
 const (
-	gridX, gridY = 22.0, 104.0 // of cell 0, 0
+	gridX, gridY = 87.1, 104.0 // of cell 0, 0
 	cellX, cellY = 9.3, 19.0
 	panelX       = 944.0
 	diagramText  = 12.0
@@ -66,9 +66,9 @@ func (d Diagram) draw() (c *canvas, height float64) {
 	paths := d.Paths[:min(len(d.Paths), 2)]
 	c.text("strong", point{margin, 44}, atStart, 21, d.Title)
 	c.text("soft", point{margin, 68}, atStart, 14, d.Summary)
-	a, b := cellAt{2, 25}.point(), cellAt{60, 36}.point()
+	a, b := cellAt{-5, 25}.point(), cellAt{53, 36}.point()
 	c.border(a, b, point{a.x + 12, b.y - 8}, atStart, activeFrame[d.Lang])
-	a, b = cellAt{67, 25}.point(), cellAt{97, 36}.point()
+	a, b = cellAt{60, 25}.point(), cellAt{90, 36}.point()
 	c.border(a, b, point{b.x - 12, b.y - 8}, atEnd, otherFrame[d.Lang])
 	for _, r := range drawnRoutes() {
 		c.route(r, "edge", "spot")
@@ -85,7 +85,7 @@ func (d Diagram) draw() (c *canvas, height float64) {
 	for _, r := range drawnRoutes() {
 		c.words(r, d.Lang)
 	}
-	c.legend(cellAt{4, 40}, d.Lang)
+	c.legend(cellAt{-3, 40}, d.Lang)
 	height = c.panel(paths)
 	return c, max(height, gridY+cellY*figureRows+20)
 }

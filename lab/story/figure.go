@@ -13,19 +13,19 @@ type cellAt struct{ col, row int }
 // middle.
 const (
 	boxCols, boxRows       = 15, 3
-	figureCols, figureRows = 97, 42
+	figureCols, figureRows = 80, 42
 )
 
 // boxAt is where each state stands.
 var boxAt = [tcp.NumStates]cellAt{
-	tcp.Closed: {47, 1}, tcp.Listen: {47, 8},
-	tcp.SynReceived: {17, 15}, tcp.SynSent: {77, 15}, tcp.Established: {47, 20},
-	tcp.FinWait1: {17, 27}, tcp.Closing: {48, 27}, tcp.CloseWait: {77, 27},
-	tcp.FinWait2: {17, 34}, tcp.TimeWait: {48, 34}, tcp.LastAck: {77, 34},
+	tcp.Closed: {40, 1}, tcp.Listen: {40, 8},
+	tcp.SynReceived: {10, 15}, tcp.SynSent: {70, 15}, tcp.Established: {40, 20},
+	tcp.FinWait1: {10, 27}, tcp.Closing: {41, 27}, tcp.CloseWait: {70, 27},
+	tcp.FinWait2: {10, 34}, tcp.TimeWait: {41, 34}, tcp.LastAck: {70, 34},
 }
 
 // closedAgain is a second box of CLOSED, below, where connections end.
-var closedAgain = cellAt{62, 40}
+var closedAgain = cellAt{55, 40}
 
 // route is how an arrow of the diagram goes: from corner to corner, along the
 // grid. Its words are an event and, behind the slash, what is sent.
@@ -42,33 +42,33 @@ type route struct {
 }
 
 var routes = []route{
-	{move: move{tcp.Closed, tcp.Listen}, points: []cellAt{{43, 2}, {43, 7}}, words: "passive open", at: cellAt{41, 4}, anchor: atEnd},
-	{move: move{tcp.Listen, tcp.Closed}, points: []cellAt{{51, 7}, {51, 2}}, words: "close", at: cellAt{53, 4}},
-	{move: move{tcp.Closed, tcp.SynSent}, points: []cellAt{{54, 1}, {83, 1}, {83, 14}}, words: "active open / send SYN", at: cellAt{57, 0}},
-	{move: move{tcp.SynSent, tcp.Closed}, points: []cellAt{{78, 14}, {78, 2}, {54, 2}}, words: "close, RST,\ntime-out", at: cellAt{65, 3}, below: true},
-	{move: move{tcp.Listen, tcp.SynSent}, points: []cellAt{{54, 8}, {73, 8}, {73, 14}}, words: "open / send SYN", at: cellAt{57, 7}},
-	{move: move{tcp.Listen, tcp.SynReceived}, points: []cellAt{{40, 8}, {14, 8}, {14, 14}}, words: "SYN / send SYN, ACK", at: cellAt{17, 7}},
-	{move: move{tcp.SynReceived, tcp.Listen}, points: []cellAt{{21, 14}, {21, 9}, {40, 9}}, words: "RST, time-out", at: cellAt{25, 10}, below: true},
-	{move: move{tcp.SynSent, tcp.SynReceived}, points: []cellAt{{70, 15}, {24, 15}}, words: "SYN / send SYN, ACK", at: cellAt{47, 14}, anchor: atMiddle},
-	{move: move{tcp.SynReceived, tcp.Established}, points: []cellAt{{20, 16}, {20, 20}, {40, 20}}, words: "ACK of SYN", at: cellAt{24, 19}},
-	{move: move{tcp.SynReceived, tcp.FinWait1}, points: []cellAt{{13, 16}, {13, 26}}, words: "close /\nsend FIN", at: cellAt{11, 20}, anchor: atEnd},
-	{move: move{tcp.SynSent, tcp.Established}, points: []cellAt{{77, 16}, {77, 20}, {54, 20}}, words: "SYN, ACK / send ACK", at: cellAt{56, 19}},
-	{move: move{tcp.Established, tcp.FinWait1}, points: []cellAt{{43, 21}, {43, 23}, {20, 23}, {20, 26}}, words: "close / send FIN", at: cellAt{24, 22}},
-	{move: move{tcp.Established, tcp.CloseWait}, points: []cellAt{{51, 21}, {51, 23}, {77, 23}, {77, 26}}, words: "FIN / send ACK", at: cellAt{57, 22}},
-	{move: move{tcp.FinWait1, tcp.FinWait2}, points: []cellAt{{17, 28}, {17, 33}}, words: "ACK of FIN", at: cellAt{15, 30}, anchor: atEnd},
-	{move: move{tcp.FinWait1, tcp.Closing}, points: []cellAt{{24, 27}, {41, 27}}, words: "FIN / send ACK", at: cellAt{26, 26}},
-	{move: move{tcp.FinWait1, tcp.TimeWait}, points: []cellAt{{21, 28}, {21, 31}, {44, 31}, {44, 33}}, words: "FIN, ACK / send ACK", at: cellAt{24, 30}},
-	{move: move{tcp.Closing, tcp.TimeWait}, points: []cellAt{{48, 28}, {48, 33}}, words: "ACK of FIN", at: cellAt{50, 30}},
-	{move: move{tcp.FinWait2, tcp.TimeWait}, points: []cellAt{{24, 34}, {41, 34}}, words: "FIN / send ACK", at: cellAt{26, 33}},
-	{move: move{tcp.TimeWait, tcp.Closed}, points: []cellAt{{48, 35}, {48, 40}, {55, 40}}, words: "2MSL passed", at: cellAt{46, 38}, anchor: atEnd},
-	{move: move{tcp.CloseWait, tcp.LastAck}, points: []cellAt{{77, 28}, {77, 33}}, words: "close / send FIN", at: cellAt{79, 30}},
-	{move: move{tcp.LastAck, tcp.Closed}, points: []cellAt{{77, 35}, {77, 40}, {69, 40}}, words: "ACK of FIN", at: cellAt{79, 38}},
-	{move: move{tcp.SynReceived, tcp.Closed}, points: []cellAt{{10, 15}, {7, 15}}, stub: true},
-	{move: move{tcp.Established, tcp.Closed}, points: []cellAt{{47, 21}, {47, 22}}, stub: true},
-	{move: move{tcp.FinWait1, tcp.Closed}, points: []cellAt{{10, 27}, {7, 27}}, stub: true},
-	{move: move{tcp.FinWait2, tcp.Closed}, points: []cellAt{{10, 34}, {7, 34}}, stub: true},
-	{move: move{tcp.Closing, tcp.Closed}, points: []cellAt{{55, 27}, {58, 27}}, stub: true},
-	{move: move{tcp.CloseWait, tcp.Closed}, points: []cellAt{{84, 27}, {87, 27}}, stub: true},
+	{move: move{tcp.Closed, tcp.Listen}, points: []cellAt{{36, 2}, {36, 7}}, words: "passive open", at: cellAt{34, 4}, anchor: atEnd},
+	{move: move{tcp.Listen, tcp.Closed}, points: []cellAt{{44, 7}, {44, 2}}, words: "close", at: cellAt{46, 4}},
+	{move: move{tcp.Closed, tcp.SynSent}, points: []cellAt{{47, 1}, {76, 1}, {76, 14}}, words: "active open / send SYN", at: cellAt{50, 0}},
+	{move: move{tcp.SynSent, tcp.Closed}, points: []cellAt{{71, 14}, {71, 2}, {47, 2}}, words: "close, RST,\ntime-out", at: cellAt{58, 3}, below: true},
+	{move: move{tcp.Listen, tcp.SynSent}, points: []cellAt{{47, 8}, {66, 8}, {66, 14}}, words: "open / send SYN", at: cellAt{50, 7}},
+	{move: move{tcp.Listen, tcp.SynReceived}, points: []cellAt{{33, 8}, {7, 8}, {7, 14}}, words: "SYN / send SYN, ACK", at: cellAt{10, 7}},
+	{move: move{tcp.SynReceived, tcp.Listen}, points: []cellAt{{14, 14}, {14, 9}, {33, 9}}, words: "RST, time-out", at: cellAt{18, 10}, below: true},
+	{move: move{tcp.SynSent, tcp.SynReceived}, points: []cellAt{{63, 15}, {17, 15}}, words: "SYN / send SYN, ACK", at: cellAt{40, 14}, anchor: atMiddle},
+	{move: move{tcp.SynReceived, tcp.Established}, points: []cellAt{{13, 16}, {13, 20}, {33, 20}}, words: "ACK of SYN", at: cellAt{17, 19}},
+	{move: move{tcp.SynReceived, tcp.FinWait1}, points: []cellAt{{6, 16}, {6, 26}}, words: "close / send FIN", at: cellAt{8, 21}},
+	{move: move{tcp.SynSent, tcp.Established}, points: []cellAt{{70, 16}, {70, 20}, {47, 20}}, words: "SYN, ACK / send ACK", at: cellAt{49, 19}},
+	{move: move{tcp.Established, tcp.FinWait1}, points: []cellAt{{36, 21}, {36, 23}, {13, 23}, {13, 26}}, words: "close / send FIN", at: cellAt{17, 22}},
+	{move: move{tcp.Established, tcp.CloseWait}, points: []cellAt{{44, 21}, {44, 23}, {70, 23}, {70, 26}}, words: "FIN / send ACK", at: cellAt{50, 22}},
+	{move: move{tcp.FinWait1, tcp.FinWait2}, points: []cellAt{{10, 28}, {10, 33}}, words: "ACK of FIN", at: cellAt{12, 32}},
+	{move: move{tcp.FinWait1, tcp.Closing}, points: []cellAt{{17, 27}, {34, 27}}, words: "FIN / send ACK", at: cellAt{19, 26}},
+	{move: move{tcp.FinWait1, tcp.TimeWait}, points: []cellAt{{14, 28}, {14, 31}, {37, 31}, {37, 33}}, words: "FIN, ACK / send ACK", at: cellAt{17, 30}},
+	{move: move{tcp.Closing, tcp.TimeWait}, points: []cellAt{{41, 28}, {41, 33}}, words: "ACK of FIN", at: cellAt{43, 30}},
+	{move: move{tcp.FinWait2, tcp.TimeWait}, points: []cellAt{{17, 34}, {34, 34}}, words: "FIN / send ACK", at: cellAt{19, 33}},
+	{move: move{tcp.TimeWait, tcp.Closed}, points: []cellAt{{41, 35}, {41, 40}, {48, 40}}, words: "2MSL passed", at: cellAt{39, 38}, anchor: atEnd},
+	{move: move{tcp.CloseWait, tcp.LastAck}, points: []cellAt{{70, 28}, {70, 33}}, words: "close /\nsend FIN", at: cellAt{72, 30}},
+	{move: move{tcp.LastAck, tcp.Closed}, points: []cellAt{{70, 35}, {70, 40}, {62, 40}}, words: "ACK of FIN", at: cellAt{68, 38}, anchor: atEnd},
+	{move: move{tcp.SynReceived, tcp.Closed}, points: []cellAt{{3, 15}, {1, 15}}, stub: true},
+	{move: move{tcp.Established, tcp.Closed}, points: []cellAt{{40, 21}, {40, 22}}, stub: true},
+	{move: move{tcp.FinWait1, tcp.Closed}, points: []cellAt{{3, 27}, {1, 27}}, stub: true},
+	{move: move{tcp.FinWait2, tcp.Closed}, points: []cellAt{{3, 34}, {1, 34}}, stub: true},
+	{move: move{tcp.Closing, tcp.Closed}, points: []cellAt{{48, 27}, {50, 27}}, stub: true},
+	{move: move{tcp.CloseWait, tcp.Closed}, points: []cellAt{{77, 27}, {79, 27}}, stub: true},
 }
 
 // drawnRoutes are the routes of the moves that the engine's table has.

@@ -57,8 +57,8 @@ func (f Figure) Write(w io.Writer) error {
 	for _, b := range allBoxes() {
 		g.box(b, f.look(b.State))
 	}
-	g.put(cellAt{4, 40}, "✗", plain)
-	g.put(cellAt{6, 40}, stubText[f.Lang], dim)
+	g.put(cellAt{1, 40}, "✗", plain)
+	g.put(cellAt{3, 40}, stubText[f.Lang], dim)
 	var out strings.Builder
 	for i := range g {
 		out.WriteString(strings.TrimRight(g.row(i, f.Color), " "))

@@ -18,10 +18,12 @@ const (
 
 	// DefaultWidth is the width in columns of a ladder that says nothing else,
 	// and MinWidth the narrowest with two lanes: names and numbers have no room
-	// in less. Each further lane needs MinLane more.
+	// in less. Each further lane needs MinLane more, or MinPlain when no state is
+	// told of it.
 	DefaultWidth = 100
 	MinWidth     = 64
 	MinLane      = 32
+	MinPlain     = 16
 )
 
 // Head is the top of a lane.
@@ -51,8 +53,8 @@ type Ladder struct {
 	// Lanes are the ends, left to right. Those that steps need and nobody names
 	// are there without a title.
 	Lanes []Head
-	// Width is the line's width in columns; 0 means DefaultWidth, and less
-	// than the narrowest means that.
+	// Width is the line's width in columns; 0 means DefaultWidth. Where lanes have
+	// no room beside each other, what passes is written as a list.
 	Width int
 	// ASCII draws with 7-bit characters only.
 	ASCII bool
@@ -64,6 +66,11 @@ type Ladder struct {
 // Write draws the steps. Its errors are the writer's.
 func (l Ladder) Write(w io.Writer, steps []Step) error {
 	d := newDrawing(l, steps)
+	if d.Width < d.Narrowest() {
+		d.list().write(steps)
+		_, err := w.Write(d.out)
+		return err
+	}
 	d.titles()
 	d.row("", d.known)
 	for i := range steps {
@@ -73,8 +80,19 @@ func (l Ladder) Write(w io.Writer, steps []Step) error {
 	return err
 }
 
-// narrowest returns the least width for the ladder's lanes.
-func (l *Ladder) narrowest() int { return MinWidth + MinLane*max(len(l.Lanes)-2, 0) }
+// Narrowest returns the least width, in columns, in which the lanes have room
+// beside each other.
+func (l *Ladder) Narrowest() int {
+	width := MinWidth - 2*MinLane
+	for i := range l.Lanes {
+		if l.Lanes[i].Plain {
+			width += MinPlain
+		} else {
+			width += MinLane
+		}
+	}
+	return max(width, MinWidth)
+}
 
 // drawing is a ladder while it is drawn.
 type drawing struct {
@@ -121,7 +139,7 @@ func (d *drawing) columns() {
 	for i := range d.Lanes[1:] {
 		fixed += d.stateRoom(Lane(i + 1))
 	}
-	d.space = (max(d.Width, d.narrowest()) - fixed) / (n - 1)
+	d.space = (d.Width - fixed) / (n - 1)
 	at := firstLane
 	for i := range d.Lanes {
 		d.at = append(d.at, at)
@@ -221,7 +239,7 @@ func (d *drawing) step(s *Step, number int) {
 	case Mark:
 		d.beside(s, d.timer, cyan, text)
 	case Level:
-		d.beside(s, d.lane[d.state[s.Lane]], stateStyle(d.state[s.Lane]), []string{d.level(s)})
+		d.beside(s, d.lane[d.state[s.Lane]], stateStyle(d.state[s.Lane]), d.level(s))
 	case Gap:
 		d.skip(s)
 	case Remark:
@@ -236,13 +254,14 @@ func (d *drawing) step(s *Step, number int) {
 // levelCells is how many entries of a queue are drawn one by one.
 const levelCells = 8
 
-// level draws the queue of half-open connections.
-func (d *drawing) level(s *Step) string {
+// level draws the queue of half-open connections: its places and their number.
+func (d *drawing) level(s *Step) []string {
 	count := fmt.Sprintf("%s %d", s.Text, s.Entries)
 	if s.Limit == 0 || s.Limit > levelCells {
-		return count
+		return []string{count}
 	}
-	return fmt.Sprintf("%s%s %s/%d", strings.Repeat(d.taken, s.Entries), strings.Repeat(d.free, max(s.Limit-s.Entries, 0)), count, s.Limit)
+	cells := strings.Repeat(d.taken, s.Entries) + strings.Repeat(d.free, max(s.Limit-s.Entries, 0))
+	return []string{cells, fmt.Sprintf("%s/%d", count, s.Limit)}
 }
 
 // beside draws a mark on a lane, text inside, and the lane's state outside.

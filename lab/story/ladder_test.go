@@ -80,7 +80,10 @@ func TestLadder(t *testing.T) {
 	}{
 		"visit.txt":      {Ladder{}, watched()},
 		"visit-80.txt":   {Ladder{Width: 80}, watched()},
-		"visit-64.txt":   {Ladder{Width: 1}, watched()},
+		"visit-64.txt":   {Ladder{Width: MinWidth}, watched()},
+		"visit-40.txt":   {Ladder{Width: 40}, watched()},
+		"list-ascii.txt": {Ladder{Width: 1, ASCII: true}, watched()},
+		"trouble-40.txt": {Ladder{Width: 40}, bad},
 		"ascii.txt":      {Ladder{ASCII: true}, watched()},
 		"color.txt":      {Ladder{Color: true}, watched()},
 		"trouble.txt":    {Ladder{}, bad},
@@ -113,9 +116,38 @@ func TestLadderColumns(t *testing.T) {
 	}
 }
 
+// Where lanes have no room beside each other there is a list, no wider than what
+// it is given, and it says what the ladder says: every word of it.
+func TestLadderList(t *testing.T) {
+	f := Flow{Us: Right, Peer: Left}
+	all := append(steps(&f, sample.Trouble().Events), watched()...)
+	words := func(width int) map[string]bool {
+		said := map[string]bool{}
+		for line := range strings.Lines(string(draw(t, Ladder{Width: width, ASCII: true}, all))) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > max(width, LeastWidth) {
+				t.Fatalf("width %d: line of %d columns: %q", width, n, line)
+			}
+			for _, w := range strings.FieldsFunc(line, func(r rune) bool { return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9') }) {
+				said[w] = true
+			}
+		}
+		return said
+	}
+	ladder := words(MinWidth)
+	for width := 1; width < MinWidth; width++ {
+		list := words(width)
+		for w := range ladder {
+			if !list[w] {
+				t.Fatalf("width %d: the ladder says %q, the list does not", width, w)
+			}
+		}
+	}
+}
+
 // ASCII means ASCII, and without Color there is no escape.
 func TestLadderPlain(t *testing.T) {
-	for _, b := range draw(t, Ladder{ASCII: true}, watched()) {
+	all := append(draw(t, Ladder{ASCII: true}, watched()), draw(t, Ladder{Width: 40, ASCII: true}, watched())...)
+	for _, b := range all {
 		if b != '\n' && (b < ' ' || b > '~') {
 			t.Fatalf("byte %#x", b)
 		}

@@ -10,6 +10,9 @@ import (
 // takes two.
 func Wrap(text string, width int) []string { return fit(text, float64(width), columns) }
 
+// Columns returns how many columns a text takes on a terminal.
+func Columns(text string) int { return int(columns(text)) }
+
 // flagMeanings says what each letter of a segment's flags stands for.
 var flagMeanings = []struct {
 	flag   wire.Flags
@@ -72,18 +75,13 @@ func Legend(steps []Step, l Lang, plain bool, width int) []string {
 }
 
 // wrapItems puts items on lines, and breaks only between them if that can be.
-func wrapItems(items []string, width int) []string {
-	lines := []string{""}
+func wrapItems(items []string, width int) (lines []string) {
 	for _, it := range items {
-		line := &lines[len(lines)-1]
-		switch {
-		case *line == "":
-			*line = it
-		case int(columns(*line)+3+columns(it)) <= width:
-			*line += "   " + it
-		default:
-			lines = append(lines, it)
+		if last := len(lines) - 1; last >= 0 && Columns(lines[last])+3+Columns(it) <= width {
+			lines[last] += "   " + it
+			continue
 		}
+		lines = append(lines, Wrap(it, width)...)
 	}
 	return lines
 }

@@ -16,6 +16,7 @@ type line struct {
 type cell struct {
 	text  string
 	style style
+	taken bool // by a text, be it with a space
 }
 
 // put writes text from a column on, over what stands there.
@@ -25,9 +26,9 @@ func (l *line) put(at int, text string, look style) {
 		_, n := utf8.DecodeRuneInString(text)
 		for width := int(columns(text[:n])); width > 0; width-- {
 			for len(l.cells) <= at {
-				l.cells = append(l.cells, cell{" ", plain})
+				l.cells = append(l.cells, cell{text: " "})
 			}
-			l.cells[at] = cell{"", look}
+			l.cells[at] = cell{"", look, true}
 			at++
 		}
 		l.cells[at-int(columns(text[:n]))].text = text[:n]
@@ -36,7 +37,7 @@ func (l *line) put(at int, text string, look style) {
 	l.used = max(l.used, at)
 }
 
-func (l *line) empty(at int) bool { return at >= len(l.cells) || l.cells[at].text == " " }
+func (l *line) empty(at int) bool { return at >= len(l.cells) || !l.cells[at].taken }
 
 // appendTo writes the line; spaces at its end are dropped.
 func (l *line) appendTo(b []byte, color bool) []byte {

@@ -110,6 +110,7 @@ func (t *teller) event(e *trace.Event) {
 		s.Why, s.Apart = t.why(&Moment{Event: e.Event}), t.cast.strange(e)
 		t.add(s, s.Apart)
 	}
+	t.level(e)
 }
 
 // add appends a step; crowd says that it is about somebody who is only counted.
@@ -118,8 +119,8 @@ func (t *teller) add(s Step, crowd bool) {
 	t.crowd = append(t.crowd, crowd)
 }
 
-// changed shows that a connection enters a state, and how full the queue of
-// half-open ones is now. The states of strangers' connections are no more than that.
+// changed shows that a connection enters a state. The states of strangers'
+// connections are told by how full the queue of half-open ones is.
 func (t *teller) changed(e *trace.Event) {
 	t.fired[e.Host] = tcp.Event{}
 	if e.Cause == tcp.CauseReuse {
@@ -134,7 +135,6 @@ func (t *teller) changed(e *trace.Event) {
 		s.Why = t.why(&Moment{Event: e.Event})
 		t.add(s, false)
 	}
-	t.level(e)
 }
 
 // land notes that a packet has reached a lane that nobody has told of yet.
@@ -147,7 +147,8 @@ func (t *teller) land(now clock.Time, lane Lane) {
 	}
 }
 
-// level shows how full the queue of half-open connections is, when that changes.
+// level shows how full the queue of half-open connections is, when that changes:
+// after any event, as entries are also forgotten without one of their own.
 func (t *teller) level(e *trace.Event) {
 	limit := t.run.Hosts[t.cast.index(e.Host)].HalfOpen
 	if !t.cast.strangers || limit == 0 || t.levels[e.Host] == e.HalfOpen {
