@@ -218,6 +218,8 @@ func (c *Conn) init(cfg *Config, t wire.Tuple, path Path, tsOffset uint32, tr *T
 	c.out.limit = int32(cfg.SendBuffer)
 	c.rcv.limit = int32(cfg.ReceiveBuffer)
 	c.rcv.shift = cfg.shift
+	// A peer that does not say its MSS has the default, RFC 9293 §3.7.1 (MUST-15).
+	// https://www.rfc-editor.org/rfc/rfc9293#section-3.7.1
 	c.snd.peer = defaultMSS(t.Local)
 	c.setPath(path)
 }
@@ -233,6 +235,8 @@ func (c *Conn) openActive(now clock.Time, iss seq.Num) {
 func (c *Conn) openPassive(now clock.Time, iss seq.Num) {
 	c.startSending(now, iss)
 	c.settle(passive, true)
+	// Not a move of the diagram, and no event: it is the listener that listens. This
+	// connection is made for one SYN, when that arrives.
 	c.state = Listen
 }
 

@@ -13,6 +13,8 @@ import (
 // processAck is the fifth check for a synchronized connection whose ACK is
 // acceptable: the window is updated, what is acknowledged is forgotten.
 func (c *Conn) processAck(now clock.Time, s *Segment) {
+	// Whether an ACK is a duplicate depends on the window before it: one that changes
+	// the window is an update, and tells nothing of a loss.
 	window := c.snd.wnd
 	if f := c.flight; f != nil && (now != c.live.heard || f.full.LessEq(c.snd.una)) {
 		c.noteFull()
@@ -30,10 +32,12 @@ func (c *Conn) processAck(now clock.Time, s *Segment) {
 // before it has arrived, and once.
 func (c *Conn) acknowledgeInOrder(now clock.Time, s *Segment) {
 	f, trip := c.flight, time.Duration(0)
+	// Asked before SND.UNA moves: it is about the flight that is acknowledged.
 	limited := c.snd.una.Less(f.full)
 	n, first, last := f.Advance(now, s.Ack)
 	c.advance(now, s.Ack, n)
 	if last.Marks&recovery.Probe == 0 {
+		// At least 1, because 0 means that nothing was measured.
 		trip = max(now.Sub(last.At), 1)
 		c.loss.shortest(now, trip)
 	}
@@ -59,6 +63,7 @@ func (c *Conn) acknowledgeInOrder(now clock.Time, s *Segment) {
 // Before it the peer's window was as given.
 func (c *Conn) acknowledge(now clock.Time, s *Segment, window seq.Size) {
 	var d recovery.Delivery
+	// An ACK that was overtaken moves nothing back, but its SACK blocks may be news.
 	a := recovery.Ack{Now: now, Una: seq.Max(c.snd.una, s.Ack), MSS: int(c.path.mss), MinRTT: c.loss.least}
 	if c.has(stamping) && s.Options.Has(wire.OptTimestamps) {
 		a.Echo, a.HasEcho = s.Options.TSEcr-c.ts.offset, true
@@ -67,10 +72,14 @@ func (c *Conn) acknowledge(now clock.Time, s *Segment, window seq.Size) {
 	if c.has(sackOK) && s.Options.Has(wire.OptSACK) {
 		a.Blocks, twice = c.readSACK(s, a.Una)
 	}
+	// With nothing out, all that it can still tell is that a retransmission was not
+	// needed.
 	if c.flight == nil {
 		c.cameTwice(now, twice, &d)
 		return
 	}
+	// Both are asked before what follows changes them: they are about the flight that
+	// is acknowledged.
 	limited, repaired := c.limited(), c.loss.phase == fastRecovery
 	c.deliver(&a, &d)
 	trip := c.measure(&a, s, &d)
@@ -78,6 +87,8 @@ func (c *Conn) acknowledge(now clock.Time, s *Segment, window seq.Size) {
 	c.cameTwice(now, twice, &d)
 	c.detectLoss(&a, &d, s, window)
 	c.recover(&a, &d)
+	// Congestion control hears of a loss, in recover, before it hears of the delivery:
+	// the window does not first grow by the ACK that shrinks it.
 	if d.Bytes > 0 {
 		c.tellDelivered(now, &d, cc.Ack{RTT: trip, Limited: limited && (d.Acked > 0 || c.loss.reorder.Seen), Recovery: repaired || c.loss.phase == fastRecovery})
 	}
@@ -174,6 +185,8 @@ func (c *Conn) acknowledgeSyn(now clock.Time, s *Segment) {
 		c.rtt.sample(max(now.Sub(c.rtt.start), 1), c.cfg)
 		c.loss.shortest(now, c.rtt.smoothed)
 	case c.rtt.backoff > 0:
+		// The SYN was sent more than once. Only the peer's echo says which copy this
+		// answers.
 		if trip := c.echoed(now, s); trip > 0 {
 			c.rtt.sample(trip, c.cfg)
 		}

@@ -33,6 +33,8 @@ func (c *Conn) checkSynAgain(now clock.Time, s *Segment) outcome {
 		c.set(rttTiming, false) // Karn: its ACK will not say which of the two it answers
 		return dropped(wire.Duplicate)
 	}
+	// Without its SYN it is an ACK, perhaps with text, inside the window: the checks
+	// that follow take it as such.
 	s.Flags &^= wire.SYN
 	s.Seq = s.Seq.Add(1)
 	return goOn
@@ -50,9 +52,14 @@ func (c *Conn) checkSequence(now clock.Time, s *Segment) outcome {
 		return dropped(wire.BadSequence)
 	}
 	if s.Flags.Has(wire.SYN) {
+		// RFC 5961 §4.2 answers a SYN in the same way whatever its number: a peer that
+		// has restarted sends a RST when it sees where we are, and an attacker learns
+		// nothing.
 		return c.answerSyn(now, s)
 	}
 	if c.state == TimeWait && s.Flags.Has(wire.FIN) && s.Seq.Add(s.SeqLen()) == c.rcv.nxt {
+		// The ACK of that FIN was lost, and only we can repeat it: TIME-WAIT exists
+		// for this.
 		c.restartTimeWait(now) // a retransmission of the peer's FIN
 		c.owes |= owesAck
 		return dropped(wire.Duplicate)
@@ -75,6 +82,7 @@ func (c *Conn) acceptable(s *Segment, wnd seq.Size) bool {
 		// and may have no other way to: so that one counts, as when the window is 0.
 		return s.Seq.In(c.rcv.nxt, wnd+1)
 	}
+	// One end inside is enough: trim cuts off what lies outside.
 	return s.Seq.In(c.rcv.nxt, wnd) || s.Seq.Add(n-1).In(c.rcv.nxt, wnd)
 }
 
@@ -127,8 +135,11 @@ func (c *Conn) trim(s *Segment) {
 		s.cutFront(int(n))
 	}
 	end := s.Seq.Add(s.SeqLen())
+	// What lies past the window is cut off even if there were room for it. A window
+	// that the peer may overrun would not bound our memory.
 	if c.rcv.edge.Less(end) {
 		n := int(end.Sub(c.rcv.edge))
+		// The FIN has the last of the segment's numbers, so it goes first.
 		if s.Flags.Has(wire.FIN) {
 			s.Flags &^= wire.FIN
 			n--
@@ -150,6 +161,7 @@ func (c *Conn) checkReset(now clock.Time, s *Segment) outcome {
 	switch exact := s.Seq == c.rcv.nxt; {
 	case c.state == TimeWait && !(exact && c.is(synChallenged)):
 		return dropped(wire.TimeWaitReset) // RFC 1337
+	// A blind attacker has to hit one number of 2^32 here, not one of a window.
 	case exact:
 		c.reset(now)
 		return taken
@@ -164,6 +176,8 @@ func (c *Conn) checkReset(now clock.Time, s *Segment) outcome {
 // it that anybody would want to know of.
 func (c *Conn) reset(now clock.Time) {
 	switch {
+	// RFC 9293 §3.10.7.4, second: a listener goes on, and its program never hears of
+	// this peer.
 	case c.halfOpen():
 		c.backToListen(now, CauseReset)
 	case c.state == SynReceived:
@@ -215,6 +229,8 @@ func (c *Conn) checkAck(now clock.Time, s *Segment) outcome {
 		return dropped(wire.NoAckFlag)
 	}
 	if c.opening() {
+		// Nothing but our SYN is out, so only an ACK of that proves that the peer saw
+		// our number. RFC 9293 §3.10.7.4, fifth, answers any other with a RST.
 		if s.Ack.LessEq(c.snd.una) || c.snd.nxt.Less(s.Ack) {
 			return refused(wire.BadAck)
 		}
@@ -293,6 +309,7 @@ func (c *Conn) checkText(now clock.Time, s *Segment) outcome {
 		}
 		return goOn
 	}
+	// "This should not occur": the stream has ended, and the text is ignored.
 	if c.is(finReceived) {
 		return goOn
 	}
@@ -331,6 +348,8 @@ func (c *Conn) checkFin(now clock.Time, s *Segment) {
 func (c *Conn) takeFin(now clock.Time) {
 	c.in.finish()
 	c.rcv.nxt = c.rcv.nxt.Add(1)
+	// A FIN takes a number but no room, so it may come when the window is full. The
+	// edge moves along: below RCV.NXT it would read as a window of 4 GiB.
 	if c.rcv.edge.Less(c.rcv.nxt) {
 		c.rcv.edge = c.rcv.nxt
 	}

@@ -37,6 +37,8 @@ func (c *Conn) arrivedText(now clock.Time, s *Segment) wire.Drop {
 	}
 	c.tally.bytesReceived += uint64(nxt.Sub(c.rcv.nxt))
 	c.rcv.nxt, c.rcv.dupAcks = nxt, 0
+	// Nobody will read it, but it is acknowledged and makes room at once: the peer can
+	// end its stream in order.
 	if c.is(readClosed) {
 		c.in.discard()
 		c.passMarks()
@@ -70,9 +72,14 @@ const maxDupAcksOwed = 64
 // scheduleAck decides between an ACK now and a delayed one.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.3
 func (c *Conn) scheduleAck(now clock.Time, s *Segment, hadGap bool) {
+	// What the peer takes for a full segment is not known: its path may allow less
+	// than our MSS option. The largest so far stands for it.
 	c.rcv.mss = max(c.rcv.mss, uint16(min(s.largest(), int(c.path.ours))))
 	waiting := int(c.rcv.nxt.Sub(c.rcv.acked))
 	switch {
+	// A peer that fills a gap is in recovery and counts on this ACK (RFC 5681 §4.2);
+	// one that has overrun the window waits for more of it.
+	// https://www.rfc-editor.org/rfc/rfc5681#section-4.2
 	case hadGap, waiting >= ackEvery*int(c.rcv.mss), s.cut:
 		c.owes |= owesAck
 	case int(c.live.quick) < c.cfg.QuickAcks:

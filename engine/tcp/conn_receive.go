@@ -37,6 +37,8 @@ func (o outcome) ends() bool { return o.fate != goesOn }
 
 // ignoredOrRefused is the outcome of a segment that deserves a RST, which a RST
 // itself never does.
+// Otherwise two hosts that both know nothing of a connection would answer each other's
+// RSTs forever. https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.1
 func ignoredOrRefused(s *Segment, why wire.Drop) outcome {
 	if s.Flags.Has(wire.RST) {
 		return dropped(why)
@@ -47,8 +49,12 @@ func ignoredOrRefused(s *Segment, why wire.Drop) outcome {
 // receive is SEGMENT ARRIVES of RFC 9293 §3.10.7.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7
 func (c *Conn) receive(now clock.Time, path Path, s *Segment) outcome {
+	// The path comes first: what the segment lets us send is counted in segments of
+	// the size that the path allows.
 	c.setPath(path)
 	c.tally.received(s)
+	// The event stands before those that the segment causes, so that a trace reads
+	// from cause to effect. What became of the segment is filled in afterwards.
 	event := c.trace.begin(now, c, s)
 	o := c.arrives(now, s)
 	c.trace.finish(event, c, o.why)
@@ -75,6 +81,8 @@ func (c *Conn) arrivesInListen(now clock.Time, s *Segment) outcome {
 		return dropped(wire.NoSocket)
 	case s.Flags.Has(wire.ACK):
 		return refused(wire.NoSocket)
+	// No program opens and closes with one segment. Scanners send SYN with FIN to get
+	// past filters; Linux drops it too.
 	case !s.Flags.Has(wire.SYN), s.Flags.Has(wire.FIN):
 		return dropped(wire.BadFlags)
 	}
@@ -89,6 +97,8 @@ func (c *Conn) learnPeer(now clock.Time, s *Segment) {
 	c.rcv.irs = s.Seq
 	c.rcv.nxt = s.Seq.Add(1)
 	c.rcv.acked = c.rcv.nxt
+	// A SYN promises no more than its window field says, because the scale applies
+	// only to what follows it. https://www.rfc-editor.org/rfc/rfc7323#section-2.2
 	c.rcv.edge = c.rcv.nxt.Add(seq.Size(min(c.rcv.limit, 0xffff)))
 	c.agree(offerOf(c.cfg, &c.tuple, s))
 	if c.has(stamping) {
@@ -99,6 +109,8 @@ func (c *Conn) learnPeer(now clock.Time, s *Segment) {
 }
 
 // arrivesInSynSent is RFC 9293 §3.10.7.3: first ACK, second RST, fourth SYN.
+// The ACK is judged first, because a RST counts only with one that acknowledges our
+// SYN: that is what a blind attacker has to guess.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.3
 func (c *Conn) arrivesInSynSent(now clock.Time, s *Segment) outcome {
 	hasAck := s.Flags.Has(wire.ACK)
@@ -122,6 +134,8 @@ func (c *Conn) arrivesInSynSent(now clock.Time, s *Segment) outcome {
 		c.setState(now, SynReceived, CauseSyn)
 		return taken
 	}
+	// The round trip of our SYN is measured before establish asks whether there is
+	// one.
 	c.acknowledgeSyn(now, s)
 	c.arrived(now)
 	c.establish(now, CauseSynAck)
@@ -134,21 +148,27 @@ func (c *Conn) arrivesInSynSent(now clock.Time, s *Segment) outcome {
 
 // establish enters ESTABLISHED: what only a live connection needs is made now.
 func (c *Conn) establish(now clock.Time, why Cause) {
+	// Not earlier: a half-open connection has nothing to control, and must stay small.
 	c.control(now, c.cfg.CongestionControl)
 	c.rcv.push = c.rcv.nxt
 	c.beginTuning(now)
+	// If the program closed during the handshake, the state is FIN-WAIT-1 already.
 	if c.state == SynSent || c.state == SynReceived {
 		c.setState(now, Established, why)
 	}
 	if c.rtt.smoothed == 0 { // RFC 6298 §5.7: our SYN was lost, this way is slow
 		c.rtt.rto = max(c.rtt.rto, slowStartRTO)
 	}
+	// The back-off was that of our SYN. Data begins without one.
 	c.rtt.backoff = 0
 	c.progress(now)
 	c.armKeepAlive(now)
 }
 
 // arrivesOtherwise is RFC 9293 §3.10.7.4: the checks, in their order.
+// Two checks precede the RFC's first. A SYN that is repeated lies below RCV.NXT, where
+// the first check would only answer it with an ACK. And an old duplicate may lie
+// inside the window, so PAWS comes before the window (RFC 7323 §5.3).
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.4
 func (c *Conn) arrivesOtherwise(now clock.Time, s *Segment) outcome {
 	if o := c.checkSynAgain(now, s); o.ends() {
@@ -167,10 +187,13 @@ func (c *Conn) arrivesOtherwise(now clock.Time, s *Segment) outcome {
 	if o := c.checkSyn(now, s); o.ends() {
 		return o
 	}
+	// The segment is cut to the window only now: the RST and SYN checks judge the
+	// number that it was sent with.
 	c.trim(s)
 	if o := c.checkAck(now, s); o.ends() {
 		return o
 	}
+	// Only an acceptable ACK shows that the peer is there. Anyone can forge the rest.
 	c.arrived(now)
 	c.checkUrgent(s)
 	if o := c.checkText(now, s); o.ends() {

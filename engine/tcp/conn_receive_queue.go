@@ -38,6 +38,8 @@ type keeping struct {
 
 // arrived notes that v came.
 func (k *keeping) arrived(v buf.View) {
+	// Only what arrives in a row pins a block: one payload here and one there may be
+	// all that a large block still holds.
 	if v.Start() != k.to {
 		k.run = 0
 	}
@@ -157,6 +159,8 @@ func (q *recvQueue) compact() {
 		q.keeping.forget()
 		return
 	}
+	// The rest is moved only when it is the smaller part, so that each view moves once
+	// on average.
 	if int(q.head) > len(q.views)/2 && q.head >= 16 {
 		q.views = slices.Delete(q.views, 0, int(q.head))
 		q.head = 0
@@ -193,6 +197,8 @@ func (q *recvQueue) clear() {
 func (q *recvQueue) clone() recvQueue {
 	c := *q
 	c.views = slices.Clone(q.views[q.head:])
+	// The block for copies stays with the original: two that write into one block
+	// would overwrite each other's bytes.
 	c.head, c.copies, c.used = 0, nil, 0
 	for _, v := range c.views {
 		v.Retain()

@@ -11,6 +11,8 @@ import (
 // NextSegment fills out with the next segment to send and reports whether
 // there is one. It builds a segment and gives it up when it comes out empty:
 // nothing else answers the question whether there is something to send.
+// The order is part of the rules. A RST ends everything else. Text comes before what
+// only carries an ACK, because it carries the ACK too.
 func (c *Conn) NextSegment(now clock.Time, out *Output) bool {
 	out.again = false
 	ok := c.owes&^owesAck != 0 && (c.buildReset(now, out) || c.buildSyn(now, out) || c.buildTail(now, out)) ||
@@ -43,6 +45,7 @@ func (c *Conn) buildReset(now clock.Time, out *Output) bool {
 	if c.owes&owesReset == 0 {
 		return false
 	}
+	// Nothing follows a RST, not even the ACK that was owed.
 	c.owes = 0
 	c.begin(out)
 	out.Seq, out.Ack, out.Flags = c.emptySeq(), c.rcv.nxt, wire.RST|wire.ACK
@@ -77,6 +80,8 @@ func (c *Conn) sentSyn(now clock.Time) {
 	if c.snd.nxt == c.snd.iss {
 		c.snd.nxt = c.snd.iss.Add(1)
 		c.rtt.start = now
+		// Only the first SYN is timed: by Karn's rule the ACK of a repeated one tells
+		// nothing.
 		c.set(rttTiming, true)
 	}
 	c.noteSent(now)
@@ -95,6 +100,7 @@ func (c *Conn) buildData(now clock.Time, out *Output) bool {
 		if !f.mayLeave(now) {
 			return false
 		}
+		// The peer's program cannot read past a hole, so the hole is filled first.
 		if f.LostBytes() > 0 && c.buildLost(now, out) {
 			return true
 		}
@@ -138,6 +144,8 @@ func (c *Conn) buildText(now clock.Time, out *Output, pos seq.Num, n int) bool {
 		if out.Len > 0 {
 			out.Flags |= wire.PSH // nothing more is queued: RFC 9293 §3.9.1.2
 		}
+		// A FIN takes a number of the peer's window as a byte does. With nothing else
+		// out it goes into a shut window too, as its own probe.
 		if c.is(finQueued) && int(end.Sub(c.snd.una)) < max(int(c.snd.wnd), 1) {
 			out.Flags |= wire.FIN
 			end = end.Add(1)

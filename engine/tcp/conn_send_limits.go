@@ -64,6 +64,8 @@ func (c *Conn) allowedAgain(pos seq.Num, lost int) (n int, ok bool) {
 // returns how many of the n allowed bytes make a segment that is worth it.
 func (c *Conn) worthSending(n, left, flight, open int) int {
 	mss := c.payload()
+	// All that is queued fits. Nagle lets a small segment wait while something is out,
+	// unless the program has said noDelay or has closed: then nothing will join it.
 	if n == left {
 		if c.is(noDelay|finQueued) || flight == 0 && n < mss { // RFC 896
 			return n
@@ -76,6 +78,8 @@ func (c *Conn) worthSending(n, left, flight, open int) int {
 		}
 		return n - n%mss
 	}
+	// A peer whose whole window is smaller than a segment would never get one. Half of
+	// the largest window that it has offered is worth sending (Fs of the RFC).
 	if 2*n >= int(c.snd.maxWnd) {
 		return n
 	}

@@ -45,6 +45,9 @@ func (q *sendQueue) copyIn(b []byte) {
 		b = b[n:]
 	}
 	for len(b) > 0 {
+		// As large as what waits already, since so much may follow: a program that
+		// writes faster than it is sent gets few blocks, and one that writes little a
+		// small one.
 		block := buf.Get(min(max(len(b), int(q.bytes)), buf.LargeSize))
 		n := copy(block.Bytes(), b)
 		q.add(buf.MakeView(block, 0, n))
@@ -117,6 +120,7 @@ func (q *sendQueue) fill(dst views, from seq.Num, n int) (views, int) {
 
 // seek moves the cursor to the view that holds number s.
 func (q *sendQueue) seek(s seq.Num) {
+	// Seldom: new text is sent in order. A retransmission walks from the head.
 	if s.Less(q.atSeq) {
 		q.at, q.atSeq = q.head, q.start
 	}
@@ -143,6 +147,7 @@ func (q *sendQueue) clone() sendQueue {
 	c.views = slices.Clone(q.views[q.head:])
 	c.at -= q.head
 	c.head = 0
+	// Only the original may go on writing into its last block.
 	c.own = false
 	for _, v := range c.views {
 		v.Retain()

@@ -28,11 +28,14 @@ func (c *Conn) Deadline() clock.Time {
 }
 
 // Advance lets time pass: each timer that is due fires once.
+// Those that are due together fire in the order of their slots, whatever their times:
+// a run that is played again takes the same way.
 func (c *Conn) Advance(now clock.Time) {
 	for n := range Timer(numTimers) {
 		if c.timers[n] > now {
 			continue
 		}
+		// Before it fires, which may arm it again.
 		c.timers.disarm(n)
 		if n == TimerLife && !c.lifeBounded() {
 			c.retryMTU()

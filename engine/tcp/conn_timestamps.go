@@ -46,6 +46,7 @@ func (c *Conn) timestamp(now clock.Time) uint32 {
 // checkTimestamp is PAWS: a segment whose timestamp is older than TS.Recent is
 // an old duplicate. A peer that leaves the option out in mid-connection is
 // tolerated, as every kernel does.
+// A RST is exempt: it may come from a host that has forgotten the timestamps.
 // https://www.rfc-editor.org/rfc/rfc7323#section-5.3
 func (c *Conn) checkTimestamp(now clock.Time, s *Segment) outcome {
 	if !c.has(stamping) || !s.Options.Has(wire.OptTimestamps) || s.Flags.Has(wire.RST) {
@@ -65,6 +66,8 @@ func (c *Conn) noteTimestamp(now clock.Time, s *Segment) {
 	if !c.has(stamping) || !s.Options.Has(wire.OptTimestamps) {
 		return
 	}
+	// The rule asks where the segment began. trim has moved SEG.SEQ past what came
+	// before.
 	first := s.Seq - seq.Num(s.skip)
 	if !c.ts.outdates(now, s.Options.TSVal) && first.LessEq(c.rcv.acked) {
 		c.ts.remember(now, s.Options.TSVal)

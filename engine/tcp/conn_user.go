@@ -148,6 +148,8 @@ func (c *Conn) abort(now clock.Time) {
 	switch c.state {
 	case Closed:
 		return
+	// In CLOSING, LAST-ACK and TIME-WAIT both sides have closed: the peer waits for
+	// nothing that a RST would spare it.
 	case SynReceived, Established, FinWait1, FinWait2, CloseWait:
 		c.owes |= owesReset
 	}

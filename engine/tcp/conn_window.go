@@ -30,6 +30,8 @@ func (c *Conn) freeWindow() seq.Size {
 // worthOffering reports whether moving the right edge to next gains at least
 // min(half the buffer, one segment).
 func (c *Conn) worthOffering(next seq.Num) bool {
+	// Fr is 1/2, and the segment is the largest that we let the peer send. Smaller
+	// steps would bring small segments, and an ACK for each.
 	gain := next.Diff(c.rcv.edge)
 	return gain > 0 && gain >= min(c.rcv.limit/2, int32(c.path.ours))
 }
@@ -45,6 +47,8 @@ func (c *Conn) windowUpdateDue() bool {
 	if !c.worthOffering(next) {
 		return false
 	}
+	// Otherwise the next ACK tells it soon enough: an update for every Read would be a
+	// segment for every Read.
 	left := c.rcv.edge.Sub(c.rcv.nxt)
 	return next.Diff(c.rcv.edge) >= c.rcv.limit/4 || left < 2*seq.Size(c.path.ours)
 }

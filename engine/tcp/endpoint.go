@@ -94,6 +94,8 @@ func (e *Endpoint) InUse(t wire.Tuple) bool {
 func (e *Endpoint) Receive(now clock.Time, path Path, t *wire.Tuple, s *Segment) wire.Drop {
 	e.stats.InSegs++
 	s.skip, s.cut = 0, false
+	// A connection tells the trace itself what it drops. What no connection saw is
+	// told here.
 	told := e.trace.len()
 	v := e.dispatch(&arrival{now: now, path: path, tuple: t, segment: s})
 	if v.why != wire.None && e.trace.len() == told {
@@ -119,6 +121,9 @@ type arrival struct {
 // dispatch finds who the segment is for: a connection, a half-open one, one in
 // TIME-WAIT, a listener, nobody.
 func (e *Endpoint) dispatch(a *arrival) outcome {
+	// First among whole connections, which have nearly all segments, by their quick
+	// hash. The hash of the other tables is a cryptographic one: only what is not
+	// found here pays for it.
 	en := e.conns.find(a.tuple)
 	if en != nil && (en.state != TimeWait || !e.reopens(a.now, &en.Conn, a.segment)) {
 		e.stats.InSegs += uint64(a.segment.Count() - 1)
@@ -219,6 +224,7 @@ func (e *Endpoint) Advance(now clock.Time) {
 	for e.due.next() <= now {
 		it := e.due.pop()
 		en := it.key
+		// Its deadline has moved: there is another item for it, or none.
 		if en.armed != it.at {
 			continue
 		}
@@ -341,10 +347,14 @@ func (e *Endpoint) Output(now clock.Time, out *Output) bool {
 // settle looks at a connection that has nothing more to say for now.
 func (e *Endpoint) settle(now clock.Time, en *Entry) {
 	switch {
+	// A program may still call one that has left the table, which changes nothing any
+	// more.
 	case en.is(gone):
 	case en.state == Closed:
 		e.remove(en)
 	case en.state == TimeWait && en.is(orphan):
+		// A program that still holds it may read what came before the FIN; without
+		// one, dozens of bytes are enough for the wait.
 		e.keepTimeWait(&en.Conn)
 		e.remove(en)
 	default:
@@ -389,6 +399,7 @@ type readyItem struct {
 // that may take its place: RFC 6191, and RFC 9293 §3.10.7.4 (MAY-2).
 // https://www.rfc-editor.org/rfc/rfc6191#section-2
 func (e *Endpoint) reopens(now clock.Time, c *Conn, s *Segment) bool {
+	// Without a listener the SYN would end the wait and get nothing for it.
 	if s.Flags&(wire.SYN|wire.ACK|wire.RST|wire.FIN) != wire.SYN || e.listener(&c.tuple) == nil {
 		return false
 	}

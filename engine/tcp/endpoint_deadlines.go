@@ -30,6 +30,8 @@ func (d *deadlines[K]) push(at clock.Time, key K) {
 func (d *deadlines[K]) up(i int) {
 	it := d.items[i]
 	for i > 0 {
+		// Four children to a node: half as many levels as with two, and the four lie
+		// side by side in memory.
 		parent := (i - 1) / 4
 		if d.items[parent].at <= it.at {
 			break
@@ -91,6 +93,8 @@ func (d *deadlines[K]) prune(live int, counts func(at clock.Time, key K) bool) {
 	if d.items = kept; cap(kept) > 4*len(kept)+256 {
 		d.items = append(make([]deadline[K], 0, 2*len(kept)), kept...)
 	}
+	// Dropping items from the middle has broken the order. It is made anew from the
+	// last parent up, which takes time in proportion to what is left.
 	for i := len(kept) / 4; i >= 0; i-- {
 		if i < len(kept) {
 			d.down(i)

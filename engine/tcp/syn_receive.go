@@ -23,6 +23,8 @@ func (e *Endpoint) arrivedStray(a *arrival) outcome {
 		if l != nil && e.cfg.Cookies != CookiesOff {
 			switch h, d := e.redeem(a); d {
 			case wire.None:
+				// A cookie that is true is as good as an entry: from here on both take
+				// the same way.
 				return e.arrivedHalfOpen(a, &h, 0)
 			case wire.MissingTimestamp:
 				return dropped(d)
@@ -31,6 +33,8 @@ func (e *Endpoint) arrivedStray(a *arrival) outcome {
 	}
 	c := e.fresh(a)
 	if l != nil {
+		// Only for the answer: LISTEN and CLOSED give different ones (RFC 9293
+		// §3.10.7.1 and §3.10.7.2).
 		c.openPassive(a.now, 0)
 	}
 	return c.receive(a.now, a.path, s)
@@ -70,6 +74,8 @@ func (e *Endpoint) arrivedSyn(a *arrival, l *Listener) outcome {
 func (e *Endpoint) admits(a *arrival, l *Listener) bool {
 	remote, port := a.tuple.Remote, a.tuple.LocalPort
 	switch {
+	// Dropped without a RST, as Linux does: the client repeats its SYN, and by then
+	// there may be room. A RST would tell it that nobody listens.
 	case l.waiting >= l.Backlog:
 		e.stats.ListenOverflows++
 		e.stats.ListenDrops++
