@@ -59,13 +59,16 @@ func (b *bbr) advanceLatest(s *bbrSample) {
 }
 
 // adaptShortTerm lowers the bounds once in a round that lost something, to what the
-// path delivers, and by no more than CUBIC would.
+// path delivers, and by no more than CUBIC would. What Startup lost is
+// known by then that Drain is over, which sends half of what the path delivers, and would
+// make that the bound.
 func (b *bbr) adaptShortTerm() {
 	n := &b.bounds
 	if !n.start {
 		return
 	}
-	if b.lossyRound() && !b.state.accelerating() {
+	draining := b.rounds.count <= b.full.drainRound+bbrDrainRounds
+	if b.lossyRound() && !b.state.accelerating() && !draining {
 		if n.shortRate == math.MaxUint64 {
 			n.shortRate = b.rate.max()
 		}

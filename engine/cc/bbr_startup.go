@@ -12,7 +12,8 @@ const (
 )
 
 // bbrFull finds out whether the path is full: the rate does not grow by a quarter in
-// three rounds in which we tried.
+// three rounds in which we tried. When the peer's window holds us back it grows later,
+// as the program reads, unless a queue shows that the path is full.
 type bbrFull struct {
 	rate    uint64 // the last one that was a quarter more
 	rounds  uint8  // since then
@@ -38,7 +39,7 @@ func (b *bbr) enterStartup() { b.state, b.gain, b.span = bbrStartup, bbrStartupG
 func (b *bbr) checkFull(s *bbrSample) {
 	f := &b.full
 	switch {
-	case f.now || !b.rounds.start || s.limited || s.rate == 0:
+	case f.now || !b.rounds.start || s.limited || s.rate == 0 || s.Shut && !b.noise.queued:
 	case s.rate >= f.rate+f.rate/4:
 		f.reset(s.rate)
 	default:

@@ -90,6 +90,7 @@ type Ack struct {
 	Total     uint64        // delivered since the connection began
 	RTT       time.Duration // 0 when it gave no sample
 	Rate      Rate
+	Shut      bool // the peer's window holds us back, if the controller WantsSend
 	Limited   bool // what is delivered was of a flight that filled the window: growth is earned (RFC 7661)
 	Recovery  bool // came in fast recovery, or ended it: only a controller with OwnRecovery changes its window
 }

@@ -47,7 +47,7 @@ func (c *Conn) acknowledgeInOrder(now clock.Time, s *Segment) {
 	f.rack.Take(now, last, s.Ack)
 	a := cc.Ack{Delivered: n, InFlight: f.Out(), Total: c.tally.bytesAcked, RTT: trip, Limited: limited}
 	if f.wants&cc.WantsSend != 0 {
-		a.Rate = ratio(f.RateOf(last))
+		a.Rate, a.Shut = ratio(f.RateOf(last)), f.shut
 	}
 	c.cc.OnAck(now, a)
 	if f.Empty() {
@@ -107,7 +107,7 @@ func (c *Conn) tellDelivered(now clock.Time, d *recovery.Delivery, a cc.Ack) {
 	a.Delivered, a.Lost, a.InFlight = d.Bytes, d.Lost, f.Pipe()
 	a.Total = c.tally.bytesAcked + uint64(f.Early())
 	if f.wants&cc.WantsSend != 0 {
-		a.Rate = ratio(f.Rate(d))
+		a.Rate, a.Shut = ratio(f.Rate(d)), f.shut
 	}
 	c.cc.OnAck(now, a)
 }

@@ -28,6 +28,7 @@ type course struct {
 	held   bool
 	behind bool  // it was held for too long, and makes up for that
 	tight  bool  // it was the window that let nothing new leave when that was asked last
+	shut   bool  // the peer's window has no room for more: see tellSent
 	dupes  uint8 // duplicate ACKs in a row, of a peer without SACK
 	again  bool  // the timer is not started anew: see restartTimer
 	trial  trial

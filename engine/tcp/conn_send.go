@@ -245,7 +245,7 @@ func (c *Conn) sent(now clock.Time, out *Output, end seq.Num) {
 
 // tellSent notes the numbers up to end, and tells a controller that wants to know what
 // is sent. When the program has no more, although the congestion window has room, that
-// is marked; when the peer's window holds us back that is a property of the path.
+// is marked; whether the peer's window has room is told with the next ACKs.
 func (c *Conn) tellSent(now clock.Time, out *Output, end seq.Num, m recovery.Marks) {
 	f := c.flight
 	s := cc.Send{Bytes: out.Len, InFlight: f.Pipe()}
@@ -256,6 +256,7 @@ func (c *Conn) tellSent(now clock.Time, out *Output, end seq.Num, m recovery.Mar
 		m |= recovery.Limited
 	}
 	f.Sent(now, out.Seq, end, m)
+	f.shut = !s.Limited && int(c.snd.una.Add(c.snd.wnd).Diff(end)) < int(c.path.mss)
 	if !s.Limited && out.Seq.Add(seq.Size(out.Len)) == c.out.end() {
 		f.HoldBack()
 	}
