@@ -25,7 +25,7 @@ const (
 
 // flatTables may have more fields than maxFields: they are lists of numbers, one
 // beside the other, that are read by name and have no behaviour.
-var flatTables = []string{"host.Counters", "tcp.Info", "tcp.Config", "inspect.Details", "kernel.Info", "kernel.tcpInfo"}
+var flatTables = []string{"host.Counters", "tcp.Counters", "tcp.Info", "tcp.Config", "inspect.Details", "kernel.Info", "kernel.tcpInfo"}
 
 // flatLists may have more ways than maxCyclomatic: they are lists of what must be
 // true, a line each.

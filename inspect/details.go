@@ -13,8 +13,9 @@ import (
 // tcp_info. Sizes are bytes, windows of congestion segments.
 type Details struct {
 	Congestion   string   `json:"congestion,omitempty"`
-	Options      []string `json:"options,omitempty"` // ts, sack, ecn, ecnseen, fastopen
-	Wscale       *[2]int  `json:"wscale,omitempty"`  // to send, to receive
+	CAState      string   `json:"ca_state,omitempty"` // open, disorder, cwr, recovery, loss
+	Options      []string `json:"options,omitempty"`  // ts, sack, ecn, ecnseen, fastopen
+	Wscale       *[2]int  `json:"wscale,omitempty"`   // to send, to receive
 	RTO          Seconds  `json:"rto_seconds,omitempty"`
 	Backoff      int      `json:"backoff,omitempty"`
 	RTT          Seconds  `json:"rtt_seconds,omitempty"`
@@ -48,7 +49,6 @@ type Details struct {
 	DataSegsOut   uint32 `json:"data_segs_out,omitempty"`
 	DataSegsIn    uint32 `json:"data_segs_in,omitempty"`
 
-	// What our engine does not have is the kernel's alone.
 	PacingRate    uint64  `json:"pacing_rate,omitempty"` // bytes per second
 	MaxPacingRate uint64  `json:"max_pacing_rate,omitempty"`
 	DeliveryRate  uint64  `json:"delivery_rate,omitempty"` // bytes per second
@@ -66,8 +66,13 @@ type Details struct {
 	RcvRTT        Seconds `json:"rcv_rtt_seconds,omitempty"`
 	RcvSsthresh   int     `json:"rcv_ssthresh,omitempty"`
 	RcvOOOPack    uint32  `json:"rcv_ooopack,omitempty"`
-	BBR           *BBR    `json:"bbr,omitempty"`
-	ULP           string  `json:"ulp,omitempty"` // what works on top of TCP: tls, mptcp
+	TotalRTO      uint16  `json:"total_rto,omitempty"`
+	RTORecoveries uint16  `json:"total_rto_recoveries,omitempty"`
+	// What follows is the kernel's alone.
+	RTOTime Seconds `json:"total_rto_time_seconds,omitempty"`
+	Rehash  uint32  `json:"rehash,omitempty"` // times that another path was tried
+	BBR     *BBR    `json:"bbr,omitempty"`
+	ULP     string  `json:"ulp,omitempty"` // what works on top of TCP: tls, mptcp
 
 	Memory *[9]uint32 `json:"skmem,omitempty"` // as ss -m shows it: r rb t tb f w o bl d
 }
@@ -83,10 +88,14 @@ type BBR struct {
 func details(i *tcp.Info) *Details {
 	d := &Details{Congestion: i.Congestion, RTO: Seconds(i.RTO), Backoff: int(i.Backoff), RTT: Seconds(i.RTT), RTTVar: Seconds(i.RTTVar),
 		ATO: Seconds(i.ATO), MSS: i.SndMSS, PMTU: i.PMTU, RcvMSS: i.RcvMSS, AdvMSS: i.AdvMSS, Cwnd: i.SndCwnd, Ssthresh: i.SndSsthresh,
-		LastSnd: Seconds(i.LastDataSent), LastAck: Seconds(i.LastAckRecv), Unacked: i.Unacked, Retrans: int(i.Retransmits),
+		LastSnd: Seconds(i.LastDataSent), LastAck: Seconds(i.LastAckRecv), Unacked: i.Unacked, Retrans: i.Retrans,
 		TotalRetrans: i.TotalRetrans, NotSent: i.NotsentBytes, RcvSpace: i.RcvSpace, SndWnd: i.SndWnd, RcvWnd: i.RcvWnd,
-		AppLimited: i.AppLimited, BytesSent: i.BytesSent, BytesRetrans: i.BytesRetrans, BytesAcked: i.BytesAcked,
-		BytesReceived: i.BytesReceived, SegsOut: i.SegsOut, SegsIn: i.SegsIn, DataSegsOut: i.DataSegsOut, DataSegsIn: i.DataSegsIn}
+		AppLimited: i.DeliveryRateAppLimited && i.DeliveryRate > 0, BytesSent: i.BytesSent, BytesRetrans: i.BytesRetrans, BytesAcked: i.BytesAcked,
+		BytesReceived: i.BytesReceived, SegsOut: i.SegsOut, SegsIn: i.SegsIn, DataSegsOut: i.DataSegsOut, DataSegsIn: i.DataSegsIn,
+		CAState: i.CAState, MinRTT: Seconds(i.MinRTT), LastRcv: Seconds(i.LastDataRecv), PacingRate: i.PacingRate, DeliveryRate: i.DeliveryRate,
+		Delivered: i.Delivered, BusyTime: Seconds(i.BusyTime), RwndLimited: Seconds(i.RwndLimited), SndbufLimited: Seconds(i.SndbufLimited),
+		Lost: i.Lost, Sacked: i.Sacked, DsackDups: i.DsackDups, Reordering: i.Reordering, ReordSeen: i.ReordSeen, RcvRTT: Seconds(i.RcvRTT),
+		RcvSsthresh: i.RcvSsthresh, RcvOOOPack: i.RcvOOOPack, TotalRTO: i.TotalRTO, RTORecoveries: i.TotalRTORecoveries}
 	if i.Timestamps {
 		d.Options = append(d.Options, "ts")
 	}
@@ -97,7 +106,7 @@ func details(i *tcp.Info) *Details {
 		d.Wscale = &[2]int{int(i.SndWscale), int(i.RcvWscale)}
 	}
 	inFlight := i.SendQ - i.NotsentBytes
-	d.Memory = &[9]uint32{0: uint32(i.RecvQ), 1: uint32(i.RcvSpace), 2: uint32(max(inFlight, 0)), 3: uint32(i.SndBuf), 5: uint32(i.SendQ)}
+	d.Memory = &[9]uint32{0: uint32(i.RecvQ), 1: uint32(i.RcvBuf), 2: uint32(max(inFlight, 0)), 3: uint32(i.SndBuf), 5: uint32(i.SendQ)}
 	return d
 }
 
@@ -268,5 +277,6 @@ func (w *ssLine) queues(d *Details) {
 	w.number("rcv_ooopack", uint64(d.RcvOOOPack))
 	w.number("snd_wnd", uint64(d.SndWnd))
 	w.number("rcv_wnd", uint64(d.RcvWnd))
+	w.number("rehash", uint64(d.Rehash))
 	w.add(d.ULP != "", "tcp-ulp-%s", d.ULP)
 }

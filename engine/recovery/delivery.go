@@ -39,7 +39,7 @@ type Delivery struct {
 	HasFirst  bool
 
 	Repaired  bool // something acknowledged by number had been sent again
-	Reordered bool // something arrived after what was sent later, and was not sent again
+	Behind    int  // how many numbers before the newest something began that arrived after it and was not sent again; 0: all came in order
 	Reneged   bool // what the peer said that it holds it does not acknowledge
 	Duplicate bool // D-SACK: something arrived twice
 }
@@ -162,7 +162,9 @@ func (l *Ledger) deliver(a *Ack, d *Delivery, r *Run, end seq.Num, high seq.Num)
 	n := int(end.Sub(r.Start))
 	d.Bytes += n
 	if !r.is(Resent) {
-		d.Reordered = d.Reordered || end.Less(high)
+		if end.Less(high) {
+			d.Behind = max(d.Behind, int(high.Sub(r.Start)))
+		}
 		if !r.is(Probe) && (!d.HasFirst || r.At < d.First) {
 			d.First, d.HasFirst = r.At, true
 		}

@@ -32,6 +32,7 @@ type Ledger struct {
 	sackedParts int     // segments that were sacked since none was
 	high        seq.Num // the end of the highest that was delivered
 	resentEnd   seq.Num // nothing at or after it was sent again or is Withdrawn
+	lostAgain   uint32  // bytes that were lost after they had been sent again: see LostAgain
 	order       uint16  // of what was sent last
 
 	now      state  // inFlight is not kept: see Pipe
@@ -167,6 +168,9 @@ func (l *Ledger) unlose(r *Run) {
 }
 
 func (l *Ledger) lose(r *Run) {
+	if r.is(Resent) {
+		l.lostAgain += uint32(r.size())
+	}
 	r.Marks = r.Marks&^Sacked | Lost | Unheard
 	l.lost += r.size()
 	l.now.lost += uint32(r.size())
@@ -265,7 +269,7 @@ func (l *Ledger) Clear() {
 		l.runs = nil
 	}
 	l.runs, l.head = l.runs[:0], 0
-	l.out, l.sacked, l.lost, l.early, l.left, l.sackedParts, l.now, l.held = 0, 0, 0, 0, 0, 0, state{}, false
+	l.out, l.sacked, l.lost, l.early, l.left, l.sackedParts, l.now, l.held, l.lostAgain = 0, 0, 0, 0, 0, 0, state{}, false, 0
 }
 
 // maxSpareRuns is for how many runs there is room in a ledger that was cleared.

@@ -57,7 +57,7 @@ func (o *Reordering) Learn(d *Delivery, una, nxt seq.Num) {
 	if o.widened && o.round.LessEq(una) {
 		o.widened = false
 	}
-	if d.Reordered {
+	if d.Behind > 0 {
 		o.Seen = true
 	}
 	if d.Duplicate && !o.widened {

@@ -55,6 +55,7 @@ type Config struct {
 
 	shift   uint8     // the window scale that ReceiveBuffer needs: see withDefaults
 	flights []*flight // to be used again: see takeOff
+	stats   *Counters // of all connections
 }
 
 // Path is what TCP must know of the way to a peer.

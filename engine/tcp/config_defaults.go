@@ -11,7 +11,7 @@ import (
 // number in its range.
 func (cfg Config) withDefaults() *Config {
 	setting.Settle(cfg.settings())
-	cfg.shift = shiftFor(&cfg)
+	cfg.shift, cfg.stats = shiftFor(&cfg), new(Counters)
 	return &cfg
 }
 

@@ -23,6 +23,7 @@ type Conn struct {
 	state   State
 	failure Failure
 	owes    owes
+	waits   waits // what the time is counted for: see countTime
 	flags   connFlags
 	path    path
 
@@ -128,10 +129,11 @@ type recvSpace struct {
 	push    seq.Num // end of the last text that carried PSH
 	acked   seq.Num // last ACK sent (RFC 7323: Last.ACK.sent)
 	shift   uint8
+	dupAcks uint8   // ACKs owed, one for each segment that came out of order
 	mss     uint16  // largest segment seen, for delayed ACKs
-	dupAcks uint16  // ACKs owed, one for each segment that came out of order
 	limit   int32   // bytes of receive buffer
-	read    seq.Num // what the program had read at readAt: see tuneReceive
+	read    seq.Num // what the program had read at live.at: see tuneReceive
+	space   int32   // the most that it read in a round trip
 }
 
 // Tuple returns the connection's addresses and ports.

@@ -41,8 +41,11 @@ func (c *Conn) acknowledgeInOrder(now clock.Time, s *Segment) {
 		trip = max(now.Sub(last.At), 1)
 		c.loss.shortest(now, trip)
 	}
-	if f.round.Less(s.Ack) {
-		c.measureTimeout(now, s, first, last.Marks&recovery.Probe == 0)
+	if f.round.LessEq(s.Ack) {
+		c.noteRate(n, f.RateOf(last), limited)
+		if f.round.Less(s.Ack) {
+			c.measureTimeout(now, s, first, last.Marks&recovery.Probe == 0)
+		}
 	}
 	f.rack.Take(now, last, s.Ack)
 	a := cc.Ack{Delivered: n, InFlight: f.Out(), Total: c.tally.bytesAcked, RTT: trip, Limited: limited}
@@ -70,7 +73,7 @@ func (c *Conn) acknowledge(now clock.Time, s *Segment, window seq.Size) {
 	}
 	var twice wire.SACKBlock
 	if c.has(sackOK) && s.Options.Has(wire.OptSACK) {
-		a.Blocks, twice = c.readSACK(s, a.Una)
+		a.Blocks, twice = c.readSACK(s)
 	}
 	// With nothing out, all that it can still tell is that a retransmission was not
 	// needed.
@@ -82,7 +85,7 @@ func (c *Conn) acknowledge(now clock.Time, s *Segment, window seq.Size) {
 	// is acknowledged.
 	limited, repaired := c.limited(), c.loss.phase == fastRecovery
 	c.deliver(&a, &d)
-	trip := c.measure(&a, s, &d)
+	trip := c.measure(&a, s, &d, limited)
 	c.flight.rack.Advance(now, &d)
 	c.cameTwice(now, twice, &d)
 	c.detectLoss(&a, &d, s, window)
@@ -116,8 +119,11 @@ func ratio(r recovery.Rate) cc.Rate {
 	return cc.Rate{Delivered: r.Delivered, Interval: r.Interval, InFlight: r.InFlight, Lost: r.Lost, AppLimited: r.Limited}
 }
 
-// tellLost tells a controller that wants to know what was lost.
+// tellLost counts what was lost, and tells a controller that wants to know.
 func (c *Conn) tellLost(now clock.Time) {
+	if n := c.flight.LostAgain(); n > 0 {
+		c.cfg.stats.TCPLostRetransmit += uint64(c.segments(n))
+	}
 	if c.flight.wants&cc.WantsLost == 0 {
 		return
 	}
@@ -127,13 +133,14 @@ func (c *Conn) tellLost(now clock.Time) {
 }
 
 // readSACK returns what the peer says that it holds, and the D-SACK block if there
-// is one that can be true.
-func (c *Conn) readSACK(s *Segment, una seq.Num) (blocks []wire.SACKBlock, twice wire.SACKBlock) {
+// is one that can be true. What the ACK says is seen from its own number: an ACK that
+// is overtaken by one of more tells of nothing that came twice.
+func (c *Conn) readSACK(s *Segment) (blocks []wire.SACKBlock, twice wire.SACKBlock) {
 	blocks = s.Options.SACK[:s.Options.SACKBlocks]
-	if !isDSACK(blocks, una) {
+	if !isDSACK(blocks, s.Ack) {
 		return blocks, twice
 	}
-	if first := blocks[0]; !c.snd.nxt.Less(first.Right) && una.Diff(first.Left) <= int32(c.snd.maxWnd)+1 {
+	if first := blocks[0]; !c.snd.nxt.Less(first.Right) && c.snd.una.Diff(first.Left) <= int32(c.snd.maxWnd)+1 {
 		twice = first // neither of what was never sent nor of long ago
 	}
 	return blocks[1:], twice
@@ -155,7 +162,7 @@ func (c *Conn) deliver(a *recovery.Ack, d *recovery.Delivery) {
 	f := c.flight
 	f.Deliver(a, d)
 	if d.Reneged {
-		c.loss.reneged++
+		c.cfg.stats.TCPSACKReneging++
 	}
 	if d.Acked > 0 {
 		c.advance(a.Now, a.Una, d.Acked)
@@ -182,7 +189,7 @@ func (c *Conn) acknowledgeSyn(now clock.Time, s *Segment) {
 	c.owes &^= owesSyn
 	switch {
 	case c.is(rttTiming):
-		c.rtt.sample(max(now.Sub(c.rtt.start), 1), c.cfg)
+		c.rtt.sample(max(time.Duration(microseconds(now)-c.live.at)*time.Microsecond, 1), c.cfg)
 		c.loss.shortest(now, c.rtt.smoothed)
 	case c.rtt.backoff > 0:
 		// The SYN was sent more than once. Only the peer's echo says which copy this
@@ -247,10 +254,13 @@ func (c *Conn) finEnd() seq.Num { return c.out.end().Add(1) }
 
 // measure takes the round trips that an ACK tells, and returns that of the newest
 // of what arrived, 0 when none is sure.
-func (c *Conn) measure(a *recovery.Ack, s *Segment, d *recovery.Delivery) (newest time.Duration) {
+func (c *Conn) measure(a *recovery.Ack, s *Segment, d *recovery.Delivery, limited bool) (newest time.Duration) {
 	if d.HasNewest && d.Newest.Marks&recovery.Probe == 0 {
 		newest = max(a.Now.Sub(d.Newest.At), 1)
 		c.loss.shortest(a.Now, newest)
+	}
+	if f := c.flight; d.Acked > 0 && f.round.LessEq(c.snd.una) {
+		c.noteRate(d.Acked, f.Rate(d), limited)
 	}
 	if d.Acked > 0 && c.flight.round.Less(c.snd.una) {
 		c.measureTimeout(a.Now, s, d.First, d.HasFirst && !d.Repaired)

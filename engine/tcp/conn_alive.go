@@ -20,8 +20,9 @@ type liveness struct {
 	retries   uint8      // times that the same thing was sent again in a row
 	probes    uint8      // probes of both kinds since the peer was last heard of
 	quick     uint8      // segments acknowledged at once so far
-	readAt    uint32     // microseconds: when rcv.read was noted
-	user      time.Duration
+	at        uint32     // microseconds: when our SYN was sent; then, when rcv.read was noted
+	user      uint32     // milliseconds; 0: Config.UserTimeout
+	rate      float32    // of delivery, bytes per nanosecond; below 0: it was limited by the program; see noteRate
 	alive     *KeepAlive // nil: off
 }
 
@@ -111,7 +112,7 @@ func (c *Conn) synRetries() int {
 
 func (c *Conn) userTimeout() time.Duration {
 	if c.live.user > 0 {
-		return c.live.user
+		return time.Duration(c.live.user) * time.Millisecond
 	}
 	return c.cfg.UserTimeout
 }
@@ -121,7 +122,7 @@ func (c *Conn) lastMoment() clock.Time { return c.live.stalled.Add(c.userTimeout
 
 // setUserTimeout also counts for what waits already.
 func (c *Conn) setUserTimeout(d time.Duration) {
-	c.live.user = d
+	c.live.user = uint32(min((max(d, 0)+time.Millisecond-1)/time.Millisecond, math.MaxUint32))
 	if c.timers.armed(TimerRetransmit) {
 		c.timers.arm(TimerRetransmit, c.notTooLate(c.timers[TimerRetransmit]))
 	}
@@ -285,7 +286,7 @@ func (c *Conn) probeEarly(now clock.Time) bool {
 // where the program has set one, has the place of their count, as in Linux.
 func (c *Conn) unanswered(now clock.Time, k *KeepAlive) bool {
 	if c.live.user > 0 {
-		return c.live.probes > 0 && now.Sub(c.live.heard) >= c.live.user
+		return c.live.probes > 0 && now.Sub(c.live.heard) >= c.userTimeout()
 	}
 	return int(c.live.probes) >= k.Count
 }

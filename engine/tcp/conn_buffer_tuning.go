@@ -3,6 +3,7 @@ package tcp
 import (
 	"time"
 
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
@@ -15,7 +16,7 @@ const initialReceive = 256 << 10
 // without them the round trip as the receiver sees it is not known, and the
 // buffer has its full size at once. So it has when the program has set it.
 func (c *Conn) beginTuning(now clock.Time) {
-	c.rcv.read, c.live.readAt = c.rcv.nxt, microseconds(now)
+	c.rcv.read, c.live.at = c.rcv.nxt, microseconds(now)
 	if c.has(stamping) && !c.is(fixedBuffer) {
 		c.rcv.limit = min(c.rcv.limit, initialReceive)
 	}
@@ -34,15 +35,17 @@ func (c *Conn) tuneReceive(now clock.Time) {
 	if c.is(fixedBuffer) || int(c.rcv.limit) >= c.cfg.ReceiveBuffer {
 		return
 	}
-	elapsed := time.Duration(microseconds(now)-c.live.readAt) * time.Microsecond
+	elapsed := time.Duration(microseconds(now)-c.live.at) * time.Microsecond
 	trip := max(c.receiverRTT(now), 20*time.Microsecond)
 	if elapsed < trip {
 		return
 	}
 	first := c.firstUnread()
 	read := int64(first.Sub(c.rcv.read))
-	c.rcv.read, c.live.readAt = first, microseconds(now)
-	if need := 2*read*int64(trip)/int64(elapsed) + 16*int64(c.path.ours); need > int64(c.rcv.limit) {
+	c.rcv.read, c.live.at = first, microseconds(now)
+	inTrip := read * int64(trip) / int64(elapsed)
+	c.rcv.space = max(c.rcv.space, int32(min(inTrip, cc.MaxWindow)))
+	if need := 2*inTrip + 16*int64(c.path.ours); need > int64(c.rcv.limit) {
 		c.rcv.limit = int32(min(2*need, int64(c.cfg.ReceiveBuffer)))
 	}
 }

@@ -23,6 +23,7 @@ func (c *Conn) arrivedText(now clock.Time, s *Segment) wire.Drop {
 	if end := s.Seq.Add(seq.Size(s.Len)); s.Flags.Has(wire.PSH) && c.rcv.push.Less(end) {
 		c.rcv.push = end
 	}
+	c.ts.textAt = now.Milliseconds()
 	if s.Seq != c.rcv.nxt {
 		return c.textTooEarly(s)
 	}
@@ -54,11 +55,15 @@ func (c *Conn) arrivedText(now clock.Time, s *Segment) wire.Drop {
 // textTooEarly keeps text that came before its turn. It is answered at once,
 // once for each segment: the peer counts those ACKs (RFC 5681 §4.2).
 func (c *Conn) textTooEarly(s *Segment) wire.Drop {
-	c.rcv.dupAcks = uint16(min(int(c.rcv.dupAcks)+s.Count(), maxDupAcksOwed))
+	n := s.Count()
+	c.rcv.dupAcks = uint8(min(int(c.rcv.dupAcks)+n, maxDupAcksOwed))
+	c.tally.early += uint32(n)
+	c.cfg.stats.TCPOFOQueue += uint64(n)
 	in := c.in.insert(s, maxParts(c.rcv.limit))
 	c.repeated(in.run.Left, in.run.Right)
 	switch {
 	case in.full:
+		c.cfg.stats.TCPOFODrop++
 		return wire.ReassemblyFull
 	case !in.fresh:
 		return wire.Duplicate

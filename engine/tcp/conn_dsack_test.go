@@ -157,3 +157,19 @@ func TestFirstBlockIsTheSegments(t *testing.T) {
 		}
 	}
 }
+
+// A SACK block of an ACK that was overtaken by one of more lies before what is
+// acknowledged by now, and tells of nothing that came twice all the same.
+func TestOvertakenSACKIsNoDSACK(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.lossyWithSACK()
+		c.receive(". 1:1(0) ack 3001")
+		c.flush()
+		c.receive(". 1:1(0) ack 1 <sack 1001:2001>")
+		c.flush()
+		c.wantEqual("what came twice", int(c.conn.loss.dsacks), 0)
+		c.receive(". 1:1(0) ack 3001 <sack 1001:2001>")
+		c.flush()
+		c.wantEqual("what came twice", int(c.conn.loss.dsacks), 1)
+	})
+}

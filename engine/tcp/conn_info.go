@@ -5,17 +5,23 @@ import (
 
 	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/recovery"
 	"github.com/handfast-tcp/handfast/engine/seq"
 )
 
 // tally is what a connection has done so far.
 type tally struct {
-	bytesSent, bytesRetrans uint64
-	bytesAcked              uint64
-	bytesReceived           uint64
-	segsIn, segsOut         uint32
-	dataIn, dataOut         uint32
-	retrans                 uint32
+	bytesRetrans  uint64
+	bytesAcked    uint64
+	bytesReceived uint64
+	segsIn        uint32
+	segsOut       uint32
+	dataIn        uint32
+	dataOut       uint32
+	retrans       uint32
+	early         uint32    // segments that came out of order
+	waited        [3]uint32 // times, in units: see countTime
+	since         uint32    // from when the present one counts
 }
 
 func (n *tally) sent(out *Output) {
@@ -23,11 +29,9 @@ func (n *tally) sent(out *Output) {
 	n.segsOut += count
 	if out.Len > 0 {
 		n.dataOut += count
-		n.bytesSent += uint64(out.Len)
 	}
 	if out.again {
 		n.retrans += count
-		n.bytesRetrans += uint64(out.Len)
 	}
 }
 
@@ -40,43 +44,70 @@ func (n *tally) received(s *Segment) {
 }
 
 // Info is what a connection looks like at one moment: STATUS of RFC 9293
-// §3.10.6, with the names of Linux's struct tcp_info where that has the field.
-// Sizes are bytes unless they say otherwise.
+// §3.10.6, with the names of Linux's struct tcp_info where that has the field, and
+// its meaning. Sizes are bytes unless they say otherwise. What is counted in segments
+// is exact for segments that leave one by one or are full.
 type Info struct {
-	State        State
-	Timestamps   bool // both sides use the option: so too the next two
-	SACK         bool
-	WindowScale  bool
-	SndWscale    uint8
-	RcvWscale    uint8
-	Retransmits  uint8 // the same thing was sent again so often, in a row
-	Probes       uint8 // zero-window and keep-alive probes without an answer
-	Backoff      uint8
-	Timer        Timer         // which timer is due first
-	Expires      time.Duration // in what time; 0: no timer runs
-	RTO          time.Duration
-	ATO          time.Duration // delayed ACK
-	RTT, RTTVar  time.Duration
-	SndMSS       int
-	RcvMSS       int
-	AdvMSS       int
-	PMTU         int
-	SndCwnd      int // in segments
-	SndSsthresh  int // in segments; 0: none yet
-	SndWnd       int
-	RcvWnd       int
-	RcvSpace     int           // size of the receive buffer
-	SndBuf       int           // size of the send buffer
-	Unacked      int           // segments in flight
+	State       State
+	CAState     string // open, disorder, recovery or loss
+	Timestamps  bool   // both sides use the option: so too the next two
+	SACK        bool
+	WindowScale bool
+	SndWscale   uint8
+	RcvWscale   uint8
+	Retransmits uint8 // the same thing was sent again so often, in a row
+	Probes      uint8 // zero-window and keep-alive probes without an answer
+	Backoff     uint8
+	Timer       Timer         // which timer is due first
+	Expires     time.Duration // in what time; 0: no timer runs
+	RTO         time.Duration
+	ATO         time.Duration // delayed ACK
+	RTT, RTTVar time.Duration
+	MinRTT      time.Duration // of the last minutes
+	RcvRTT      time.Duration // as the receiver of text sees it, in whole milliseconds; 0: none came
+	SndMSS      int
+	RcvMSS      int
+	AdvMSS      int
+	PMTU        int
+	SndCwnd     int // in segments
+	SndSsthresh int // in segments; 0: none yet
+	SndWnd      int
+	RcvWnd      int
+	RcvSsthresh int // the window that an empty receive buffer offers
+	RcvSpace    int // the most that the program has read in a round trip, while the receive buffer followed need
+	RcvBuf      int // size of the receive buffer
+	SndBuf      int // size of the send buffer
+
+	// In segments.
+	Unacked    int // sent and not acknowledged
+	Sacked     int // of them, those that the peer holds
+	Lost       int // of them, those that are lost and not sent again
+	Retrans    int // of them, those that were sent again and are under way
+	Reordering int // the farthest that one came after what was sent later, at least 3
+
 	NotsentBytes int           // queued and never sent
 	LastDataSent time.Duration // since then
+	LastDataRecv time.Duration // since then; 0: none came
 	LastAckRecv  time.Duration // since an acceptable segment came
 
-	BytesSent, BytesRetrans   uint64
+	BytesSent, BytesRetrans   uint64 // of text; the first with the second
 	BytesAcked, BytesReceived uint64
 	SegsIn, SegsOut           uint32
 	DataSegsIn, DataSegsOut   uint32
 	TotalRetrans              uint32
+	Delivered                 uint32 // segments: our SYN, and those with text that arrived; those that came twice twice
+	DsackDups                 uint32 // segments that came twice, as D-SACK told
+	ReordSeen                 uint32 // times that one came after what was sent later, modulo 2^16
+	RcvOOOPack                uint32 // segments that came out of order
+	TotalRTO                  uint16 // expiries of the retransmission timer
+	TotalRTORecoveries        uint16 // repairs that they began
+
+	PacingRate             uint64        // bytes per second; 0: not paced
+	DeliveryRate           uint64        // bytes per second: the last sample that the network limited, or a higher one
+	DeliveryRateAppLimited bool          // the program limited it
+	BusyTime               time.Duration // with something to send; so far as the next two in steps of about a millisecond
+	RwndLimited            time.Duration // of that: the peer's window was the limit
+	SndbufLimited          time.Duration // of that: the send buffer was
 
 	RecvQ, SendQ int    // as ss shows them
 	Congestion   string // name of the controller
@@ -86,21 +117,71 @@ type Info struct {
 
 // Info returns what c looks like.
 func (c *Conn) Info(now clock.Time) Info {
-	i := Info{State: c.state, Timestamps: c.has(stamping), SACK: c.has(sackOK), WindowScale: c.has(scaling), SndWscale: c.snd.shift, RcvWscale: c.rcv.shift, Retransmits: c.live.retries, Probes: c.live.probes,
-		Backoff: c.rtt.backoff, RTO: c.rtt.timeout(c.cfg), ATO: c.cfg.DelayedAck, RTT: c.rtt.smoothed, RTTVar: c.rtt.variation,
+	n := &c.tally
+	i := Info{State: c.state, CAState: c.caState(), Timestamps: c.has(stamping), SACK: c.has(sackOK), WindowScale: c.has(scaling), SndWscale: c.snd.shift, RcvWscale: c.rcv.shift, Retransmits: c.live.retries, Probes: c.live.probes,
+		Backoff: c.rtt.backoff, RTO: c.rtt.timeout(c.cfg), ATO: c.cfg.DelayedAck, RTT: c.rtt.smoothed, RTTVar: c.rtt.variation, MinRTT: c.loss.least,
 		SndMSS: int(c.path.mss), RcvMSS: int(c.rcv.mss), AdvMSS: int(c.path.ours), PMTU: int(c.path.mtu),
-		SndWnd: int(c.snd.wnd), RcvWnd: int(c.rcv.edge.Sub(c.rcv.nxt)), RcvSpace: int(c.rcv.limit), SndBuf: int(c.out.limit),
-		BytesSent: c.tally.bytesSent, BytesRetrans: c.tally.bytesRetrans, BytesAcked: c.tally.bytesAcked,
-		BytesReceived: c.tally.bytesReceived, SegsIn: c.tally.segsIn, SegsOut: c.tally.segsOut,
-		DataSegsIn: c.tally.dataIn, DataSegsOut: c.tally.dataOut, TotalRetrans: c.tally.retrans,
+		SndWnd: int(c.snd.wnd), RcvWnd: int(c.rcv.edge.Sub(c.rcv.nxt)), RcvSpace: int(c.rcv.space), RcvBuf: int(c.rcv.limit), SndBuf: int(c.out.limit),
+		RcvSsthresh:  int(min(seq.Size(c.rcv.limit)>>c.rcv.shift, 0xffff) << c.rcv.shift),
+		BytesRetrans: n.bytesRetrans, BytesAcked: n.bytesAcked, BytesReceived: n.bytesReceived, SegsIn: n.segsIn, SegsOut: n.segsOut,
+		DataSegsIn: n.dataIn, DataSegsOut: n.dataOut, TotalRetrans: n.retrans, DsackDups: c.loss.dsacks, ReordSeen: uint32(c.rtt.late),
+		RcvOOOPack: n.early, TotalRTO: c.rtt.timeouts, TotalRTORecoveries: c.rtt.repairs,
+		DeliveryRate: uint64(float64(max(c.live.rate, -c.live.rate)) * float64(time.Second)), DeliveryRateAppLimited: c.live.rate <= 0,
 		RecvQ: c.in.buffered(), SendQ: c.out.len(), AppLimited: !c.limited() && !(c.cc != nil && c.windowFull()), Orphan: c.is(orphan)}
 	c.infoTimer(now, &i)
+	c.infoText(&i)
 	c.infoWindow(&i)
+	c.infoTimes(now, &i)
+	return i
+}
+
+// caState is what Linux calls the state of congestion control.
+func (c *Conn) caState() string {
+	f := c.flight
+	switch {
+	case c.loss.phase == fastRecovery:
+		return "recovery"
+	case c.loss.phase == afterTimeout:
+		return "loss"
+	case f != nil && (f.Early() > 0 || f.dupes > 0):
+		return "disorder"
+	}
+	return "open"
+}
+
+func (c *Conn) infoTimes(now clock.Time, i *Info) {
 	if c.live.sent != clock.Never {
 		i.LastDataSent = now.Sub(c.live.sent)
 	}
+	if i.BytesReceived > 0 || i.RcvOOOPack > 0 {
+		i.LastDataRecv = time.Duration(now.Milliseconds()-c.ts.textAt) * time.Millisecond
+	}
+	if trip := int32(c.ts.textAt + c.ts.offset - c.ts.echoed); i.BytesReceived > 0 && c.has(stamping) && trip > 0 {
+		i.RcvRTT = time.Duration(trip) * time.Millisecond
+	}
 	i.LastAckRecv = now.Sub(c.live.heard)
-	return i
+	i.BusyTime, i.RwndLimited, i.SndbufLimited = c.waited(now)
+}
+
+// infoText fills in what became of the text that was sent.
+func (c *Conn) infoText(i *Info) {
+	text, out := c.out.end(), recovery.Count{}
+	if c.flight != nil {
+		out = c.flight.Segments(max(int(c.path.mss), 1), text)
+	} else if c.snd.una != c.snd.nxt {
+		out.Out = 1 // our SYN
+	}
+	i.Unacked, i.Sacked, i.Lost, i.Retrans = out.Out, out.Sacked, out.Lost, out.Resent
+	i.Reordering = max(int(c.loss.behind), dupThresh)
+	i.BytesSent = i.BytesAcked + i.BytesRetrans
+	if c.out.start.LessEq(c.snd.nxt) {
+		i.BytesSent += uint64(seq.Min(c.snd.nxt, text).Sub(c.out.start))
+		i.NotsentBytes = int(seq.Max(text, c.snd.nxt).Sub(c.snd.nxt))
+	}
+	if c.cc != nil {
+		first := i.DataSegsOut - (i.TotalRetrans - uint32(c.rtt.bare))
+		i.Delivered = 1 + first - uint32(out.Undelivered) + i.DsackDups
+	}
 }
 
 func (c *Conn) infoTimer(now clock.Time, i *Info) {
@@ -119,19 +200,15 @@ func (c *Conn) infoTimer(now clock.Time, i *Info) {
 	}
 }
 
-// infoWindow fills in what is counted in segments, as Linux does.
+// infoWindow fills in what congestion control says, in segments as Linux does.
 func (c *Conn) infoWindow(i *Info) {
-	mss := max(int(c.path.mss), 1)
-	i.Unacked = (int(c.snd.nxt.Sub(c.snd.una)) + mss - 1) / mss
-	if c.out.start.LessEq(c.snd.nxt) {
-		i.NotsentBytes = int(seq.Max(c.out.end(), c.snd.nxt).Sub(c.snd.nxt))
-	}
 	if c.cc == nil {
 		return
 	}
+	mss := max(int(c.path.mss), 1)
 	i.Congestion = c.cc.Name()
 	limits := c.cc.Limits()
-	i.SndCwnd = limits.Window / mss
+	i.SndCwnd, i.PacingRate = limits.Window/mss, limits.PacingRate
 	if limits.Threshold < cc.MaxWindow {
 		i.SndSsthresh = limits.Threshold / mss
 	}

@@ -12,17 +12,16 @@ import (
 
 // loss is what is known of lost segments, beside what is out: it outlives a flight.
 type loss struct {
-	phase   lossPhase
-	probed  tailProbe
-	reneged uint8
-	undone  uint8
-	dsacks  uint32 // D-SACK blocks that came
+	phase  lossPhase
+	probed tailProbe
+	behind uint16 // the farthest that a segment came after one sent later, in segments, at most maxReordering
+	dsacks uint32 // segments that came twice, as D-SACK blocks told
 
 	point   seq.Num // a repair lasts until this is acknowledged
 	tail    seq.Num // SND.NXT after the tail loss probe
 	undo    recovery.Undo
 	reorder recovery.Reordering
-	leastAt uint32        // when least was, in about milliseconds
+	leastAt uint32        // when least was, in timeUnits
 	least   time.Duration // the shortest round trip of the last minutes
 }
 
@@ -45,7 +44,7 @@ const minRTTAge = uint32(5 * time.Minute >> 20)
 
 // shortest takes a round trip.
 func (l *loss) shortest(now clock.Time, d time.Duration) {
-	if at := uint32(now >> 20); d < l.least || l.least == 0 || at-l.leastAt > minRTTAge {
+	if at := timeUnits(now); d < l.least || l.least == 0 || at-l.leastAt > minRTTAge {
 		l.least, l.leastAt = d, at
 	}
 }
@@ -57,7 +56,7 @@ func (c *Conn) cameTwice(now clock.Time, twice wire.SACKBlock, d *recovery.Deliv
 	if isEmpty(twice) {
 		return
 	}
-	c.loss.dsacks++
+	c.countTwice(twice)
 	if c.loss.probed == probedOld && twice.Right == c.loss.tail {
 		c.loss.probed = notProbed
 		return
@@ -65,6 +64,7 @@ func (c *Conn) cameTwice(now clock.Time, twice wire.SACKBlock, d *recovery.Deliv
 	d.Duplicate = true
 	c.loss.reorder.Learn(d, c.snd.una, c.snd.nxt)
 	if c.loss.undo.Twice(twice) {
+		c.cfg.stats.TCPDSACKUndo++
 		c.undoReduction(now)
 	}
 }
@@ -85,7 +85,8 @@ func (c *Conn) detectLoss(a *recovery.Ack, d *recovery.Delivery, s *Segment, win
 		c.countDuplicates(d, s, window)
 		return
 	}
-	if d.Reordered {
+	if d.Behind > 0 {
+		c.countLate(d.Behind)
 		c.loss.reorder.Learn(d, c.snd.una, c.snd.nxt)
 	}
 	d.Lost = c.findLate(a.Now)

@@ -13,7 +13,7 @@ func (c *Conn) recover(a *recovery.Ack, d *recovery.Delivery) {
 	if d.Acked == 0 && d.Bytes > 0 {
 		c.flight.trial = noTrial // the loss was one
 	}
-	if l.phase != noLoss && d.Acked > 0 && (l.undo.Earlier(a) || c.trialShows(d)) {
+	if l.phase != noLoss && d.Acked > 0 && c.needless(a, d) {
 		c.undoReduction(a.Now)
 		d.Lost = 0
 	}
@@ -34,8 +34,30 @@ func (c *Conn) recover(a *recovery.Ack, d *recovery.Delivery) {
 	}
 }
 
+// needless reports whether an ACK of something new shows that the repair is for
+// nothing: Eifel or F-RTO.
+func (c *Conn) needless(a *recovery.Ack, d *recovery.Delivery) bool {
+	l, stats := &c.loss, c.cfg.stats
+	earlier, trial := l.undo.Earlier(a), c.flight.trial != noTrial && c.trialShows(d)
+	switch {
+	case !earlier && !trial:
+		return false
+	case l.phase == afterTimeout:
+		stats.TCPLossUndo++
+		if trial {
+			stats.TCPSpuriousRTOs++
+		}
+	case l.point.LessEq(c.snd.una):
+		stats.TCPFullUndo++
+	default:
+		stats.TCPPartialUndo++
+	}
+	return true
+}
+
 // beginRecovery is for a loss that what arrives has shown.
 func (c *Conn) beginRecovery(now clock.Time, d *recovery.Delivery) {
+	c.cfg.stats.recovering(c.has(sackOK))
 	c.loss.phase, c.loss.point, c.flight.again = fastRecovery, c.snd.nxt, false
 	c.loss.undo.Begin(&c.flight.Ledger)
 	c.cc.OnEvent(now, cc.Event{Kind: cc.Loss, InFlight: c.flightSize(d.Acked)})
@@ -83,7 +105,6 @@ func (c *Conn) undoReduction(now clock.Time) {
 	}
 	l.undo.Close()
 	l.phase, l.point = noLoss, c.snd.nxt
-	l.undone++
 	c.cc.OnEvent(now, cc.Event{Kind: cc.Undo})
 	if f := c.flight; f != nil {
 		f.Forgive()

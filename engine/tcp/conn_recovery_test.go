@@ -132,8 +132,8 @@ func TestReneging(t *testing.T) {
 				break
 			}
 		}
-		if c.conn.loss.reneged == 0 || c.conn.tally.bytesRetrans < 2000 {
-			c.fail("reneged %d times, %d bytes sent again", c.conn.loss.reneged, c.conn.tally.bytesRetrans)
+		if c.conn.cfg.stats.TCPSACKReneging == 0 || c.conn.tally.bytesRetrans < 2000 {
+			c.fail("reneged %d times, %d bytes sent again", c.conn.cfg.stats.TCPSACKReneging, c.conn.tally.bytesRetrans)
 		}
 	})
 }
@@ -165,7 +165,7 @@ func realLoss(t *testing.T, control string, seed uint64, loss float64) {
 	for got := 0; got < 1<<20; p.step(p.now.Add(time.Hour)) {
 		got += len(p.read(1, server))
 	}
-	if client.loss.undone > 0 {
-		t.Errorf("%s, seed %d: %d repairs of %d segments were undone", control, seed, client.loss.undone, client.tally.retrans)
+	if client.cfg.stats.undone() > 0 {
+		t.Errorf("%s, seed %d: %d repairs of %d segments were undone", control, seed, client.cfg.stats.undone(), client.tally.retrans)
 	}
 }

@@ -154,6 +154,7 @@ func (c *Conn) retransmitTimeout(now clock.Time) {
 	if c.giveUp(now) {
 		return
 	}
+	c.countTimeout()
 	if c.flight == nil {
 		c.owes |= owesSyn
 		c.set(rttTiming, false)
@@ -212,6 +213,7 @@ func (c *Conn) buildTail(now clock.Time, out *Output) bool {
 	if !c.buildText(now, out, pos, n) {
 		return false
 	}
+	c.cfg.stats.TCPLossProbes++
 	c.loss.probed, c.loss.tail = what, c.snd.nxt
 	c.armRetransmit(now)
 	return true
@@ -241,6 +243,7 @@ func (c *Conn) tailAnswered(now clock.Time) {
 		l.probed = notProbed
 	case l.tail.Less(c.snd.una):
 		l.probed = notProbed
+		c.cfg.stats.TCPLossProbeRecovery++
 		c.cc.OnEvent(now, cc.Event{Kind: cc.Loss, InFlight: c.flightSize(0)})
 		c.cc.OnEvent(now, cc.Event{Kind: cc.Recovered})
 	}

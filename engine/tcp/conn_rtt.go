@@ -14,9 +14,12 @@ type rtt struct {
 	smoothed  time.Duration
 	variation time.Duration
 	rto       time.Duration // without back-off
-	start     clock.Time    // when our SYN was sent
 	tail      time.Duration // after so much silence the last segment is sent again; 0: nothing was measured
 	backoff   uint8         // times that the timer fired in a row
+	bare      uint8         // of tally.retrans, those that brought no old text; 255 stands for more
+	timeouts  uint16        // times that the timer fired at all, modulo 2^16; so too the next
+	repairs   uint16        // repairs that a timeout began
+	late      uint16        // times that something came after what was sent later
 }
 
 // slowStartRTO is the RTO after a handshake that gave no sample because the

@@ -60,7 +60,10 @@ func (c *Conn) buildSyn(now clock.Time, out *Output) bool {
 	}
 	c.owes &^= owesSyn
 	c.begin(out)
-	out.again = c.snd.nxt != c.snd.iss
+	if out.again = c.snd.nxt != c.snd.iss; out.again {
+		c.cfg.stats.TCPSynRetrans++
+		c.bare()
+	}
 	y := ourSyn{iss: c.snd.iss, flags: wire.SYN, mss: c.path.ours, stamp: c.timestamp(now), echo: c.ts.recent}
 	if c.state == SynSent {
 		y.offer = ourOffer(c.cfg)
@@ -79,7 +82,7 @@ func (c *Conn) buildSyn(now clock.Time, out *Output) bool {
 func (c *Conn) sentSyn(now clock.Time) {
 	if c.snd.nxt == c.snd.iss {
 		c.snd.nxt = c.snd.iss.Add(1)
-		c.rtt.start = now
+		c.live.at = microseconds(now)
 		// Only the first SYN is timed: by Karn's rule the ACK of a repeated one tells
 		// nothing.
 		c.set(rttTiming, true)
@@ -115,7 +118,7 @@ func (c *Conn) buildLost(now clock.Time, out *Output) bool {
 	}
 	pos, lost, _ := c.flight.NextLost()
 	n, ok := c.allowedAgain(pos, lost)
-	out.again = true
+	out.again = ok // what leaves instead is not
 	return ok && c.buildText(now, out, pos, n)
 }
 
@@ -123,12 +126,17 @@ func (c *Conn) buildLost(now clock.Time, out *Output) bool {
 func (c *Conn) buildNew(now clock.Time, out *Output) bool {
 	left := int(c.out.end().Diff(c.snd.nxt))
 	if left < 0 || left == 0 && !c.is(finQueued) {
+		c.countTime(now, c.waitsForText())
 		return false
 	}
 	c.restartIfIdle(now)
-	n, ok := c.allowed(left)
 	out.again = false
-	return ok && c.buildText(now, out, c.snd.nxt, n)
+	n, w := c.allowed(left)
+	if w != nothing {
+		c.countTime(now, w)
+		return false
+	}
+	return c.buildText(now, out, c.snd.nxt, n)
 }
 
 // buildText makes the segment of n bytes from number pos on.
@@ -234,6 +242,7 @@ func (c *Conn) sent(now clock.Time, out *Output, end seq.Num) {
 		c.tellSent(now, out, end, m)
 	}
 	if out.again {
+		c.sentAgain(out)
 		c.loss.undo.Resent(now, end, out.Len)
 	}
 	if c.loss.phase == fastRecovery {
@@ -283,6 +292,9 @@ func (c *Conn) buildProbe(now clock.Time, out *Output) bool {
 	}
 	out.again = c.snd.una.Less(c.snd.nxt)
 	ok := c.buildText(now, out, c.snd.una, n)
+	if ok {
+		c.cfg.stats.TCPWinProbe++
+	}
 	if ok && c.snd.wnd == 0 {
 		c.flight.LoseFirst(max(out.Len, 1)) // the peer will not take it
 	}
@@ -297,6 +309,7 @@ func (c *Conn) buildKeepAlive(now clock.Time, out *Output) bool {
 	}
 	c.owes &^= owesAlive
 	c.begin(out)
+	c.cfg.stats.TCPKeepAlive++
 	out.Seq, out.Flags = c.snd.una-1, wire.ACK
 	c.finish(now, out)
 	return true
@@ -336,6 +349,9 @@ func (c *Conn) buildAck(now clock.Time, out *Output) bool {
 func (c *Conn) addSACK(out *Output) {
 	if !c.has(sackOK) || c.in.ooo == nil {
 		return
+	}
+	if twice := c.in.ooo.twice; !isEmpty(twice) {
+		c.cfg.stats.toldTwice(twice.Right.LessEq(c.rcv.nxt))
 	}
 	var blocks [len(out.Options.SACK)]wire.SACKBlock
 	c.addBlocks(out, blocks[:c.in.ooo.report(blocks[:c.sackRoom()])])

@@ -8,19 +8,20 @@ import (
 
 // allowed says how many of the left bytes from SND.NXT on may go in the next
 // segment: the peer's window, congestion control, Nagle and the avoidance of silly
-// windows have their say. Zero bytes are allowed for a FIN alone.
+// windows have their say. Zero bytes are allowed for a FIN alone. When nothing may go
+// it says what that waits for.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.2.1
-func (c *Conn) allowed(left int) (n int, ok bool) {
+func (c *Conn) allowed(left int) (n int, w waits) {
 	f, out := c.flight, int(c.snd.nxt.Sub(c.snd.una))
 	if f != nil {
 		f.tight = false
 	}
 	open := int(c.snd.wnd) - out
 	if open <= 0 {
-		return 0, false
+		return 0, forPeer
 	}
 	if left == 0 {
-		return 0, true
+		return 0, nothing
 	}
 	flight := c.inFlight()
 	congestion := c.window() - flight
@@ -28,10 +29,16 @@ func (c *Conn) allowed(left int) (n int, ok bool) {
 	if most > 0 {
 		n = c.worthSending(most, left, out, min(open, congestion))
 	}
-	if f != nil {
-		f.tight = n == 0 && most == congestion
+	if n > 0 {
+		return n, nothing
 	}
-	return n, n > 0
+	if f != nil {
+		f.tight = most == congestion
+	}
+	if open < min(left, congestion) {
+		return 0, forPeer
+	}
+	return 0, forNetwork
 }
 
 // allowedAgain says how many bytes from number pos on, of which so many are lost,

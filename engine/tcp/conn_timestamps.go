@@ -13,7 +13,8 @@ import (
 type timestamps struct {
 	offset uint32
 	recent uint32     // TS.Recent
-	echoed uint32     // TS.Ecr of the last text
+	echoed uint32     // TS.Ecr of the last text in order
+	textAt uint32     // millisecond in which text came last
 	at     clock.Time // when TS.Recent was set
 }
 

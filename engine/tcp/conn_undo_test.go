@@ -99,11 +99,11 @@ func noLossRaisesTheWindow(t *testing.T, name string, seed uint64) {
 		for client.SendSpace() > 0 {
 			p.write(0, client, make([]byte, 10000))
 		}
-		phase, window, undone := client.loss.phase, client.cc.Limits().Window, client.loss.undone
+		phase, window, undone := client.loss.phase, client.cc.Limits().Window, client.cfg.stats.undone()
 		p.step(end)
 		if phase == noLoss && client.loss.phase == fastRecovery {
 			recoveries++
-			if got := client.cc.Limits().Window; got > window && client.loss.undone == undone {
+			if got := client.cc.Limits().Window; got > window && client.cfg.stats.undone() == undone {
 				t.Fatalf("after %d recoveries a loss raises the window from %d to %d", recoveries, window, got)
 			}
 		}

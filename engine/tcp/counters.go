@@ -19,6 +19,29 @@ type Counters struct {
 	TimeWaitOverflow          uint64 // TIME-WAIT entries given up early
 	RepliesDropped            uint64 // RSTs not sent: too many at once
 	FloodsDetected            uint64 // times that the detector saw a SYN flood begin
+
+	TCPSackRecovery, TCPRenoRecovery         uint64 // fast recoveries begun, with and without SACK
+	TCPSackRecoveryFail, TCPRenoRecoveryFail uint64 // timeouts in one
+	TCPSackFailures, TCPRenoFailures         uint64 // timeouts after SACK blocks, or duplicate ACKs, that began none
+	TCPLossFailures                          uint64 // timeouts while an earlier one was repaired
+	TCPTimeouts                              uint64 // expiries of the retransmission timer, those of SYNs too
+	TCPSpuriousRTOs                          uint64 // timeouts for nothing, as F-RTO found
+	TCPSynRetrans                            uint64 // SYNs and SYN-ACKs sent again
+	TCPFastRetrans                           uint64 // segments sent again in fast recovery
+	TCPSlowStartRetrans                      uint64 // segments sent again after a timeout
+	TCPLostRetransmit                        uint64 // segments that were lost again after that
+	TCPLossProbes                            uint64 // tail loss probes
+	TCPLossProbeRecovery                     uint64 // those that repaired a loss
+	TCPWinProbe, TCPKeepAlive                uint64 // zero-window and keep-alive probes
+	TCPFullUndo, TCPPartialUndo              uint64 // fast recoveries undone by timestamps, at their end and before
+	TCPLossUndo                              uint64 // timeouts undone, by timestamps or F-RTO
+	TCPDSACKUndo                             uint64 // either undone because all that was sent again came twice
+	TCPDSACKRecv, TCPDSACKOfoRecv            uint64 // D-SACK blocks that came, of what is acknowledged and of the rest
+	TCPDSACKRecvSegs                         uint64 // segments in them
+	TCPDSACKOldSent, TCPDSACKOfoSent         uint64 // D-SACK blocks sent
+	TCPSACKReneging                          uint64 // peers that dropped what they had said they hold
+	TCPSACKReorder                           uint64 // times that something came after what was sent later
+	TCPOFOQueue, TCPOFODrop                  uint64 // segments that came out of order; those dropped for want of room
 }
 
 // Counters returns the counters so far.
@@ -40,5 +63,23 @@ func (n *Counters) sentAgain(out *Output) {
 	n.OutSegs += count - 1
 	if out.again {
 		n.RetransSegs += count
+	}
+}
+
+// recovering counts that a fast recovery begins.
+func (n *Counters) recovering(sack bool) {
+	if sack {
+		n.TCPSackRecovery++
+	} else {
+		n.TCPRenoRecovery++
+	}
+}
+
+// toldTwice counts a D-SACK block that is sent: of what was in order, or behind a gap.
+func (n *Counters) toldTwice(inOrder bool) {
+	if inOrder {
+		n.TCPDSACKOldSent++
+	} else {
+		n.TCPDSACKOfoSent++
 	}
 }

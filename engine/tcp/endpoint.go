@@ -67,6 +67,7 @@ func NewEndpoint(cfg *Config) *Endpoint {
 		replies: ring[statelessReply]{limit: maxReplies},
 		cookies: newCookies(keys),
 	}
+	e.cfg.stats = &e.stats
 	for i := range e.conns.key {
 		e.conns.key[i] = keys.Number("connection table", uint64(i))
 	}

@@ -27,10 +27,11 @@ type pair struct {
 	wire  []flying
 	delay time.Duration
 	// fate decides about a segment: lost, or delivered after the extra delay.
-	fate   func(from int, o *Output) (lost bool, extra time.Duration)
-	events [2]*Trace
-	steps  int
-	listen func(*Listener) // set by the test: what its listener is like
+	fate    func(from int, o *Output) (lost bool, extra time.Duration)
+	arrives func(to int, s *Segment) // set by the test: sees what arrives, before it does
+	events  [2]*Trace
+	steps   int
+	listen  func(*Listener) // set by the test: what its listener is like
 }
 
 type flying struct {
@@ -113,6 +114,9 @@ func (p *pair) deliver(f flying) {
 	f.s.Views = nil
 	if f.s.Len > 0 {
 		f.s.Views = []buf.View{buf.MakeView(b, 0, f.s.Len)}
+	}
+	if p.arrives != nil {
+		p.arrives(f.to, &f.s)
 	}
 	p.ends[f.to].Receive(p.now, p.path, &f.t, &f.s)
 	b.Release()

@@ -98,7 +98,7 @@ func (c *Conn) expandHalfOpen(now clock.Time, h *halfOpen) {
 	c.live.challenge, c.live.retries = h.challenge.upTo(now), h.retries
 	if h.is(markTiming) { // the timer was started with the measurement and not since
 		c.set(rttTiming, true)
-		c.rtt.start = due.Add(-c.rtt.timeout(c.cfg))
+		c.live.at = microseconds(due.Add(-c.rtt.timeout(c.cfg)))
 	}
 	c.rtt.backoff = h.retries
 	c.updateMSS()

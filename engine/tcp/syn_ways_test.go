@@ -220,7 +220,7 @@ func tellAll(e *Endpoint, now clock.Time, irs, iss seq.Num) (told string) {
 // know who kept nothing: the round trip of the handshake, and with it the RTO.
 func describeConn(e *Endpoint, en *Entry, now clock.Time, irs, iss seq.Num) string {
 	info := en.Info(now)
-	info.RTT, info.RTTVar, info.RTO, info.Expires = 0, 0, 0, 0
+	info.RTT, info.RTTVar, info.MinRTT, info.RTO, info.Expires = 0, 0, 0, 0, 0
 	text := fmt.Sprintf("%+v; ", info)
 	views := e.Take(now, en, 1<<20, nil)
 	for _, v := range views {

@@ -26,9 +26,12 @@ func readMemory(b []byte) *[9]uint32 {
 	return &m
 }
 
+// caStates are enum tcp_ca_state.
+var caStates = [...]string{"open", "disorder", "cwr", "recovery", "loss"}
+
 // readTCPInfo reads a struct tcp_info, of which older kernels know less.
 func readTCPInfo(b []byte, d *inspect.Details) {
-	full := make([]byte, max(len(b), 240))
+	full := make([]byte, max(len(b), 248))
 	copy(full, b)
 	u32 := func(at int) uint32 { return binary.NativeEndian.Uint32(full[at:]) }
 	n := func(at int) int { return int(min(uint64(u32(at)), math.MaxInt)) }
@@ -62,6 +65,11 @@ func readTCPInfo(b []byte, d *inspect.Details) {
 	d.BusyTime, d.RwndLimited, d.SndbufLimited = micro64(168), micro64(176), micro64(184)
 	d.Delivered, d.DeliveredCE = u32(192), u32(196)
 	d.DsackDups, d.ReordSeen, d.RcvOOOPack = u32(216), u32(220), u32(224)
+	if n := int(full[1]); n < len(caStates) {
+		d.CAState = caStates[n]
+	}
+	u16 := func(at int) uint16 { return binary.NativeEndian.Uint16(full[at:]) }
+	d.Rehash, d.TotalRTO, d.RTORecoveries, d.RTOTime = u32(236), u16(240), u16(242), milli(244)
 }
 
 // limited is a rate that may be without a limit, which is 0 here.
