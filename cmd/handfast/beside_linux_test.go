@@ -104,7 +104,7 @@ func routeWords(to, by string) []string {
 
 // volatile is what differs from one look to the next, or between versions of
 // iproute2; and what ours adds behind.
-var volatile = regexp.MustCompile(` defence:\([^)]*\)| (lastsnd|lastrcv|lastack|rcv_wnd|rehash):\d+|,(\d+min)?[\d.]*(sec|ms),|\(\d+\.\d+/|^Total: \d+`)
+var volatile = regexp.MustCompile(` defence:\([^)]*\)| (lastsnd|lastrcv|lastack|rcv_wnd|rehash):\d+|,(\d+min)?[\d.]*(sec|ms),|\(\d+\.\d+/`)
 
 // lines returns what was printed, without what differs, sorted: the order is
 // another.

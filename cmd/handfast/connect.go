@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"os/signal"
 	"syscall"
@@ -25,7 +26,8 @@ Where a running handfast of yours (serve, flood, try) has the address, packets
 go through its control folder: no root, no device. Any other address is reached
 by a TUN, which needs CAP_NET_ADMIN: the kernel's side of it is 10.77.1.1, where
 what listens on all addresses of this machine answers. In a network of your own
-you may make one without root: unshare -Urn.
+you may make one without root: unshare -Urn. HOST may be a name that the
+system's resolver knows.
 
 --withhold-ack lets nothing out but the SYN. So the peer stays in SYN_RECV, and
 repeats its SYN-ACK, until it gives up.
@@ -55,7 +57,7 @@ func newConnect() *cobra.Command {
 		Args: oneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usagef("connect to what? Write an address and a port, such as 10.77.0.2:80")
+				return usagef("connect to what? Write an address or a name, and a port, such as 10.77.0.2:80")
 			}
 			o.address, o.stdin = args[0], cmd.InOrStdin()
 			o.stdout, o.stderr = newTerminal(cmd.OutOrStdout()), newTerminal(cmd.ErrOrStderr())
@@ -72,31 +74,45 @@ func newConnect() *cobra.Command {
 	return cmd
 }
 
-func (o *connectOptions) check() (to netip.AddrPort, err error) {
-	to, err = netip.ParseAddrPort(o.address)
+func (o *connectOptions) check() error {
 	switch {
-	case err != nil || to.Port() == 0:
-		return to, usagef("%q: write a numeric address and a port, such as 10.77.0.2:80 or [fd77::2]:80", o.address)
 	case o.linger < 0 || o.linger > 3600:
-		return to, usagef("--linger %d: choose from 0 to 3600 seconds", o.linger)
+		return usagef("--linger %d: choose from 0 to 3600 seconds", o.linger)
 	case o.timeout <= 0:
-		return to, usagef("--timeout %v: it must be more than 0", o.timeout)
-	case to.Addr().IsLoopback():
-		return to, usagef("%v never leaves the kernel; what listens on all addresses is at 10.77.1.1, by a TUN", to.Addr())
+		return usagef("--timeout %v: it must be more than 0", o.timeout)
 	}
-	return to, o.out.check()
+	return o.out.check()
+}
+
+// destination finds out what HOST:PORT means.
+func (o *connectOptions) destination(ctx context.Context, near *neighbourhood) (netip.AddrPort, error) {
+	ctx, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	all, port, err := resolve(ctx, net.DefaultResolver, o.address)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	to, err := choose(all, near.has)
+	return netip.AddrPortFrom(to, port), err
 }
 
 func (o *connectOptions) run(ctx context.Context) error {
-	to, err := o.check()
-	if err != nil {
+	if err := o.check(); err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	defer context.AfterFunc(ctx, stop)() // a second Ctrl-C ends the program at once
+	near, err := lookAround(ctx)
+	if err != nil {
+		return err
+	}
+	to, err := o.destination(ctx, near)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
 	r := live.New(live.Options{Host: stage.OurName, Peer: "peer", Port: to.Port(), Dials: true, Connections: 1, Head: 500, Tail: 500, Withholds: o.withhold})
-	w, err := findWay(ctx, to.Addr(), r)
+	w, err := near.way(to.Addr(), r)
 	if err != nil {
 		return err
 	}
@@ -112,6 +128,14 @@ func (o *connectOptions) run(ctx context.Context) error {
 	fmt.Fprintf(o.stderr.report(), "connecting to %v from %s\n", to, w.text)
 	err = o.connect(ctx, h, to)
 	return afterRun(err, o.tell(r))
+}
+
+// interrupted returns err, unless it came of Ctrl-C.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return exitError(exitInterrupted)
+	}
+	return err
 }
 
 // connect makes the connection and uses it. What it returns is the exit.

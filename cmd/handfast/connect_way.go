@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/handfast-tcp/handfast"
@@ -45,18 +44,44 @@ func (w *way) host(r *live.Recorder) (*handfast.Host, error) {
 	return h, nil
 }
 
-// findWay goes through the door of a running handfast that has the address, or
-// makes a TUN.
-func findWay(ctx context.Context, to netip.Addr, r *live.Recorder) (*way, error) {
+// neighbourhood is which running handfast has which addresses.
+type neighbourhood struct {
+	of map[netip.Addr]inspect.Instance
+}
+
+// lookAround asks those that run for their addresses. One that does not answer
+// has none.
+func lookAround(ctx context.Context) (*neighbourhood, error) {
 	running, err := inspect.Running()
 	if err != nil {
 		return nil, err
 	}
+	n := &neighbourhood{map[netip.Addr]inspect.Instance{}}
 	for _, i := range running {
 		report, err := i.Report(ctx)
-		if err != nil || !hasAddress(report, to) {
+		if err != nil {
 			continue
 		}
+		for _, l := range report.Links {
+			for _, p := range l.Addresses {
+				if _, taken := n.of[p.Addr()]; !taken {
+					n.of[p.Addr()] = i
+				}
+			}
+		}
+	}
+	return n, nil
+}
+
+func (n *neighbourhood) has(a netip.Addr) bool {
+	_, ok := n.of[a]
+	return ok
+}
+
+// way goes through the door of a running handfast that has the address, or makes
+// a TUN.
+func (n *neighbourhood) way(to netip.Addr, r *live.Recorder) (*way, error) {
+	if i, ok := n.of[to]; ok {
 		v, err := door.Enter(doorOf(i.Path))
 		if err != nil {
 			return nil, fmt.Errorf("no way to %v of handfast %v: %w", to, i, err)
@@ -68,12 +93,6 @@ func findWay(ctx context.Context, to netip.Addr, r *live.Recorder) (*way, error)
 		return nil, fmt.Errorf("no handfast of yours has the address %v, and there is no route to other hosts:\n  %w", to, err)
 	}
 	return &way{l, connectAddrs, everywhere(connectKernelAddrs[0].Addr(), connectKernelAddrs[1].Addr()), "the TUN " + l.Attributes().Name}, nil
-}
-
-func hasAddress(r *inspect.Report, to netip.Addr) bool {
-	return slices.ContainsFunc(r.Links, func(l inspect.Link) bool {
-		return slices.ContainsFunc(l.Addresses, func(p netip.Prefix) bool { return p.Addr() == to })
-	})
 }
 
 // doorOf returns where the door of a program lies: beside its control socket.

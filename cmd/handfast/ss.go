@@ -145,6 +145,9 @@ func (o *ssOptions) run(ctx context.Context, w io.Writer, text string) error {
 	if err != nil {
 		return usageError{err}
 	}
+	if o.summary && o.kernel && !o.json { // first of all: to ask for sockets takes sockets, which would be counted
+		return o.writeKernelSummary(w)
+	}
 	all, err := o.ask(ctx)
 	if err != nil {
 		return err

@@ -123,13 +123,6 @@ func (o *ssOptions) writeSummary(w io.Writer, all []answer) error {
 		return eachJSON(w, all, func(a answer) any { return summaryOf(a.Report) })
 	}
 	return each(w, all, func(a answer) error {
-		if o.kernel {
-			s, err := kernel.Summary()
-			if err != nil {
-				return err
-			}
-			return inspect.WriteSummary(w, *s)
-		}
 		err := inspect.WriteSummary(w, inspect.Summarize(a.Rows))
 		count := byState(a.Rows)
 		for _, s := range slices.Sorted(maps.Keys(count)) {
@@ -137,6 +130,14 @@ func (o *ssOptions) writeSummary(w io.Writer, all []answer) error {
 		}
 		return errors.Join(err, omitted(w, a.Omitted))
 	})
+}
+
+func (o *ssOptions) writeKernelSummary(w io.Writer) error {
+	s, err := kernel.Summary()
+	if err != nil {
+		return err
+	}
+	return inspect.WriteSummary(w, *s)
 }
 
 func byState(rows []inspect.Row) map[tcp.State]int {

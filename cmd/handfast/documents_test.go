@@ -1,0 +1,270 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// documents are what people read, from the top of the repository. The decisions
+// tell of their time, and the changes of each version.
+func documents(t *testing.T) (names []string) {
+	t.Helper()
+	for _, pattern := range []string{"../../*.md", "../../docs/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("%s: %v, %v", pattern, found, err)
+		}
+		names = append(names, found...)
+	}
+	return names
+}
+
+// code is a piece of code in a document: a block in fences or indented, or a span
+// in a line of text.
+type code struct {
+	at       string // file and line
+	language string // what the fence says
+	text     string
+}
+
+var span = regexp.MustCompile("`([^`]+)`")
+
+// codeOf finds the code in a document.
+func codeOf(t *testing.T, name string) (all []code) {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var block *code
+	for i, line := range strings.Split(string(b), "\n") {
+		at := fmt.Sprintf("%s:%d", filepath.Base(name), i+1)
+		fence, isFence := strings.CutPrefix(line, "```")
+		switch {
+		case isFence && block == nil:
+			block = &code{at: at, language: fence}
+		case isFence:
+			all, block = append(all, *block), nil
+		case block != nil:
+			block.text += line + "\n"
+		case strings.HasPrefix(line, "    "):
+			all = append(all, code{at: at, text: line + "\n"})
+		default:
+			for _, m := range span.FindAllStringSubmatch(line, -1) {
+				all = append(all, code{at: at, text: m[1] + "\n"})
+			}
+		}
+	}
+	return all
+}
+
+var (
+	remark  = regexp.MustCompile(`\s+#.*$`)
+	command = regexp.MustCompile(`(?:^|[|(])\s*(?:\$ )?(?:sudo )?(?:bin/|go run \./cmd/)?handfast((?: (?:'[^']*'|"[^"]*"|[^\s|>)'"]+))+)`)
+	word    = regexp.MustCompile(`'[^']*'|"[^"]*"|\S+`)
+	option  = regexp.MustCompile(`[][]`) // brackets of what may be left out
+	holder  = regexp.MustCompile(`^[A-Z][A-Z0-9]*$|^HOST:PORT$`)
+)
+
+// commandsOf returns the words behind "handfast" of each command line in a text.
+func commandsOf(text string) (all [][]string) {
+	for line := range strings.Lines(text) {
+		line = remark.ReplaceAllString(strings.TrimSpace(line), "")
+		for _, m := range command.FindAllStringSubmatch(line, -1) {
+			var words []string
+			for _, w := range word.FindAllString(option.ReplaceAllString(m[1], ""), -1) {
+				words = append(words, strings.Trim(w, `'"`))
+			}
+			all = append(all, words)
+		}
+	}
+	return all
+}
+
+// makesSense reports what is wrong with a command line: whether there is the command,
+// its flags and their values, and so many arguments.
+func makesSense(words []string) error {
+	root := newRoot()
+	root.InitDefaultCompletionCmd()
+	cmd, rest, err := root.Find(words)
+	if err == nil && cmd == root && len(rest) > 0 && !strings.HasPrefix(rest[0], "-") {
+		err = knownCommand(root, rest)
+	}
+	if err == nil {
+		err = cmd.ParseFlags(rest)
+	}
+	if err == nil && cmd.Args != nil {
+		err = cmd.Args(cmd, cmd.Flags().Args())
+	}
+	return err
+}
+
+// plays are commands that take a moment, change nothing, and are run as they stand.
+var plays = []string{"lab", "states", "version", "man", "completion"}
+
+// Every command line in the documents and in the help texts is one that the
+// command takes; what only plays or prints is run, in a folder of its own.
+func TestDocumentedCommands(t *testing.T) {
+	found := map[string][][]string{}
+	for _, name := range documents(t) {
+		if strings.HasSuffix(name, "CHANGELOG.md") {
+			continue
+		}
+		for _, c := range codeOf(t, name) {
+			found[c.at] = append(found[c.at], commandsOf(c.text)...)
+		}
+	}
+	everyHelp(func(words []string) {
+		c, _, _ := newRoot().Find(words)
+		at := c.CommandPath() + " --help"
+		for _, text := range []string{c.Example, c.Long} {
+			for line := range strings.Lines(text) {
+				if strings.HasPrefix(line, "  ") && c.Name() != "bash" && c.Name() != "zsh" && c.Name() != "fish" && c.Name() != "powershell" {
+					head, _, _ := strings.Cut(strings.TrimSpace(line), "  ") // what is said of it stands behind a gap
+					found[at] = append(found[at], commandsOf(head)...)
+				}
+			}
+		}
+	})
+	count := 0
+	t.Chdir(t.TempDir())
+	for _, name := range []string{"my-own.txt", "my.txt"} {
+		if err := os.WriteFile(name, []byte(ownScenario), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for at, lines := range found {
+		for _, words := range lines {
+			count++
+			if err := makesSense(words); err != nil {
+				t.Errorf("%s: handfast %s: %v", at, strings.Join(words, " "), err)
+				continue
+			}
+			if !slices.Contains(plays, words[0]) || slices.ContainsFunc(words, holder.MatchString) || slices.ContainsFunc(words, filepath.IsAbs) {
+				continue
+			}
+			var out bytes.Buffer
+			if code := run(words, &out, &out); code != exitOK {
+				t.Errorf("%s: handfast %s: exit code %d: %s", at, strings.Join(words, " "), code, &out)
+			}
+		}
+	}
+	if count < 60 {
+		t.Errorf("only %d command lines were found", count)
+	}
+}
+
+// ownScenario is the scenario of somebody who follows the documents.
+const ownScenario = "host client\nhost server\nwire delay 10ms\nserver:\n    listen 80\n    accept\nclient:\n    connect server 80 -> ok\n"
+
+var target = regexp.MustCompile(`(?:^|\n) *make ([a-z]+)`)
+
+// Every target of make that the documents name is there.
+func TestDocumentedTargets(t *testing.T) {
+	makefile, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range documents(t) {
+		for _, c := range codeOf(t, name) {
+			for _, m := range target.FindAllStringSubmatch(c.text, -1) {
+				if !regexp.MustCompile(`(?m)^` + m[1] + `:`).Match(makefile) {
+					t.Errorf("%s: make %s: the Makefile has no such target", c.at, m[1])
+				}
+			}
+		}
+	}
+}
+
+// given are the names that a piece of Go in a document takes for granted, and
+// imports the packages that it may use.
+var (
+	given   = map[string]string{"device": "link.Link", "handler": "http.Handler", "h": "*handfast.Host"}
+	imports = map[string]string{"handfast": "github.com/handfast-tcp/handfast", "link": "github.com/handfast-tcp/handfast/link",
+		"inspect": "github.com/handfast-tcp/handfast/inspect", "tun": "github.com/handfast-tcp/handfast/link/tun",
+		"lab": "github.com/handfast-tcp/handfast/lab", "story": "github.com/handfast-tcp/handfast/lab/story",
+		"http": "net/http", "netip": "net/netip", "net": "net", "fmt": "fmt", "log": "log", "context": "context", "time": "time"}
+	declares = regexp.MustCompile(`(?m)^(\w+(?:, \w+)*) :=`)
+)
+
+// program makes a file of a piece of Go: as it is when it is a file, and else the
+// body of a function that is given what the piece takes for granted.
+func program(text string) string {
+	if strings.HasPrefix(text, "package ") {
+		return text
+	}
+	var params, used, head strings.Builder
+	for _, m := range declares.FindAllStringSubmatch(text, -1) {
+		for _, v := range strings.Split(m[1], ", ") {
+			if v != "_" {
+				fmt.Fprintf(&used, "\t_ = %s\n", v)
+			}
+		}
+	}
+	body := "{\n" + text + used.String() + "}\n"
+	for name, typ := range given {
+		if regexp.MustCompile(`\b`+name+`\b`).MatchString(text) && !regexp.MustCompile(`(?m)^(\w+, )*`+name+`(, \w+)* :=`).MatchString(text) {
+			fmt.Fprintf(&params, "%s %s, ", name, typ)
+		}
+	}
+	body = "func piece(" + strings.TrimSuffix(params.String(), ", ") + ") " + body
+	for name, path := range imports {
+		if regexp.MustCompile(`\b` + name + `\.[A-Z]`).MatchString(body) {
+			fmt.Fprintf(&head, "import %q\n", path)
+		}
+	}
+	return "package piece\n\n" + head.String() + "\n" + body
+}
+
+// Every piece of Go in the documents compiles.
+func TestDocumentedGo(t *testing.T) {
+	dir, count := t.TempDir(), 0
+	for _, name := range documents(t) {
+		for _, c := range codeOf(t, name) {
+			if c.language != "go" {
+				continue
+			}
+			count++
+			file := filepath.Join(dir, fmt.Sprintf("piece%d.go", count))
+			if err := os.WriteFile(file, []byte(program(c.text)), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if out, err := exec.Command("go", "build", "-o", os.DevNull, file).CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s\n%s", c.at, err, out, program(c.text))
+			}
+		}
+	}
+	if count < 2 {
+		t.Errorf("only %d pieces of Go were found", count)
+	}
+}
+
+// The search sees command lines, and nothing else.
+func TestCommandsOf(t *testing.T) {
+	for text, want := range map[string]string{
+		"sudo bin/handfast serve docs  # of a folder": "serve docs",
+		"bin/handfast netstat -n -p tcp | grep X":     "netstat -n -p tcp",
+		"source <(handfast completion bash)":          "completion bash",
+		"printf 'x' | handfast connect '[::1]:80'":    "connect ::1:80",
+		"handfast ss -n state syn-recv '( a or b )'":  "ss -n state syn-recv ( a or b )",
+		"go build ./cmd/handfast":                     "",
+		"go run ./cmd/handfast try":                   "try",
+		"go run ./bench -stacks handfast -rows x":     "",
+		"handfast connect HOST:PORT [--half-close]":   "connect HOST:PORT --half-close",
+	} {
+		var got string
+		for _, c := range commandsOf(text) {
+			got += strings.Join(c, " ")
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
