@@ -30,24 +30,28 @@ func (c *Conn) pace(now clock.Time, bytes int) {
 	f.held = f.next > now.Add(max(timeFor(limits.Burst, limits.PacingRate), paceGrain))
 }
 
-// mayLeave reports whether the pace lets the next segment leave. When that is later
-// than it should be, because who wakes us is late, the connection is behind and makes
-// up for it, or a clock that is a millisecond late would halve the rate.
+// mayLeave reports whether the next segment may leave that the pace holds. When that is
+// later than it should be, because who wakes us is late, the connection is behind and
+// makes up for it, or a clock that is a millisecond late would halve the rate.
 func (f *flight) mayLeave(now clock.Time) bool {
-	if f.held && f.paceDue() <= now {
-		f.held, f.behind = false, true
-		f.next = max(f.next, now.Add(-paceCatchUp))
+	if now < f.paceDue() {
+		return false
 	}
-	return !f.held
+	f.held, f.behind = false, true
+	f.next = max(f.next, now.Add(-paceCatchUp))
+	return true
 }
 
-// paceDue is when to wake up for the sake of pacing.
-func (f *flight) paceDue() clock.Time {
-	if !f.held {
-		return clock.Never
-	}
-	return f.next - f.next%clock.Time(paceGrain)
+// paceWakes reports whether the timer is to fire for the pace. When something else holds
+// the connection back, it makes up for nothing.
+func (c *Conn) paceWakes() bool {
+	f := c.flight
+	f.behind = f.behind && f.held
+	return f.held && f.paceDue() < c.timers[TimerRetransmit]
 }
+
+// paceDue is when to wake up for the sake of pacing, while it is held.
+func (f *flight) paceDue() clock.Time { return f.next - f.next%clock.Time(paceGrain) }
 
 // timeFor is how long so many bytes take at a rate in bytes a second.
 func timeFor(bytes int, rate uint64) time.Duration {

@@ -24,8 +24,8 @@ const (
 // out.
 func (c *Conn) timerDue() (at clock.Time, what lossTimer) {
 	at, what = c.lossDue()
-	if due := c.flight.paceDue(); due < at {
-		return due, paceTimer
+	if f := c.flight; f.held && f.paceDue() < at {
+		return f.paceDue(), paceTimer
 	}
 	return at, what
 }
@@ -125,7 +125,9 @@ func (c *Conn) notYet(now clock.Time) bool {
 	if c.flight == nil || now >= c.lastMoment() {
 		return false
 	}
-	c.flight.mayLeave(now)
+	if c.flight.held {
+		c.flight.mayLeave(now)
+	}
 	if at, _ := c.lossDue(); at <= now {
 		return false
 	}

@@ -100,7 +100,7 @@ func (c *Conn) buildData(now clock.Time, out *Output) bool {
 		return false // our SYN is not acknowledged yet, or nothing counts any more
 	}
 	if f := c.flight; f != nil {
-		if !f.mayLeave(now) {
+		if f.held && !f.mayLeave(now) {
 			return false
 		}
 		// The peer's program cannot read past a hole, so the hole is filled first.

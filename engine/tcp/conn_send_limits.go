@@ -123,10 +123,7 @@ func (c *Conn) fallQuiet(now clock.Time) {
 	if f == nil && !c.unsent() {
 		return
 	}
-	if f != nil {
-		f.behind = f.behind && f.held // what holds it back now is not the pace
-	}
-	if !c.timers.armed(TimerRetransmit) && !c.timers.armed(TimerPersist) || f != nil && f.paceDue() < c.timers[TimerRetransmit] {
+	if !c.timers.armed(TimerRetransmit) && !c.timers.armed(TimerPersist) || f != nil && f.wants&cc.WantsSend != 0 && c.paceWakes() {
 		c.armRetransmit(now)
 	}
 }
