@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/host"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/engine/wire"
@@ -126,8 +127,10 @@ func (x *randomRun) draw() {
 	if x.chance(0.05) {
 		p.reboot = 1 + x.time(20*time.Second)
 	}
+	names := cc.Names()
 	for i := range p.hosts {
 		p.hosts[i].TCP = x.drawTCP()
+		p.hosts[i].TCP.CongestionControl = names[(x.Seed+uint64(i))%uint64(len(names))]
 		p.mtus[i] = 1280 + x.upTo(220)
 		if !p.v6 && x.chance(0.3) {
 			p.mtus[i] = 150 + x.r.IntN(1350)

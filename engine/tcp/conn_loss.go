@@ -119,6 +119,9 @@ func (c *Conn) countDuplicates(d *recovery.Delivery, s *Segment, window seq.Size
 		f.Settle()
 	case !c.isDuplicateAck(s, window):
 	case phase == afterTimeout:
+		if f.trial == awaitsMore { // the new text arrived: what is lost has its place
+			d.Guess = f.Arrived(int(c.path.mss), c.snd.nxt)
+		}
 		f.trial = noTrial // the loss was one
 	default:
 		if phase == noLoss {

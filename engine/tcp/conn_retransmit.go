@@ -166,14 +166,18 @@ func (c *Conn) retransmitTimeout(now clock.Time) {
 		return
 	}
 	f, flight := c.flight, min(c.inFlight(), c.cc.Limits().Window)
-	if c.rtt.backoff > 0 {
-		flight = 0 // RFC 5681 §3.1: ssthresh falls once for a segment
-	} else {
+	switch {
+	case c.rtt.backoff > 0:
+		flight = 0                 // RFC 5681 §3.1: ssthresh falls once for a segment
+		if f.trial == awaitsMore { // what new text it let go is lost too
+			f.trial = noTrial
+		}
+	case c.loss.phase == noLoss:
+		c.loss.undo.Begin(&f.Ledger)
+		f.trial = awaitsAck
+	default:
 		c.loss.undo.Begin(&f.Ledger)
 		f.trial = noTrial
-		if c.loss.phase == noLoss {
-			f.trial = awaitsAck
-		}
 	}
 	c.rtt.backoff++
 	c.confirmClaim(now)

@@ -113,7 +113,8 @@ func TestTimeoutShrinksWindow(t *testing.T) {
 		c.want("new text first: F-RTO", ". 10001:11001(1000) ack 1")
 		c.want("new text first: F-RTO", ". 11001:12001(1000) ack 1")
 		c.receive(". 1:1(0) ack 1001")
-		c.wantIdle("the timeout was none for nothing, and two segments are under way")
+		c.want("the timeout was none for nothing, and new text has arrived", ". 1001:2001(1000) ack 1")
+		c.wantIdle("two segments are under way")
 		for i := 2; i < 4; i++ { // go back and slow start
 			c.receive(fmt.Sprintf(". 1:1(0) ack %d", i*1000+1))
 			c.flush()
