@@ -223,7 +223,7 @@ func write(c net.Conn, p string) func() (any, error) {
 	return func() (any, error) { return c.Write([]byte(p)) }
 }
 
-// blackhole returns where a dial waits for ever.
+// blackhole returns where a dial waits forever.
 func (w *world) blackhole(t *testing.T) string {
 	if w.local == serverIP {
 		return "10.0.0.99:80"
@@ -231,7 +231,7 @@ func (w *world) blackhole(t *testing.T) string {
 	return kernelBlackhole(t)
 }
 
-// kernelBlackhole listens with a queue of the kernel's that is full: it does not
+// kernelBlackhole listens with a kernel queue that is full: it does not
 // answer any more.
 func kernelBlackhole(t *testing.T) string {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)

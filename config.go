@@ -138,7 +138,7 @@ type Logger interface {
 	Error(msg string, args ...any)
 }
 
-// silence is the logger of who wants none.
+// silence is the logger of a host without one.
 type silence struct{}
 
 func (silence) Debug(string, ...any) {}

@@ -85,7 +85,7 @@ func awaitReadable(t *testing.T, c tcpConn) {
 	raw, err := c.(syscall.Conn).SyscallConn()
 	if err == nil {
 		err = raw.Read(func(fd uintptr) bool {
-			// What a peek of the kernel's tells of a reset it tells once.
+			// The kernel reports a reset to one peek, not to a second.
 			var set syscall.FdSet
 			const bits = strconv.IntSize // of a word of the set
 			set.Bits[fd/bits] |= 1 << (fd % bits)

@@ -314,7 +314,7 @@ func TestKeepAlive(t *testing.T) {
 	}
 }
 
-// newConnToVanish returns a connection to a host that goes without a word when
+// newConnToVanish returns a connection to a host that vanishes silently when
 // vanish is called.
 func newConnToVanish(t *testing.T) (c *handfast.TCPConn, vanish func()) {
 	a, b := pipe.New(pipe.Options{})

@@ -106,7 +106,7 @@ func (d *Dialer) limit(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithDeadline(ctx, end)
 }
 
-// plan finds out what there is to dial.
+// plan finds out which addresses to dial.
 func (d *Dialer) plan(ctx context.Context, network, address string) (w dialling, err error) {
 	if d.Host == nil {
 		return w, errNoHost

@@ -47,7 +47,7 @@
 // the same addresses and routes is attached in time. [Host.Links] shows which
 // links there are, and [Config].Logger is told. With its last link the whole host
 // fails: every blocked call and every later one returns a [*LinkError].
-// [Host.Done] and [Host.Err] tell that to who wants to know. [Host.Close] resets
+// [Host.Done] and [Host.Err] tell that to a program that wants to know. [Host.Close] resets
 // what is still connected and returns when no goroutine of the host is left.
 //
 // # What differs from package net

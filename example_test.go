@@ -220,7 +220,7 @@ func ExampleDialer() {
 	// dial tcp :40000->10.0.0.1:22: only web servers
 }
 
-// counting is a link of one's own: it hands everything to another one, and counts
+// counting is a link of your own: it hands everything to another one, and counts
 // the SYNs that leave.
 type counting struct {
 	link.Link

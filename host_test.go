@@ -278,7 +278,7 @@ func (g *gate) pass() {
 	<-g.shut
 }
 
-// gatedLink writes through a gate, but for the first packets.
+// gatedLink writes through a gate, except for the first packets.
 type gatedLink struct {
 	link.Link
 	gate *gate

@@ -25,7 +25,7 @@ import (
 const narrowMTU = 1300
 
 // narrowWay joins two links of 1500 bytes by a router that carries less, and says
-// so by ICMP to who sends larger packets. It returns the outer ends.
+// so by ICMP to senders of larger packets. It returns the outer ends.
 func narrowWay(t *testing.T, o pipe.Options) (a, b *pipe.End) {
 	a, inA := pipe.New(o)
 	inB, b := pipe.New(o)

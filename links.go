@@ -242,7 +242,7 @@ func (h *Host) forgetLink(a *attachment) (left int, first bool) {
 	return h.collectAddresses(), true
 }
 
-// collectAddresses builds the list of the host's addresses anew, because several
+// collectAddresses builds the list of the host's addresses again, because several
 // links may have the same one, and returns how many links there are. The caller
 // holds the host's lock.
 func (h *Host) collectAddresses() (links int) {

@@ -391,7 +391,7 @@ func (l conflictLog) Write(line []byte) (int, error) {
 func TestAddressOfAnotherHost(t *testing.T) {
 	for _, shards := range []int{1, 4} {
 		a, b := pipe.New(pipe.Options{Medium: link.Ethernet})
-		// Who does not check keeps the address from the first moment.
+		// A host that does not check keeps the address from the first moment.
 		server, err := handfast.New(handfast.Config{})
 		if err != nil {
 			t.Fatal(err)

@@ -109,8 +109,8 @@ func newShard(common *shared, index int, cfg host.Config) *shard {
 	return s
 }
 
-// lock locks the shard and returns the time, which never goes back in it. Who has
-// changed nothing may unlock mu, others call flushAndUnlock.
+// lock locks the shard and returns the time, which never goes back in it. A caller that has
+// changed nothing may unlock mu; all others call flushAndUnlock.
 func (s *shard) lock() (now clock.Time) {
 	s.mu.Lock()
 	return s.shared.now()
@@ -135,7 +135,7 @@ func (s *shard) flushAndUnlock(now clock.Time) {
 	}
 }
 
-// unlockAndFlushSoon is flushAndUnlock for who is likely to be back at once with
+// unlockAndFlushSoon is flushAndUnlock for a caller that is likely to be back at once with
 // more to send: a goroutine of its own sends, or whoever flushes before it runs.
 // So what comes meanwhile goes into the same segments.
 func (s *shard) unlockAndFlushSoon(now clock.Time) {

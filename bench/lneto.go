@@ -103,7 +103,7 @@ func (s *lnetoStack) dial(to netip.AddrPort) (net.Conn, error) {
 	if !ok {
 		return nil, fmt.Errorf("lneto: dial returned %v", c)
 	}
-	// Under load a connection of lneto's may end without a word.
+	// Under load a connection of lneto's may end silently.
 	return conn, conn.SetDeadline(time.Now().Add(lnetoTimeout))
 }
 
@@ -125,7 +125,7 @@ func lnetoPair() (near, far stack, err error) {
 	return a, b, nil
 }
 
-// lnetoCarry asks one stack for packets and gives them to the other, for ever.
+// lnetoCarry asks one stack for packets and gives them to the other, forever.
 // A packet that is refused is lost, as on a wire.
 func lnetoCarry(from, to *lnetoStack) {
 	room := make([]byte, 2048)

@@ -80,7 +80,7 @@ func (rep report) grid(out io.Writer) error {
 	return w.Flush()
 }
 
-// setBuffers makes the buffers of the kernel's TCP in this namespace grow to so many
+// setBuffers makes the kernel's TCP buffers in this namespace grow to so many
 // bytes; 0: it keeps its default.
 func setBuffers(bytes int) error {
 	if bytes == 0 {

@@ -23,7 +23,7 @@ import (
 // what it does to packets is drawn from the same seed.
 const wirePath path = "wire"
 
-// The wire of all these rows, but for what a row changes.
+// The wire of all these rows, except for what a row changes.
 const (
 	wireRate    = 100_000_000           // bit/s
 	wireDelay   = 25 * time.Millisecond // each way

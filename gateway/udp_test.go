@@ -77,7 +77,7 @@ func TestPortUnreachable(t *testing.T) {
 	})
 }
 
-// The table is bounded: who is idle the longest makes room, and may come again.
+// The table is bounded: the session that is idle the longest makes room; its client may come back.
 func TestSessionsAreBounded(t *testing.T) {
 	inWorld(t, gateway.Config{MaxSessions: 10}, func(w *world) {
 		w.echo(7)

@@ -132,7 +132,7 @@ func (n *node) receive(id int, data []byte) {
 }
 
 // react puts on the wire what a segment or a call made the host owe, unless
-// its programs are to have their say first.
+// its programs must have their say first.
 func (n *node) react() {
 	if !n.Prompt {
 		n.flush()

@@ -25,7 +25,7 @@ type Proc struct {
 	until clock.Time  // when it gives up waiting
 	done  bool
 	stuck bool
-	// background is a deed of the world, not a program: it may wait for ever.
+	// background is a deed of the world, not a program: it may wait forever.
 	background bool
 }
 

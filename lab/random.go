@@ -33,7 +33,7 @@ type RandomReport struct {
 //   - a reader gets a prefix of what was written, byte for byte;
 //   - a reader that is told of the end has got all that was written before it;
 //   - when nobody was impolite (closed before the end, aborted, rebooted) and
-//     the wire was not cut for good, all arrives, nobody sees an error but for
+//     the wire was not cut for good, all arrives, nobody sees an error except for
 //     the ACKs of its last text, and no connection gives up waiting;
 //   - every packet is well-formed, with right checksums, and no larger than
 //     the link takes;

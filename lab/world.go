@@ -17,7 +17,7 @@ import (
 const start = clock.Time(time.Second)
 
 // World is hosts, the wires between them and the programs on them. It has the
-// shape of all that lives in time: Settle does what is to be done now, Deadline
+// shape of all that lives in time: Settle does what should be done now, Deadline
 // says when it is wanted next, Advance lets time pass.
 //
 // It is a value of one goroutine, and chance in it comes from the seed alone:

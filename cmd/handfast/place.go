@@ -41,7 +41,7 @@ func (p *place) address() netip.AddrPort {
 	return netip.AddrPortFrom(stage.OurAddrs[0].Addr(), tryPort)
 }
 
-// isolate runs this program once more in a namespace of its own, where one is
+// isolate runs this program again in a namespace of its own, where one is
 // needed; done says that it ran there, or that it could not and must.
 func (p *place) isolate(out io.Writer, instead string) (done bool, err error) {
 	if p.link == "memory" || stage.Inside() {

@@ -81,7 +81,7 @@ type background struct {
 }
 
 // limit ends the reading of output, if it is not stopped before: no script waits
-// for ever.
+// forever.
 func (b *background) limit() (stop func() bool) {
 	return time.AfterFunc(untilLimit, func() { b.cmd.Process.Kill(); b.pipe.Close() }).Stop
 }

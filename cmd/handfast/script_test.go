@@ -21,7 +21,7 @@ const (
 	noPause      = "atexit_sleep_ms=0 "
 )
 
-// TestMain runs the tests once more in a network namespace, where that is
+// TestMain runs the tests again in a network namespace, where that is
 // allowed: the scripts make devices and addresses.
 func TestMain(m *testing.M) {
 	os.Setenv(raceVariable, noPause+os.Getenv(raceVariable)) // what stands later counts

@@ -191,7 +191,7 @@ func (o *ssOptions) states() inspect.Default {
 	return inspect.ShowConnected
 }
 
-// ask asks who is to be asked; a verdict about the kernel takes some seconds.
+// ask asks who should be asked; a verdict about the kernel takes some seconds.
 func (o *ssOptions) ask(ctx context.Context) ([]answer, error) {
 	all, err := o.answers(ctx, o.show.Process)
 	if err != nil || !o.kernel || !o.flood {

@@ -104,7 +104,7 @@ func (p *peer) saw(packet []byte) {
 	}
 }
 
-// sawSyn begins to count anew when the stack does.
+// sawSyn begins to count again when the stack does.
 func (p *peer) sawSyn(h *wire.TCP) {
 	if !p.knowsISS || h.Seq != p.iss {
 		p.iss, p.knowsISS, p.end, p.una = h.Seq, true, h.Seq, h.Seq

@@ -15,7 +15,7 @@ type Checksum uint8
 // The states of a packet's transport checksum.
 const (
 	ChecksumFull     Checksum = iota // in the packet; a receiver has to verify it
-	ChecksumPartial                  // the field holds the folded pseudo-header sum; who needs the rest completes it
+	ChecksumPartial                  // the field holds the folded pseudo-header sum; the layer that needs the rest completes it
 	ChecksumVerified                 // a layer below has verified it
 )
 

@@ -218,7 +218,7 @@ func (h *Host) isOwnHardware(hw [6]byte) bool {
 }
 
 // RemoveAddress takes an address off a link. Unless another link has
-// it too, connections from it end, without a word to anybody, and sockets that are
+// it too, connections from it end, without telling their peers, and sockets that are
 // bound to it fail. Routes stay.
 func (h *Host) RemoveAddress(now clock.Time, iface int, a wire.Addr) {
 	h.addresses = slices.DeleteFunc(h.addresses, func(o address) bool { return o.iface == iface && o.addr == a })

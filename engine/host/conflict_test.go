@@ -173,7 +173,7 @@ func TestAddressThatIsTaken(t *testing.T) {
 }
 
 // An address that was checked is kept and defended, at most once in ten seconds whatever
-// comes: RFC 5227 §2.4 (c). Who asks whether it is free is answered each time.
+// comes: RFC 5227 §2.4 (c). A host that asks whether it is free is answered each time.
 func TestAddressIsDefended(t *testing.T) {
 	checked(t, config{}, func(t *testing.T, p *pair) {
 		p.after(time.Minute)
@@ -277,7 +277,7 @@ func TestOtherShardsDoNotCheck(t *testing.T) {
 	})
 }
 
-// An answer to who asks while the address is not checked yet does not override
+// An answer to a host that asks while the address is not checked yet does not override
 // what others know: RFC 4429 §3.3.
 func TestAnswerDoesNotOverrideYet(t *testing.T) {
 	for _, checkedYet := range []bool{false, true} {

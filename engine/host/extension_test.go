@@ -71,7 +71,7 @@ func TestExtensionHeaders(t *testing.T) {
 	junk := []byte("abcdefgh")
 	for _, ethernet := range []bool{false, true} {
 		p := newPair(t, config{v6: true, ethernet: ethernet})
-		if ethernet { // who does not know the neighbour yet keeps three answers only
+		if ethernet { // a host that does not know the neighbour yet keeps three answers only
 			p.inject(p.echoRequest(nil))
 			p.run()
 		}

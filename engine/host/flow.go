@@ -22,7 +22,7 @@ const (
 // ShardOf returns the shard, of n, that a hash names.
 func ShardOf(hash uint32, n int) int { return int(uint64(hash) * uint64(n) >> 32) }
 
-// FlowKey keys a hash of flows. Who has the key that spreads them over shards
+// FlowKey keys a hash of flows. An attacker with the key that spreads them over shards
 // can put all of a flood on one, and watching does not reveal it.
 type FlowKey struct {
 	key    secret.Key

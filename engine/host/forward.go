@@ -94,7 +94,7 @@ var icmpOf = [...][2]wire.ICMP{
 }
 
 // RefuseSyn answers a SYN that waits for its verdict with an ICMP error that
-// quotes it. It returns false when the SYN does not wait any more.
+// quotes it. It returns false when the SYN no longer waits.
 func (h *Host) RefuseSyn(now clock.Time, y tcp.Syn, why Unreachable) bool {
 	if h.kindOf(y.Tuple.Remote) == own {
 		return h.tcp.ResetSyn(now, y) // it is our own, and no packet leaves

@@ -142,7 +142,7 @@ func (h *Host) findDatagram(now clock.Time, in *inbound) *datagram {
 
 // add puts f into d and takes over its reference. Any overlap makes the whole
 // datagram, and its later fragments, invalid: no sender overlaps by accident
-// (RFC 5722 §4). The same bytes once more are a duplicate (RFC 8200 §4.5).
+// (RFC 5722 §4). The same bytes again are a duplicate (RFC 8200 §4.5).
 // https://www.rfc-editor.org/rfc/rfc8200#section-4.5
 func (r *reassembly) add(d *datagram, f fragment, last bool) wire.Drop {
 	i, drop := d.place(&f, last)

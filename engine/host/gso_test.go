@@ -13,7 +13,7 @@ import (
 // TestSuperSegmentsChangeNothing: a host that takes super-segments apart and puts
 // segments together sends the same packets, byte for byte, as one that does
 // everything with each segment, although the network loses some, delays some and
-// brings some twice; and all that is known of both ends is the same, but for the
+// brings some twice; and all that is known of both ends is the same, except for the
 // fields in mayDiffer. (In one of some thousand such conversations it is not: by
 // the window in question an ACK is a duplicate, or none.)
 func TestSuperSegmentsChangeNothing(t *testing.T) {

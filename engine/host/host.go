@@ -43,7 +43,7 @@ type Config struct {
 	MaxPathMTUs    int // destinations whose path MTU is known; the oldest goes first; default 1024
 	MaxNeighbour   int // neighbours; the one used longest ago goes first; default 512
 	// MaxNeighbourBytes is the memory of the packets that wait for neighbours;
-	// those of who was asked first go first; default 4 MiB.
+	// those for the neighbour that was asked first go first; default 4 MiB.
 	MaxNeighbourBytes int
 
 	MaxFragmentDatagrams int           // datagrams that wait for fragments; the oldest goes first; default 64

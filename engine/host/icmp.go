@@ -160,7 +160,7 @@ func (h *Host) sendErrorAbout(now clock.Time, ip *wire.IP, packet buf.View, c *w
 
 // takeError asks the bucket that all errors share. Now and then it takes one
 // token more than needed, so that no outsider can count our errors to others by how
-// many are left for him (CVE-2020-25705).
+// many are left for an attacker (CVE-2020-25705).
 func (h *Host) takeError(now clock.Time) bool {
 	if h.keys.errors.next()%4 == 0 {
 		h.errors.take(now)

@@ -150,7 +150,7 @@ func (h *Host) useUnsure(now clock.Time, n *neighbour, p *buf.Packet) (hw [6]byt
 }
 
 // park lets p wait for n's answer. When too much memory waits, in all, what
-// waits for who was asked first goes.
+// waits for the neighbour that was asked first goes.
 func (h *Host) park(n *neighbour, p *buf.Packet) {
 	t := &h.neighbours
 	if len(n.waiting) == maxWaiting {

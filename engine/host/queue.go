@@ -94,7 +94,7 @@ func (q *packetQueue) pop() (queued, bool) {
 const packetSize = 256
 
 // heldBy is how many bytes of memory p keeps from being used again. The block
-// last counted is not counted once more: the fragments of a datagram share one.
+// last counted is not counted again: the fragments of a datagram share one.
 func heldBy(p *buf.Packet, last **buf.Block) int {
 	n := packetSize
 	count := func(b *buf.Block) {

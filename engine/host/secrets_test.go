@@ -82,7 +82,7 @@ func chosen(kind int, r *rand.Rand, i int) wire.Tuple {
 	server := wire.Tuple{Local: addr("2001:db8::1"), LocalPort: 80, Remote: addr("2001:db8::2"), RemotePort: 4711}
 	words := func(hi, lo uint64) wire.Addr { return wire.AddrFromWords(hi, lo) }
 	switch kind {
-	case 0: // networks of one's own, one interface identifier
+	case 0: // networks of your own, one interface identifier
 		server.Remote = words(0x2001<<48|uint64(r.Uint32()), 0xa0761d6478bd642f)
 	case 1: // one network, identifiers that differ from a constant in few bits
 		server.Remote = words(0x2a00<<48|7, 0xa0761d6478bd642f^1<<r.IntN(64)^1<<r.IntN(64)^1<<r.IntN(64))

@@ -123,7 +123,7 @@ func (l *Ledger) HeldBack() bool {
 	return l.held
 }
 
-// state returns what there is to know for a run that is sent.
+// state returns what one needs to know for a run that is sent.
 func (l *Ledger) state() state {
 	s := l.now
 	s.inFlight = uint32(l.out - l.sacked - l.lost - l.left)

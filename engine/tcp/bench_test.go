@@ -104,7 +104,7 @@ func BenchmarkAck(b *testing.B) {
 	}
 }
 
-// BenchmarkTimer sets a connection's timer anew and disarms it.
+// BenchmarkTimer sets a connection's timer again and disarms it.
 func BenchmarkTimer(b *testing.B) {
 	e, en, _ := established(b)
 	now := clock.Time(time.Hour)

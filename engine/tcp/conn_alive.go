@@ -27,7 +27,7 @@ type liveness struct {
 }
 
 // arrived notes that the peer is there, which ends the count of probes. The idle
-// time begins anew.
+// time begins again.
 func (c *Conn) arrived(now clock.Time) {
 	c.live.heard = now
 	if c.live.probes > 0 {
@@ -204,7 +204,7 @@ func (c *Conn) windowOpened(now clock.Time) {
 	c.timers.disarm(TimerPersist)
 	c.owes &^= owesProbe
 	c.rtt.backoff = 0
-	if !c.is(orphan) { // or a peer that opens and shuts its window could keep it for ever
+	if !c.is(orphan) { // or a peer that opens and shuts its window could keep it forever
 		c.progress(now)
 	}
 	if c.flight != nil {

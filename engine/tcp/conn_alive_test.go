@@ -106,7 +106,7 @@ func (c *testConn) wantEnd(after time.Duration) {
 }
 
 // The user timeout is that of the oldest data: it begins when that is first
-// sent, and anew with the next when it is acknowledged. Idle time is not part of
+// sent, and again with the next when it is acknowledged. Idle time is not part of
 // it, nor does later data put it off.
 func TestUserTimeoutOfOldest(t *testing.T) {
 	const limit = 20 * time.Second
@@ -252,7 +252,7 @@ func TestFinWait2Limit(t *testing.T) {
 	})
 }
 
-// Who closed gets to CLOSED in bounded time, whatever the peer does (M5, A13).
+// A side that closes gets to CLOSED in bounded time, whatever the peer does (M5, A13).
 func TestOrphansEnd(t *testing.T) {
 	for _, s := range []State{SynSent, SynReceived, Established, CloseWait, FinWait1, FinWait2, Closing, LastAck, TimeWait} {
 		t.Run(s.String(), func(t *testing.T) {

@@ -201,7 +201,7 @@ func TestBlindData(t *testing.T) {
 }
 
 // An old segment's ACK may count, but only one of something in flight: not one
-// that is half the sequence space away, which is before and behind alike.
+// that is half the sequence space away, which is both before and behind.
 func TestAckOfOldSegment(t *testing.T) {
 	everywhere(t, func(w world) {
 		for _, ack := range []int64{1<<31 + 1, 1<<31 - 1, 1 << 31, 1<<31 + 2, 2, 0, -1} {
@@ -267,7 +267,7 @@ func (h *testHost) drain() (segments int) {
 	return segments
 }
 
-// Two ends that disagree about the numbers do not shout at each other for ever
+// Two ends that disagree about the numbers do not shout at each other forever
 // (the "ACK war").
 func TestNoAckWar(t *testing.T) {
 	for _, off := range []int64{-70000, -1, 1, 1000, 70000, 1 << 31} {

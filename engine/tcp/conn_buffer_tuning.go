@@ -26,10 +26,10 @@ func (c *Conn) beginTuning(now clock.Time) {
 func microseconds(now clock.Time) uint32 { return uint32(now / 1000) }
 
 // tuneReceive gives the receive buffer room for twice of what the program reads
-// in a round trip, so that the peer, who may double what he sends in each, never
+// in a round trip, so that the peer, which may double what it sends in each, never
 // waits for the window while the program keeps up. It never shrinks. This is
 // dynamic right-sizing (Fisk and Feng, 2001), as Linux has it: when the need has
-// grown, it is a round trip old, and the peer may have doubled what he sends since.
+// grown, it is a round trip old, and the peer may have doubled what it sends since.
 // What the window offers beyond that would only wait in queues.
 func (c *Conn) tuneReceive(now clock.Time) {
 	if c.is(fixedBuffer) || int(c.rcv.limit) >= c.cfg.ReceiveBuffer {

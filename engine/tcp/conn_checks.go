@@ -18,7 +18,7 @@ func (c *Conn) opening() bool { return c.snd.una == c.snd.iss && c.cc == nil && 
 // has not come.
 func (c *Conn) halfOpen() bool { return c.state == SynReceived && c.has(passive) }
 
-// checkSynAgain meets the SYN that opened the connection once more: its
+// checkSynAgain meets the SYN that opened the connection again: its
 // SYN-ACK was lost, or both ends open at the same time and this is the peer's
 // SYN-ACK, whose SYN we have already.
 func (c *Conn) checkSynAgain(now clock.Time, s *Segment) outcome {
@@ -26,7 +26,7 @@ func (c *Conn) checkSynAgain(now clock.Time, s *Segment) outcome {
 		return goOn
 	}
 	if s.Flags.Has(wire.ACK) && c.has(passive) {
-		return goOn // who was sent a SYN-ACK has none to send
+		return goOn // a side that was sent a SYN-ACK has none to send
 	}
 	if !s.Flags.Has(wire.ACK) {
 		c.owes |= owesSyn
@@ -67,7 +67,7 @@ func (c *Conn) checkSequence(now clock.Time, s *Segment) outcome {
 	return c.unacceptable(now, s)
 }
 
-// acceptable is the table of four cases of RFC 9293 §3.4, but for two: text that
+// acceptable is the table of four cases of RFC 9293 §3.4, except for two: text that
 // meets a window of 0, and a number just behind the window.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.4-15
 func (c *Conn) acceptable(s *Segment, wnd seq.Size) bool {
@@ -78,7 +78,7 @@ func (c *Conn) acceptable(s *Segment, wnd seq.Size) bool {
 		// allowance"): the segment goes on, without its text.
 		return s.Seq == c.rcv.nxt
 	case n == 0:
-		// Who has used all of the window acknowledges with the number behind it,
+		// A peer that has used all of the window acknowledges with the number behind it,
 		// and may have no other way to: so that one counts, as when the window is 0.
 		return s.Seq.In(c.rcv.nxt, wnd+1)
 	}
@@ -87,7 +87,7 @@ func (c *Conn) acceptable(s *Segment, wnd seq.Size) bool {
 }
 
 // unacceptable answers with an ACK that tells the peer where we are. Text is
-// always answered, or the peer would repeat it for ever; segments without text
+// always answered, or the peer would repeat it forever; segments without text
 // at a limited rate, or two confused ends would shout at each other.
 func (c *Conn) unacceptable(now clock.Time, s *Segment) outcome {
 	why := wire.BadSequence

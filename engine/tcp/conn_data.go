@@ -52,7 +52,7 @@ func (c *Conn) arrivedText(now clock.Time, s *Segment) wire.Drop {
 	return wire.None
 }
 
-// textTooEarly keeps text that came before its turn. It is answered at once,
+// textTooEarly keeps text that came out of order. It is answered at once,
 // once for each segment: the peer counts those ACKs (RFC 5681 §4.2).
 func (c *Conn) textTooEarly(s *Segment) wire.Drop {
 	n := s.Count()

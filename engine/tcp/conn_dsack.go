@@ -57,7 +57,7 @@ func (q *recvQueue) finish() {
 	}
 }
 
-// repeats finds what a segment brings once more: the first run of such bytes. When
+// repeats finds what a segment brings again: the first run of such bytes. When
 // it stands for several, it is what they would tell one after the other: the
 // first run of the last that has one, joined to what it follows.
 type repeats struct {
@@ -133,7 +133,7 @@ func (o *outOfOrder) report(dst []wire.SACKBlock) int {
 	return n
 }
 
-// toTell reports whether an ACK has to say what came twice, or before its turn.
+// toTell reports whether an ACK has to say what came twice, or out of order.
 func (c *Conn) toTell() bool {
 	o := c.in.ooo
 	return o != nil && c.has(sackOK) && (!isEmpty(o.twice) || o.untold > 0)

@@ -30,7 +30,7 @@ type course struct {
 	tight  bool  // it was the window that let nothing new leave when that was asked last
 	shut   bool  // the peer's window has no room for more: see tellSent
 	dupes  uint8 // duplicate ACKs in a row, of a peer without SACK
-	again  bool  // the timer is not started anew: see restartTimer
+	again  bool  // the timer is not restarted: see restartTimer
 	trial  trial
 
 	wants cc.Traits // what the controller asks for

@@ -50,7 +50,7 @@ func (n *tally) received(s *Segment) {
 type Info struct {
 	State       State
 	CAState     string // open, disorder, recovery or loss
-	Timestamps  bool   // both sides use the option: so too the next two
+	Timestamps  bool   // both sides use the option, like the next two
 	SACK        bool
 	WindowScale bool
 	SndWscale   uint8

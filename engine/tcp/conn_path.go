@@ -84,7 +84,7 @@ func (c *Conn) updateMSS() {
 }
 
 // largest is how many bytes segments of mss bytes each may carry together, below
-// headers of so many bytes without options: those that a full segment has for want of
+// headers of so many bytes without options: those that a full segment has for lack of
 // payload take their place.
 func (p *path) largest(mss, headers int) int {
 	room := int(p.maxGSO) - headers - timestampSize - (int(p.mss) - mss)
@@ -114,7 +114,7 @@ func (c *Conn) packetTooBig(now clock.Time, e ICMPError) {
 	q := &c.out
 	switch {
 	case mtu >= c.path.mtu && (e.Size <= int(c.path.mtu) || q.claim != sizeUnproven || q.sized == c.snd.una):
-		// It tells nothing new, and what it quotes was cut anew already.
+		// It tells nothing new, and what it quotes has been resized already.
 	case q.claim == sizeUnproven && q.sized != c.snd.una:
 		from := seq.Min(seq.Max(c.snd.una, q.sized.Add(1)), e.Seq)
 		if mtu < c.path.mtu {
@@ -170,7 +170,7 @@ func (c *Conn) confirmClaim(now clock.Time) {
 	}
 }
 
-// retryMTU tries the MTU that the host tells once more.
+// retryMTU goes back to the MTU that the host tells.
 func (c *Conn) retryMTU() {
 	if c.path.told > c.path.mtu {
 		c.resize(c.path.told, c.snd.nxt-1)

@@ -12,7 +12,7 @@ import (
 )
 
 // Path MTU discovery in the middle of a transfer: what does not fit is cut
-// anew and sent again (RFC 5927 §7.2, C12).
+// smaller and sent again (RFC 5927 §7.2, C12).
 func TestPacketTooBig(t *testing.T) {
 	everywhere(t, func(w world) {
 		c := w.reach(Established)
@@ -64,7 +64,7 @@ func TestForgedPacketTooBig(t *testing.T) {
 	})
 }
 
-// Super-segments are whole segments, but for the end of what is queued.
+// Super-segments are whole segments, except for the end of what is queued.
 func TestSuperSegments(t *testing.T) {
 	everywhere(t, func(w world) {
 		w.path.MaxGSO = 65535
@@ -213,7 +213,7 @@ func TestProgressRefutesPacketTooBig(t *testing.T) {
 
 // A lowered MTU is forgotten after ten minutes, RFC 8201 §4, also when nothing
 // was sent meanwhile. Where the path is still as narrow, one message ends it
-// again, and only what was sent in the large size is sent once more.
+// again, and only what was sent in the large size is sent again.
 func TestLoweredMTUIsTriedAnew(t *testing.T) {
 	everywhere(t, func(w world) {
 		c := w.opened(Config{NoTimestamps: true, SendBuffer: 1 << 20}, "S. 0:0(0) ack 1 <mss 1460,wscale 7>")

@@ -31,7 +31,7 @@ const (
 	maxBlocks  = 16
 )
 
-// outOfOrder is what came before its turn, and what the next ACK says of it.
+// outOfOrder is what came out of order, and what the next ACK says of it.
 //
 // The parts are disjoint, sorted, all beyond RCV.NXT and inside the window, and
 // none lies beyond the peer's FIN. Of bytes that arrive twice the first stay.
@@ -209,7 +209,7 @@ func (o *outOfOrder) listed(n seq.Num) (wire.SACKBlock, bool) {
 	return wire.SACKBlock{}, false
 }
 
-// noteFin remembers a FIN that came before its turn. Of several the lowest
+// noteFin remembers a FIN that came out of order. Of several the lowest
 // counts, as if all had come in order. What lies beyond it is no part of the
 // stream and is given up: RFC 2018 §8 lets a receiver forget.
 func (o *outOfOrder) noteFin(fin seq.Num) {

@@ -78,7 +78,7 @@ func TestDuplicateAcksOfBatch(t *testing.T) {
 }
 
 // Whatever comes in one batch, with up to maxBlocks new holes, the ACKs tell of all that
-// is held: who is not told sends it again. The first blocks are those of RFC 2018 §4.
+// is held: a sender that is not told repeats it. The first blocks are those of RFC 2018 §4.
 func TestBatchesAreTold(t *testing.T) {
 	w := worlds(t)[0]
 	for seed := range uint64(40) {

@@ -216,7 +216,7 @@ func (q *recvQueue) clone() recvQueue {
 }
 
 // fillGap appends the text of s, the first of which has number nxt, and all that
-// follows it of what came before its turn: of bytes that came twice the first
+// follows it of what came out of order: of bytes that came twice the first
 // stay. It returns the number after that, whether the peer's FIN lies there, and
 // what came twice.
 func (q *recvQueue) fillGap(nxt seq.Num, s *Segment) (_ seq.Num, fin bool, twice wire.SACKBlock) {
@@ -241,7 +241,7 @@ func (q *recvQueue) collect(nxt seq.Num) (seq.Num, bool) {
 }
 
 // gather is push for what comes out of the reassembly queue. What was copied there
-// is copied once more, behind what is in order: a view for each few bytes would take
+// is copied again, behind what is in order: a view for each few bytes would take
 // more memory than they do, and hold a block that has no other use.
 func (q *recvQueue) gather(v buf.View) {
 	if v.Len()*pinShare < v.Block.Cap() {
@@ -252,7 +252,7 @@ func (q *recvQueue) gather(v buf.View) {
 	q.push(v)
 }
 
-// noteFin remembers a FIN that came before its turn.
+// noteFin remembers a FIN that came out of order.
 func (q *recvQueue) noteFin(fin seq.Num) {
 	if q.ooo == nil {
 		q.ooo = &outOfOrder{}

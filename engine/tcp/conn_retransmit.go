@@ -80,7 +80,7 @@ func (c *Conn) armRetransmit(now clock.Time) {
 }
 
 // restartTimer is armRetransmit after an ACK: that of new data starts the timer
-// anew. In the fast recovery of a peer without SACK only the first partial ACK does,
+// again. In the fast recovery of a peer without SACK only the first partial ACK does,
 // RFC 6582 §3.2 step 3: one segment comes back in a round trip, and when many are
 // lost a timeout is sooner done. https://www.rfc-editor.org/rfc/rfc6582#section-4
 // A timer that fires too early is put off only then: see notYet.
@@ -119,7 +119,7 @@ func (c *Conn) lossTimeout(now clock.Time) {
 }
 
 // notYet reports whether the retransmission timer has fired for no loss: because it
-// was put off since without being armed anew, or so that a segment may leave. It arms
+// was put off since without being armed again, or so that a segment may leave. It arms
 // it.
 func (c *Conn) notYet(now clock.Time) bool {
 	if c.flight == nil || now >= c.lastMoment() {

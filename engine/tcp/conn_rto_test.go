@@ -78,7 +78,7 @@ func TestBackOff(t *testing.T) {
 	})
 }
 
-// RFC 6298 §5.3: an ACK of new data starts the timer anew.
+// RFC 6298 §5.3: an ACK of new data restarts the timer.
 func TestTimerRestarts(t *testing.T) {
 	everywhere(t, func(w world) {
 		c := w.measured(Config{})

@@ -101,7 +101,7 @@ func (c *Conn) deferred(n, flight, open int) bool {
 
 // persists reports whether the peer's window holds us back, so that the persist
 // timer is the one to run: the window is shut over what is out, or nothing is out and
-// what waits does not fit, which makes no difference to who has to ask.
+// what waits does not fit, which makes no difference to the side that has to ask.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.1
 func (c *Conn) persists() bool {
 	if c.snd.una == c.snd.nxt {
@@ -129,7 +129,7 @@ func (c *Conn) fallQuiet(now clock.Time) {
 }
 
 // largestSegment is how many bytes one segment, or super-segment, may carry.
-// Urgent data goes in single ones: who takes a super-segment apart would let the
+// Urgent data goes in single ones: taking a super-segment apart would let the
 // urgent pointer say the same in all of them.
 func (c *Conn) largestSegment() int {
 	switch mss := c.payload(); {

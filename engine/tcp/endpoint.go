@@ -31,7 +31,7 @@ type Endpoint struct {
 	sending  entryQueue           // entries that may have something to send
 	compact  ring[owing]          // compact connections that owe a segment: see owe
 	replies  ring[statelessReply] // segments of no connection
-	asked    ring[Syn]            // SYNs that the program is to decide about: see ask
+	asked    ring[Syn]            // SYNs that the program must decide about: see ask
 	ready    ring[readyItem]      // one item for each connection and listener at most
 	narrowed []narrowed           // see NextNarrowed
 	alive    *KeepAlive           // the last setting, shared by all who have the same
@@ -51,8 +51,8 @@ type Entry struct {
 	listener *Listener  // until it is accepted
 	next     *Entry     // in the queue of those that send
 	armed    clock.Time // the time of its item in the heap of deadlines
-	told     Ready      // what NextReady has told, or is to tell
-	news     Ready      // what NextReady is to tell
+	told     Ready      // what NextReady has told, or must tell
+	news     Ready      // what NextReady must tell
 	queued   bool       // in the queue of those that send
 	burst    uint8      // segments sent in this turn
 	hash     uint32     // in the table

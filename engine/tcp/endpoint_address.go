@@ -6,7 +6,7 @@ import (
 )
 
 // LoseAddress ends all connections from a local address that is no longer ours, with
-// the failure Aborted, and without a word to their peers: another host may have
+// the failure Aborted, and without telling their peers: another host may have
 // the address, and would be blamed.
 func (e *Endpoint) LoseAddress(now clock.Time, local wire.Addr) {
 	var lost []*Entry

@@ -10,7 +10,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
-// Connections in all forms end without a word when their address is lost; those
+// Connections in all forms end silently when their address is lost; those
 // from another address live on.
 func TestLoseAddress(t *testing.T) {
 	h := serving(t, Config{}, 10)

@@ -136,7 +136,7 @@ func (c *Conn) checkSending(before snapshot) error {
 	return nil
 }
 
-// pathAfresh returns the path with what follows from it computed once more.
+// pathAfresh returns the path with what follows from it computed again.
 func (c *Conn) pathAfresh() path {
 	again := Conn{tuple: c.tuple, snd: c.snd, path: c.path}
 	again.updateMSS()
@@ -203,7 +203,7 @@ func (c *Conn) checkInOrder(snapshot) error {
 	return nil
 }
 
-// checkWaiting: what came before its turn is sorted, disjoint, inside the window
+// checkWaiting: what came out of order is sorted, disjoint, inside the window
 // and not beyond the peer's FIN.
 func (c *Conn) checkWaiting(snapshot) error {
 	o, nxt, edge := c.in.ooo, c.rcv.nxt, c.rcv.edge

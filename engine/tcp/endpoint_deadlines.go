@@ -2,9 +2,9 @@ package tcp
 
 import "github.com/handfast-tcp/handfast/engine/clock"
 
-// deadlines is a heap of what is due when. It is lazy: who gets a later
+// deadlines is a heap of what is due when. It is lazy: one that gets a later
 // deadline leaves its item where it is and looks again when that comes up, so
-// that a timer which is set anew with every segment costs nothing. An item
+// that a timer which is set again with every segment costs nothing. An item
 // counts only while armed of its key says its time.
 type deadlines[K any] struct {
 	items []deadline[K]
@@ -93,7 +93,7 @@ func (d *deadlines[K]) prune(live int, counts func(at clock.Time, key K) bool) {
 	if d.items = kept; cap(kept) > 4*len(kept)+256 {
 		d.items = append(make([]deadline[K], 0, 2*len(kept)), kept...)
 	}
-	// Dropping items from the middle has broken the order. It is made anew from the
+	// Dropping items from the middle has broken the order. It is made again from the
 	// last parent up, which takes time in proportion to what is left.
 	for i := len(kept) / 4; i >= 0; i-- {
 		if i < len(kept) {

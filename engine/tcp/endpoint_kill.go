@@ -6,7 +6,7 @@ import (
 )
 
 // Kill ends the connection with these ends although its program has not asked
-// for it, in whatever form it is kept: ABORT of RFC 9293 §3.10.5. The peer gets a RST
+// for it, whatever form it is kept in: ABORT of RFC 9293 §3.10.5. The peer gets a RST
 // where one is due, and a program that still holds the connection learns that
 // it failed with Aborted. It reports whether there was a connection.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.10.5

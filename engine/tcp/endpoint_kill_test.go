@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-// A connection is ended from outside in whatever form it is kept.
+// A connection is ended from outside whatever form it is kept in.
 func TestKill(t *testing.T) {
 	h := serving(t, Config{}, 8)
 	p := h.from(4001, 100)

@@ -28,7 +28,7 @@ type Listener struct {
 
 	accept  ring[*Entry]
 	waiting int  // in accept; at most Backlog
-	news    bool // NextReady is to tell
+	news    bool // NextReady must tell
 	stats   ListenerStats
 }
 
@@ -36,7 +36,7 @@ type Listener struct {
 func (l *Listener) Waiting() int { return l.waiting }
 
 // listenerTable finds listeners by their port: a table of tables, so that a
-// SYN costs two loads and no hash. Those of one port are in order: who listens on
+// SYN costs two loads and no hash. Those of one port are in order: first those on
 // one address, on all of IPv4, on all.
 type listenerTable [256]*[256][]*Listener
 
@@ -128,7 +128,7 @@ func (e *Endpoint) listen(l *Listener) (*Listener, error) {
 	return l, nil
 }
 
-// listener finds who listens for t: on its port, or else on every port.
+// listener finds t's listener: on its port, or else on every port.
 func (e *Endpoint) listener(t *wire.Tuple) *Listener {
 	if l := bestListener(e.listeners.at(t.LocalPort), t.Local); l != nil {
 		return l
@@ -136,7 +136,7 @@ func (e *Endpoint) listener(t *wire.Tuple) *Listener {
 	return bestListener(e.listeners.at(0), t.Local)
 }
 
-// bestListener returns who listens on the very address, or else on every
+// bestListener returns the listener on the very address, or else on every
 // address of its family, or else on every address.
 func bestListener(all []*Listener, a wire.Addr) *Listener {
 	hi, lo := a.Words()

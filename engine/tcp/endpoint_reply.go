@@ -7,7 +7,7 @@ import (
 
 // maxReplies bounds the segments of no connection that wait to be sent. More
 // segments that deserve a RST are ignored, and more SYNs that would be answered
-// by a cookie are dropped: who means it tries again.
+// by a cookie are dropped: a real peer tries again.
 const maxReplies = 1024
 
 // statelessReply is a segment that no connection sends: the RST for a segment

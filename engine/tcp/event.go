@@ -46,7 +46,7 @@ type Event struct {
 // Trace collects events until they are taken. A nil *Trace collects none.
 type Trace struct {
 	events  []Event
-	origins map[wire.Tuple]origin // of connections in TIME-WAIT, whose compact form has them not
+	origins map[wire.Tuple]origin // of connections in TIME-WAIT, whose compact form does not keep them
 }
 
 // origin is the first number of each direction.

@@ -96,7 +96,7 @@ func (a *arena) step(op byte) {
 	case 0, 1, 2, 3:
 		a.deliver(int(a.op()), true)
 	case 4:
-		a.deliver(int(a.op()), false) // and once more, later
+		a.deliver(int(a.op()), false) // and again, later
 	case 5:
 		if n := len(a.wire); n > 0 {
 			a.note("lost")

@@ -60,7 +60,7 @@ func (k *halfOpenCache) insert(f flow, t *wire.Tuple, h *halfOpen, victim ref) r
 
 // victim returns, of entries from all over the table, the one that should go
 // first; 0 when none may go. Which these are follows from f, a keyed hash:
-// nobody can choose whose place he takes. Neighbours came one after the other
+// nobody can choose whose place to take. Neighbours came one after the other
 // and may all be of one kind, so there are as many between two as can be.
 func (k *halfOpenCache) victim(f flow) (victim ref) {
 	count, most := uint32(k.count), uint64(0)
@@ -77,7 +77,7 @@ func (k *halfOpenCache) victim(f flow) (victim ref) {
 	return victim
 }
 
-// rank is larger for entries that are to be evicted sooner: the source with the
+// rank is larger for entries that should be evicted sooner: the source with the
 // larger share, then more retries without an answer, then the older one. It is
 // 0 for one that has not got its SYN-ACK, since no ACK would bring that back.
 // Neither would one bring back an entry that waits for a verdict: that is due

@@ -63,7 +63,7 @@ func TestHalfOpenCache(t *testing.T) {
 	checkHalfOpenCache(t, c, nil)
 }
 
-// forgetEvicted takes out of want the one that c does not have any more.
+// forgetEvicted takes out of want the one that c no longer has.
 func forgetEvicted(t *testing.T, c *halfOpenCache, want map[wire.Tuple]seq.Num) {
 	t.Helper()
 	for tuple := range want {

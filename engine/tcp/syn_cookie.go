@@ -124,7 +124,7 @@ func (k *cookies) flow(t *wire.Tuple) flow { return flow(hashTuple(&k.base, t)) 
 
 // slot is where tables keep a flow. A peer sees much of the hash in our
 // timestamps and sequence numbers. What it is multiplied by is secret, so that
-// he cannot choose connections that fall into one place of a table.
+// it cannot choose connections that fall into one place of a table.
 func (k *cookies) slot(f flow) uint32 { return uint32(uint64(f) * k.spread >> 32) }
 
 // mssClasses are the segment sizes that a cookie can say, by IP version, from

@@ -10,7 +10,7 @@ import (
 )
 
 // SYNs that wait for the program's verdict are not unanswered by the peer:
-// only when the SYN-ACK has gone out the peer is to be judged.
+// only when the SYN-ACK has gone out the peer should be judged.
 func TestPendingVerdictsAreNoFlood(t *testing.T) {
 	r := rand.New(rand.NewPCG(8, 8))
 	e, l := server(t, Config{})

@@ -44,7 +44,7 @@ const (
 	markQueued                             // in the queue of those that send
 	markTimed                              // in a queue of those that wait
 	markAsking                             // waits for the program's verdict
-	markUnasked                            // in the queue of those that the program is to be asked about
+	markUnasked                            // in the queue of those that the program should be asked about
 	markPrepared                           // the program has made something ready for it
 )
 

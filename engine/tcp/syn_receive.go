@@ -6,7 +6,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
-// arrivedStray meets a segment that belongs to no connection: a SYN for a
+// arrivedStray handles a segment that belongs to no connection: a SYN for a
 // listener opens one, and an ACK may bring a cookie back.
 func (e *Endpoint) arrivedStray(a *arrival) outcome {
 	l, s := e.listener(a.tuple), a.segment
@@ -188,7 +188,7 @@ func (e *Endpoint) redeem(a *arrival) (h halfOpen, d wire.Drop) {
 	return o.halfOpen(iss, irs, s, a.path), wire.None
 }
 
-// arrivedHalfOpen meets a segment for a connection in SYN-RECEIVED: an entry of
+// arrivedHalfOpen handles a segment for a connection in SYN-RECEIVED: an entry of
 // the cache, or, when at is 0, out of a cookie.
 func (e *Endpoint) arrivedHalfOpen(a *arrival, h *halfOpen, at ref) outcome {
 	l, s := e.listener(a.tuple), a.segment
@@ -225,7 +225,7 @@ func (e *Endpoint) arrivedHalfOpen(a *arrival, h *halfOpen, at ref) outcome {
 	return v
 }
 
-// arrivedAsking meets a segment for a connection that waits for its verdict:
+// arrivedAsking handles a segment for a connection that waits for its verdict:
 // only a RST means anything.
 func (e *Endpoint) arrivedAsking(a *arrival, h *halfOpen, at ref) outcome {
 	if a.segment.Flags.Has(wire.RST) && a.segment.Seq == h.irs.Add(1) {

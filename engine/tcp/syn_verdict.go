@@ -25,7 +25,7 @@ func (e *Endpoint) ask(y Syn, h *halfOpen) {
 }
 
 // remarkSyn changes whether a SYN that waits is marked as one that the program
-// is still to be asked about. It reports false when it does not wait any more, or
+// is still to be asked about. It reports false when it no longer waits, or
 // was marked so.
 func (e *Endpoint) remarkSyn(y *Syn, unasked bool) (changed bool) {
 	at := e.halfOpen.find(e.cookies.flow(&y.Tuple), &y.Tuple)
@@ -54,13 +54,13 @@ func (e *Endpoint) NextSyn() (y Syn, ok bool) {
 }
 
 // AcceptSyn answers a SYN that waits with a SYN-ACK. As with the other verdicts,
-// false means that it does not wait any more: the peer gave up,
+// false means that it no longer waits: the peer gave up,
 // Config.VerdictTimeout has passed, or it had to make room for others.
 func (e *Endpoint) AcceptSyn(now clock.Time, y Syn) bool { return e.AcceptSynWith(now, y, nil) }
 
 // AcceptSynWith is AcceptSyn for a program that has made something ready for the
 // connection: owner is the Owner of what Accept returns. If it never does, NextLost
-// returns owner. When the SYN does not wait any more it is not kept.
+// returns owner. When the SYN no longer waits it is not kept.
 func (e *Endpoint) AcceptSynWith(now clock.Time, y Syn, owner any) bool {
 	f, at := e.asking(&y)
 	if at == 0 {

@@ -216,7 +216,7 @@ func tellAll(e *Endpoint, now clock.Time, irs, iss seq.Num) (told string) {
 	return told
 }
 
-// describeConn tells all that is to be seen of a connection, but what nobody can
+// describeConn tells all that can be seen of a connection, except what nobody can
 // know who kept nothing: the round trip of the handshake, and with it the RTO.
 func describeConn(e *Endpoint, en *Entry, now clock.Time, irs, iss seq.Num) string {
 	info := en.Info(now)

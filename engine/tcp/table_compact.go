@@ -20,7 +20,7 @@ type compactTable[V any] struct {
 	heads   []*[chunkLen]ref // the first entry of each bucket
 	buckets uint32
 	count   int
-	sparse  uint8 // 1: two buckets for each entry, so that who is not there is missed sooner
+	sparse  uint8 // 1: two buckets for each entry, so that a miss is found sooner
 	hashes  *cookies
 }
 
@@ -191,7 +191,7 @@ func (t *compactTable[V]) place(f flow, r ref) *ref {
 }
 
 // remove forgets an entry, which is no longer in a queue and whose hashes are f.
-// It returns true when another entry has taken its name; relink is to tell its
+// It returns true when another entry has taken its name; relink must tell its
 // queue.
 func (t *compactTable[V]) remove(f flow, r ref) (moved bool) {
 	*t.place(f, r) = t.links(r).chain

@@ -132,7 +132,7 @@ func (w *waiting) due() clock.Time {
 }
 
 // put stores what a connection in TIME-WAIT has become. When it is new, or its
-// wait began anew, its deadline is the latest of all. Whether it is queued to send
+// wait began again, its deadline is the latest of all. Whether it is queued to send
 // stays as it is.
 func (w *waiting) put(f flow, t *wire.Tuple, ends clock.Time, v timeWait) {
 	w.last = max(w.last, ends)
@@ -186,7 +186,7 @@ func (e *Endpoint) forgetTimeWait(f flow, w ref, t *wire.Tuple) {
 	e.trace.forgetOrigin(t)
 }
 
-// arrivedTimeWait meets a segment for a connection in TIME-WAIT.
+// arrivedTimeWait handles a segment for a connection in TIME-WAIT.
 func (e *Endpoint) arrivedTimeWait(a *arrival, w ref) outcome {
 	c := e.expandWaiting(a.now, a.tuple, a.flow, w)
 	if e.reopens(a.now, c, a.segment) {

@@ -74,7 +74,7 @@ type Problem struct {
 	Fragment bool   // there is a fragment header, be it on a whole packet
 }
 
-// Diagnose looks at the headers of the IPv6 packet b once more: ParseIP, which
+// Diagnose looks at the headers of the IPv6 packet b again: ParseIP, which
 // is for all packets, does not say where it met a problem.
 func Diagnose(b []byte) (p Problem) {
 	var ip IP

@@ -1,4 +1,4 @@
-// Package descriptor shows, on a descriptor of the kernel's, what a Read of a
+// Package descriptor shows, on a kernel descriptor, what a Read of a
 // connection would find that the kernel does not know.
 package descriptor
 
@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// ErrNoSocket is what whoever needs a socket of the kernel's gets.
+// ErrNoSocket is what whoever needs a kernel socket gets.
 var ErrNoSocket = fmt.Errorf("handfast: there is no socket of the kernel's: %w", errors.ErrUnsupported)
 
 // Prospect is what a Read would find.

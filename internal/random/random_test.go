@@ -6,7 +6,7 @@ import (
 )
 
 // Fill writes every byte of its argument and nothing beyond it. In 64 rounds each
-// byte is other than zero at least once, but for one chance in 2^512.
+// byte is other than zero at least once, or there is one chance in 2^512 that it is not.
 func TestFillWritesAllAndNoMore(t *testing.T) {
 	for _, n := range []int{0, 1, 16, 31, 4096} {
 		whole := make([]byte, n+8)

@@ -18,7 +18,7 @@ const inside = "HANDFAST_TESTNET"
 var refusal error
 
 // Main runs the tests of m in a new network namespace, and in a new user
-// namespace too for who is not root. Call it from TestMain. Where the kernel
+// namespace too for a user other than root. Call it from TestMain. Where the kernel
 // refuses, the tests run here, and those that call Need are skipped.
 func Main(m *testing.M) {
 	if os.Getenv(inside) != "" {

@@ -165,7 +165,7 @@ func flagWords(f wire.Flags) string {
 }
 
 // wordings returns what may stand on an arrow, the fullest first. What is left
-// out for want of room leaves a mark.
+// out for lack of room leaves a mark.
 func wordings(s *Step, number int) [][]span {
 	if len(s.Fields) == 0 { // it is no TCP segment
 		return [][]span{{{s.Text, "strong t-" + kind(s)}}}

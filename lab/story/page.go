@@ -135,7 +135,7 @@ func (p *Page) run(r *PageRun, i int) pageRun {
 	return out
 }
 
-// pageCSS is how a page looks, but for its colours.
+// pageCSS is how a page looks, except for its colours.
 const pageCSS = `body{margin:0 auto;max-width:1280px;padding:1rem;font:16px/1.45 ` + sansFonts + `}
 .beside{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,560px),1fr));gap:1.5rem}
 body:has(.beside){max-width:none}
@@ -158,7 +158,7 @@ figure{margin:0;overflow-x:auto} svg{width:100%;min-width:56rem;height:auto;disp
 :focus-visible{outline:3px solid;outline-offset:2px}
 `
 
-// paperCSS shows all of a page on paper, and leaves out what is to be touched.
+// paperCSS shows all of a page on paper, and leaves out what should be touched.
 const paperCSS = `.controls,.help,.now,.states,.gauge,.faint{display:none}
 .panel{position:static} .later,.moments [data-later]{opacity:1} .flying .wire{stroke-dasharray:none}
 .here .wire{stroke-width:1.3} .clip rect{height:100%} figure,.moments li{break-inside:avoid} svg{min-width:0;max-height:95vh}

@@ -82,7 +82,7 @@ func (d *scene) checkFree(t *testing.T, texts []textBox, step int, pixels float6
 	}
 }
 
-// headBox is the room of an arrow's point, but for what is above it, where its
+// headBox is the room of an arrow's point, except for what is above it, where its
 // own label may begin.
 func (d *sketch) headBox(i int, pixels float64) textBox {
 	from, to := d.ends(i)

@@ -128,7 +128,7 @@ func (f *Flow) Step(e *tcp.Event) Step {
 	return f.arrow(e, sequence, ack)
 }
 
-// arrow returns the step of a segment whose numbers are to be shown as these.
+// arrow returns the step of a segment whose numbers should be shown as these.
 func (f *Flow) arrow(e *tcp.Event, sequence, ack seq.Num) Step {
 	s := Step{Time: e.Time, Kind: Arrow, Lane: f.Us, To: f.Peer, Flags: e.Segment.Flags}
 	if e.Kind != tcp.SegmentSent {

@@ -199,7 +199,7 @@ func (t *teller) remarked(e *trace.Event) string {
 	return e.Text
 }
 
-// listens shows that a host whose connection is gone listens anew.
+// listens shows that a host whose connection is gone listens again.
 func (t *teller) listens(e *trace.Event, lane Lane) {
 	if state, known := t.lastStates(lane)[0]; known && state == tcp.Closed {
 		s := Changed(e.Time, lane, tcp.Closed, tcp.Listen, causeText(tcp.CausePassiveOpen, t.Lang))
@@ -389,7 +389,7 @@ func (t *teller) crop() {
 	t.keep(func(i int) bool { return t.steps[i].Time >= from && t.steps[i].Time <= until })
 }
 
-// keep drops the steps that are not to be kept, and counts anew what precedes
+// keep drops the steps that are not to be kept, and counts again what precedes
 // the arrivals.
 func (t *teller) keep(wanted func(i int) bool) {
 	kept := make([]int, len(t.steps)+1) // of those before a step

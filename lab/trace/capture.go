@@ -34,7 +34,7 @@ type remarks struct {
 	arrived map[string]Event
 }
 
-// Comments returns what Wireshark is to show with each packet: what the wire
+// Comments returns what Wireshark should show with each packet: what the wire
 // does to it, what it changes where it arrives, and what made its sender send it.
 func Comments(run *Run) map[int][]string {
 	r := remarks{map[int][]string{}, map[string][]string{}, map[string]int{}, map[string]Event{}}

@@ -98,7 +98,7 @@ func (d *Door) enter(c net.Conn) {
 		}
 		v := &visitor{c, make(chan *buf.Packet, queued)}
 		d.visitors[n] = v
-		fmt.Fprintf(c, "%v %v", address(network4, n), address(network6, n)) // who does not read it has gone
+		fmt.Fprintf(c, "%v %v", address(network4, n), address(network6, n)) // a visitor that does not read it has gone
 		go send(c, v.out, d.done)
 		go d.receive(n, v)
 		return
@@ -218,7 +218,7 @@ func send(c net.Conn, out <-chan *buf.Packet, done <-chan struct{}) {
 				return
 			}
 			p.Flatten()
-			c.Write(p.Data) // who reads c finds out that it is gone
+			c.Write(p.Data) // the reader of c finds out that it is gone
 			p.Release()
 		case <-done:
 			return

@@ -83,7 +83,7 @@ func defence(rows []inspect.Row) *inspect.Defence {
 
 // fillQueues counts the half-open connections of each listener. A listener's
 // backlog is also the limit of these; without cookies no more than three
-// quarters of tcp_max_syn_backlog are left to who has not proved to be real.
+// quarters of tcp_max_syn_backlog are left to clients that have not proved to be real.
 func fillQueues(rows []inspect.Row) {
 	limit := int(^uint(0) >> 1)
 	if sysctl("tcp_syncookies") == 0 {

@@ -29,7 +29,7 @@ type Options struct {
 	Known     []netip.Prefix
 	Strangers int
 
-	// Withholds says that what our host sends never leaves, but for its SYNs.
+	// Withholds says that what our host sends never leaves, except for its SYNs.
 	Withholds bool
 }
 

@@ -17,7 +17,7 @@ const insideVariable = "HANDFAST_NAMESPACE"
 // Inside reports whether this process has a network namespace of its own.
 func Inside() bool { return os.Getenv(insideVariable) != "" }
 
-// InNamespace runs this program once more, with the same command line, in a new
+// InNamespace runs this program again, with the same command line, in a new
 // network namespace in which it may do everything. The namespace, and all
 // devices in it, goes when the program ends, in whatever way. err says that
 // there can be no such namespace.
@@ -29,7 +29,7 @@ func InNamespace() (code int, err error) {
 	return code, nil
 }
 
-// RunIsolated runs this program once more in a new network namespace, with the
+// RunIsolated runs this program again in a new network namespace, with the
 // variable mark set, and returns its exit code, or why there is no namespace.
 func RunIsolated(mark string) (code int, err error) {
 	for _, flags := range namespaceFlags() {
@@ -78,7 +78,7 @@ func runIsolated(flags uintptr, mark string) (code int, err error) {
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
 		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
 	}
-	// A terminal sends its Ctrl-C to both; what is left for us is to wait.
+	// A terminal sends its Ctrl-C to both; all that we can do is wait.
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
