@@ -36,8 +36,8 @@ type Listener struct {
 func (l *Listener) Waiting() int { return l.waiting }
 
 // listenerTable finds listeners by their port: a table of tables, so that a
-// SYN costs two loads and no hash. Those of one port are in order: first those on
-// one address, on all of IPv4, on all.
+// SYN costs two loads and no hash. Those of one port are in order, the narrowest
+// first: one address, a prefix, all of IPv4, all.
 type listenerTable [256]*[256][]*Listener
 
 func (t *listenerTable) at(port uint16) []*Listener {

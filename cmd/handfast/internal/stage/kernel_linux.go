@@ -56,7 +56,7 @@ func OnKernel(kind string, build func(a *Stage, l link.Link, device string) erro
 		failed = append(failed, err)
 	}
 	if failed == nil {
-		return nil, fmt.Errorf("%q is no kind of link to the kernel; use tun, packet or auto", kind)
+		return nil, fmt.Errorf("unknown kind of link to the kernel: %q; use tun, packet or auto", kind)
 	}
 	return nil, errors.Join(failed...)
 }
