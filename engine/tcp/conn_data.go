@@ -74,7 +74,8 @@ func (c *Conn) textTooEarly(s *Segment) wire.Drop {
 // maxDupAcksOwed bounds the ACKs that one batch of segments can make us owe.
 const maxDupAcksOwed = 64
 
-// scheduleAck decides between an ACK now and a delayed one.
+// scheduleAck is the rule of the delayed ACK: every second full segment has one
+// (SHLD-19), and none waits for longer than Config.DelayedAck (MUST-40).
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.3
 func (c *Conn) scheduleAck(now clock.Time, s *Segment, hadGap bool) {
 	// What the peer takes for a full segment is not known: its path may allow less

@@ -99,17 +99,6 @@ func (c *Conn) deferred(n, flight, open int) bool {
 	return c.path.maxGSO > 0 && !c.path.software && n == open && flight >= 3*open && n < c.largestSegment()
 }
 
-// persists reports whether the peer's window holds us back, so that the persist
-// timer is the one to run: the window is shut over what is out, or nothing is out and
-// what waits does not fit, which makes no difference to the side that has to ask.
-// https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.1
-func (c *Conn) persists() bool {
-	if c.snd.una == c.snd.nxt {
-		return c.unsent()
-	}
-	return c.windowShut()
-}
-
 // unsent reports whether something waits to be sent for the first time.
 func (c *Conn) unsent() bool {
 	left := c.out.end().Diff(c.snd.nxt)
