@@ -14,6 +14,8 @@ func (h *Host) receiveARP(now clock.Time, iface int, b []byte) wire.Drop {
 	if d := wire.ParseARP(b, &m); d != wire.None {
 		return d
 	}
+	// A group's address belongs to no station, and our own message, which a hub or a
+	// bridge may send back, tells nothing.
 	if m.SenderHW[0]&1 != 0 || m.SenderHW == h.links[iface].HardwareAddr {
 		return wire.BadNeighbour
 	}
@@ -31,6 +33,7 @@ func (h *Host) receiveARP(now clock.Time, iface int, b []byte) wire.Drop {
 	default:
 		return wire.BadSource
 	}
+	// Every shard sees neighbour messages. One of them answers.
 	if m.Op == wire.ARPRequest && ours && h.cfg.Shard == 0 {
 		h.sendARP(iface, wire.ARPReply, m.SenderHW, m.TargetIP, m.SenderIP)
 	}
@@ -41,6 +44,7 @@ func (h *Host) heardARP(now clock.Time, iface int, m *wire.ARP, ours bool) {
 	n := h.neighbours.byKey[neighbourKey{m.SenderIP, iface}]
 	switch {
 	case n == nil:
+	// ARP has no way to tell an answer from a claim but that we have asked.
 	case m.Op == wire.ARPReply && ours && n.asked > 0:
 		h.learn(now, n, m.SenderHW)
 	default:

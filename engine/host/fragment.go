@@ -62,6 +62,7 @@ func (h *Host) receiveFragment(now clock.Time, in *inbound) wire.Drop {
 	in.packet.Flatten()
 	if drop := in.checkFirst(); drop != wire.None {
 		h.counters.IpReasmFails++
+		// Never to a group: each of its members would answer the same packet.
 		if drop == wire.TooShort && in.ip.Version == 6 && !in.group {
 			// https://www.rfc-editor.org/rfc/rfc8200#section-4.5
 			h.sendProblem(now, in, &wire.Problem{Code: wire.ICMPv6IncompleteHeaderChain})
@@ -124,11 +125,14 @@ func (h *Host) findDatagram(now clock.Time, in *inbound) *datagram {
 	r := &h.fragments
 	key := fragmentKey{in.ip.Src, in.ip.Dst, in.ip.ID, in.ip.Proto}
 	if in.ip.Version == 6 {
+		// With IPv6 the protocol stands behind the fragment header, and an extension
+		// header of one fragment may differ from another's.
 		key.proto = 0
 	}
 	if d := r.byKey[key]; d != nil {
 		return d
 	}
+	// The oldest makes room, not the newest: what is complete soon came in together.
 	if len(r.list) >= r.cfg.MaxFragmentDatagrams {
 		h.counters.IpReasmFails++
 		r.remove(r.list[0])
@@ -165,10 +169,13 @@ func (r *reassembly) add(d *datagram, f fragment, last bool) wire.Drop {
 
 // place returns where f belongs among the pieces.
 func (d *datagram) place(f *fragment, last bool) (int, wire.Drop) {
+	// It stays until its time is over, or its later fragments would begin a new
+	// datagram in which the overlap is not seen.
 	if d.dead {
 		return 0, wire.FragmentOverlap
 	}
 	i := len(d.pieces)
+	// From the back, because fragments nearly always come in order.
 	for i > 0 && d.pieces[i-1].offset >= f.offset {
 		i--
 	}
@@ -231,6 +238,8 @@ func (h *Host) deliverDatagram(now clock.Time, in *inbound, d *datagram) wire.Dr
 	p := in.assemble(d, in.link.Ethernet)
 	h.fragments.remove(d)
 	if hash, f := h.keys.flows.FlowHash(in.link.Ethernet, p); f == FlowHashed {
+		// Only the first fragment has ports, so all went to shard 0. Now the flow is
+		// known, and with it its shard.
 		if shard := ShardOf(hash, h.cfg.Shards); shard != h.cfg.Shard {
 			h.handover.push(queued{packet: p, iface: in.iface, shard: shard})
 			return wire.None
@@ -249,6 +258,8 @@ func (in *inbound) assemble(d *datagram, ethernet bool) *buf.Packet {
 	var ip wire.IP
 	wire.ParseQuotedIP(d.pieces[0].packet.Bytes(), &ip)
 	ip.MoreFragments, ip.FragOffset = false, 0 // the ID stays: an error may quote it
+	// A copy, because the layers above expect a packet in one piece; nobody who cares
+	// for speed sends fragments.
 	p := buf.NewPacket()
 	b := p.ReceiveInto(wire.EthernetSize + wire.IPv6Size + d.total)[:0]
 	if ethernet {
@@ -289,6 +300,8 @@ func (h *Host) sendTimeExceeded(now clock.Time, d *datagram) {
 	if ip.Version == 6 {
 		proto, _, _ = wire.UpperHeader(b)
 	}
+	// An error about an error may go back and forth between two hosts.
+	// https://www.rfc-editor.org/rfc/rfc1122#section-3.2.2
 	if proto == wire.ProtoICMP || proto == wire.ProtoICMPv6 {
 		return
 	}

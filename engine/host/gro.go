@@ -10,14 +10,14 @@ import (
 // hasText reports whether what came in is a segment with text, for TCP.
 func (in *inbound) hasText() bool { return in.forTCP && in.segment.Len > 0 }
 
-// finishText is finish for a segment with text, and for those of the next ones
+// receiveMerged is receiveInTCP for a segment with text, and for those of the next ones
 // that continue it. It returns how many packets that are.
-func (h *Host) finishText(now clock.Time, in []inbound, batch []*buf.Packet) int {
+func (h *Host) receiveMerged(now clock.Time, in []inbound, batch []*buf.Packet) int {
 	n := h.merge(in)
-	drop := h.finish(now, &in[0], batch[0])
+	drop := h.receiveInTCP(now, &in[0], batch[0])
 	for i := 1; i < n; i++ {
 		in[i].forTCP, in[i].drop = false, drop
-		h.finish(now, &in[i], batch[i])
+		h.receiveInTCP(now, &in[i], batch[i])
 	}
 	if n > 1 {
 		clear(in[0].segment.Views) // h.views, which would keep memory

@@ -20,6 +20,7 @@ func (h *Host) receiveNDP(now clock.Time, in *inbound, b []byte) wire.Drop {
 	if d := wire.ParseNeighbour(b, &m); d != wire.None {
 		return d
 	}
+	// A group's hardware address would spread the conversation over the whole link.
 	if m.HasHW && m.HW[0]&1 != 0 {
 		return wire.BadNeighbour
 	}
@@ -40,6 +41,8 @@ func (h *Host) receiveSolicitation(now clock.Time, in *inbound, m *wire.Neighbou
 		HW: in.link.HardwareAddr, HasHW: true, Override: h.isChecked(in.iface, m.Target),
 	}
 	if isUnspecified(in.ip.Src) { // a probe: is the address free?
+		// RFC 4861 §7.1.1: the prober has no address yet, so there is none to map.
+		// https://www.rfc-editor.org/rfc/rfc4861#section-7.1.1
 		if m.HasHW || in.ip.Dst != wire.SolicitedNode(m.Target) {
 			return wire.BadNeighbour
 		}
@@ -62,6 +65,7 @@ func (h *Host) receiveSolicitation(now clock.Time, in *inbound, m *wire.Neighbou
 }
 
 func (h *Host) answerNDP(iface int, to [6]byte, src, dst wire.Addr, a *wire.Neighbour) {
+	// Every shard sees neighbour messages. One of them answers.
 	if h.cfg.Shard == 0 {
 		h.sendNDP(iface, to, src, dst, a)
 	}
@@ -78,6 +82,8 @@ func (h *Host) receiveAdvert(now clock.Time, in *inbound, m *wire.Neighbour) wir
 		h.claimed(now, in.iface, m.Target, hw, false)
 		return wire.BadNeighbour
 	}
+	// An answer goes to the host that asked: one to a group is forged (RFC 4861
+	// §7.1.2). https://www.rfc-editor.org/rfc/rfc4861#section-7.1.2
 	if m.Solicited && isMulticast(in.ip.Dst) {
 		return wire.BadNeighbour
 	}
@@ -111,6 +117,8 @@ func (h *Host) askNDP(n *neighbour) {
 	dst := wire.SolicitedNode(n.key.addr)
 	to := wire.MulticastHW(dst)
 	if n.state == probing {
+		// To confirm what is known a question to that station is enough, and does not
+		// wake all the others.
 		dst, to = n.key.addr, n.hw
 	}
 	h.sendNDP(n.key.iface, to, src, dst, &wire.Neighbour{

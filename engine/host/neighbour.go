@@ -79,6 +79,7 @@ func (t *neighbours) remove(n *neighbour) {
 	delete(t.byKey, n.key)
 	for i := range t.list {
 		if t.list[i] == n {
+			// In order, because park looks for the one that was asked first.
 			t.list = append(t.list[:i], t.list[i+1:]...)
 			break
 		}
@@ -138,10 +139,15 @@ func (h *Host) useUnsure(now clock.Time, n *neighbour, p *buf.Packet) (hw [6]byt
 	switch n.state {
 	case incomplete:
 		h.park(n, p)
+		// Only the first packet asks. The timer repeats the question, however many
+		// packets wait.
 		if n.asked == 0 {
 			h.ask(now, n)
 		}
 		return hw, false
+	// The address is used although it may be wrong: it seldom is, and the question
+	// goes out five seconds later unless the neighbour is heard of.
+	// https://www.rfc-editor.org/rfc/rfc4861#section-7.3.3
 	case reachable, stale:
 		n.state = delaying
 		h.neighbours.arm(n, now.Add(delayFirst))
@@ -196,6 +202,8 @@ func (h *Host) ask(now clock.Time, n *neighbour) {
 // learn takes an answer to a question of ours: what waited leaves.
 func (h *Host) learn(now clock.Time, n *neighbour, hw [6]byte) {
 	n.hw, n.state, n.asked = hw, reachable, 0
+	// Random, so that hosts that have learned together do not all ask together.
+	// https://www.rfc-editor.org/rfc/rfc4861#section-6.3.2
 	n.until = now.Add(reachableTime/2 + time.Duration(h.keys.reachable.next()%uint64(reachableTime)))
 	for len(n.waiting) > 0 {
 		p := h.neighbours.take(n)
@@ -207,6 +215,8 @@ func (h *Host) learn(now clock.Time, n *neighbour, hw [6]byte) {
 // hear takes what a neighbour says of itself without being asked: it changes
 // an entry that exists, which is then to be confirmed, and never makes one.
 func (h *Host) hear(n *neighbour, hw [6]byte) {
+	// Nobody was asked by a message that comes unasked: it cannot complete an entry,
+	// or any host on the link could answer for any other.
 	if n.state == incomplete || n.hw == hw {
 		return
 	}
@@ -220,6 +230,7 @@ func (h *Host) advanceNeighbours(now clock.Time) {
 		return
 	}
 	t.deadline = clock.Never
+	// Backwards, because a neighbour that does not answer is removed.
 	for i := len(t.list) - 1; i >= 0; i-- {
 		n := t.list[i]
 		switch {

@@ -106,6 +106,8 @@ func (h *Host) buildTCP(d *destination, out *tcp.Output) *buf.Packet {
 		p.Data = wire.AppendSegment(p.Data, ip, &out.TCP, n, sum, offload)
 		return p
 	}
+	// The link takes less at once than TCP gave. The rest leaves with the next call,
+	// before TCP is asked again, so that the order stays.
 	last := out.Flags & (wire.PSH | wire.FIN) // what only the last part has
 	out.Flags ^= last
 	p.Data = wire.AppendSegment(p.Data, ip, &out.TCP, n, sum, offload)
@@ -219,6 +221,8 @@ func (h *Host) sendFragments(now clock.Time, d *destination, m *message) error {
 	m.ip.DontFragment = false
 	m.ip.ID = uint32(h.keys.fragments.next())
 	m.ip.MoreFragments = true
+	// Offsets count units of 8 bytes, so every fragment but the last is a multiple of
+	// that.
 	step := (d.path.MTU - m.ip.HeaderSize()) &^ 7
 	if step < 8 {
 		return ErrMessageSize

@@ -19,7 +19,7 @@ type inbound struct {
 	foreign   bool         // it is for an address that a forwarder has
 	assembled *buf.Packet  // what was put together of fragments, or nil
 	drop      wire.Drop    // what became of it
-	forTCP    bool         // nothing yet: what follows is for TCP
+	forTCP    bool         // drop is not decided yet: TCP will
 
 	path    tcp.Path
 	tuple   wire.Tuple // as seen from our side
@@ -34,8 +34,8 @@ const inFlight = 16
 // it. The packet is the host's from here on.
 func (h *Host) Receive(now clock.Time, iface int, p *buf.Packet) wire.Drop {
 	in := &h.in[0]
-	h.begin(now, in, iface, p)
-	return h.finish(now, in, p)
+	h.receiveBelowTCP(now, in, iface, p)
+	return h.receiveInTCP(now, in, p)
 }
 
 // ReceiveBatch is Receive for packets that came in together. Some of them go
@@ -46,13 +46,13 @@ func (h *Host) ReceiveBatch(now clock.Time, iface int, batch []*buf.Packet) {
 	for len(batch) > 0 {
 		n := min(len(batch), inFlight)
 		for i, p := range batch[:n] {
-			h.begin(now, &h.in[i], iface, p)
+			h.receiveBelowTCP(now, &h.in[i], iface, p)
 		}
 		for i := 0; i < n; {
 			if h.in[i].hasText() {
-				i += h.finishText(now, h.in[i:n], batch[i:n])
+				i += h.receiveMerged(now, h.in[i:n], batch[i:n])
 			} else {
-				h.finish(now, &h.in[i], batch[i])
+				h.receiveInTCP(now, &h.in[i], batch[i])
 				i++
 			}
 		}
@@ -60,8 +60,8 @@ func (h *Host) ReceiveBatch(now clock.Time, iface int, batch []*buf.Packet) {
 	}
 }
 
-// begin handles a packet, except for what belongs to TCP.
-func (h *Host) begin(now clock.Time, in *inbound, iface int, p *buf.Packet) {
+// receiveBelowTCP handles a packet, except for what belongs to TCP.
+func (h *Host) receiveBelowTCP(now clock.Time, in *inbound, iface int, p *buf.Packet) {
 	in.iface, in.link, in.packet, in.assembled, in.forTCP = iface, h.links[iface], p, nil, false
 	if in.link.Ethernet {
 		in.drop = h.receiveFrame(now, in)
@@ -71,8 +71,8 @@ func (h *Host) begin(now clock.Time, in *inbound, iface int, p *buf.Packet) {
 	}
 }
 
-// finish does what is TCP's.
-func (h *Host) finish(now clock.Time, in *inbound, p *buf.Packet) wire.Drop {
+// receiveInTCP gives a segment to TCP, and lets go of the packet of any protocol.
+func (h *Host) receiveInTCP(now clock.Time, in *inbound, p *buf.Packet) wire.Drop {
 	if in.forTCP {
 		in.drop = h.tcp.Receive(now, in.path, &in.tuple, &in.segment)
 	}
@@ -90,6 +90,8 @@ func (h *Host) receiveFrame(now clock.Time, in *inbound) wire.Drop {
 	if d := wire.ParseEthernet(b, &in.ethernet); d != wire.None {
 		return d
 	}
+	// A switch that has forgotten a station floods its frames to all ports, and a
+	// device may be promiscuous: what is addressed to another station is its business.
 	if in.ethernet.Dst[0]&1 == 0 && in.ethernet.Dst != in.link.HardwareAddr {
 		return wire.NotOurs
 	}
@@ -105,6 +107,7 @@ func (h *Host) receiveFrame(now clock.Time, in *inbound) wire.Drop {
 	default:
 		return wire.UnknownEtherType
 	}
+	// A filter on the way may have looked at one of the two and believed the other.
 	if len(b) > wire.EthernetSize && b[wire.EthernetSize]>>4 != version {
 		return wire.BadVersion
 	}
@@ -137,6 +140,7 @@ func (in *inbound) parse() wire.Drop {
 	if d := wire.ParseIP(p.Data[p.L3:], &in.ip); d != wire.None {
 		return d
 	}
+	// Ethernet pads short frames to 60 bytes: what follows the packet is no payload.
 	if n := int(p.L3) + in.ip.TotalLen; n < len(p.Data) {
 		p.Data = p.Data[:n]
 	}
@@ -152,6 +156,8 @@ func (in *inbound) parseSplit() bool {
 	if wire.ParseQuotedIP(b, &in.ip) != wire.None || in.ip.IsFragment() || in.ip.TotalLen != p.Len()-int(p.L3) {
 		return false
 	}
+	// ParseQuotedIP does not verify the header's checksum, because a quote may be
+	// changed. Here it must be right.
 	return in.ip.Version == 6 || wire.Fold(wire.Sum(b[:in.ip.HeaderLen], 0)) == 0xffff
 }
 
@@ -170,6 +176,7 @@ func (h *Host) checkAddresses(in *inbound) wire.Drop {
 		if in.link.Ethernet && in.ethernet.Dst[0]&1 != 0 {
 			return wire.BadDestination
 		}
+	// For UDP and ICMP. TCP refuses it later, where its own counters see it.
 	case k == broadcast, k == multicast && h.inGroup(in.ip.Dst):
 	case k == ordinary && h.forwarded.takes(&in.ip):
 		in.foreign = true
@@ -200,6 +207,8 @@ func (h *Host) deliver(now clock.Time, in *inbound) wire.Drop {
 	case in.ip.Proto == wire.ProtoICMPv6 && in.ip.Version == 6:
 		return h.receiveICMPv6(now, in)
 	}
+	// RFC 1122 §3.2.2.1: whoever sent it learns that nothing here speaks the protocol.
+	// https://www.rfc-editor.org/rfc/rfc1122#section-3.2.2.1
 	h.sendProtocolUnreachable(now, in)
 	return wire.UnknownProtocol
 }
@@ -208,6 +217,8 @@ func (h *Host) deliver(now clock.Time, in *inbound) wire.Drop {
 // nothing allocated.
 func (h *Host) receiveTCP(now clock.Time, in *inbound) wire.Drop {
 	h.counters.TcpInSegs++
+	// TCP connects two hosts. An answer to a group's segment would let one forged
+	// packet make many. https://www.rfc-editor.org/rfc/rfc1122#section-4.2.3.10
 	if in.group {
 		return wire.BadDestination
 	}
@@ -221,12 +232,14 @@ func (h *Host) receiveTCP(now clock.Time, in *inbound) wire.Drop {
 		h.counters.TcpInErrs++
 		return drop
 	}
+	// Port 0 stands for "any" in calls and in our tables; no connection can have it.
 	if s.SrcPort == 0 {
 		return wire.BadSource
 	}
 	if s.DstPort == 0 {
 		return wire.BadDestination
 	}
+	// Nothing is begun with a host that no answer would reach.
 	if !in.from.reachable {
 		return wire.NoRoute
 	}
