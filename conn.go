@@ -60,6 +60,8 @@ func (c *TCPConn) start(now clock.Time, e *tcp.Entry) {
 
 // becomeReady wakes the calls that wait for what c has become ready for.
 func (c *TCPConn) becomeReady(_ int, r tcp.Ready) {
+	// Readers are woken by all but room to write: a failure concerns both sides, and
+	// so does the handshake, for whose end a dial waits among the readers.
 	if r&^tcp.Writable != 0 {
 		c.readers.wakeAll()
 	}

@@ -28,6 +28,8 @@ func (c *TCPConn) read(p []byte) (n int, err error) {
 	var room [takeViews]buf.View
 	views, err := c.take(len(p), room[:0])
 	for _, v := range views {
+		// Outside the lock: the views belong to this call, and a long copy would keep
+		// the whole shard waiting.
 		n += copy(p[n:], v.Bytes())
 		v.Release()
 	}

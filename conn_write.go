@@ -77,6 +77,8 @@ func (c *TCPConn) write(pieces [][]byte) (n int, err error) {
 			n = size
 			break
 		}
+		// A large write is copied without the lock, a chunk at a time: others use the
+		// shard, and the first chunk is on its way while the next is copied.
 		s.flushAndUnlock(now)
 		v := rest.copyIn(firstChunk(size - n))
 		now = s.lock()
@@ -167,6 +169,8 @@ func (c *TCPConn) beginWrite(now clock.Time) (clock.Time, error) {
 			c.flags |= connWriting
 			return now, nil
 		}
+		// Two writes that took turns for each chunk would mix their bytes in the
+		// stream.
 		now = c.shard.wait(&c.writers, now, c.writeDeadline)
 	}
 }

@@ -30,6 +30,7 @@ type dialling struct {
 // dial tries the addresses: both families beside each other if there are two
 // and the network leaves the choice, otherwise one after the other.
 func (w dialling) dial(ctx context.Context) (net.Conn, error) {
+	// A program that names a family has made the choice itself.
 	if len(w.remotes) > 1 && w.network == netTCP && w.FallbackDelay >= 0 {
 		if first, second := families(w.remotes); len(second) > 0 {
 			return w.race(ctx, first, second)
@@ -74,6 +75,7 @@ func (w dialling) dialShare(ctx context.Context, remote wire.Addr, left int) (ne
 	if end, ok := ctx.Deadline(); ok && left > 1 {
 		rest := time.Until(end)
 		var cancel context.CancelFunc
+		// An address that does not answer must not use up the time of those behind it.
 		ctx, cancel = context.WithTimeout(ctx, max(rest/time.Duration(left), min(rest, minShare)))
 		defer cancel()
 	}
@@ -146,6 +148,7 @@ func (w dialling) race(ctx context.Context, first, second []wire.Addr) (net.Conn
 			if r.first {
 				firstErr = r.err
 			}
+			// The first family has failed: there is nothing left to wait for.
 			if waiting {
 				delay.Reset(0)
 			}
@@ -258,6 +261,8 @@ func (c *TCPConn) awaitHandshake(ctx context.Context) error {
 	for {
 		done, err := c.handshake(ctx)
 		if err != nil {
+			// The caller gets an error and no connection, so nobody else could ever
+			// close it.
 			c.abandon(now)
 		}
 		if done {

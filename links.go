@@ -215,6 +215,8 @@ func (h *Host) unplug(a *attachment, iface int) {
 	if !first {
 		return
 	}
+	// With no link left no call could ever succeed, so all fail now, with the link's
+	// error, rather than at their deadlines.
 	if left == 0 {
 		h.stop(gone, false)
 	}
@@ -235,6 +237,8 @@ func (s *shard) unplug(iface int) {
 func (h *Host) forgetLink(a *attachment) (left int, first bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	// Each of the link's readers gets here, one after the other, and only the first
+	// finds something to do.
 	if h.err != nil || a.unplugged {
 		return 0, false
 	}

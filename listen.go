@@ -129,6 +129,8 @@ func (h *Host) bindPort(l *TCPListener) error {
 		return err
 	}
 	same := h.listeners[l.local.port]
+	// All addresses of a port are compared here, not in the shards: one of these would
+	// refuse after others had agreed.
 	for _, o := range same {
 		if l.overlaps(o) {
 			return os.NewSyscallError("bind", syscall.EADDRINUSE)

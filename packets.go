@@ -68,6 +68,8 @@ func (in *batchIn) touch(batch []*buf.Packet) {
 
 // choose finds the shard of each packet and returns the set of these shards.
 func (h *Host) choose(a *attachment, iface int, in *batchIn, batch []*buf.Packet) (touched uint64) {
+	// With one shard nothing has to be chosen, and no packet is parsed and hashed for
+	// it.
 	if len(h.shards) == 1 {
 		if len(batch) > 0 {
 			touched = 1

@@ -124,6 +124,8 @@ func (s *shard) flushAndUnlock(now clock.Time) {
 	s.report()
 	s.passOn()
 	tell := s.takeTold()
+	// The goroutine that sends looks again after each batch: it finds what this one
+	// leaves.
 	if s.sending {
 		s.mu.Unlock()
 	} else {

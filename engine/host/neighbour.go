@@ -145,9 +145,8 @@ func (h *Host) useUnsure(now clock.Time, n *neighbour, p *buf.Packet) (hw [6]byt
 			h.ask(now, n)
 		}
 		return hw, false
-	// The address is used although it may be wrong: it seldom is, and the question
-	// goes out five seconds later unless the neighbour is heard of.
-	// https://www.rfc-editor.org/rfc/rfc4861#section-7.3.3
+	// It is used although it may be wrong, which it seldom is; the question follows,
+	// five seconds later. https://www.rfc-editor.org/rfc/rfc4861#section-7.3.3
 	case reachable, stale:
 		n.state = delaying
 		h.neighbours.arm(n, now.Add(delayFirst))
@@ -215,8 +214,8 @@ func (h *Host) learn(now clock.Time, n *neighbour, hw [6]byte) {
 // hear takes what a neighbour says of itself without being asked: it changes
 // an entry that exists, which is then to be confirmed, and never makes one.
 func (h *Host) hear(n *neighbour, hw [6]byte) {
-	// Nobody was asked by a message that comes unasked: it cannot complete an entry,
-	// or any host on the link could answer for any other.
+	// What nobody asked for cannot complete an entry, or any host on the link could
+	// answer for any other.
 	if n.state == incomplete || n.hw == hw {
 		return
 	}
