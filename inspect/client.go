@@ -78,6 +78,8 @@ func parseInstance(dir, file string) (i Instance, ok bool) {
 
 // alive reports whether a program listens, and removes the socket when not.
 func (i Instance) alive() bool {
+	// A socket stays in the file system when its program is killed. Only a connection
+	// tells whether anybody listens.
 	c, err := net.Dial("unix", i.Path)
 	if err == nil {
 		c.Close()
@@ -102,6 +104,7 @@ func (i Instance) ask(ctx context.Context, method, path string, body io.Reader) 
 	if err != nil {
 		return nil, fmt.Errorf("ask %v: %w", i, err)
 	}
+	// Most likely a program of another version, which does not know the path.
 	if resp.StatusCode != http.StatusOK {
 		resp.Body.Close()
 		return nil, fmt.Errorf("ask %v: %s", i, resp.Status)
@@ -116,6 +119,7 @@ func (i Instance) Report(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	defer body.Close()
+	// A bound, because the socket may be that of a program that is broken.
 	r, err := readReport(io.LimitReader(body, maxReport))
 	if err != nil {
 		return nil, fmt.Errorf("ask %v: %w", i, err)

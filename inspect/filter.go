@@ -41,6 +41,8 @@ func stateNamed(word string) (stateSet, bool) {
 	if s, ok := stateNames[word]; ok {
 		return s, true
 	}
+	// People paste what another tool has printed: a filter takes any tool's name of a
+	// state.
 	for st := range tcp.State(tcp.NumStates) {
 		for sp := range tcp.Windows + 1 {
 			if strings.ReplaceAll(strings.ToLower(st.Name(sp)), "_", "-") == word {
@@ -176,6 +178,8 @@ func tokenize(text string) (all []token) {
 			n = wordLength(rest)
 			all = append(all, token{rest[:n], column})
 		}
+		// Counted in characters, since the mark below the text must stand under the
+		// word.
 		column += len([]rune(rest[:n]))
 		rest = rest[n:]
 	}

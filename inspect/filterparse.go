@@ -45,6 +45,7 @@ func (p *filterParser) take() token {
 func (p *filterParser) fail(format string, args ...any) { p.failAt(p.peek(), format, args...) }
 
 func (p *filterParser) failAt(t token, format string, args ...any) {
+	// Only the first mistake is told: those after it may only follow from it.
 	if p.err == nil {
 		p.err = &FilterError{p.text, t.column, fmt.Sprintf(format, args...)}
 	}
@@ -109,6 +110,7 @@ func (p *filterParser) either() predicate {
 // both reads conditions joined by "and", or that simply follow each other.
 func (p *filterParser) both() predicate {
 	left := p.not()
+	// ss joins conditions that only follow each other by "and".
 	for p.err == nil && !p.at("", ")", "or", "||", "|") {
 		if p.at("and", "&&", "&") {
 			p.take()
@@ -204,6 +206,8 @@ func parsePort(s string) (uint16, bool) {
 	if n, err := strconv.ParseUint(s, 10, 16); err == nil {
 		return uint16(n), true
 	}
+	// LookupPort takes numbers too, also those that are too large, with an error of
+	// its own that would say nothing of the filter.
 	if s == "" || s[0] >= '0' && s[0] <= '9' {
 		return 0, false
 	}

@@ -46,6 +46,7 @@ type Server struct {
 // Serve opens a control socket for h and answers until Close. name is what the
 // program calls itself, such as "serve": letters, digits, '-' and '_'.
 func Serve(h *handfast.Host, name string) (*Server, error) {
+	// The name becomes part of a path, and is read back out of it: no slash, no dot.
 	if strings.ContainsFunc(name, func(r rune) bool { return !isNameRune(r) }) || name == "" {
 		return nil, fmt.Errorf("inspect: %q is not a valid name for a control socket", name)
 	}
@@ -80,6 +81,8 @@ func (s *Server) start(l net.Listener) {
 	mux.HandleFunc("GET /v1/summary", s.summary)
 	mux.HandleFunc("POST /v1/kill", s.kill)
 	mux.HandleFunc("GET /metrics", s.metrics)
+	// Each bound is for a client that is stuck: it would hold a goroutine, and the
+	// next look at the host, for as long.
 	s.web = &http.Server{Handler: mux, ReadTimeout: patience, WriteTimeout: patience, IdleTimeout: patience,
 		MaxHeaderBytes: 4 << 10, ErrorLog: log.New(io.Discard, "", 0)}
 	go func() {

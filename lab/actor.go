@@ -40,6 +40,8 @@ func (a *actor) play(steps []step) {
 		if !s.quiet && got != ok {
 			a.world.record.say(a.node, trace.Outcome, "%s: %s", s.text, got)
 		}
+		// Noted, and played on: what comes after shows more than the first difference
+		// alone.
 		if s.wants && got != s.want {
 			a.fail(s.line, fmt.Sprintf("%s: %s gave %q, wanted %q", a.node.Name, s.text, got, s.want))
 		}
@@ -153,6 +155,8 @@ func (a *actor) read(amount int, until time.Duration) string {
 			size = amount - len(got)
 		}
 		b := make([]byte, size)
+		// The mark is looked at before the data is taken: reading past it makes it
+		// vanish.
 		a.conn.wait(func() bool { return a.conn.entry.Readable() }, limit(until))
 		urgent = max(urgent, a.conn.Urgent())
 		n, err := a.conn.ReadUntil(b, limit(until))
@@ -247,6 +251,8 @@ func (a *actor) send(t *template) string {
 		return "no peer: say peer HOST PORT first"
 	}
 	r := &a.world.record
+	// A new SYN begins a new stream. One with a number of its own, like an old
+	// duplicate, belongs to the stream that is known.
 	if _, known := r.isns[a.flow]; !known || t.flags.Has(wire.SYN) && t.seq == 0 && !t.flags.Has(wire.ACK) {
 		r.isnOf(a.flow, a.world.scriptISN(a.flow))
 	}
@@ -260,6 +266,7 @@ func (a *actor) want(t *template) string {
 	a.Wait(func() bool { return len(a.node.inbox) > 0 }, clock.Never)
 	s := a.node.inbox[0]
 	a.node.inbox = a.node.inbox[1:]
+	// A script that only answers need not say who its peer is: the first segment does.
 	if a.flow.dstPort == 0 {
 		a.flow = direction{s.tuple.Local, s.tuple.Remote, s.tuple.LocalPort, s.tuple.RemotePort}
 	}

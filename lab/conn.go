@@ -79,6 +79,8 @@ func (l *Listener) Accept(until clock.Time) (*Conn, error) {
 	p := l.proc
 	var en *tcp.Entry
 	p.Wait(func() bool {
+		// A host that has rebooted has a new endpoint, in which the old listener means
+		// nothing.
 		if en == nil && l.boot == p.node.boots {
 			en = p.node.host.TCP().Accept(l.l)
 		}
@@ -111,6 +113,7 @@ func (p *Proc) Open(to string, port, from uint16) (*Conn, error) {
 	if n == nil {
 		return nil, ErrNoHost
 	}
+	// Ports are counted up and not drawn, so that a scenario can name them.
 	if from == 0 {
 		from = p.node.nextPort()
 	}
@@ -214,6 +217,8 @@ func (c *Conn) write(b []byte, urgent bool) (n int, err error) {
 			return n, err
 		}
 		took := false
+		// No more than there is room for: the engine would take all, and the scenario
+		// would never show a program that waits.
 		k := min(len(b)-n, max(c.entry.SendSpace(), 0))
 		c.act(func(e *tcp.Endpoint, now clock.Time) {
 			took = k > 0 && e.SendCopy(now, c.entry, b[n:n+k])
@@ -250,6 +255,8 @@ func (c *Conn) Close() error {
 	case c.linger == 0:
 		return c.Abort()
 	case c.linger > 0:
+		// The connection must still be held while it waits, so the FIN goes first and
+		// the close follows.
 		c.CloseWrite()
 		c.wait(func() bool { return c.entry.Delivered() }, c.proc.world.now.Add(c.linger))
 	}

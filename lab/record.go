@@ -57,6 +57,8 @@ func (r *record) add(e trace.Event) {
 // engine takes the events of a host's TCP; id is the packet that just came in,
 // 0 when none did. It reports whether TCP saw that packet.
 func (r *record) engine(n *node, id int) (seen bool) {
+	// The engine's events come in batches, after each thing that the host did: the
+	// packet that caused them is known only here.
 	for _, e := range n.trace.Take() {
 		out := trace.Event{Host: n.Name, Class: trace.Engine, Event: e}
 		switch e.Kind {

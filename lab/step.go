@@ -11,6 +11,7 @@ import (
 // step reads one line of a program: a call, and perhaps -> what it has to give.
 func (p *parser) step(l *lineReader) error {
 	s := step{line: l.line, text: strings.TrimSpace(l.text[:min(len(l.text), l.byteEnd())])}
+	// Cut from the text, so that what is recorded is the call as a program makes it.
 	if at := l.find("->"); at >= 0 {
 		s.wants = true
 		s.text, s.want, _ = strings.Cut(s.text, "->")
@@ -346,6 +347,8 @@ func readFlood(p *parser, l *lineReader) (_ func(*actor) string, err error) {
 // flood sends SYNs from addresses that nobody has (TEST-NET-1).
 func (a *actor) flood(to wire.Addr, port uint16, n int, every time.Duration) string {
 	for i := range n {
+		// RFC 5737 keeps this network for documentation: whoever draws the picture
+		// points at nobody. https://www.rfc-editor.org/rfc/rfc5737#section-3
 		src := wire.AddrFrom4(192<<24 | 2<<8 | uint32(1+i%250))
 		d := direction{src, to, uint16(1024 + i), port}
 		t := template{flags: wire.SYN, win: 65535, options: wire.Options{Set: wire.OptMSS, MSS: 1460}}

@@ -57,6 +57,8 @@ func (x *randomRun) newVisit(i int) *visit {
 func (x *randomRun) newVisitor(v *visit, side int) visitor {
 	e := visitor{visit: v, side: side, total: x.upTo(60_000), chunk: 1 + x.upTo(20_000), readBy: 1 + x.upTo(20_000),
 		noDelay: x.chance(0.3)}
+	// A connection on which one side never says anything is as legal as any, and rare
+	// elsewhere.
 	if x.chance(0.2) {
 		e.total = 0
 	}
@@ -153,6 +155,8 @@ func (e *visitor) write(p *Proc) {
 		e.rest(p)
 		b := make([]byte, min(1+x.r.IntN(e.chunk), e.total-e.written))
 		for i := range b {
+			// Each byte follows from its place, so that a reader finds what is
+			// missing, repeated or from another stream without keeping the text.
 			b[i] = e.octet(e.written + i)
 		}
 		send := c.Write
@@ -190,6 +194,8 @@ func (e *visitor) read(c *Conn) {
 		}
 		e.got += n
 		x.Bytes += n
+		// The count of a write is known only when it returns; so many bytes of it may
+		// be here already.
 		if e.got > peer.written+peer.chunk {
 			x.fault("%s, port %d: got %d bytes of %d", x.names[e.side], e.visit.port, e.got, peer.written)
 		}
@@ -225,7 +231,7 @@ func (v *visit) judge() {
 			failures = 1
 		}
 		if polite && !e.unheard(peer) && (e.err != nil || !e.eof || e.written != e.total) {
-			x.fault("%s: error %v, end %v, wrote %d of %d, got %d of %dalthough no end misbehaved", who, e.err, e.eof, e.written, e.total, e.got, peer.total)
+			x.fault("%s: error %v, end %v, wrote %d of %d, got %d of %d, although no end misbehaved", who, e.err, e.eof, e.written, e.total, e.got, peer.total)
 		}
 	}
 	if polite && v.gaveUp != tcp.CauseNone {

@@ -76,6 +76,8 @@ func (w *World) link(from, to *node) *link {
 
 func (w *World) configure(l *link, from, to *node, c WireConfig) {
 	l.WireConfig = c
+	// Each wire draws from a source of its own: one packet more on another wire
+	// changes nothing on this one.
 	l.random = w.random(from.index+1<<16, to.index)
 	l.wire = netem.New(c.Config, l.random.Uint64())
 }
@@ -101,6 +103,8 @@ func (w *World) Cut(a, b string, on bool) {
 // send lets a host send a packet: the scenario's rules come first.
 func (w *World) send(from *node, data []byte, forged bool) {
 	p := w.record.sent(from, data, forged)
+	// The address of a forged SYN belongs to nobody, and the SYN-ACK to it ends here,
+	// as in a flood.
 	if p.to == nil || p.to == from {
 		w.record.fate(p, trace.Lost, "no host has this address")
 		return
@@ -118,6 +122,8 @@ func (w *World) send(from *node, data []byte, forged bool) {
 		return
 	case l.MTU > 0 && len(data) > l.MTU:
 		p.tooBig = true
+		// The router is half-way: its message takes as long back as the packet took to
+		// it.
 		w.back.add(w.now.Add(l.Delay/2), p, data)
 		return
 	}
@@ -157,6 +163,7 @@ const idSize = 4
 
 // enter puts a packet on the wire, and notes what chance does to it.
 func (w *World) enter(l *link, p *parcel, data []byte) {
+	// A copy, because the wire may corrupt it, and the record keeps what was sent.
 	k := buf.NewPacket()
 	mem := k.ReceiveInto(idSize + len(data))
 	binary.BigEndian.PutUint32(mem, uint32(p.id))
@@ -166,6 +173,8 @@ func (w *World) enter(l *link, p *parcel, data []byte) {
 		l.wire.Input(w.now, k)
 		return
 	}
+	// The wire does not say what it did to one packet, only how often it did what. It
+	// is one packet between the two readings.
 	before := l.wire.Counters()
 	l.wire.Input(w.now, k)
 	w.noteChance(p, before, l.wire.Counters())
@@ -210,6 +219,8 @@ func (w *World) arrive() (any bool) {
 			for k := l.wire.Output(w.now); k != nil; k = l.wire.Output(w.now) {
 				any = true
 				id := int(binary.BigEndian.Uint32(k.Data))
+				// The record may keep it for the whole run; the wire's packet goes
+				// back to its pool.
 				data := append([]byte(nil), k.Data[idSize:]...)
 				k.Release()
 				w.record.arrival(id, data)

@@ -111,6 +111,9 @@ func (w *World) Go(hostName, name string, program func(*Proc)) error {
 // Settle does all that is due at this instant.
 func (w *World) Settle() {
 	for busy := true; busy; {
+		// Programs go first: what they do now may be what the packets of this instant
+		// meet. All is repeated until nothing happens, because any of it may wake any
+		// other.
 		busy = w.runPrograms()
 		busy = w.arrive() || busy
 		busy = w.runPrograms() || busy
@@ -157,6 +160,8 @@ func (w *World) Run(limit clock.Time) error {
 		case next > limit && next != clock.Never:
 			w.now = max(w.now, limit)
 			return w.end(ErrLimit)
+		// Nothing will ever happen again. A program that still waits is a finding,
+		// where a test in real time would only hang.
 		case next == clock.Never:
 			return w.end(nil)
 		}
@@ -169,6 +174,8 @@ func (w *World) end(err error) error {
 	for _, p := range w.procs {
 		if !p.done {
 			p.kill()
+			// Those in the background, like a scripted cut of a wire, may wait for
+			// longer than the run lasts.
 			p.stuck = !p.background
 			if err == nil && p.stuck {
 				err = ErrStuck
