@@ -25,7 +25,7 @@ var ErrRequestGone = errors.New("handfast: the request is no longer pending")
 // to 0.0.0.0/0 without gateway will do. ListenOptions.Prefix leaves other addresses
 // alone; several forwarders have different ones, and the longest counts.
 func (h *Host) Forward(o ListenOptions) (*TCPListener, error) {
-	l := &TCPListener{owner: h, network: netTCP, deadline: clock.Never, options: o, all: true}
+	l := &TCPListener{owner: h, network: netTCP, options: o, all: true, inbox: inbox{deadline: clock.Never}}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.err != nil {
@@ -71,7 +71,7 @@ func prefixes(p netip.Prefix) []netip.Prefix {
 // ReadFromTo says what was asked for, WriteFromTo answers from there, and Refuse
 // says that nobody is there. Of several sockets the longest prefix counts.
 func (h *Host) ForwardPacket(p netip.Prefix) (*UDPConn, error) {
-	u := &UDPConn{owner: h, network: netUDP, readDeadline: clock.Never, writeDeadline: clock.Never, all: true, prefix: p}
+	u := &UDPConn{owner: h, network: netUDP, inbox: inbox{deadline: clock.Never}, writeDeadline: clock.Never, all: true, prefix: p}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	err := h.err

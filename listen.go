@@ -3,11 +3,9 @@ package handfast
 import (
 	"cmp"
 	"errors"
-	"math/bits"
 	"net"
 	"net/netip"
 	"os"
-	"sync"
 	"syscall"
 	"time"
 
@@ -63,13 +61,7 @@ type TCPListener struct {
 	options ListenOptions
 	all     bool // a forwarder: every address and port
 
-	mu       sync.Mutex // may be taken in a shard, not the other way round
-	waiting  waitList
-	waiters  waiterPool
-	ready    uint64 // which shards may have a connection
-	last     int    // the shard that the last connection came from
-	deadline clock.Time
-	err      error // why it no longer listens
+	inbox // of connections to accept
 }
 
 // Listen listens on address, "host:port", of one of the networks tcp, tcp4 and
@@ -94,7 +86,7 @@ func (h *Host) ListenTCP(network, address string, o ListenOptions) (*TCPListener
 }
 
 func (h *Host) listen(n network, local endpoint, o ListenOptions) (*TCPListener, error) {
-	l := &TCPListener{owner: h, network: n, local: local, deadline: clock.Never, options: o}
+	l := &TCPListener{owner: h, network: n, local: local, options: o, inbox: inbox{deadline: clock.Never}}
 	if err := h.bind(l); err != nil {
 		return nil, &net.OpError{Op: "listen", Net: n.String(), Addr: tcpAddr(local.addr, local.port), Err: err}
 	}
@@ -221,14 +213,6 @@ func (l *TCPListener) closeParts() {
 	l.parts = nil
 }
 
-// becomeReady is called in a shard that has a connection for l.
-func (l *TCPListener) becomeReady(shard int, _ tcp.Ready) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.ready |= 1 << shard
-	l.waiting.wakeAll()
-}
-
 // Accept waits for a connection and returns it.
 func (l *TCPListener) Accept() (net.Conn, error) {
 	c, err := l.AcceptTCP()
@@ -250,7 +234,7 @@ func (l *TCPListener) AcceptTCP() (*TCPConn, error) {
 // in spite of that, by a SYN cookie: then Lost got it.
 func (l *TCPListener) AcceptPrepared() (c *TCPConn, what any, err error) {
 	for {
-		shard, err := l.awaitShard()
+		shard, err := l.awaitShard(&l.owner.shared)
 		if err != nil {
 			return nil, nil, &net.OpError{Op: "accept", Net: l.network.String(), Addr: l.Addr(), Err: err}
 		}
@@ -258,41 +242,6 @@ func (l *TCPListener) AcceptPrepared() (c *TCPConn, what any, err error) {
 			return c, what, nil
 		}
 	}
-}
-
-// awaitShard waits for a shard that may have a connection. The shards take
-// turns.
-func (l *TCPListener) awaitShard() (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for {
-		now := l.owner.now()
-		switch {
-		case l.err != nil:
-			return 0, l.err
-		case l.deadline <= now:
-			return 0, os.ErrDeadlineExceeded
-		case l.ready != 0:
-			return l.takeTurn(), nil
-		}
-		w := l.waiters.begin(&l.waiting, now, l.deadline)
-		l.mu.Unlock()
-		w.await(nil)
-		l.mu.Lock()
-		l.waiters.end(&l.waiting, w)
-	}
-}
-
-// takeTurn returns the next ready shard after the last one, and takes it for
-// empty until told otherwise.
-func (l *TCPListener) takeTurn() int {
-	shard := bits.TrailingZeros64(l.ready &^ (1<<(l.last+1) - 1))
-	if shard == 64 {
-		shard = bits.TrailingZeros64(l.ready)
-	}
-	l.last = shard
-	l.ready &^= 1 << shard
-	return shard
 }
 
 // acceptFrom takes a connection out of a shard; nil when it has none.
@@ -313,24 +262,6 @@ func (l *TCPListener) acceptFrom(s *shard) (c *TCPConn, what any) {
 	c.start(now, e)
 	l.becomeReady(s.index, tcp.Acceptable) // there may be more
 	return c, what
-}
-
-func (l *TCPListener) failure() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.err
-}
-
-// stop makes every Accept fail with err. It reports whether it did not so far.
-func (l *TCPListener) stop(err error) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.err != nil {
-		return false
-	}
-	l.err = err
-	l.waiting.wakeAll()
-	return true
 }
 
 // Close stops listening. Connections not yet accepted are reset;

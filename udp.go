@@ -2,11 +2,9 @@ package handfast
 
 import (
 	"errors"
-	"math/bits"
 	"net"
 	"net/netip"
 	"os"
-	"sync"
 	"syscall"
 	"time"
 
@@ -26,12 +24,8 @@ type UDPConn struct {
 	prefix        netip.Prefix      // zero: all addresses
 	parts         []*host.UDPSocket // one in each shard
 
-	mu                          sync.Mutex // may be taken in a shard, not the other way round
-	waiting                     waitList
-	waiters                     waiterPool
-	ready                       uint64 // which shards may have a datagram
-	readDeadline, writeDeadline clock.Time
-	err                         error // why it no longer works
+	inbox         // of datagrams to read
+	writeDeadline clock.Time
 }
 
 // ListenPacket opens a UDP socket on address, "host:port", of one of the
@@ -66,7 +60,7 @@ func (h *Host) dialUDP(n network, local, remote endpoint) (*UDPConn, error) {
 func (h *Host) openUDP(n network, local, remote endpoint, call string) (*UDPConn, error) {
 	u := &UDPConn{
 		owner: h, network: n, local: local, remote: remote,
-		readDeadline: clock.Never, writeDeadline: clock.Never,
+		inbox: inbox{deadline: clock.Never}, writeDeadline: clock.Never,
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -120,48 +114,16 @@ func (u *UDPConn) closeParts() {
 	u.parts = nil
 }
 
-// becomeReady is called in a shard that has something for u.
-func (u *UDPConn) becomeReady(shard int, _ tcp.Ready) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.ready |= 1 << shard
-	u.waiting.wakeAll()
-}
-
 // receive waits for a datagram. The caller releases its payload.
 func (u *UDPConn) receive() (host.Datagram, error) {
 	for {
-		shard, err := u.awaitShard()
+		shard, err := u.awaitShard(&u.owner.shared)
 		if err != nil {
 			return host.Datagram{}, err
 		}
 		if d, ok, err := u.receiveFrom(u.owner.shards[shard]); ok {
 			return d, err
 		}
-	}
-}
-
-// awaitShard waits for a shard that may have something.
-func (u *UDPConn) awaitShard() (int, error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	for {
-		now := u.owner.now()
-		switch {
-		case u.err != nil:
-			return 0, u.err
-		case u.readDeadline <= now:
-			return 0, os.ErrDeadlineExceeded
-		case u.ready != 0:
-			shard := bits.TrailingZeros64(u.ready)
-			u.ready &^= 1 << shard
-			return shard, nil
-		}
-		w := u.waiters.begin(&u.waiting, now, u.readDeadline)
-		u.mu.Unlock()
-		w.await(nil)
-		u.mu.Lock()
-		u.waiters.end(&u.waiting, w)
 	}
 }
 
@@ -187,12 +149,6 @@ func (u *UDPConn) receiveFrom(s *shard) (d host.Datagram, ok bool, err error) {
 	return d, ok, err
 }
 
-func (u *UDPConn) failure() error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.err
-}
-
 // writable returns why nothing can be sent, nil when something can.
 func (u *UDPConn) writable() error {
 	u.mu.Lock()
@@ -201,18 +157,6 @@ func (u *UDPConn) writable() error {
 		return os.ErrDeadlineExceeded
 	}
 	return u.err
-}
-
-// stop makes every call fail with err. It reports whether it did not so far.
-func (u *UDPConn) stop(err error) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.err != nil {
-		return false
-	}
-	u.err = err
-	u.waiting.wakeAll()
-	return true
 }
 
 // Close closes the socket. Blocked calls fail with net.ErrClosed.
@@ -269,7 +213,7 @@ func (u *UDPConn) setDeadlines(t time.Time, of directions) error {
 		return u.setError(u.err)
 	}
 	if of&reading != 0 {
-		u.readDeadline = at
+		u.deadline = at
 		u.waiting.wakeAll()
 	}
 	if of&writing != 0 {

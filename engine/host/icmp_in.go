@@ -6,14 +6,23 @@ import (
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
-// receiveICMPv4 takes the messages of RFC 792.
-func (h *Host) receiveICMPv4(now clock.Time, in *inbound) wire.Drop {
+// parseICMP reads the message's header and returns its bytes. The checksum is still to
+// be verified: only that of IPv6 covers the addresses.
+func (h *Host) parseICMP(in *inbound, c *wire.ICMP) (b []byte, d wire.Drop) {
 	h.counters.IcmpInMsgs++
 	in.packet.Flatten()
-	b := in.transport()
-	var c wire.ICMP
-	if d := wire.ParseICMP(b, &c); d != wire.None {
+	b = in.transport()
+	if d = wire.ParseICMP(b, c); d != wire.None {
 		h.counters.IcmpInErrors++
+	}
+	return b, d
+}
+
+// receiveICMPv4 takes the messages of RFC 792.
+func (h *Host) receiveICMPv4(now clock.Time, in *inbound) wire.Drop {
+	var c wire.ICMP
+	b, d := h.parseICMP(in, &c)
+	if d != wire.None {
 		return d
 	}
 	if wire.Fold(wire.Sum(b, 0)) != 0xffff {
@@ -37,15 +46,12 @@ func (h *Host) receiveICMPv4(now clock.Time, in *inbound) wire.Drop {
 
 // receiveICMPv6 takes the messages of RFC 4443 and RFC 4861.
 func (h *Host) receiveICMPv6(now clock.Time, in *inbound) wire.Drop {
-	h.counters.IcmpInMsgs++
-	in.packet.Flatten()
-	b := in.transport()
 	var c wire.ICMP
-	if d := wire.ParseICMP(b, &c); d != wire.None {
-		h.counters.IcmpInErrors++
+	b, d := h.parseICMP(in, &c)
+	if d != wire.None {
 		return d
 	}
-	if !in.checksumOK(in.transport(), in.length()) {
+	if !in.checksumOK(b, in.length()) {
 		return wire.BadICMPChecksum
 	}
 	switch k := in.from.kind; {
