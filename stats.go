@@ -157,7 +157,11 @@ func addCounters(sum, c reflect.Value) {
 // ListenerStats are what a listener has been asked for so far, and its queues
 // at this moment.
 type ListenerStats struct {
-	tcp.ListenerStats
+	SYNs      uint64 // that came for it; one that is repeated while its entry is kept counts once
+	Completed uint64 // handshakes
+	Overflows uint64 // SYNs and last ACKs that found the accept queue full
+	Drops     uint64 // SYNs that were dropped, for any reason
+
 	HalfOpen int // connections that wait for the last ACK of their handshake
 	Waiting  int // connections that wait for Accept
 	Backlog  int // how many may
@@ -171,11 +175,13 @@ func (l *TCPListener) Stats() (sum ListenerStats) {
 	for i, part := range l.parts {
 		s := l.owner.shards[i]
 		s.mu.Lock()
-		n := part.Stats()
+		sum.SYNs += part.SYNs
+		sum.Completed += part.Completed
+		sum.Overflows += part.Overflows
+		sum.Drops += part.Drops
 		sum.HalfOpen += s.tcp.HalfOpenOf(part)
 		sum.Waiting += part.Waiting()
 		s.mu.Unlock()
-		addCounters(reflect.ValueOf(&sum.ListenerStats).Elem(), reflect.ValueOf(n))
 		sum.Backlog += part.Backlog
 	}
 	return sum

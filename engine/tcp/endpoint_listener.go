@@ -22,6 +22,12 @@ type Listener struct {
 	// cc.Names(); empty: Config.CongestionControl.
 	CongestionControl string
 
+	// What it was asked for so far.
+	SYNs      uint64 // that came for it; one that is repeated while its entry is kept counts once
+	Completed uint64 // handshakes
+	Overflows uint64 // SYNs and last ACKs that found the accept queue full
+	Drops     uint64 // SYNs that were dropped, for any reason
+
 	// The addresses listened on, as two masked words.
 	hi, lo         uint64
 	maskHi, maskLo uint64
@@ -29,7 +35,6 @@ type Listener struct {
 	accept  ring[*Entry]
 	waiting int  // in accept; at most Backlog
 	news    bool // NextReady must tell
-	stats   ListenerStats
 }
 
 // Waiting returns how many connections wait to be accepted.

@@ -2,21 +2,10 @@ package tcp
 
 import "github.com/handfast-tcp/handfast/engine/wire"
 
-// ListenerStats count what a listener was asked for.
-type ListenerStats struct {
-	SYNs      uint64 // that came for it; one that is repeated while its entry is kept counts once
-	Completed uint64 // handshakes
-	Overflows uint64 // SYNs and last ACKs that found the accept queue full
-	Drops     uint64 // SYNs that were dropped, for any reason
-}
-
-// Stats returns what l has counted so far.
-func (l *Listener) Stats() ListenerStats { return l.stats }
-
 // counted counts what becomes of a SYN.
 func (l *Listener) counted(v outcome) outcome {
 	if v.why == wire.ListenFull {
-		l.stats.Drops++
+		l.Drops++
 	}
 	return v
 }

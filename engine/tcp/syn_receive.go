@@ -50,7 +50,7 @@ func (e *Endpoint) fresh(a *arrival) *Conn {
 // arrivedSyn answers a SYN for a listener with a SYN-ACK whose number is a cookie:
 // is there room for it, what is the answer, and in what form is it kept?
 func (e *Endpoint) arrivedSyn(a *arrival, l *Listener) outcome {
-	l.stats.SYNs++
+	l.SYNs++
 	if !e.admits(a, l) {
 		return l.counted(dropped(wire.ListenFull))
 	}
@@ -79,7 +79,7 @@ func (e *Endpoint) admits(a *arrival, l *Listener) bool {
 	case l.waiting >= l.Backlog:
 		e.stats.ListenOverflows++
 		e.stats.ListenDrops++
-		l.stats.Overflows++
+		l.Overflows++
 		e.detector.Refused(remote, port)
 		return false
 	case l.Ask:
@@ -202,7 +202,7 @@ func (e *Endpoint) arrivedHalfOpen(a *arrival, h *halfOpen, at ref) outcome {
 	}
 	if l.waiting >= l.Backlog && !s.Flags.Has(wire.RST) {
 		e.stats.ListenOverflows++
-		l.stats.Overflows++
+		l.Overflows++
 		return dropped(wire.ListenFull) // the SYN-ACK will be repeated, and so will the ACK
 	}
 	c := e.expand(a.now, a.tuple, a.flow, h, a.path)
@@ -259,7 +259,7 @@ func (e *Endpoint) promote(a *arrival, l *Listener, c *Conn, at ref) {
 	*c = Conn{}
 	e.conns.insert(en)
 	e.stats.PassiveOpens++
-	l.stats.Completed++
+	l.Completed++
 	e.update(a.now, en)
 }
 
