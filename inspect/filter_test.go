@@ -3,6 +3,7 @@ package inspect
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -143,4 +144,34 @@ func FuzzParseFilter(f *testing.F) {
 		}
 		filter.Apply(samples())
 	})
+}
+
+// IPv4 over a socket of IPv6 is in networks of both families, and what listens on
+// every address of both is where the kernel has it, on that of IPv6.
+func TestFilterFamilies(t *testing.T) {
+	for _, c := range []struct {
+		local  string // "" is every address of both families
+		in, no []string
+	}{
+		{"::ffff:127.0.0.1", []string{"127.0.0.1", "127.0.0.0/8", "0.0.0.0/0", "[::ffff:127.0.0.1]", "[::]/0"}, []string{"[::1]", "10.0.0.0/8", "[fd00::]/8"}},
+		{"127.0.0.1", []string{"127.0.0.1", "0.0.0.0/0"}, []string{"[::]/0", "[::ffff:127.0.0.1]"}},
+		{"0.0.0.0", []string{"0.0.0.0", "0.0.0.0/0"}, []string{"[::]", "127.0.0.1"}},
+		{"::", []string{"[::]", "[::]/0", "::"}, []string{"0.0.0.0", "[::1]"}},
+		{"", []string{"[::]", "[::]/0", "*:80"}, []string{"0.0.0.0", "0.0.0.0/0"}},
+		{"fe80::1%eth0", []string{"[fe80::1]", "[fe80::]/10"}, []string{"[fe80::2]"}},
+	} {
+		r := Row{Proto: "tcp"}
+		r.Local.Port = 80
+		if c.local != "" {
+			r.Local.Addr = netip.MustParseAddr(c.local)
+		}
+		for matches, words := range map[bool][]string{true: c.in, false: c.no} {
+			for _, w := range words {
+				f, err := ParseFilter("src "+w, ShowAll)
+				if err != nil || f.Match(&r) != matches {
+					t.Errorf("%q, src %s: %v, %v", c.local, w, !matches, err)
+				}
+			}
+		}
+	}
 }

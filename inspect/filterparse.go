@@ -251,8 +251,22 @@ func (p *filterParser) host(of side) predicate {
 	}
 	return func(r *Row) bool {
 		e := of(r)
-		return equal == ((port == nil || *port == e.Port) && (!within.IsValid() || within.Contains(e.Addr.Unmap())))
+		return equal == ((port == nil || *port == e.Port) && (!within.IsValid() || e.inside(within)))
 	}
+}
+
+// inside reports whether the address is in a network. One of IPv4 over a socket
+// of IPv6 is in networks of both; every address of both is, as for the kernel,
+// the unspecified one of IPv6.
+func (e Endpoint) inside(network netip.Prefix) bool {
+	a := e.Addr
+	switch {
+	case !a.IsValid():
+		a = netip.IPv6Unspecified()
+	case network.Addr().Is4():
+		a = a.Unmap()
+	}
+	return network.Contains(a.WithZone(""))
 }
 
 // parseHost reads an address or a network, or a port, or both. What is not said

@@ -67,7 +67,7 @@ func (o *NetstatOptions) write(w io.Writer, l *netstatLine) {
 		s += fmt.Sprintf(" %-10s %-10s", l.user, l.inode)
 	}
 	if o.Process {
-		s += fmt.Sprintf(" %-19s", l.process)
+		s += fmt.Sprintf(" %-20s", l.process)
 	}
 	if o.Timers {
 		s += fmt.Sprintf(" %-12s", l.timer)

@@ -255,7 +255,7 @@ func (o *labOptions) find(name string) (*lab.Scenario, error) {
 	if !strings.ContainsAny(name, `./\`) {
 		s, err := lab.Find(name)
 		if err != nil {
-			return nil, usagef("%v%s", err, nearest(name))
+			return nil, usagef("%v%s", err, cmp.Or(didYouMean(nearestScenarios(name)), "; 'handfast lab' lists them"))
 		}
 		return s, nil
 	}
@@ -267,22 +267,6 @@ func (o *labOptions) find(name string) (*lab.Scenario, error) {
 	}
 	defer f.Close()
 	return lab.Load(filepath.Base(name), f)
-}
-
-// nearest names scenarios that have a word in common with name.
-func nearest(name string) string {
-	var close []string
-	for _, s := range lab.Scenarios() {
-		for _, word := range strings.Split(name, "-") {
-			if len(word) > 2 && strings.Contains(s.Name, word) && !slices.Contains(close, s.Name) {
-				close = append(close, s.Name)
-			}
-		}
-	}
-	if len(close) == 0 {
-		return "; 'handfast lab' lists them"
-	}
-	return "; did you mean " + strings.Join(close[:min(len(close), 3)], " or ") + "?"
 }
 
 // writeOut shows something where --out says.

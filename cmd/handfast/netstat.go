@@ -36,7 +36,7 @@ type netstatOptions struct {
 	all, listening, numeric, tcp, udp, timers bool
 	ipv4, ipv6, extended, wide, continuous    bool
 	statistics, routes, interfaces, json      bool
-	proto, style                              string
+	proto, style, family                      string
 	process                                   bool
 }
 
@@ -65,6 +65,7 @@ func newNetstat() *cobra.Command {
 	f.BoolVarP(&o.udp, "udp", "u", false, "UDP")
 	f.BoolVarP(&o.ipv4, "inet", "4", false, "IPv4 only")
 	f.BoolVarP(&o.ipv6, "inet6", "6", false, "IPv6 only")
+	f.StringVarP(&o.family, "family", "A", "", "address family: inet, inet6")
 	f.BoolVarP(&o.timers, "timers", "o", false, "timers")
 	f.BoolVarP(&o.extended, "extend", "e", false, "user and inode; of -r metric and use")
 	f.BoolVarP(&o.wide, "wide", "W", false, "addresses in full; they always are")
@@ -124,6 +125,15 @@ func (o *netstatOptions) repeat(ctx context.Context, w io.Writer) error {
 func (o *netstatOptions) run(ctx context.Context, w io.Writer) error {
 	if _, ok := netstatStyles[o.style]; !ok {
 		return usagef("--style %s: it is linux, bsd or windows", o.style)
+	}
+	switch o.family {
+	case "":
+	case "inet":
+		o.ipv4 = true
+	case "inet6":
+		o.ipv6 = true
+	default:
+		return usagef("-A %s: it is inet or inet6", o.family)
 	}
 	all, err := o.answers(ctx, o.process)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -55,8 +56,7 @@ func newRoot() *cobra.Command {
 		Args:          knownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flagError(err)} })
-	root.SuggestionsMinimumDistance = 2 // letters that may be wrong
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{flagError(cmd, err)} })
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newTry(), newServe(), newConnect(), newLab(), newStates(), newSS(), newNetstat(), newFlood(), newVersion(), newMan())
 	root.SetVersionTemplate(versionLine() + "\n")
@@ -67,8 +67,12 @@ func newRoot() *cobra.Command {
 }
 
 // flagError says what is wrong with a number or a time, and not which function
-// found out.
-func flagError(err error) error {
+// found out; and which flag may have been meant.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
+		return fmt.Errorf("%w%s", err, didYouMean(nearestFlags(unknown.GetSpecifiedName(), cmd.Flags())))
+	}
 	var invalid *pflag.InvalidValueError
 	if !errors.As(err, &invalid) {
 		return err
@@ -85,8 +89,8 @@ func flagError(err error) error {
 		what = "not a number"
 	case kind == "stringToString":
 		what = "not a setting; write for example cookies=auto or delay=50ms (handfast lab A B shows two scenarios)"
-	default:
-		return err
+	default: // a kind of ours, which says what is wrong with it
+		return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, errors.Unwrap(invalid))
 	}
 	return fmt.Errorf("--%s %s: %s", invalid.GetFlag().Name, invalid.GetValue(), what)
 }
@@ -112,20 +116,22 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	if s := suggestions(cmd, args[0]); len(s) > 0 {
-		return usagef("there is no command %q; did you mean %q?", args[0], strings.Join(s, `" or "`))
-	}
-	return usagef("there is no command %q", args[0])
+	return usagef("there is no command %q%s", args[0], didYouMean(nearestCommands(cmd, args[0])))
 }
 
-// suggestions are the commands that may have been meant. Those that cobra adds
-// by itself are not among the ones it suggests.
-func suggestions(cmd *cobra.Command, word string) []string {
-	added := &cobra.Command{SuggestionsMinimumDistance: cmd.SuggestionsMinimumDistance}
-	for _, name := range []string{"help", "completion"} {
-		added.AddCommand(&cobra.Command{Use: name, Run: func(*cobra.Command, []string) {}})
+// nearestCommands are commands that may have been meant. What cobra adds by itself
+// is there when it is asked for.
+func nearestCommands(cmd *cobra.Command, word string) []string {
+	names := []string{"help", "completion"}
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
 	}
-	return append(cmd.SuggestionsFor(word), added.SuggestionsFor(word)...)
+	slices.Sort(names)
+	found := closest(word, slices.Compact(names))
+	for i := range found {
+		found[i] = strconv.Quote(found[i])
+	}
+	return found
 }
 
 // noArguments refuses words after a command that takes none.

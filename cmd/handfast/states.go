@@ -52,6 +52,9 @@ func (o *statesOptions) run(out terminal, args []string) error {
 	var wanted []tcp.State
 	for _, name := range args {
 		s, err := story.ParseState(name)
+		if close := nearestStates(name); err != nil && len(close) > 0 {
+			return usagef("no state is called %q%s", name, didYouMean(close))
+		}
 		if err != nil {
 			return usagef("%v", err)
 		}
