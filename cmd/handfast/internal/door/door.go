@@ -208,10 +208,13 @@ func offer(out chan<- *buf.Packet, p *buf.Packet) {
 	}
 }
 
-// send writes packets until the queue, or done, is closed. When the other side
-// has gone, the rest is dropped.
+// send writes packets until the queue is closed, or done is and nothing waits any
+// more. When the other side has gone, the rest is dropped.
 func send(c net.Conn, out <-chan *buf.Packet, done <-chan struct{}) {
-	for {
+	for ended := done; ; {
+		if len(out) == 0 && ended == nil {
+			return
+		}
 		select {
 		case p, ok := <-out:
 			if !ok {
@@ -220,8 +223,8 @@ func send(c net.Conn, out <-chan *buf.Packet, done <-chan struct{}) {
 			p.Flatten()
 			c.Write(p.Data) // the reader of c finds out that it is gone
 			p.Release()
-		case <-done:
-			return
+		case <-ended:
+			ended = nil
 		}
 	}
 }

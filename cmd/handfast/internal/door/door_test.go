@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/link/pipe"
 )
 
@@ -138,6 +139,47 @@ func TestRubbish(t *testing.T) {
 	for _, b := range [][]byte{nil, make([]byte, 40), {0x45}, {0x60}} {
 		if n := destination(b); n != 0 {
 			t.Errorf("% x is for %d", b, n)
+		}
+	}
+}
+
+// What was written before Close arrives: a last ACK, without which the far end would
+// repeat its FIN for long.
+func TestLastPacketArrives(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "door")
+	l, err := net.Listen("unixpacket", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for i := range 300 {
+		go func() {
+			v, err := Enter(path)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for range i%3 + 1 {
+				p := buf.NewPacket()
+				p.Data = append(p.ReceiveInto(100)[:0], "a packet"...)
+				v.Write(0, []*buf.Packet{p})
+			}
+			v.Close()
+		}()
+		c, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Write([]byte("10.0.0.1/24"))
+		n := 0
+		for b := make([]byte, 100); ; n++ {
+			if k, err := c.Read(b); k == 0 || err != nil {
+				break
+			}
+		}
+		c.Close()
+		if n != i%3+1 {
+			t.Fatalf("%d packets of %d arrived", n, i%3+1)
 		}
 	}
 }

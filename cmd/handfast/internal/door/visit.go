@@ -25,6 +25,7 @@ type Visit struct {
 	addresses []netip.Prefix
 	out       chan *buf.Packet
 	done      chan struct{}
+	sent      chan struct{} // closed when all is sent, after done
 	once      sync.Once
 }
 
@@ -37,12 +38,15 @@ func Enter(path string) (*Visit, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Visit{conn: c, out: make(chan *buf.Packet, queued), done: make(chan struct{})}
+	v := &Visit{conn: c, out: make(chan *buf.Packet, queued), done: make(chan struct{}), sent: make(chan struct{})}
 	if err := v.greet(); err != nil {
 		c.Close()
 		return nil, err
 	}
-	go send(c, v.out, v.done)
+	go func() {
+		defer close(v.sent)
+		send(c, v.out, v.done)
+	}()
 	return v, nil
 }
 
@@ -103,10 +107,9 @@ const goodbye = time.Second
 // once.
 func (v *Visit) Close() error {
 	v.once.Do(func() {
-		for end := time.Now().Add(goodbye); len(v.out) > 0 && time.Now().Before(end); {
-			time.Sleep(time.Millisecond)
-		}
+		v.conn.SetWriteDeadline(time.Now().Add(goodbye))
 		close(v.done)
+		<-v.sent
 		v.conn.Close()
 	})
 	return nil
