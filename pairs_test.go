@@ -137,6 +137,7 @@ var pairCalls = map[string]func(p *playground){
 	"TCPConn.Close":                func(p *playground) { p.peer.SetLinger(1); p.peer.Close() },
 	"TCPConn.CloseRead":            func(p *playground) { p.peer.CloseRead() },
 	"TCPConn.CloseWrite":           func(p *playground) { p.peer.CloseWrite() },
+	"TCPConn.Info":                 func(p *playground) { p.peer.Info() },
 	"TCPConn.LocalAddr":            func(p *playground) { p.peer.LocalAddr() },
 	"TCPConn.MultipathTCP":         func(p *playground) { p.peer.MultipathTCP() },
 	"TCPConn.Read":                 func(p *playground) { p.peer.Read(make([]byte, 1)) },

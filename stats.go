@@ -24,6 +24,18 @@ type ConnInfo struct {
 	Info tcp.Info
 }
 
+// Info returns what c looks like: what Linux' TCP_INFO tells of a socket. It fails with
+// net.ErrClosed after Close.
+func (c *TCPConn) Info() (tcp.Info, error) {
+	s := c.shard
+	now := s.lock()
+	defer s.mu.Unlock()
+	if err := c.dead(); err != nil {
+		return tcp.Info{}, c.opError("get", err)
+	}
+	return c.entry.Info(now), nil
+}
+
 // Connections returns what the host's connections look like, half-open ones and
 // those in TIME-WAIT included: one moment for each shard. It holds no lock while the program looks at them.
 func (h *Host) Connections() iter.Seq[ConnInfo] {

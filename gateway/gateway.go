@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/internal/setting"
 )
 
@@ -32,6 +33,9 @@ type Config struct {
 	// Policy decides about each new flow before anything is dialled. It must not
 	// block. Nil lets all pass.
 	Policy func(Flow) Route
+
+	// Ended is told of each flow that has ended. It must not block. Nil: nobody is.
+	Ended func(End)
 
 	// MaxDials is how many dials are under way at most, 1 to MaxEntries; default
 	// 1024. Another one takes the place of the oldest to the destination that has the
@@ -58,6 +62,9 @@ func (c *Config) setDefaults() error {
 	if c.Dialer == nil {
 		c.Dialer = &net.Dialer{}
 	}
+	if c.Ended == nil {
+		c.Ended = func(End) {}
+	}
 	if c.Policy == nil {
 		c.Policy = func(Flow) Route { return Route{} }
 	}
@@ -79,6 +86,21 @@ type Flow struct {
 	Source      netip.AddrPort
 	Destination netip.AddrPort
 }
+
+// End is what became of a flow.
+type End struct {
+	Flow           Flow
+	Began          time.Time
+	Took           time.Duration
+	Sent, Received int64    // bytes of the client's, and for it
+	Info           tcp.Info // of the connection with the client, when it ended; zero when there was none
+	// Err is nil when both directions ended with a FIN, or when a session was idle;
+	// otherwise why the dial or the connection failed.
+	Err error
+}
+
+// ErrPolicy is the end of a flow that the policy did not accept.
+var ErrPolicy = errors.New("gateway: the policy does not accept it")
 
 // Verdict is what becomes of a flow.
 type Verdict uint8

@@ -344,3 +344,43 @@ func TestPolicy(t *testing.T) {
 		}
 	})
 }
+
+// Of each flow one end is told, with what passed and why it was over.
+func TestEnds(t *testing.T) {
+	var ends chan gateway.End
+	policy := func(f gateway.Flow) gateway.Route {
+		return gateway.Route{Verdict: map[bool]gateway.Verdict{true: gateway.Refuse}[f.Destination.Port() == 25]}
+	}
+	inWorld(t, gateway.Config{Policy: policy, Ended: func(e gateway.End) { ends <- e }}, func(w *world) {
+		ends = make(chan gateway.End, 100)
+		w.echo(53)
+		w.serve(80, func(c *handfast.TCPConn) {
+			io.WriteString(c, "hello")
+			io.Copy(io.Discard, c)
+			c.Close()
+		})
+		want := func(why string, address string, sent, received int64, err error) {
+			t.Helper()
+			e := <-ends
+			if e.Flow.Destination.String() != address || e.Sent != sent || e.Received != received || !errors.Is(e.Err, err) {
+				t.Errorf("%s: %+v", why, e)
+			}
+			if dialled := e.Info.SegsIn > 0; dialled != (err == nil && e.Flow.Network == "tcp") {
+				t.Errorf("%s: %d segments came in", why, e.Info.SegsIn)
+			}
+		}
+		c := w.dial("tcp", serverIP+":80")
+		io.WriteString(c, "hi there")
+		c.(*handfast.TCPConn).CloseWrite()
+		io.ReadAll(c)
+		c.Close()
+		want("carried", serverIP+":80", 8, 5, nil)
+		w.client.Dial("tcp", serverIP+":9")
+		want("refused", serverIP+":9", 0, 0, syscall.ECONNREFUSED)
+		w.client.Dial("tcp", serverIP+":25")
+		want("not allowed", serverIP+":25", 0, 0, gateway.ErrPolicy)
+		c = w.dial("udp", serverIP+":53")
+		ask(c, "a name")
+		want("idle", serverIP+":53", 6, 6, nil)
+	})
+}

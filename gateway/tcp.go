@@ -1,12 +1,14 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"net"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/engine/host"
@@ -16,9 +18,12 @@ import (
 func (g *Gateway) decide(r *handfast.Request) {
 	f := Flow{Network: "tcp", Source: r.Remote(), Destination: r.Local()}
 	route := g.cfg.Policy(f)
-	switch route.Verdict {
-	case Accept:
+	if route.Verdict == Accept {
 		g.dial(f, r, route)
+		return
+	}
+	g.cfg.Ended(End{Flow: f, Began: time.Now(), Err: ErrPolicy})
+	switch route.Verdict {
 	case Refuse:
 		r.Reset()
 	case Prohibit:
@@ -36,15 +41,16 @@ func (g *Gateway) dial(f Flow, r *handfast.Request, route Route) {
 		give()
 		return
 	}
+	began := time.Now()
 	started := g.start(func() {
 		defer give()
 		c, err := g.dialer(route).DialContext(ctx, "tcp", route.address(f))
 		r := g.dials.finish(d)
-		switch {
-		case err != nil:
+		if err != nil {
 			refuse(r, err)
-		case r.AcceptWith(c) != nil: // the client gave up meanwhile
-			hangUp(c)
+			g.cfg.Ended(End{Flow: f, Began: began, Took: time.Since(began), Err: err})
+		} else if r.AcceptWith(&dialled{c, f, began}) != nil { // the client gave up meanwhile
+			abort(c)
 		}
 	})
 	if !started {
@@ -85,10 +91,17 @@ func isTimeout(err error) bool {
 	return errors.As(err, &t) && t.Timeout()
 }
 
+// dialled is the other side of a flow.
+type dialled struct {
+	net.Conn
+	flow  Flow
+	began time.Time
+}
+
 // hangUp ends what was dialled for a client that is gone.
 func hangUp(what any) {
-	if c, ok := what.(net.Conn); ok {
-		abort(c)
+	if d, ok := what.(*dialled); ok {
+		abort(d.Conn)
 	}
 }
 
@@ -109,7 +122,7 @@ func (g *Gateway) accept() {
 // carry copies both ways until both have ended. Who comes without a dialled
 // connection was answered by a SYN cookie, and the dial was given up: it is reset.
 func (g *Gateway) carry(client *handfast.TCPConn, what any) {
-	other, ok := what.(net.Conn)
+	other, ok := what.(*dialled)
 	if !ok {
 		abort(client)
 		return
@@ -118,15 +131,20 @@ func (g *Gateway) carry(client *handfast.TCPConn, what any) {
 	defer g.dials.carried.Add(-1)
 	stop := context.AfterFunc(g.ctx, func() {
 		abort(client)
-		abort(other)
+		abort(other.Conn)
 	})
 	defer stop()
+	end := End{Flow: other.flow, Began: other.began}
+	var failed error
 	var back sync.WaitGroup
-	back.Go(func() { copyHalf(client, other) })
-	copyHalf(other, client)
+	back.Go(func() { end.Received, failed = copyHalf(client, other.Conn) })
+	end.Sent, end.Err = copyHalf(other.Conn, client)
 	back.Wait()
+	end.Info, _ = client.Info() // fails when the connection was reset by us
 	client.Close()
 	other.Close()
+	end.Took, end.Err = time.Since(end.Began), cmp.Or(end.Err, failed)
+	g.cfg.Ended(end)
 }
 
 // halfCloser is what has a direction that ends alone.
@@ -134,18 +152,18 @@ type halfCloser interface{ CloseWrite() error }
 
 // copyHalf copies one direction to its end. An error is the end of both: whichever
 // side had it, the other one is reset.
-func copyHalf(to, from net.Conn) {
-	if _, err := io.Copy(to, from); err != nil {
+func copyHalf(to, from net.Conn) (n int64, err error) {
+	if n, err = io.Copy(to, from); err != nil {
 		abort(to)
 		abort(from)
-		return
+		return n, err
 	}
-	h, ok := to.(halfCloser)
-	if !ok {
+	if h, ok := to.(halfCloser); ok {
+		h.CloseWrite()
+	} else {
 		to.Close()
-		return
 	}
-	h.CloseWrite()
+	return n, nil
 }
 
 // abort closes c with a RST where it can.

@@ -28,7 +28,10 @@ const maxWaiting = 16
 type session struct {
 	flow  Flow
 	place *list.Element
+	began time.Time
 	last  time.Time // when a datagram passed
+
+	sent, received int64 // bytes
 
 	conn    net.Conn // nil while it is being dialled
 	waiting [][]byte // for the dial: at most maxWaiting, the newest are dropped
@@ -53,6 +56,7 @@ func (s *sessions) touch(f Flow, p []byte) (n *session, c net.Conn) {
 		return nil, nil
 	}
 	n.last = time.Now()
+	n.sent += int64(len(p))
 	s.order.MoveToBack(n.place)
 	if n.conn == nil && len(n.waiting) < maxWaiting {
 		n.waiting = append(n.waiting, append([]byte(nil), p...))
@@ -68,7 +72,8 @@ func (s *sessions) begin(f Flow, p []byte) *session {
 	if len(s.by) >= s.max {
 		s.remove(s.order.Front().Value.(*session))
 	}
-	n := &session{flow: f, last: time.Now(), waiting: [][]byte{append([]byte(nil), p...)}}
+	now := time.Now()
+	n := &session{flow: f, began: now, last: now, sent: int64(len(p)), waiting: [][]byte{append([]byte(nil), p...)}}
 	n.place = s.order.PushBack(n)
 	s.by[f] = n
 	return n
@@ -87,10 +92,11 @@ func (s *sessions) start(n *session, c net.Conn) (waiting [][]byte, ok bool) {
 }
 
 // heard notes that a datagram came back.
-func (s *sessions) heard(n *session) {
+func (s *sessions) heard(n *session, bytes int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n.last = time.Now()
+	n.received += int64(bytes)
 }
 
 // expired ends a session that has been idle, or says until when it may be.
@@ -104,12 +110,14 @@ func (s *sessions) expired(n *session, idle time.Duration) (until time.Time, end
 	return until, n.ended
 }
 
-func (s *sessions) finish(n *session) {
+// finish forgets a session, if it is still known, and says what became of it.
+func (s *sessions) finish(n *session, err error) End {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !n.ended {
 		s.remove(n)
 	}
+	return End{Flow: n.flow, Began: n.began, Took: n.last.Sub(n.began), Sent: n.sent, Received: n.received, Err: err}
 }
 
 // end ends all sessions.
@@ -158,12 +166,16 @@ func (g *Gateway) pass(f Flow, p []byte) {
 	case n != nil:
 		return
 	}
-	switch route := g.cfg.Policy(f); route.Verdict {
-	case Accept:
+	route := g.cfg.Policy(f)
+	if route.Verdict == Accept {
 		n := g.sessions.begin(f, p)
 		if !g.start(func() { g.serve(n, route) }) {
-			g.sessions.finish(n)
+			g.sessions.finish(n, nil)
 		}
+		return
+	}
+	g.cfg.Ended(End{Flow: f, Began: time.Now(), Sent: int64(len(p)), Err: ErrPolicy})
+	switch route.Verdict {
 	case Refuse:
 		g.socket.Refuse(f.Source, f.Destination, len(p), host.PortUnreachable)
 	case Prohibit:
@@ -182,23 +194,19 @@ func (g *Gateway) send(n *session, c net.Conn, p []byte) {
 
 // serve dials for a session, and passes back what comes.
 func (g *Gateway) serve(n *session, route Route) {
-	defer g.sessions.finish(n)
 	c, err := g.dialer(route).DialContext(g.ctx, "udp", route.address(n.flow))
-	if err != nil {
-		if why, ok := unreachable(err); ok {
-			g.socket.Refuse(n.flow.Source, n.flow.Destination, 0, why)
+	if err == nil {
+		defer c.Close()
+		if waiting, ok := g.sessions.start(n, c); ok {
+			for _, p := range waiting {
+				g.send(n, c, p)
+			}
+			g.answer(n, c)
 		}
-		return
+	} else if why, ok := unreachable(err); ok {
+		g.socket.Refuse(n.flow.Source, n.flow.Destination, 0, why)
 	}
-	defer c.Close()
-	waiting, ok := g.sessions.start(n, c)
-	if !ok {
-		return
-	}
-	for _, p := range waiting {
-		g.send(n, c, p)
-	}
-	g.answer(n, c)
+	g.cfg.Ended(g.sessions.finish(n, err))
 }
 
 // answer passes back what comes until the session has been idle, or is closed.
@@ -217,7 +225,7 @@ func (g *Gateway) answer(n *session, c net.Conn) {
 		size, err := c.Read(p)
 		switch {
 		case err == nil:
-			g.sessions.heard(n)
+			g.sessions.heard(n, size)
 			g.socket.WriteFromTo(p[:size], n.flow.Destination, n.flow.Source)
 		case errors.Is(err, syscall.ECONNREFUSED):
 			g.socket.Refuse(n.flow.Source, n.flow.Destination, 0, host.PortUnreachable)

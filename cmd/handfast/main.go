@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/sandbox"
 )
 
 // The exit codes.
@@ -15,10 +17,14 @@ const (
 	exitFailure = 1 // what was asked for did not work
 	exitUsage   = 2 // what was asked for makes no sense
 
+	exitNotFound    = 127 // as a shell says it of a command that is not there
 	exitInterrupted = 130 // as a shell says it of SIGINT
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	sandbox.Enter() // is a program of run's from here on, if it is to be one
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // run runs the command line and returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {

@@ -22,6 +22,11 @@ Start here; it needs no root where user namespaces are allowed:
                             server on our TCP; you see the handshake, the close,
                             and the states of both ends
 
+Run any program over our TCP, on a bad network if you like, without root:
+
+  handfast run -- curl http://example.com/
+  handfast run --loss 1% --delay 50ms --ladder -- curl http://example.com/
+
 See what TCP does and why, on our engine at both ends, in virtual time:
 
   handfast lab              lists scenarios; with NAME --explain it plays one
@@ -58,7 +63,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{flagError(cmd, err)} })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newTry(), newServe(), newConnect(), newLab(), newStates(), newSS(), newNetstat(), newFlood(), newVersion(), newMan())
+	root.AddCommand(newTry(), newRun(), newServe(), newConnect(), newLab(), newStates(), newSS(), newNetstat(), newFlood(), newVersion(), newMan())
 	root.SetVersionTemplate(versionLine() + "\n")
 	addCompletions(root)
 	fitHelp(root)

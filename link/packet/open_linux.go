@@ -56,6 +56,37 @@ func Open(o Options) (*Device, error) {
 	return d, nil
 }
 
+// FromFile makes a device of an open packet socket that Open has set up, such as
+// another process passes: it may lie in another network namespace. Name,
+// HardwareAddr and MTU of o must be given, because a socket does not tell them. The
+// file stays the caller's.
+func FromFile(f *os.File, o Options) (*Device, error) {
+	if err := netdev.CheckOptions("packet", 0, o.MTU); err != nil {
+		return nil, err
+	}
+	if o.MTU == 0 || o.HardwareAddr == (link.HardwareAddr{}) {
+		return nil, errors.New("packet: Options.MTU and HardwareAddr say what the device's are: a file does not tell them")
+	}
+	fd, err := netdev.Duplicate(f)
+	if err != nil {
+		return nil, fmt.Errorf("packet: %w", err)
+	}
+	address, err := unix.Getsockname(fd)
+	bound, ok := address.(*unix.SockaddrLinklayer)
+	if err != nil || !ok || bound.Ifindex <= 0 {
+		unix.Close(fd)
+		return nil, fmt.Errorf("packet: %s is not a packet socket that is bound to a device", f.Name())
+	}
+	d := &Device{}
+	netdev.Describe(&d.Device, attributes(o, &net.Interface{}), bound.Ifindex)
+	q, err := newQueue(d, fd)
+	if err != nil {
+		return nil, fmt.Errorf("packet: %w", err)
+	}
+	d.queues = append(d.queues, q)
+	return d, nil
+}
+
 func attributes(o Options, device *net.Interface) link.Attributes {
 	a := link.Attributes{
 		Name:            o.Name,

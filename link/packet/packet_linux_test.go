@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -245,4 +246,52 @@ func TestErrors(t *testing.T) {
 func TestNoAllocation(t *testing.T) {
 	_, peer := connected(t, packet.Options{HardwareAddr: ours}, false)
 	peer.CheckAllocations()
+}
+
+// A socket that was opened elsewhere works as a device by its file, also when who
+// opened it has let go.
+func TestFromFile(t *testing.T) {
+	variants(t, func(peer *testnet.Peer) {
+		opened := peer.Link.(*packet.Device)
+		f, err := opened.File(0)
+		if err != nil {
+			peer.T.Fatal(err)
+		}
+		defer f.Close()
+		a := opened.Attributes()
+		d, err := packet.FromFile(f, packet.Options{Name: a.Name, HardwareAddr: a.HardwareAddr, MTU: a.MTU})
+		if err != nil {
+			peer.T.Fatal(err)
+		}
+		defer d.Close()
+		if d.Attributes() != a || d.Index() != opened.Index() {
+			peer.T.Errorf("%+v, opened as %+v", d.Attributes(), a)
+		}
+		if err := opened.Close(); err != nil {
+			peer.T.Error(err)
+		}
+		peer.Link = d
+		peer.ExchangeDatagrams()
+	})
+}
+
+// What is no bound packet socket, and what lacks an address or the MTU, is refused in
+// a sentence.
+func TestFromFileRefuses(t *testing.T) {
+	null, err := os.Open("/dev/null")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	for _, c := range []struct {
+		o    packet.Options
+		want string
+	}{
+		{packet.Options{HardwareAddr: ours}, "MTU"}, {packet.Options{MTU: 1500}, "HardwareAddr"},
+		{packet.Options{MTU: 67, HardwareAddr: ours}, "68 to"}, {packet.Options{MTU: 1500, HardwareAddr: ours}, "packet socket"},
+	} {
+		if _, err := packet.FromFile(null, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %v", c.o, err)
+		}
+	}
 }

@@ -3,6 +3,7 @@ package tun
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -54,14 +55,50 @@ func Open(o Options) (*Device, error) {
 	return d, nil
 }
 
+// FromFile makes a device of an open file that is attached to one already, such as
+// another process passes: it may lie in another network namespace. Of o it takes
+// MTU, which must be given, because only the device's own namespace knows it. The
+// file stays the caller's.
+func FromFile(f *os.File, o Options) (*Device, error) {
+	if err := netdev.CheckOptions("tun", 0, o.MTU); err != nil {
+		return nil, err
+	}
+	if o.MTU == 0 {
+		return nil, errors.New("tun: Options.MTU is 0: say what the device's is, a file does not tell it")
+	}
+	fd, err := netdev.Duplicate(f)
+	if err != nil {
+		return nil, fmt.Errorf("tun: %w", err)
+	}
+	req, err := unix.NewIfreq("")
+	if err == nil {
+		err = unix.IoctlIfreq(fd, unix.TUNGETIFF, req)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("tun: %s is not attached to a TUN device: %w", f.Name(), err)
+	}
+	d := &Device{vnet: req.Uint16()&unix.IFF_VNET_HDR != 0}
+	if err := d.addQueue(fd); err != nil {
+		return nil, err
+	}
+	if d.vnet {
+		err = acceptOffload(fd)
+	}
+	netdev.Describe(&d.Device, d.attributes(req.Name(), o.MTU), 0)
+	if err != nil {
+		d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
 // setup makes the device complete. It owns fd.
 func (d *Device) setup(o Options, fd int, flags uint16, name string) error {
 	if err := d.addQueue(fd); err != nil {
 		return err
 	}
-	a := link.Attributes{Name: name, Medium: link.IP, MTU: o.MTU}
 	if d.vnet {
-		a.MaxGSO, a.ChecksumOffload = offload.MaxSegment, true
 		if err := acceptOffload(fd); err != nil {
 			return err
 		}
@@ -71,10 +108,18 @@ func (d *Device) setup(o Options, fd int, flags uint16, name string) error {
 			return err
 		}
 	}
-	a.Queues = len(d.queues)
+	a := d.attributes(name, o.MTU)
 	index, err := ask(&a)
 	netdev.Describe(&d.Device, a, index)
 	return err
+}
+
+func (d *Device) attributes(name string, mtu int) link.Attributes {
+	a := link.Attributes{Name: name, Medium: link.IP, MTU: mtu, Queues: len(d.queues)}
+	if d.vnet {
+		a.MaxGSO, a.ChecksumOffload = offload.MaxSegment, true
+	}
+	return a
 }
 
 // openMore opens further queues of a device that allows several.

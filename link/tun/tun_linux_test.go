@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 
@@ -163,4 +164,54 @@ func TestErrors(t *testing.T) {
 func TestNoAllocation(t *testing.T) {
 	_, peer := connected(t, tun.Options{Name: "hf0"}, false)
 	peer.CheckAllocations()
+}
+
+// A device that was opened elsewhere works by its file: the whole of it, also when
+// who opened it has let go.
+func TestFromFile(t *testing.T) {
+	variants(t, func(t *testing.T, o tun.Options, v6 bool) {
+		opened, peer := connected(t, o, v6)
+		f, err := opened.File(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		d, err := tun.FromFile(f, tun.Options{MTU: 1500})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		if a, b := d.Attributes(), opened.Attributes(); a != b {
+			t.Errorf("%+v, opened as %+v", a, b)
+		}
+		if err := opened.Close(); err != nil {
+			t.Error(err)
+		}
+		peer.Link = d
+		peer.ExchangeDatagrams()
+	})
+}
+
+// What is no TUN device, and what lacks the MTU, is refused in a sentence.
+func TestFromFileRefuses(t *testing.T) {
+	d := open(t, tun.Options{Name: "hf0"})
+	f, err := d.File(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	null, err := os.Open("/dev/null")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	for _, c := range []struct {
+		f    *os.File
+		mtu  int
+		want string
+	}{{f, 0, "MTU"}, {f, 67, "68 to"}, {null, 1500, "TUN"}} {
+		if _, err := tun.FromFile(c.f, tun.Options{MTU: c.mtu}); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s, MTU %d: %v", c.f.Name(), c.mtu, err)
+		}
+	}
 }

@@ -1,9 +1,12 @@
 package netdev
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"sync/atomic"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/link"
@@ -62,6 +65,33 @@ func (d *Device) Index() int { return d.index }
 
 // Drops returns the counters, which go on counting.
 func (d *Device) Drops() *Drops { return &d.drops }
+
+// File returns a copy of a queue's descriptor, which another process, or FromFile
+// of the package, can use. Closing it does not close the device.
+func (d *Device) File(queue int) (*os.File, error) {
+	fd, err := Duplicate(d.files[queue])
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), d.files[queue].Name()), nil
+}
+
+// Duplicate returns a descriptor of its own for what f has open, not blocking.
+func Duplicate(f *os.File) (fd int, err error) {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	failed := conn.Control(func(have uintptr) {
+		if fd, err = unix.FcntlInt(have, unix.F_DUPFD_CLOEXEC, 0); err == nil {
+			err = unix.SetNonblock(fd, true)
+		}
+	})
+	if err = cmp.Or(failed, err); err != nil {
+		return -1, os.NewSyscallError("dup", err)
+	}
+	return fd, nil
+}
 
 // Close ends every Read and Write, and gives the device back.
 func (d *Device) Close() error {

@@ -18,7 +18,7 @@ import (
 // drawn.
 type Options struct {
 	Host, Peer string // what our host and the other side are called
-	Port       uint16 // of the service
+	Port       uint16 // of the service; 0: all services
 	Dials      bool   // our host is the client: Port is the peer's
 
 	Connections int // how many are kept: the first ones
@@ -141,7 +141,7 @@ func (r *Recorder) serves(local, remote uint16) bool {
 	if r.Dials {
 		local, remote = remote, local
 	}
-	return local == r.Port && remote != 0
+	return (local == r.Port || r.Port == 0) && remote != 0
 }
 
 func (r *Recorder) known(a netip.Addr) bool {

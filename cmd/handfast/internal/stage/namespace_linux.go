@@ -24,7 +24,7 @@ func Inside() bool { return os.Getenv(insideVariable) != "" }
 func InNamespace() (code int, err error) {
 	code, err = RunIsolated(insideVariable)
 	if err != nil {
-		return 0, fmt.Errorf("no network namespace: %w%s", err, advice(err))
+		return 0, fmt.Errorf("no network namespace: %w%s", err, Advice(err))
 	}
 	return code, nil
 }
@@ -32,7 +32,7 @@ func InNamespace() (code int, err error) {
 // RunIsolated runs this program again in a new network namespace, with the
 // variable mark set, and returns its exit code, or why there is no namespace.
 func RunIsolated(mark string) (code int, err error) {
-	for _, flags := range namespaceFlags() {
+	for _, flags := range NamespaceFlags() {
 		if code, err = runIsolated(flags, mark); err == nil {
 			return code, nil
 		}
@@ -40,8 +40,8 @@ func RunIsolated(mark string) (code int, err error) {
 	return 0, err
 }
 
-// advice says what can be done about a namespace that was refused.
-func advice(err error) string {
+// Advice says what can be done about a namespace that was refused.
+func Advice(err error) string {
 	switch {
 	case errors.Is(err, syscall.ENOSPC):
 		return "\ntheir number is limited: sysctl user.max_user_namespaces user.max_net_namespaces"
@@ -54,9 +54,9 @@ func advice(err error) string {
 	return ""
 }
 
-// namespaceFlags returns the ways to a namespace, the best first. An ordinary
+// NamespaceFlags returns the ways to a namespace, the best first. An ordinary
 // user may make a network namespace only in a user namespace.
-func namespaceFlags() []uintptr {
+func NamespaceFlags() []uintptr {
 	user := uintptr(syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET)
 	if os.Geteuid() == 0 {
 		return []uintptr{syscall.CLONE_NEWNET, user}
@@ -92,7 +92,7 @@ func runIsolated(flags uintptr, mark string) (code int, err error) {
 	stop := make(chan struct{})
 	defer close(stop)
 	go forward(signals, cmd.Process, stop)
-	return exitCode(cmd.Wait())
+	return ExitCode(cmd.Wait())
 }
 
 // forward passes signals on until stop is closed.
@@ -107,8 +107,8 @@ func forward(signals <-chan os.Signal, to *os.Process, stop <-chan struct{}) {
 	}
 }
 
-// exitCode is what a shell would say: the code, or 128 and the signal.
-func exitCode(err error) (int, error) {
+// ExitCode is what a shell would say: the code, or 128 and the signal.
+func ExitCode(err error) (int, error) {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
 		return 0, err

@@ -122,10 +122,10 @@ func TestErrorsCarryAdvice(t *testing.T) {
 		{syscall.EPERM, Explain(syscall.EPERM).Error(), "CAP_NET_ADMIN"},
 		{syscall.EEXIST, Explain(syscall.EEXIST).Error(), "already in use"},
 		{syscall.ENODEV, Explain(syscall.ENODEV).Error(), "kind of device"},
-		{syscall.ENOSPC, advice(syscall.ENOSPC), "max_net_namespaces"},
-		{syscall.EACCES, advice(syscall.EACCES), "sudo"},
-		{syscall.ENOSYS, advice(syscall.ENOSYS), "without namespaces"},
-		{kernel.ErrLinuxOnly, advice(kernel.ErrLinuxOnly), ""},
+		{syscall.ENOSPC, Advice(syscall.ENOSPC), "max_net_namespaces"},
+		{syscall.EACCES, Advice(syscall.EACCES), "sudo"},
+		{syscall.ENOSYS, Advice(syscall.ENOSYS), "without namespaces"},
+		{kernel.ErrLinuxOnly, Advice(kernel.ErrLinuxOnly), ""},
 	} {
 		if !strings.Contains(c.text, c.say) || c.say == "" && c.text != "" {
 			t.Errorf("%v: %q does not say %q", c.err, c.text, c.say)
@@ -140,11 +140,11 @@ func TestErrorsCarryAdvice(t *testing.T) {
 // as a shell reports a signal.
 func TestExitCode(t *testing.T) {
 	for script, want := range map[string]int{"exit 0": 0, "exit 3": 3, "kill -TERM $$": 128 + 15, "kill -KILL $$": 128 + 9} {
-		if code, err := exitCode(exec.Command("/bin/sh", "-c", script).Run()); code != want || err != nil {
+		if code, err := ExitCode(exec.Command("/bin/sh", "-c", script).Run()); code != want || err != nil {
 			t.Errorf("%s: %d, %v, want %d", script, code, err, want)
 		}
 	}
-	if _, err := exitCode(kernel.ErrLinuxOnly); err == nil {
+	if _, err := ExitCode(kernel.ErrLinuxOnly); err == nil {
 		t.Error("a program that did not start has no exit code")
 	}
 }

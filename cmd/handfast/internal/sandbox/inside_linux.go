@@ -1,0 +1,232 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
+	"github.com/handfast-tcp/handfast/link"
+	"github.com/handfast-tcp/handfast/link/packet"
+	"github.com/handfast-tcp/handfast/link/tun"
+)
+
+// channelFD is where the inside finds its socket.
+const channelFD = 3
+
+// Enter makes this process the program that it is to be, if Start has started it;
+// then it does not return.
+func Enter() {
+	text, ok := os.LookupEnv(variable)
+	if !ok {
+		return
+	}
+	os.Unsetenv(variable)
+	runtime.LockOSThread() // capabilities, and who ends with whom, are the thread's
+	unix.CloseOnExec(channelFD)
+	// What Start has asked for was the first thread's, and this may be another one. If
+	// handfast has ended before, the channel tells.
+	err := os.NewSyscallError("prctl", unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0, 0, 0))
+	var o orders
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &o)
+	}
+	if err == nil {
+		err = o.become()
+	}
+	reply, _ := json.Marshal(found{Error: err.Error()})
+	unix.Write(channelFD, reply)
+	os.Exit(1)
+}
+
+// become makes the device, passes it, and turns into the program when it may.
+func (o *orders) become() error {
+	f, what, err := o.device()
+	if err != nil {
+		return err
+	}
+	if err = o.configure(what.Kind); err == nil {
+		err = o.nameServer()
+	}
+	if err != nil {
+		return err
+	}
+	allowPing()
+	text, err := json.Marshal(what)
+	if err != nil {
+		return err
+	}
+	if err := unix.Sendmsg(channelFD, text, unix.UnixRights(int(f.Fd())), nil, 0); err != nil {
+		return os.NewSyscallError("sendmsg", err)
+	}
+	if n, err := unix.Read(channelFD, make([]byte, 1)); n != 1 {
+		os.Exit(1) // who waits for us has gone: it says why, err is nothing
+	} else if err != nil {
+		return os.NewSyscallError("read", err)
+	}
+	if err := giveUpRights(); err != nil {
+		return err
+	}
+	err = syscall.Exec(o.Path, o.Args, os.Environ())
+	fmt.Fprintf(os.Stderr, "handfast: %s: %v\n", o.Path, err)
+	os.Exit(126)
+	return nil
+}
+
+// giveUpRights makes the program what it would be outside: an ordinary user's has no
+// capabilities, and inherits none.
+func giveUpRights() error {
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
+		return os.NewSyscallError("prctl", err)
+	}
+	var none [2]unix.CapUserData
+	return os.NewSyscallError("capset", unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &none[0]))
+}
+
+// device makes the first device that works.
+func (o *Options) device() (f *os.File, what found, err error) {
+	var failed []error
+	if o.Link != "packet" {
+		d, err := tun.Open(tun.Options{Name: deviceName, MTU: o.MTU, NoOffload: o.Plain})
+		if err == nil {
+			f, err = d.File(0)
+			return f, found{Kind: "tun", Name: deviceName}, err
+		}
+		failed = append(failed, err)
+	}
+	if o.Link != "tun" {
+		d, err := o.veth()
+		if err == nil {
+			f, err = d.File(0)
+			return f, found{Kind: "packet", Name: behindName, HardwareAddr: d.Attributes().HardwareAddr}, err
+		}
+		failed = append(failed, err)
+	}
+	return nil, what, errors.Join(failed...)
+}
+
+// veth makes a veth pair, of which the program has one end. The other one carries an
+// address of its own, since the kernel must not answer for it.
+func (o *Options) veth() (*packet.Device, error) {
+	attributes := netlink.NewLinkAttrs()
+	attributes.Name, attributes.MTU = deviceName, o.MTU
+	pair := &netlink.Veth{LinkAttrs: attributes, PeerName: behindName}
+	if err := netlink.LinkAdd(pair); err != nil {
+		return nil, fmt.Errorf("make a veth pair: %w", stage.Explain(err))
+	}
+	// Without this the kernel would ask for routers behind its own back.
+	os.WriteFile("/proc/sys/net/ipv6/conf/"+behindName+"/disable_ipv6", []byte("1"), 0)
+	behind, err := netlink.LinkByName(behindName)
+	if err == nil {
+		err = netlink.LinkSetMTU(behind, o.MTU)
+	}
+	if err == nil {
+		err = netlink.LinkSetUp(behind)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", behindName, stage.Explain(err))
+	}
+	return packet.Open(packet.Options{Name: behindName, HardwareAddr: link.HardwareAddr{0x02, 'h', 'f', 'g', 'w', 1}})
+}
+
+// configure gives the device its addresses and routes.
+func (o *Options) configure(kind string) error {
+	if lo, err := netlink.LinkByName("lo"); err == nil {
+		netlink.LinkSetUp(lo)
+	}
+	dev, err := netlink.LinkByName(deviceName)
+	if err != nil {
+		return err
+	}
+	if err := netlink.LinkSetMTU(dev, o.MTU); err != nil {
+		return fmt.Errorf("MTU %d: %w", o.MTU, stage.Explain(err))
+	}
+	if o.Plain && kind == "packet" {
+		if err := netlink.LinkSetGSOMaxSegs(dev, 1); err != nil {
+			return fmt.Errorf("plain packets: %w", stage.Explain(err))
+		}
+	}
+	for i, p := range o.Addrs {
+		err := stage.Configure(deviceName, []netip.Prefix{p})
+		if err == nil {
+			err = o.route(dev, o.Gateways[i], kind)
+		}
+		if err != nil && p.Addr().Is4() { // a kernel without IPv6 is no reason to give up
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *Options) route(dev netlink.Link, gateway netip.Addr, kind string) error {
+	all := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	if gateway.Is6() {
+		all = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+	}
+	_, dst, err := net.ParseCIDR(all.String())
+	if err != nil {
+		return err
+	}
+	r := &netlink.Route{LinkIndex: dev.Attrs().Index, Dst: dst}
+	if kind == "packet" {
+		r.Gw = gateway.AsSlice()
+	}
+	if err := netlink.RouteAdd(r); err != nil {
+		return fmt.Errorf("default route: %w", stage.Explain(err))
+	}
+	return nil
+}
+
+// nameServer lays a file over /etc/resolv.conf. The settings of the system's that are
+// not about servers stay.
+func (o *Options) nameServer() error {
+	if !o.DNS.IsValid() {
+		return nil
+	}
+	path, err := filepath.EvalSymlinks("/etc/resolv.conf")
+	if err != nil {
+		return nil // programs look for a server on this machine then, where none is
+	}
+	old, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	f, err := os.CreateTemp("", "handfast-resolv")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	f.Chmod(0o644)
+	fmt.Fprintf(f, "nameserver %v\n", o.DNS)
+	for line := range strings.Lines(string(old)) {
+		if word, _, _ := strings.Cut(strings.TrimSpace(line), " "); word == "search" || word == "domain" || word == "options" {
+			fmt.Fprintf(f, "%s\n", strings.TrimSpace(line))
+		}
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
+		return fmt.Errorf("mounts of its own: %w", err)
+	}
+	if err := unix.Mount(f.Name(), path, "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("%s of its own: %w", path, err)
+	}
+	return nil
+}
+
+// allowPing lets the program's group open ping sockets, where the kernel has them.
+func allowPing() {
+	os.WriteFile("/proc/sys/net/ipv4/ping_group_range", fmt.Appendf(nil, "%d %[1]d", os.Getegid()), 0)
+}

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// handfastRun is handfast run in a process of its own, which can reach the servers of
+// the test.
+func handfastRun(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Args = append([]string{"handfast", "run", "--map", "10.0.2.2=127.0.0.1"}, args...)
+	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+t.TempDir())
+	return cmd
+}
+
+// eachLink runs a test over each kind of device that there is.
+func eachLink(t *testing.T, f func(t *testing.T, link string)) {
+	for _, link := range runLinks[1:] {
+		t.Run(link, func(t *testing.T) {
+			if out, err := handfastRun(t, "--link", link, "--", "true").CombinedOutput(); err != nil {
+				t.Skipf("%v\n%s", err, out)
+			}
+			f(t, link)
+		})
+	}
+}
+
+// oneFile is a server on the loopback device, which has one file.
+func oneFile(t *testing.T, file []byte) (port string) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut {
+			sum := sha256.New()
+			io.Copy(sum, r.Body)
+			fmt.Fprintf(w, "%x", sum.Sum(nil))
+			return
+		}
+		w.Write(file)
+	}))
+	t.Cleanup(s.Close)
+	_, port, _ = net.SplitHostPort(s.Listener.Addr().String())
+	return port
+}
+
+// What a program downloads and uploads arrives, also on a bad network, and the
+// summary says what passed.
+func TestRunCarriesFiles(t *testing.T) {
+	file := bytes.Repeat([]byte("0123456789abcdef"), 20_000)
+	sum := fmt.Sprintf("%x", sha256.Sum256(file))
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, file, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	port := oneFile(t, file)
+	url := "http://10.0.2.2:" + port + "/"
+	eachLink(t, func(t *testing.T, link string) {
+		for _, bad := range [][]string{nil, {"--loss", "2%", "--delay", "5ms", "--reorder", "5%", "--duplicate", "2%", "--rate", "50mbit"}} {
+			var told bytes.Buffer
+			cmd := handfastRun(t, append(append([]string{"--link", link}, bad...), "--", "curl", "-sS", url)...)
+			cmd.Stderr = &told
+			got, err := cmd.Output()
+			if err != nil || !bytes.Equal(got, file) {
+				t.Errorf("%v: %d bytes of %d came, %v\n%s", bad, len(got), len(file), err, &told)
+			}
+			if line := told.String(); !strings.Contains(line, "tcp    10.0.2.2:"+port) || !strings.Contains(line, "closed") {
+				t.Errorf("%v: the summary is\n%s", bad, line)
+			}
+			got, err = handfastRun(t, append(append([]string{"--link", link}, bad...), "--", "curl", "-sS", "-T", path, url)...).Output()
+			if err != nil || string(got) != sum {
+				t.Errorf("%v: %q arrived, %v", bad, got, err)
+			}
+		}
+	})
+}
+
+// --delay is what a program measures.
+func TestRunDelays(t *testing.T) {
+	url := "http://10.0.2.2:" + oneFile(t, nil) + "/"
+	eachLink(t, func(t *testing.T, link string) {
+		got, err := handfastRun(t, "--link", link, "--delay", "60ms", "--", "curl", "-sS", "-w", "%{time_connect}", url).Output()
+		seconds, parsed := strconv.ParseFloat(string(got), 64)
+		if err = errors.Join(err, parsed); err != nil || seconds < 0.12 {
+			t.Errorf("a connection took %s s, %v", got, err)
+		}
+	})
+}
+
+// The exit code, standard input and the environment are the program's, and what was
+// not allowed is refused.
+func TestRunIsTransparent(t *testing.T) {
+	port := oneFile(t, []byte("hello"))
+	eachLink(t, func(t *testing.T, link string) {
+		for _, c := range []struct {
+			args []string
+			in   string
+			want string
+			code int
+		}{
+			{[]string{"--", "sh", "-c", "exit 7"}, "", "", 7},
+			{[]string{"--", "sh", "-c", "kill -TERM $$"}, "", "", 128 + 15},
+			{[]string{"--", "no-such-command"}, "", "", exitNotFound},
+			{[]string{"--", "cat"}, "what goes in", "what goes in", 0},
+			{[]string{"--", "sh", "-c", "echo $HANDFAST_SANDBOX; id -u"}, "", "\n" + strconv.Itoa(os.Geteuid()) + "\n", 0},
+			{[]string{"--deny", ":" + port, "--", "curl", "-s", "http://10.0.2.2:" + port}, "", "", 7},
+			{[]string{"--allow", "10.0.2.2:" + port, "--", "curl", "-s", "http://10.0.2.2:" + port}, "", "hello", 0},
+			{[]string{"--offline", "--", "curl", "-s", "http://192.0.2.1/"}, "", "", 7},
+			{[]string{"--", "nc", "-z", "10.0.2.2", "1"}, "", "", 1},
+		} {
+			cmd := handfastRun(t, append([]string{"--link", link}, c.args...)...)
+			cmd.Stdin = strings.NewReader(c.in)
+			got, err := cmd.Output()
+			if code := cmd.ProcessState.ExitCode(); string(got) != c.want || code != c.code {
+				t.Errorf("%q: %q, exit code %d, want %q, %d; %v", c.args, got, code, c.want, c.code, err)
+			}
+		}
+	})
+}
+
+// A program does not outlive handfast, and gets the signals that it gets.
+func TestRunEndsTheProgram(t *testing.T) {
+	eachLink(t, func(t *testing.T, link string) {
+		for sig, code := range map[syscall.Signal]int{syscall.SIGKILL: -1, syscall.SIGTERM: 3} {
+			cmd := handfastRun(t, "--link", link, "--", "sh", "-c", "trap 'exit 3' TERM; echo $$; while :; do sleep 0.01; done")
+			out, err := cmd.StdoutPipe()
+			if err == nil {
+				err = cmd.Start()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			var pid int
+			if _, err := fmt.Fscan(out, &pid); err != nil {
+				t.Fatal(err)
+			}
+			cmd.Process.Signal(sig)
+			cmd.Wait()
+			if got := cmd.ProcessState.ExitCode(); got != code {
+				t.Errorf("%v: exit code %d, want %d", sig, got, code)
+			}
+			for end := time.Now().Add(time.Minute); runs(pid); time.Sleep(time.Millisecond) {
+				if time.Now().After(end) {
+					t.Fatalf("%v: the program is still there", sig)
+				}
+			}
+		}
+	})
+}
+
+// runs reports whether a process has not ended. One that has may wait for long until
+// somebody asks for its exit code.
+func runs(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, state, _ := bytes.Cut(text, []byte(") "))
+	return err == nil && !bytes.HasPrefix(state, []byte("Z"))
+}
+
+// An ordinary user needs nothing, and stays who he is.
+func TestRunAsNobody(t *testing.T) {
+	const nobody = 65534
+	if os.Geteuid() != 0 {
+		t.Skip("only root can become somebody else")
+	}
+	dir, err := os.MkdirTemp("", "handfast-run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	program := filepath.Join(dir, "handfast")
+	text, err := os.ReadFile("/proc/self/exe")
+	if err == nil {
+		err = errors.Join(os.Chmod(dir, 0o777), os.WriteFile(program, text, 0o755))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	as := func(args ...string) ([]byte, error) {
+		cmd := exec.Command(program, append([]string{"run", "--map", "10.0.2.2=127.0.0.1", "--"}, args...)...)
+		cmd.Env, cmd.Dir = append(os.Environ(), "XDG_RUNTIME_DIR="+dir), "/"
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		return cmd.Output()
+	}
+	if out, err := as("true"); err != nil {
+		t.Skipf("%v %s", err, out)
+	}
+	got, err := as("sh", "-c", "id -u; grep CapEff /proc/self/status; curl -sS http://10.0.2.2:"+oneFile(t, []byte("hello")))
+	if want := "65534\nCapEff:\t0000000000000000\nhello"; err != nil || string(got) != want {
+		t.Errorf("%q, %v", got, err)
+	}
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/handfast-tcp/handfast/gateway"
+)
+
+// The first rule that fits counts; an --allow refuses all else.
+func TestRules(t *testing.T) {
+	for _, c := range []struct {
+		flags   []string // --allow with +, --deny with -
+		offline bool
+		to      string
+		want    bool
+	}{
+		{nil, false, "192.0.2.1:80", true},
+		{nil, true, "192.0.2.1:80", false},
+		{[]string{"-:25"}, false, "192.0.2.1:25", false},
+		{[]string{"-:25"}, false, "192.0.2.1:80", true},
+		{[]string{"+10.0.0.0/8"}, false, "192.0.2.1:80", false},
+		{[]string{"+10.0.0.0/8"}, false, "10.1.1.1:80", true},
+		{[]string{"+10.0.0.0/8:443"}, false, "10.1.1.1:80", false},
+		{[]string{"-10.0.0.1", "+10.0.0.0/8"}, false, "10.0.0.1:80", false},
+		{[]string{"+10.0.0.1", "-10.0.0.0/8"}, false, "10.0.0.1:80", true},
+		{[]string{"+[2001:db8::/32]:443"}, true, "[2001:db8::1]:443", true},
+		{[]string{"+[2001:db8::/32]:443"}, true, "[2001:db8::1]:80", false},
+		{[]string{"+2001:db8::1"}, true, "[2001:db8::1]:80", true},
+	} {
+		r := rules{offline: c.offline}
+		for _, f := range c.flags {
+			if err := (&ruleFlag{&r, f[0] == '+'}).Set(f[1:]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := r.allows(netip.MustParseAddrPort(c.to)); got != c.want {
+			t.Errorf("%q, offline %v: %s is allowed: %v", c.flags, c.offline, c.to, got)
+		}
+	}
+	for _, wrong := range []string{"example.com", ":0", ":x", "10.0.0.0/33", "10.0.0.1:70000"} {
+		if err := (&ruleFlag{&rules{}, true}).Set(wrong); err == nil {
+			t.Errorf("%q is taken", wrong)
+		}
+	}
+}
+
+// Names go to the system's server, mapped addresses outside, and nobody is at ours.
+func TestRunPolicy(t *testing.T) {
+	dns, system := netip.MustParseAddrPort("10.0.2.3:53"), netip.MustParseAddrPort("127.0.0.53:53")
+	maps := addressMap{}
+	if err := maps.Set("10.0.2.2=127.0.0.1"); err != nil {
+		t.Fatal(err)
+	}
+	policy := new(rules).policy(maps, dns, system)
+	for to, want := range map[string]gateway.Route{
+		"10.0.2.3:53":    {Address: "127.0.0.53:53"},
+		"10.0.2.3:80":    {Verdict: gateway.Refuse},
+		"10.0.2.2:80":    {Address: "127.0.0.1:80"},
+		"[fd00:2::2]:80": {Verdict: gateway.Refuse},
+		"192.0.2.1:80":   {},
+	} {
+		if got := policy(gateway.Flow{Destination: netip.MustParseAddrPort(to)}); got != want {
+			t.Errorf("%s: %+v, want %+v", to, got, want)
+		}
+	}
+}
+
+// What people write of a bad network is understood, or refused with an example.
+func TestBadNetworkFlags(t *testing.T) {
+	var p percentage
+	for text, want := range map[string]percentage{"1%": 0.01, "0.5": 0.5, "100%": 1, "0": 0, "0.1 %": -1, "2": -1, "-1%": -1, "x": -1, "NaN": -1} {
+		if err := p.Set(text); (err == nil) != (want >= 0) || err == nil && p != want {
+			t.Errorf("%q is %v, %v", text, float64(p), err)
+		}
+	}
+	var r bitRate
+	for text, want := range map[string]bitRate{"10mbit": 10e6, "1.5Gbit": 1.5e9, "64kbit": 64e3, "9600bit": 9600, "10": 0, "-1mbit": 0, "mbit": 0} {
+		if err := r.Set(text); (err == nil) != (want > 0) || err == nil && r != want {
+			t.Errorf("%q is %d, %v", text, r, err)
+		}
+	}
+	var i interval
+	for text, want := range map[string]interval{"5s-8s": {5 * time.Second, 8 * time.Second}, "0s-1ms": {0, time.Millisecond}, "8s-5s": {}, "5s": {}, "": {}} {
+		if err := i.Set(text); (err == nil) != (want.to > 0) || i != want {
+			t.Errorf("%q is %v, %v", text, i, err)
+		}
+	}
+}
