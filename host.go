@@ -11,7 +11,7 @@ import (
 )
 
 // resetPatience is how long Close waits, for each shard, for its resets to leave.
-const resetPatience = 100 * time.Millisecond
+const resetPatience = time.Second
 
 // Host is an IP host of the program's own: addresses on links, and TCP and UDP
 // on them. Its methods may be called by several goroutines at the same time.
