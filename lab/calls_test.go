@@ -54,7 +54,7 @@ func documentedCalls(t *testing.T) (rows []*documented) {
 // placeholders are the words of the table that stand for others.
 var placeholders = []struct{ word, pattern, example string }{
 	{"CONDITION", `.+`, "1s"}, {"WORDS", `.+`, "some words"}, {"SEGMENT", `.+`, "S 0:0(0)"}, {"LETTER", `\S`, "b"}, {"TEXT", `"(?:[^"\\]|\\.)*"`, `"text"`},
-	{"HOST", `[a-z]+`, "b"}, {"PORT", `\d+`, "80"}, {"NAME", `\w+`, "x"}, {"N", `\d+`, "5"}, {"D", `[\d.]+[a-z]+`, "1s"}, {"T", `[\d.]+[a-z]+`, "1s"},
+	{"FIELD", `\w+`, "cwnd"}, {"VALUE", `.+`, "10"}, {"HOST", `[a-z]+`, "b"}, {"PORT", `\d+`, "80"}, {"NAME", `\w+`, "x"}, {"N", `\d+`, "5"}, {"D", `[\d.]+[a-z]+`, "1s"}, {"T", `[\d.]+[a-z]+`, "1s"},
 }
 
 var wholeWord = regexp.MustCompile(`\b[A-Z]+\b`)

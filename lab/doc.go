@@ -85,6 +85,7 @@
 //	shutdown      close      abort      linger D      nodelay
 //	keepalive IDLE INTERVAL COUNT             user-timeout D
 //	receive-buffer N                          send-buffer N
+//	info cwnd retrans TCPLossProbes           what ss -i or netstat -s would show
 //	sleep D       at CONDITION                wait CONDITION
 //	reboot        the host forgets all, other programs on it end
 //	note TEXT     goes into the record

@@ -52,7 +52,7 @@ type step struct {
 	line  int
 	text  string              // the call, as it is written
 	run   func(*actor) string // says what it gave
-	quiet bool                // no call: it only waits, or remarks
+	quiet bool                // no call: it only waits or remarks, or what it gives says all
 	want  string              // what it has to give
 	wants bool
 }

@@ -37,7 +37,7 @@ func (p *parser) step(l *lineReader) error {
 	if verb.text != "note-zh" {
 		p.note = nil
 	}
-	s.quiet = either[verb.text]
+	s.quiet = either[verb.text] || verb.text == "info"
 	if s.run, err = read(p, l); err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func init() {
 	calls = map[string]reading{
 		"listen": readListen, "accept": readAccept, "connect": readConnect, "open": readConnect,
 		"established": simple((*actor).established), "use": readUse,
-		"write": readWrite, "read": readRead,
+		"write": readWrite, "read": readRead, "info": readInfo,
 		"shutdown": simple((*actor).shutdown), "close": simple((*actor).close),
 		"abort": simple((*actor).abort), "unlisten": simple((*actor).unlisten), "reboot": simple((*actor).reboot),
 		"nodelay": simple((*actor).noDelay), "linger": readLinger, "keepalive": readKeepAlive,

@@ -169,3 +169,22 @@ func realLoss(t *testing.T, control string, seed uint64, loss float64) {
 		t.Errorf("%s, seed %d: %d repairs of %d segments were undone", control, seed, client.cfg.stats.undone(), client.tally.retrans)
 	}
 }
+
+// The peer's echo is that of before the hole when the probe's SACK comes: it holds back
+// nothing. All that was lost with the tail goes again then, without a timeout.
+func TestTailLossProbeWithTimestamps(t *testing.T) {
+	p := newPair(t, Config{})
+	client, server := p.connect()
+	n := 0
+	p.fate = func(from int, o *Output) (bool, time.Duration) {
+		if from == 0 && o.Len > 0 {
+			n++
+		}
+		return from == 0 && o.Len > 0 && 8 <= n && n <= 10, 0
+	}
+	p.write(0, client, make([]byte, 10*1448))
+	p.until("all is there", func() bool { return server.Buffered() == 10*1448 })
+	if c := p.ends[0].Counters(); c.TCPTimeouts != 0 || c.TCPLossProbes != 1 || c.RetransSegs != 3 {
+		t.Errorf("%d timeouts, %d probes, %d segments sent again", c.TCPTimeouts, c.TCPLossProbes, c.RetransSegs)
+	}
+}

@@ -17,8 +17,10 @@ import (
 // fields, options, names of protocols and of programs, units.
 var accepted = strings.Fields(`
 	SYN ACK SYN-ACK FIN RST PSH URG FP PU seq ack win len urg mss sack ts ws
-	TCP IP ICMP ICMPv6 IPv6 UDP NDP ARP EtherType RFC MSL MSS MTU SACK SO_LINGER PAWS Nagle cookie
-	ms s min handfast lab --seed`)
+	TCP IP ICMP ICMPv6 IPv6 UDP NDP ARP EtherType RFC MSL MSS MTU SACK SO_LINGER PAWS Nagle BBR cookie
+	ms s min handfast lab --seed
+	ca_state open disorder recovery loss cwnd ssthresh sacked lost retrans dsack_dups reordering reord_seen rtt minrtt pacing_rate
+	TCPLossProbes TCPTimeouts TCPLossUndo TCPFullUndo TCPDSACKRecv TCPSackRecovery TCPFastRetrans TCPSACKReorder`) // the last are names of ss -i and netstat -s
 
 var english = regexp.MustCompile(`[A-Za-z][A-Za-z0-9_-]+`)
 
