@@ -127,7 +127,7 @@ func (c *Conn) Info(now clock.Time) Info {
 		DataSegsIn: n.dataIn, DataSegsOut: n.dataOut, TotalRetrans: n.retrans, DsackDups: c.loss.dsacks, ReordSeen: uint32(c.rtt.late),
 		RcvOOOPack: n.early, TotalRTO: c.rtt.timeouts, TotalRTORecoveries: c.rtt.repairs,
 		DeliveryRate: uint64(float64(max(c.live.rate, -c.live.rate)) * float64(time.Second)), DeliveryRateAppLimited: c.live.rate <= 0,
-		RecvQ: c.in.buffered(), SendQ: c.out.len(), AppLimited: !c.limited() && !(c.cc != nil && c.windowFull()), Orphan: c.is(orphan)}
+		RecvQ: c.in.buffered(), SendQ: c.out.len(), AppLimited: !c.limited() && (c.cc == nil || c.filled() == 0), Orphan: c.is(orphan)}
 	c.infoTimer(now, &i)
 	c.infoText(&i)
 	c.infoWindow(&i)

@@ -141,8 +141,11 @@ func (c *Conn) countDuplicates(d *recovery.Delivery, s *Segment, window seq.Size
 // count like those that arrive one by one.
 // https://www.rfc-editor.org/rfc/rfc7661#section-4.3
 func (c *Conn) noteFull() {
-	if f := c.flight; f.tight || c.windowFull() {
+	f := c.flight
+	if f.tight {
 		f.full = c.snd.nxt
+	} else if n := c.filled(); n > 0 {
+		f.full = seq.Max(f.full, seq.Min(c.snd.nxt, c.snd.una.Add(seq.Size(n))))
 	}
 }
 
@@ -150,16 +153,18 @@ func (c *Conn) noteFull() {
 // the window.
 func (c *Conn) limited() bool { return c.flight != nil && c.snd.una.Less(c.flight.full) }
 
-// windowFull reports whether what is in flight fills the congestion window: not
-// another segment goes in, or none that is worth it. In slow start half of it is
-// enough.
-func (c *Conn) windowFull() bool {
+// filled is of how many bytes the ACK lets the congestion window grow: of all that is in
+// flight when that fills it, because not another segment goes in, or none that is worth
+// it. In slow start half of it is enough, but the window grows to twice the flight only.
+func (c *Conn) filled() int {
 	flight, limits := c.inFlight(), c.cc.Limits()
-	open := limits.Window - flight
-	if limits.Window < limits.Threshold {
-		open -= flight
+	switch open := limits.Window - flight; {
+	case open < int(c.path.mss) || c.deferred(open, flight, open):
+		return int(c.snd.nxt.Sub(c.snd.una))
+	case limits.Window < limits.Threshold:
+		return max(2*flight-limits.Window, 0)
 	}
-	return open < int(c.path.mss) || c.deferred(open, flight, open)
+	return 0
 }
 
 // window is how many bytes may be in flight: what congestion control says, and in

@@ -44,7 +44,7 @@ func (c *Conn) waitsForText() waits {
 	switch {
 	case c.flight == nil:
 		return nothing
-	case c.out.len() >= int(c.out.limit) && !c.windowFull():
+	case c.out.len() >= int(c.out.limit) && c.filled() == 0:
 		return forProgram
 	}
 	return forNetwork
