@@ -150,17 +150,27 @@ func (b busyPath) run(t *testing.T, seed uint64) (mbit float64, median time.Dura
 	t.Helper()
 	r := b.start(t, seed)
 	for end := r.now.Add(b.lasting); r.now < end; r.step() {
-		for r.bulk[0].SendSpace() > 0 {
-			r.hosts[0].TCP().Send(r.now, r.bulk[0], buf.MakeView(r.block, 0, r.block.Cap()).Retain())
-		}
+		r.write(r.bulk[0])
 		r.got += r.take(1, r.bulk[1])
 		r.pings()
 	}
+	r.release()
+	slices.Sort(r.trips)
+	return float64(r.got) * 8 / b.lasting.Seconds() / 1e6, r.trips[len(r.trips)/2]
+}
+
+// write gives a connection of the near host as much as it takes.
+func (r *busyRun) write(e *tcp.Entry) {
+	for e.SendSpace() > 0 {
+		r.hosts[0].TCP().Send(r.now, e, buf.MakeView(r.block, 0, r.block.Cap()).Retain())
+	}
+}
+
+// release drops what is under way.
+func (r *busyRun) release() {
 	for _, w := range r.wires {
 		w.Release()
 	}
-	slices.Sort(r.trips)
-	return float64(r.got) * 8 / b.lasting.Seconds() / 1e6, r.trips[len(r.trips)/2]
 }
 
 func (r *busyRun) take(i int, e *tcp.Entry) (n int) {

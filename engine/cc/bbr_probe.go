@@ -50,7 +50,7 @@ func (b *bbr) startDown(now clock.Time) {
 	b.rounds.sinceProbe = uint32(b.draw(2))
 	p.wait = 2*time.Second + time.Duration(b.draw(uint64(time.Second)))
 	if p.tooHigh { // CUBIC needs seconds to recover; ProbeRTT comes each five
-		p.wait += p.wait / 2
+		p.wait *= 2
 	}
 	p.began = now
 	p.phase = bbrStopping
