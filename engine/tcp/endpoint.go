@@ -126,7 +126,7 @@ func (e *Endpoint) dispatch(a *arrival) outcome {
 	// hash. The hash of the other tables is a cryptographic one: only what is not
 	// found here pays for it.
 	en := e.conns.find(a.tuple)
-	if en != nil && (en.state != TimeWait || !e.reopens(a.now, &en.Conn, a.segment)) {
+	if en != nil && (en.state != TimeWait || !e.reopens(&en.Conn, a.segment)) {
 		e.stats.InSegs += uint64(a.segment.Count() - 1)
 		v := en.Conn.receive(a.now, a.path, a.segment)
 		e.update(a.now, en)
@@ -394,23 +394,4 @@ func (e *Endpoint) NextReady() (owner any, r Ready, ok bool) {
 type readyItem struct {
 	entry    *Entry
 	listener *Listener
-}
-
-// reopens reports whether a segment for a connection in TIME-WAIT is a new SYN
-// that may take its place: RFC 6191, and RFC 9293 §3.10.7.4 (MAY-2).
-// https://www.rfc-editor.org/rfc/rfc6191#section-2
-func (e *Endpoint) reopens(now clock.Time, c *Conn, s *Segment) bool {
-	// Without a listener the SYN would end the wait and get nothing for it.
-	if s.Flags&(wire.SYN|wire.ACK|wire.RST|wire.FIN) != wire.SYN || e.listener(&c.tuple) == nil {
-		return false
-	}
-	if s.Options.Has(wire.OptTimestamps) && !e.cfg.NoTimestamps {
-		if !c.has(stamping) {
-			return true // PAWS will tell the old connection's segments apart
-		}
-		if val := s.Options.TSVal; val != c.ts.recent {
-			return seq.Num(c.ts.recent).Less(seq.Num(val))
-		}
-	}
-	return c.rcv.nxt.Less(s.Seq)
 }

@@ -71,10 +71,14 @@ func (c *Conn) check(before snapshot) error {
 const once = finQueued | readClosed | orphan | finReceived
 
 // checkStates: the state is what the flags say, and no connection is stuck in it.
+// A state that contradicts the flags answers one segment by the one and the next by
+// the other. A state that nothing can end holds its memory until the program does.
 func (c *Conn) checkStates(before snapshot) error {
 	switch t := &c.timers; {
 	case before.state >= SynSent && before.flags&^c.flags&once != 0:
 		return fmt.Errorf("flags %b are no longer so", before.flags&^c.flags&once)
+	// RFC 7323 §3.2: what was negotiated holds for the life of the connection.
+	// https://www.rfc-editor.org/rfc/rfc7323#section-3.2
 	case before.state.Synchronized() && c.snd.agreed != before.agreed:
 		return fmt.Errorf("what the handshake settled, %b, is now %b", before.agreed, c.snd.agreed)
 	case c.state == Closed && c.Deadline() != clock.Never:
@@ -83,6 +87,7 @@ func (c *Conn) checkStates(before snapshot) error {
 		return fmt.Errorf("CLOSED, and text is kept")
 	case c.state == Closed:
 		return nil
+	// The program that would have closed it has gone without doing so.
 	case c.is(orphan) && c.state >= SynReceived && c.state < FinWait1:
 		return fmt.Errorf("nothing will ever close it")
 	case c.state >= Established && c.is(finQueued) != (c.state >= FinWait1):
@@ -96,7 +101,7 @@ func (c *Conn) checkStates(before snapshot) error {
 	case c.state == TimeWait && (!t.armed(TimerLife) || c.Deadline() != t[TimerLife]):
 		return fmt.Errorf("2MSL never end, or something else is waited for")
 	case c.state == FinWait2 && c.is(orphan) && !t.armed(TimerLife):
-		return fmt.Errorf("waits for ever")
+		return fmt.Errorf("waits forever")
 	}
 	return nil
 }
@@ -120,6 +125,8 @@ func (c *Conn) checkSending(before snapshot) error {
 		return fmt.Errorf("SND.UNA is beyond all that was sent")
 	case held != c.out.len():
 		return fmt.Errorf("the send queue says %d bytes and holds %d", c.out.len(), held)
+	// The sizes are kept instead of being computed for every segment: whatever changes
+	// what they follow from must call updateMSS.
 	case c.path != c.pathAfresh():
 		return fmt.Errorf("the path is noted as %+v, and is %+v", c.path, c.pathAfresh())
 	case c.state < Established:
@@ -128,6 +135,8 @@ func (c *Conn) checkSending(before snapshot) error {
 		return fmt.Errorf("something is under way since an unknown time")
 	case end.Less(s.nxt):
 		return fmt.Errorf("%d numbers are sent that were never written", s.nxt.Diff(end))
+	// Less than a segment could never be used: silly window avoidance would wait for
+	// more, and no ACK would come to bring it.
 	case c.cc != nil && c.cc.Limits().Window < int(c.path.mss):
 		return fmt.Errorf("the congestion window is %d bytes, a segment %d", c.cc.Limits().Window, c.path.mss)
 	case c.rtt.rto <= 0 || c.rtt.timeout(c.cfg) <= 0 || c.rtt.timeout(c.cfg) > c.cfg.MaxRTO:
@@ -161,6 +170,9 @@ func (c *Conn) checkFlight(snapshot) error {
 
 // checkReceiving: RCV.NXT, TS.Recent and the right edge never go back, the edge by
 // no more than the window scale rounds; RCV.NXT does not pass the peer's FIN.
+// A peer may have filled the window as soon as it was told of it, so a promise cannot
+// be taken back (RFC 9293 §3.8.6, "shrinking the window").
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6
 func (c *Conn) checkReceiving(before snapshot) error {
 	r := &c.rcv
 	live := before.state >= SynReceived && c.state >= SynReceived
@@ -205,6 +217,8 @@ func (c *Conn) checkInOrder(snapshot) error {
 
 // checkWaiting: what came out of order is sorted, disjoint, inside the window
 // and not beyond the peer's FIN.
+// What lies twice in the queue would be delivered twice; what lies beyond the window
+// was never allowed, and bounds nothing.
 func (c *Conn) checkWaiting(snapshot) error {
 	o, nxt, edge := c.in.ooo, c.rcv.nxt, c.rcv.edge
 	if o == nil {
@@ -262,6 +276,8 @@ func (c *Conn) checkBlocks(snapshot) error {
 
 // checkQuiet returns what is wrong with a connection that has no output to give:
 // it owes nothing, and what it waits for has a timer.
+// A connection that owes a segment and is not asked again, or waits without a timer,
+// hangs for good: the fault that no other test finds, because nothing happens.
 func (c *Conn) checkQuiet() error {
 	if c.state < SynSent {
 		return nil
@@ -276,7 +292,7 @@ func (c *Conn) checkQuiet() error {
 	case c.state >= Established && c.rcv.acked != c.rcv.nxt && !c.timers.armed(TimerDelayedAck):
 		return fmt.Errorf("%d numbers came that will never be acknowledged", c.rcv.nxt.Diff(c.rcv.acked))
 	case (c.is(orphan) || c.state >= FinWait1 && c.state <= LastAck) && c.Deadline() == clock.Never:
-		return fmt.Errorf("waits for ever")
+		return fmt.Errorf("waits forever")
 	case c.live.alive != nil && c.state >= Established && !c.opening() && c.state != TimeWait && !c.timers.armed(TimerKeepAlive):
 		return fmt.Errorf("nothing checks whether the peer is alive")
 	}

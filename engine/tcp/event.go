@@ -78,6 +78,8 @@ func (t *Trace) origin(tuple *wire.Tuple, iss, irs seq.Num) (seq.Num, seq.Num) {
 	return iss, irs
 }
 
+// Callers on the fast path ask whether t is nil themselves: even to make an event
+// costs more than that.
 func (t *Trace) add(e Event) {
 	if t != nil {
 		t.events = append(t.events, e)
@@ -124,6 +126,8 @@ func (t *Trace) Take() []Event {
 	if t == nil {
 		return nil
 	}
+	// The array is used again, since nobody keeps events longer than until the next
+	// call.
 	e := t.events
 	t.events = t.events[:0]
 	return e

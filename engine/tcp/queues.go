@@ -42,6 +42,8 @@ func (r *ring[T]) front() *T {
 func (r *ring[T]) drop() {
 	r.head = (r.head + 1) & (len(r.items) - 1)
 	r.n--
+	// What a flood has made long gives its memory back. A short one keeps it, or it
+	// would be made again for every burst.
 	if r.n == 0 && len(r.items) > 1024 {
 		r.items, r.head = nil, 0
 	}

@@ -50,6 +50,8 @@ func (k *halfOpenCache) insert(f flow, t *wire.Tuple, h *halfOpen, victim ref) r
 	}
 	old := k.tuple(victim)
 	if victim.is4() != t.Local.Is4() {
+		// Entries of the two families have different sizes, so one cannot take the
+		// place of the other.
 		k.remove(k.hashes.flow(&old), victim)
 		return k.add(f, t, h)
 	}
@@ -161,6 +163,8 @@ func (k *halfOpenCache) unschedule(r ref) {
 // deadline belongs to now.
 func (k *halfOpenCache) update(r ref, c *Conn) {
 	h := k.at(r)
+	// Only a SYN-ACK that was repeated has a new deadline. All others keep their
+	// place.
 	if h.retries != c.live.retries {
 		k.unschedule(r)
 	}

@@ -99,6 +99,7 @@ func (b *connBucket) len() int { return (bits.Len64(b.tags) + 7) / 8 }
 
 func (b *connBucket) add(en *Entry) {
 	n := b.len()
+	// A tag is never 0, so the number of entries can be read off the tags alone.
 	b.tags |= tagOf(en.hash) << (8 * n)
 	b.entries[n] = en
 }
@@ -121,6 +122,8 @@ func (t *connTable) remove(en *Entry) bool {
 	for b := first; b != nil; b = b.overflow {
 		for i, x := range b.entries {
 			if x == en {
+				// The last entry of the chain fills the gap: buckets stay full up to
+				// their end, and an overflow that is empty goes.
 				b.fill(i, first.takeLast())
 				t.count--
 				t.shrink()
@@ -167,6 +170,7 @@ func (t *connTable) grow() {
 
 // spread finds the entries of a bucket their places again.
 func (t *connTable) spread(b *connBucket) {
+	// A copy, because enter may put entries back into the same bucket.
 	old := *b
 	*b = connBucket{}
 	for at := &old; at != nil; at = at.overflow {

@@ -136,6 +136,8 @@ func (t *compactTable[V]) grow() {
 	}
 	head := t.head(parent(n))
 	r := *head
+	// Each entry goes to one of two buckets: this one, or the new one whose number has
+	// one bit more.
 	for *head = 0; r != 0; {
 		next, tuple := t.links(r).chain, t.tuple(r)
 		t.enter(t.hashes.flow(&tuple), r)
@@ -199,6 +201,8 @@ func (t *compactTable[V]) remove(f flow, r ref) (moved bool) {
 	if !r.is4() {
 		last = ref(t.v6.used<<1 | 1)
 	}
+	// The pool keeps no gaps: its last entry moves, and everything that names it must
+	// be told, the chain here and the queue by relink.
 	if moved = last != r; moved {
 		tuple := t.tuple(last)
 		*t.place(t.hashes.flow(&tuple), last) = r

@@ -35,6 +35,8 @@ func shorten(t clock.Time) shortTime {
 // upTo returns the latest instant, not after last, that ends in these bits.
 func (s shortTime) upTo(last clock.Time) clock.Time {
 	low := clock.Time(s[0]) | clock.Time(s[1])<<16 | clock.Time(s[2])<<32
+	// Never late by a round: last is the latest deadline there was, and none that is
+	// kept lies a round before it, which maxMSL ensures.
 	return last - (last-low)&(1<<48-1)
 }
 
@@ -105,6 +107,8 @@ func (c *Conn) expandTimeWait(now clock.Time, w *timeWait, ends clock.Time) {
 	c.rcv.nxt, c.rcv.acked, c.rcv.shift = w.rcvNxt, w.rcvNxt, uint8(w.flags&waitShift)
 	c.rcv.edge = w.rcvNxt.Add(seq.Size(w.window) << c.rcv.shift)
 	c.settle(stamping, w.flags&waitTimestamps != 0)
+	// The age of TS.Recent is not kept: a wait is much shorter than the 24 days after
+	// which it would be out of date.
 	c.ts.recent, c.ts.at = w.tsRecent, now
 	c.timers[TimerLife] = ends
 	if w.flags&waitOwesAck != 0 {
@@ -134,6 +138,7 @@ func (w *waiting) due() clock.Time {
 // put stores what a connection in TIME-WAIT has become. When it is new, or its
 // wait began again, its deadline is the latest of all. Whether it is queued to send
 // stays as it is.
+// So the queue is in order without ever being sorted.
 func (w *waiting) put(f flow, t *wire.Tuple, ends clock.Time, v timeWait) {
 	w.last = max(w.last, ends)
 	r := w.find(f, t)
@@ -189,12 +194,14 @@ func (e *Endpoint) forgetTimeWait(f flow, w ref, t *wire.Tuple) {
 // arrivedTimeWait handles a segment for a connection in TIME-WAIT.
 func (e *Endpoint) arrivedTimeWait(a *arrival, w ref) outcome {
 	c := e.expandWaiting(a.now, a.tuple, a.flow, w)
-	if e.reopens(a.now, c, a.segment) {
+	if e.reopens(c, a.segment) {
 		a.reused, a.beyond = true, c.snd.nxt
 		c.closed(a.now, NoFailure, CauseReuse)
 		e.forgetTimeWait(a.flow, w, a.tuple)
 		return e.arrivedStray(a)
 	}
+	// By the rules of a whole connection: TIME-WAIT has no code of its own that could
+	// know them otherwise.
 	v := c.receive(a.now, a.path, a.segment)
 	if c.state != TimeWait {
 		e.forgetTimeWait(a.flow, w, a.tuple)
@@ -203,6 +210,25 @@ func (e *Endpoint) arrivedTimeWait(a *arrival, w ref) outcome {
 	e.putTimeWait(a.flow, c)
 	e.oweTimeWait(a.tuple, a.flow, e.timeWait.at(w))
 	return v
+}
+
+// reopens reports whether a segment for a connection in TIME-WAIT is a new SYN
+// that may take its place: RFC 6191, and RFC 9293 §3.10.7.4 (MAY-2).
+// https://www.rfc-editor.org/rfc/rfc6191#section-2
+func (e *Endpoint) reopens(c *Conn, s *Segment) bool {
+	// Without a listener the SYN would end the wait and get nothing for it.
+	if s.Flags&(wire.SYN|wire.ACK|wire.RST|wire.FIN) != wire.SYN || e.listener(&c.tuple) == nil {
+		return false
+	}
+	if s.Options.Has(wire.OptTimestamps) && !e.cfg.NoTimestamps {
+		if !c.has(stamping) {
+			return true // PAWS will tell the old connection's segments apart
+		}
+		if val := s.Options.TSVal; val != c.ts.recent {
+			return seq.Num(c.ts.recent).Less(seq.Num(val))
+		}
+	}
+	return c.rcv.nxt.Less(s.Seq)
 }
 
 func (e *Endpoint) expandWaiting(now clock.Time, t *wire.Tuple, f flow, w ref) *Conn {
