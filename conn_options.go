@@ -33,6 +33,8 @@ func (c *TCPConn) SetReadDeadline(t time.Time) error { return c.setDeadlines(t, 
 // os.ErrDeadlineExceeded. The zero time is never.
 func (c *TCPConn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, writing) }
 
+// setDeadlines wakes the calls that wait, each of which then goes by the new deadline:
+// also one that is later, or that has passed already.
 func (c *TCPConn) setDeadlines(t time.Time, of directions) error {
 	at := c.shard.shared.clockTime(t)
 	return c.setLocal(func(clock.Time) {

@@ -151,6 +151,8 @@ func (r *Request) Refuse(why host.Unreachable) error {
 	return r.inShard(func(now clock.Time) bool { return r.shard.host.RefuseSyn(now, r.syn, why) })
 }
 
+// inShard carries a verdict out. It may come from any goroutine and at any time: by
+// then the peer may have given up.
 func (r *Request) inShard(decide func(clock.Time) bool) error {
 	s := r.shard
 	now := s.lock()

@@ -309,6 +309,8 @@ func (h *Host) settleConflict(c host.Conflict) {
 	h.cfg.Logger.Error("address belongs to another host", "link", e.Link, "address", e.Address, "by", by)
 }
 
+// loseAddress takes an address off the host's list, before the shards drop it: the list
+// never has one that they have given up.
 func (h *Host) loseAddress(a *attachment, address wire.Addr, why *AddressError) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -180,6 +180,8 @@ type handedOver struct {
 	iface, shard int
 }
 
+// takeHandover collects them under the lock. Giving them needs the locks of other
+// shards, which nobody takes while holding one.
 func (s *shard) takeHandover() (all []handedOver) {
 	for {
 		p, iface, shard := s.host.NextHandover()

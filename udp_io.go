@@ -185,6 +185,7 @@ func (u *UDPConn) writeTo(p []byte, from, to netip.AddrPort, call string) (int, 
 	return len(p), nil
 }
 
+// sendTo checks what sendto(2) checks, and fails with what package net says then.
 func (u *UDPConn) sendTo(p []byte, from, to netip.AddrPort, call string) error {
 	if !to.Addr().IsValid() {
 		return addrError("missing address", "")

@@ -60,6 +60,8 @@ func (w *waiter) await(done <-chan struct{}) {
 // The lock of that thing guards it.
 type waitList struct{ first *waiter }
 
+// add appends w, so that those who have waited longest are woken first. The list is
+// short: few goroutines call the same connection.
 func (l *waitList) add(w *waiter) {
 	p := &l.first
 	for *p != nil {

@@ -67,6 +67,8 @@ const (
 
 func (c *Conn) has(a agreed) bool { return c.snd.agreed&a != 0 }
 
+// settle notes what the handshake agreed on. Once the connection is synchronized
+// nothing changes it.
 func (c *Conn) settle(a agreed, on bool) {
 	if on {
 		c.snd.agreed |= a
@@ -190,6 +192,8 @@ func (c *Conn) Readable() bool { return c.readiness()&Readable != 0 }
 // Writable reports whether the program can write, or learns why not.
 func (c *Conn) Writable() bool { return c.readiness()&Writable != 0 }
 
+// readiness is what the program could do now without waiting. In CLOSED that is
+// everything: each of its calls must come back, with the error if there is one.
 func (c *Conn) readiness() Ready {
 	if c.state == Closed {
 		return Connected | Readable | Writable | Gone
@@ -242,6 +246,8 @@ func (c *Conn) openPassive(now clock.Time, iss seq.Num) {
 	c.state = Listen
 }
 
+// startSending sets the send sequence space to its first number. The SYN takes that
+// number, so the first byte has the next one.
 func (c *Conn) startSending(now clock.Time, iss seq.Num) {
 	c.snd.iss, c.snd.una, c.snd.nxt = iss, iss, iss
 	c.out.start = iss.Add(1)

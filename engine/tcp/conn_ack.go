@@ -115,6 +115,7 @@ func (c *Conn) tellDelivered(now clock.Time, d *recovery.Delivery, a cc.Ack) {
 	c.cc.OnAck(now, a)
 }
 
+// ratio hands a rate on: neither of the two packages imports the other.
 func ratio(r recovery.Rate) cc.Rate {
 	return cc.Rate{Delivered: r.Delivered, Interval: r.Interval, InFlight: r.InFlight, Lost: r.Lost, AppLimited: r.Limited}
 }
@@ -232,6 +233,8 @@ func (c *Conn) updateWindow(now clock.Time, s *Segment) {
 	}
 }
 
+// takeWindow believes the window of s. The largest ever is kept: it tells the size of
+// the peer's buffer, which silly window avoidance goes by.
 func (c *Conn) takeWindow(s *Segment, wnd seq.Size) {
 	c.snd.wnd = wnd
 	c.snd.maxWnd = max(c.snd.maxWnd, wnd)

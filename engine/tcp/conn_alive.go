@@ -103,6 +103,8 @@ func (c *Conn) giveUp(now clock.Time) bool {
 	return true
 }
 
+// synRetries is how often our SYN is repeated. A SYN-ACK is repeated less often than a
+// SYN: it answers what anyone can forge.
 func (c *Conn) synRetries() int {
 	if c.has(passive) {
 		return c.cfg.SynAckRetries
@@ -110,6 +112,8 @@ func (c *Conn) synRetries() int {
 	return c.cfg.SynRetries
 }
 
+// userTimeout is how long something may stay unacknowledged: the program's for this
+// connection, or else that of all.
 func (c *Conn) userTimeout() time.Duration {
 	if c.live.user > 0 {
 		return time.Duration(c.live.user) * time.Millisecond
@@ -183,6 +187,8 @@ func (c *Conn) keepAliveTimeout(now clock.Time) {
 	}
 }
 
+// sendKeepAlive probes, and waits for the answer for a round trip at least: a shorter
+// interval would count probes as lost whose answers are under way.
 func (c *Conn) sendKeepAlive(now clock.Time) {
 	c.probe(owesAlive)
 	c.timers.arm(TimerKeepAlive, now.Add(max(c.live.alive.Interval, c.rtt.rto)))

@@ -100,6 +100,8 @@ func (c *Conn) unacceptable(now clock.Time, s *Segment) outcome {
 	return dropped(why)
 }
 
+// answerOld answers a segment that is too old, or lies outside the window: see
+// unacceptable. PAWS answers in the same way.
 func (c *Conn) answerOld(now clock.Time, s *Segment) {
 	if n := s.SeqLen(); n > 0 && !s.Flags.Has(wire.SYN) {
 		c.owes |= owesAck

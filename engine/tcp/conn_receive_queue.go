@@ -152,6 +152,8 @@ func (q *recvQueue) take(dst views, n int) views {
 	return dst
 }
 
+// compact lets go of what was read. An idle connection keeps neither the slice nor a
+// block.
 func (q *recvQueue) compact() {
 	if q.bytes == 0 {
 		buf.FreeViews(q.views)
@@ -167,6 +169,8 @@ func (q *recvQueue) compact() {
 	}
 }
 
+// dropOutOfOrder gives up what waits out of order: the stream has ended, or the
+// connection has.
 func (q *recvQueue) dropOutOfOrder() {
 	if q.ooo == nil {
 		return
@@ -194,6 +198,8 @@ func (q *recvQueue) clear() {
 	*q = recvQueue{}
 }
 
+// clone returns a copy with references of its own: bytes that have arrived are never
+// written again, so both may hold them.
 func (q *recvQueue) clone() recvQueue {
 	c := *q
 	c.views = slices.Clone(q.views[q.head:])

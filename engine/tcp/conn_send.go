@@ -213,6 +213,8 @@ func (c *Conn) finish(now clock.Time, out *Output) {
 	c.ackSent()
 }
 
+// addTimestamp adds the option where both SYNs had it: "in every non-<RST> segment"
+// from then on. https://www.rfc-editor.org/rfc/rfc7323#section-3.2
 func (c *Conn) addTimestamp(now clock.Time, o *wire.Options) {
 	if c.has(stamping) {
 		o.Set |= wire.OptTimestamps

@@ -56,6 +56,8 @@ func (q *sendQueue) copyIn(b []byte) {
 	}
 }
 
+// add appends v. Into an empty queue it also sets the cursor, which clear and ack
+// leave anywhere.
 func (q *sendQueue) add(v buf.View) {
 	if q.bytes == 0 {
 		q.at, q.atSeq = q.head, q.start
@@ -135,6 +137,8 @@ func (q *sendQueue) seek(s seq.Num) {
 
 func (q *sendQueue) viewLen(i int32) int { return q.views[i].Len() }
 
+// clear drops everything. The queue keeps its end, so that the numbers of what was
+// sent stay what they were.
 func (q *sendQueue) clear() {
 	for i := int(q.head); i < len(q.views); i++ {
 		q.views[i].Release()
@@ -142,6 +146,7 @@ func (q *sendQueue) clear() {
 	*q = sendQueue{limit: q.limit, start: q.end()}
 }
 
+// clone returns a copy with references of its own to the same bytes.
 func (q *sendQueue) clone() sendQueue {
 	c := *q
 	c.views = slices.Clone(q.views[q.head:])

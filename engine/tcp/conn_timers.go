@@ -88,6 +88,8 @@ func (c *Conn) enterTimeWait(now clock.Time, why Cause) {
 	c.restartTimeWait(now)
 }
 
+// restartTimeWait begins the wait, and begins it again with every FIN of the peer:
+// that much longer something of the connection may be under way.
 func (c *Conn) restartTimeWait(now clock.Time) {
 	c.timers.arm(TimerLife, now.Add(2*c.cfg.MSL))
 }

@@ -79,6 +79,7 @@ func (c *Conn) passMarks() {
 	}
 }
 
+// ahead returns how many bytes lie before a mark, 0 when there is none.
 func (c *Conn) ahead(is bool, end seq.Num) int {
 	first := c.firstUnread()
 	if !is || end.LessEq(first) {

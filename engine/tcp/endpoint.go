@@ -282,6 +282,8 @@ func (e *Endpoint) schedule(en *Entry) {
 	}
 }
 
+// pruneDue keeps the heap in proportion to the connections: each deadline that comes
+// nearer leaves an item behind.
 func (e *Endpoint) pruneDue() {
 	e.due.prune(e.conns.count, func(at clock.Time, en *Entry) bool { return en.armed == at })
 }

@@ -22,6 +22,7 @@ func (d *deadlines[K]) next() clock.Time {
 	return d.items[0].at
 }
 
+// push adds an item. One that the key had before stays, and no longer counts.
 func (d *deadlines[K]) push(at clock.Time, key K) {
 	d.items = append(d.items, deadline[K]{at, key})
 	d.up(len(d.items) - 1)

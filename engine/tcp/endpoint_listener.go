@@ -52,6 +52,7 @@ func (t *listenerTable) at(port uint16) []*Listener {
 	return nil
 }
 
+// add keeps the order in which bestListener takes the first that fits.
 func (t *listenerTable) add(l *Listener) {
 	page := &t[l.Port>>8]
 	if *page == nil {
@@ -122,6 +123,8 @@ func (e *Endpoint) Forward(p netip.Prefix, backlog int, owner any) (*Listener, e
 	return e.listen(l)
 }
 
+// listen adds l unless another listener has the very same addresses. One that has
+// more, or fewer, may exist beside it: the narrower is asked first.
 func (e *Endpoint) listen(l *Listener) (*Listener, error) {
 	for _, o := range e.listeners.at(l.Port) {
 		if l.Local == o.Local && l.maskHi == o.maskHi && l.maskLo == o.maskLo {

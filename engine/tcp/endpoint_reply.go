@@ -47,6 +47,8 @@ func (e *Endpoint) stamp(now clock.Time, t *wire.Tuple, d wire.Drop) (o wire.Opt
 	return o
 }
 
+// pushReset queues a RST from t. When too many wait it is dropped: nobody relies on
+// one, and a flood must not make us send as much as it does.
 func (e *Endpoint) pushReset(now clock.Time, t *wire.Tuple, h wire.TCP) {
 	r := e.replies.extend()
 	if r == nil {

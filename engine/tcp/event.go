@@ -52,6 +52,8 @@ type Trace struct {
 // origin is the first number of each direction.
 type origin struct{ iss, irs seq.Num }
 
+// keepOrigin remembers the first numbers for the compact form, which has no room for
+// them. Only an endpoint that is traced pays for the map.
 func (t *Trace) keepOrigin(tuple *wire.Tuple, iss, irs seq.Num) {
 	if t == nil {
 		return

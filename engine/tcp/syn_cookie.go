@@ -73,6 +73,9 @@ type cookies struct {
 	until  clock.Time // cookies are believed until then: one was needed
 }
 
+// newCookies derives each key from the secret for one purpose, so that what can be
+// observed of one tells nothing of another. The two factors are odd: no bit of what
+// they multiply is lost.
 func newCookies(k secret.Key) cookies {
 	return cookies{secret: k, base: k.For("cookie base", 0), spread: k.Number("cookie table", 0) | 1,
 		shares: k.Number("cookie shares", 0) | 1, begun: clock.Never}
@@ -85,6 +88,8 @@ func (k *cookies) turn(now clock.Time) {
 	}
 }
 
+// begin makes the keys of an epoch and of its neighbours: a cookie of the last one is
+// still believed, and so is one of a host whose clock is ahead.
 func (k *cookies) begin(now clock.Time) {
 	epoch := uint32(int64(now) / int64(cookieEpoch))
 	k.epoch, k.begun = epoch, clock.Time(epoch)*clock.Time(cookieEpoch)

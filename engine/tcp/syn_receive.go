@@ -235,6 +235,9 @@ func (e *Endpoint) arrivedAsking(a *arrival, h *halfOpen, at ref) outcome {
 	return dropped(wire.Duplicate)
 }
 
+// expand makes a whole connection of a half-open one, in the endpoint's scratch
+// memory: it is valid until the next expansion. The path may only have become narrower
+// since the SYN-ACK told our MSS.
 func (e *Endpoint) expand(now clock.Time, t *wire.Tuple, f flow, h *halfOpen, path Path) *Conn {
 	c := &e.scratch
 	path.MTU = min(path.MTU, int(h.mtu))

@@ -119,6 +119,8 @@ func (t *compactTable[V]) add(f flow, tuple *wire.Tuple, v *V) (r ref) {
 	return r
 }
 
+// enter puts an entry at the front of its bucket: a connection that is new is asked
+// for next.
 func (t *compactTable[V]) enter(f flow, r ref) {
 	head := t.head(t.bucket(f))
 	t.links(r).chain, *head = *head, r

@@ -79,6 +79,7 @@ func (n challengeTime) upTo(now clock.Time) clock.Time {
 	return clock.Time(units-(ago+round)%round) * challengeUnit
 }
 
+// compactTimeWait keeps of c what a segment that still arrives is judged by.
 func (c *Conn) compactTimeWait() timeWait {
 	w := timeWait{ends: shorten(c.timers[TimerLife]), sndNxt: c.snd.nxt, rcvNxt: c.rcv.nxt,
 		tsRecent: c.ts.recent, window: uint16(c.rcv.edge.Sub(c.rcv.nxt) >> c.rcv.shift), challenge: packChallenge(c.live.challenge),
@@ -231,6 +232,8 @@ func (e *Endpoint) reopens(c *Conn, s *Segment) bool {
 	return c.rcv.nxt.Less(s.Seq)
 }
 
+// expandWaiting makes a whole connection of one in TIME-WAIT, in the endpoint's
+// scratch memory: it is valid until the next expansion.
 func (e *Endpoint) expandWaiting(now clock.Time, t *wire.Tuple, f flow, w ref) *Conn {
 	c := &e.scratch
 	c.init(e.cfg, *t, Path{MTU: minMTU}, f.tsOffset(), e.trace)
