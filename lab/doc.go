@@ -53,7 +53,7 @@
 //
 // all of it optional; P is a probability from 0 to 1; the delay is 10ms if
 // nobody says otherwise. With mtu there is a router half-way that drops larger
-// packets and says so by ICMP. What shall happen to certain segments stands in
+// packets and says so by ICMP. What must happen to certain segments stands in
 // rules:
 //
 //	lose      WHICH from HOST [to HOST] [with PROPERTY and PROPERTY …] [since T]

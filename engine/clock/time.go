@@ -8,7 +8,7 @@ import (
 )
 
 // Time is an instant: nanoseconds since an epoch that the caller chose. It has
-// no relation to the wall clock, so that none can be made from time.Now by
+// no relation to the wall clock, so that nobody can make one from time.Now by
 // accident. Instants are compared with < and >.
 type Time int64
 

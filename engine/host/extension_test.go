@@ -189,8 +189,8 @@ func TestHeaderErrorsAreLimited(t *testing.T) {
 	}
 }
 
-// RFC 6980 §5: a neighbour message with a fragment header is ignored, be it whole
-// or not.
+// RFC 6980 §5: a neighbour message with a fragment header is ignored, even if
+// nothing was cut off.
 func TestNeighbourMessageInFragments(t *testing.T) {
 	for _, headers := range [][]byte{nil, fragmentHeader(58, 0, 0), slices.Concat(optionHeader(44), fragmentHeader(58, 0, 0)),
 		slices.Concat(fragmentHeader(60, 0, 0), optionHeader(58))} {

@@ -14,7 +14,7 @@ func (h *Host) receiveNDP(now clock.Time, in *inbound, b []byte) wire.Drop {
 		return wire.UnknownProtocol
 	}
 	if in.ip.TTL != 255 || in.assembled != nil || wire.Diagnose(in.packet.Data[in.packet.L3:]).Fragment {
-		return wire.BadNeighbour // RFC 6980 §5: no fragment header, be it on a whole packet
+		return wire.BadNeighbour // RFC 6980 §5: no fragment header, even on a whole packet
 	}
 	var m wire.Neighbour
 	if d := wire.ParseNeighbour(b, &m); d != wire.None {

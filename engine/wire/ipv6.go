@@ -71,7 +71,7 @@ type Problem struct {
 	Code     uint8  // of ICMPv6ParameterProblem
 	Answer   Answer // who is told that ParseIP refuses the packet
 	Pointer  uint16 // offset in the packet, in bytes, of what is wrong
-	Fragment bool   // there is a fragment header, be it on a whole packet
+	Fragment bool   // there is a fragment header, even on a whole packet
 }
 
 // Diagnose looks at the headers of the IPv6 packet b again: ParseIP, which

@@ -92,7 +92,7 @@ func (d *sketch) arrow(i int) {
 }
 
 // lostAt returns where a segment ends that the wire loses: on its way, or at
-// the router that it has reached in vain.
+// the router that stopped it.
 func (d *sketch) lostAt(i int) point {
 	from, to := d.ends(i)
 	if s := &d.steps[i]; s.Arrives > s.Time {
