@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/host"
 	"github.com/handfast-tcp/handfast/engine/tcp"
@@ -97,7 +98,7 @@ func (w dialling) dialOne(ctx context.Context, remote endpoint) (net.Conn, error
 	var c *TCPConn
 	err := w.control(ctx, w.network, remote)
 	if err == nil {
-		c, err = w.Host.dialTCP(ctx, w.network, w.local, remote, w.probes())
+		c, err = w.Host.dialTCP(ctx, w.network, w.local, remote, w.opening())
 	}
 	if err != nil {
 		return nil, w.failed(tcpAddr(remote.addr, remote.port), err)
@@ -174,15 +175,21 @@ func (d *Dialer) fallbackDelay() time.Duration {
 	return d.FallbackDelay
 }
 
+// opening is what a dialer wants of a connection.
+type opening struct {
+	probes probes
+	ecn    cc.ECNMode
+}
+
 // dialTCP opens a connection and waits for it.
-func (h *Host) dialTCP(ctx context.Context, n network, local, remote endpoint, p probes) (*TCPConn, error) {
+func (h *Host) dialTCP(ctx context.Context, n network, local, remote endpoint, o opening) (*TCPConn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, contextError(err)
 	}
 	if remote.port == 0 { // no program can listen there
 		return nil, os.NewSyscallError("connect", syscall.ECONNREFUSED)
 	}
-	c, err := h.connect(n, local, remote, p)
+	c, err := h.connect(n, local, remote, o)
 	if err != nil {
 		return nil, err
 	}
@@ -190,19 +197,19 @@ func (h *Host) dialTCP(ctx context.Context, n network, local, remote endpoint, p
 }
 
 // connect sends the SYN, from a port that is free towards remote.
-func (h *Host) connect(n network, local, remote endpoint, p probes) (*TCPConn, error) {
+func (h *Host) connect(n network, local, remote endpoint, o opening) (*TCPConn, error) {
 	source, err := h.source(local.addr, remote.addr)
 	if err != nil {
 		return nil, err
 	}
 	if local.port != 0 {
-		return h.connectFrom(n, wire.Tuple{Local: source, LocalPort: local.port, Remote: remote.addr, RemotePort: remote.port}, p)
+		return h.connectFrom(n, wire.Tuple{Local: source, LocalPort: local.port, Remote: remote.addr, RemotePort: remote.port}, o)
 	}
 	for port := range h.picker.candidates(destination{source, remote.addr, remote.port}) {
 		if h.listens(port) {
 			continue
 		}
-		c, err := h.connectFrom(n, wire.Tuple{Local: source, LocalPort: port, Remote: remote.addr, RemotePort: remote.port}, p)
+		c, err := h.connectFrom(n, wire.Tuple{Local: source, LocalPort: port, Remote: remote.addr, RemotePort: remote.port}, o)
 		if !errors.Is(err, syscall.EADDRINUSE) {
 			return c, err
 		}
@@ -237,18 +244,19 @@ func (h *Host) shardOf(t wire.Tuple) *shard {
 }
 
 // connectFrom sends the SYN of the flow t.
-func (h *Host) connectFrom(n network, t wire.Tuple, p probes) (*TCPConn, error) {
+func (h *Host) connectFrom(n network, t wire.Tuple, o opening) (*TCPConn, error) {
 	s := h.shardOf(t)
 	now := s.lock()
 	defer s.flushAndUnlock(now)
 	if s.err != nil {
 		return nil, s.err
 	}
-	c := newTCPConn(s, n, p)
+	c := newTCPConn(s, n, o.probes)
 	e, err := s.host.Connect(now, t.Local, t.LocalPort, t.Remote, t.RemotePort, c)
 	if err != nil {
 		return nil, refused("connect", err)
 	}
+	s.tcp.SetECN(e, o.ecn)
 	c.start(now, e)
 	return c, nil
 }

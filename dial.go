@@ -9,7 +9,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/internal/setting"
 )
 
 // defaultFallbackDelay is Dialer.FallbackDelay, as in package net.
@@ -47,6 +49,10 @@ type Dialer struct {
 	// says all about it, and KeepAlive is not looked at.
 	KeepAlive       time.Duration
 	KeepAliveConfig net.KeepAliveConfig
+
+	// ECN says whether the connection asks for explicit congestion notification:
+	// one of the modes. Default Config.TCP.ECN; others are refused.
+	ECN cc.ECNMode
 
 	// Resolver looks up names. Default Config.Resolver.
 	Resolver *net.Resolver
@@ -112,6 +118,9 @@ func (d *Dialer) plan(ctx context.Context, network, address string) (w dialling,
 		return w, errNoHost
 	}
 	w = dialling{Dialer: d}
+	if err = setting.Of("Dialer.ECN", &d.ECN, cc.ECNDefault, cc.ECNOff, cc.ECNOn).Check(); err != nil {
+		return w, err
+	}
 	if w.network, err = parseNetwork(network, netTCP, netUDP6); err != nil {
 		return w, err
 	}
@@ -147,6 +156,9 @@ func (d *Dialer) local(n network) (endpoint, error) {
 	a, err := parseIP(n, ip.String())
 	return endpoint{a, uint16(port)}, err
 }
+
+// opening returns what a new connection is to be like.
+func (d *Dialer) opening() opening { return opening{d.probes(), d.ECN} }
 
 // probes returns how a new connection is probed.
 func (d *Dialer) probes() probes {

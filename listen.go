@@ -40,6 +40,10 @@ type ListenOptions struct {
 	// CongestionControl is the name of what accepted connections begin with, one
 	// of CongestionControls(). Default Config.TCP.CongestionControl.
 	CongestionControl string
+
+	// ECN says whether accepted connections use explicit congestion notification
+	// when their peers ask: one of the modes. Default Config.TCP.ECN.
+	ECN cc.ECNMode
 }
 
 // check refuses what is outside its range.
@@ -47,7 +51,8 @@ func (o *ListenOptions) check(forwards bool) error {
 	if o.Prefix.IsValid() && !forwards {
 		return errors.New("handfast: ListenOptions.Prefix is for Host.Forward: a listener names its address")
 	}
-	return cmp.Or(setting.Of("ListenOptions.Backlog", &o.Backlog, 0, 1, MaxBacklog).Check(), cc.Check(o.CongestionControl))
+	return cmp.Or(setting.Of("ListenOptions.Backlog", &o.Backlog, 0, 1, MaxBacklog).Check(),
+		setting.Of("ListenOptions.ECN", &o.ECN, cc.ECNDefault, cc.ECNOff, cc.ECNOn).Check(), cc.Check(o.CongestionControl))
 }
 
 // TCPListener is a port that is listened on. It is a net.Listener that behaves
@@ -139,7 +144,7 @@ func (h *Host) bindPort(l *TCPListener) error {
 		if err == nil {
 			part.Ask = l.options.Verdict != nil
 			part.IPv6Only = l.network == netTCP6
-			part.CongestionControl = l.options.CongestionControl
+			part.CongestionControl, part.ECN = l.options.CongestionControl, l.options.ECN
 		}
 		s.flushAndUnlock(now)
 		if err != nil {

@@ -242,7 +242,7 @@ func eachCounter(v reflect.Value, name func(string) [2]string, yield func([2]str
 
 // hostCounterName splits TcpInSegs into Tcp and InSegs.
 func hostCounterName(field string) [2]string {
-	for _, group := range [...]string{"Icmp", "Tcp", "Udp", "Ip"} {
+	for _, group := range [...]string{"Icmp", "Tcp", "Udp", "IpExt", "Ip"} {
 		if rest, ok := strings.CutPrefix(field, group); ok {
 			return [2]string{group, rest}
 		}

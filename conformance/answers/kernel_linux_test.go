@@ -44,7 +44,7 @@ var settings = map[string]string{
 	"ipv4/ipfrag_time":                       "600",
 	"ipv6/ip6frag_time":                      "600",
 	"ipv4/tcp_early_retrans":                 "0", // no tail loss probe
-	"ipv4/tcp_ecn":                           "0",
+	"ipv4/tcp_ecn":                           "2",
 	"ipv4/ip_local_port_range":               "1024 1025",
 	"ipv4/conf/all/rp_filter":                "0",
 	"ipv4/conf/default/rp_filter":            "0",

@@ -72,6 +72,9 @@ const (
 	WantsSend
 	// WantsLost asks for events of kind Lost.
 	WantsLost
+	// ExactEcho says that the other end, which has the same controller, is to be told
+	// of each mark of the network by itself (RFC 8257 §3.2).
+	ExactEcho
 )
 
 // Send is what leaves at one time.

@@ -24,6 +24,7 @@ func newDCTCP(p Params) Controller {
 }
 
 func (d *dctcp) Name() string      { return "dctcp" }
+func (d *dctcp) Traits() Traits    { return ExactEcho }
 func (d *dctcp) Clone() Controller { c := *d; return &c }
 
 func (d *dctcp) OnAck(now clock.Time, a Ack) {

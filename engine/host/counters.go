@@ -12,6 +12,10 @@ type Counters struct {
 	IpReasmReqds, IpReasmOKs, IpReasmFails, IpReasmTimeout uint64
 	IpFragOKs, IpFragCreates                               uint64
 
+	// By the field ECN of the IP header. Those that a super-segment stands for all
+	// count.
+	IpExtInNoECTPkts, IpExtInECT1Pkts, IpExtInECT0Pkts, IpExtInCEPkts uint64
+
 	IcmpInMsgs, IcmpInErrors, IcmpInCsumErrors           uint64
 	IcmpInDestUnreachs, IcmpInTimeExcds, IcmpInPktTooBig uint64
 	IcmpInEchos, IcmpInEchoReps                          uint64
@@ -29,6 +33,20 @@ type Counters struct {
 	// Drops counts received packets by why they were not used; Drops[wire.None]
 	// are those that were.
 	Drops [wire.NumDrops]uint64
+}
+
+// ecn counts packets by that field.
+func (c *Counters) ecn(e wire.ECN, n uint64) {
+	switch e {
+	case wire.NotECT:
+		c.IpExtInNoECTPkts += n
+	case wire.ECT1:
+		c.IpExtInECT1Pkts += n
+	case wire.ECT0:
+		c.IpExtInECT0Pkts += n
+	default:
+		c.IpExtInCEPkts += n
+	}
 }
 
 // drop counts the outcome of a received packet, also under Linux's names.

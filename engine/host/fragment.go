@@ -234,9 +234,13 @@ func (h *Host) shrinkFragments(d *datagram) wire.Drop {
 
 // deliverDatagram puts d together. Another shard's packet is handed over.
 func (h *Host) deliverDatagram(now clock.Time, in *inbound, d *datagram) wire.Drop {
-	h.counters.IpReasmOKs++
 	p := in.assemble(d, in.link.Ethernet)
 	h.fragments.remove(d)
+	if p == nil {
+		h.counters.IpReasmFails++
+		return wire.FragmentECN
+	}
+	h.counters.IpReasmOKs++
 	if hash, f := h.keys.flows.FlowHash(in.link.Ethernet, p); f == FlowHashed {
 		// Only the first fragment has ports, so all went to shard 0. Now the flow is
 		// known, and with it its shard.
@@ -253,11 +257,15 @@ func (h *Host) deliverDatagram(now clock.Time, in *inbound, d *datagram) wire.Dr
 }
 
 // assemble copies the pieces into one packet, behind the first one's header
-// without options and without the extension headers before the fragment header.
+// without options and without the extension headers before the fragment header. It is
+// nil when no field ECN is right for all.
 func (in *inbound) assemble(d *datagram, ethernet bool) *buf.Packet {
 	var ip wire.IP
 	wire.ParseQuotedIP(d.pieces[0].packet.Bytes(), &ip)
 	ip.MoreFragments, ip.FragOffset = false, 0 // the ID stays: an error may quote it
+	if !d.joinECN(&ip) {
+		return nil
+	}
 	// A copy, because the layers above expect a packet in one piece; nobody who cares
 	// for speed sends fragments.
 	p := buf.NewPacket()
@@ -272,6 +280,22 @@ func (in *inbound) assemble(d *datagram, ethernet bool) *buf.Packet {
 	}
 	p.Data = b
 	return p
+}
+
+// joinECN puts into ip the field ECN of the whole. A mark on one fragment is a mark on
+// all; it reports false when one is marked that another, by its sender's word, must not
+// be. https://www.rfc-editor.org/rfc/rfc3168#section-5.3
+func (d *datagram) joinECN(ip *wire.IP) bool {
+	var seen [wire.CE + 1]bool
+	for i := range d.pieces {
+		var piece wire.IP
+		wire.ParseQuotedIP(d.pieces[i].packet.Bytes(), &piece)
+		seen[piece.ECN()] = true
+	}
+	if seen[wire.CE] {
+		ip.TOS |= uint8(wire.CE)
+	}
+	return !seen[wire.CE] || !seen[wire.NotECT]
 }
 
 // advanceFragments drops what waited too long. The sender of a first fragment is

@@ -275,3 +275,53 @@ func TestReassembledForAnotherShard(t *testing.T) {
 		p.wantDatagram("there", s, p.addrA, 1, pattern(92))
 	})
 }
+
+// A mark on one fragment is a mark on the whole, and none on a whole of which a part
+// may not be marked. https://www.rfc-editor.org/rfc/rfc3168#section-5.3
+func TestMarksOfFragments(t *testing.T) {
+	for _, c := range []struct {
+		tos  [3]uint8
+		want wire.ECN
+		drop wire.Drop
+	}{
+		{[3]uint8{0, 0, 0}, wire.NotECT, wire.None}, {[3]uint8{2, 2, 2}, wire.ECT0, wire.None}, {[3]uint8{1, 1, 1}, wire.ECT1, wire.None},
+		{[3]uint8{2, 3, 2}, wire.CE, wire.None}, {[3]uint8{3, 3, 3}, wire.CE, wire.None}, {[3]uint8{2, 2, 3}, wire.CE, wire.None},
+		{[3]uint8{2, 0, 3}, wire.NotECT, wire.FragmentECN}, {[3]uint8{0, 0, 3}, wire.NotECT, wire.FragmentECN}, {[3]uint8{3, 0, 0}, wire.NotECT, wire.FragmentECN},
+	} {
+		everywhere(t, config{}, func(t *testing.T, p *pair) {
+			s := p.open(p.b, 53, wire.Addr{}, 0)
+			ip := p.fromA(wire.ProtoUDP)
+			whole := udp(ip, 1, 53, pattern(52))
+			for i, f := range cut(len(whole), 24) {
+				ip.TOS = c.tos[i]
+				if d := p.injectPiece(ip, whole, 1, f); f.last && d != c.drop {
+					t.Errorf("%v: %v, want %v", c.tos, d, c.drop)
+				}
+			}
+			if c.drop == wire.None {
+				p.wantDatagram("all are here", s, p.addrA, 1, pattern(52))
+				if got := p.b.in[0].ip.ECN(); got != c.want {
+					t.Errorf("%v: the whole has %d, want %d", c.tos, got, c.want)
+				}
+			}
+		})
+	}
+}
+
+// Received packets are counted by what ECN says of them.
+func TestECNIsCounted(t *testing.T) {
+	everywhere(t, config{}, func(t *testing.T, p *pair) {
+		p.open(p.b, 53, wire.Addr{}, 0)
+		for tos := range uint8(8) {
+			ip := p.fromA(wire.ProtoUDP)
+			ip.TOS = tos
+			for range tos&3 + 1 {
+				p.inject(ip, udp(ip, 1, 53, pattern(8)))
+			}
+		}
+		n := p.b.Counters()
+		if got, want := [4]uint64{n.IpExtInNoECTPkts, n.IpExtInECT1Pkts, n.IpExtInECT0Pkts, n.IpExtInCEPkts}, [4]uint64{2, 4, 6, 8}; got[1] != want[1] || got[2] != want[2] || got[3] != want[3] {
+			t.Errorf("%v, want %v", got, want)
+		}
+	})
+}

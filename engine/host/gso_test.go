@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // TestSuperSegmentsChangeNothing: a host that takes super-segments apart and puts
@@ -19,6 +21,7 @@ import (
 func TestSuperSegmentsChangeNothing(t *testing.T) {
 	for name, c := range map[string]config{
 		"IPv4": {}, "IPv6": {v6: true}, "ethernet": {ethernet: true}, "small": {mtu: 576}, "jumbo": {v6: true, ethernet: true, mtu: 9000},
+		"marks": {host: withECN("cubic")}, "marks, DCTCP": {v6: true, host: withECN("dctcp")},
 	} {
 		c.host.TCP.QuickAcks = -1 // they are counted by arrivals
 		t.Run(name, func(t *testing.T) {
@@ -31,6 +34,10 @@ func TestSuperSegmentsChangeNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+func withECN(congestion string) Config {
+	return Config{TCP: tcp.Config{ECN: cc.ECNOn, CongestionControl: congestion}}
 }
 
 func converse(t *testing.T, c config, seed uint64) {
@@ -50,6 +57,9 @@ func converse(t *testing.T, c config, seed uint64) {
 	}
 	if got := fast.server.got; !bytes.HasPrefix(stream1MiB[:fast.asked], got) || !bytes.Equal(got, plain.server.got) || len(got) < 5000 {
 		t.Errorf("seed %d: the server got %d bytes of %d", seed, len(got), fast.asked)
+	}
+	if c.host.TCP.ECN != cc.ECNDefault && (fast.marked == 0 || fast.b.Counters().IpExtInCEPkts == 0) {
+		t.Errorf("seed %d: nothing was marked", seed)
 	}
 	if fast.parts == 0 || fast.merged == 0 || plain.parts != 0 {
 		t.Errorf("seed %d: %d segments came out of larger ones, %d batches made larger ones", seed, fast.parts, fast.merged)
@@ -72,6 +82,7 @@ type talk struct {
 	asked          int                     // bytes that the client was given to send
 	held           map[*Host][]*buf.Packet // what has left and not arrived
 	parts, merged  int                     // packets that were parts; batches in which segments were merged
+	marked         int                     // packets that the network marked
 }
 
 func newTalk(t *testing.T, c config, traced bool) *talk {
@@ -161,6 +172,10 @@ func (k *talk) pull(r *rand.Rand, from *Host) (batch []*buf.Packet) {
 		k.sent = append(k.sent, b...)
 		if r.IntN(2) == 0 {
 			p.Flatten()
+		}
+		if r.IntN(6) == 0 && wire.MarkCE(p.Data[p.L3:]) {
+			wire.MarkCE(b[p.L3:])
+			k.marked++
 		}
 		switch r.IntN(60) {
 		case 0:

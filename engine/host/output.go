@@ -87,6 +87,7 @@ func releaseViews(views []buf.View) {
 func (h *Host) buildTCP(d *destination, out *tcp.Output) *buf.Packet {
 	ip := &h.ip
 	h.setHeader(ip, &out.Tuple, wire.ProtoTCP)
+	ip.TOS = uint8(out.ECN)
 	p := h.newFrame(d, ip)
 	n := out.Len
 	if out.GSOSize == 0 {
@@ -108,10 +109,10 @@ func (h *Host) buildTCP(d *destination, out *tcp.Output) *buf.Packet {
 	}
 	// The link takes less at once than TCP gave. The rest leaves with the next call,
 	// before TCP is asked again, so that the order stays.
-	last := out.Flags & (wire.PSH | wire.FIN) // what only the last part has
+	last := out.Flags & (wire.PSH | wire.FIN) // what only the last part has; CWR only the first
 	out.Flags ^= last
 	p.Data = wire.AppendSegment(p.Data, ip, &out.TCP, n, sum, offload)
-	out.Flags, out.Seq, out.Len, h.rest = out.Flags|last, out.Seq.Add(seq.Size(n)), out.Len-n, true
+	out.Flags, out.Seq, out.Len, h.rest = out.Flags&^wire.CWR|last, out.Seq.Add(seq.Size(n)), out.Len-n, true
 	return p
 }
 

@@ -119,6 +119,7 @@ func (h *Host) receiveIP(now clock.Time, in *inbound) wire.Drop {
 	if d := in.parse(); d != wire.None {
 		return h.answerBadHeader(now, in, d)
 	}
+	h.counters.ecn(in.ip.ECN(), 1)
 	if d := h.checkAddresses(in); d != wire.None {
 		return d
 	}
@@ -243,15 +244,24 @@ func (h *Host) receiveTCP(now clock.Time, in *inbound) wire.Drop {
 	if !in.from.reachable {
 		return wire.NoRoute
 	}
-	s.Len, s.Views, s.GSOSize = in.length()-n, nil, int(in.packet.GSOSize)
+	s.Len, s.Views, s.GSOSize, s.ECN = in.length()-n, nil, int(in.packet.GSOSize), in.ip.ECN()
 	if s.Len > 0 {
 		s.Views = in.payload(n)
-		h.counters.TcpInSegs += uint64(s.Count() - 1)
+		if s.GSOSize > 0 {
+			h.countParts(s)
+		}
 	}
 	t := &in.tuple
 	t.Local, t.Remote, t.LocalPort, t.RemotePort = in.ip.Dst, in.ip.Src, s.DstPort, s.SrcPort
 	in.path, in.forTCP = in.from.path, true
 	return wire.None
+}
+
+// countParts counts the segments that s stands for, beyond the first.
+func (h *Host) countParts(s *tcp.Segment) {
+	n := uint64(s.Count() - 1)
+	h.counters.TcpInSegs += n
+	h.counters.ecn(s.ECN, n)
 }
 
 // length returns the length of the transport header and its payload.

@@ -2,6 +2,8 @@ package tcp
 
 import (
 	"time"
+
+	"github.com/handfast-tcp/handfast/engine/cc"
 )
 
 // Config is what all connections of an endpoint share. The zero value of a
@@ -52,6 +54,9 @@ type Config struct {
 	// CongestionControl is the name of what connections begin with, one of
 	// cc.Names(); default cc.Default.
 	CongestionControl string
+	// ECN says when connections use explicit congestion notification, one of the
+	// modes; default cc.ECNPassive, or cc.ECNOn where CongestionControl is "dctcp".
+	ECN cc.ECNMode
 
 	shift   uint8     // the window scale that ReceiveBuffer needs: see withDefaults
 	flights []*flight // to be used again: see takeOff

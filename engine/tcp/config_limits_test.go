@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
@@ -24,6 +25,7 @@ var inside = map[string][2]int64{
 	"UserTimeout": {int64(time.Millisecond), int64(MaxTimeout)}, "FinWait2": {int64(time.Millisecond), int64(MaxTimeout)},
 	"MaxHalfOpen": {1, MaxEntries}, "Cookies": {0, int64(CookiesOff)},
 	"AttackEnter": {1, math.MaxInt32}, "AttackLeave": {1, 4096 / 2},
+	"ECN":            {int64(cc.ECNDefault), int64(cc.ECNOn)},
 	"VerdictTimeout": {int64(time.Millisecond), int64(MaxTimeout)}, "MaxTimeWait": {1, MaxEntries},
 }
 
@@ -61,6 +63,9 @@ func TestConfigRanges(t *testing.T) {
 				}
 				if err != nil && !strings.Contains(err.Error(), "Config."+field.Name+" is ") {
 					t.Errorf("%d: %q does not name the field", v, err)
+				}
+				if err != nil && strings.Contains(err.Error(), "PANIC") {
+					t.Errorf("%d: %q", v, err)
 				}
 				transferWith(t, &cfg)
 			}

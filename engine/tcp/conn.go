@@ -29,6 +29,7 @@ type Conn struct {
 
 	snd    sendSpace
 	rcv    recvSpace
+	ecn    ecn
 	ts     timestamps
 	rtt    rtt
 	flight *flight // what is out; nil: nothing but, perhaps, our SYN
@@ -52,6 +53,7 @@ const (
 	owesAlive                  // a keep-alive probe
 	owesSyn                    // our SYN
 	owesTail                   // a tail loss probe
+	owesEcho                   // an ACK of a part: see echoExactly
 )
 
 // agreed is what the handshake has settled, and what stays so: the compact form of
@@ -63,6 +65,7 @@ const (
 	sackOK                      // both sides sent SACK-permitted
 	scaling                     // both sides sent window scale
 	stamping                    // both sides sent timestamps
+	ecnOK                       // both sides agreed to ECN
 )
 
 func (c *Conn) has(a agreed) bool { return c.snd.agreed&a != 0 }
@@ -223,7 +226,7 @@ func (c *Conn) init(cfg *Config, t wire.Tuple, path Path, tsOffset uint32, tr *T
 	c.rtt.rto = cfg.InitialRTO
 	c.out.limit = int32(cfg.SendBuffer)
 	c.rcv.limit = int32(cfg.ReceiveBuffer)
-	c.rcv.shift = cfg.shift
+	c.rcv.shift, c.ecn.mode = cfg.shift, cfg.ECN
 	// A peer that does not say its MSS has the default, RFC 9293 §3.7.1 (MUST-15).
 	// https://www.rfc-editor.org/rfc/rfc9293#section-3.7.1
 	c.snd.peer = defaultMSS(t.Local)

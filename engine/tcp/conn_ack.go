@@ -93,7 +93,10 @@ func (c *Conn) acknowledge(now clock.Time, s *Segment, window seq.Size) {
 	// Congestion control hears of a loss, in recover, before it hears of the delivery:
 	// the window does not first grow by the ACK that shrinks it.
 	if d.Bytes > 0 {
-		c.tellDelivered(now, &d, cc.Ack{RTT: trip, Limited: limited && (d.Acked > 0 || c.loss.reorder.Seen), Recovery: repaired || c.loss.phase == fastRecovery})
+		c.tellDelivered(now, s, &d, cc.Ack{RTT: trip, Limited: limited && (d.Acked > 0 || c.loss.reorder.Seen), Recovery: repaired || c.loss.phase == fastRecovery})
+	}
+	if c.has(ecnOK) {
+		c.yield(now, s, &d)
 	}
 	switch f := c.flight; {
 	case f.Empty():
@@ -105,12 +108,15 @@ func (c *Conn) acknowledge(now clock.Time, s *Segment, window seq.Size) {
 }
 
 // tellDelivered tells congestion control what an ACK delivered.
-func (c *Conn) tellDelivered(now clock.Time, d *recovery.Delivery, a cc.Ack) {
+func (c *Conn) tellDelivered(now clock.Time, s *Segment, d *recovery.Delivery, a cc.Ack) {
 	f := c.flight
 	a.Delivered, a.Lost, a.InFlight = d.Bytes, d.Lost, f.Pipe()
 	a.Total = c.tally.bytesAcked + uint64(f.Early())
 	if f.wants&cc.WantsSend != 0 {
 		a.Rate, a.Shut = ratio(f.Rate(d)), f.shut
+	}
+	if c.has(ecnOK) {
+		c.heed(s, d, &a)
 	}
 	c.cc.OnAck(now, a)
 }

@@ -15,6 +15,7 @@ func (c *Conn) control(now clock.Time, name string) {
 		p.Window, p.Threshold = l.Window, l.Threshold
 	}
 	c.cc = cc.Make(name, p)
+	c.ecn.set(exact, c.cc.Traits()&cc.ExactEcho != 0)
 	if f := c.flight; f != nil {
 		f.wants, f.held, f.behind = c.cc.Traits(), false, false
 	}

@@ -53,6 +53,8 @@ type Info struct {
 	Timestamps  bool   // both sides use the option, like the next two
 	SACK        bool
 	WindowScale bool
+	ECN         bool // agreed to
+	ECNSeen     bool // the peer's text came marked, or so that it may be
 	SndWscale   uint8
 	RcvWscale   uint8
 	Retransmits uint8 // the same thing was sent again so often, in a row
@@ -96,6 +98,7 @@ type Info struct {
 	DataSegsIn, DataSegsOut   uint32
 	TotalRetrans              uint32
 	Delivered                 uint32 // segments: our SYN, and those with text that arrived; those that came twice twice
+	DeliveredCE               uint32 // of them, how many the network marked, as the peer tells
 	DsackDups                 uint32 // segments that came twice, as D-SACK told
 	ReordSeen                 uint32 // times that one came after what was sent later, modulo 2^16
 	RcvOOOPack                uint32 // segments that came out of order
@@ -128,6 +131,7 @@ func (c *Conn) Info(now clock.Time) Info {
 		RcvOOOPack: n.early, TotalRTO: c.rtt.timeouts, TotalRTORecoveries: c.rtt.repairs,
 		DeliveryRate: uint64(float64(max(c.live.rate, -c.live.rate)) * float64(time.Second)), DeliveryRateAppLimited: c.live.rate <= 0,
 		RecvQ: c.in.buffered(), SendQ: c.out.len(), AppLimited: !c.limited() && (c.cc == nil || c.filled() == 0), Orphan: c.is(orphan)}
+	i.ECN, i.ECNSeen, i.DeliveredCE = c.has(ecnOK), c.ecn.is(ecnSeen), c.ecn.delivered
 	c.infoTimer(now, &i)
 	c.infoText(&i)
 	c.infoWindow(&i)

@@ -100,7 +100,10 @@ func (c *Conn) learnPeer(now clock.Time, s *Segment) {
 	// A SYN promises no more than its window field says, because the scale applies
 	// only to what follows it. https://www.rfc-editor.org/rfc/rfc7323#section-2.2
 	c.rcv.edge = c.rcv.nxt.Add(seq.Size(min(c.rcv.limit, 0xffff)))
-	c.agree(offerOf(c.cfg, &c.tuple, s))
+	c.agree(offerOf(c.cfg, &c.tuple, s, c.ecn.mode))
+	if s.Flags.Has(wire.ACK) {
+		c.learnECN(s)
+	}
 	if c.has(stamping) {
 		c.ts.remember(now, s.Options.TSVal)
 	}
@@ -195,6 +198,9 @@ func (c *Conn) arrivesOtherwise(now clock.Time, s *Segment) outcome {
 	}
 	// Only an acceptable ACK shows that the peer is there. Anyone can forge the rest.
 	c.arrived(now)
+	if c.has(ecnOK) {
+		c.arrivedMark(s)
+	}
 	c.checkUrgent(s)
 	if o := c.checkText(now, s); o.ends() {
 		return o

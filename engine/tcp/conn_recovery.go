@@ -59,8 +59,11 @@ func (c *Conn) needless(a *recovery.Ack, d *recovery.Delivery) bool {
 func (c *Conn) beginRecovery(now clock.Time, d *recovery.Delivery) {
 	c.cfg.stats.recovering(c.has(sackOK))
 	c.loss.phase, c.loss.point, c.flight.again = fastRecovery, c.snd.nxt, false
-	c.loss.undo.Begin(&c.flight.Ledger)
-	c.cc.OnEvent(now, cc.Event{Kind: cc.Loss, InFlight: c.flightSize(d.Acked)})
+	if !c.hasYielded() || c.flight.wants&cc.OwnRecovery != 0 {
+		c.loss.undo.Begin(&c.flight.Ledger)
+		c.cc.OnEvent(now, cc.Event{Kind: cc.Loss, InFlight: c.flightSize(d.Acked)})
+		c.noteReduced()
+	}
 	c.flight.prr.Begin(d.Pipe)
 }
 
@@ -105,6 +108,7 @@ func (c *Conn) undoReduction(now clock.Time) {
 	}
 	l.undo.Close()
 	l.phase, l.point = noLoss, c.snd.nxt
+	c.ecn.set(reduced|oweCWR, false)
 	c.cc.OnEvent(now, cc.Event{Kind: cc.Undo})
 	if f := c.flight; f != nil {
 		f.Forgive()

@@ -182,6 +182,7 @@ func (c *Conn) retransmitTimeout(now clock.Time) {
 	c.rtt.backoff++
 	c.confirmClaim(now)
 	c.cc.OnEvent(now, cc.Event{Kind: cc.Timeout, InFlight: flight})
+	c.noteReduced()
 	c.loss.phase, c.loss.point, c.loss.probed = afterTimeout, c.snd.nxt, notProbed
 	f.full, f.since, f.late, f.dupes, f.again = c.snd.una, now, clock.Never, 0, false
 	f.LoseAll()
@@ -252,5 +253,6 @@ func (c *Conn) tailAnswered(now clock.Time) {
 		c.cfg.stats.TCPLossProbeRecovery++
 		c.cc.OnEvent(now, cc.Event{Kind: cc.Loss, InFlight: c.flightSize(0)})
 		c.cc.OnEvent(now, cc.Event{Kind: cc.Recovered})
+		c.noteReduced()
 	}
 }

@@ -15,7 +15,7 @@ import (
 // only carries an ACK, because it carries the ACK too.
 func (c *Conn) NextSegment(now clock.Time, out *Output) bool {
 	out.again = false
-	ok := c.owes&^owesAck != 0 && (c.buildReset(now, out) || c.buildSyn(now, out) || c.buildTail(now, out)) ||
+	ok := c.owes&^owesAck != 0 && (c.buildReset(now, out) || c.buildSyn(now, out) || c.buildEcho(now, out) || c.buildTail(now, out)) ||
 		c.buildData(now, out) ||
 		c.owes&^owesAck != 0 && (c.buildProbe(now, out) || c.buildKeepAlive(now, out)) ||
 		c.buildAck(now, out)
@@ -33,7 +33,7 @@ func (c *Conn) NextSegment(now clock.Time, out *Output) bool {
 
 // begin makes out an empty segment of the connection.
 func (c *Conn) begin(out *Output) {
-	out.Tuple, out.GSOSize, out.Len = c.tuple, 0, 0
+	out.Tuple, out.GSOSize, out.Len, out.ECN = c.tuple, 0, 0, 0
 	out.Views = out.views[:0]
 	out.TCP = wire.TCP{SrcPort: c.tuple.LocalPort, DstPort: c.tuple.RemotePort}
 }
@@ -67,6 +67,7 @@ func (c *Conn) buildSyn(now clock.Time, out *Output) bool {
 	y := ourSyn{iss: c.snd.iss, flags: wire.SYN, mss: c.path.ours, stamp: c.timestamp(now), echo: c.ts.recent}
 	if c.state == SynSent {
 		y.offer = ourOffer(c.cfg)
+		y.flags |= c.synFlags()
 	} else {
 		y.offer = c.offered()
 		y.flags, y.ack = wire.SYN|wire.ACK, c.rcv.nxt
@@ -210,6 +211,9 @@ func (c *Conn) finish(now clock.Time, out *Output) {
 	out.Ack = c.rcv.nxt
 	out.Window = c.offer()
 	c.addTimestamp(now, &out.Options)
+	if c.has(ecnOK) {
+		c.mark(out)
+	}
 	c.ackSent()
 }
 

@@ -18,6 +18,7 @@ type Counters struct {
 	SyncookiesFailed          uint64 // ACKs that looked like a cookie and were none
 	TimeWaitOverflow          uint64 // TIME-WAIT entries given up early
 	RepliesDropped            uint64 // RSTs not sent: too many at once
+	TCPDeliveredCE            uint64 // segments delivered that the network marked, as peers tell
 	FloodsDetected            uint64 // times that the detector saw a SYN flood begin
 
 	TCPSackRecovery, TCPRenoRecovery         uint64 // fast recoveries begun, with and without SACK

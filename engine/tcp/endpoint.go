@@ -3,6 +3,7 @@ package tcp
 import (
 	"time"
 
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/detect"
 	"github.com/handfast-tcp/handfast/engine/secret"
@@ -115,8 +116,9 @@ type arrival struct {
 	tuple   *wire.Tuple
 	segment *Segment
 	flow    flow
-	reused  bool    // of a four-tuple that had a connection until now,
-	beyond  seq.Num // whose numbers end here
+	ecn     cc.ECNMode // of its listener
+	reused  bool       // of a four-tuple that had a connection until now,
+	beyond  seq.Num    // whose numbers end here
 }
 
 // dispatch finds who the segment is for: a connection, a half-open one, one in

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
@@ -21,6 +22,8 @@ type Listener struct {
 	// CongestionControl is the name of what its connections begin with, one of
 	// cc.Names(); empty: Config.CongestionControl.
 	CongestionControl string
+	// ECN says whether its connections use ECN; cc.ECNDefault: Config.ECN.
+	ECN cc.ECNMode
 
 	// What it was asked for so far.
 	SYNs      uint64 // that came for it; one that is repeated while its entry is kept counts once

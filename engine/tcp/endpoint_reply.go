@@ -68,7 +68,7 @@ func (e *Endpoint) outputReply(out *Output) bool {
 	}
 	out.Tuple = r.tuple
 	out.TCP = r.header
-	out.Len, out.Views, out.GSOSize, out.again = 0, nil, 0, false
+	out.Len, out.Views, out.GSOSize, out.ECN, out.again = 0, nil, 0, 0, false
 	e.replies.drop()
 	return true
 }

@@ -16,7 +16,7 @@ import (
 //
 // Flags are tcpdump's letters, numbers are relative to the first ones of both
 // directions and may be negative. Of win, urg and options only those that are
-// written are compared.
+// written are compared. "[ce] P. 1:11(10) ack 1" has the field ECN of the IP header too.
 type spelled struct {
 	flags     wire.Flags
 	seq, end  int64
@@ -27,10 +27,14 @@ type spelled struct {
 	urg       int
 	options   wire.Options
 	hasOption bool
+	ecn       wire.ECN
+	hasECN    bool
 }
 
 var flagLetters = map[rune]wire.Flags{'F': wire.FIN, 'S': wire.SYN, 'R': wire.RST, 'P': wire.PSH,
-	'.': wire.ACK, 'U': wire.URG, 'E': wire.ECE, 'W': wire.CWR}
+	'.': wire.ACK, 'U': wire.URG, 'E': wire.ECE, 'W': wire.CWR, 'e': wire.AE}
+
+var ecnWords = map[string]wire.ECN{"[-]": wire.NotECT, "[ect1]": wire.ECT1, "[ect0]": wire.ECT0, "[ce]": wire.CE}
 
 // spell reads the notation; a mistake in it ends the test.
 func spell(t testing.TB, text string) spelled {
@@ -38,6 +42,9 @@ func spell(t testing.TB, text string) spelled {
 	s := spelled{win: -1}
 	head, options, hasOptions := strings.Cut(text, "<")
 	words := strings.Fields(head)
+	if s.ecn, s.hasECN = ecnWords[words[0]]; s.hasECN {
+		words = words[1:]
+	}
 	if len(words) < 2 {
 		t.Fatalf("%q: no segment", text)
 	}

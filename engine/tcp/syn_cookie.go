@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/clock"
@@ -17,9 +18,8 @@ import (
 //	without timestamps        with timestamps
 //	 2  epoch                  2  epoch
 //	22  hash                  30  hash, the first nine bits of it exclusive-or
-//	 1  ECN                       what the low nine bits of TSval say:
-//	 1  SACK permitted             1  ECN
-//	 4  window scale               1  SACK permitted
+//	 2  SACK, ECN                 what the low nine bits of TSval say:
+//	 4  window scale               2  SACK, ECN
 //	 2  MSS class                  4  window scale
 //	                               3  MSS class
 //
@@ -30,7 +30,7 @@ import (
 //
 // A number is believed when it can have been sent, and only then: in the present
 // epoch or the last, or the next one by a host that shares its keys and whose
-// clock is ahead; with options that we do agree to. ECN is not one of them yet.
+// clock is ahead; with options that we do agree to.
 
 // CookieMode says when connections are opened from cookies.
 type CookieMode uint8
@@ -44,7 +44,12 @@ const (
 
 var cookieModeText = [...]string{"auto", "always", "off"}
 
-func (m CookieMode) String() string { return cookieModeText[m] }
+func (m CookieMode) String() string {
+	if int(m) < len(cookieModeText) {
+		return cookieModeText[m]
+	}
+	return strconv.Itoa(int(m))
+}
 
 // CookieKeys are the secrets that cookies of three epochs are made with.
 // Hosts that share them accept each other's cookies.
@@ -145,8 +150,12 @@ var mssClasses = [2][8]uint16{
 const (
 	shiftBits = 15 // the window scale
 	noScaling = 15 // in its place: no option
-	sackBit   = 1 << 4
-	ecnBit    = 1 << 5
+
+	// What else both sides can do. Each has what those before it have, or there would
+	// be more numbers to believe: ECN is agreed to with SACK alone.
+	kindBits = 3 << 4
+	withSACK = 1 << 4
+	withECN  = 2 << 4
 )
 
 const (
@@ -179,7 +188,7 @@ func (o *offer) read(data uint32) bool {
 	} else {
 		o.mss, o.options = mssClasses[o.version][data<<1&(1<<classBits-1)], uint8(data>>(classBits-1))
 	}
-	return o.options&ecnBit == 0
+	return o.options&kindBits <= withECN
 }
 
 // cookie makes the initial sequence number for a SYN that said data, with or
@@ -249,8 +258,11 @@ func (o offer) halfOpen(iss, irs seq.Num, s *Segment, path Path) halfOpen {
 		h.agreed |= scaling
 		h.shift = shift
 	}
-	if o.options&sackBit != 0 {
+	if o.options&kindBits >= withSACK {
 		h.agreed |= sackOK
+	}
+	if o.options&kindBits >= withECN {
+		h.agreed |= ecnOK
 	}
 	if o.timestamps {
 		h.agreed |= stamping

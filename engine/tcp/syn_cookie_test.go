@@ -15,7 +15,7 @@ import (
 func offers(version uint8, timestamps bool) func(yield func(offer) bool) {
 	return func(yield func(offer) bool) {
 		for class, mss := range mssClasses[version] {
-			for options := range uint8(ecnBit) {
+			for options := range uint8(withECN + noScaling + 1) {
 				if (timestamps || class%2 == 0) && !yield(offer{mss: mss, options: options, timestamps: timestamps, version: version}) {
 					return
 				}
@@ -104,8 +104,8 @@ func TestCookiesBelieved(t *testing.T) {
 		senders     []*cookies
 		plain, with int // so many are believed
 	}{
-		{"own keys", &own, []*cookies{&before, &own}, 256, 2},
-		{"shared keys", &shared, []*cookies{&late, &shared, &ahead}, 384, 3},
+		{"own keys", &own, []*cookies{&before, &own}, 384, 2},
+		{"shared keys", &shared, []*cookies{&late, &shared, &ahead}, 576, 3},
 	} {
 		for v, local := range []wire.Addr{addrB, addr6B} {
 			tuple := wire.Tuple{Local: local, Remote: addrA, LocalPort: 80, RemotePort: 4000}
@@ -117,7 +117,7 @@ func TestCookiesBelieved(t *testing.T) {
 					}
 				}
 				want := c.plain
-				echo := offer{mss: 1440, options: 7 | sackBit, timestamps: true, version: uint8(v)}
+				echo := offer{mss: 1440, options: 7 | withSACK, timestamps: true, version: uint8(v)}
 				if timestamps {
 					want = c.with
 				}
@@ -176,7 +176,7 @@ func TestCookieForging(t *testing.T) {
 	k := newCookies(secret.New([16]byte{2}))
 	k.turn(clock.Time(time.Hour))
 	tuple := wire.Tuple{Local: addrB, Remote: addrA, LocalPort: 80, RemotePort: 4000}
-	for timestamps, data := range map[bool]float64{false: 256, true: 2} {
+	for timestamps, data := range map[bool]float64{false: 384, true: 2} {
 		const tried = 1 << 21
 		believed := 0
 		for i := range uint32(tried) {
@@ -198,7 +198,7 @@ func TestCookieBelongsToItsSyn(t *testing.T) {
 	now := clock.Time(time.Hour)
 	k.turn(now)
 	r := rand.New(rand.NewPCG(1, 2))
-	good := offer{mss: 1460, options: 7 | sackBit}
+	good := offer{mss: 1460, options: 7 | withSACK}
 	wrong := 0
 	for range 20000 {
 		tuple, s := spoofed(r, r.IntN(2) == 0, false)

@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
@@ -15,7 +16,7 @@ type offer struct {
 }
 
 // offerOf reads what a SYN offers and we take.
-func offerOf(cfg *Config, t *wire.Tuple, s *Segment) offer {
+func offerOf(cfg *Config, t *wire.Tuple, s *Segment, m cc.ECNMode) offer {
 	o := offer{mss: s.Options.MSS, options: noScaling, version: version(t.Local)}
 	if !s.Options.Has(wire.OptMSS) {
 		o.mss = defaultMSS(t.Local)
@@ -25,7 +26,10 @@ func offerOf(cfg *Config, t *wire.Tuple, s *Segment) offer {
 		o.options = min(s.Options.WindowScale, wire.MaxWindowScale)
 	}
 	if s.Options.Has(wire.OptSACKPermitted) && !cfg.NoSACK {
-		o.options |= sackBit
+		o.options |= withSACK
+		if m >= cc.ECNPassive && asksForECN(s) && !s.Flags.Has(wire.ACK) {
+			o.options += withECN - withSACK
+		}
 	}
 	o.timestamps = s.Options.Has(wire.OptTimestamps) && !cfg.NoTimestamps
 	return o
@@ -43,7 +47,8 @@ func version(a wire.Addr) uint8 {
 func (c *Conn) agree(o offer) {
 	c.snd.peer = o.mss
 	c.settle(stamping, o.timestamps)
-	c.settle(sackOK, o.options&sackBit != 0)
+	c.settle(sackOK, o.options&kindBits >= withSACK)
+	c.settle(ecnOK, o.options&kindBits >= withECN)
 	shift := o.options & shiftBits
 	c.settle(scaling, shift != noScaling)
 	if shift == noScaling {
@@ -59,8 +64,11 @@ func (c *Conn) offered() offer {
 	if c.has(scaling) {
 		o.options = c.snd.shift
 	}
-	if c.has(sackOK) {
-		o.options |= sackBit
+	switch {
+	case c.has(ecnOK):
+		o.options |= withECN
+	case c.has(sackOK):
+		o.options |= withSACK
 	}
 	return o
 }
@@ -81,7 +89,7 @@ type ourSyn struct {
 // RFC 2018 only if the other SYN has them. It sets every field of h that it needs,
 // so h may hold an old header.
 func (y *ourSyn) write(h *wire.TCP, t *wire.Tuple, cfg *Config) {
-	h.SrcPort, h.DstPort, h.Seq, h.Ack, h.Flags = t.LocalPort, t.RemotePort, y.iss, y.ack, y.flags
+	h.SrcPort, h.DstPort, h.Seq, h.Ack, h.Flags = t.LocalPort, t.RemotePort, y.iss, y.ack, y.flags|y.offer.ecnFlags()
 	h.Window = uint16(min(cfg.ReceiveBuffer, 0xffff)) // never scaled in a SYN
 	h.Checksum, h.Urgent = 0, 0
 	o := &h.Options
@@ -91,7 +99,7 @@ func (y *ourSyn) write(h *wire.TCP, t *wire.Tuple, cfg *Config) {
 		set |= wire.OptWindowScale
 		o.WindowScale = cfg.shift
 	}
-	if y.offer.options&sackBit != 0 {
+	if y.offer.options&kindBits >= withSACK {
 		set |= wire.OptSACKPermitted
 	}
 	if y.offer.timestamps {
@@ -103,7 +111,7 @@ func (y *ourSyn) write(h *wire.TCP, t *wire.Tuple, cfg *Config) {
 
 // ourOffer is what a SYN that answers none says.
 func ourOffer(cfg *Config) offer {
-	o := offer{timestamps: !cfg.NoTimestamps, options: sackBit}
+	o := offer{timestamps: !cfg.NoTimestamps, options: withSACK}
 	if cfg.NoSACK {
 		o.options = 0
 	}

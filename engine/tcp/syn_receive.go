@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
@@ -21,7 +22,7 @@ func (e *Endpoint) arrivedStray(a *arrival) outcome {
 		e.detector.Reset(a.flow.id(s.Seq - 1))
 	case wire.ACK, wire.ACK | wire.FIN:
 		if l != nil && e.cfg.Cookies != CookiesOff {
-			switch h, d := e.redeem(a); d {
+			switch h, d := e.redeem(a, l); d {
 			case wire.None:
 				// A cookie that is true is as good as an entry: from here on both take
 				// the same way.
@@ -44,6 +45,7 @@ func (e *Endpoint) arrivedStray(a *arrival) outcome {
 func (e *Endpoint) fresh(a *arrival) *Conn {
 	c := &e.scratch
 	c.init(e.cfg, *a.tuple, a.path, a.flow.tsOffset(), e.trace)
+	c.ecn.mode = a.ecn
 	return c
 }
 
@@ -55,6 +57,7 @@ func (e *Endpoint) arrivedSyn(a *arrival, l *Listener) outcome {
 		return l.counted(dropped(wire.ListenFull))
 	}
 	e.attack.watch(a.now, e.halfOpen.count, e.cfg)
+	a.ecn = l.ecn(e.cfg)
 	var y ourSyn
 	beyond := e.answerTo(a, &y)
 	switch p := e.placeFor(a, l, beyond); p.form {
@@ -96,7 +99,7 @@ func (e *Endpoint) admits(a *arrival, l *Listener) bool {
 func (e *Endpoint) answerTo(a *arrival, y *ourSyn) (beyond bool) {
 	e.cookies.turn(a.now)
 	y.flags, y.ack = wire.SYN|wire.ACK, a.segment.Seq.Add(1)
-	y.offer = offerOf(e.cfg, a.tuple, a.segment)
+	y.offer = offerOf(e.cfg, a.tuple, a.segment, a.ecn)
 	said := y.offer.data()
 	y.iss = e.cookies.cookie(a.flow, a.segment.Seq, y.offer.timestamps, said)
 	if a.reused && y.iss.LessEq(a.beyond) {
@@ -171,7 +174,7 @@ func (e *Endpoint) keep(a *arrival, l *Listener, iss seq.Num, p synPlace) {
 
 // redeem makes a half-open connection of the cookie that an ACK brings back, or
 // says why it does not.
-func (e *Endpoint) redeem(a *arrival) (h halfOpen, d wire.Drop) {
+func (e *Endpoint) redeem(a *arrival, l *Listener) (h halfOpen, d wire.Drop) {
 	if !e.cookies.believed(a.now) {
 		return h, wire.NoSocket
 	}
@@ -179,7 +182,11 @@ func (e *Endpoint) redeem(a *arrival) (h halfOpen, d wire.Drop) {
 	s := a.segment
 	iss, irs := s.Ack-1, s.Seq-1
 	o := offer{timestamps: s.Options.Has(wire.OptTimestamps) && !e.cfg.NoTimestamps, version: version(a.tuple.Local)}
-	if d = e.cookies.check(a.flow, iss, irs, &o, s.Options.TSEcr); d != wire.None {
+	d = e.cookies.check(a.flow, iss, irs, &o, s.Options.TSEcr)
+	if d == wire.None && o.options&kindBits >= withECN && l.ecn(e.cfg) < cc.ECNPassive {
+		d = wire.NoSocket // it cannot have been sent
+	}
+	if d != wire.None {
 		e.stats.SyncookiesFailed++
 		e.detector.CookieFailed()
 		return h, d

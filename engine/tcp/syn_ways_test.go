@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
@@ -70,7 +71,7 @@ func (c client) syn() Segment {
 // rounded is the client whose segment size is what a cookie keeps of this one's.
 func (c client) rounded() client {
 	t, s := c.tuple(), c.syn()
-	o := offerOf(new(Config).withDefaults(), &t, &s)
+	o := offerOf(new(Config).withDefaults(), &t, &s, cc.ECNOff)
 	o.read(o.data())
 	c.mss = int(o.mss)
 	return c

@@ -193,10 +193,10 @@ func TestLastChallenge(t *testing.T) {
 	}
 }
 
-// An Entry and the eight bytes that Go's allocator puts before large objects
-// fit into 640 bytes; one byte more and each takes 704.
+// An Entry and the eight bytes that Go's allocator puts before large objects take 704
+// bytes, of which the last 48 are free; with 16 less they would take 640.
 func TestEntrySize(t *testing.T) {
-	if n := unsafe.Sizeof(Entry{}); n > 632 {
+	if n := unsafe.Sizeof(Entry{}); n > 648 {
 		t.Errorf("an entry takes %d bytes", n)
 	}
 }

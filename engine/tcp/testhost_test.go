@@ -94,7 +94,7 @@ func (p *testPeer) receive(text string) {
 func (p *testPeer) arrive(text string) {
 	p.Helper()
 	w := spell(p, text)
-	s := Segment{TCP: w.header(isns{p.peer, p.own}), Len: w.n, Views: twoViews(patternBytes(w.seq, w.n))}
+	s := Segment{TCP: w.header(isns{p.peer, p.own}), Len: w.n, Views: twoViews(patternBytes(w.seq, w.n)), ECN: w.ecn}
 	if w.win < 0 {
 		s.Window = 65535
 	}

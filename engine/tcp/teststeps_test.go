@@ -49,7 +49,7 @@ func (c *testConn) receiveBatch(texts ...string) {
 func (c *testConn) arrive(n *Conn, text string, payload []byte) {
 	c.Helper()
 	w := spell(c, text)
-	s := Segment{TCP: w.header(isns{c.rel.peer, c.rel.own}), Len: len(payload)}
+	s := Segment{TCP: w.header(isns{c.rel.peer, c.rel.own}), Len: len(payload), ECN: w.ecn}
 	s.SrcPort, s.DstPort = c.tuple.RemotePort, c.tuple.LocalPort
 	if w.win < 0 {
 		s.Window = uint16(c.window)
@@ -110,8 +110,8 @@ func (c *testConn) want(why, text string) {
 	if !ok {
 		c.fail("%s: want %s, got nothing", why, text)
 	}
-	if !w.matches(&out.TCP, out.Len, c.rel) {
-		c.fail("%s:\n\twant %s\n\tgot  %s", why, text, describe(&out.TCP, out.Len, c.rel))
+	if !w.matches(&out.TCP, out.Len, c.rel) || w.hasECN && out.ECN != w.ecn {
+		c.fail("%s:\n\twant %s\n\tgot  %s, ECN %d", why, text, describe(&out.TCP, out.Len, c.rel), out.ECN)
 	}
 }
 

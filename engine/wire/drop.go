@@ -32,6 +32,7 @@ const (
 	FragmentPending  // kept: waits for the other fragments
 	FragmentOverlap
 	FragmentLimit // too many or too much waiting
+	FragmentECN   // one is marked CE, and the sender of another does not understand that (RFC 3168 §5.3)
 	NoPort        // no listener
 	QueueFull     // socket's receive queue is full
 	ForgedICMP    // quotes something that we do not have in flight
@@ -69,7 +70,7 @@ var dropText = [numDrops]string{
 	NotOurs:      "not our address", BadSource: "bad source address",
 	BadDestination: "bad destination address", NoRoute: "no route",
 	NeighbourPending: "neighbour queue full", FragmentPending: "waits for more fragments",
-	FragmentOverlap: "overlapping fragment", FragmentLimit: "fragment limit",
+	FragmentOverlap: "overlapping fragment", FragmentLimit: "fragment limit", FragmentECN: "fragments differ in ECN",
 	NoPort: "no such port", QueueFull: "receive queue full", ForgedICMP: "ICMP quotes nothing of ours",
 	MTUExceeded: "larger than the MTU", NoSocket: "no socket", BadFlags: "bad flags",
 	BadSequence: "out of window", BadAck: "unacceptable ACK", OldAck: "old ACK",

@@ -1,0 +1,243 @@
+package tcp
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/handfast-tcp/handfast/engine/cc"
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// ecnPaths are what may happen to the flags on the way, and whether both ends can agree
+// all the same.
+var ecnPaths = []struct {
+	name   string
+	agree  bool
+	change func(from int, o *Output, synAcks int) (lost bool)
+}{
+	{"clean", true, func(int, *Output, int) bool { return false }},
+	{"drops ECN-setup SYNs", false, func(_ int, o *Output, _ int) bool { return o.Flags&(wire.SYN|wire.ACK|wire.ECE) == wire.SYN|wire.ECE }},
+	{"loses the first SYN-ACK", true, func(_ int, o *Output, synAcks int) bool { return o.Flags.Has(wire.SYN|wire.ACK) && synAcks == 1 }},
+	{"clears the flags", false, func(_ int, o *Output, _ int) bool { o.Flags &^= wire.ECE | wire.CWR | wire.AE; return false }},
+	{"clears those of SYN-ACKs", false, func(from int, o *Output, _ int) bool {
+		if from == 1 && o.Flags.Has(wire.SYN) {
+			o.Flags &^= wire.ECE
+		}
+		return false
+	}},
+	{"sends a SYN's flags back", false, func(from int, o *Output, _ int) bool {
+		if from == 1 && o.Flags.Has(wire.SYN) {
+			o.Flags |= wire.ECE | wire.CWR
+		}
+		return false
+	}},
+	{"marks SYNs", false, func(from int, o *Output, _ int) bool {
+		if from == 0 && o.Flags.Has(wire.SYN) {
+			o.ECN = wire.CE
+		}
+		return false
+	}},
+}
+
+// ecnWays are the ways into an endpoint.
+var ecnWays = []struct {
+	name   string
+	cfg    Config
+	ask    bool
+	evict  bool
+	reopen bool
+}{
+	{name: "cache"},
+	{name: "cookie", cfg: Config{Cookies: CookiesAlways}},
+	{name: "evicted", cfg: Config{MaxHalfOpen: 1}, evict: true},
+	{name: "forwarder", ask: true},
+	{name: "TIME-WAIT", reopen: true},
+}
+
+// TestECNIsAgreedOn goes through every mode of both ends, every way in, and what a path
+// may do: both ends use ECN or neither does; they do when the client asks, the server is
+// willing and the path lets it through; and they connect in any case.
+func TestECNIsAgreedOn(t *testing.T) {
+	for i := range 8 {
+		v6, timestamps, sack := i&1 != 0, i&2 != 0, i&4 != 0
+		for client := cc.ECNOff; client <= cc.ECNOn; client++ {
+			for server := cc.ECNOff; server <= cc.ECNOn; server++ {
+				for _, path := range ecnPaths {
+					for _, way := range ecnWays {
+						name := fmt.Sprintf("v6 %v, timestamps %v, SACK %v, %v to %v, path %s, %s", v6, timestamps, sack, client, server, path.name, way.name)
+						cfg := way.cfg
+						cfg.NoTimestamps, cfg.NoSACK = !timestamps, !sack
+						p := newPair(t, cfg)
+						p.ends[0].cfg.ECN, p.ends[1].cfg.ECN = client, server
+						want := client == cc.ECNOn && server >= cc.ECNPassive && sack && path.agree
+						b := ecnBench{pair: p, v6: v6, change: path.change}
+						if way.evict && path.name == "loses the first SYN-ACK" {
+							continue // nobody repeats it
+						}
+						if way.cfg.Cookies == CookiesAlways && path.name == "loses the first SYN-ACK" {
+							want = false // the SYN goes again, and not as before
+						}
+						if way.reopen {
+							b.connect(way.ask, false)
+							b.closeBoth()
+						}
+						b.connect(way.ask, way.evict)
+						b.wantECN(name, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// ecnBench opens connections, one after the other of the same name.
+type ecnBench struct {
+	*pair
+	v6             bool
+	change         func(from int, o *Output, synAcks int) bool
+	listener       *Listener
+	client, server *Entry
+	markable       [2]int // segments that left so
+}
+
+func (b *ecnBench) connect(ask, evict bool) {
+	b.t.Helper()
+	tuple := wire.Tuple{Local: addrA, Remote: addrB, LocalPort: 4000, RemotePort: 80}
+	if b.v6 {
+		tuple.Local, tuple.Remote = addr6A, addr6B
+	}
+	answered, synAcks := false, 0
+	b.fate = func(from int, o *Output) (bool, time.Duration) {
+		if o.ECN != wire.NotECT {
+			b.markable[from]++
+		}
+		if o.Flags.Has(wire.SYN | wire.ACK) {
+			synAcks++
+		}
+		lost := b.change(from, o, synAcks)
+		answered = answered || from == 1 && !lost && o.Flags.Has(wire.SYN)
+		return lost, 0
+	}
+	if b.listener == nil {
+		b.listener, _ = b.ends[1].Listen(wire.Addr{}, 80, 10, "listener")
+		b.listener.Ask = ask
+	}
+	b.client, _ = b.ends[0].Connect(b.now, b.path, tuple, "client")
+	b.server = nil
+	b.until("accepted", func() bool {
+		if y, ok := b.ends[1].NextSyn(); ok {
+			b.ends[1].AcceptSyn(b.now, y)
+		}
+		if evict && answered {
+			evict = false
+			other := numbered(b.v6, 1<<17)
+			syn := synSegment(other, 3, true)
+			b.ends[1].Receive(b.now, b.path, &other, &syn)
+		}
+		b.server = b.ends[1].Accept(b.listener)
+		return b.server != nil
+	})
+	b.server.Owner = "server"
+	b.until("connected", func() bool { return b.client.state == Established })
+}
+
+// closeBoth leaves the server in TIME-WAIT.
+func (b *ecnBench) closeBoth() {
+	b.ends[1].Close(b.now, b.server)
+	b.until("the FIN", b.client.EOF)
+	b.ends[0].Close(b.now, b.client)
+	b.until("closed", func() bool { return b.ends[0].Len() == 0 })
+	b.now = b.now.Add(time.Second)
+}
+
+func (b *ecnBench) wantECN(name string, want bool) {
+	b.t.Helper()
+	b.markable = [2]int{}
+	b.write(0, b.client, make([]byte, 3000))
+	b.write(1, b.server, make([]byte, 3000))
+	var got [2]int
+	b.until("all is there", func() bool {
+		got[0] += len(b.read(0, b.client))
+		got[1] += len(b.read(1, b.server))
+		return got == [2]int{3000, 3000}
+	})
+	if c := b.client.Info(b.now).ECN; c != want || (b.markable[0] > 0) != want {
+		b.t.Fatalf("%s: the client uses ECN: %v, want %v; %d segments were markable", name, c, want, b.markable[0])
+	}
+	// Who agrees and is not heard has no way to know.
+	if s := b.server.Info(b.now).ECN; want && !s || s != (b.markable[1] > 0) {
+		b.t.Fatalf("%s: the server uses ECN: %v, want %v; %d segments were markable", name, s, want, b.markable[1])
+	}
+}
+
+// Neither an ACK that makes a connection out of a cookie nor one out of an entry has
+// more ECN than its listener allows; DCTCP wants it by default.
+func TestECNOfAListener(t *testing.T) {
+	for _, c := range []struct {
+		cfg, listener cc.ECNMode
+		congestion    string
+		want          bool
+	}{
+		{cc.ECNDefault, cc.ECNDefault, "", true}, {cc.ECNOff, cc.ECNDefault, "", false}, {cc.ECNOff, cc.ECNPassive, "", true}, {cc.ECNPassive, cc.ECNOff, "", false},
+		{cc.ECNOff, cc.ECNDefault, "dctcp", true}, {cc.ECNOff, cc.ECNOff, "dctcp", false},
+	} {
+		for _, cookies := range []CookieMode{CookiesAuto, CookiesAlways} {
+			p := newPair(t, Config{ECN: c.cfg, Cookies: cookies})
+			p.ends[0].cfg.ECN = cc.ECNOn
+			l, _ := p.ends[1].Listen(wire.Addr{}, 80, 10, "listener")
+			l.ECN, l.CongestionControl = c.listener, c.congestion
+			b := ecnBench{pair: p, change: ecnPaths[0].change, listener: l}
+			b.connect(false, false)
+			b.wantECN(fmt.Sprintf("%+v, cookies %v", c, cookies), c.want)
+		}
+	}
+	if got := (Config{CongestionControl: "dctcp"}).withDefaults().ECN; got != cc.ECNOn {
+		t.Errorf("with DCTCP it is %v", got)
+	}
+}
+
+// A cookie that says ECN is not believed where ECN is never agreed to.
+func TestCookieOfNoECN(t *testing.T) {
+	e := NewEndpoint(&Config{Cookies: CookiesAlways, NoTimestamps: true})
+	now, tuple := clock.Time(time.Hour), numbered(false, 5)
+	l, _ := e.Listen(wire.Addr{}, tuple.LocalPort, 10, "listener")
+	syn := synSegment(tuple, 1000, false)
+	syn.Flags |= wire.ECE | wire.CWR
+	syn.Options.Set |= wire.OptSACKPermitted
+	for _, m := range []cc.ECNMode{cc.ECNPassive, cc.ECNOff} {
+		e.Receive(now, path1500, &tuple, &syn)
+		out, _ := drain(e, now)
+		if out.Flags != wire.SYN|wire.ACK|wire.ECE {
+			t.Fatalf("answered by %v", out.Flags)
+		}
+		l.ECN = m
+		ack := ackOf(tuple, syn.Seq, out.TCP)
+		e.Receive(now, path1500, &tuple, &ack)
+		en := e.Accept(l)
+		if (en != nil) != (m == cc.ECNPassive) {
+			t.Errorf("%v: the cookie is believed: %v", m, en != nil)
+		}
+		if en != nil {
+			e.Abort(now, en)
+		}
+		drain(e, now)
+	}
+}
+
+// Both ends ask at the same time.
+func TestECNOfASimultaneousOpen(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.newConn(Config{ECN: cc.ECNOn})
+		c.open()
+		c.want("asks", "SEW 0:0(0)")
+		c.receive("SEW 0:0(0) <mss 1000,sackOK>")
+		c.want("agrees", "S.E 0:0(0) ack 1")
+		c.receive("S.E 0:0(0) ack 1 <mss 1000,sackOK>")
+		c.wantState(Established)
+		c.flush()
+		c.write(100)
+		c.want("text", "[ect0] P. 1:101(100) ack 1")
+	})
+}
