@@ -45,7 +45,7 @@ const layers = `
 	engine/tcp            : engine/clock engine/seq engine/buf engine/secret engine/wire engine/cc engine/recovery engine/detect internal/setting
 	engine/host           : engine/clock engine/seq engine/buf engine/secret engine/wire engine/tcp internal/setting
 
-	lab/netem             : engine/clock engine/buf
+	lab/netem             : engine/clock engine/buf engine/wire
 	lab/internal/sample   : engine/clock engine/seq engine/wire engine/tcp
 	lab/trace             : engine/clock engine/seq engine/wire engine/tcp engine/host
 	lab/story             : engine/clock engine/seq engine/wire engine/tcp lab/trace

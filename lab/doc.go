@@ -37,7 +37,7 @@
 //	user-timeout D fin-wait-2 D
 //	send-buffer N  receive-buffer N
 //	syn-retries N  synack-retries N
-//	congestion reno|cubic|dctcp|bbr
+//	congestion reno|cubic|dctcp|bbr  ecn off|passive|on
 //	max-half-open N  attack-enter N  max-time-wait N  cookies off|auto|always
 //	prompt         its programs run before what a segment made it owe is sent,
 //	               as when a program answers within the batch of packets
@@ -49,7 +49,7 @@
 // The wire between all hosts, or in one direction between two of them:
 //
 //	wire [from HOST to HOST] delay D jitter D loss P duplicates P corruption P
-//	     reordering P reordering-delay D rate BITS queue BYTES mtu N
+//	     reordering P reordering-delay D rate BITS queue BYTES mark BYTES mtu N
 //
 // all of it optional; P is a probability from 0 to 1; the delay is 10ms if
 // nobody says otherwise. With mtu there is a router half-way that drops larger
@@ -58,6 +58,7 @@
 //
 //	lose      WHICH from HOST [to HOST] [with PROPERTY and PROPERTY …] [since T]
 //	corrupt   WHICH …
+//	mark      WHICH …                         # CE, if its sender understands that
 //	delay     WHICH … by D
 //	duplicate WHICH … after D [with ack N]   # the copy comes D later; its ACK may be changed
 //	hold      WHICH … until CONDITION        # it enters the wire then
@@ -65,8 +66,8 @@
 //	forge HOST PORT > HOST PORT SEGMENT at T  # in somebody's name
 //
 // WHICH is "the 2nd segment", "the 2nd to 4th segments" or "every segment" of
-// those that match. A PROPERTY is SYN (without ACK), SYN-ACK, FIN, RST, URG, ACK
-// (and nothing else), data, "seq N" or "ack N". A CONDITION is a time since the
+// those that match. A PROPERTY is SYN (without ACK), SYN-ACK, FIN, RST, URG,
+// ECE, CWR, ACK (and nothing else), data, "seq N" or "ack N". A CONDITION is a time since the
 // start, or "HOST is STATE", which is the state that the host's last change of
 // state led to.
 //

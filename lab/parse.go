@@ -128,7 +128,7 @@ func (p *parser) statement(l *lineReader) (err error) {
 	case "limit":
 		p.limit, err = l.duration("how long the world lives at most")
 		return err
-	case "lose", "duplicate", "delay", "hold", "corrupt":
+	case "lose", "duplicate", "delay", "hold", "corrupt", "mark":
 		return p.rule(l, verb.text)
 	case "cut":
 		return p.cut(l)

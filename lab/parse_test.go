@@ -40,7 +40,7 @@ func TestErrorsOfScenarios(t *testing.T) {
 		{"host a\na:\n    write 5 of \"\"", `x.txt:3:16: "" is not one letter`},
 		{"host a\na:\n    write 99999999", `x.txt:3:11: 99999999 bytes are more than a scenario may write at once, 16777216`},
 		{"host a\nhost b\nlose the last segment from a", `x.txt:3:10: "last": which one? (the 1st, the 2nd to 4th, every)`},
-		{"host a\nhost b\nlose the 1st segment from a with love", `x.txt:3:34: "love": SYN, SYN-ACK, FIN, RST, ACK, URG, data, seq N or ack N is expected here`},
+		{"host a\nhost b\nlose the 1st segment from a with love", `x.txt:3:34: "love": SYN, SYN-ACK, FIN, RST, ACK, URG, ECE, CWR, data, seq N or ack N is expected here`},
 		{"host a\nhost b\ndelay the 1st segment from a", "x.txt:3:29: by how much? (delay … by D, duplicate … after D)"},
 		{"host a\nhost b\nhold the 1st segment from a until a is happy", `x.txt:3:40: "happy" is not a state`},
 		{"host a\nhost b\nforge a 1 > b 2 S 0:0(0)", "x.txt:3:17: a forged segment needs its time: at T, or when HOST is STATE"},

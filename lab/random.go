@@ -117,6 +117,9 @@ func (x *randomRun) draw() {
 	if x.chance(0.15) {
 		p.wire.MTU = 1280 + x.upTo(200)
 	}
+	if x.Seed%3 > 0 { // and where it does not mark, it may drop
+		p.wire.MarkBytes = p.wire.QueueBytes / 4
+	}
 	p.v6, p.both, p.visits = x.chance(0.3), x.chance(0.1), 1+x.upTo(4)
 	if x.chance(0.2) {
 		p.cutFrom = 1 + x.time(20*time.Second)
@@ -131,6 +134,7 @@ func (x *randomRun) draw() {
 	for i := range p.hosts {
 		p.hosts[i].TCP = x.drawTCP()
 		p.hosts[i].TCP.CongestionControl = names[(x.Seed+uint64(i))%uint64(len(names))]
+		p.hosts[i].TCP.ECN = cc.ECNMode((x.Seed/2 + uint64(i)) % uint64(cc.ECNOn+1))
 		p.mtus[i] = 1280 + x.upTo(220)
 		if !p.v6 && x.chance(0.3) {
 			p.mtus[i] = 150 + x.r.IntN(1350)

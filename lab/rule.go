@@ -130,7 +130,7 @@ func (p *parser) pattern(l *lineReader) (t pattern, err error) {
 
 // property reads one thing that can be said of a segment.
 func (l *lineReader) property() (func(*parcel, *record) bool, error) {
-	w, err := l.next("what the segment has: SYN, SYN-ACK, FIN, RST, ACK, URG, data, seq N or ack N")
+	w, err := l.next("what the segment has: SYN, SYN-ACK, FIN, RST, ACK, URG, ECE, CWR, data, seq N or ack N")
 	if err != nil {
 		return nil, err
 	}
@@ -148,15 +148,21 @@ func (l *lineReader) property() (func(*parcel, *record) bool, error) {
 		return has(wire.RST), nil
 	case "URG":
 		return has(wire.URG), nil
+	case "ECE":
+		return has(wire.ECE), nil
+	case "CWR":
+		return has(wire.CWR), nil
 	case "ACK": // and nothing else
-		return func(p *parcel, _ *record) bool { return p.tcp.Flags == wire.ACK && p.len == 0 }, nil
+		return func(p *parcel, _ *record) bool {
+			return p.tcp.Flags&^(wire.ECE|wire.CWR|wire.AE) == wire.ACK && p.len == 0
+		}, nil
 	case "data":
 		return func(p *parcel, _ *record) bool { return p.len > 0 }, nil
 	case "seq", "ack":
 		n, err := l.number("a number that counts from the stream's first")
 		return func(p *parcel, r *record) bool { return p.number(r, w.text) == seq.Num(n) }, err
 	}
-	return nil, l.at(w, "%q: SYN, SYN-ACK, FIN, RST, ACK, URG, data, seq N or ack N is expected here", w.text)
+	return nil, l.at(w, "%q: SYN, SYN-ACK, FIN, RST, ACK, URG, ECE, CWR, data, seq N or ack N is expected here", w.text)
 }
 
 // number is the segment's sequence or acknowledgement number, as people count.
@@ -205,6 +211,8 @@ func (r *rule) apply(w *World, p *parcel, v *verdict) {
 		v.lose = true
 	case "corrupt":
 		v.corrupt = true
+	case "mark":
+		v.mark = true
 	case "delay":
 		v.delay += r.by
 	case "duplicate":

@@ -104,6 +104,8 @@ func (h *hostLine) option(l *lineReader, w word) (err error) {
 		return h.cookies(l)
 	case "congestion":
 		return h.congestion(l)
+	case "ecn":
+		return h.ecn(l)
 	}
 	return l.at(w, "%q is not a host option", w.text)
 }
@@ -118,6 +120,13 @@ func (h *hostLine) cookies(l *lineReader) error {
 func (h *hostLine) congestion(l *lineReader) error {
 	name, err := l.expect(cc.Names()...)
 	h.Host.TCP.CongestionControl = name
+	return err
+}
+
+// ecn reads when a host uses ECN.
+func (h *hostLine) ecn(l *lineReader) error {
+	mode, err := l.expect("off", "passive", "on")
+	h.Host.TCP.ECN = map[string]cc.ECNMode{"off": cc.ECNOff, "passive": cc.ECNPassive, "on": cc.ECNOn}[mode]
 	return err
 }
 
@@ -199,6 +208,8 @@ func (c *WireConfig) option(l *lineReader, w word) (err error) {
 		c.Rate = uint64(bits)
 	case "queue":
 		c.QueueBytes, err = l.int("a number of bytes")
+	case "mark":
+		c.MarkBytes, err = l.int("a number of bytes")
 	case "mtu":
 		c.MTU, err = l.int("an MTU")
 	default:
@@ -214,7 +225,7 @@ func (c *WireConfig) copyTo(to *WireConfig, seen map[string]bool) {
 		"loss": func() { to.Loss = c.Loss }, "duplicates": func() { to.Duplicate = c.Duplicate },
 		"reordering": func() { to.Reorder = c.Reorder }, "corruption": func() { to.Corrupt = c.Corrupt },
 		"reordering-delay": func() { to.ReorderDelay = c.ReorderDelay },
-		"rate":             func() { to.Rate = c.Rate }, "queue": func() { to.QueueBytes = c.QueueBytes }, "mtu": func() { to.MTU = c.MTU },
+		"rate":             func() { to.Rate = c.Rate }, "queue": func() { to.QueueBytes = c.QueueBytes }, "mark": func() { to.MarkBytes = c.MarkBytes }, "mtu": func() { to.MTU = c.MTU },
 	} {
 		if seen[name] {
 			set()

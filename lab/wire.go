@@ -42,9 +42,9 @@ type parcel struct {
 
 // verdict is what the scenario's rules do with a parcel.
 type verdict struct {
-	lose, corrupt, hold bool
-	delay               time.Duration
-	copies              []time.Duration // copies, and how much later each comes
+	lose, corrupt, mark, hold bool
+	delay                     time.Duration
+	copies                    []time.Duration // copies, and how much later each comes
 }
 
 // SetWire sets how packets travel between all hosts.
@@ -137,6 +137,9 @@ func (w *World) treat(l *link, p *parcel, v *verdict) {
 		data = l.corrupted(data)
 		w.record.fate(p, trace.Corrupted, "")
 	}
+	if v.mark {
+		data = w.marked(p, data)
+	}
 	if v.delay > 0 {
 		w.record.fate(p, trace.Delayed, "")
 		w.back.add(w.now.Add(v.delay), p, data)
@@ -147,6 +150,16 @@ func (w *World) treat(l *link, p *parcel, v *verdict) {
 		w.record.fate(p, trace.Duplicated, "")
 		w.back.add(w.now.Add(d), p, data)
 	}
+}
+
+// marked returns a copy with the mark of a congested router, if the sender understands
+// that.
+func (w *World) marked(p *parcel, data []byte) []byte {
+	b := append([]byte(nil), data...)
+	if wire.MarkCE(b) {
+		w.record.fate(p, trace.Marked, "")
+	}
+	return b
 }
 
 // corrupted returns a copy in which bits of one byte are flipped. The Internet
@@ -193,6 +206,7 @@ func (w *World) noteChance(p *parcel, before, after netem.Counters) {
 		{before.Duplicated, after.Duplicated, trace.Duplicated, ""},
 		{before.Reordered, after.Reordered, trace.Delayed, ""},
 		{before.Corrupted, after.Corrupted, trace.Corrupted, ""},
+		{before.Marked, after.Marked, trace.Marked, ""},
 	} {
 		if c.after > c.before {
 			w.record.fate(p, c.fate, c.text)

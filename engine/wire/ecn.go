@@ -15,30 +15,34 @@ const (
 // ECN returns the field.
 func (ip *IP) ECN() ECN { return ECN(ip.TOS & 3) }
 
+// Markable reports whether b is an IP packet whose sender understands marks.
+func Markable(b []byte) bool {
+	if len(b) < IPv4Size {
+		return false
+	}
+	switch b[0] >> 4 {
+	case 4:
+		return ECN(b[1]&3) != NotECT
+	case 6:
+		return ECN(b[1]>>4&3) != NotECT
+	}
+	return false
+}
+
 // MarkCE does to the packet b what a congested router does: where its sender
 // understands that, the field ECN becomes CE. It reports whether that is so, and changes
 // nothing when not, nor when b is no IP packet.
 func MarkCE(b []byte) bool {
-	if len(b) < IPv4Size {
+	if !Markable(b) {
 		return false
+	}
+	if b[0]>>4 == 6 {
+		b[1] |= uint8(CE) << 4
+		return true
 	}
 	word := be16(b)
-	switch e := &b[1]; b[0] >> 4 {
-	case 4:
-		if ECN(*e&3) == NotECT {
-			return false
-		}
-		*e |= uint8(CE)
-		// RFC 1624 §3: HC' = ~(~HC + ~m + m')
-		sum := uint64(^be16(b[10:])) + uint64(^word) + uint64(be16(b))
-		put16(b[10:], ^Fold(sum))
-	case 6:
-		if ECN(*e>>4&3) == NotECT {
-			return false
-		}
-		*e |= uint8(CE) << 4
-	default:
-		return false
-	}
+	b[1] |= uint8(CE)
+	// RFC 1624 §3: HC' = ~(~HC + ~m + m')
+	put16(b[10:], ^Fold(uint64(^be16(b[10:]))+uint64(^word)+uint64(be16(b))))
 	return true
 }

@@ -36,6 +36,7 @@ func (c *Config) settings() []setting {
 		ranged("Burst.ToBad", &b.ToBad, 1, ""), ranged("Burst.ToGood", &b.ToGood, 1, ""),
 		ranged("Burst.LossGood", &b.LossGood, 1, ""), ranged("Burst.LossBad", &b.LossBad, 1, ""),
 		ranged("Rate", &c.Rate, MaxRate, " bit/s"), ranged("QueueBytes", &c.QueueBytes, MaxQueueBytes, " bytes"),
+		ranged("MarkBytes", &c.MarkBytes, MaxQueueBytes, " bytes"),
 		ranged("Limit", &c.Limit, MaxPackets, " packets"),
 	}
 }

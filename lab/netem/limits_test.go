@@ -16,7 +16,7 @@ import (
 var most = map[string]float64{
 	"Delay": float64(netem.MaxDelay), "Jitter": float64(netem.MaxDelay), "ReorderDelay": float64(netem.MaxDelay),
 	"Loss": 1, "Duplicate": 1, "Reorder": 1, "Corrupt": 1, "ToBad": 1, "ToGood": 1, "LossGood": 1, "LossBad": 1,
-	"Rate": netem.MaxRate, "QueueBytes": netem.MaxQueueBytes, "Limit": netem.MaxPackets,
+	"Rate": netem.MaxRate, "QueueBytes": netem.MaxQueueBytes, "MarkBytes": netem.MaxQueueBytes, "Limit": netem.MaxPackets,
 }
 
 // eachNumber calls f with each number of a Config, also those of the structs in it.

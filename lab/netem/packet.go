@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // copyOf returns a packet with the same content in memory of its own.
@@ -33,6 +34,19 @@ func (w *Wire) corrupt(p *buf.Packet) *buf.Packet {
 		bit := w.below(uint64(len(body)) * 8)
 		body[bit/8] ^= 1 << (bit % 8)
 	}
+	return c
+}
+
+// mark returns p marked CE, or as it is if its sender does not understand that. Like
+// corrupt it works on a copy.
+func (w *Wire) mark(p *buf.Packet) *buf.Packet {
+	if at := min(int(p.L3), len(p.Data)); !wire.Markable(p.Data[at:]) {
+		return p
+	}
+	w.counters.Marked++
+	c := copyOf(p)
+	p.Release()
+	wire.MarkCE(c.Data[c.L3:])
 	return c
 }
 

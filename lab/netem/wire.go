@@ -1,5 +1,5 @@
 // Package netem is a wire that treats packets badly: it delays, loses,
-// duplicates, reorders and corrupts them, and has a limited rate. What happens
+// duplicates, reorders, marks and corrupts them, and has a limited rate. What happens
 // depends on nothing but the configuration, the seed, and the packets and
 // times that go in, so that every run can be repeated.
 //
@@ -46,6 +46,10 @@ type Config struct {
 	// is being sent included; what would be more is dropped. 0: only Limit counts.
 	Rate       uint64
 	QueueBytes int
+	// MarkBytes is how much may wait before packets are marked CE, if their senders
+	// understand that, as a router with ECN does; at most MaxQueueBytes, and counted as
+	// QueueBytes. 0: no packet is marked.
+	MarkBytes int
 
 	// Limit is how many packets the wire holds at most, 1 to MaxPackets; default
 	// DefaultLimit.
@@ -62,7 +66,7 @@ type Counters struct {
 	Overflow uint64 // dropped by QueueBytes or Limit
 	Down     uint64 // dropped because the wire was down
 
-	Duplicated, Reordered, Corrupted uint64 // what was done to those that went on
+	Duplicated, Reordered, Corrupted, Marked uint64 // what was done to those that went on
 }
 
 // Wire is one direction of a link. Make it with New.
@@ -153,6 +157,9 @@ func (w *Wire) send(now clock.Time, p *buf.Packet) {
 		return
 	}
 	w.busy = sent
+	if w.config.MarkBytes > 0 && w.config.Rate > 0 && sent.Sub(now) > w.duration(w.config.MarkBytes) {
+		p = w.mark(p)
+	}
 	if w.chance(w.config.Corrupt) {
 		w.counters.Corrupted++
 		p = w.corrupt(p)

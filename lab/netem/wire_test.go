@@ -362,3 +362,37 @@ func BenchmarkWire(b *testing.B) {
 		}
 	}
 }
+
+// A queue that is longer than MarkBytes marks what may be marked, in a copy, and nothing
+// else; what does not wait for so long stays as it is.
+func TestMark(t *testing.T) {
+	header := wire.IP{Version: 4, Proto: wire.ProtoTCP, TTL: 64, Src: wire.AddrFrom4(0x0a000001), Dst: wire.AddrFrom4(0x0a000002)}
+	w := New(Config{Rate: 8_000_000, MarkBytes: 3000}, 1)
+	var sent [][]byte
+	for i := range 6 {
+		header.TOS = uint8(i & 1 << 1) // every second one may be marked
+		p := buf.NewPacket()
+		p.Data = append(header.Append(p.ReceiveInto(1000)[:0], 980), make([]byte, 980)...)
+		p.Block.Retain()
+		sent = append(sent, p.Data)
+		w.Input(0, p)
+	}
+	for i := range 6 {
+		p := w.Output(w.Deadline())
+		var ip wire.IP
+		if d := wire.ParseIP(p.Data, &ip); d != wire.None {
+			t.Fatalf("packet %d: %v", i, d)
+		}
+		want := wire.ECN(i & 1 << 1)
+		if want == wire.ECT0 && i >= 3 {
+			want = wire.CE
+		}
+		if ip.ECN() != want || sent[i][1] != uint8(i&1<<1) {
+			t.Errorf("packet %d has %d, want %d; its sender's %d", i, ip.ECN(), want, sent[i][1])
+		}
+		p.Release()
+	}
+	if n := w.Counters().Marked; n != 2 {
+		t.Errorf("%d are marked, want 2", n)
+	}
+}

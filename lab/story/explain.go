@@ -8,8 +8,8 @@ import (
 // Moment is what a sentence is chosen by: one event, and what became of it.
 type Moment struct {
 	tcp.Event
-	// Lost, Doubled, Altered and Forged are a segment's fate on the wire.
-	Lost, Doubled, Altered, Forged bool
+	// Lost, Doubled, Altered, Marked and Forged are a segment's fate on the wire.
+	Lost, Doubled, Altered, Marked, Forged bool
 	// Nobody is a loss because no host has the address.
 	Nobody bool
 }
@@ -54,6 +54,9 @@ func segmentSentence(s *Moment) sentence {
 			break
 		}
 	}
+	if more := ecnSentence(s.Segment.Flags); more[English] != "" {
+		own = own.and(more)
+	}
 	switch {
 	case s.Nobody:
 		return own.and(nobodySentence)
@@ -63,8 +66,27 @@ func segmentSentence(s *Moment) sentence {
 		return own.and(alteredSentence)
 	case s.Doubled:
 		return own.and(doubledSentence)
+	case s.Marked:
+		return own.and(markedSentence)
 	}
 	return own
+}
+
+// ecnSentence says what the flags of ECN add to a segment.
+func ecnSentence(f wire.Flags) sentence {
+	switch {
+	case f.Has(wire.SYN | wire.ECE | wire.CWR):
+		return asksECNSentence
+	case f.Has(wire.SYN | wire.ACK | wire.ECE):
+		return agreesECNSentence
+	case f&(wire.SYN|wire.RST) != 0:
+		return sentence{}
+	case f.Has(wire.CWR):
+		return reducedSentence
+	case f.Has(wire.ECE):
+		return echoSentence
+	}
+	return sentence{}
 }
 
 // and joins two sentences; Chinese needs no space between them.

@@ -10,6 +10,7 @@ import (
 // fate is what became of a packet: it is known later than it is sent.
 type fate struct {
 	lost, altered, doubled bool
+	marked                 bool
 	tooBig                 clock.Time  // when a router dropped it; 0: none did
 	drops                  []wire.Drop // one for each copy that arrived
 	why                    trace.Fate
@@ -38,6 +39,8 @@ func (f *fate) note(e *trace.Event) {
 		}
 	case e.Fate == trace.Corrupted:
 		f.altered = true
+	case e.Fate == trace.Marked:
+		f.marked = true
 	case e.Fate == trace.Duplicated:
 		f.doubled = true
 	case e.Fate == trace.Refused, e.Class == trace.Engine && e.Kind == tcp.SegmentReceived,

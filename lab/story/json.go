@@ -16,7 +16,7 @@ func WriteJSON(w io.Writer, r *trace.Run, o TellOptions) error {
 		why := ""
 		if o.Explain && e.IsTCP() {
 			why = Explain(&Moment{Event: e.Event, Lost: e.Fate == trace.Lost, Nobody: e.Text == noSuchHost, Altered: e.Fate == trace.Corrupted,
-				Doubled: e.Fate == trace.Duplicated, Forged: e.Fate == trace.Forged}, o.Lang)
+				Doubled: e.Fate == trace.Duplicated, Marked: e.Fate == trace.Marked, Forged: e.Fate == trace.Forged}, o.Lang)
 		}
 		b = append(trace.AppendJSON(b, e, r.Start, why), '\n')
 	}

@@ -21,6 +21,21 @@ var (
 	doubledSentence = sentence{
 		"The wire delivers this segment twice; the second copy has nothing new (RFC 9293 §3.10.7.4).",
 		"链路把这个报文段送达两次；第二份没有任何新内容（RFC 9293 §3.10.7.4）。"}
+	markedSentence = sentence{
+		"A queue on the way is long and marks this segment (CE) instead of dropping it (RFC 3168 §5).",
+		"途中的队列过长：标记这个报文段（CE），而不是丢弃它（RFC 3168 §5）。"}
+	asksECNSentence = sentence{
+		"ECE and CWR ask for ECN: routers may mark instead of dropping (RFC 3168 §6.1.1).",
+		"ECE 与 CWR 请求使用 ECN：路由器可以用标记代替丢弃（RFC 3168 §6.1.1）。"}
+	agreesECNSentence = sentence{
+		"ECE alone agrees to ECN (RFC 3168 §6.1.1).",
+		"单独的 ECE 表示同意使用 ECN（RFC 3168 §6.1.1）。"}
+	echoSentence = sentence{
+		"ECE tells the sender that a marked segment has arrived, until CWR answers (RFC 3168 §6.1.3).",
+		"ECE 告知发送方收到了被标记的报文段，直到对方以 CWR 回答（RFC 3168 §6.1.3）。"}
+	reducedSentence = sentence{
+		"CWR tells that the congestion window has been reduced (RFC 3168 §6.1.2).",
+		"CWR 告知拥塞窗口已经减小（RFC 3168 §6.1.2）。"}
 	forgedSentence = sentence{
 		"No end sent this now: it is an old segment that was late, or one that a stranger forged.",
 		"此刻没有谁发送它：这是一个迟到的旧报文段，或是第三者伪造的报文段。"}

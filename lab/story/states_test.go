@@ -156,6 +156,7 @@ func TestExplainOthers(t *testing.T) {
 		other[English] + " " + lostSentence[English]:               {Lost: true},
 		forgedSentence[English]:                                    {Forged: true, Doubled: true},
 		other[English] + " " + alteredSentence[English]:            {Altered: true},
+		other[English] + " " + markedSentence[English]:             {Marked: true},
 		other[English] + " " + doubledSentence[English]:            {Doubled: true},
 		otherDrop[English]:                                         {Event: tcp.Event{Kind: tcp.SegmentDropped, Drop: wire.TooShort}},
 		dropSentences[wire.PAWS][English]:                          {Event: tcp.Event{Kind: tcp.SegmentDropped, Drop: wire.PAWS}},

@@ -285,7 +285,7 @@ func (t *teller) arrows(e *trace.Event) {
 	step := t.flow(e).arrow(&sent, sequence, ack)
 	step.Fields = t.visible(step.Fields)
 	t.firstOfItsKind(&step, e)
-	moment := Moment{Event: sent, Lost: f.lost, Nobody: f.reason == noSuchHost, Altered: f.altered, Doubled: f.doubled, Forged: p.Forged}
+	moment := Moment{Event: sent, Lost: f.lost, Nobody: f.reason == noSuchHost, Altered: f.altered, Doubled: f.doubled, Marked: f.marked, Forged: p.Forged}
 	if fired := t.fired[e.Host]; fired.Kind == tcp.TimerFired && fired.Time == e.Time {
 		moment.Timer = fired.Timer
 	}
@@ -295,6 +295,9 @@ func (t *teller) arrows(e *trace.Event) {
 	}
 	if f.altered {
 		step.Text = t.join(step.Text, words.corrupted[t.Lang])
+	}
+	if f.marked {
+		step.Text = t.join(step.Text, words.marked[t.Lang])
 	}
 	t.copies(step, p, t.cast.strange(e))
 }

@@ -13,12 +13,13 @@ import (
 
 // words are marks and titles.
 var words = struct {
-	again, copied, forged, corrupted, lost, scripted, strangers, others, halfOpen, timer, flood, timers, restarted, comma, space sentence
+	again, copied, forged, corrupted, marked, lost, scripted, strangers, others, halfOpen, timer, flood, timers, restarted, comma, space sentence
 }{
 	again:     sentence{"again", "重发"},
 	copied:    sentence{"copy", "副本"},
 	forged:    sentence{"not sent now", "并非此刻发送"},
 	corrupted: sentence{"corrupted", "比特出错"},
+	marked:    sentence{"ce", "ce"}, // as tcpdump has it
 	lost:      sentence{"lost", "丢失"},
 	scripted:  sentence{"scripted", "按脚本"},
 	strangers: sentence{"forged sources", "伪造的来源"},
@@ -100,7 +101,7 @@ func dropText(d wire.Drop, f wire.Flags, l Lang) string {
 }
 
 var fatesZH = map[trace.Fate]string{trace.Lost: "丢失", trace.TooBig: "过大", trace.Duplicated: "被复制", trace.Delayed: "被延迟",
-	trace.Corrupted: "比特出错", trace.Forged: "伪造", trace.ICMPSent: "发出 ICMP", trace.ICMPArrived: "收到 ICMP", trace.Refused: "未被采用"}
+	trace.Corrupted: "比特出错", trace.Marked: "被标记 CE", trace.Forged: "伪造", trace.ICMPSent: "发出 ICMP", trace.ICMPArrived: "收到 ICMP", trace.Refused: "未被采用"}
 
 // noSuchHost is how the lab says that a packet has no receiver.
 const noSuchHost = "no host has this address"

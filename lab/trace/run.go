@@ -50,13 +50,14 @@ func (c Class) String() string { return classText[c] }
 // Fate is what happens to a packet on its way.
 type Fate uint8
 
-// The fates. Lost to Corrupted are the wire's doing.
+// The fates. Lost to Marked are the wire's doing.
 const (
 	NoFate      Fate = iota
 	Lost             // never arrives
 	Duplicated       // arrives twice
 	Delayed          // arrives later than the wire's delay says; others may pass it
 	Corrupted        // bits are flipped
+	Marked           // CE: a queue is long, and its sender understands marks
 	Forged           // put on the wire by the scenario with a forged source: the source never sent it
 	TooBig           // a router drops it, because it is larger than the next link, and says so
 	ICMPSent         // an ICMP message leaves Host
@@ -64,7 +65,7 @@ const (
 	Refused          // reaches Host, which does not use it, before TCP sees it: Drop says why
 )
 
-var fateText = [...]string{"", "lost", "duplicated", "delayed", "corrupted", "forged", "too big", "ICMP sent", "ICMP arrived", "refused"}
+var fateText = [...]string{"", "lost", "duplicated", "delayed", "corrupted", "marked CE", "forged", "too big", "ICMP sent", "ICMP arrived", "refused"}
 
 func (f Fate) String() string { return fateText[f] }
 
