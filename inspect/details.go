@@ -95,12 +95,18 @@ func details(i *tcp.Info) *Details {
 		CAState: i.CAState, MinRTT: Seconds(i.MinRTT), LastRcv: Seconds(i.LastDataRecv), PacingRate: i.PacingRate, DeliveryRate: i.DeliveryRate,
 		Delivered: i.Delivered, BusyTime: Seconds(i.BusyTime), RwndLimited: Seconds(i.RwndLimited), SndbufLimited: Seconds(i.SndbufLimited),
 		Lost: i.Lost, Sacked: i.Sacked, DsackDups: i.DsackDups, Reordering: i.Reordering, ReordSeen: i.ReordSeen, RcvRTT: Seconds(i.RcvRTT),
-		RcvSsthresh: i.RcvSsthresh, RcvOOOPack: i.RcvOOOPack, TotalRTO: i.TotalRTO, RTORecoveries: i.TotalRTORecoveries}
+		RcvSsthresh: i.RcvSsthresh, RcvOOOPack: i.RcvOOOPack, TotalRTO: i.TotalRTO, RTORecoveries: i.TotalRTORecoveries, DeliveredCE: i.DeliveredCE}
 	if i.Timestamps {
 		d.Options = append(d.Options, "ts")
 	}
 	if i.SACK {
 		d.Options = append(d.Options, "sack")
+	}
+	if i.ECN {
+		d.Options = append(d.Options, "ecn")
+	}
+	if i.ECNSeen {
+		d.Options = append(d.Options, "ecnseen")
 	}
 	if i.WindowScale {
 		d.Wscale = &[2]int{int(i.SndWscale), int(i.RcvWscale)}

@@ -257,3 +257,15 @@ func TestJSON(t *testing.T) {
 		t.Error("a state that is none was taken")
 	}
 }
+
+// What a connection of ours tells of ECN stands where ss -i has it.
+func TestDetailsOfECN(t *testing.T) {
+	for want, i := range map[string]tcp.Info{
+		"ts sack": {Timestamps: true, SACK: true}, "sack ecn": {SACK: true, ECN: true}, "ecn ecnseen": {ECN: true, ECNSeen: true},
+	} {
+		i.DeliveredCE = 7
+		if d := details(&i); strings.Join(d.Options, " ") != want || d.DeliveredCE != 7 {
+			t.Errorf("%v, %d marked; want %s", d.Options, d.DeliveredCE, want)
+		}
+	}
+}
