@@ -17,11 +17,13 @@ type Segment struct {
 	// GSOSize is the payload of each segment when this one stands for several,
 	// of which the last may be shorter: a super-segment. 0 when it is one.
 	GSOSize int
-	// ECN is the field of that name in the IP header, of each of them.
-	ECN wire.ECN
 
 	skip int  // bytes at the front of Views that are no longer payload
 	cut  bool // text or a FIN past the window or the peer's FIN was cut off
+
+	// ECN is the field of that name in the IP header, of each of them. It stands last,
+	// where there is room.
+	ECN wire.ECN
 }
 
 // Count returns how many segments s stands for.
