@@ -44,6 +44,11 @@ type Config struct {
 	// shards, 1 to tcp.MaxEntries. Default: TCP.MaxHalfOpen in each shard.
 	HalfOpen int
 
+	// BufferMemory is how many bytes the buffers of all connections may hold, over all
+	// shards, in equal parts, tcp.MinBuffer to tcp.MaxBufferMemory.
+	// Default: TCP.BufferMemory in each shard.
+	BufferMemory int64
+
 	// FirstPort and LastPort bound the ports that are chosen when the program
 	// names none; LastPort is not below FirstPort. Default DefaultFirstPort to
 	// DefaultLastPort.
@@ -84,6 +89,9 @@ func (c *Config) setDefaults() error {
 	if c.HalfOpen > 0 {
 		c.TCP.MaxHalfOpen = (c.HalfOpen + c.Shards - 1) / c.Shards
 	}
+	if c.BufferMemory > 0 {
+		c.TCP.BufferMemory = max(c.BufferMemory/int64(c.Shards), tcp.MinBuffer)
+	}
 	setting.Settle(c.settings())
 	if c.FirstPort == 0 {
 		c.FirstPort = DefaultFirstPort
@@ -115,9 +123,10 @@ func (c *Config) settings() []setting.Setting {
 
 // check refuses what is outside its range.
 func (c *Config) check() error {
-	halfOpen := c.HalfOpen // without a default of its own
+	halfOpen, memory := c.HalfOpen, c.BufferMemory // without defaults of their own
 	err := cmp.Or(setting.Check(c.settings()),
 		setting.Of("Config.HalfOpen", &halfOpen, 0, 1, tcp.MaxEntries).Check(),
+		setting.Of("Config.BufferMemory", &memory, 0, tcp.MinBuffer, tcp.MaxBufferMemory).Check(),
 		c.TCP.Check())
 	if err != nil {
 		return fmt.Errorf("handfast: %w", err)

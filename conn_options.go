@@ -93,7 +93,8 @@ func (c *TCPConn) SetNoDelay(noDelay bool) error {
 
 // SetReadBuffer sets how many bytes may wait to be read: at least two full
 // segments, unless the buffer was smaller before. With less the peer, which has
-// seen a larger window, would wait for a timer before each segment.
+// seen a larger window, would wait for a timer before each segment. From then on the
+// buffer does not follow need, as with SO_RCVBUF of Linux.
 func (c *TCPConn) SetReadBuffer(bytes int) error {
 	return c.setLocal(func(now clock.Time) {
 		c.shard.tcp.SetReceiveBuffer(now, c.entry, max(bytes, minBuffer))
@@ -101,7 +102,8 @@ func (c *TCPConn) SetReadBuffer(bytes int) error {
 }
 
 // SetWriteBuffer sets how many bytes may wait to be sent and acknowledged
-// before a Write waits.
+// before a Write waits. From then on that does not follow need, as with SO_SNDBUF of
+// Linux.
 func (c *TCPConn) SetWriteBuffer(bytes int) error {
 	return c.setLocal(func(now clock.Time) {
 		c.shard.tcp.SetSendBuffer(now, c.entry, max(bytes, minBuffer))

@@ -84,6 +84,7 @@ var pairCalls = map[string]func(p *playground){
 	"Host.Close":          func(p *playground) { p.server.Close() },
 	"Host.Connections":    func(p *playground) { exhaust(p.server.Connections()) },
 	"Host.Counters":       func(p *playground) { p.server.Counters() },
+	"Host.BufferMemory":   func(p *playground) { p.server.BufferMemory() },
 	"Host.Defence":        func(p *playground) { p.server.Defence() },
 	"Host.Dial":           func(p *playground) { p.client.Dial("tcp", serverIP+":80") },
 	"Host.DialContext":    func(p *playground) { p.dialAway() },

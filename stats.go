@@ -131,6 +131,18 @@ func (u *UDPConn) info() UDPInfo {
 // when a program names none: Config.FirstPort and LastPort.
 func (h *Host) EphemeralPorts() (first, last uint16) { return h.cfg.FirstPort, h.cfg.LastPort }
 
+// BufferMemory returns how many bytes the buffers of all connections hold and may
+// hold, and whether that is short in any shard: see Config.BufferMemory.
+func (h *Host) BufferMemory() (used, most int64, short bool) {
+	for _, s := range h.shards {
+		s.mu.Lock()
+		n, limit, pressed := s.tcp.BufferMemory()
+		s.mu.Unlock()
+		used, most, short = used+n, most+limit, short || pressed
+	}
+	return used, most, short
+}
+
 // Counters are what a host has counted since it was made, under Linux's names.
 type Counters struct {
 	host.Counters

@@ -28,6 +28,7 @@ type badWire struct {
 	reorder   float64
 	algorithm string
 	tick      time.Duration // of the hosts' clock; 0: it is exact
+	fat       bool          // of 1 Gbit/s, and with the buffers that hosts have by default
 }
 
 const (
@@ -50,12 +51,16 @@ type transfer struct {
 func (b badWire) transfer(t *testing.T, seed uint64) *transfer {
 	t.Helper()
 	x := &transfer{now: start, tick: max(b.tick, 1), block: buf.Get(buf.LargeSize)}
-	queue := int(wireRate / 8 * 2 * b.oneWay.Seconds())
+	rate, buffers := uint64(wireRate), 8<<20
+	if b.fat {
+		rate, buffers = 1e9, 0
+	}
+	queue := int(float64(rate) / 8 * 2 * b.oneWay.Seconds())
 	x.wires[0] = netem.New(netem.Config{Delay: b.oneWay, Loss: b.loss, Reorder: b.reorder, ReorderDelay: 10 * time.Millisecond,
-		Rate: wireRate, QueueBytes: max(queue, 20*1500)}, seed)
+		Rate: rate, QueueBytes: max(queue, 20*1500)}, seed)
 	x.wires[1] = netem.New(netem.Config{Delay: b.oneWay}, seed)
 	for i := range x.hosts {
-		cfg := host.Config{TCP: tcp.Config{SendBuffer: 8 << 20, ReceiveBuffer: 8 << 20, CongestionControl: b.algorithm}}
+		cfg := host.Config{TCP: tcp.Config{SendBuffer: buffers, ReceiveBuffer: buffers, CongestionControl: b.algorithm}}
 		cfg.TCP.Secret[0], cfg.TCP.Secret[1] = byte(i), byte(seed)
 		x.hosts[i] = host.New(cfg)
 		link := x.hosts[i].AddLink(host.LinkConfig{Name: "wire", MTU: 1500})
@@ -117,6 +122,28 @@ func (x *transfer) step() {
 	}
 }
 
+// run has a program at one end write as much as it may, and one at the other read all,
+// for some time.
+func (x *transfer) run(d time.Duration) {
+	var views []buf.View
+	for end := x.now.Add(d); x.now < end; x.step() {
+		for x.conns[0].SendSpace() > 0 {
+			x.hosts[0].TCP().Send(x.seen(), x.conns[0], buf.MakeView(x.block, 0, x.block.Cap()).Retain())
+		}
+		views = x.hosts[1].TCP().Take(x.seen(), x.conns[1], 1<<30, views[:0])
+		for _, v := range views {
+			x.got += v.Len()
+			v.Release()
+		}
+	}
+}
+
+func (x *transfer) release() {
+	for _, w := range x.wires {
+		w.Release()
+	}
+}
+
 // goodput returns how many Mbit/s a program reads at the other end.
 func (b badWire) goodput(t *testing.T, seed uint64) float64 {
 	t.Helper()
@@ -129,22 +156,10 @@ func (b badWire) goodput(t *testing.T, seed uint64) float64 {
 func (b badWire) measure(t *testing.T, seed uint64) (goodput float64, needless int) {
 	t.Helper()
 	x := b.transfer(t, seed)
-	var views []buf.View
-	for end := x.now.Add(transferTime); x.now < end; x.step() {
-		for x.conns[0].SendSpace() > 0 {
-			x.hosts[0].TCP().Send(x.seen(), x.conns[0], buf.MakeView(x.block, 0, x.block.Cap()).Retain())
-		}
-		views = x.hosts[1].TCP().Take(x.seen(), x.conns[1], 1<<30, views[:0])
-		for _, v := range views {
-			x.got += v.Len()
-			v.Release()
-		}
-	}
+	x.run(transferTime)
 	dropped := x.wires[0].Counters()
 	needless = int(x.conns[0].Info(x.seen()).TotalRetrans) - int(dropped.Lost+dropped.Overflow)
-	for _, w := range x.wires {
-		w.Release()
-	}
+	x.release()
 	return float64(x.got) * 8 / transferTime.Seconds() / 1e6, needless
 }
 
@@ -172,7 +187,7 @@ func TestBadWires(t *testing.T) {
 	for _, algorithm := range []string{"reno", "cubic", "bbr"} {
 		for _, oneWay := range []time.Duration{time.Millisecond, 25 * time.Millisecond, 100 * time.Millisecond} {
 			for _, c := range [][2]float64{{0, 0}, {0.001, 0}, {0.01, 0}, {0.03, 0}, {0, 0.01}} {
-				b := badWire{oneWay, c[0], c[1], algorithm, 0}
+				b := badWire{oneWay, c[0], c[1], algorithm, 0, false}
 				if !all && (oneWay != 25*time.Millisecond || algorithm != cc.Default || testing.Short()) {
 					continue
 				}
@@ -201,9 +216,9 @@ func TestCoarseClocks(t *testing.T) {
 				if testing.Short() && (algorithm != cc.Default || loss == 0) {
 					continue
 				}
-				exact, _ := badWire{oneWay, loss, 0, algorithm, 0}.measure(t, 1)
+				exact, _ := badWire{oneWay, loss, 0, algorithm, 0, false}.measure(t, 1)
 				for _, tick := range []time.Duration{500 * time.Microsecond, 15 * time.Millisecond} {
-					got, needless := badWire{oneWay, loss, 0, algorithm, tick}.measure(t, 1)
+					got, needless := badWire{oneWay, loss, 0, algorithm, tick, false}.measure(t, 1)
 					if needless > 0 || got < 0.9*exact {
 						t.Errorf("%s, %v each way, loss %v, tick %v: %.1f Mbit/s, %.1f with an exact clock; %d segments sent again for nothing",
 							algorithm, oneWay, loss, tick, got, exact, needless)

@@ -66,7 +66,7 @@ func ExampleFind() {
 	// Nobody listens on the port: the SYN is answered with a RST.
 	//   0.000000 client connect server 80
 	//   0.000000 client   CLOSED -> SYN-SENT: active open
-	//   0.000000 client   -> #1 S 0:0(0) win 65535 <mss 1460,sackOK,TS,wscale 5>
+	//   0.000000 client   -> #1 S 0:0(0) win 65535 <mss 1460,sackOK,TS,wscale 9>
 	//   0.010000 server   <- #1 S 0:0(0) (dropped: no socket)
 	//   0.010000 server   -> #2 R. 0:0(0) ack 1 win 0
 	//   0.020000 client   <- #2 R. 0:0(0) ack 1

@@ -18,8 +18,16 @@ type Config struct {
 	// guess. It must be random, secret, and another one with every start.
 	Secret [16]byte
 
-	SendBuffer    int // bytes queued before a write waits, MinBuffer to MaxBuffer; default 1 MiB, of which an eighth, at least 128 KiB, not yet sent
-	ReceiveBuffer int // bytes offered as window at most, MinBuffer to MaxBuffer; it begins with 256 KiB and grows with need; default 1 MiB
+	// SendBuffer and ReceiveBuffer are how far the buffers of a connection grow with
+	// what its path needs, in bytes, MinBuffer to MaxBuffer; default 16 MiB. What was
+	// written and waits to be sent is an eighth of what is out, and 128 KiB at least.
+	// What is offered to the peer begins with 256 KiB and grows to twice what the
+	// program reads in a round trip, or more; ReceiveBuffer decides the window scale.
+	SendBuffer, ReceiveBuffer int
+	// BufferMemory is how many bytes the buffers of all connections may hold together,
+	// MinBuffer to MaxBufferMemory; default 256 MiB. See memory for what happens below
+	// and at it.
+	BufferMemory int64
 
 	MSL        time.Duration // TIME-WAIT lasts twice as long; 1 ns to MaxTimeout; default 30 s, as Linux
 	InitialRTO time.Duration // at most MaxRTO; default 1 s (RFC 6298 §2)
@@ -59,6 +67,7 @@ type Config struct {
 	ECN cc.ECNMode
 
 	shift   uint8     // the window scale that ReceiveBuffer needs: see withDefaults
+	memory  memory    // what all buffers hold, and may
 	flights []*flight // to be used again: see takeOff
 	stats   *Counters // of all connections
 }

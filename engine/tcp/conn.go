@@ -94,6 +94,7 @@ const (
 	rttTiming                           // our SYN is being timed
 	gone                                // no program holds it, and it is out of the table
 	fixedBuffer                         // the program has set its receive buffer
+	fixedSend                           // the program has set its send buffer
 	synChallenged                       // a SYN was answered in TIME-WAIT: RST may be the answer to that
 )
 
@@ -150,26 +151,6 @@ func (c *Conn) State() State { return c.state }
 // Failure returns why the connection ended before its time.
 func (c *Conn) Failure() Failure { return c.failure }
 
-// unsentShare is the part of the send buffer that may wait to be sent for the
-// first time, minUnsent what may in any case. A program that writes faster than
-// the network takes it would only fill caches and delay what it says later: the
-// reasons for TCP_NOTSENT_LOWAT of Linux.
-const (
-	unsentShare = 8
-	minUnsent   = 128 << 10
-)
-
-// SendSpace returns how many bytes the program may queue until it has to wait;
-// it may be negative.
-func (c *Conn) SendSpace() int {
-	space := int(c.out.limit) - c.out.len()
-	if c.snd.una == c.snd.nxt && c.snd.wnd < seq.Size(c.path.mss) {
-		return space // the peer does not read: what is written may as well wait here
-	}
-	unsent := max(int(c.out.end().Diff(c.snd.nxt)), 0)
-	return min(space, max(int(c.out.limit)/unsentShare, minUnsent)-unsent)
-}
-
 // Unsent returns how many bytes are queued and not acknowledged.
 func (c *Conn) Unsent() int { return c.out.len() }
 
@@ -210,7 +191,7 @@ func (c *Conn) readiness() Ready {
 	}
 	if c.state.Synchronized() {
 		r |= Connected
-		if c.out.len() < int(c.out.limit) && (c.out.end().Diff(c.snd.nxt) < minUnsent || c.SendSpace() > 0) {
+		if c.out.bytes == 0 || c.out.bytes < c.out.limit && (c.out.end().Diff(c.snd.nxt) < c.cfg.memory.freely || c.SendSpace() > 0) {
 			r |= Writable
 		}
 	}

@@ -37,7 +37,8 @@ func TestReceiveBufferFollowsNeed(t *testing.T) {
 		{"far and slow", Config{}, 25 * time.Millisecond, 1 << 10, true, initialReceive, initialReceive},
 		{"near", Config{}, 10 * time.Microsecond, 100 << 10, true, initialReceive, initialReceive},
 		{"nobody reads", Config{}, 25 * time.Millisecond, 1 << 20, false, initialReceive, initialReceive},
-		{"no timestamps", Config{NoTimestamps: true}, 25 * time.Millisecond, 1 << 10, true, most, most},
+		{"no timestamps, fast", Config{NoTimestamps: true}, 25 * time.Millisecond, 1 << 20, true, most, most},
+		{"no timestamps, slow", Config{NoTimestamps: true}, 25 * time.Millisecond, 1 << 10, true, initialReceive, initialReceive},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.cfg.ReceiveBuffer, c.cfg.SendBuffer = most, most

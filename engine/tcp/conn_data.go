@@ -23,6 +23,9 @@ func (c *Conn) arrivedText(now clock.Time, s *Segment) wire.Drop {
 	if end := s.Seq.Add(seq.Size(s.Len)); s.Flags.Has(wire.PSH) && c.rcv.push.Less(end) {
 		c.rcv.push = end
 	}
+	if c.cfg.memory.full() && !c.accepts(s) {
+		return wire.NoMemory
+	}
 	c.ts.textAt = now.Milliseconds()
 	if s.Seq != c.rcv.nxt {
 		return c.textTooEarly(s)

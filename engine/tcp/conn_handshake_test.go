@@ -98,9 +98,9 @@ func TestNegotiation(t *testing.T) {
 	}{
 		{"all", Config{},
 			"S 0:0(0) <mss 1400,sackOK,wscale 7>",
-			"S. 0:0(0) ack 1 win 65535 <mss 1460,sackOK,wscale 5>", 1400},
+			"S. 0:0(0) ack 1 win 65535 <mss 1460,sackOK,wscale 9>", 1400},
 		{"nothing", Config{}, "S 0:0(0)", "S. 0:0(0) ack 1 win 65535 <mss 1460>", -1},
-		{"scale too large", Config{}, "S 0:0(0) <mss 1460,wscale 15>", "S. 0:0(0) ack 1 <mss 1460,wscale 5>", 1460},
+		{"scale too large", Config{}, "S 0:0(0) <mss 1460,wscale 15>", "S. 0:0(0) ack 1 <mss 1460,wscale 9>", 1460},
 		{"we want nothing", Config{NoSACK: true, NoTimestamps: true, NoWindowScale: true},
 			"S 0:0(0) <mss 1460,sackOK,TS val 5 ecr 0,wscale 7>", "S. 0:0(0) ack 1 <mss 1460>", 1460},
 		{"small buffer", Config{ReceiveBuffer: 5000}, "S 0:0(0) <mss 1460,wscale 2>",

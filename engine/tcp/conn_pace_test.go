@@ -72,10 +72,10 @@ func wakeUps(t *testing.T, control string, conns int) (wakes, lasted int) {
 		senders = append(senders, c)
 	}
 	for _, c := range senders {
-		p.write(0, c, make([]byte, 1<<20))
+		p.write(0, c, make([]byte, 2<<20))
 	}
 	begin, fired := p.now, clock.Time(0)
-	for got := 0; got < conns<<20; {
+	for got := 0; got < conns<<21; {
 		p.pump()
 		due := p.ends[0].Deadline()
 		p.step(clock.Never)

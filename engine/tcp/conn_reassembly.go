@@ -40,6 +40,7 @@ type outOfOrder struct {
 	blocks [maxBlocks]wire.SACKBlock // RFC 2018: most recently changed first
 	twice  wire.SACKBlock            // RFC 2883: what the last segment repeated; empty: nothing
 	keeping
+	bytes  int32 // of all parts
 	count  uint8 // how many of blocks are used
 	untold uint8 // of them, so many in front have not been the first of an ACK
 	hasFin bool
@@ -92,6 +93,7 @@ func (q *recvQueue) insertView(in *insertion, s seq.Num, v buf.View, most int) {
 				return
 			}
 			piece := o.keep(v.Slice(int(at.Sub(s)), int(stop.Sub(s))), q.bytes)
+			o.bytes += int32(piece.Len())
 			if o.extend(i, at, piece) {
 				i--
 			} else {
@@ -220,8 +222,10 @@ func (o *outOfOrder) noteFin(fin seq.Num) {
 	for n := len(o.parts) - 1; n >= 0 && fin.Less(o.parts[n].end()); n-- {
 		o.count, o.untold = 0, 0
 		p := &o.parts[n]
+		o.bytes -= int32(p.view.Len())
 		if p.seq.Less(fin) {
 			p.view = p.view.Slice(0, int(fin.Sub(p.seq)))
+			o.bytes += int32(p.view.Len())
 			break
 		}
 		p.view.Release()
@@ -242,6 +246,7 @@ func (o *outOfOrder) drain(nxt seq.Num, push func(buf.View)) seq.Num {
 	n := 0
 	for ; n < len(o.parts) && o.parts[n].seq == nxt; n++ {
 		nxt = o.parts[n].end()
+		o.bytes -= int32(o.parts[n].view.Len())
 		push(o.parts[n].view)
 	}
 	if n > 0 {

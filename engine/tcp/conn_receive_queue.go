@@ -170,16 +170,18 @@ func (q *recvQueue) compact() {
 }
 
 // dropOutOfOrder gives up what waits out of order: the stream has ended, or the
-// connection has.
-func (q *recvQueue) dropOutOfOrder() {
+// connection has, or there is no memory. It returns how many parts that were.
+func (q *recvQueue) dropOutOfOrder() int {
 	if q.ooo == nil {
-		return
+		return 0
 	}
+	n := len(q.ooo.parts)
 	for _, p := range q.ooo.parts {
 		p.view.Release()
 	}
 	q.ooo.forget()
 	q.ooo = nil
+	return n
 }
 
 // tidy lets go of the reassembly queue when there is nothing in it.

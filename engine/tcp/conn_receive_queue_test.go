@@ -40,6 +40,8 @@ func tinySegments(t *testing.T, size, group int, order func(int) int) {
 	p := h.from(1000, 0)
 	en := p.handshake("S 0:0(0) <wscale 7,sackOK>", ". 1:1(0) ack 1")
 	h.e.SetTrace(nil)
+	h.e.SetReceiveBuffer(h.now, en, 1<<20)
+	p.drain()
 	for first := 0; first+group*size <= min(1<<20, 100*group*size); first += group * size {
 		for i := range group {
 			tiny(p, seq.Num(1+first+order(i)*size), size)

@@ -164,7 +164,7 @@ func (c *Conn) setReceiveBuffer(n int) {
 	if c.has(scaling) || c.state < SynReceived {
 		most <<= c.rcv.shift
 	}
-	c.rcv.limit = int32(min(max(n, 2048, c.leastReceive()), most))
+	c.rcv.limit = int32(min(max(n, MinBuffer, c.leastReceive()), most))
 	c.set(fixedBuffer, true)
 	if c.windowUpdateDue() {
 		c.owes |= owesAck
@@ -179,4 +179,8 @@ func (c *Conn) leastReceive() int {
 	return min(2*(int(max(c.path.ours, c.rcv.mss))+1<<c.rcv.shift), int(c.rcv.limit))
 }
 
-func (c *Conn) setSendBuffer(n int) { c.out.limit = int32(min(max(n, 2048), 1<<30)) }
+// setSendBuffer lets the program queue n bytes, sent or not.
+func (c *Conn) setSendBuffer(n int) {
+	c.out.limit = int32(min(max(n, MinBuffer), MaxBuffer))
+	c.set(fixedSend, true)
+}

@@ -238,7 +238,7 @@ func TestSetReceiveBuffer(t *testing.T) {
 		c := w.opened(Config{}, "S. 0:0(0) ack 1 <mss 1460,wscale 7>")
 		c.step("smaller buffer", func(n *Conn) { n.setReceiveBuffer(1000) })
 		c.receive("P. 1:60001(60000) ack 1")
-		c.want("what was offered counts", ". 1:1(0) ack 60001 win 30893") // 2^20 - 60000, in units of 32
+		c.want("what was offered counts", ". 1:1(0) ack 60001 win 394") // 2^18 - 60000, in units of 512
 		c.readAll(60000)
 		c.step("larger buffer", func(n *Conn) { n.setReceiveBuffer(1 << 30) })
 		c.want("offered at once", ". 1:1(0) ack 60001 win 65535")

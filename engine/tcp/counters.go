@@ -43,10 +43,15 @@ type Counters struct {
 	TCPSACKReneging                          uint64 // peers that dropped what they had said they hold
 	TCPSACKReorder                           uint64 // times that something came after what was sent later
 	TCPOFOQueue, TCPOFODrop                  uint64 // segments that came out of order; those dropped for want of room
+
+	TCPMemoryPressures uint64 // times that memory became short: see Config.BufferMemory
+	TCPRcvQDrop        uint64 // segments in order that found no memory; those out of order are in TCPOFODrop
+	PruneCalled        uint64 // times that what came out of order was given up for want of memory
+	OfoPruned          uint64 // pieces that were
 }
 
 // Counters returns the counters so far.
-func (e *Endpoint) Counters() Counters { return e.stats }
+func (e *Endpoint) Counters() Counters { return *e.cfg.stats }
 
 func (n *Counters) sent(out *Output) {
 	n.OutSegs++

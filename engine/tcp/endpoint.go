@@ -130,15 +130,19 @@ func (e *Endpoint) dispatch(a *arrival) outcome {
 	en := e.conns.find(a.tuple)
 	if en != nil && (en.state != TimeWait || !e.reopens(&en.Conn, a.segment)) {
 		e.stats.InSegs += uint64(a.segment.Count() - 1)
+		held := en.holds()
 		v := en.Conn.receive(a.now, a.path, a.segment)
+		e.charge(a.now, en, held)
 		e.update(a.now, en)
 		return v
 	}
 	a.flow = e.cookies.flow(a.tuple)
 	if en != nil {
+		held := en.holds()
 		en.closed(a.now, NoFailure, CauseReuse)
+		e.charge(a.now, en, held)
 		e.update(a.now, en)
-		e.remove(en) // at once: the next segment may come before any output
+		e.remove(a.now, en) // at once: the next segment may come before any output
 		a.reused, a.beyond = true, en.snd.nxt
 		return e.arrivedStray(a)
 	}
@@ -158,7 +162,9 @@ func (e *Endpoint) ReceiveICMP(now clock.Time, t wire.Tuple, icmp ICMPError) wir
 		return wire.ForgedICMP
 	}
 	mtu := en.path.mtu
+	held := en.holds()
 	d := en.receiveICMP(now, icmp)
+	e.charge(now, en, held)
 	e.narrowing(en, mtu)
 	e.update(now, en)
 	return d
@@ -233,7 +239,9 @@ func (e *Endpoint) Advance(now clock.Time) {
 		}
 		en.armed = clock.Never
 		mtu := en.path.mtu
+		held := en.holds()
 		en.Conn.Advance(now)
+		e.charge(now, en, held)
 		e.narrowing(en, mtu)
 		e.schedule(en)
 		e.update(now, en)
@@ -356,12 +364,12 @@ func (e *Endpoint) settle(now clock.Time, en *Entry) {
 	// more.
 	case en.is(gone):
 	case en.state == Closed:
-		e.remove(en)
+		e.remove(now, en)
 	case en.state == TimeWait && en.is(orphan):
 		// A program that still holds it may read what came before the FIN; without
 		// one, dozens of bytes are enough for the wait.
 		e.keepTimeWait(&en.Conn)
-		e.remove(en)
+		e.remove(now, en)
 	default:
 		e.schedule(en)
 		e.tell(en) // what was sent has made room
@@ -370,13 +378,15 @@ func (e *Endpoint) settle(now clock.Time, en *Entry) {
 
 // remove takes en out of the table. What it received stays readable while the
 // program holds it.
-func (e *Endpoint) remove(en *Entry) {
+func (e *Endpoint) remove(now clock.Time, en *Entry) {
+	held := en.holds()
 	e.conns.remove(en)
 	en.set(gone, true)
 	en.armed = clock.Never
 	e.pruneDue() // or its deadline would keep its memory
 	if en.is(orphan) {
 		en.release()
+		e.charge(now, en, held)
 	}
 }
 

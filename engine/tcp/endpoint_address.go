@@ -16,9 +16,11 @@ func (e *Endpoint) LoseAddress(now clock.Time, local wire.Addr) {
 		}
 	}
 	for _, en := range lost {
+		held := en.holds()
 		if en.state != Closed { // or it ended a moment ago, and may have a word to say
 			en.closed(now, Aborted, CauseAbort)
 		}
+		e.charge(now, en, held)
 		en.owes = 0
 		e.update(now, en)
 	}

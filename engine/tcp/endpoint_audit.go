@@ -18,7 +18,7 @@ type Audit struct{ before map[*Entry]snapshot }
 func (a *Audit) Check(e *Endpoint) error { return a.check(e, true) }
 
 func (a *Audit) check(e *Endpoint, quiet bool) error {
-	now := make(map[*Entry]snapshot, len(a.before))
+	now, held := make(map[*Entry]snapshot, len(a.before)), int64(0)
 	for en := range e.All {
 		before, known := a.before[en]
 		if !known {
@@ -34,7 +34,11 @@ func (a *Audit) check(e *Endpoint, quiet bool) error {
 		if err != nil {
 			return fmt.Errorf("%v in %v: %w", en.tuple, en.state, err)
 		}
+		held += int64(en.holds())
 		now[en] = en.snapshot()
+	}
+	if e.cfg.memory.used < held {
+		return fmt.Errorf("%d bytes are counted, and connections hold %d", e.cfg.memory.used, held)
 	}
 	a.before = now
 	return nil
@@ -224,15 +228,18 @@ func (c *Conn) checkWaiting(snapshot) error {
 	if o == nil {
 		return nil
 	}
-	last := nxt
+	last, held := nxt, 0
 	for i, p := range o.parts {
+		held += p.view.Len()
 		if !last.Less(p.seq) && (i == 0 || last != p.seq) || edge.Less(p.end()) {
 			return fmt.Errorf("part %d [%d,%d) is out of its place", i, p.seq.Diff(nxt), p.end().Diff(nxt))
 		}
 		last = p.end()
 	}
 	switch {
-	case len(o.parts) > maxParts(c.rcv.limit):
+	case held != int(o.bytes):
+		return fmt.Errorf("what waits is %d bytes, and %d are counted", held, o.bytes)
+	case len(o.parts) > maxParts(max(c.rcv.limit, int32(c.cfg.ReceiveBuffer))):
 		return fmt.Errorf("%d parts wait", len(o.parts))
 	case c.is(finReceived) && (len(o.parts) > 0 || o.hasFin):
 		return fmt.Errorf("%d parts wait behind the peer's FIN", len(o.parts))

@@ -14,14 +14,18 @@ import (
 // SendBuffer. It returns false, and releases v, when the connection takes no
 // data: closed by the program, or CLOSED.
 func (e *Endpoint) Send(now clock.Time, en *Entry, v buf.View) bool {
+	held := en.holds()
 	ok := en.send(v)
+	e.charge(now, en, held)
 	e.update(now, en)
 	return ok
 }
 
 // SendCopy queues a copy of b: for small writes. It returns false like Send.
 func (e *Endpoint) SendCopy(now clock.Time, en *Entry, b []byte) bool {
+	held := en.holds()
 	ok := en.sendCopy(b)
+	e.charge(now, en, held)
 	e.update(now, en)
 	return ok
 }
@@ -35,20 +39,26 @@ func (e *Endpoint) MarkUrgent(now clock.Time, en *Entry) {
 // Take detaches up to max bytes that arrived in order and appends their views
 // to dst; the references pass to the caller.
 func (e *Endpoint) Take(now clock.Time, en *Entry, max int, dst []buf.View) []buf.View {
+	held := en.holds()
 	dst = en.take(now, max, dst)
+	e.charge(now, en, held)
 	e.update(now, en)
 	return dst
 }
 
 // CloseWrite closes the sending side: a FIN follows what is queued.
 func (e *Endpoint) CloseWrite(now clock.Time, en *Entry) {
+	held := en.holds()
 	en.closeWrite(now)
+	e.charge(now, en, held)
 	e.update(now, en)
 }
 
 // CloseRead throws away what has come and what will come; the peer is not told.
 func (e *Endpoint) CloseRead(now clock.Time, en *Entry) {
+	held := en.holds()
 	en.closeRead()
+	e.charge(now, en, held)
 	e.update(now, en)
 }
 
@@ -56,20 +66,24 @@ func (e *Endpoint) CloseRead(now clock.Time, en *Entry) {
 // behind it; with data unread the peer gets a RST. The entry must not be used
 // after it has reported Gone.
 func (e *Endpoint) Close(now clock.Time, en *Entry) {
+	held := en.holds()
 	en.close(now)
 	if en.is(gone) {
 		en.release()
 	}
+	e.charge(now, en, held)
 	e.update(now, en)
 }
 
 // Abort ends the connection with a RST and lets go of it.
 func (e *Endpoint) Abort(now clock.Time, en *Entry) {
+	held := en.holds()
 	en.abort(now)
 	en.set(orphan|readClosed, true)
 	if en.is(gone) {
 		en.release()
 	}
+	e.charge(now, en, held)
 	e.update(now, en)
 }
 

@@ -12,7 +12,9 @@ import (
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.10.5
 func (e *Endpoint) Kill(now clock.Time, t wire.Tuple) bool {
 	if en := e.conns.find(&t); en != nil {
+		held := en.holds()
 		en.abort(now)
+		e.charge(now, en, held)
 		e.update(now, en)
 		return true
 	}

@@ -192,7 +192,7 @@ func TestTransferOverBadWire(t *testing.T) {
 func transferOverBadWire(t *testing.T, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	p := newPair(t, Config{ReceiveBuffer: 3000 + r.IntN(1<<18), NoTimestamps: r.IntN(3) == 0, NoWindowScale: r.IntN(3) == 0,
-		CongestionControl: cc.Names()[seed%uint64(len(cc.Names()))], UserTimeout: 12 * time.Hour}) // on the worst of these wires a quarter of an hour without an ACK is bad luck
+		CongestionControl: cc.Names()[seed%uint64(len(cc.Names()))], UserTimeout: 12 * time.Hour, BufferMemory: []int64{0, 20_000, 200_000}[seed/2%3]}) // on the worst of these wires a quarter of an hour without an ACK is bad luck
 	if r.IntN(2) == 0 {
 		p.path.MaxGSO = 65535
 	}

@@ -270,6 +270,7 @@ func (e *Endpoint) promote(a *arrival, l *Listener, c *Conn, at ref) {
 	e.conns.insert(en)
 	e.stats.PassiveOpens++
 	l.Completed++
+	e.charge(a.now, en, 0)
 	e.update(a.now, en)
 }
 

@@ -52,6 +52,7 @@ const (
 	TimeWaitReset    // RST in TIME-WAIT (RFC 1337)
 	Duplicate        // nothing new in it
 	ReassemblyFull   // out of order and no room
+	NoMemory         // all connections together hold as much as they may
 	WindowFull       // past the receive window
 	ListenFull       // half-open queue or accept queue full
 	Closed           // data after the program closed its receiving side
@@ -77,7 +78,7 @@ var dropText = [numDrops]string{
 	PAWS: "old timestamp (PAWS)", MissingTimestamp: "no timestamp",
 	BlindReset: "RST not exact: challenge ACK", BlindSyn: "SYN in a connection: challenge ACK",
 	NoAckFlag: "no ACK flag", TimeWaitReset: "RST in TIME-WAIT", Duplicate: "duplicate",
-	ReassemblyFull: "reassembly queue full", WindowFull: "past the window",
+	ReassemblyFull: "reassembly queue full", NoMemory: "no memory", WindowFull: "past the window",
 	ListenFull: "listen queue full", Closed: "receiving side closed",
 }
 

@@ -30,7 +30,7 @@ func Example() {
 	//                  CLOSED .                                                             . CLOSED
 	//   0.000000              . > connect server 80                                         .
 	//                SYN-SENT * active open                                                 .
-	//                         :-- [S] seq 0 win 65535 <mss 1460 sack ts ws 5> -------------).
+	//                         :-- [S] seq 0 win 65535 <mss 1460 sack ts ws 9> -------------).
 	//                         :   (no listener)                                             .
 	//   0.010000              :<- [R.] seq 0 ack 1 win 0 -----------------------------------.
 	//   0.020000       CLOSED * connection refused                                          .

@@ -266,6 +266,9 @@ var dropSentences = map[wire.Drop]sentence{
 	wire.ReassemblyFull: {
 		"It arrived out of order and there is no room for it: it must be sent again (RFC 9293 §3.10.7.4).",
 		"它提前到达，而没有空间保存：必须再次发送（RFC 9293 §3.10.7.4）。"},
+	wire.NoMemory: {
+		"All connections together hold as much as they may: it must be sent again, when some of that has been read.",
+		"所有连接的缓冲总量已达上限：要等其中一部分被读走之后，再重新发送。"},
 	wire.WindowFull: {
 		"It lies past the window that was offered: there is no room for it (RFC 9293 §3.8.6).",
 		"它超出了所提供的窗口：没有空间存放（RFC 9293 §3.8.6）。"},

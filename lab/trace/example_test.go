@@ -32,7 +32,7 @@ func ExampleText() {
 		}
 	}
 	// Output:
-	// 0.010000 IP 10.0.0.1.40000 > 10.0.0.2.80: Flags [S], seq 0, win 65535, options [mss 1460,sackOK,TS val 1124257753 ecr 0,wscale 5], length 0 (dropped: no socket)
+	// 0.010000 IP 10.0.0.1.40000 > 10.0.0.2.80: Flags [S], seq 0, win 65535, options [mss 1460,sackOK,TS val 1124257753 ecr 0,wscale 9], length 0 (dropped: no socket)
 	// 0.010000 IP 10.0.0.2.80 > 10.0.0.1.40000: Flags [R.], seq 0, ack 1, win 0, length 0
 }
 
@@ -57,7 +57,7 @@ func ExampleWriteDrill() {
 	//
 	// // connect server 80
 	// //   CLOSED -> SYN-SENT: active open
-	// +0.000000 > S 0:0(0) win 65535 <mss 1460,sackOK,TS val 1124257753 ecr 0,nop,wscale 5>
+	// +0.000000 > S 0:0(0) win 65535 <mss 1460,sackOK,TS val 1124257753 ecr 0,nop,wscale 9>
 	// +0.020000 < R. 0:0(0) ack 1 win 0
 	// //   SYN-SENT -> CLOSED: connection refused
 }
