@@ -32,7 +32,12 @@ var routerAddr6 = wire.AddrFrom(netip.MustParseAddr("fd00::fe"))
 // may not be cut up (DF, or IPv6), so it is dropped and its sender informed:
 // RFC 1191 §4, RFC 4443 §3.2. https://www.rfc-editor.org/rfc/rfc1191#section-4
 func (w *World) meetRouter(p *parcel, data []byte) {
-	mtu := w.link(p.from, p.to).MTU
+	l := w.link(p.from, p.to)
+	mtu := l.MTU
+	if l.Silent {
+		w.record.fate(p, trace.Lost, fmt.Sprintf("%d bytes, the next link takes %d, and nobody says so", len(data), mtu))
+		return
+	}
 	w.record.fate(p, trace.TooBig, fmt.Sprintf("%d bytes, the next link takes %d", len(data), mtu))
 	w.send(w.router(), tooBig(p, data, mtu), false)
 }

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -183,6 +184,9 @@ func (c *WireConfig) check() error {
 	if c.MTU != 0 && (c.MTU < 68 || c.MTU > maxMTU) {
 		return fmt.Errorf("mtu is %d; it may be 68 to %d, or 0 for no router", c.MTU, maxMTU)
 	}
+	if c.Silent && c.MTU == 0 {
+		return errors.New("silent is a router, and there is one where the wire has an mtu")
+	}
 	return c.Config.Check()
 }
 
@@ -212,6 +216,8 @@ func (c *WireConfig) option(l *lineReader, w word) (err error) {
 		c.MarkBytes, err = l.int("a number of bytes")
 	case "mtu":
 		c.MTU, err = l.int("an MTU")
+	case "silent":
+		c.Silent = true
 	default:
 		return l.at(w, "%q is not a wire property", w.text)
 	}
@@ -226,6 +232,7 @@ func (c *WireConfig) copyTo(to *WireConfig, seen map[string]bool) {
 		"reordering": func() { to.Reorder = c.Reorder }, "corruption": func() { to.Corrupt = c.Corrupt },
 		"reordering-delay": func() { to.ReorderDelay = c.ReorderDelay },
 		"rate":             func() { to.Rate = c.Rate }, "queue": func() { to.QueueBytes = c.QueueBytes }, "mark": func() { to.MarkBytes = c.MarkBytes }, "mtu": func() { to.MTU = c.MTU },
+		"silent": func() { to.Silent = c.Silent },
 	} {
 		if seen[name] {
 			set()

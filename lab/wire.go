@@ -19,6 +19,8 @@ type WireConfig struct {
 	// MTU is the largest IP packet, in bytes, that gets through a router
 	// half-way, which tells the sender of a larger one so; 0: no router.
 	MTU int
+	// Silent makes that router say nothing: a black hole.
+	Silent bool
 }
 
 // link is a wire in one direction.

@@ -95,6 +95,7 @@ const (
 	gone                                // no program holds it, and it is out of the table
 	fixedBuffer                         // the program has set its receive buffer
 	fixedSend                           // the program has set its send buffer
+	sizeSuspect                         // the path was found narrower by silence: see suspectSize
 	synChallenged                       // a SYN was answered in TIME-WAIT: RST may be the answer to that
 )
 

@@ -155,6 +155,10 @@ func (c *Conn) sizeAcked(bytes int) {
 	case past <= 0: // not yet the segments in question
 	case min(past, bytes) >= int(c.path.mss):
 		q.claim = sizeProven
+		if c.is(sizeSuspect) && c.path.mtu == c.path.told {
+			c.set(sizeSuspect, false)
+			c.cfg.stats.TCPMTUPSuccess++
+		}
 	default:
 		q.claim, q.sized = sizeUnproven, c.snd.una-1
 	}
@@ -168,6 +172,43 @@ func (c *Conn) confirmClaim(now clock.Time) {
 			c.lowerMTU(now, mtu)
 		}
 	}
+}
+
+// A router that drops what is too large and does not say so is a black hole, RFC 2923
+// §2.1. As in Linux with tcp_mtu_probing=1 it is suspected when full segments were sent
+// so often in a row without an answer: R1 of RFC 9293 §3.8.3. Then segments have the base
+// size of RFC 4821 §7.2 and RFC 8899 §5.1.2, and if that is too large, one that every host
+// takes. After mtuAge the path's own size is tried again (PMTU_RAISE_TIMER of RFC 8899);
+// when that fails a single timeout is enough.
+// https://www.rfc-editor.org/rfc/rfc4821#section-7.7
+const suspectAfter = 3
+
+// baseMTUs are the sizes to go down to, by IP version: an MSS of 1024, and what every
+// host takes.
+var baseMTUs = [2][]uint16{{1024 + 40, 576}, {1280}}
+
+// suspectSize is for a timeout: it makes segments smaller when the path may be a black
+// hole for those that are out.
+func (c *Conn) suspectSize(now clock.Time) {
+	raised := c.is(sizeSuspect) && c.out.claim == sizeUnproven && c.path.mtu == c.path.told
+	if int(c.live.retries) < suspectAfter && !raised || c.textOut() < int(c.path.mss) {
+		return
+	}
+	for _, mtu := range baseMTUs[version(c.tuple.Local)] {
+		if mtu < c.path.mtu {
+			if raised {
+				c.cfg.stats.TCPMTUPFail++
+			}
+			c.set(sizeSuspect, true)
+			c.lowerMTU(now, mtu)
+			return
+		}
+	}
+}
+
+// textOut is how many bytes of text are out.
+func (c *Conn) textOut() int {
+	return int(min(c.out.end().Diff(c.snd.una), c.snd.nxt.Diff(c.snd.una)))
 }
 
 // retryMTU goes back to the MTU that the host tells.
@@ -192,9 +233,10 @@ type narrowed struct {
 // maxNarrowed is how many of them wait; more are forgotten, and found again.
 const maxNarrowed = 64
 
-// narrowing notes it when en, which had this MTU, has a smaller one now.
+// narrowing notes it when en, which had this MTU, has a smaller one now. What silence
+// says concerns en alone: the peer may only be away.
 func (e *Endpoint) narrowing(en *Entry, mtu uint16) {
-	if en.path.mtu < mtu && len(e.narrowed) < maxNarrowed {
+	if en.path.mtu < mtu && !en.is(sizeSuspect) && len(e.narrowed) < maxNarrowed {
 		e.narrowed = append(e.narrowed, narrowed{en.tuple.Remote, int(en.path.mtu)})
 	}
 }

@@ -181,6 +181,7 @@ func (c *Conn) retransmitTimeout(now clock.Time) {
 	}
 	c.rtt.backoff++
 	c.confirmClaim(now)
+	c.suspectSize(now)
 	c.cc.OnEvent(now, cc.Event{Kind: cc.Timeout, InFlight: flight})
 	c.noteReduced()
 	c.loss.phase, c.loss.point, c.loss.probed = afterTimeout, c.snd.nxt, notProbed

@@ -44,6 +44,9 @@ type Counters struct {
 	TCPSACKReorder                           uint64 // times that something came after what was sent later
 	TCPOFOQueue, TCPOFODrop                  uint64 // segments that came out of order; those dropped for want of room
 
+	TCPMTUPFail    uint64 // sizes that were tried after a black hole, and found too large again
+	TCPMTUPSuccess uint64 // and such that came through
+
 	TCPMemoryPressures uint64 // times that memory became short: see Config.BufferMemory
 	TCPRcvQDrop        uint64 // segments in order that found no memory; those out of order are in TCPOFODrop
 	PruneCalled        uint64 // times that what came out of order was given up for want of memory
