@@ -241,3 +241,20 @@ func TestECNOfASimultaneousOpen(t *testing.T) {
 		c.want("text", "[ect0] P. 1:101(100) ack 1")
 	})
 }
+
+// Who asks for AccECN (RFC 9768) asks for ECN too, and gets that: a server that does not
+// know AE ignores it, and a client takes such an answer for an agreement to ECN.
+// https://www.rfc-editor.org/rfc/rfc9768#section-3.1.2
+func TestAccECNFallsBack(t *testing.T) {
+	h := serving(t, Config{}, 8)
+	p := h.from(1234, 7000)
+	p.receive("SeEW 0:0(0) win 65535 <mss 1460,sackOK>")
+	p.want("agrees to ECN", "S.E 0:0(0) ack 1")
+	p.receive(". 1:1(0) ack 1")
+	en := p.e.Accept(h.listener)
+	if en == nil || !en.Info(h.now).ECN {
+		t.Fatal("no ECN")
+	}
+	p.e.Abort(h.now, en)
+	p.want("reset", "R. 1:1(0) ack 1")
+}
