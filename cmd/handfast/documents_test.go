@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -163,88 +162,6 @@ func TestDocumentedCommands(t *testing.T) {
 
 // ownScenario is the scenario of somebody who follows the documents.
 const ownScenario = "host client\nhost server\nwire delay 10ms\nserver:\n    listen 80\n    accept\nclient:\n    connect server 80 -> ok\n"
-
-var target = regexp.MustCompile(`(?:^|\n) *make ([a-z]+)`)
-
-// Every target of make that the documents name is there.
-func TestDocumentedTargets(t *testing.T) {
-	makefile, err := os.ReadFile("../../Makefile")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range documents(t) {
-		for _, c := range codeOf(t, name) {
-			for _, m := range target.FindAllStringSubmatch(c.text, -1) {
-				if !regexp.MustCompile(`(?m)^` + m[1] + `:`).Match(makefile) {
-					t.Errorf("%s: make %s: the Makefile has no such target", c.at, m[1])
-				}
-			}
-		}
-	}
-}
-
-// given are the names that a piece of Go in a document takes for granted, and
-// imports the packages that it may use.
-var (
-	given   = map[string]string{"device": "link.Link", "handler": "http.Handler", "h": "*handfast.Host"}
-	imports = map[string]string{"handfast": "github.com/handfast-tcp/handfast", "link": "github.com/handfast-tcp/handfast/link",
-		"inspect": "github.com/handfast-tcp/handfast/inspect", "tun": "github.com/handfast-tcp/handfast/link/tun",
-		"lab": "github.com/handfast-tcp/handfast/lab", "story": "github.com/handfast-tcp/handfast/lab/story",
-		"http": "net/http", "netip": "net/netip", "net": "net", "fmt": "fmt", "log": "log", "context": "context", "time": "time"}
-	declares = regexp.MustCompile(`(?m)^(\w+(?:, \w+)*) :=`)
-)
-
-// program makes a file of a piece of Go: as it is when it is a file, and else the
-// body of a function that is given what the piece takes for granted.
-func program(text string) string {
-	if strings.HasPrefix(text, "package ") {
-		return text
-	}
-	var params, used, head strings.Builder
-	for _, m := range declares.FindAllStringSubmatch(text, -1) {
-		for _, v := range strings.Split(m[1], ", ") {
-			if v != "_" {
-				fmt.Fprintf(&used, "\t_ = %s\n", v)
-			}
-		}
-	}
-	body := "{\n" + text + used.String() + "}\n"
-	for name, typ := range given {
-		if regexp.MustCompile(`\b`+name+`\b`).MatchString(text) && !regexp.MustCompile(`(?m)^(\w+, )*`+name+`(, \w+)* :=`).MatchString(text) {
-			fmt.Fprintf(&params, "%s %s, ", name, typ)
-		}
-	}
-	body = "func piece(" + strings.TrimSuffix(params.String(), ", ") + ") " + body
-	for name, path := range imports {
-		if regexp.MustCompile(`\b` + name + `\.[A-Z]`).MatchString(body) {
-			fmt.Fprintf(&head, "import %q\n", path)
-		}
-	}
-	return "package piece\n\n" + head.String() + "\n" + body
-}
-
-// Every piece of Go in the documents compiles.
-func TestDocumentedGo(t *testing.T) {
-	dir, count := t.TempDir(), 0
-	for _, name := range documents(t) {
-		for _, c := range codeOf(t, name) {
-			if c.language != "go" {
-				continue
-			}
-			count++
-			file := filepath.Join(dir, fmt.Sprintf("piece%d.go", count))
-			if err := os.WriteFile(file, []byte(program(c.text)), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			if out, err := exec.Command("go", "build", "-o", os.DevNull, file).CombinedOutput(); err != nil {
-				t.Errorf("%s: %v\n%s\n%s", c.at, err, out, program(c.text))
-			}
-		}
-	}
-	if count < 2 {
-		t.Errorf("only %d pieces of Go were found", count)
-	}
-}
 
 // The search sees command lines, and nothing else.
 func TestCommandsOf(t *testing.T) {

@@ -240,10 +240,15 @@ func (o *labOptions) judge(r *lab.Result, with *lab.Options) error {
 	return nil
 }
 
+var endsOtherwise = [...]string{
+	story.English: "with these flags the story ends otherwise than its file says:",
+	story.Chinese: "使用这些选项后，结局与场景文件所写的不同：",
+}
+
 // otherwise says what came out differently when flags have changed the scenario:
 // that it then ends otherwise is what was asked for.
 func (o *labOptions) otherwise(r *lab.Result) {
-	fmt.Fprintln(o.stderr.report(), "with these flags the story ends otherwise than its file says:")
+	fmt.Fprintln(o.stderr.report(), endsOtherwise[o.language()])
 	for _, f := range r.Failed {
 		fmt.Fprintf(o.stderr.report(), "  %s\n", f)
 	}
@@ -298,13 +303,17 @@ func (o *labOptions) show(w io.Writer, r *lab.Result) error {
 	case "json":
 		return story.WriteJSON(w, &r.Run, o.tell())
 	case "pcapng":
-		return trace.WriteCapture(w, r.Scenario.Name+": "+r.Scenario.Summary, &r.Run)
+		_, summary := o.words(r.Scenario)
+		return trace.WriteCapture(w, r.Scenario.Name+": "+summary, &r.Run)
 	case "drill":
 		host := drilled(r)
-		return trace.WriteDrill(w, &r.Run, host, r.Scenario.Name, r.Scenario.Summary, fmt.Sprintf("as %s sees it; seed %d", host, r.Seed))
+		_, summary := o.words(r.Scenario)
+		return trace.WriteDrill(w, &r.Run, host, r.Scenario.Name, summary, fmt.Sprintf(drillView[o.language()], host, r.Seed))
 	}
 	return o.text(w, r, story.Tell(&r.Run, o.tell()))
 }
+
+var drillView = [...]string{story.English: "as %s sees it; seed %d", story.Chinese: "从 %s 的角度看；种子 %d"}
 
 // drilled returns the host whose view --format drill writes: the last that has
 // an engine.

@@ -1,0 +1,206 @@
+package handfast_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// documents are what people read, from the top of the repository. The decisions
+// tell of their time, and the changes of each version.
+func documents(t *testing.T) (names []string) {
+	t.Helper()
+	for _, pattern := range []string{"*.md", "docs/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("%s: %v, %v", pattern, found, err)
+		}
+		names = append(names, found...)
+	}
+	return names
+}
+
+// code is a piece of code in a document: a block in fences or indented, or a span
+// in a line of text.
+type code struct {
+	at       string // file and line
+	language string // what the fence says
+	text     string
+}
+
+var span = regexp.MustCompile("`([^`]+)`")
+
+// codeOf finds the code in a document.
+func codeOf(t *testing.T, name string) (all []code) {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var block *code
+	for i, line := range strings.Split(string(b), "\n") {
+		at := fmt.Sprintf("%s:%d", filepath.Base(name), i+1)
+		fence, isFence := strings.CutPrefix(line, "```")
+		switch {
+		case isFence && block == nil:
+			block = &code{at: at, language: fence}
+		case isFence:
+			all, block = append(all, *block), nil
+		case block != nil:
+			block.text += line + "\n"
+		case strings.HasPrefix(line, "    "):
+			all = append(all, code{at: at, text: line + "\n"})
+		default:
+			for _, m := range span.FindAllStringSubmatch(line, -1) {
+				all = append(all, code{at: at, text: m[1] + "\n"})
+			}
+		}
+	}
+	return all
+}
+
+var target = regexp.MustCompile(`(?:^|\n) *make ([a-z]+)`)
+
+// Every target of make that the documents name is there.
+func TestDocumentedTargets(t *testing.T) {
+	makefile, err := os.ReadFile("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range documents(t) {
+		for _, c := range codeOf(t, name) {
+			for _, m := range target.FindAllStringSubmatch(c.text, -1) {
+				if !regexp.MustCompile(`(?m)^` + m[1] + `:`).Match(makefile) {
+					t.Errorf("%s: make %s: the Makefile has no such target", c.at, m[1])
+				}
+			}
+		}
+	}
+}
+
+// given are the names that a piece of Go in a document takes for granted, and
+// imports the packages that it may use.
+var (
+	given   = map[string]string{"device": "link.Link", "handler": "http.Handler", "h": "*handfast.Host"}
+	imports = map[string]string{"handfast": "github.com/handfast-tcp/handfast", "link": "github.com/handfast-tcp/handfast/link",
+		"inspect": "github.com/handfast-tcp/handfast/inspect", "tun": "github.com/handfast-tcp/handfast/link/tun",
+		"lab": "github.com/handfast-tcp/handfast/lab", "story": "github.com/handfast-tcp/handfast/lab/story",
+		"http": "net/http", "netip": "net/netip", "net": "net", "fmt": "fmt", "log": "log", "context": "context", "time": "time"}
+	declares = regexp.MustCompile(`(?m)^(\w+(?:, \w+)*) :=`)
+)
+
+// program makes a file of a piece of Go: as it is when it is a file, and else the
+// body of a function that is given what the piece takes for granted.
+func program(text string) string {
+	if strings.HasPrefix(text, "package ") {
+		return text
+	}
+	var params, used, head strings.Builder
+	for _, m := range declares.FindAllStringSubmatch(text, -1) {
+		for _, v := range strings.Split(m[1], ", ") {
+			if v != "_" {
+				fmt.Fprintf(&used, "\t_ = %s\n", v)
+			}
+		}
+	}
+	body := "{\n" + text + used.String() + "}\n"
+	for name, typ := range given {
+		if regexp.MustCompile(`\b`+name+`\b`).MatchString(text) && !regexp.MustCompile(`(?m)^(\w+, )*`+name+`(, \w+)* :=`).MatchString(text) {
+			fmt.Fprintf(&params, "%s %s, ", name, typ)
+		}
+	}
+	body = "func piece(" + strings.TrimSuffix(params.String(), ", ") + ") " + body
+	for name, path := range imports {
+		if regexp.MustCompile(`\b` + name + `\.[A-Z]`).MatchString(body) {
+			fmt.Fprintf(&head, "import %q\n", path)
+		}
+	}
+	return "package piece\n\n" + head.String() + "\n" + body
+}
+
+// Every piece of Go in the documents compiles.
+func TestDocumentedGo(t *testing.T) {
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("there is no Go here to compile with")
+	}
+	dir, count := t.TempDir(), 0
+	for _, name := range documents(t) {
+		for _, c := range codeOf(t, name) {
+			if c.language != "go" {
+				continue
+			}
+			count++
+			file := filepath.Join(dir, fmt.Sprintf("piece%d.go", count))
+			if err := os.WriteFile(file, []byte(program(c.text)), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if out, err := exec.Command("go", "build", "-o", os.DevNull, file).CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s\n%s", c.at, err, out, program(c.text))
+			}
+		}
+	}
+	if count < 2 {
+		t.Errorf("only %d pieces of Go were found", count)
+	}
+}
+
+var (
+	figures = regexp.MustCompile(`RFC \d+|\d{4}\b|\]\([^)]*\)`) // RFCs, also where one "RFC" stands before several, and links
+	heading = regexp.MustCompile(`(?m)^#+ `)
+
+	shellRemark = regexp.MustCompile(`\s+#.*$`)
+)
+
+// facts are what a README says whatever its language: of each heading, point and
+// paragraph the RFCs and links, and command lines without remarks.
+func facts(t *testing.T, name string) (all []string) {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range regexp.MustCompile(`\n\n+|\n- `).Split(string(b), -1) {
+		kind := "text"
+		switch {
+		case heading.MatchString(part):
+			kind = "heading"
+		case strings.HasPrefix(part, "```"):
+			kind = "code"
+			for line := range strings.Lines(part) {
+				kind += "\n" + shellRemark.ReplaceAllString(strings.TrimRight(line, "\n"), "")
+			}
+			all = append(all, kind)
+			continue
+		}
+		said := figures.FindAllString(part, -1)
+		for i := range said {
+			said[i] = strings.TrimPrefix(said[i], "RFC ")
+		}
+		slices.Sort(said)
+		all = append(all, kind+" "+strings.Join(slices.Compact(said), " "))
+	}
+	return all
+}
+
+// The Chinese README says what the English one says.
+func TestReadmesAgree(t *testing.T) {
+	english, chinese := facts(t, "README.md"), facts(t, "README.zh-CN.md")
+	for i := range max(len(english), len(chinese)) {
+		e, c := partAt(english, i), partAt(chinese, i)
+		if e = strings.Replace(e, "README.zh-CN.md", "README.md", 1); e != c {
+			t.Errorf("part %d: English has %q, Chinese %q", i+1, e, c)
+		}
+	}
+}
+
+func partAt(all []string, i int) string {
+	if i < len(all) {
+		return all[i]
+	}
+	return ""
+}
