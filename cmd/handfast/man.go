@@ -37,10 +37,13 @@ func newMan() *cobra.Command {
 	}
 }
 
+// manWidth is how many columns a manual page leaves on a terminal of 80.
+const manWidth = 71
+
 // keepTables marks what is indented in the long help of a command and of those
 // below it as text whose lines must stay, as Markdown has it.
 func keepTables(cmd *cobra.Command) {
-	cmd.Long = strings.ReplaceAll(cmd.Long, "\n  ", "\n      ")
+	cmd.Long = strings.ReplaceAll(fitText(cmd.Long, manWidth), "\n  ", "\n      ")
 	for _, c := range cmd.Commands() {
 		keepTables(c)
 	}

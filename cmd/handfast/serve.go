@@ -268,7 +268,7 @@ func (o *serveOptions) greet() {
 func (o *serveOptions) greetInMemory() {
 	fmt.Fprintf(o.stdout.report(), "Serving %s on our TCP, in memory:\n\n", o.dir)
 	for _, a := range o.addrs {
-		fmt.Fprintf(o.stdout, "  printf 'GET / HTTP/1.0\\r\\n\\r\\n' | handfast connect '%v'\n", netip.AddrPortFrom(a.Addr(), o.port))
+		fmt.Fprintf(o.stdout, "  printf 'GET / HTTP/1.0\\r\\n\\r\\n' | %s connect '%v'\n", called(), netip.AddrPortFrom(a.Addr(), o.port))
 	}
 	fmt.Fprintf(o.stdout, "\nCtrl-C ends it.\n")
 }

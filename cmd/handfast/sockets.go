@@ -124,7 +124,7 @@ func (s *source) instances() ([]inspect.Instance, error) {
 		return []inspect.Instance{i}, err
 	case len(all) == 0:
 		return nil, errors.New("no handfast is running, or none of yours" + elsewhere() +
-			"\n  start one: handfast serve, handfast try, handfast flood; or see the kernel: --kernel")
+			"\n  start one: " + called() + " serve, try or flood; or see the kernel: --kernel")
 	}
 	return all, nil
 }
