@@ -193,6 +193,7 @@ func (o *connectOptions) tell(r *live.Recorder) error {
 		if err := l.Write(o.stderr, t.Steps); err != nil {
 			return err
 		}
+		fmt.Fprintf(o.stderr, "\n%s\n", legend(t.Steps, false, o.stderr))
 	}
 	return o.out.write(r, "A connection to "+o.address)
 }

@@ -106,3 +106,13 @@ func TestFitText(t *testing.T) {
 		}
 	}
 }
+
+func TestOneLine(t *testing.T) {
+	t.Setenv("COLUMNS", "")
+	ways := []string{"the whole of it, at length", "half of it", "a bit"}
+	for width, want := range map[int]string{80: ways[0], 20: ways[1], 8: ways[2], 4: "a b"} {
+		if got := (terminal{width: width}).oneLine(ways...); got != want {
+			t.Errorf("%d columns: %q", width, got)
+		}
+	}
+}

@@ -83,10 +83,9 @@ func (r *floodReport) live(b *battle) {
 		r.printf("%s\n", line)
 		return
 	}
-	if width := r.stdout.width; width > 0 && len(line) >= width {
-		line = fmt.Sprintf("  %4.1f s  queue %d/%d  %d answered, %d wait, %d gave up", took.Seconds(), halfOpen, limit, answered, waiting, failed)
-		line = line[:min(len(line), width-1)]
-	}
+	short := fmt.Sprintf("  %4.1f s  queue %d/%d  %d answered, %d wait, %d gave up", took.Seconds(), halfOpen, limit, answered, waiting, failed)
+	shortest := fmt.Sprintf("  %4.1f s  %d/%d  %d of %d answered", took.Seconds(), halfOpen, limit, answered, r.clients)
+	line = r.stdout.oneLine(line, short, shortest)
 	fmt.Fprintf(r.stdout, "\r\x1b[K%s", line)
 	r.dirty = true
 }

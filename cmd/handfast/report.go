@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
@@ -71,10 +73,36 @@ func (r *report) ladder(w io.Writer) error {
 	if err := l.Write(w, t.Steps); err != nil {
 		return err
 	}
+	r.printf("\n%s\n", legend(t.Steps, r.ascii, r.stdout))
 	if err := r.recorder.PeerProblem(); err != nil {
 		r.printf("\nThe kernel's states are not shown: %v\n", err)
 	}
 	return nil
+}
+
+// legend says what the signs of a ladder mean, and how there can be a segment that
+// is larger than what both ends have agreed on.
+func legend(steps []story.Step, ascii bool, out terminal) string {
+	lines := story.Legend(steps, story.English, ascii, out.columns())
+	if n := largest(steps); n > ethernetMSS {
+		lines = append(lines, story.Wrap(fmt.Sprintf("len %d: several segments of the MSS at once, where nothing on the way has to carry them one by one", n), out.columns())...)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// ethernetMSS is the largest segment that fits into a packet of an Ethernet.
+const ethernetMSS = 1460
+
+// largest returns how many bytes the largest segment carries.
+func largest(steps []story.Step) (most int) {
+	for i := range steps {
+		for _, f := range steps[i].Fields {
+			if n, err := strconv.Atoi(strings.TrimPrefix(f, "len ")); err == nil && strings.HasPrefix(f, "len ") {
+				most = max(most, n)
+			}
+		}
+	}
+	return most
 }
 
 func (r *report) totals() {

@@ -64,6 +64,25 @@ func (t terminal) allColumns() int {
 	return width
 }
 
+// oneLine returns the first of several ways to say something that has room in one
+// line, or as much of the last as has.
+func (t terminal) oneLine(ways ...string) string {
+	room := t.allColumns() - 1 // the cursor stands behind it
+	for _, w := range ways {
+		if len(w) <= room {
+			return w
+		}
+	}
+	last := ways[len(ways)-1]
+	return last[:min(len(last), room)]
+}
+
+// The columns of a progress bar, and of what stands beside it.
+const (
+	barWidth  = 30
+	besideBar = 30
+)
+
 // progress shows how far a transfer is: as a bar on a terminal, and elsewhere
 // as a line a second, when it takes more than one.
 type progress struct {
@@ -83,7 +102,7 @@ func newProgress(out terminal, name string, total int64) *progress {
 		p.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(out),
 			progressbar.OptionSetDescription(fmt.Sprintf("  %-8s", name)),
 			progressbar.OptionThrottle(50*time.Millisecond),
-			progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(), progressbar.OptionEnableColorCodes(false))
+			progressbar.OptionSetWidth(max(min(barWidth, out.allColumns()-besideBar), 1)), progressbar.OptionClearOnFinish(), progressbar.OptionEnableColorCodes(false))
 	}
 	return p
 }
