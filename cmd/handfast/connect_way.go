@@ -96,7 +96,12 @@ func (n *neighbourhood) way(to netip.Addr, r *live.Recorder) (*way, error) {
 }
 
 // doorOf returns where the door of a program lies: beside its control socket.
-func doorOf(control string) string { return strings.TrimSuffix(control, ".sock") + ".door" }
+func doorOf(control string) string { return strings.TrimSuffix(control, controlSuffix) + doorSuffix }
+
+const (
+	controlSuffix = ".sock" // as package inspect has it
+	doorSuffix    = ".door"
+)
 
 // withheldLink lets SYNs out, and of the rest of TCP nothing. It carries IP.
 type withheldLink struct{ link.Link }

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -166,12 +168,24 @@ func openControl(h *handfast.Host, name string, stderr terminal) (stop func()) {
 		fmt.Fprintf(stderr.report(), "handfast ss cannot ask this one: %v\n", err)
 		return func() {}
 	}
+	sweepDoors(filepath.Dir(s.Path()))
 	d, err := door.Open(doorOf(s.Path()), h)
 	if err != nil {
 		fmt.Fprintf(stderr.report(), "handfast connect cannot reach this one: %v\n", err)
 		return func() { s.Close() }
 	}
 	return func() { d.Close(); s.Close() } // what they say is of no use at the end
+}
+
+// sweepDoors removes the doors of programs that were killed: a control socket is
+// there before its door and after it, and inspect removes those that are dead.
+func sweepDoors(dir string) {
+	doors, _ := filepath.Glob(filepath.Join(dir, "*"+doorSuffix)) // the pattern is one
+	for _, d := range doors {
+		if _, err := os.Lstat(strings.TrimSuffix(d, doorSuffix) + controlSuffix); errors.Is(err, fs.ErrNotExist) {
+			os.Remove(d) // one that stays is in nobody's way
+		}
+	}
 }
 
 // serviceNames reads the names of ports, by protocol and number.

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -18,5 +19,24 @@ func TestServiceNames(t *testing.T) {
 	}
 	if names := serviceNames(file + "x"); len(names) != 0 {
 		t.Error(names)
+	}
+}
+
+// A door whose control socket is gone was a killed program's, and goes; others stay.
+func TestSweepDoors(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"1-try.door", "2-serve.door", "2-serve.sock", "other"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sweepDoors(dir)
+	var left []string
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		left = append(left, e.Name())
+	}
+	if want := []string{"2-serve.door", "2-serve.sock", "other"}; err != nil || !slices.Equal(left, want) {
+		t.Errorf("%v, %v", left, err)
 	}
 }
