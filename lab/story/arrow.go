@@ -171,18 +171,27 @@ func wordings(s *Step, number int) [][]span {
 		return [][]span{{{s.Text, "strong t-" + kind(s)}}}
 	}
 	full := s.Fields[1:]
-	brief := full[:indexPrefix(full, "<")]
-	shortest := slices.Clone(brief)
-	if i := indexPrefix(brief, "win "); i < len(brief) && brief[i] != "win 0" {
-		shortest = slices.Delete(shortest, i, i+1)
+	options := indexPrefix(full, "<")
+	brief := full[:options]
+	shorter := [][]string{brief, withoutWindow(brief)}
+	if options < len(full) && strings.HasPrefix(full[options], "<sack ") { // of an ACK with a hole that is what it says
+		shorter = slices.Insert(shorter, 0, withoutWindow(full))
 	}
 	all := [][]span{wording(s, number, full)}
-	for _, fields := range [][]string{brief, shortest} {
+	for _, fields := range shorter {
 		if len(fields) < len(full) {
 			all = append(all, wording(s, number, append(fields[:len(fields):len(fields)], "…")))
 		}
 	}
 	return all
+}
+
+// withoutWindow leaves out the window, unless it is shut.
+func withoutWindow(fields []string) []string {
+	if i := indexPrefix(fields, "win "); i < len(fields) && fields[i] != "win 0" {
+		return slices.Delete(slices.Clone(fields), i, i+1)
+	}
+	return fields
 }
 
 // indexPrefix returns where the first word stands that begins so, or len(words).
