@@ -380,9 +380,8 @@ func (o *labOptions) text(w io.Writer, r *lab.Result, t *story.Telling) error {
 
 func (o *labOptions) ladder(w io.Writer, r *lab.Result, title string, t *story.Telling) error {
 	_, summary := o.words(r.Scenario)
-	fmt.Fprintln(w, title)
-	for _, line := range story.Wrap(summary, o.columns()) {
-		fmt.Fprintln(w, line)
+	for _, text := range []string{title, summary} {
+		fmt.Fprintln(w, strings.Join(story.Wrap(text, o.columns()), "\n"))
 	}
 	fmt.Fprintln(w)
 	l := story.Ladder{Lanes: t.Lanes, Width: o.columns(), ASCII: o.ascii, Color: o.stdout.color && o.out == ""}
