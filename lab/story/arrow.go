@@ -175,7 +175,9 @@ func wordings(s *Step, number int) [][]span {
 	brief := full[:options]
 	shorter := [][]string{brief, withoutWindow(brief)}
 	if options < len(full) && strings.HasPrefix(full[options], "<sack ") { // of an ACK with a hole that is what it says
-		shorter = slices.Insert(shorter, 0, withoutWindow(full))
+		windowless := withoutWindow(full)
+		ack := windowless[indexPrefix(windowless, "ack "):]
+		shorter = slices.Insert(shorter, 0, windowless, ack, firstBlock(ack))
 	}
 	all := [][]span{wording(s, number, full)}
 	for _, fields := range shorter {
@@ -184,6 +186,15 @@ func wordings(s *Step, number int) [][]span {
 		}
 	}
 	return all
+}
+
+// firstBlock leaves of SACK blocks, which stand last, the latest: it is the first.
+func firstBlock(fields []string) []string {
+	last := len(fields) - 1
+	if words := strings.Fields(fields[last]); len(words) > 2 {
+		return append(fields[:last:last], strings.Join(words[:2], " ")+" …>")
+	}
+	return fields
 }
 
 // withoutWindow leaves out the window, unless it is shut.
@@ -282,6 +293,9 @@ func (d *sketch) label() (labels []label, settled bool) {
 func (d *sketch) best(i int, taken []textBox) (best label, ok bool) {
 	cost := math.Inf(1)
 	for w, spans := range wordings(&d.steps[i], d.numbers[i]) {
+		if w > 0 && d.extra[i] < mostExtra && saysLess(&d.steps[i], spans) {
+			break // there can be more room
+		}
 		for n, where := range places {
 			l := d.along(i, where)
 			l.spans = spans
@@ -296,6 +310,15 @@ func (d *sketch) best(i int, taken []textBox) (best label, ok bool) {
 		}
 	}
 	return best, ok
+}
+
+// saysLess reports whether a wording leaves out what the segment is sent for: the
+// SACK blocks of an ACK with a hole.
+func saysLess(s *Step, spans []span) bool {
+	if indexPrefix(s.Fields, "<sack ") == len(s.Fields) {
+		return false
+	}
+	return !slices.ContainsFunc(spans, func(p span) bool { return strings.Contains(p.text, "<sack ") })
 }
 
 // clear reports whether a label of a step stands free, between its lanes.

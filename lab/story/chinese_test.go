@@ -96,7 +96,7 @@ func checkScene(t *testing.T, info lab.Info, o lab.Options) {
 	for _, d := range Compare(Chinese, &r.Run, &none.Run) {
 		checkChinese(t, info.Name+", difference", d.Name+" "+strings.Join(d.Values, " "), append([]string{"client", "server"}, names...), calls)
 	}
-	diagram, _ := Diagram{Lang: Chinese, Paths: told.Paths(r.Start)}.draw()
+	diagram, _ := Diagram{Lang: Chinese, Paths: told.Paths(r.Start)}.draw(pictureWidth)
 	for i := range diagram.boxes {
 		check("diagram", diagram.boxes[i].text)
 	}

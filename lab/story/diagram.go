@@ -52,20 +52,22 @@ func (c cellAt) point() point {
 
 // Write draws the diagram. Its errors are the writer's.
 func (d Diagram) Write(w io.Writer) error {
-	c, height := d.draw()
 	width := pictureWidth
 	if len(d.Paths) == 0 {
 		width = panelX + margin
 	}
+	c, height := d.draw(width)
 	_, err := io.WriteString(w, c.picture(width, height, d.Theme, d.Title, d.Summary))
 	return err
 }
 
-func (d Diagram) draw() (c *canvas, height float64) {
+func (d Diagram) draw(width float64) (c *canvas, height float64) {
 	c = &canvas{}
 	paths := d.Paths[:min(len(d.Paths), 2)]
 	c.text("strong", point{margin, 44}, atStart, 21, d.Title)
-	c.text("soft", point{margin, 68}, atStart, 14, d.Summary)
+	for i, line := range summaryLines(d.Summary, width) { // there is room for two
+		c.text("soft", point{margin, 68 + 18*float64(i)}, atStart, 14, line)
+	}
 	a, b := cellAt{-5, 25}.point(), cellAt{53, 36}.point()
 	c.border(a, b, point{a.x + 12, b.y - 8}, atStart, activeFrame[d.Lang])
 	a, b = cellAt{60, 25}.point(), cellAt{90, 36}.point()

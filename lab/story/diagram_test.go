@@ -69,7 +69,7 @@ func diagrams() map[string]Diagram {
 
 func TestDiagramLayout(t *testing.T) {
 	for name, d := range diagrams() {
-		c, height := d.draw()
+		c, height := d.draw(pictureWidth)
 		checkBoxes(t, name, c.boxes, pictureWidth, height)
 		for _, theme := range []Theme{Auto, Light, Dark} {
 			d.Theme = theme

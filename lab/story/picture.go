@@ -275,7 +275,7 @@ func (d *sketch) heading() {
 		y += 10
 	}
 	if d.Summary != "" {
-		for _, line := range fit(d.Summary, d.width-2*margin, sans(14)) {
+		for _, line := range summaryLines(d.Summary, d.width) {
 			y += 19
 			d.text("soft", point{margin, y - 2}, atStart, 14, line)
 		}
@@ -295,6 +295,12 @@ func (d *sketch) heading() {
 	}
 	y = d.top
 	d.top = y - 4
+}
+
+// summaryLines breaks a summary for a picture of that width. Letters of a reader's
+// font may be wider than ours.
+func summaryLines(text string, width float64) []string {
+	return fit(text, 0.9*(width-2*margin), sans(14))
 }
 
 // bands draws a lane's states, a column for each of the connections that exist
