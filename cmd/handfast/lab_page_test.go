@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -189,6 +190,24 @@ func TestPageOfTwo(t *testing.T) {
 		p.Differences = story.Compare(o.language(), &a.Run, &b.Run)
 		if found := checkPage(t, "two, "+lang, p, 2); found.tags["table"] != 3 || len(p.Differences) < 8 {
 			t.Errorf("%d tables, %d differences", found.tags["table"], len(p.Differences))
+		}
+	}
+}
+
+// However arrows crowd, what an ACK says of a hole stays on it.
+func TestPicturesKeepSACK(t *testing.T) {
+	for _, s := range lab.Scenarios() {
+		o := labOptions{}
+		r := resultOf(t, s.Name, o.Options)
+		v := story.Tell(&r.Run, o.tell())
+		want := 0
+		for i := range v.Steps {
+			if slices.Contains(v.Steps[i].Fields, "<sack") {
+				want++
+			}
+		}
+		if got := strings.Count(string(svgOf(t, o.picture(r, v), v.Steps)), "&lt;sack "); got != want {
+			t.Errorf("%s: %d of %d ACKs show their SACK blocks", s.Name, got, want)
 		}
 	}
 }

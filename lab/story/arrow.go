@@ -174,7 +174,7 @@ func wordings(s *Step, number int) [][]span {
 	options := indexPrefix(full, "<")
 	brief := full[:options]
 	shorter := [][]string{brief, withoutWindow(brief)}
-	if options < len(full) && strings.HasPrefix(full[options], "<sack ") { // of an ACK with a hole that is what it says
+	if options < len(full) && full[options] == sackWord { // of an ACK with a hole that is what it says
 		windowless := withoutWindow(full)
 		ack := windowless[indexPrefix(windowless, "ack "):]
 		shorter = slices.Insert(shorter, 0, windowless, ack, firstBlock(ack))
@@ -188,13 +188,16 @@ func wordings(s *Step, number int) [][]span {
 	return all
 }
 
-// firstBlock leaves of SACK blocks, which stand last, the latest: it is the first.
+// sackWord stands before the SACK blocks of an ACK, a word each.
+const sackWord = "<sack"
+
+// firstBlock leaves of SACK blocks, which stand last, the first: it is the latest.
 func firstBlock(fields []string) []string {
-	last := len(fields) - 1
-	if words := strings.Fields(fields[last]); len(words) > 2 {
-		return append(fields[:last:last], strings.Join(words[:2], " ")+" …>")
+	first := slices.Index(fields, sackWord) + 1
+	if len(fields)-first < 2 {
+		return fields
 	}
-	return fields
+	return append(fields[:first+1:first+1], "…>")
 }
 
 // withoutWindow leaves out the window, unless it is shut.
@@ -315,10 +318,10 @@ func (d *sketch) best(i int, taken []textBox) (best label, ok bool) {
 // saysLess reports whether a wording leaves out what the segment is sent for: the
 // SACK blocks of an ACK with a hole.
 func saysLess(s *Step, spans []span) bool {
-	if indexPrefix(s.Fields, "<sack ") == len(s.Fields) {
+	if !slices.Contains(s.Fields, sackWord) {
 		return false
 	}
-	return !slices.ContainsFunc(spans, func(p span) bool { return strings.Contains(p.text, "<sack ") })
+	return !slices.ContainsFunc(spans, func(p span) bool { return strings.Contains(p.text, sackWord) })
 }
 
 // clear reports whether a label of a step stands free, between its lanes.

@@ -304,10 +304,10 @@ func TestPicturesToLookAt(t *testing.T) {
 // hole the window, of a SYN its options, and never a window that is shut.
 func TestWordings(t *testing.T) {
 	for _, c := range []struct{ fields, want []string }{
-		{[]string{"[.]", "seq 1", "ack 2897", "win 259200", "<sack 8689:9000 4345:5793>"},
+		{[]string{"[.]", "seq 1", "ack 2897", "win 259200", "<sack", "8689:9000", "4345:5793>"},
 			[]string{"seq 1 ack 2897 win 259200 <sack 8689:9000 4345:5793>", "seq 1 ack 2897 <sack 8689:9000 4345:5793> …", "ack 2897 <sack 8689:9000 4345:5793> …",
 				"ack 2897 <sack 8689:9000 …> …", "seq 1 ack 2897 win 259200 …", "seq 1 ack 2897 …"}},
-		{[]string{"[S]", "seq 0", "win 65535", "<mss 1460 sack ts ws 5>"},
+		{[]string{"[S]", "seq 0", "win 65535", "<mss 1460", "sack", "ts", "ws 5>"},
 			[]string{"seq 0 win 65535 <mss 1460 sack ts ws 5>", "seq 0 win 65535 …", "seq 0 …"}},
 		{[]string{"[.]", "seq 1", "ack 9", "win 0"}, []string{"seq 1 ack 9 win 0"}},
 	} {
