@@ -66,7 +66,7 @@ type Info struct {
 	ATO         time.Duration // delayed ACK
 	RTT, RTTVar time.Duration
 	MinRTT      time.Duration // of the last minutes
-	RcvRTT      time.Duration // as the receiver of text sees it, in whole milliseconds; 0: none came
+	RcvRTT      time.Duration // as the receiver of text sees it, in whole milliseconds; 0: no full segment came
 	SndMSS      int
 	RcvMSS      int
 	AdvMSS      int
@@ -160,7 +160,8 @@ func (c *Conn) infoTimes(now clock.Time, i *Info) {
 	if i.BytesReceived > 0 || i.RcvOOOPack > 0 {
 		i.LastDataRecv = time.Duration(now.Milliseconds()-c.ts.textAt) * time.Millisecond
 	}
-	if trip := int32(c.ts.textAt + c.ts.offset - c.ts.echoed); i.BytesReceived > 0 && c.has(stamping) && trip > 0 {
+	full := i.RcvMSS+timestampSize >= i.AdvMSS // the text of a peer with little to say may wait for its program
+	if trip := int32(c.ts.textAt + c.ts.offset - c.ts.echoed); full && c.has(stamping) && trip > 0 {
 		i.RcvRTT = time.Duration(trip) * time.Millisecond
 	}
 	i.LastAckRecv = now.Sub(c.live.heard)

@@ -218,3 +218,43 @@ func TestInfoIsWhatIsSeen(t *testing.T) {
 		}
 	}
 }
+
+// What holds a transfer up is told by its time: a peer that does not read, or a send
+// buffer that is smaller than what the path takes; and neither, when it is the network.
+func TestTimesTellTheLimit(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		cfg    Config
+		reads  bool
+		peer   [2]time.Duration // bounds of what RwndLimited has to be, of a second
+		buffer [2]time.Duration // of SndbufLimited
+	}{
+		{"the peer does not read", Config{ReceiveBuffer: 16 << 10}, false, [2]time.Duration{900 * time.Millisecond, 1010 * time.Millisecond}, [2]time.Duration{}},
+		{"the send buffer is small", Config{SendBuffer: 3 * 1448}, true, [2]time.Duration{}, [2]time.Duration{900 * time.Millisecond, 1010 * time.Millisecond}},
+		{"the network", Config{CongestionControl: "reno"}, true, [2]time.Duration{}, [2]time.Duration{}},
+	} {
+		p := newPair(t, c.cfg)
+		sent := 0
+		p.fate = func(from int, o *Output) (bool, time.Duration) {
+			if from == 0 && o.Len > 0 {
+				sent++
+			}
+			return from == 0 && o.Len > 0 && c.name == "the network" && sent%20 == 0, 0
+		}
+		client, server := p.connect()
+		for end := p.now.Add(time.Second); p.now < end; {
+			for client.SendSpace() > 0 {
+				p.write(0, client, make([]byte, min(client.SendSpace(), 4096)))
+			}
+			if c.reads {
+				p.read(1, server)
+			}
+			p.step(min(end, p.now.Add(10*time.Millisecond)))
+		}
+		i := client.Info(p.now)
+		within := func(d time.Duration, of [2]time.Duration) bool { return of[0] <= d && d <= of[1] }
+		if i.BusyTime < 950*time.Millisecond || !within(i.RwndLimited, c.peer) || !within(i.SndbufLimited, c.buffer) {
+			t.Errorf("%s: busy for %v, limited by the peer for %v, by the buffer for %v", c.name, i.BusyTime, i.RwndLimited, i.SndbufLimited)
+		}
+	}
+}

@@ -127,7 +127,9 @@ func (c *Conn) buildLost(now clock.Time, out *Output) bool {
 func (c *Conn) buildNew(now clock.Time, out *Output) bool {
 	left := int(c.out.end().Diff(c.snd.nxt))
 	if left < 0 || left == 0 && !c.is(finQueued) {
-		c.countTime(now, c.waitsForText())
+		if c.flight != nil || c.waits != nothing {
+			c.countTime(now, c.waitsForText())
+		}
 		return false
 	}
 	c.restartIfIdle(now)
