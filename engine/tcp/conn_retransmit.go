@@ -47,7 +47,7 @@ func (c *Conn) lossDue() (at clock.Time, what lossTimer) {
 // alone may wait for a delayed ACK.
 // https://www.rfc-editor.org/rfc/rfc8985#section-7.2
 func (c *Conn) tailAfter() time.Duration {
-	wait := c.rtt.tail
+	wait := c.rtt.tail(c.cfg)
 	if wait == 0 {
 		return time.Second
 	}
@@ -90,7 +90,7 @@ func (c *Conn) restartTimer(now clock.Time, acked int) {
 		f.since = now
 		f.again = c.loss.phase == fastRecovery && !c.has(sackOK)
 	}
-	soon := min(c.rtt.rto, c.rtt.tail)
+	soon := min(c.rtt.rto, c.rtt.tail(c.cfg))
 	if f.late != clock.Never || c.timers[TimerRetransmit].Sub(now) > soon || c.windowShut() {
 		c.armRetransmit(now)
 	}

@@ -14,7 +14,6 @@ type rtt struct {
 	smoothed  time.Duration
 	variation time.Duration
 	rto       time.Duration // without back-off
-	tail      time.Duration // after so much silence the last segment is sent again; 0: nothing was measured
 	backoff   uint8         // times that the timer fired in a row
 	bare      uint8         // of tally.retrans, those that brought no old text; 255 stands for more
 	timeouts  uint16        // times that the timer fired at all, modulo 2^16; so too the next
@@ -38,7 +37,15 @@ func (r *rtt) sample(d time.Duration, cfg *Config) {
 		r.smoothed += (d - r.smoothed) / 8
 	}
 	r.rto = min(r.smoothed+max(4*r.variation, cfg.MinRTO), cfg.MaxRTO)
-	r.tail = max(2*r.smoothed, cfg.MinRTO/tailShare)
+}
+
+// tail is after how much silence the last segment is sent again; 0: nothing was
+// measured.
+func (r *rtt) tail(cfg *Config) time.Duration {
+	if r.smoothed == 0 {
+		return 0
+	}
+	return max(2*r.smoothed, cfg.MinRTO/tailShare)
 }
 
 // timeout is the RTO with exponential back-off, RFC 6298 §5.5.
