@@ -54,20 +54,22 @@ func TestBufferMemoryIsBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newAttackers(t, Config{BufferMemory: budget}, conns)
+			peak := int64(0)
 			for range rounds {
 				for i := range conns {
 					act(a, i)
 					a.drain()
 				}
 				a.now = a.now.Add(time.Millisecond)
-				if used, most, _ := a.e.BufferMemory(); used > most+conns*max(1500, write) {
+				used, most, _ := a.e.BufferMemory()
+				if used > most+conns*max(1500, write) {
 					t.Fatalf("the buffers hold %d of %d bytes", used, most)
 				}
+				peak = max(peak, used)
 			}
-			used, _, short := a.e.BufferMemory()
 			n := a.e.Counters()
-			if !short || used < budget/2 || n.TCPMemoryPressures == 0 || name != "no acknowledgement" && n.TCPRcvQDrop+n.TCPOFODrop == 0 {
-				t.Errorf("%d bytes, short %v, %+v", used, short, n)
+			if peak < budget*9/10 || n.TCPMemoryPressures == 0 || name != "no acknowledgement" && n.TCPRcvQDrop+n.TCPOFODrop+n.OfoPruned == 0 {
+				t.Errorf("%d bytes at most, %+v", peak, n)
 			}
 			if early := name == "small pieces" || name == "all but the first"; early != (n.OfoPruned > 0) {
 				t.Errorf("%d pieces out of order were given up", n.OfoPruned)
