@@ -5,7 +5,6 @@ import (
 	"context"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 
 	"github.com/handfast-tcp/handfast"
 )
@@ -13,8 +12,7 @@ import (
 // dials are those under way. They are bounded, and none waits for another: when
 // there are too many, one of those to the destination that has the most is given up.
 type dials struct {
-	max     int
-	carried atomic.Int64 // connections that came of them
+	max int
 
 	mu    sync.Mutex
 	by    map[Flow]*dial

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/handfast-tcp/handfast"
@@ -130,6 +131,7 @@ type Gateway struct {
 	socket   *handfast.UDPConn
 	dials    dials
 	sessions sessions
+	carried  atomic.Int64 // connections
 
 	mu      sync.Mutex
 	closed  bool
@@ -191,7 +193,7 @@ type Stats struct {
 
 // Stats returns how many flows there are.
 func (g *Gateway) Stats() Stats {
-	return Stats{Dialling: g.dials.len(), Connections: int(g.dials.carried.Load()), Sessions: g.sessions.len()}
+	return Stats{Dialling: g.dials.len(), Connections: int(g.carried.Load()), Sessions: g.sessions.len()}
 }
 
 func (g *Gateway) dialer(r Route) Dialer {

@@ -127,8 +127,8 @@ func (g *Gateway) carry(client *handfast.TCPConn, what any) {
 		abort(client)
 		return
 	}
-	g.dials.carried.Add(1)
-	defer g.dials.carried.Add(-1)
+	g.carried.Add(1)
+	defer g.carried.Add(-1)
 	stop := context.AfterFunc(g.ctx, func() {
 		abort(client)
 		abort(other.Conn)
