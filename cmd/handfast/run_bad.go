@@ -32,7 +32,8 @@ func (b *badNetwork) addTo(f *pflag.FlagSet) {
 	f.DurationVar(&b.delay, "delay", 0, "how long a packet takes, each way")
 	f.DurationVar(&b.jitter, "jitter", 0, "how much longer or shorter at most")
 	f.Var(&b.rate, "rate", "bandwidth in bits a second, such as 10mbit")
-	f.Var(&b.queue, "queue", "how much waits for the bandwidth (default: 100 ms of it)")
+	f.Var(&b.queue, "queue", "how much waits for the bandwidth (default 100 ms of it)")
+	f.Lookup("queue").DefValue = "" // which is no number of bytes
 	f.Var(&b.reorder, "reorder", "how many packets come late, such as 1%")
 	f.DurationVar(&b.reorderDelay, "reorder-delay", 10*time.Millisecond, "and how late they are")
 	f.Var(&b.duplicate, "duplicate", "how many packets come twice")
@@ -190,7 +191,7 @@ func (i *interval) Set(text string) error {
 	i.to, err2 = time.ParseDuration(to)
 	if err != nil || err2 != nil || i.from < 0 || i.to <= i.from {
 		*i = interval{}
-		return fmt.Errorf("%q is no time from and to; write for example 5s-8s", text)
+		return fmt.Errorf("%q is not an interval; write for example 5s-8s", text)
 	}
 	return nil
 }
