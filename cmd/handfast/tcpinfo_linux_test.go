@@ -87,11 +87,10 @@ func TestInfoBesideKernel(t *testing.T) {
 	const n = 3 << 20
 	client := transferBothWays(t, a, n).LocalAddr().(*net.TCPAddr).AddrPort()
 	var theirs, ours *inspect.Details
-	for range 200 { // until the last ACK has come
-		if theirs, ours = bothEnds(t, a, client); ours.Unacked == 0 && theirs.Unacked == 0 && ours.BytesAcked == n {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) { // until the last ACK has come
+		if theirs, ours = bothEnds(t, a, client); ours.Unacked == 0 && theirs.Unacked == 0 && ours.BytesAcked == n || time.Now().After(end) {
 			break
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	for _, f := range []struct {
 		name         string
