@@ -89,10 +89,9 @@ func (c *Conn) pressReceive() {
 
 // receiverRTT estimates the round trip for somebody who need not have sent
 // anything since the handshake: the age that our timestamp had when it came back with
-// the last text. That counts milliseconds, and the fractions at both ends
-// may add up to one that never was; so when there is no more than that, it is the
-// shortest that we measured ourselves, or the handshake. That takes a second when a SYN
-// is lost. 0: nothing tells it.
+// the last text. Both ends round to milliseconds, so an age of one may be none at all:
+// then the shortest round trip that we measured ourselves counts, or the handshake's,
+// which takes a second when a SYN is lost. 0: nothing is known.
 func (c *Conn) receiverRTT() time.Duration {
 	if c.has(stamping) {
 		if age := int32(c.ts.textAt+c.ts.offset-c.ts.echoed) - 1; age > 0 {
