@@ -239,7 +239,7 @@ func TestForwardPacketIsEverybody(t *testing.T) {
 func TestForwardersByPrefix(t *testing.T) {
 	client, server := everybodysHost(t, 2)
 	said := make(chan string, 1)
-	for _, text := range []string{"10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32"} {
+	for _, text := range []string{"10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32", "::ffff:12.0.0.0/104"} {
 		p := netip.MustParsePrefix(text)
 		l, err := server.Forward(handfast.ListenOptions{Prefix: p})
 		if err != nil {
@@ -268,7 +268,7 @@ func TestForwardersByPrefix(t *testing.T) {
 		}()
 	}
 	for address, want := range map[string]string{
-		"10.2.0.1:9": "10.0.0.0/8", "10.1.0.1:9": "10.1.0.0/16", "[2001:db8::1]:9": "2001:db8::/32", "11.0.0.1:9": "", "[2001:db9::1]:9": "",
+		"10.2.0.1:9": "10.0.0.0/8", "10.1.0.1:9": "10.1.0.0/16", "[2001:db8::1]:9": "2001:db8::/32", "12.0.0.1:9": "::ffff:12.0.0.0/104", "11.0.0.1:9": "", "[2001:db9::1]:9": "",
 	} {
 		if want == "" {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -343,5 +343,18 @@ func TestDialFromForwardedAddress(t *testing.T) {
 			t.Error(err)
 		}
 		c.Close()
+	}
+}
+
+// A forwarder of IPv6 has no IPv4, of the host's own addresses neither.
+func TestForwarderOfOneFamily(t *testing.T) {
+	client, server := newNet(t, handfast.Config{}, pipe.Options{})
+	l, err := server.Forward(handfast.ListenOptions{Prefix: netip.MustParsePrefix("::/0")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if c, err := client.Dial("tcp", serverIP+":9"); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("%v, %v", c, err)
 	}
 }

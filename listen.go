@@ -143,7 +143,7 @@ func (h *Host) bindPort(l *TCPListener) error {
 		part, err := l.listen(s.tcp, backlog)
 		if err == nil {
 			part.Ask = l.options.Verdict != nil
-			part.IPv6Only = l.network == netTCP6
+			part.IPv6Only = part.IPv6Only || l.network == netTCP6 // a forwarder goes by its prefix
 			part.CongestionControl, part.ECN = l.options.CongestionControl, l.options.ECN
 		}
 		s.flushAndUnlock(now)

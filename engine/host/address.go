@@ -23,13 +23,9 @@ type network struct {
 }
 
 func makeNetwork(p netip.Prefix) network {
-	a, bits := wire.AddrFrom(p.Addr()), p.Bits()
-	if p.Addr().Is4() {
-		bits += 96
-	}
-	n := network{bits: bits, family: family(a)}
-	n.maskHi = ^uint64(0) << max(64-bits, 0)
-	n.maskLo = ^uint64(0) << (128 - max(bits, 64))
+	a := wire.AddrFrom(p.Addr())
+	n := network{family: family(a)}
+	n.bits, n.maskHi, n.maskLo = wire.PrefixMask(p)
 	hi, lo := a.Words()
 	n.hi, n.lo = hi&n.maskHi, lo&n.maskLo
 	return n

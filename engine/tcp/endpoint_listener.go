@@ -117,12 +117,9 @@ func (e *Endpoint) Forward(p netip.Prefix, backlog int, owner any) (*Listener, e
 	if !p.IsValid() {
 		return e.Listen(wire.Addr{}, 0, backlog, owner)
 	}
-	bits := p.Bits()
-	if p.Addr().Is4() {
-		bits += 96
-	}
-	l := &Listener{Local: wire.AddrFrom(p.Masked().Addr()), Backlog: max(backlog, 1), Owner: owner, IPv6Only: !p.Addr().Is4(),
-		maskHi: ^uint64(0) << max(64-bits, 0), maskLo: ^uint64(0) << (128 - max(bits, 64))}
+	local := wire.AddrFrom(p.Masked().Addr())
+	l := &Listener{Local: local, Backlog: max(backlog, 1), Owner: owner, IPv6Only: !local.Is4()}
+	_, l.maskHi, l.maskLo = wire.PrefixMask(p)
 	return e.listen(l)
 }
 

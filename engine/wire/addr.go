@@ -76,3 +76,13 @@ func (t Tuple) String() string {
 	return fmt.Sprintf("%v > %v", netip.AddrPortFrom(t.Local.Netip(), t.LocalPort),
 		netip.AddrPortFrom(t.Remote.Netip(), t.RemotePort))
 }
+
+// PrefixMask returns how many of the 128 bits of an address p fixes, and the mask of
+// these for Words. IPv4 begins at bit 96.
+func PrefixMask(p netip.Prefix) (bits int, hi, lo uint64) {
+	bits = p.Bits()
+	if p.Addr().Is4() {
+		bits += 96
+	}
+	return bits, ^uint64(0) << max(64-bits, 0), ^uint64(0) << (128 - max(bits, 64))
+}
