@@ -43,12 +43,8 @@ func stateNamed(word string) (stateSet, bool) {
 	}
 	// People paste what another tool has printed: a filter takes any tool's name of a
 	// state.
-	for st := range tcp.State(tcp.NumStates) {
-		for sp := range tcp.Windows + 1 {
-			if strings.ReplaceAll(strings.ToLower(st.Name(sp)), "_", "-") == word {
-				return states(st), true
-			}
-		}
+	if s, err := tcp.ParseState(word); err == nil {
+		return states(s), true
 	}
 	return 0, false
 }
@@ -56,39 +52,30 @@ func stateNamed(word string) (stateSet, bool) {
 // StateWords are the words that may follow "state" in a filter, sorted.
 func StateWords() []string { return sortedNames(stateNames) }
 
-// Default says which states are shown when a filter names none.
-type Default uint8
-
-// What ss shows: without options, with -a, with -l.
-const (
-	ShowConnected Default = iota // no listeners, no half-open ones, no TIME-WAIT
-	ShowAll
-	ShowListening
-	ShowNetstat // what netstat shows without -a: all but listeners
-)
-
-var defaultStates = [...]stateSet{
-	ShowConnected: everyState &^ states(tcp.Closed, tcp.Listen, tcp.SynReceived, tcp.TimeWait),
-	ShowAll:       everyState,
-	ShowListening: states(tcp.Listen, tcp.Closed),
-	ShowNetstat:   everyState &^ states(tcp.Listen, tcp.Closed),
-}
-
 // Filter chooses rows. The zero value chooses none.
 type Filter struct {
 	states stateSet
 	match  predicate // nil: every row
 }
 
-// FilterError says what is wrong with a filter, and where.
-type FilterError struct {
-	Text   string
-	Column int // of the mistake, from 1, in characters
-	Reason string
+// The filters that name no state: what ss shows without options, with -a, with -l,
+// and what netstat shows without -a.
+var (
+	ShowConnected = Filter{states: everyState &^ states(tcp.Closed, tcp.Listen, tcp.SynReceived, tcp.TimeWait)}
+	ShowAll       = Filter{states: everyState}
+	ShowListening = Filter{states: states(tcp.Listen, tcp.Closed)}
+	ShowNetstat   = Filter{states: everyState &^ states(tcp.Listen, tcp.Closed)}
+)
+
+// filterError says what is wrong with a filter, and where.
+type filterError struct {
+	text   string
+	column int // of the mistake, from 1, in characters
+	reason string
 }
 
-func (e *FilterError) Error() string {
-	return fmt.Sprintf("filter, column %d: %s\n  %s\n  %s^", e.Column, e.Reason, e.Text, strings.Repeat(" ", e.Column-1))
+func (e *filterError) Error() string {
+	return fmt.Sprintf("filter, column %d: %s\n  %s\n  %s^", e.column, e.reason, e.text, strings.Repeat(" ", e.column-1))
 }
 
 // ParseFilter reads a filter as ss takes it:
@@ -98,11 +85,11 @@ func (e *FilterError) Error() string {
 //	( dst 10.0.0.0/8 or src [fd00::]/16 ) and not dport = :443 and sport >= :1024
 //	dev hf0 and autobound
 //
-// Words "state" and "exclude" stand first; def is what is shown when there are
-// none. A mistake is a *FilterError.
-func ParseFilter(text string, def Default) (Filter, error) {
+// Words "state" and "exclude" stand first; the states are those of none when there
+// are no such words. The error shows the text and points at the mistake.
+func ParseFilter(text string, none Filter) (Filter, error) {
 	p := &filterParser{text: text, tokens: tokenize(text)}
-	f := Filter{states: p.states(defaultStates[def])}
+	f := Filter{states: p.states(none.states)}
 	if p.err == nil && !p.at("") {
 		f.match = p.either()
 		if p.err == nil && !p.at("") {

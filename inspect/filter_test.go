@@ -12,9 +12,9 @@ import (
 )
 
 // chosen returns the indices of the samples that a filter chooses.
-func chosen(t *testing.T, text string, def Default) (all []int) {
+func chosen(t *testing.T, text string, none Filter) (all []int) {
 	t.Helper()
-	f, err := ParseFilter(text, def)
+	f, err := ParseFilter(text, none)
 	if err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}
@@ -70,9 +70,16 @@ func TestFilter(t *testing.T) {
 			t.Errorf("%q: %v, want %v", test.text, got, test.want)
 		}
 	}
-	for def, want := range map[Default][]int{ShowAll: {0, 1, 2, 3, 4, 5, 6}, ShowListening: {0, 1}, ShowNetstat: {2, 3, 4, 5, 6}} {
-		if got := chosen(t, "", def); !slices.Equal(got, want) {
-			t.Errorf("default %d: %v, want %v", def, got, want)
+	for _, test := range []struct {
+		none Filter
+		want []int
+	}{
+		{ShowAll, []int{0, 1, 2, 3, 4, 5, 6}},
+		{ShowListening, []int{0, 1}},
+		{ShowNetstat, []int{2, 3, 4, 5, 6}},
+	} {
+		if got := chosen(t, "", test.none); !slices.Equal(got, test.want) {
+			t.Errorf("states %b: %v, want %v", test.none.states, got, test.want)
 		}
 	}
 }
@@ -102,13 +109,13 @@ func TestFilterErrors(t *testing.T) {
 		{"src 10.0.0.1 state all", 14, `"state" must stand before the other conditions`},
 	} {
 		_, err := ParseFilter(test.text, ShowAll)
-		var f *FilterError
+		var f *filterError
 		if !errors.As(err, &f) {
 			t.Errorf("%q: %v", test.text, err)
 			continue
 		}
-		if f.Column != test.column || !strings.HasPrefix(f.Reason, test.reason) {
-			t.Errorf("%q: column %d: %s; want column %d: %s", test.text, f.Column, f.Reason, test.column, test.reason)
+		if f.column != test.column || !strings.HasPrefix(f.reason, test.reason) {
+			t.Errorf("%q: column %d: %s; want column %d: %s", test.text, f.column, f.reason, test.column, test.reason)
 		}
 		want := fmt.Sprintf("\n  %s\n  %s^", test.text, strings.Repeat(" ", test.column-1))
 		if !strings.HasSuffix(err.Error(), want) {
@@ -123,7 +130,7 @@ func TestStateGroups(t *testing.T) {
 		t.Error("big and bucket are not the two halves")
 	}
 	for st := range tcp.State(tcp.NumStates) {
-		if s, ok := stateNamed(st.Name(tcp.Netstat)); !ok || s != states(st) {
+		if s, ok := stateNamed(st.Netstat()); !ok || s != states(st) {
 			t.Errorf("%v is not found", st)
 		}
 	}

@@ -47,7 +47,7 @@ func (p *filterParser) fail(format string, args ...any) { p.failAt(p.peek(), for
 func (p *filterParser) failAt(t token, format string, args ...any) {
 	// Only the first mistake is told: those after it may only follow from it.
 	if p.err == nil {
-		p.err = &FilterError{p.text, t.column, fmt.Sprintf(format, args...)}
+		p.err = &filterError{p.text, t.column, fmt.Sprintf(format, args...)}
 	}
 }
 

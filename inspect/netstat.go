@@ -13,14 +13,15 @@ import (
 
 // NetstatOptions say what WriteNetstat shows.
 type NetstatOptions struct {
-	Title    string           // the line above the table; "": none
-	Spelling tcp.Spelling     // of states; RFC stands for Netstat
-	Extended bool             // -e: columns with user and inode
-	Process  bool             // Linux's -p: a column with PID and name
-	Timers   bool             // -o: a column with the timer
-	Command  bool             // there are several commands: a column says whose it is
-	Service  Service          // names ports; nil: numbers
-	User     func(int) string // names users; nil: numbers
+	Title     string                 // the line above the table; "": none
+	StateName func(tcp.State) string // nil: tcp.State.Netstat
+	Extended  bool                   // -e: columns with user and inode
+	Process   bool                   // Linux's -p: a column with PID and name
+	Timers    bool                   // -o: a column with the timer
+	Command   bool                   // there are several commands: a column says whose it is
+	// Service names ports of tcp and udp, "" where there is no name; nil: numbers.
+	Service func(proto string, port uint16) string
+	User    func(int) string // names users; nil: numbers
 }
 
 // netstatLine are the cells of a line, in order.
@@ -30,8 +31,8 @@ type netstatLine struct {
 
 // WriteNetstat writes rows as netstat -W does on Linux: addresses are whole.
 func WriteNetstat(w io.Writer, rows []Row, o NetstatOptions) error {
-	if o.Spelling == tcp.RFC {
-		o.Spelling = tcp.Netstat
+	if o.StateName == nil {
+		o.StateName = tcp.State.Netstat
 	}
 	out := bufio.NewWriter(w)
 	if o.Title != "" {
@@ -46,7 +47,7 @@ func WriteNetstat(w io.Writer, rows []Row, o NetstatOptions) error {
 }
 
 func (o *NetstatOptions) cells(r *Row) netstatLine {
-	sendQ, state := r.SendQ, r.State.Name(o.Spelling)
+	sendQ, state := r.SendQ, o.StateName(tcp.State(r.State))
 	if r.State == State(tcp.Listen) {
 		sendQ = 0 // netstat does not know the limit
 	}

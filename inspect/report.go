@@ -1,7 +1,6 @@
 package inspect
 
 import (
-	"encoding/json"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -145,11 +144,8 @@ func (e Endpoint) host() string {
 	return e.Addr.String()
 }
 
-// Service returns what a port of a protocol, tcp or udp, is called, or "".
-type Service func(proto string, port uint16) string
-
 // port returns the port's number, or its name if service knows one.
-func (e Endpoint) port(proto string, service Service) string {
+func (e Endpoint) port(proto string, service func(proto string, port uint16) string) string {
 	if e.Port == 0 {
 		return "*"
 	}
@@ -169,19 +165,10 @@ func (s State) MarshalText() ([]byte, error) { return []byte(tcp.State(s).String
 
 // UnmarshalText takes any of the five spellings.
 func (s *State) UnmarshalText(b []byte) error {
-	for st := range tcp.State(tcp.NumStates) {
-		for sp := range tcp.Windows + 1 {
-			if st.Name(sp) == string(b) {
-				*s = State(st)
-				return nil
-			}
-		}
-	}
-	return &json.UnmarshalTypeError{Value: "string " + string(b)}
+	st, err := tcp.ParseState(string(b))
+	*s = State(st)
+	return err
 }
-
-// Name returns the state's name in the given spelling.
-func (s State) Name(sp tcp.Spelling) string { return tcp.State(s).Name(sp) }
 
 // Seconds is a duration that is written in seconds in JSON.
 type Seconds time.Duration

@@ -25,8 +25,9 @@ type SSOptions struct {
 	Netid    bool // there may be several protocols: a column says which
 	Command  bool // there are several commands: a column says whose it is
 
-	// Service names ports. Without it they are numbers, and rates are in full.
-	Service Service
+	// Service names ports of tcp and udp, "" where there is no name. Without it they
+	// are numbers, and rates are in full.
+	Service func(proto string, port uint16) string
 	// Host names addresses, with -r; "" leaves one as it is.
 	Host func(netip.Addr) string
 }
@@ -89,7 +90,7 @@ func (o *SSOptions) cells(r *Row) [len(ssTable)]string {
 	if r.Device != "" {
 		local += "%" + r.Device
 	}
-	return [...]string{r.netid(), r.State.Name(tcp.SS), fmt.Sprint(r.RecvQ), fmt.Sprint(r.SendQ), local + ":", r.Local.port(r.netid(), o.Service),
+	return [...]string{r.netid(), tcp.State(r.State).SS(), fmt.Sprint(r.RecvQ), fmt.Sprint(r.SendQ), local + ":", r.Local.port(r.netid(), o.Service),
 		remote + ":", r.Remote.port(r.netid(), o.Service), r.command()}
 }
 

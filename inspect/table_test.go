@@ -175,8 +175,8 @@ func TestNetstat(t *testing.T) {
 	for name, o := range map[string]NetstatOptions{
 		"netstat.txt":         {Title: "Active Internet connections (servers and established)"},
 		"netstat-po.txt":      {Process: true, Timers: true},
-		"netstat-bsd.txt":     {Spelling: tcp.BSD},
-		"netstat-windows.txt": {Spelling: tcp.Windows},
+		"netstat-bsd.txt":     {StateName: tcp.State.BSD},
+		"netstat-windows.txt": {StateName: tcp.State.Windows},
 	} {
 		var b bytes.Buffer
 		if err := WriteNetstat(&b, samples(), o); err != nil {

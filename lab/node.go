@@ -25,8 +25,8 @@ type node struct {
 	boots int
 	port  uint16
 
-	audit tcp.Audit
-	inbox []arrived // scripted: segments that nobody has looked at
+	audit func() error // of host
+	inbox []arrived    // scripted: segments that nobody has looked at
 }
 
 // boot makes a host that knows nothing of an earlier life: a new secret, no
@@ -39,7 +39,7 @@ func (n *node) boot() error {
 	binary.LittleEndian.PutUint64(c.TCP.Secret[8:], r.Uint64())
 	h := host.New(c)
 	iface := h.AddLink(host.LinkConfig{Name: n.Name, MTU: n.MTU})
-	n.host, n.trace = h, &tcp.Trace{}
+	n.host, n.trace, n.audit = h, &tcp.Trace{}, h.TCP().Audit()
 	h.SetTrace(n.trace)
 	bits, everything := 32, "0.0.0.0/0"
 	if !n.addr.Is4() {
@@ -95,7 +95,7 @@ func (n *node) flush() (any bool) {
 		if p == nil {
 			w.record.engine(n, 0)
 			n.forgetReady()
-			if err := n.audit.Check(n.host.TCP()); err != nil {
+			if err := n.audit(); err != nil {
 				w.fault(n, err)
 			}
 			return any

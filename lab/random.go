@@ -37,7 +37,7 @@ type RandomReport struct {
 //     the ACKs of its last text, and no connection gives up waiting;
 //   - every packet is well-formed, with right checksums, and no larger than
 //     the link takes;
-//   - every connection is as tcp.Audit wants it, after every step;
+//   - every connection is as tcp.Endpoint.Audit wants it, after every step;
 //   - every program ends, and no connection is left behind.
 func RandomRun(seed uint64) RandomReport { return newRandomRun(seed, false).play() }
 

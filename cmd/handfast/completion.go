@@ -80,8 +80,8 @@ func completeScenario(_ *cobra.Command, args []string, word string) ([]cobra.Com
 func completeState(_ *cobra.Command, _ []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var all []cobra.Completion
 	for s := range tcp.State(tcp.NumStates) {
-		for sp := range tcp.Windows + 1 {
-			if name := s.Name(sp); strings.HasPrefix(name, strings.ToUpper(word)) {
+		for _, name := range s.Names() {
+			if strings.HasPrefix(name, strings.ToUpper(word)) {
 				all = append(all, name)
 				break
 			}

@@ -75,9 +75,8 @@ func nearestStates(word string) (found []string) {
 	var names []string
 	of := map[string]string{}
 	for s := range tcp.State(tcp.NumStates) {
-		for sp := tcp.RFC; sp <= tcp.Windows; sp++ {
-			name := s.Name(sp)
-			names, of[name] = append(names, name), s.Name(tcp.RFC)
+		for _, name := range s.Names() {
+			names, of[name] = append(names, name), s.String()
 		}
 	}
 	for _, name := range closest(word, names) {

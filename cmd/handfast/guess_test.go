@@ -55,7 +55,7 @@ func TestDidYouMean(t *testing.T) {
 		}
 	}
 	for s := range tcp.State(tcp.NumStates) {
-		for _, w := range misspelt(s.Name(tcp.Netstat)) {
+		for _, w := range misspelt(s.Netstat()) {
 			check(s.String(), "states", w)
 		}
 	}

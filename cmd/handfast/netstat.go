@@ -29,7 +29,7 @@ As on Linux, -p alone adds the process; as on BSD and Windows, "-p tcp" means
 the protocol. Addresses are never looked up, and never cut off.`
 
 // netstatStyles are how states may be written.
-var netstatStyles = map[string]tcp.Spelling{"linux": tcp.Netstat, "bsd": tcp.BSD, "windows": tcp.Windows}
+var netstatStyles = map[string]func(tcp.State) string{"linux": tcp.State.Netstat, "bsd": tcp.State.BSD, "windows": tcp.State.Windows}
 
 type netstatOptions struct {
 	source
@@ -186,14 +186,14 @@ func (o *netstatOptions) chosenProtocols() (all []string) {
 }
 
 func (o *netstatOptions) table(w io.Writer, all []answer) error {
-	def := inspect.ShowNetstat
+	none := inspect.ShowNetstat
 	switch {
 	case o.all:
-		def = inspect.ShowAll
+		none = inspect.ShowAll
 	case o.listening:
-		def = inspect.ShowListening
+		none = inspect.ShowListening
 	}
-	f, err := inspect.ParseFilter("", def)
+	f, err := inspect.ParseFilter("", none)
 	if err != nil {
 		return err
 	}
@@ -206,7 +206,7 @@ func (o *netstatOptions) table(w io.Writer, all []answer) error {
 	if o.json {
 		return writeJSON(w, rows)
 	}
-	show := inspect.NetstatOptions{Title: o.title(), Spelling: netstatStyles[o.style], Extended: o.extended,
+	show := inspect.NetstatOptions{Title: o.title(), StateName: netstatStyles[o.style], Extended: o.extended,
 		Process: o.process, Timers: o.timers, Command: len(all) > 1, Service: namer(o.numeric)}
 	if !o.numeric {
 		show.User = userName

@@ -212,7 +212,7 @@ func serviceNames(file string) map[string]string {
 }
 
 // namer returns what names ports; nil with -n.
-func namer(numeric bool) inspect.Service {
+func namer(numeric bool) func(proto string, port uint16) string {
 	if numeric {
 		return nil
 	}
@@ -222,7 +222,7 @@ func namer(numeric bool) inspect.Service {
 
 // withoutEphemeral names no port that is chosen when a program names none: as ss
 // does, and netstat does not.
-func withoutEphemeral(name inspect.Service) inspect.Service {
+func withoutEphemeral(name func(proto string, port uint16) string) func(proto string, port uint16) string {
 	if name == nil {
 		return nil
 	}

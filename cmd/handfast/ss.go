@@ -181,7 +181,7 @@ func (o *ssOptions) run(ctx context.Context, w io.Writer, text string) error {
 }
 
 // states are those that are shown when the filter names none.
-func (o *ssOptions) states() inspect.Default {
+func (o *ssOptions) states() inspect.Filter {
 	switch {
 	case o.all:
 		return inspect.ShowAll

@@ -126,7 +126,7 @@ func (o *ssOptions) writeSummary(w io.Writer, all []answer) error {
 		err := inspect.WriteSummary(w, inspect.Summarize(a.Rows))
 		count := byState(a.Rows)
 		for _, s := range slices.Sorted(maps.Keys(count)) {
-			fmt.Fprintf(w, "  %-12s %d\n", s.Name(tcp.SS), count[s])
+			fmt.Fprintf(w, "  %-12s %d\n", s.SS(), count[s])
 		}
 		return errors.Join(err, omitted(w, a.Omitted))
 	})

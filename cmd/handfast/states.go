@@ -51,7 +51,7 @@ func newStates() *cobra.Command {
 func (o *statesOptions) run(out terminal, args []string) error {
 	var wanted []tcp.State
 	for _, name := range args {
-		s, err := story.ParseState(name)
+		s, err := tcp.ParseState(name)
 		if close := nearestStates(name); err != nil && len(close) > 0 {
 			return usagef("no state is called %q%s", name, didYouMean(close))
 		}
@@ -139,8 +139,7 @@ func (o *statesOptions) describe(out terminal, s tcp.State) error {
 	if o.lang == "zh" || o.lang == "" && !o.ascii {
 		fmt.Fprintf(&b, "  %s\n", story.Meaning(s, story.Chinese))
 	}
-	fmt.Fprintf(&b, "  RFC %s, ss %s, netstat %s, BSD %s, Windows %s\n", s.Name(tcp.RFC), s.Name(tcp.SS),
-		s.Name(tcp.Netstat), s.Name(tcp.BSD), s.Name(tcp.Windows))
+	fmt.Fprintf(&b, "  RFC %s, ss %s, netstat %s, BSD %s, Windows %s\n", s, s.SS(), s.Netstat(), s.BSD(), s.Windows())
 	for to := range tcp.State(tcp.NumStates) {
 		if !tcp.CanMove(s, to) {
 			continue

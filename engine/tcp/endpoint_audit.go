@@ -7,17 +7,20 @@ import (
 	"github.com/handfast-tcp/handfast/engine/seq"
 )
 
-// Audit holds the connections of an endpoint against what must be true of them
-// after every step, whatever has come before: it remembers how each was the last
-// time. It is for tests, and for worlds in virtual time; a wrong
-// answer of an audit is a fault of this package. The zero value is ready.
-type Audit struct{ before map[*Entry]snapshot }
+// Audit returns a check of the endpoint's connections, for tests and for worlds in
+// virtual time: what must be true of them after every step, whatever has come
+// before. Each call of the check compares with how things were at the call before,
+// and returns what is wrong, which is a fault of this package; nil when nothing is.
+// The endpoint must have no output left to give.
+func (e *Endpoint) Audit() func() error {
+	a := new(audit)
+	return func() error { return a.check(e, true) }
+}
 
-// Check returns what is wrong, nil when nothing is. The endpoint must have no
-// output left to give.
-func (a *Audit) Check(e *Endpoint) error { return a.check(e, true) }
+// audit remembers how each connection was the last time.
+type audit struct{ before map[*Entry]snapshot }
 
-func (a *Audit) check(e *Endpoint, quiet bool) error {
+func (a *audit) check(e *Endpoint, quiet bool) error {
 	now, held := make(map[*Entry]snapshot, len(a.before)), int64(0)
 	for en := range e.All {
 		before, known := a.before[en]

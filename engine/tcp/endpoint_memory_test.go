@@ -134,7 +134,7 @@ func TestPressureIsLifted(t *testing.T) {
 	p := newPair(t, Config{BufferMemory: 4 << 20, SendBuffer: 2 << 20})
 	p.path.MaxGSO = 65535
 	client, server := p.connect()
-	var audit Audit
+	var audit audit
 	p.ends[1].SendCopy(p.now, server, nil)
 	hoard := p.ends[1]
 	hoard.cfg.memory.used += 7 << 19 // as if others held it

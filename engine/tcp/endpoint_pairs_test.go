@@ -122,7 +122,7 @@ func TestTwoEvents(t *testing.T) {
 // end has all programs leave, and time pass.
 func (b *pairBench) end() {
 	b.Helper()
-	var audit Audit
+	var audit audit
 	if err := audit.check(b.e, false); err != nil {
 		b.fail("%v", err)
 	}

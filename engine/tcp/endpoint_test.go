@@ -173,14 +173,17 @@ func TestEndpointICMP(t *testing.T) {
 // Every name of a state, an event, a cause and a timer is there, and no two
 // states share one.
 func TestNames(t *testing.T) {
-	for sp := RFC; sp <= Windows; sp++ {
-		seen := map[string]bool{}
-		for s := range State(NumStates) {
-			if n := s.Name(sp); n == "" || seen[n] {
-				t.Errorf("state %d in spelling %d: %q", s, sp, n)
-			} else {
-				seen[n] = true
+	type spelt struct {
+		column int
+		name   string
+	}
+	seen := map[spelt]bool{}
+	for s := range State(NumStates) {
+		for i, n := range s.Names() {
+			if n == "" || seen[spelt{i, n}] {
+				t.Errorf("state %d in column %d: %q", s, i, n)
 			}
+			seen[spelt{i, n}] = true
 		}
 	}
 	for c := CauseActiveOpen; c <= CauseReuse; c++ {

@@ -23,7 +23,7 @@ type arena struct {
 	listener *Listener
 	entries  [2]*Entry
 	gone     [2]bool
-	audits   [2]Audit
+	audits   [2]audit
 	wire     []flying
 	path     Path
 	sent     [2][]byte
@@ -291,7 +291,7 @@ func (a *arena) leave(side int, how byte) {
 func (a *arena) watch() {
 	a.Helper()
 	for i := range a.audits {
-		if err := a.audits[i].Check(a.ends[i]); err != nil {
+		if err := a.audits[i].check(a.ends[i], true); err != nil {
 			a.fail("end %d: %v", i, err)
 		}
 	}

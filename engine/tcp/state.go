@@ -1,5 +1,10 @@
 package tcp
 
+import (
+	"fmt"
+	"strings"
+)
+
 // State is a connection's state, RFC 9293 §3.3.2, in the order of BSD's
 // tcp_fsm.h, so that questions like "are both SYNs acknowledged?" are
 // comparisons. https://www.rfc-editor.org/rfc/rfc9293#section-3.3.2
@@ -28,18 +33,8 @@ const (
 // Synchronized reports whether both SYNs are acknowledged.
 func (s State) Synchronized() bool { return s >= Established }
 
-// Spelling is one of the five ways in which the world writes state names.
-type Spelling uint8
-
-// The spellings.
-const (
-	RFC     Spelling = iota // SYN-RECEIVED
-	SS                      // SYN-RECV, ESTAB
-	Netstat                 // SYN_RECV, ESTABLISHED, FIN_WAIT1
-	BSD                     // SYN_RCVD, FIN_WAIT_1
-	Windows                 // SYN_RECEIVED, FIN_WAIT_1
-)
-
+// stateNames are the five ways in which the world writes states, in the order of
+// State.Names: no two tools agree, and people search for what their own tool prints.
 var stateNames = [NumStates][5]string{
 	Closed:      {"CLOSED", "UNCONN", "CLOSE", "CLOSED", "CLOSED"},
 	Listen:      {"LISTEN", "LISTEN", "LISTEN", "LISTEN", "LISTENING"},
@@ -54,8 +49,42 @@ var stateNames = [NumStates][5]string{
 	TimeWait:    {"TIME-WAIT", "TIME-WAIT", "TIME_WAIT", "TIME_WAIT", "TIME_WAIT"},
 }
 
-// Name returns the state's name in the given spelling.
-func (s State) Name(sp Spelling) string { return stateNames[s][sp] }
+// String returns the RFC's name: SYN-RECEIVED.
+func (s State) String() string { return stateNames[s][0] }
 
-// String returns the RFC's name.
-func (s State) String() string { return stateNames[s][RFC] }
+// SS returns the name that ss prints: SYN-RECV, ESTAB.
+func (s State) SS() string { return stateNames[s][1] }
+
+// Netstat returns the name that netstat of net-tools prints: SYN_RECV, FIN_WAIT1.
+func (s State) Netstat() string { return stateNames[s][2] }
+
+// BSD returns the name of the BSDs and of macOS: SYN_RCVD, FIN_WAIT_1.
+func (s State) BSD() string { return stateNames[s][3] }
+
+// Windows returns the name that netstat of Windows prints: SYN_RECEIVED, LISTENING.
+func (s State) Windows() string { return stateNames[s][4] }
+
+// Names returns all five names, those of RFC, ss, netstat, BSD and Windows.
+func (s State) Names() [5]string { return stateNames[s] }
+
+// ParseState reads a state's name in any of the five spellings, with hyphens,
+// underscores, blanks or nothing between its words, in letters of any size. The
+// error lists the states.
+func ParseState(name string) (State, error) {
+	for s := range stateNames {
+		for _, n := range stateNames[s] {
+			if squeeze(name) == squeeze(n) {
+				return State(s), nil
+			}
+		}
+	}
+	var names []string
+	for s := range stateNames {
+		names = append(names, State(s).String())
+	}
+	return Closed, fmt.Errorf("no state is called %q; it is one of %s", name, strings.Join(names, ", "))
+}
+
+func squeeze(name string) string {
+	return strings.ToUpper(strings.NewReplacer("-", "", "_", "", " ", "").Replace(name))
+}

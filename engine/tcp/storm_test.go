@@ -38,7 +38,7 @@ type storm struct {
 	path     Path
 	e        *Endpoint
 	listener *Listener
-	audit    Audit
+	audit    audit
 	trace    Trace
 	progs    []*stormProgram
 	known    map[wire.Tuple]isns // the numbers that our side showed last

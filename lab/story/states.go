@@ -2,7 +2,6 @@ package story
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/handfast-tcp/handfast/engine/tcp"
 )
@@ -50,27 +49,6 @@ var meanings = [tcp.NumStates]sentence{
 
 // Meaning says what a state is, in a sentence.
 func Meaning(s tcp.State, l Lang) string { return meanings[s][l] }
-
-// ParseState reads a state's name in any of the five spellings, with hyphens,
-// underscores, blanks or nothing between its words, in letters of any size.
-func ParseState(name string) (tcp.State, error) {
-	for s := range tcp.State(tcp.NumStates) {
-		for sp := tcp.RFC; sp <= tcp.Windows; sp++ {
-			if squeeze(name) == squeeze(s.Name(sp)) {
-				return s, nil
-			}
-		}
-	}
-	var names []string
-	for s := range tcp.State(tcp.NumStates) {
-		names = append(names, s.Name(tcp.RFC))
-	}
-	return tcp.Closed, fmt.Errorf("no state is called %q; it is one of %s", name, strings.Join(names, ", "))
-}
-
-func squeeze(name string) string {
-	return strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToUpper(name))
-}
 
 // failures end a connection that has something to send from any state.
 var failures = []tcp.Cause{tcp.CauseReset, tcp.CauseAbort, tcp.CauseTimeout, tcp.CauseUserTimeout, tcp.CauseICMP}
