@@ -10,13 +10,18 @@ import (
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
-// Dial makes a socket of the kernel that is connected to port 80 of the peer.
+// Dial makes a socket of the kernel that is connected to port 80 of the peer. A
+// connection ends with a reset: otherwise the kernel sends its FIN again and again,
+// into the devices of later tests.
 func (p *Peer) Dial(network string) net.Conn {
 	p.T.Helper()
 	c, err := net.Dial(network, netip.AddrPortFrom(p.Local, 80).String())
 	if err != nil {
 		p.T.Error(err)
 		return nil
+	}
+	if tcp, ok := c.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
 	}
 	p.T.Cleanup(func() { c.Close() })
 	return c
