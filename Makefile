@@ -16,7 +16,7 @@ EMULATED := arm s390x
 SYSTEMS := linux/arm64 linux/386 darwin/arm64 windows/amd64 freebsd/amd64
 
 # What the tests call, and the Debian package that has it, as command:package.
-TOOLS := unshare:util-linux script:bsdutils ip:iproute2 netstat:net-tools curl:curl nc:netcat-openbsd tshark:tshark \
+TOOLS := unshare:util-linux script:bsdutils ip:iproute2 netstat:net-tools curl:curl nc:netcat-openbsd tshark:tshark ping:iputils-ping \
 	$(EMULATED:%=qemu-%-static:qemu-user-static)
 
 FUZZTIME ?= 10s

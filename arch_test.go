@@ -67,7 +67,7 @@ const layers = `
 	link/sniff            : engine/clock engine/buf link engine/wire lab/trace
 	link/impair           : engine/clock engine/buf link lab/netem
 	.                     : engine/clock engine/seq engine/buf engine/wire engine/cc engine/detect engine/tcp engine/host link internal/setting internal/random internal/descriptor
-	gateway               : engine/tcp engine/host . internal/setting
+	gateway               : engine/wire engine/tcp engine/host . internal/setting
 	inspect               : engine/clock engine/seq engine/wire engine/detect engine/tcp engine/host .
 	guard                 : engine/clock engine/seq engine/buf engine/wire engine/tcp engine/host link .
 	web                   : engine/clock engine/seq engine/wire engine/tcp engine/host lab/trace inspect .

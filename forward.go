@@ -47,9 +47,7 @@ func (h *Host) setForwarded() {
 		f.TCP = append(f.TCP, prefixes(l.options.Prefix)...)
 	}
 	for u := range h.sockets {
-		if p, ok := u.forwards(); ok {
-			f.UDP = append(f.UDP, prefixes(p)...)
-		}
+		u.forwards(&f)
 	}
 	for _, s := range h.shards {
 		s.mu.Lock()

@@ -2,7 +2,6 @@ package handfast
 
 import (
 	"net"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -34,12 +33,12 @@ type Host struct {
 	flood floodLog
 }
 
-// socket is a UDPConn. What knows all sockets does so by this interface: a program
-// that opens none is linked without them.
+// socket is a UDPConn or an EchoConn. What knows all sockets does so by this
+// interface: a program that opens none is linked without them.
 type socket interface {
 	stop(err error) bool
-	info() UDPInfo
-	forwards() (p netip.Prefix, ok bool) // it has every port of these addresses
+	info() (i UDPInfo, isUDP bool)
+	forwards(f *host.Forwarded) // adds the addresses that it has
 }
 
 // New returns a host that has no link yet. It fails when cfg contradicts

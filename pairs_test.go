@@ -25,6 +25,7 @@ type playground struct {
 	forwarder      *handfast.TCPListener
 	conn, peer     *handfast.TCPConn
 	open, dialled  *handfast.UDPConn
+	echo           *handfast.EchoConn
 	request        chan *handfast.Request // of a connection that waits for its verdict
 }
 
@@ -52,6 +53,9 @@ func newPlayground(t *testing.T, shards int) *playground {
 		t.Fatal(err)
 	}
 	p.dialled = c.(*handfast.UDPConn)
+	if p.echo, err = p.server.ForwardEcho(netip.Prefix{}); err != nil {
+		t.Fatal(err)
+	}
 	return p
 }
 
@@ -96,6 +100,7 @@ var pairCalls = map[string]func(p *playground){
 	},
 	"Host.Err":           func(p *playground) { p.server.Err() },
 	"Host.FloodVerdict":  func(p *playground) { p.server.FloodVerdict() },
+	"Host.ForwardEcho":   func(p *playground) { p.server.ForwardEcho(netip.MustParsePrefix("10.9.9.0/24")) },
 	"Host.ForwardPacket": func(p *playground) { p.server.ForwardPacket(netip.Prefix{}) },
 	"Host.Forward":       func(p *playground) { p.server.Forward(handfast.ListenOptions{}) },
 	"Host.Links":         func(p *playground) { p.server.Links() },
@@ -163,6 +168,11 @@ var pairCalls = map[string]func(p *playground){
 	"TCPConn.WriteBuffers": func(p *playground) { v := pieces(make([]byte, 20<<10), 100); v.WriteTo(p.peer) },
 	"TCPConn.WriteTo":      func(p *playground) { p.conn.WriteTo(io.Discard) },
 
+	"EchoConn.Close":  func(p *playground) { p.echo.Close() },
+	"EchoConn.Read":   func(p *playground) { p.echo.Read(nil) },
+	"EchoConn.Refuse": func(p *playground) { p.echo.Refuse(pinged, 1, netip.Addr{}, host.HostUnreachable) },
+	"EchoConn.Reply":  func(p *playground) { p.echo.Reply(pinged, make([]byte, 9)) },
+
 	"UDPConn.Close":               func(p *playground) { p.open.Close() },
 	"UDPConn.LocalAddr":           func(p *playground) { p.open.LocalAddr() },
 	"UDPConn.Read":                func(p *playground) { p.dialled.Read(nil) },
@@ -192,6 +202,8 @@ var pairCalls = map[string]func(p *playground){
 	"UDPConn.WriteToUDPAddrPort":  func(p *playground) { p.open.WriteToUDPAddrPort(nil, toOpen.AddrPort()) },
 }
 
+var pinged = handfast.Echo{From: netip.MustParseAddr(clientIP), To: netip.MustParseAddr("192.0.2.1"), ID: 1, TTL: 64}
+
 func exhaust[T any](all func(yield func(T) bool)) {
 	for range all {
 	}
@@ -200,6 +212,7 @@ func exhaust[T any](all func(yield func(T) bool)) {
 func TestPairCallsAreAll(t *testing.T) {
 	for _, x := range []any{
 		&handfast.Host{}, &handfast.Dialer{}, &handfast.TCPListener{}, &handfast.Request{}, &handfast.TCPConn{}, &handfast.UDPConn{},
+		&handfast.EchoConn{},
 	} {
 		typ := reflect.TypeOf(x)
 		for i := range typ.NumMethod() {

@@ -103,7 +103,9 @@ func (h *Host) PacketConns() iter.Seq[UDPInfo] {
 	h.mu.Lock()
 	all := make([]UDPInfo, 0, len(h.sockets))
 	for u := range h.sockets {
-		all = append(all, u.info())
+		if i, isUDP := u.info(); isUDP {
+			all = append(all, i)
+		}
 	}
 	h.mu.Unlock()
 	slices.SortFunc(all, func(a, b UDPInfo) int { return a.Local.Compare(b.Local) })
@@ -111,8 +113,8 @@ func (h *Host) PacketConns() iter.Seq[UDPInfo] {
 }
 
 // info looks at u. The caller holds the host's lock.
-func (u *UDPConn) info() UDPInfo {
-	i := UDPInfo{Local: u.network.addrPort(u.local)}
+func (u *UDPConn) info() (i UDPInfo, isUDP bool) {
+	i = UDPInfo{Local: u.network.addrPort(u.local)}
 	if u.remote != (endpoint{}) {
 		i.Remote = netip.AddrPortFrom(u.remote.addr.Netip(), u.remote.port)
 	}
@@ -124,7 +126,7 @@ func (u *UDPConn) info() UDPInfo {
 		i.ReceiveQueue += bytes
 		i.ReceiveBuffer += limit
 	}
-	return i
+	return i, true
 }
 
 // EphemeralPorts returns the first and the last of the ports that are chosen

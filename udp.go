@@ -102,7 +102,11 @@ func (u *UDPConn) openPart(h *host.Host) (*host.UDPSocket, error) {
 	return h.OpenUDP(u.local.addr, u.local.port, u.remote.addr, u.remote.port, u)
 }
 
-func (u *UDPConn) forwards() (p netip.Prefix, ok bool) { return u.prefix, u.all }
+func (u *UDPConn) forwards(f *host.Forwarded) {
+	if u.all {
+		f.UDP = append(f.UDP, prefixes(u.prefix)...)
+	}
+}
 
 func (u *UDPConn) closeParts() {
 	for i, part := range u.parts {

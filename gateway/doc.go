@@ -5,7 +5,8 @@
 // refused here, what is unreachable is told by ICMP, and silence stays silence. Both
 // directions are copied with half-close, and a reset on one side is one on the other.
 // UDP goes by sessions, in a table that is bounded; port unreachable is passed on,
-// and answers come from the address that was asked.
+// and answers come from the address that was asked. So do pings, ICMP and ICMPv6 echo
+// requests, and what routers say of them: traceroute -I works.
 //
 // The host gets packets of other addresses from its link, and needs routes back:
 //

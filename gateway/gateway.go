@@ -25,7 +25,8 @@ type Dialer interface {
 
 // Config says what a gateway does. Only Host is needed.
 type Config struct {
-	// Host is where the flows end. The gateway takes its Forward and ForwardPacket.
+	// Host is where the flows end. The gateway takes its Forward, ForwardPacket and
+	// ForwardEcho.
 	Host *handfast.Host
 	// Prefix is whose flows the gateway takes; the zero one: everybody's.
 	Prefix netip.Prefix
@@ -34,6 +35,11 @@ type Config struct {
 	// Policy decides about each new flow before anything is dialled. It must not
 	// block. Nil lets all pass.
 	Policy func(Flow) Route
+
+	// Ping opens what carries echo requests to an address; default DialPing. It must
+	// not block. Where it fails the client is told that it is prohibited, or why there
+	// is no way.
+	Ping func(to netip.Addr) (Pinger, error)
 
 	// Ended is told of each flow that has ended. It must not block. Nil: nobody is.
 	Ended func(End)
@@ -45,11 +51,13 @@ type Config struct {
 	// DialTimeout is when a dial is given up, 1 ms to an hour; default 30 s. Nothing
 	// is answered then.
 	DialTimeout time.Duration
-	// MaxSessions is how many UDP sessions there are at most, 1 to MaxEntries;
-	// default 4096. Another one takes the place of the one that is idle the longest.
+	// MaxSessions is how many UDP sessions there are at most, and how many of echo
+	// requests, 1 to MaxEntries; default 4096. Another one takes the place of the one
+	// that is idle the longest.
 	MaxSessions int
 	// UDPIdle and DNSIdle are after which time without a datagram a session ends, in
-	// general and to port 53, 1 ms to an hour; default 30 s and 5 s.
+	// general and to port 53, 1 ms to an hour; default 30 s and 5 s. Sessions of echo
+	// requests end after UDPIdle.
 	UDPIdle, DNSIdle time.Duration
 }
 
@@ -62,6 +70,9 @@ func (c *Config) setDefaults() error {
 	}
 	if c.Dialer == nil {
 		c.Dialer = &net.Dialer{}
+	}
+	if c.Ping == nil {
+		c.Ping = DialPing
 	}
 	if c.Ended == nil {
 		c.Ended = func(End) {}
@@ -81,9 +92,10 @@ func (c *Config) setDefaults() error {
 	return err
 }
 
-// Flow names a flow as its client does.
+// Flow names a flow as its client does. The source port of echo requests is their
+// identifier; their destination has none.
 type Flow struct {
-	Network     string // tcp or udp
+	Network     string // tcp, udp or icmp
 	Source      netip.AddrPort
 	Destination netip.AddrPort
 }
@@ -109,7 +121,7 @@ type Verdict uint8
 // The verdicts.
 const (
 	Accept   Verdict = iota // it is carried on
-	Refuse                  // TCP gets a RST, UDP port unreachable
+	Refuse                  // TCP gets a RST, UDP port unreachable, an echo request host unreachable
 	Prohibit                // ICMP: administratively prohibited
 	Drop                    // nothing is answered
 )
@@ -118,7 +130,9 @@ const (
 type Route struct {
 	Verdict Verdict
 	Dialer  Dialer // nil: Config.Dialer
-	Address string // what is dialled, "host:port"; empty: the flow's destination
+	// Address is what is dialled, "host:port"; empty: the flow's destination. Of echo
+	// requests it must be an IP address, and its port does not count.
+	Address string
 }
 
 // Gateway carries flows. Its methods may be called by several goroutines at the
@@ -130,7 +144,9 @@ type Gateway struct {
 	listener *handfast.TCPListener
 	socket   *handfast.UDPConn
 	dials    dials
-	sessions sessions
+	echo     *handfast.EchoConn
+	sessions sessions[net.Conn]
+	pings    sessions[Pinger]
 	carried  atomic.Int64 // connections
 
 	mu      sync.Mutex
@@ -148,17 +164,32 @@ func New(cfg Config) (*Gateway, error) {
 	g.ctx, g.end = context.WithCancel(context.Background())
 	g.dials.init(cfg.MaxDials)
 	g.sessions.init(cfg.MaxSessions)
-	var err error
-	if g.listener, err = cfg.Host.Forward(handfast.ListenOptions{Prefix: cfg.Prefix, Verdict: g.decide, Lost: hangUp}); err != nil {
-		return nil, err
-	}
-	if g.socket, err = cfg.Host.ForwardPacket(cfg.Prefix); err != nil {
-		g.listener.Close()
+	g.pings.init(cfg.MaxSessions)
+	if err := g.open(); err != nil {
 		return nil, err
 	}
 	g.start(g.accept)
 	g.start(g.receive)
+	g.start(g.receiveEchoes)
 	return g, nil
+}
+
+// open takes what comes to other addresses from the host.
+func (g *Gateway) open() (err error) {
+	to := g.cfg.Prefix
+	g.listener, err = g.cfg.Host.Forward(handfast.ListenOptions{Prefix: to, Verdict: g.decide, Lost: hangUp})
+	if err != nil {
+		return err
+	}
+	if g.socket, err = g.cfg.Host.ForwardPacket(to); err != nil {
+		g.listener.Close()
+		return err
+	}
+	if g.echo, err = g.cfg.Host.ForwardEcho(to); err != nil {
+		g.listener.Close()
+		g.socket.Close()
+	}
+	return err
 }
 
 // start runs f in a goroutine that Close waits for. After Close it reports false.
@@ -178,8 +209,9 @@ func (g *Gateway) Close() error {
 	g.closed = true
 	g.mu.Unlock()
 	g.end()
-	err := cmp.Or(g.listener.Close(), g.socket.Close())
+	err := cmp.Or(g.listener.Close(), g.socket.Close(), g.echo.Close())
 	g.sessions.end()
+	g.pings.end()
 	g.running.Wait()
 	return err
 }
@@ -189,11 +221,12 @@ type Stats struct {
 	Dialling    int // dials under way
 	Connections int // of TCP that are carried
 	Sessions    int // of UDP
+	Pings       int // sessions of echo requests
 }
 
 // Stats returns how many flows there are.
 func (g *Gateway) Stats() Stats {
-	return Stats{Dialling: g.dials.len(), Connections: int(g.carried.Load()), Sessions: g.sessions.len()}
+	return Stats{Dialling: g.dials.len(), Connections: int(g.carried.Load()), Sessions: g.sessions.len(), Pings: g.pings.len()}
 }
 
 func (g *Gateway) dialer(r Route) Dialer {

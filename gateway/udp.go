@@ -1,143 +1,14 @@
 package gateway
 
 import (
-	"container/list"
 	"errors"
 	"net"
 	"os"
-	"sync"
 	"syscall"
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/host"
 )
-
-// sessions are the UDP flows, by their names, in order of when their clients spoke.
-type sessions struct {
-	max int
-
-	mu    sync.Mutex
-	by    map[Flow]*session
-	order list.List // of *session, idle the longest first
-}
-
-// maxWaiting is how many datagrams wait for a session's dial.
-const maxWaiting = 16
-
-// session is one UDP flow.
-type session struct {
-	flow  Flow
-	place *list.Element
-	began time.Time
-	last  time.Time // when a datagram passed
-
-	sent, received int64 // bytes
-
-	conn    net.Conn // nil while it is being dialled
-	waiting [][]byte // for the dial: at most maxWaiting, the newest are dropped
-	ended   bool
-}
-
-func (s *sessions) init(limit int) { s.max, s.by = limit, map[Flow]*session{} }
-
-func (s *sessions) len() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.by)
-}
-
-// touch returns the session of a flow whose client speaks, and the connection that
-// the datagram goes to; nil while that is being dialled, and then the datagram waits.
-// A session that is not known is nil.
-func (s *sessions) touch(f Flow, p []byte) (n *session, c net.Conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if n = s.by[f]; n == nil {
-		return nil, nil
-	}
-	n.last = time.Now()
-	n.sent += int64(len(p))
-	s.order.MoveToBack(n.place)
-	if n.conn == nil && len(n.waiting) < maxWaiting {
-		n.waiting = append(n.waiting, append([]byte(nil), p...))
-	}
-	return n, n.conn
-}
-
-// begin makes a session, whose first datagram waits. When there are too many, the
-// one that is idle the longest ends.
-func (s *sessions) begin(f Flow, p []byte) *session {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.by) >= s.max {
-		s.remove(s.order.Front().Value.(*session))
-	}
-	now := time.Now()
-	n := &session{flow: f, began: now, last: now, sent: int64(len(p)), waiting: [][]byte{append([]byte(nil), p...)}}
-	n.place = s.order.PushBack(n)
-	s.by[f] = n
-	return n
-}
-
-// start gives a session the connection that was dialled, and returns what waits for
-// it. False: the session has ended meanwhile.
-func (s *sessions) start(n *session, c net.Conn) (waiting [][]byte, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if n.ended {
-		return nil, false
-	}
-	waiting, n.conn, n.waiting = n.waiting, c, nil
-	return waiting, true
-}
-
-// heard notes that a datagram came back.
-func (s *sessions) heard(n *session, bytes int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n.last = time.Now()
-	n.received += int64(bytes)
-}
-
-// expired ends a session that has been idle, or says until when it may be.
-func (s *sessions) expired(n *session, idle time.Duration) (until time.Time, ended bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	until = n.last.Add(idle)
-	if !n.ended && !time.Now().Before(until) {
-		s.remove(n)
-	}
-	return until, n.ended
-}
-
-// finish forgets a session, if it is still known, and says what became of it.
-func (s *sessions) finish(n *session, err error) End {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !n.ended {
-		s.remove(n)
-	}
-	return End{Flow: n.flow, Began: n.began, Took: n.last.Sub(n.began), Sent: n.sent, Received: n.received, Err: err}
-}
-
-// end ends all sessions.
-func (s *sessions) end() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, n := range s.by {
-		s.remove(n)
-	}
-}
-
-// remove forgets a session. Its goroutine ends by the closed connection.
-func (s *sessions) remove(n *session) {
-	n.ended, n.waiting = true, nil
-	delete(s.by, n.flow)
-	s.order.Remove(n.place)
-	if n.conn != nil {
-		n.conn.Close()
-	}
-}
 
 // largest is room for any datagram.
 const largest = 64 << 10
@@ -158,10 +29,10 @@ func (g *Gateway) receive() {
 
 // pass carries a datagram on, in its session or a new one.
 func (g *Gateway) pass(f Flow, p []byte) {
-	n, c := g.sessions.touch(f, p)
+	n, dialled := g.sessions.touch(f, p)
 	switch {
-	case c != nil:
-		g.send(n, c, p)
+	case dialled:
+		g.send(n, n.conn, p)
 		return
 	case n != nil:
 		return
@@ -185,7 +56,7 @@ func (g *Gateway) pass(f Flow, p []byte) {
 
 // send passes a datagram to the other side. What an ICMP error has told since the
 // last one is reported here, and then the datagram has not left.
-func (g *Gateway) send(n *session, c net.Conn, p []byte) {
+func (g *Gateway) send(n *session[net.Conn], c net.Conn, p []byte) {
 	if _, err := c.Write(p); errors.Is(err, syscall.ECONNREFUSED) {
 		g.socket.Refuse(n.flow.Source, n.flow.Destination, len(p), host.PortUnreachable)
 		c.Write(p)
@@ -193,7 +64,7 @@ func (g *Gateway) send(n *session, c net.Conn, p []byte) {
 }
 
 // serve dials for a session, and passes back what comes.
-func (g *Gateway) serve(n *session, route Route) {
+func (g *Gateway) serve(n *session[net.Conn], route Route) {
 	c, err := g.dialer(route).DialContext(g.ctx, "udp", route.address(n.flow))
 	if err == nil {
 		defer c.Close()
@@ -210,7 +81,7 @@ func (g *Gateway) serve(n *session, route Route) {
 }
 
 // answer passes back what comes until the session has been idle, or is closed.
-func (g *Gateway) answer(n *session, c net.Conn) {
+func (g *Gateway) answer(n *session[net.Conn], c net.Conn) {
 	idle := g.cfg.UDPIdle
 	if n.flow.Destination.Port() == 53 {
 		idle = g.cfg.DNSIdle

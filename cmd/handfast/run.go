@@ -28,7 +28,8 @@ TCP, which ends its connections and carries them on by the sockets of this
 machine: so you see what TCP did, and can give it a bad network, without root.
 
 Inside, the command has 10.0.2.100 and fd00:2::100 on a device, default routes
-to us, and the system's name server at 10.0.2.3. Its exit code, its signals and
+to us, and the system's name server at 10.0.2.3. Pings go out where the system
+has ping sockets for its users. The command's exit code, its signals and
 its terminal are as without. At the end a line for each flow is printed on
 standard error (--summary=false prints none); handfast ss shows the connections
 while they live.
@@ -163,7 +164,7 @@ type network struct {
 }
 
 func (o *runOptions) network(box *sandbox.Sandbox, system netip.AddrPort) (*network, error) {
-	n := &network{stop: func() {}}
+	n := &network{stop: func() {}, flows: flowLog{stderr: o.stderr}}
 	cfg := handfast.Config{}
 	cfg.TCP.CongestionControl = o.cc
 	if o.ladder || o.out.wanted() {

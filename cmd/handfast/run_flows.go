@@ -20,12 +20,20 @@ const maxFlows = 200
 
 // flowLog keeps what became of flows.
 type flowLog struct {
+	noPing sync.Once
+	stderr io.Writer
+
 	mu   sync.Mutex
 	ends []gateway.End
 	more int
 }
 
 func (l *flowLog) add(e gateway.End) {
+	if isRefusedPing(&e) {
+		l.noPing.Do(func() {
+			fmt.Fprintf(l.stderr, "handfast: pings to other machines do not leave this one: %v\n", e.Err)
+		})
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.ends) >= maxFlows {
@@ -33,6 +41,19 @@ func (l *flowLog) add(e gateway.End) {
 		return
 	}
 	l.ends = append(l.ends, e)
+}
+
+// isRefusedPing reports whether the system lets no ping out at all.
+func isRefusedPing(e *gateway.End) bool {
+	return e.Flow.Network == "icmp" && (errors.Is(e.Err, syscall.EACCES) || errors.Is(e.Err, syscall.EPROTONOSUPPORT))
+}
+
+// destination is where a flow went to. A ping has no port.
+func destination(f gateway.Flow) string {
+	if f.Network == "icmp" {
+		return f.Destination.Addr().String()
+	}
+	return f.Destination.String()
 }
 
 // write prints a line for each flow, in the order in which they began.
@@ -51,7 +72,7 @@ func (l *flowLog) write(w io.Writer) {
 		if e.Info.RTT > 0 {
 			rtt, retrans = shortTime(e.Info.RTT), fmt.Sprint(e.Info.TotalRetrans)
 		}
-		fmt.Fprintf(t, "%s\t%v\t%s\t%s\t%s\t%s\t%s\t%s\n", e.Flow.Network, e.Flow.Destination, formatSize(e.Sent), formatSize(e.Received),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.Flow.Network, destination(e.Flow), formatSize(e.Sent), formatSize(e.Received),
 			rtt, retrans, shortTime(e.Took), endOf(e))
 	}
 	t.Flush()
@@ -75,11 +96,11 @@ func shortTime(d time.Duration) string {
 func endOf(e *gateway.End) string {
 	var dns *net.DNSError
 	switch {
-	case e.Err == nil && e.Flow.Network == "udp":
+	case e.Err == nil && e.Flow.Network != "tcp":
 		return "idle"
 	case e.Err == nil:
 		return "closed"
-	case errors.Is(e.Err, gateway.ErrPolicy):
+	case errors.Is(e.Err, gateway.ErrPolicy), isRefusedPing(e):
 		return "not allowed"
 	case errors.Is(e.Err, syscall.ECONNREFUSED):
 		return "refused"

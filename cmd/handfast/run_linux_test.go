@@ -169,36 +169,77 @@ func runs(pid int) bool {
 	return err == nil && !bytes.HasPrefix(state, []byte("Z"))
 }
 
-// An ordinary user needs nothing, and stays who he is.
-func TestRunAsNobody(t *testing.T) {
-	const nobody = 65534
+// runAsNobody is handfast run by an ordinary user.
+func runAsNobody(t *testing.T) func(args ...string) *exec.Cmd {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can become somebody else")
 	}
-	dir, err := os.MkdirTemp("", "handfast-run")
-	if err != nil {
+	program := publicCopy(t)
+	dir := t.TempDir()
+	if err := errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o777)); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	program := filepath.Join(dir, "handfast")
-	text, err := os.ReadFile("/proc/self/exe")
-	if err == nil {
-		err = errors.Join(os.Chmod(dir, 0o777), os.WriteFile(program, text, 0o755))
+	as := func(args ...string) *exec.Cmd {
+		cmd := exec.Command(program, append([]string{"run", "--map", "10.0.2.2=127.0.0.1"}, args...)...)
+		cmd.Env, cmd.Dir, cmd.SysProcAttr = append(os.Environ(), "XDG_RUNTIME_DIR="+dir), "/", asNobody()
+		return cmd
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	as := func(args ...string) ([]byte, error) {
-		cmd := exec.Command(program, append([]string{"run", "--map", "10.0.2.2=127.0.0.1", "--"}, args...)...)
-		cmd.Env, cmd.Dir = append(os.Environ(), "XDG_RUNTIME_DIR="+dir), "/"
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-		return cmd.Output()
-	}
-	if out, err := as("true"); err != nil {
+	if out, err := as("--", "true").CombinedOutput(); err != nil {
 		t.Skipf("%v %s", err, out)
 	}
-	got, err := as("sh", "-c", "id -u; grep CapEff /proc/self/status; curl -sS http://10.0.2.2:"+oneFile(t, []byte("hello")))
+	return as
+}
+
+// An ordinary user needs nothing, and stays who he is.
+func TestRunAsNobody(t *testing.T) {
+	as := runAsNobody(t)
+	got, err := as("--", "sh", "-c", "id -u; grep CapEff /proc/self/status; curl -sS http://10.0.2.2:"+oneFile(t, []byte("hello"))).Output()
 	if want := "65534\nCapEff:\t0000000000000000\nhello"; err != nil || string(got) != want {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// Pings of an ordinary user's program go out where the system has ping sockets for
+// him. What stands in their way comes back.
+func TestRunPing(t *testing.T) {
+	as := runAsNobody(t)
+	for _, command := range []string{
+		"ip addr add 1.2.3.4/32 dev lo", "ip addr add 2001:db8::7/128 dev lo", "ip route add unreachable 198.18.7.0/24",
+	} {
+		if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v %s", command, err, out)
+		}
+	}
+	ping := func(args ...string) (string, error) {
+		out, err := as(append([]string{"--", "ping", "-i", "0.2", "-W", "20"}, args...)...).CombinedOutput()
+		return string(out), err
+	}
+	setPings := func(group string) {
+		if err := os.WriteFile("/proc/sys/net/ipv4/ping_group_range", []byte(group), 0); err != nil {
+			t.Skip(err)
+		}
+	}
+	setPings("1 0")
+	if out, err := ping("-c2", "1.2.3.4"); err == nil || !strings.Contains(out, "Packet filtered") || strings.Count(out, "ping_group_range") != 1 {
+		t.Errorf("without ping sockets: %v\n%s", err, out)
+	}
+	setPings("0 65534")
+	for _, c := range []struct {
+		args []string
+		want string
+		ok   bool
+	}{
+		{[]string{"-c3", "1.2.3.4"}, " 0% packet loss", true},
+		{[]string{"-c2", "-s5000", "1.2.3.4"}, "5008 bytes from 1.2.3.4", true},
+		{[]string{"-c2", "2001:db8::7"}, " 0% packet loss", true},
+		{[]string{"-c1", "10.0.2.2"}, " 0% packet loss", true}, // who is asked is us
+		{[]string{"-c1", "198.18.7.1"}, "Destination Host Unreachable", false},
+		{[]string{"-c1", "-t1", "1.2.3.4"}, "From 10.0.2.2 icmp_seq=1 Time to live exceeded", false},
+	} {
+		out, err := ping(c.args...)
+		if (err == nil) != c.ok || !strings.Contains(out, c.want) {
+			t.Errorf("ping %q: %v, want %q in\n%s", c.args, err, c.want, out)
+		}
 	}
 }

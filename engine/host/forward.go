@@ -16,14 +16,15 @@ import (
 // allows in Linux.
 type Forwarded struct {
 	TCP, UDP []netip.Prefix
+	Echo     []netip.Prefix // requests; OpenAnyEcho gets them
 }
 
 // forwarded is Forwarded, ready to be compared.
-type forwarded struct{ tcp, udp []network }
+type forwarded struct{ tcp, udp, echo []network }
 
 // SetForwarded replaces what ends here.
 func (h *Host) SetForwarded(f Forwarded) {
-	h.forwarded = forwarded{tcp: makeNetworks(f.TCP), udp: makeNetworks(f.UDP)}
+	h.forwarded = forwarded{tcp: makeNetworks(f.TCP), udp: makeNetworks(f.UDP), echo: makeNetworks(f.Echo)}
 	h.forget()
 }
 
@@ -34,11 +35,11 @@ func makeNetworks(prefixes []netip.Prefix) (all []network) {
 	return all
 }
 
-func (f *forwarded) any() bool { return len(f.tcp)+len(f.udp) > 0 }
+func (f *forwarded) any() bool { return len(f.tcp)+len(f.udp)+len(f.echo) > 0 }
 
 // takes reports whether a packet for a foreign address can concern us: of a
-// protocol whose traffic to there ends here, or an ICMP error, which receiveError
-// looks at.
+// protocol whose traffic to there ends here, or ICMP: an error, which receiveError
+// looks at, or an echo request, which forwardEcho does.
 func (f *forwarded) takes(ip *wire.IP) bool {
 	switch ip.Proto {
 	case wire.ProtoTCP:
@@ -46,9 +47,13 @@ func (f *forwarded) takes(ip *wire.IP) bool {
 	case wire.ProtoUDP:
 		return oneContains(f.udp, ip.Dst)
 	case wire.ProtoICMP, wire.ProtoICMPv6:
-		return (ip.Proto == wire.ProtoICMP) == (ip.Version == 4) && (oneContains(f.tcp, ip.Dst) || oneContains(f.udp, ip.Dst))
+		return (ip.Proto == wire.ProtoICMP) == (ip.Version == 4) && f.speaksFor(ip.Dst)
 	}
 	return false
+}
+
+func (f *forwarded) speaksFor(a wire.Addr) bool {
+	return oneContains(f.tcp, a) || oneContains(f.udp, a) || oneContains(f.echo, a)
 }
 
 func oneContains(all []network, a wire.Addr) bool {
@@ -73,24 +78,27 @@ func (h *Host) MaySpeakFrom(a wire.Addr, proto uint8) bool {
 	return h.kindOf(a) == ordinary && oneContains(all, a)
 }
 
-// Unreachable is why a SYN is refused with an ICMP error.
+// Unreachable is why a packet is answered with an ICMP error.
 type Unreachable uint8
 
-// The reasons.
+// The reasons. That its time is exceeded is for echo requests: a router on the way
+// has said so.
 const (
 	NetworkUnreachable Unreachable = iota
 	HostUnreachable
 	PortUnreachable
 	AdministrativelyProhibited
+	TimeExceeded
 )
 
 // icmpOf gives type and code by reason, RFC 792 and RFC 1812 §5.2.7.1 for IPv4,
-// RFC 4443 §3.1 for IPv6.
+// RFC 4443 §3 for IPv6.
 var icmpOf = [...][2]wire.ICMP{
 	NetworkUnreachable:         {{Type: wire.ICMPv4Unreachable, Code: 0}, {Type: wire.ICMPv6Unreachable, Code: 0}},
 	HostUnreachable:            {{Type: wire.ICMPv4Unreachable, Code: 1}, {Type: wire.ICMPv6Unreachable, Code: 3}},
 	PortUnreachable:            {{Type: wire.ICMPv4Unreachable, Code: 3}, {Type: wire.ICMPv6Unreachable, Code: 4}},
 	AdministrativelyProhibited: {{Type: wire.ICMPv4Unreachable, Code: 13}, {Type: wire.ICMPv6Unreachable, Code: 1}},
+	TimeExceeded:               {{Type: wire.ICMPv4TimeExceeded}, {Type: wire.ICMPv6TimeExceeded}},
 }
 
 // RefuseSyn answers a SYN that waits for its verdict with an ICMP error that
@@ -104,7 +112,7 @@ func (h *Host) RefuseSyn(now clock.Time, y tcp.Syn, why Unreachable) bool {
 	}
 	t := y.Tuple.Reverse()
 	syn := wire.TCP{SrcPort: t.LocalPort, DstPort: t.RemotePort, Seq: y.ISN, Flags: wire.SYN}
-	h.refuse(now, &t, wire.ProtoTCP, syn.Append(nil), 0, why)
+	h.refuse(now, refusal{t: t, proto: wire.ProtoTCP, header: syn.Append(nil), why: why})
 	return true
 }
 
@@ -116,21 +124,35 @@ func (h *Host) RefuseDatagram(now clock.Time, t wire.Tuple, bytes int, why Unrea
 	}
 	t = t.Reverse()
 	u := wire.UDP{SrcPort: t.LocalPort, DstPort: t.RemotePort, Length: uint16(wire.UDPSize + bytes)}
-	h.refuse(now, &t, wire.ProtoUDP, u.Append(nil), bytes, why)
+	h.refuse(now, refusal{t: t, proto: wire.ProtoUDP, header: u.Append(nil), bytes: bytes, why: why})
 }
 
-// refuse sends an ICMP error about a packet of the flow t, named from who sent it,
-// with this transport header and so many bytes behind it.
-func (h *Host) refuse(now clock.Time, t *wire.Tuple, proto uint8, header []byte, bytes int, why Unreachable) {
-	ip := wire.IP{Version: 4, Proto: proto, TTL: defaultTTL, Src: t.Local, Dst: t.Remote, DontFragment: true}
-	c := icmpOf[why][0]
-	if !t.Local.Is4() {
+// refusal is what an ICMP error is to say.
+type refusal struct {
+	t      wire.Tuple // of the packet, named from who sent it
+	proto  uint8
+	header []byte // of the transport
+	bytes  int    // behind it
+	why    Unreachable
+	by     wire.Addr // who says so; the zero address: the one that was asked
+}
+
+// refuse sends an ICMP error about a packet.
+func (h *Host) refuse(now clock.Time, r refusal) {
+	ip := wire.IP{Version: 4, Proto: r.proto, TTL: defaultTTL, Src: r.t.Local, Dst: r.t.Remote, DontFragment: true}
+	c := icmpOf[r.why][0]
+	if !ip.Src.Is4() {
 		ip.Version, ip.DontFragment = 6, false
-		c = icmpOf[why][1]
+		c = icmpOf[r.why][1]
 	}
 	b := buf.Get(buf.SmallSize)
 	defer b.Release()
-	quote := append(ip.Append(b.Bytes()[:0], len(header)+bytes), header...)
-	h.counters.IcmpOutDestUnreachs++
+	quote := append(ip.Append(b.Bytes()[:0], len(r.header)+r.bytes), r.header...)
+	if c.Type == wire.ICMPv4Unreachable || c.Type == wire.ICMPv6Unreachable {
+		h.counters.IcmpOutDestUnreachs++
+	}
+	if r.by != (wire.Addr{}) {
+		ip.Dst = r.by // the error leaves from there
+	}
 	h.sendErrorAbout(now, &ip, buf.MakeView(b, 0, len(quote)), &c)
 }

@@ -29,7 +29,7 @@ func (h *Host) receiveICMPv4(now clock.Time, in *inbound) wire.Drop {
 		return wire.BadICMPChecksum
 	}
 	if in.foreign && !isError4(c.Type) {
-		return wire.NotOurs
+		return h.forwardEcho(in, &c, wire.ICMPv4EchoRequest)
 	}
 	switch c.Type {
 	case wire.ICMPv4EchoRequest:
@@ -59,7 +59,7 @@ func (h *Host) receiveICMPv6(now clock.Time, in *inbound) wire.Drop {
 		return wire.BadSource
 	}
 	if in.foreign && c.Type >= wire.ICMPv6EchoRequest {
-		return wire.NotOurs
+		return h.forwardEcho(in, &c, wire.ICMPv6EchoRequest)
 	}
 	switch c.Type {
 	case wire.ICMPv6EchoRequest:

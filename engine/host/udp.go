@@ -16,6 +16,7 @@ import (
 type Datagram struct {
 	Src, Dst         wire.Addr
 	SrcPort, DstPort uint16
+	TTL              uint8 // hop limit that it came with
 	Payload          buf.View
 }
 
@@ -28,6 +29,7 @@ type UDPSocket struct {
 	tuple     wire.Tuple // Local and Remote are zero when not bound or not connected
 	connected bool
 	wild      *network // has every address of it and every port; nil: has one port
+	echo      bool     // of OpenAnyEcho: takes echo requests, no datagrams
 	open      bool
 	homeless  bool // its address is no longer ours
 	ready     bool // is in sockets.ready
@@ -84,6 +86,7 @@ type sockets struct {
 	bound     map[udpKey]*UDPSocket
 	connected map[wire.Tuple]*UDPSocket
 	wild      []*UDPSocket // for every port that no other has, narrowest network first
+	echo      []*UDPSocket // for echo requests, in the same order
 	ready     []*UDPSocket
 }
 
@@ -111,19 +114,32 @@ func (u *sockets) find(t wire.Tuple) *UDPSocket {
 	if s := u.bound[udpKey{port: t.LocalPort}]; s != nil {
 		return s
 	}
-	for _, s := range u.wild {
-		if s.hasEveryPortOf(t.Local) {
+	return findWild(u.wild, t.Local)
+}
+
+func findWild(all []*UDPSocket, a wire.Addr) *UDPSocket {
+	for _, s := range all {
+		if s.hasEveryPortOf(a) {
 			return s
 		}
 	}
 	return nil
 }
 
+// wildLike returns the list of those that s, which has every port, is among.
+func (u *sockets) wildLike(s *UDPSocket) *[]*UDPSocket {
+	if s.echo {
+		return &u.echo
+	}
+	return &u.wild
+}
+
 func (u *sockets) add(s *UDPSocket) {
 	switch {
 	case s.wild != nil:
-		u.wild = append(u.wild, s)
-		slices.SortStableFunc(u.wild, func(a, b *UDPSocket) int { return b.wild.bits - a.wild.bits })
+		all := u.wildLike(s)
+		*all = append(*all, s)
+		slices.SortStableFunc(*all, func(a, b *UDPSocket) int { return b.wild.bits - a.wild.bits })
 	case s.connected:
 		u.connected[s.tuple] = s
 	default:
@@ -134,7 +150,8 @@ func (u *sockets) add(s *UDPSocket) {
 func (u *sockets) remove(s *UDPSocket) {
 	switch {
 	case s.wild != nil:
-		u.wild = slices.DeleteFunc(u.wild, func(o *UDPSocket) bool { return o == s })
+		all := u.wildLike(s)
+		*all = slices.DeleteFunc(*all, func(o *UDPSocket) bool { return o == s })
 	case s.connected:
 		delete(u.connected, s.tuple)
 	default:
@@ -190,16 +207,21 @@ func (h *Host) OpenUDP(local wire.Addr, port uint16, remote wire.Addr, remotePor
 // addresses that no other socket has. SetForwarded says whether those for foreign
 // addresses come in; SendUDPFlow answers them. It fails with ErrInUse.
 func (h *Host) OpenAnyUDP(p netip.Prefix, owner any) (*UDPSocket, error) {
-	n := network{} // of all addresses
+	return h.openAny(&UDPSocket{Owner: owner}, p)
+}
+
+// openAny opens s for every address of a prefix; the zero prefix has all.
+func (h *Host) openAny(s *UDPSocket, p netip.Prefix) (*UDPSocket, error) {
+	s.wild = &network{}
 	if p.IsValid() {
-		n = makeNetwork(unmapPrefix(p))
+		*s.wild = makeNetwork(unmapPrefix(p))
 	}
-	for _, s := range h.udp.wild {
-		if *s.wild == n {
+	for _, o := range *h.udp.wildLike(s) {
+		if *o.wild == *s.wild {
 			return nil, ErrInUse
 		}
 	}
-	s := &UDPSocket{Owner: owner, limit: h.cfg.UDPReceiveBuffer, open: true, wild: &n}
+	s.limit, s.open = h.cfg.UDPReceiveBuffer, true
 	h.udp.add(s)
 	return s, nil
 }

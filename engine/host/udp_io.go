@@ -36,21 +36,29 @@ func (h *Host) receiveUDP(now clock.Time, in *inbound) wire.Drop {
 	}
 	at := int(p.L3) + in.ip.HeaderLen
 	v := viewOf(p, at)
-	return h.deliverUDP(s, t, v.Slice(wire.UDPSize, int(u.Length)))
+	return h.deliverUDP(s, t, in.ip.TTL, v.Slice(wire.UDPSize, int(u.Length)))
 }
 
 // deliverUDP queues a payload, which is borrowed, in s.
-func (h *Host) deliverUDP(s *UDPSocket, t wire.Tuple, payload buf.View) wire.Drop {
-	v := keep(payload)
-	if s.bytes > 0 && s.bytes+held(v) > s.limit {
-		v.Release()
+func (h *Host) deliverUDP(s *UDPSocket, t wire.Tuple, ttl uint8, payload buf.View) wire.Drop {
+	d := Datagram{Src: t.Remote, Dst: t.Local, SrcPort: t.RemotePort, DstPort: t.LocalPort, TTL: ttl, Payload: keep(payload)}
+	if !h.udp.enqueue(s, d) {
 		return wire.QueueFull
 	}
-	s.bytes += held(v)
-	s.queue.push(Datagram{Src: t.Remote, Dst: t.Local, SrcPort: t.RemotePort, DstPort: t.LocalPort, Payload: v})
-	h.udp.markReady(s)
 	h.counters.UdpInDatagrams++
 	return wire.None
+}
+
+// enqueue has d wait in s. It reports false when s is full.
+func (u *sockets) enqueue(s *UDPSocket, d Datagram) bool {
+	if s.bytes > 0 && s.bytes+held(d.Payload) > s.limit {
+		d.Payload.Release()
+		return false
+	}
+	s.bytes += held(d.Payload)
+	s.queue.push(d)
+	u.markReady(s)
+	return true
 }
 
 // sendUDP sends one datagram of a flow.
@@ -97,7 +105,7 @@ func (h *Host) loopUDP(t wire.Tuple, v buf.View) {
 		h.failUDP(t, tcp.Refused)
 		return
 	}
-	h.counters.drop(h.deliverUDP(s, t.Reverse(), v))
+	h.counters.drop(h.deliverUDP(s, t.Reverse(), defaultTTL, v))
 }
 
 func (h *Host) sendDatagram(now clock.Time, d *destination, t wire.Tuple, v buf.View) error {
