@@ -16,7 +16,7 @@ import (
 var shown = map[string]func(*tcp.Info) any{
 	"ca_state":     func(i *tcp.Info) any { return i.CAState },
 	"cwnd":         func(i *tcp.Info) any { return i.SndCwnd },
-	"ssthresh":     func(i *tcp.Info) any { return i.SndSsthresh },
+	"ssthresh":     ssthresh,
 	"unacked":      func(i *tcp.Info) any { return i.Unacked },
 	"sacked":       func(i *tcp.Info) any { return i.Sacked },
 	"lost":         func(i *tcp.Info) any { return i.Lost },
@@ -33,6 +33,15 @@ var shown = map[string]func(*tcp.Info) any{
 	"snd_wnd":      func(i *tcp.Info) any { return i.SndWnd },
 	"busy":         func(i *tcp.Info) any { return i.BusyTime.Round(time.Millisecond) },
 	"rwnd_limited": func(i *tcp.Info) any { return i.RwndLimited.Round(time.Millisecond) },
+}
+
+// ssthresh is left out until slow start has ended for the first time, as ss does:
+// there is no threshold yet, and 0 would say that slow start is over.
+func ssthresh(i *tcp.Info) any {
+	if i.SndSsthresh == 0 {
+		return nil
+	}
+	return i.SndSsthresh
 }
 
 // readInfo reads the names of what a program wants to know of its connection, as ss -i
@@ -62,10 +71,10 @@ func (a *actor) info(names []string) string {
 	counters := reflect.ValueOf(a.node.host.TCP().Counters())
 	var all []string
 	for _, name := range names {
-		if show := shown[name]; show != nil {
-			all = append(all, fmt.Sprintf("%s %v", name, show(&info)))
-		} else {
+		if show := shown[name]; show == nil {
 			all = append(all, fmt.Sprintf("%s %d", name, counters.FieldByName(name).Uint()))
+		} else if v := show(&info); v != nil {
+			all = append(all, fmt.Sprintf("%s %v", name, v))
 		}
 	}
 	text := strings.Join(all, ", ")

@@ -68,6 +68,9 @@ func (c *canvas) clockFace(at point) {
 
 func (d *sketch) arrow(i int) {
 	s := &d.steps[i]
+	if s.Left > 0 {
+		d.bundled(i)
+	}
 	from, to := d.ends(i)
 	class := "wire l-" + kind(s)
 	if s.Again {

@@ -29,6 +29,12 @@ var signs = []sign{
 			c.line("wire l-ack again", from, to)
 			c.arrowhead("t-ack", from, to)
 		}},
+	{"bundle", sentence{"more like these, counted and not drawn", "更多同类报文段，只计数，未画出"}, hasArrow(func(s *Step) bool { return s.Left > 0 }),
+		func(c *canvas, from, to point) {
+			c.path("bundle t-ack", "M"+num(from.x)+" "+num(from.y-6)+"H"+num(to.x)+"V"+num(from.y+5)+"H"+num(from.x)+"Z")
+			c.line("wire l-ack", point{from.x, from.y - 6}, point{to.x, from.y - 6})
+			c.line("wire l-ack", point{from.x, from.y + 5}, point{to.x, from.y + 5})
+		}},
 	{"timer", sentence{"a timer fires", "定时器触发"}, func(d *sketch) bool { return d.has(Mark) },
 		func(c *canvas, from, to point) { c.clockFace(between(from, to, 0.5)) }},
 	{"pause", sentence{"not to scale: time is left out", "不按比例：略去一段时间"}, func(d *sketch) bool { return len(d.pauses) > 0 },

@@ -166,13 +166,13 @@ func (l *layout) instant(in instant, top float64) float64 {
 		if s.Arrives > s.Time || in.ghost {
 			y = max(y, l.begin[in.step]+minSlant)
 		}
-		y += l.late[in.step]
+		y += l.late[in.step] + l.bundleRoom(s)
 		l.end[in.step], c.arrow = y, y
 		return y
 	case s.Kind == Gap:
 		return l.leftOut(in.step, top)
 	}
-	y := max(top, l.free(c, s.Kind)) + l.extra[in.step]
+	y := max(top, l.free(c, s.Kind)) + l.extra[in.step] + l.bundleRoom(s)
 	if lines := len(l.notes[in.step]); lines > 0 {
 		y = max(y, c.note+noteLine+3)
 		c.note, c.said = y+noteLine*float64(lines-1), y
@@ -188,6 +188,15 @@ func (l *layout) instant(in instant, top float64) float64 {
 		c.arrow = max(c.arrow, y+noteLine*float64(lines)-8+l.lower(in.step))
 	}
 	return y
+}
+
+// bundleRoom is the room that what a bundle leaves out takes, at least: enough to be
+// seen, however short the time was.
+func (l *layout) bundleRoom(s *Step) float64 {
+	if s.Left > 0 {
+		return arrowGap
+	}
+	return 0
 }
 
 // free returns the highest place on a side for a step of this kind.

@@ -41,24 +41,14 @@ func Legend(steps []Step, l Lang, plain bool, width int) []string {
 	if plain {
 		g = &ascii
 	}
-	var flags wire.Flags
 	var ends [Unused + 1]bool
-	timer, stamps := false, false
+	timer := false
 	for i := range steps {
 		s := &steps[i]
 		timer = timer || s.Kind == Mark
-		if s.Kind == Arrow {
-			flags |= s.Flags
-			ends[s.End] = true
-			stamps = stamps || strings.Contains(strings.Join(s.Fields, " "), " ts")
-		}
+		ends[s.End] = ends[s.End] || s.Kind == Arrow
 	}
-	var items []string
-	for _, m := range flagMeanings {
-		if flags.Has(m.flag) {
-			items = append(items, m.letter+" "+m.sentence[l])
-		}
-	}
+	items, stamps := flagItems(steps, l, true)
 	for _, m := range []struct {
 		shown bool
 		sign  string
@@ -68,10 +58,31 @@ func Legend(steps []Step, l Lang, plain bool, width int) []string {
 			items = append(items, m.sign+" "+m.sentence[l])
 		}
 	}
-	if stamps {
-		items = append(items, tsMark[l])
+	return wrapItems(append(items, stamps...), width)
+}
+
+// flagItems says what the flags of arrows stand for, each behind its letter where
+// the arrows have letters, and what the option ts is.
+func flagItems(steps []Step, l Lang, letters bool) (items, stamps []string) {
+	var flags wire.Flags
+	for i := range steps {
+		if s := &steps[i]; s.Kind == Arrow {
+			flags |= s.Flags
+			if stamps == nil && strings.Contains(strings.Join(s.Fields, " "), " ts") {
+				stamps = []string{tsMark[l]}
+			}
+		}
 	}
-	return wrapItems(items, width)
+	for _, m := range flagMeanings {
+		switch {
+		case !flags.Has(m.flag):
+		case letters:
+			items = append(items, m.letter+" "+m.sentence[l])
+		default:
+			items = append(items, m.sentence[l])
+		}
+	}
+	return items, stamps
 }
 
 // wrapItems puts items on lines, and breaks only between them if that can be.

@@ -121,8 +121,9 @@ func (p *Page) run(r *PageRun, i int) pageRun {
 	id := fmt.Sprint("run", i+1)
 	d := Picture{Lanes: r.Lanes, Lang: p.Lang, parts: id}.draw(bare)
 	svg := d.frame(d.width, d.height, r.Title, r.Summary, "")
+	flags, stamps := flagItems(r.Steps, p.Lang, false) // its other signs have their key in the picture
 	out := pageRun{ID: id, Title: r.Title, Summary: r.Summary, Footer: r.Footer,
-		Moments: d.moments(r.Steps), Picture: template.HTML(svg), Legend: Legend(r.Steps, p.Lang, false, 200)}
+		Moments: d.moments(r.Steps), Picture: template.HTML(svg), Legend: wrapItems(append(flags, stamps...), 200)}
 	out.Last = len(out.Moments) - 1
 	for j := range d.Lanes {
 		if !d.Lanes[j].Plain {

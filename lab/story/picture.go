@@ -212,7 +212,7 @@ func (d *sketch) writeNotes() {
 			text = strings.TrimSpace(fmt.Sprintf("%d  %s", n, text))
 		}
 		if text != "" {
-			d.notes[i] = fit(text, d.noteRoom(d.steps[i].Lane), sans(noteSize))
+			d.notes[i] = fit(boundNumbers(text, noteWidth), d.noteRoom(d.steps[i].Lane), sans(noteSize))
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/lab"
 	"github.com/handfast-tcp/handfast/lab/trace"
 )
@@ -43,6 +44,55 @@ func played(name string, o lab.Options) *lab.Result {
 		panic(err)
 	}
 	return r
+}
+
+// Every scenario's picture can be printed on a page: at twice as high as wide its
+// letters are 1.4 mm high on A4, about the smallest that people read.
+func TestScenesFitAPage(t *testing.T) {
+	for _, d := range scenes() {
+		if !strings.HasSuffix(d.name, ", lossy") && d.height > 2*d.width {
+			t.Errorf("%s is %.0f pixels wide and %.0f high", d.name, d.width, d.height)
+		}
+	}
+}
+
+// A SYN that is forged in an end's name changes nothing of what the end's own
+// segments mean: in every scenario the windows of a connection are shown by one
+// scale from beginning to end.
+func TestScenesScaleWindowsAlike(t *testing.T) {
+	for _, d := range scenes() {
+		shown := map[Lane]int{} // of each end, the largest window after the handshake
+		for i := range d.steps {
+			if s := &d.steps[i]; s.Kind == Arrow && s.Flags&(wire.SYN|wire.RST) == 0 {
+				w := indexPrefix(s.Fields, "win ")
+				var n int
+				if w == len(s.Fields) {
+					continue
+				}
+				fmt.Sscanf(s.Fields[w], "win %d", &n)
+				shown[s.Lane] = max(shown[s.Lane], n)
+			}
+		}
+		for lane, most := range shown {
+			if host := &d.run.Hosts[lane]; most > 0 && most <= 512 && !host.Scripted {
+				t.Errorf("%s: no window of %s is larger than %d: it is not scaled", d.name, host.Name, most)
+			}
+		}
+	}
+}
+
+// A note does not tear a name and its number apart, where a line has room for both.
+func TestNotesKeepNumbersWithTheirNames(t *testing.T) {
+	for _, d := range scenes() {
+		for i, lines := range d.notes {
+			for j, l := range lines[min(1, len(lines)):] {
+				before, number := lines[j][strings.LastIndex(lines[j], " ")+1:], strings.Fields(l)[0]
+				if l[0] >= '0' && l[0] <= '9' && textWidth(before+" "+number, noteSize, false) <= noteWidth {
+					t.Errorf("%s: a line of %q begins with a number: %q", d.name, d.note(i), l)
+				}
+			}
+		}
+	}
 }
 
 // In no picture of any scenario does a text cover another text or the point of
@@ -194,6 +244,7 @@ func TestScenesHaveAKey(t *testing.T) {
 		"lost":   func(b string) bool { return strings.Contains(b, `class="lit l-bad"`) },
 		"unused": func(b string) bool { return strings.Contains(b, "hollow") },
 		"again":  func(b string) bool { return strings.Contains(b, ` again"`) },
+		"bundle": func(b string) bool { return strings.Contains(b, `class="bundle`) },
 		"timer":  func(b string) bool { return strings.Contains(b, `<circle class="mark"`) },
 		"pause":  func(b string) bool { return strings.Contains(b, `class="cut"`) },
 		"gauge":  func(b string) bool { return strings.Contains(b, words.halfOpen[English]) },
@@ -229,7 +280,7 @@ func TestScenesShowEveryPacket(t *testing.T) {
 			var n int
 			switch s := &d.steps[i]; {
 			case s.Kind == Arrow && !strings.Contains(s.Text, words.copied[English]):
-				shown++
+				shown += 1 + s.Left
 			case s.Kind == Gap:
 				if _, err := fmt.Sscanf(s.Text, words.flood[English], &n); err == nil {
 					shown += n
@@ -261,10 +312,12 @@ func TestScenesPutEffectsBelowCalls(t *testing.T) {
 
 // What is drawn is the run: every change of state and every timer of the hosts
 // that have a lane of their own, at its time, and every copy of a packet that
-// arrives, when it does.
+// arrives, when it does. Of a bundle as many are missing as it says.
 func TestScenesAreTheRun(t *testing.T) {
+	bundles := 0
 	for _, d := range scenes() {
 		c, want, got := newCast(&d.run.Run), map[string]int{}, map[string]int{}
+		inBundles := 0
 		for i := range d.run.Events {
 			e := &d.run.Events[i]
 			switch {
@@ -290,7 +343,15 @@ func TestScenesAreTheRun(t *testing.T) {
 				got[fmt.Sprint(s.Time, s.Lane, s.Text)]++
 			case s.Kind == Arrow && s.End != Lost && !c.counted(s.Lane) && !c.counted(s.To):
 				got[fmt.Sprint(s.Time, s.Lane, s.Arrives)]++
+				inBundles += s.Left
 			}
+		}
+		bundles += inBundles
+		for i := range d.steps {
+			inBundles -= d.leaveOut(i, want, got)
+		}
+		if inBundles != 0 {
+			t.Errorf("%s: %d more arrows are counted than are missing", d.name, inBundles)
 		}
 		for what, n := range want {
 			if got[what] != n {
@@ -302,4 +363,32 @@ func TestScenesAreTheRun(t *testing.T) {
 			t.Errorf("%s: %s is in the picture only", d.name, what)
 		}
 	}
+	if bundles == 0 {
+		t.Error("no scene has a bundle")
+	}
+}
+
+// leaveOut takes those arrows out of want that a bundle ending with step i stands for,
+// and returns how many it found: they leave and arrive between the arrow above and it.
+func (d *scene) leaveOut(i int, want, got map[string]int) (n int) {
+	last := &d.steps[i]
+	if last.Left == 0 {
+		return 0
+	}
+	above := i - 1
+	for d.steps[above].Kind != Arrow || d.steps[above].Lane != last.Lane {
+		above--
+	}
+	for j := range d.run.Packets {
+		p := &d.run.Packets[j]
+		for _, a := range p.Arrivals {
+			what := fmt.Sprint(p.Time, last.Lane, a.Time)
+			inside := p.Time >= d.steps[above].Time && p.Time <= last.Time && a.Time >= d.steps[above].Arrives && a.Time <= last.Arrives
+			if inside && want[what] > got[what] {
+				want[what]--
+				n++
+			}
+		}
+	}
+	return n
 }

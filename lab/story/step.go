@@ -75,6 +75,8 @@ type Step struct {
 	Arrives clock.Time
 	// Before is how many steps happen before it arrives; 0: not known.
 	Before int
+	// Left is how many arrows like this one were before it and are only counted.
+	Left int
 	// Again is an Arrow that repeats an earlier one.
 	Again bool
 	// Strange is an Arrow that no end has sent, or that the wire has altered
@@ -125,6 +127,7 @@ func (f *Flow) Step(e *tcp.Event) Step {
 		return Step{Time: e.Time, Kind: Mark, Lane: f.Us, State: e.State, Text: timerText(e.Timer, f.Lang)}
 	}
 	sequence, ack := trace.Relative(e)
+	f.learn(e, false)
 	return f.arrow(e, sequence, ack)
 }
 
@@ -134,7 +137,6 @@ func (f *Flow) arrow(e *tcp.Event, sequence, ack seq.Num) Step {
 	if e.Kind != tcp.SegmentSent {
 		s.Lane, s.To = s.To, s.Lane
 	}
-	f.learn(s.Lane, &e.Segment)
 	s.Fields = f.fields(&s, e, sequence, ack)
 	switch {
 	case e.Kind == tcp.SegmentDropped:
@@ -146,10 +148,15 @@ func (f *Flow) arrow(e *tcp.Event, sequence, ack seq.Num) Step {
 }
 
 // learn notes the window scale that an end offers in its SYN. It counts only
-// when both offer one, RFC 7323 §2.2.
+// when both offer one, RFC 7323 §2.2. A SYN that somebody forges in an end's name
+// does not take back what that end has offered itself: its next segments mean that.
 // https://www.rfc-editor.org/rfc/rfc7323#section-2.2
-func (f *Flow) learn(from Lane, h *wire.TCP) {
-	if !h.Flags.Has(wire.SYN) {
+func (f *Flow) learn(e *tcp.Event, forged bool) {
+	from, h := f.Us, &e.Segment
+	if e.Kind != tcp.SegmentSent {
+		from = f.Peer
+	}
+	if _, known := f.offers[from]; !h.Flags.Has(wire.SYN) || forged && known {
 		return
 	}
 	if f.offers == nil {

@@ -3,6 +3,7 @@ package story
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -164,7 +165,7 @@ func runeWidth(r rune, mono bool) float64 {
 		return 1
 	case mono:
 		return 0.605
-	case strings.ContainsRune("iljtfrI.,:;'|!()[] ", r):
+	case strings.ContainsRune("iljtfrI.,:;'|!()[] \u00a0", r):
 		return 0.38
 	case strings.ContainsRune("mwMW@%→—", r):
 		return 0.95
@@ -213,6 +214,19 @@ func breakable(text string) (pieces []string) {
 		}
 	}
 	return pieces
+}
+
+// boundNumbers binds a number to the word before it, as in "cwnd 10", so that no line
+// of a note begins with one; what is wider than a line stays apart.
+func boundNumbers(text string, width float64) string {
+	words := strings.Split(text, " ")
+	for i := 1; i < len(words); i++ {
+		if pair := words[i-1] + "\u00a0" + words[i]; words[i] != "" && words[i][0] >= '0' && words[i][0] <= '9' && textWidth(pair, noteSize, false) <= width {
+			words[i-1], words = pair, slices.Delete(words, i, i+1)
+			i--
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // noBreak reports whether Chinese typography keeps two characters together.

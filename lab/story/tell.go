@@ -48,6 +48,7 @@ func Tell(r *trace.Run, o TellOptions) *Telling {
 		t.event(&r.Events[i])
 	}
 	t.crop()
+	t.bundle()
 	return &Telling{Lanes: t.cast.heads(o.Lang), Steps: t.folded(), names: t.cast.names()}
 }
 
@@ -282,7 +283,9 @@ func (t *teller) arrows(e *trace.Event) {
 	sent := e.Event
 	sent.Kind = tcp.SegmentSent
 	sequence, ack := t.numbers.relative(e, p.Forged)
-	step := t.flow(e).arrow(&sent, sequence, ack)
+	flow := t.flow(e)
+	flow.learn(&sent, p.Forged)
+	step := flow.arrow(&sent, sequence, ack)
 	step.Fields = t.visible(step.Fields)
 	t.firstOfItsKind(&step, e)
 	moment := Moment{Event: sent, Lost: f.lost, Nobody: f.reason == noSuchHost, Altered: f.altered, Doubled: f.doubled, Marked: f.marked, Forged: p.Forged}

@@ -104,6 +104,7 @@ const fixedCSS = `text{font-family:` + sansFonts + `}
 .wire{stroke-width:1.3}
 .again{stroke-dasharray:7 4}
 .hollow{stroke-width:1.3;stroke-linejoin:round}
+.bundle{opacity:.13}
 .ghost{stroke-dasharray:1.5 4;opacity:.55}
 .mark{stroke-width:1.4}
 .edge{stroke-width:1.2}

@@ -13,7 +13,7 @@ import (
 
 // words are marks and titles.
 var words = struct {
-	again, copied, forged, corrupted, marked, lost, scripted, strangers, others, halfOpen, timer, flood, timers, restarted, comma, space sentence
+	again, copied, forged, corrupted, marked, lost, scripted, strangers, others, halfOpen, timer, bundle, flood, timers, restarted, comma, space sentence
 }{
 	again:     sentence{"again", "重发"},
 	copied:    sentence{"copy", "副本"},
@@ -26,6 +26,7 @@ var words = struct {
 	others:    sentence{"others", "其他主机"},
 	halfOpen:  sentence{"half-open", "半连接"},
 	timer:     sentence{"%s timer", "%s定时器"},
+	bundle:    sentence{"after %d more like it", "之前省略 %d 个同类报文段"},
 	flood:     sentence{"%d more packets like these", "另有 %d 个类似的报文"},
 	timers:    sentence{"%d more timers like this", "另有 %d 个类似的定时器"},
 	restarted: sentence{"all forgotten", "全部忘记"},
