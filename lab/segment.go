@@ -226,6 +226,9 @@ func describeOptions(o *wire.Options, syn bool, far uint32) string {
 	if o.Has(wire.OptWindowScale) {
 		s = append(s, fmt.Sprintf("wscale %d", o.WindowScale))
 	}
+	if o.Has(wire.OptAccECN) {
+		s = append(s, o.AccECNString())
+	}
 	if o.Has(wire.OptSACK) {
 		for _, k := range o.SACK[:min(int(o.SACKBlocks), len(o.SACK))] {
 			s = append(s, fmt.Sprintf("sack %d:%d", uint32(k.Left)-far, uint32(k.Right)-far))

@@ -12,12 +12,14 @@ const (
 	OptSACKPermitted
 	OptTimestamps
 	OptSACK
+	OptAccECN
 )
 
 // Kinds of options on the wire.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.2
 // https://www.rfc-editor.org/rfc/rfc7323#section-2.2
 // https://www.rfc-editor.org/rfc/rfc2018#section-2
+// https://www.rfc-editor.org/rfc/rfc9768#section-3.2.3
 const (
 	kindEnd = iota
 	kindNOP
@@ -26,6 +28,8 @@ const (
 	kindSACKPermitted
 	kindSACK
 	kindTimestamps = 8
+	kindAccECN0    = 172
+	kindAccECN1    = 174
 )
 
 // MaxWindowScale is the largest shift count of a window scale option.
@@ -50,9 +54,11 @@ type Options struct {
 	Set          OptionSet
 	WindowScale  uint8 // shift count, at most 14
 	SACKBlocks   uint8 // how many of SACK are used
+	AccECN       AccECN
 	MSS          uint16
 	TSVal, TSEcr uint32
 	SACK         [4]SACKBlock
+	Echo         [3]uint32 // bytes that came as ECT(0), CE and ECT(1), modulo 2^24: those that AccECN says
 }
 
 // Has reports whether all options of s are present.
@@ -118,6 +124,10 @@ func (o *Options) take(kind byte, v []byte) {
 		if o.first(OptTimestamps, len(v) == 8) {
 			o.TSVal, o.TSEcr = be32(v), be32(v[4:])
 		}
+	case kindAccECN0, kindAccECN1:
+		if o.first(OptAccECN, true) {
+			o.takeAccECN(kind, v)
+		}
 	case kindSACK:
 		if o.first(OptSACK, len(v) > 0 && len(v)%8 == 0 && len(v)/8 <= len(o.SACK)) {
 			o.takeSACK(v)
@@ -144,10 +154,10 @@ func (o *Options) takeSACK(v []byte) {
 
 // size returns how long the options are, padding included.
 func (o *Options) size() int {
-	if o.Set&OptSACK == 0 {
-		return int(optionSizes[o.Set&(OptSACK-1)])
+	if o.Set < OptSACK {
+		return int(optionSizes[o.Set])
 	}
-	return o.sizeWithSACK()
+	return o.sizeOfMore()
 }
 
 // optionSizes are the sizes of all sets of options without SACK blocks, as put
@@ -169,8 +179,11 @@ var optionSizes = func() (sizes [OptSACK]uint8) {
 	return sizes
 }()
 
-func (o *Options) sizeWithSACK() int {
+func (o *Options) sizeOfMore() int {
 	n := int(optionSizes[o.Set&(OptSACK-1)])
+	if o.Has(OptAccECN) {
+		n += o.AccECN.Size()
+	}
 	if k := o.sackBlocksAfter(n); k > 0 {
 		n += 4 + 8*k
 	}
@@ -232,6 +245,11 @@ func (o *Options) putEach(w []byte) (sum uint64) {
 		v := nopWindowScale | uint32(min(o.WindowScale, MaxWindowScale))
 		put32(w, v)
 		w, sum = w[4:], sum+uint64(v)
+	}
+	if o.Has(OptAccECN) {
+		n := o.AccECN.Size()
+		sum += o.putAccECN(w[:n])
+		w = w[n:]
 	}
 	if len(w) > 0 {
 		sum += o.putSACK(w)

@@ -91,6 +91,12 @@ func drillOptions(o *wire.Options, far seq.Num) string {
 	}
 	add(wire.OptTimestamps, "TS val %d ecr %d", o.TSVal, o.TSEcr)
 	add(wire.OptWindowScale, "nop,wscale %d", o.WindowScale)
+	if o.Has(wire.OptAccECN) {
+		for range o.AccECN.Size() - 2 - 3*o.AccECN.Count() {
+			s = append(s, "nop")
+		}
+		s = append(s, o.AccECNString())
+	}
 	if o.Has(wire.OptSACK) {
 		blocks := []string{"nop,nop,sack"}
 		for _, k := range o.SACK[:min(int(o.SACKBlocks), len(o.SACK))] {
