@@ -69,7 +69,7 @@ emulated: tools
 
 # The type checker finds numbers that do not fit there, and the assembly's arguments.
 systems:
-	@for s in $(SYSTEMS); do echo "go vet for $$s"; GOOS=$${s%/*} GOARCH=$${s#*/} go vet ./... ./cmd/handfast/... || exit 1; done
+	@for s in $(SYSTEMS); do echo "go vet for $$s"; GOOS=$${s%/*} GOARCH=$${s#*/} go vet ./... ./cmd/handfast/... ./wgnet/... || exit 1; done
 
 fuzz:
 	@go list -f '{{.Dir}}' $(PACKAGES) | while read -r dir; do \
