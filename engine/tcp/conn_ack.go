@@ -20,6 +20,8 @@ func (c *Conn) processAck(now clock.Time, s *Segment) {
 		c.noteFull()
 	}
 	c.updateWindow(now, s)
+	// Nearly every ACK takes the first way: all that it covers has arrived in order and
+	// once, and none of the questions about losses has to be asked.
 	switch {
 	case c.untroubled(s):
 		c.acknowledgeInOrder(now, s)
@@ -121,7 +123,8 @@ func (c *Conn) tellDelivered(now clock.Time, s *Segment, d *recovery.Delivery, a
 	c.cc.OnAck(now, a)
 }
 
-// ratio hands a rate on: neither of the two packages imports the other.
+// ratio hands a rate on: neither of the two packages imports the other. So a controller
+// can be tried out on numbers alone, and the ledger serves others than a controller.
 func ratio(r recovery.Rate) cc.Rate {
 	return cc.Rate{Delivered: r.Delivered, Interval: r.Interval, InFlight: r.InFlight, Lost: r.Lost, AppLimited: r.Limited}
 }
@@ -205,12 +208,14 @@ func (c *Conn) acknowledgeSyn(now clock.Time, s *Segment) {
 			c.rtt.sample(trip, c.cfg)
 		}
 	}
+	// From here on the ledger knows when each segment left, and measures.
 	c.set(rttTiming, false)
 	c.progress(now)
 	c.timers.disarm(TimerRetransmit)
 }
 
-// forget drops the acknowledged bytes. SYN and FIN are no bytes of the queue.
+// forget drops the acknowledged bytes. SYN and FIN are no bytes of the queue: they have
+// numbers, so an ACK may reach one beyond its end.
 func (c *Conn) forget(una seq.Num) {
 	una = seq.Min(una, c.out.end())
 	if c.out.start.Less(una) {

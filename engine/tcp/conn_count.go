@@ -67,6 +67,8 @@ func (c *Conn) countTimeout() {
 func (c *Conn) sentAgain(out *Output) {
 	old := min(out.Len, int(c.snd.nxt.Sub(out.Seq)))
 	c.tally.bytesRetrans += uint64(old)
+	// A FIN that goes again, or new text behind the old: DataSegsOut - TotalRetrans would
+	// count such a segment as one fewer that was ever delivered: see infoText.
 	if out.Len == 0 || old < out.Len {
 		c.bare()
 	}
@@ -95,6 +97,7 @@ func (c *Conn) noteRate(n int, r recovery.Rate, limited bool) {
 	if !reached || r.Interval <= 0 || r.Interval < c.loss.least {
 		return
 	}
+	// The sign is the mark: one word less in every connection than a flag beside it.
 	switch rate := float32(r.Delivered) / float32(r.Interval); {
 	case limited:
 		c.live.rate = rate

@@ -23,6 +23,8 @@ func (c *Conn) arrivedText(now clock.Time, s *Segment) wire.Drop {
 	if end := s.Seq.Add(seq.Size(s.Len)); s.Flags.Has(wire.PSH) && c.rcv.push.Less(end) {
 		c.rcv.push = end
 	}
+	// Dropped unread and not acknowledged: the peer keeps it and sends it again, which is
+	// what its own memory is for. The window is not taken back.
 	if c.cfg.memory.full() && !c.accepts(s) {
 		return wire.NoMemory
 	}
@@ -48,6 +50,7 @@ func (c *Conn) arrivedText(now clock.Time, s *Segment) wire.Drop {
 		c.passMarks()
 	}
 	c.noteEcho(s)
+	// A FIN that had waited behind the gap counts now, as the eighth check would.
 	if fin {
 		c.takeFin(now)
 	}
@@ -74,7 +77,8 @@ func (c *Conn) textTooEarly(s *Segment) wire.Drop {
 	return wire.None
 }
 
-// maxDupAcksOwed bounds the ACKs that one batch of segments can make us owe.
+// maxDupAcksOwed bounds the ACKs that one batch of segments can make us owe. Three tell
+// a peer without SACK of a loss, and each further one lets it send a segment.
 const maxDupAcksOwed = 64
 
 // scheduleAck is the rule of the delayed ACK: every second full segment has one

@@ -114,6 +114,8 @@ func (c *Conn) buildEcho(now clock.Time, out *Output) bool {
 	if !c.ecn.is(echoing) {
 		out.Flags |= wire.ECE
 	}
+	// The window is told from where this ACK ends, so that its right edge is the one that
+	// was offered: from RCV.NXT it would seem to shrink.
 	c.offer()
 	out.Window = uint16(min(c.rcv.edge.Sub(to)>>c.rcv.shift, 0xffff))
 	c.addTimestamp(now, &out.Options)
@@ -150,7 +152,9 @@ func (c *Conn) yield(now clock.Time, s *Segment, d *recovery.Delivery) {
 	}
 	c.noteReduced()
 	c.ecn.set(yielded, true)
-	c.loss.undo.Close() // this one was for a reason
+	// The network has said that the window is too large: even if the segment sent again
+	// turns out to have been late only, there is nothing to take back.
+	c.loss.undo.Close()
 	c.cc.OnEvent(now, cc.Event{Kind: cc.Congestion, InFlight: c.flightSize(d.Acked)})
 }
 

@@ -8,7 +8,8 @@ import (
 )
 
 // flight is what is out, after the handshake, and what is only of use while
-// something is: a connection that waits has none.
+// something is: a connection that waits has none. That is most of what makes an idle
+// connection small: of a million, few have anything out at a time.
 type flight struct {
 	recovery.Ledger
 	course

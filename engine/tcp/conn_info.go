@@ -139,7 +139,8 @@ func (c *Conn) Info(now clock.Time) Info {
 	return i
 }
 
-// caState is what Linux calls the state of congestion control.
+// caState is what Linux calls the state of congestion control: icsk_ca_state. Its fifth,
+// CWR, is no state here: a reduction after a mark is done at once.
 func (c *Conn) caState() string {
 	f := c.flight
 	switch {
@@ -183,6 +184,8 @@ func (c *Conn) infoText(i *Info) {
 		i.BytesSent += uint64(seq.Min(c.snd.nxt, text).Sub(c.out.start))
 		i.NotsentBytes = int(seq.Max(text, c.snd.nxt).Sub(c.snd.nxt))
 	}
+	// Counted from the other side, because ACKs tell of bytes: all that was sent for the
+	// first time, less what has not arrived, and what arrived twice. The SYN is the one.
 	if c.cc != nil {
 		first := i.DataSegsOut - (i.TotalRetrans - uint32(c.rtt.bare))
 		i.Delivered = 1 + first - uint32(out.Undelivered) + i.DsackDups
@@ -192,6 +195,7 @@ func (c *Conn) infoText(i *Info) {
 func (c *Conn) infoTimer(now clock.Time, i *Info) {
 	first := clock.Never
 	for n, at := range c.timers {
+		// What ss shows is when something will happen, and not when we look next.
 		if Timer(n) == TimerRetransmit && at != clock.Never && c.flight != nil { // it may have been put off
 			at, _ = c.lossDue()
 			at = c.notTooLate(at)

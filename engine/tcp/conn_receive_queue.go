@@ -132,7 +132,8 @@ func forEachPart(vs views, skip, n int, f func(buf.View)) {
 	}
 }
 
-// take moves up to n bytes to dst, references and all.
+// take moves up to n bytes to dst, references and all: the caller copies them outside
+// of the shard's lock, and the connection goes on meanwhile.
 func (q *recvQueue) take(dst views, n int) views {
 	for n > 0 && q.bytes > 0 {
 		v := &q.views[q.head]

@@ -7,7 +7,10 @@ import (
 )
 
 // recover follows what an ACK told: a repair that was for nothing is undone, one
-// that is complete ends, and a new loss begins one.
+// that is complete ends, and a new loss begins one. In this order, because the ACK that
+// shows that nothing was lost is often the one that would end the repair, and the
+// window would stay halved; and because a loss beyond a repair's end is a new one,
+// which reduces the window again.
 func (c *Conn) recover(a *recovery.Ack, d *recovery.Delivery) {
 	l := &c.loss
 	if d.Acked == 0 && d.Bytes > 0 {
@@ -15,7 +18,7 @@ func (c *Conn) recover(a *recovery.Ack, d *recovery.Delivery) {
 	}
 	if l.phase != noLoss && d.Acked > 0 && c.needless(a, d) {
 		c.undoReduction(a.Now)
-		d.Lost = 0
+		d.Lost = 0 // it is forgiven
 	}
 	if l.phase != noLoss && l.point.LessEq(c.snd.una) {
 		c.endRecovery(a.Now)

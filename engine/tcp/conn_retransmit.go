@@ -9,7 +9,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/seq"
 )
 
-// lossTimer is what TimerRetransmit stands for: of the three only one is of use at a
+// lossTimer is what TimerRetransmit stands for: of the four only one is of use at a
 // time. https://www.rfc-editor.org/rfc/rfc8985#section-7.2
 type lossTimer uint8
 
@@ -33,11 +33,15 @@ func (c *Conn) timerDue() (at clock.Time, what lossTimer) {
 // lossDue returns when the timer is due, and what it stands for. Something is out.
 func (c *Conn) lossDue() (at clock.Time, what lossTimer) {
 	f := c.flight
+	// Something is late already: RACK waits for its reordering window, and that is over
+	// sooner than a timeout.
 	if f.late != clock.Never {
 		return f.late, lateTimer
 	}
 	at = f.since + clock.Time(c.rtt.timeout(c.cfg))
 	if c.loss.phase == noLoss && c.loss.probed == notProbed && c.has(sackOK) && f.Pipe() == f.Out() {
+		// One probe for each tail, and only while all is thought to be under way: in a
+		// repair, segments leave anyway and bring the ACKs that a probe is to bring.
 		return min(at, max(f.since, c.live.sent)+clock.Time(c.tailAfter())), tailTimer
 	}
 	return at, timeoutTimer
@@ -103,6 +107,7 @@ func (c *Conn) notTooLate(at clock.Time) clock.Time { return min(at, c.lastMomen
 
 // lossTimeout is the expiry of TimerRetransmit.
 func (c *Conn) lossTimeout(now clock.Time) {
+	// At the end of the user timeout only a timeout will do: it is what gives up.
 	what := timeoutTimer
 	if c.flight != nil && now < c.lastMoment() {
 		_, what = c.lossDue()
@@ -211,6 +216,7 @@ func (c *Conn) buildTail(now clock.Time, out *Output) bool {
 	if c.flight == nil || !c.state.Synchronized() {
 		return false
 	}
+	// New text is the better probe: it is of use even if nothing was lost.
 	pos, what := c.snd.nxt, probedNew
 	n := min(int(c.out.end().Diff(pos)), int(c.snd.una.Add(c.snd.wnd).Diff(pos)), c.payload())
 	if n <= 0 {

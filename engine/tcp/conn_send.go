@@ -45,7 +45,10 @@ func (c *Conn) buildReset(now clock.Time, out *Output) bool {
 	if c.owes&owesReset == 0 {
 		return false
 	}
-	// Nothing follows a RST, not even the ACK that was owed.
+	// Nothing follows a RST, not even the ACK that was owed. Its number has to be the
+	// one that the peer expects next: any other gets a challenge ACK, and the peer keeps
+	// what has ended for a round trip more, or for good when that is lost.
+	// https://www.rfc-editor.org/rfc/rfc5961#section-3.2
 	c.owes = 0
 	c.begin(out)
 	out.Seq, out.Ack, out.Flags = c.emptySeq(), c.rcv.nxt, wire.RST|wire.ACK
@@ -60,6 +63,7 @@ func (c *Conn) buildSyn(now clock.Time, out *Output) bool {
 	}
 	c.owes &^= owesSyn
 	c.begin(out)
+	// SND.NXT has moved past ISS once our SYN went out: what is built now repeats it.
 	if out.again = c.snd.nxt != c.snd.iss; out.again {
 		c.cfg.stats.TCPSynRetrans++
 		c.bare()
@@ -125,6 +129,7 @@ func (c *Conn) buildLost(now clock.Time, out *Output) bool {
 
 // buildNew sends what was never sent.
 func (c *Conn) buildNew(now clock.Time, out *Output) bool {
+	// Negative when the FIN is out: it has a number, and no byte in the queue.
 	left := int(c.out.end().Diff(c.snd.nxt))
 	if left < 0 || left == 0 && !c.is(finQueued) {
 		if c.flight != nil || c.waits != nothing {
@@ -166,6 +171,8 @@ func (c *Conn) buildText(now clock.Time, out *Output, pos seq.Num, n int) bool {
 		return false
 	}
 	c.addUrgent(out)
+	// A segment with text is the ACK that was owed as well, and no bare one follows it: it
+	// has to tell of holes too. The room for that is already off n: see payload.
 	if c.in.ooo != nil && c.sackSize() > 0 {
 		c.addBlocks(out, c.in.ooo.blocks[:c.in.ooo.count])
 	}
@@ -175,7 +182,9 @@ func (c *Conn) buildText(now clock.Time, out *Output, pos seq.Num, n int) bool {
 }
 
 // wholeSegments cuts a super-segment that could not take all n bytes, because
-// they lie in too many blocks, down to whole segments.
+// they lie in too many blocks, down to whole segments. The rest follows at once: a
+// short segment here would be one in the middle of the stream, and each of those
+// costs the network a header and the peer an ACK.
 func (out *Output) wholeSegments(n, mss int) {
 	if out.Len < n && out.Len > mss {
 		out.cutBack(out.Len % mss)
@@ -200,7 +209,9 @@ func (out *Output) cutBack(n int) {
 	}
 }
 
-// addUrgent sets the pointer to the end of urgent data, RFC 6093 §3.
+// addUrgent sets the pointer to the end of urgent data, RFC 6093 §3. The field has 16
+// bits: of an end that lies further away it says as much as it can, and later segments
+// say the rest. https://www.rfc-editor.org/rfc/rfc6093#section-3
 func (c *Conn) addUrgent(out *Output) {
 	if c.is(urgentSent) && out.Seq.Less(c.snd.up) {
 		out.Flags |= wire.URG
@@ -310,7 +321,10 @@ func (c *Conn) buildProbe(now clock.Time, out *Output) bool {
 }
 
 // buildKeepAlive makes a probe that the peer must answer: a number that it has
-// acknowledged already.
+// acknowledged already. That is unacceptable to any living connection, which answers
+// with an ACK, and a host that knows of none answers with a RST. It has no text, as
+// the RFC asks.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.8.4
 func (c *Conn) buildKeepAlive(now clock.Time, out *Output) bool {
 	if c.owes&owesAlive == 0 {
 		return false
@@ -340,6 +354,8 @@ func (c *Conn) buildAck(now clock.Time, out *Output) bool {
 	switch {
 	case c.state < SynReceived:
 		return false
+	// One for each segment that came out of order, however many came at once: a peer
+	// without SACK counts them to find a loss, RFC 5681 §4.2.
 	case c.rcv.dupAcks > 0:
 		c.rcv.dupAcks--
 	case c.owes&owesAck == 0 && !c.toTell():

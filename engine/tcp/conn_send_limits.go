@@ -16,6 +16,8 @@ func (c *Conn) allowed(left int) (n int, w waits) {
 	if f != nil {
 		f.tight = false
 	}
+	// Negative when the peer has shrunk its window, which it should not: RFC 9293 §3.8.6
+	// asks us to bear it, and to send nothing new until it has caught up.
 	open := int(c.snd.wnd) - out
 	if open <= 0 {
 		return 0, forPeer
@@ -32,6 +34,8 @@ func (c *Conn) allowed(left int) (n int, w waits) {
 	if n > 0 {
 		return n, nothing
 	}
+	// Which of the two it was decides which clock runs: the peer's window opens by its
+	// word, or by a probe; the network's by an ACK.
 	if f != nil {
 		f.tight = most == congestion
 	}
@@ -51,6 +55,8 @@ func (c *Conn) allowedAgain(pos seq.Num, lost int) (n int, ok bool) {
 	if open <= 0 || room < min(lost, mss) {
 		return 0, false
 	}
+	// Cut to whole segments, as when it was new: a retransmission in odd pieces would leave
+	// odd holes if one of them is lost again.
 	switch text := min(lost, left); {
 	case text == 0:
 		return 0, true // the FIN alone
@@ -94,7 +100,8 @@ func (c *Conn) worthSending(n, left, flight, open int) int {
 }
 
 // deferred reports whether a super-segment should wait for the next ACK to
-// grow: much is under way, and little may follow now.
+// grow: much is under way, and little may follow now. Each costs a walk through the
+// host and the kernel whatever its size; an ACK is sure to come, so nothing stalls.
 func (c *Conn) deferred(n, flight, open int) bool {
 	return c.path.maxGSO > 0 && !c.path.software && n == open && flight >= 3*open && n < c.largestSegment()
 }
@@ -152,7 +159,9 @@ func (c *Conn) sackSize() int {
 }
 
 // restartIfIdle goes back to the initial window when nothing was sent for an
-// RTO, RFC 5681 §4.1.
+// RTO, RFC 5681 §4.1: the window that ACKs had earned says nothing of a network that
+// others have used meanwhile, and no ACK is left to space a burst of it.
+// https://www.rfc-editor.org/rfc/rfc5681#section-4.1
 func (c *Conn) restartIfIdle(now clock.Time) {
 	if c.snd.una == c.snd.nxt && now.Sub(c.live.sent) > c.rtt.rto {
 		c.cc.OnEvent(now, cc.Event{Kind: cc.Idle})

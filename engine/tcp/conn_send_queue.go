@@ -105,10 +105,12 @@ func (q *sendQueue) compact() {
 
 // fill appends to dst views of up to n bytes from number from on, each with a
 // reference of its own, and returns them and their length. It stops early when
-// dst is full.
+// dst is full. The bytes stay in the queue until they are acknowledged, and the
+// segment points at the same ones: a retransmission is a second look, no copy.
 func (q *sendQueue) fill(dst views, from seq.Num, n int) (views, int) {
 	q.seek(from)
 	total, at, skip := 0, int(q.at), int(from.Sub(q.atSeq))
+	// The queue may be acknowledged while the segment waits in a link: hence Retain.
 	for total < n && at < len(q.views) && len(dst) < cap(dst) {
 		v := q.views[at]
 		v = v.Slice(skip, min(v.Len(), skip+n-total))

@@ -24,7 +24,7 @@ func (c *Conn) Deadline() clock.Time {
 	for _, at := range c.timers[1:] {
 		d = min(d, at)
 	}
-	return d
+	return d // a few comparisons: no order among five slots would be kept for less
 }
 
 // Advance lets time pass: each timer that is due fires once.
@@ -37,6 +37,8 @@ func (c *Conn) Advance(now clock.Time) {
 		}
 		// Before it fires, which may arm it again.
 		c.timers.disarm(n)
+		// Two uses of one slot, which exclude each other: a connection whose end is not
+		// bounded can look whether the path carries larger segments again.
 		if n == TimerLife && !c.lifeBounded() {
 			c.retryMTU()
 			continue

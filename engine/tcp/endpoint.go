@@ -155,7 +155,9 @@ func (e *Endpoint) dispatch(a *arrival) outcome {
 	return e.arrivedStray(a)
 }
 
-// ReceiveICMP takes an ICMP error that quotes a segment of t.
+// ReceiveICMP takes an ICMP error that quotes a segment of t. Half-open connections
+// and those in TIME-WAIT are not asked: an error can end an active open only, and a
+// smaller MTU is of use only to who sends text, and neither has a compact form.
 func (e *Endpoint) ReceiveICMP(now clock.Time, t wire.Tuple, icmp ICMPError) wire.Drop {
 	en := e.conns.find(&t)
 	if en == nil {
@@ -178,6 +180,7 @@ func (e *Endpoint) Connect(now clock.Time, path Path, t wire.Tuple, owner any) (
 	}
 	en := &Entry{Owner: owner, armed: clock.Never}
 	en.init(e.cfg, t, path, e.cookies.flow(&t).tsOffset(), e.trace)
+	// The number follows RFC 6528 and is no cookie: what answers it finds the connection.
 	en.openActive(now, isn(&e.isn, now, &t))
 	e.conns.insert(en)
 	e.stats.ActiveOpens++
@@ -314,7 +317,9 @@ func (e *Endpoint) update(now clock.Time, en *Entry) {
 	}
 }
 
-// tell lets en's program learn what has become possible.
+// tell lets en's program learn what has become possible: once, until it was impossible
+// again. A program that was told and has not come yet needs no second word, and the
+// queue holds one item for each connection however often it changes.
 func (e *Endpoint) tell(en *Entry) {
 	r := en.readiness()
 	if fresh := r &^ en.told; fresh != 0 && en.Owner != nil {
@@ -326,10 +331,14 @@ func (e *Endpoint) tell(en *Entry) {
 	en.told = r
 }
 
-// maxBurst is how many segments one connection sends before others have their turn.
+// maxBurst is how many segments one connection sends before others have their turn:
+// several, because its memory is at hand now, and few enough that a large transfer
+// does not hold up what another connection has to acknowledge.
 const maxBurst = 8
 
 // Output fills out with the next segment to send. False: there is none.
+// Answers to strangers come first and handshakes second. Both are short and bounded,
+// and somebody waits for each; behind large transfers they would time out.
 func (e *Endpoint) Output(now clock.Time, out *Output) bool {
 	if e.outputReply(out) {
 		e.sent(out)

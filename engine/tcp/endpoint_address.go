@@ -9,6 +9,7 @@ import (
 // the failure Aborted, and without telling their peers: another host may have
 // the address, and would be blamed.
 func (e *Endpoint) LoseAddress(now clock.Time, local wire.Addr) {
+	// Collected first: while All walks, the table must not change.
 	var lost []*Entry
 	for en := range e.All {
 		if en.tuple.Local == local {
@@ -21,6 +22,8 @@ func (e *Endpoint) LoseAddress(now clock.Time, local wire.Addr) {
 			en.closed(now, Aborted, CauseAbort)
 		}
 		e.charge(now, en, held)
+		// Not even a RST: it would come from an address that is another host's now, and
+		// end a connection of that host.
 		en.owes = 0
 		e.update(now, en)
 	}

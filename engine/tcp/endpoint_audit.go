@@ -21,6 +21,8 @@ func (e *Endpoint) Audit() func() error {
 type audit struct{ before map[*Entry]snapshot }
 
 func (a *audit) check(e *Endpoint, quiet bool) error {
+	// The memory is checked as a sum: each connection's own count may be right, and still
+	// one that ended have taken its share with it.
 	now, held := make(map[*Entry]snapshot, len(a.before)), int64(0)
 	for en := range e.All {
 		before, known := a.before[en]
@@ -159,7 +161,8 @@ func (c *Conn) pathAfresh() path {
 	return again.path
 }
 
-// checkFlight: the ledger holds what is out, and there is none when nothing is.
+// checkFlight: the ledger holds what is out, and there is none when nothing is. What is
+// out and not in the ledger can never be found to be lost.
 func (c *Conn) checkFlight(snapshot) error {
 	f := c.flight
 	switch out := c.snd.nxt.Sub(c.snd.una); {
@@ -200,7 +203,8 @@ func (c *Conn) checkReceiving(before snapshot) error {
 	return nil
 }
 
-// checkInOrder: RCV.NXT counts all that came, and the queue holds what it says.
+// checkInOrder: RCV.NXT counts all that came, and the queue holds what it says. A byte
+// that is counted and not held is one that the peer will never send again.
 func (c *Conn) checkInOrder(snapshot) error {
 	held := 0
 	for _, v := range c.in.views[c.in.head:] {
@@ -255,7 +259,9 @@ func (c *Conn) checkWaiting(snapshot) error {
 }
 
 // checkBlocks: a SACK block is a whole run of what waits, no run has two, and the
-// list is full while there are runs without one.
+// list is full while there are runs without one. RFC 2018 §4 asks for as many blocks as
+// there is room for: what is not told is sent again for nothing.
+// https://www.rfc-editor.org/rfc/rfc2018#section-4
 func (c *Conn) checkBlocks(snapshot) error {
 	o, nxt := c.in.ooo, c.rcv.nxt
 	if o == nil {

@@ -5,6 +5,10 @@ import (
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
+// A whole connection links itself into the queue of those that send. A compact one has
+// no room for a link: it is named in a queue of names, and names outlive what they
+// name. So each item is checked when its turn comes, and too many stale ones are swept.
+
 // owing is a connection in compact form that owes a segment.
 type owing struct {
 	tuple wire.Tuple

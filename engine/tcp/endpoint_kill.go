@@ -27,10 +27,13 @@ func (e *Endpoint) Kill(now clock.Time, t wire.Tuple) bool {
 			c.addTimestamp(now, &r.Options)
 			e.pushReset(now, &t, r)
 		}
+		// Told after it has gone: whoever reads the event may open the four-tuple again.
 		e.halfOpen.remove(f, at)
 		c.closed(now, Aborted, CauseAbort)
 		return true
 	}
+	// In TIME-WAIT all has been said: the peer knows of both FINs, and a RST could only
+	// hurt a new connection of the same name.
 	if w := e.timeWait.find(f, &t); w != 0 {
 		c := e.expandWaiting(now, &t, f, w)
 		e.forgetTimeWait(f, w, &t)

@@ -63,6 +63,7 @@ func (t *listenerTable) add(l *Listener) {
 	}
 	all := &(*page)[l.Port&0xff]
 	at := 0
+	// Masks of prefixes compare as numbers: a longer one has more of the high bits.
 	for at < len(*all) && (*all)[at].narrower(l) {
 		at++
 	}

@@ -43,7 +43,9 @@ type Event struct {
 	ISS, IRS uint32
 }
 
-// Trace collects events until they are taken. A nil *Trace collects none.
+// Trace collects events until they are taken. A nil *Trace collects none. They are
+// pulled, as output is: a callback would run in the middle of a change, and see or do
+// what nobody may.
 type Trace struct {
 	events  []Event
 	origins map[wire.Tuple]origin // of connections in TIME-WAIT, whose compact form does not keep them
@@ -101,7 +103,8 @@ func (t *Trace) dropped(now clock.Time, tuple *wire.Tuple, s *Segment, d wire.Dr
 	t.add(Event{Time: now, Kind: SegmentDropped, Tuple: *tuple, Drop: d, Segment: s.TCP, Len: s.Len})
 }
 
-// begin notes a segment that arrives, before what it causes, and returns where.
+// begin notes a segment that arrives, before what it causes, and returns where. Whether
+// it is used is known only afterwards, and finish adds that.
 func (t *Trace) begin(now clock.Time, c *Conn, s *Segment) int {
 	if t == nil {
 		return -1

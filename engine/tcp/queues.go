@@ -1,6 +1,8 @@
 package tcp
 
-// ring is a queue, with a limit if that is not 0: a power of two, at least 8.
+// ring is a queue, with a limit if that is not 0: a power of two, at least 8. It is an
+// array that is used again, so that a queue which fills and empties for every packet
+// allocates nothing.
 type ring[T any] struct {
 	items []T
 	head  int
@@ -86,7 +88,8 @@ func (r *ring[T]) sweep(counts func(*T) bool) {
 	}
 }
 
-// entryQueue is a queue of entries, linked through themselves.
+// entryQueue is a queue of entries, linked through themselves: it can hold all there
+// are without asking for memory, and cannot be full.
 type entryQueue struct{ first, last *Entry }
 
 func (q *entryQueue) push(en *Entry) {

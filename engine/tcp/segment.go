@@ -42,7 +42,8 @@ func (s *Segment) largest() int {
 	return min(s.Len, s.GSOSize)
 }
 
-// last returns the number of the last segment that s stands for.
+// last returns the number of the last segment that s stands for. All of them carry the
+// same window, and SND.WL1 has to name the newest that did.
 func (s *Segment) last() seq.Num {
 	if s.GSOSize == 0 || s.Len == 0 {
 		return s.Seq
@@ -51,7 +52,8 @@ func (s *Segment) last() seq.Num {
 	return s.Seq.Add(seq.Size(max(over, 0)))
 }
 
-// cutFront takes n bytes of text off the front.
+// cutFront takes n bytes of text off the front. The views are not touched: they are
+// borrowed, and another copy of the segment may be read from the same ones.
 func (s *Segment) cutFront(n int) {
 	s.skip += n
 	s.Len -= n

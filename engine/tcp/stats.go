@@ -42,6 +42,8 @@ func (e *Endpoint) Defence() Defence {
 		SynAckRetries: e.cfg.SynAckRetries, Cookies: e.cfg.Cookies, SendingCookies: e.cookiesFirst(),
 		Attack: e.attack.on, Attacks: e.attack.times, AttackEnter: e.cfg.AttackEnter, AttackLeave: e.cfg.AttackLeave,
 	}
+	// What is in force, and not what was asked for: an operator who looks during an attack
+	// wants to see what is done.
 	if d.Attack {
 		d.SynAckRetries = min(d.SynAckRetries, attackRetries)
 	}

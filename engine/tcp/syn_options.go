@@ -43,7 +43,9 @@ func version(a wire.Addr) uint8 {
 	return 1
 }
 
-// agree puts what was offered into c.
+// agree puts what was offered into c. A cookie remembers no more than an offer, so
+// whatever else a SYN says must not matter after the handshake, or a connection would
+// behave differently for having been evicted.
 func (c *Conn) agree(o offer) {
 	c.snd.peer = o.mss
 	c.settle(stamping, o.timestamps)
@@ -51,6 +53,7 @@ func (c *Conn) agree(o offer) {
 	c.settle(ecnOK, o.options&kindBits >= withECN)
 	shift := o.options & shiftBits
 	c.settle(scaling, shift != noScaling)
+	// RFC 7323 §2.2: without the peer's option our own windows are unscaled too.
 	if shift == noScaling {
 		c.rcv.shift = 0
 	} else {
@@ -151,7 +154,8 @@ func (e *Endpoint) answerByCookie(a *arrival, y *ourSyn) outcome {
 	return taken
 }
 
-// traceCookie has a connection tell what it would do: it would send the same.
+// traceCookie has a connection tell what it would do: it would send the same. So whoever
+// reads a trace sees a handshake, whether the endpoint keeps anything of it or not.
 func (e *Endpoint) traceCookie(a *arrival, iss seq.Num) {
 	c := e.fresh(a)
 	c.openPassive(a.now, iss)

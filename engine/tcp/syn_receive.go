@@ -20,6 +20,8 @@ func (e *Endpoint) arrivedStray(a *arrival) outcome {
 		e.detector.Closed(a.tuple.Remote, a.tuple.LocalPort)
 	case wire.RST, wire.RST | wire.ACK:
 		e.detector.Reset(a.flow.id(s.Seq - 1))
+	// The last segment of a handshake whose entry has gone, or was never made. Text, and
+	// even the FIN, may come in it when the ACK before it was lost.
 	case wire.ACK, wire.ACK | wire.FIN:
 		if l != nil && e.cfg.Cookies != CookiesOff {
 			switch h, d := e.redeem(a, l); d {
@@ -56,6 +58,7 @@ func (e *Endpoint) arrivedSyn(a *arrival, l *Listener) outcome {
 	if !e.admits(a, l) {
 		return l.counted(dropped(wire.ListenFull))
 	}
+	// Before this SYN is answered: the one that begins an attack is met as those after it.
 	e.attack.watch(a.now, e.halfOpen.count, e.cfg)
 	a.ecn = l.ecn(e.cfg)
 	var y ourSyn
@@ -102,6 +105,9 @@ func (e *Endpoint) answerTo(a *arrival, y *ourSyn) (beyond bool) {
 	y.offer = offerOf(e.cfg, a.tuple, a.segment, a.ecn)
 	said := y.offer.data()
 	y.iss = e.cookies.cookie(a.flow, a.segment.Seq, y.offer.timestamps, said)
+	// A cookie may lie anywhere. Where the four-tuple was used a moment ago, an old
+	// segment that is still under way must not fit: the number goes past the old ones
+	// then, and the entry has to be kept, because nothing else proves the handshake.
 	if a.reused && y.iss.LessEq(a.beyond) {
 		y.iss, beyond = a.beyond.Add(1<<17), true // RFC 9293 §3.4.2
 	}
@@ -199,6 +205,8 @@ func (e *Endpoint) redeem(a *arrival, l *Listener) (h halfOpen, d wire.Drop) {
 // the cache, or, when at is 0, out of a cookie.
 func (e *Endpoint) arrivedHalfOpen(a *arrival, h *halfOpen, at ref) outcome {
 	l, s := e.listener(a.tuple), a.segment
+	// The listener was closed meanwhile, and its half-open connections with it: for
+	// whom this is now, a stray's rules say.
 	if l == nil {
 		e.halfOpen.remove(a.flow, at)
 		return e.arrivedStray(a)
@@ -233,7 +241,8 @@ func (e *Endpoint) arrivedHalfOpen(a *arrival, h *halfOpen, at ref) outcome {
 }
 
 // arrivedAsking handles a segment for a connection that waits for its verdict:
-// only a RST means anything.
+// only a RST means anything. The client has heard nothing yet: a SYN of it is a
+// repetition, and an ACK can acknowledge no number of ours.
 func (e *Endpoint) arrivedAsking(a *arrival, h *halfOpen, at ref) outcome {
 	if a.segment.Flags.Has(wire.RST) && a.segment.Seq == h.irs.Add(1) {
 		e.halfOpen.remove(a.flow, at)
@@ -256,6 +265,7 @@ func (e *Endpoint) expand(now clock.Time, t *wire.Tuple, f flow, h *halfOpen, pa
 // promote makes a whole entry of a connection whose handshake is complete.
 func (e *Endpoint) promote(a *arrival, l *Listener, c *Conn, at ref) {
 	var owner any
+	// What the program has made ready goes with the entry, so it is taken before that.
 	if at != 0 {
 		if c.state.Synchronized() {
 			owner = e.halfOpen.takePrepared(at)
@@ -266,7 +276,7 @@ func (e *Endpoint) promote(a *arrival, l *Listener, c *Conn, at ref) {
 		c.ts.offset = a.segment.Options.TSEcr + 1 - a.now.Milliseconds()
 	}
 	en := &Entry{Conn: *c, Owner: owner, listener: l, armed: clock.Never}
-	*c = Conn{}
+	*c = Conn{} // the next expansion must not share buffers with en
 	e.conns.insert(en)
 	e.stats.PassiveOpens++
 	l.Completed++
@@ -285,6 +295,9 @@ func (e *Endpoint) advanceHalfOpen(now clock.Time) {
 			continue
 		}
 		c := e.expand(now, &t, f, h, Path{MTU: int(h.mtu)})
+		// Repeating costs an attacked host as much as answering: whoever does not answer
+		// the second SYN-ACK is given up, and a client that is merely slow comes back with
+		// its cookie.
 		if e.attack.on && h.retries >= attackRetries {
 			c.backToListen(now, CauseTimeout)
 		} else {

@@ -44,6 +44,8 @@ func (t *connTable) hash(tuple *wire.Tuple) uint32 {
 	return uint32(secret.Fold(x^t.key[4], ports^t.key[5]))
 }
 
+// tagOf takes the highest byte: the bucket is chosen by the lowest bits, which all
+// entries of one have in common.
 func tagOf(hash uint32) uint64 { return uint64(hash>>24 | 1) }
 
 func (t *connTable) bucket(hash uint32) *connBucket { return t.nth(bucketOf(hash, t.buckets)) }
@@ -182,6 +184,8 @@ func (t *connTable) spread(b *connBucket) {
 
 // shrink makes buckets fewer when there are many more than entries need.
 func (t *connTable) shrink() {
+	// Not at the number where grow would make one more: a table whose count goes up and
+	// down by one would split and merge for every connection.
 	for t.count+chunkLen <= int(t.buckets) {
 		t.buckets--
 		n := t.buckets

@@ -83,6 +83,8 @@ func (t *compactTable[V]) search(f flow, tuple *wire.Tuple) ref {
 	if tuple.Local.Is4() {
 		return t.search4(r, key4Of(tuple))
 	}
+	// Both families share the chains. Their entries differ in size, and a reference says
+	// by its lowest bit of which pool it is.
 	for k := key6Of(tuple); r != 0 && (r.is4() || t.v6.at(r).key != k); {
 		r = t.links(r).chain
 	}
@@ -147,7 +149,9 @@ func (t *compactTable[V]) grow() {
 	}
 }
 
-// rehash finds all entries their buckets again after a change of keys.
+// rehash finds all entries their buckets again after a change of keys: all hashes are
+// other ones then. It is the one step that takes time in proportion to the table, and
+// keys that are shared change when an operator says so.
 func (t *compactTable[V]) rehash() {
 	for _, chunk := range t.heads {
 		clear(chunk[:])

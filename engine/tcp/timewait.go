@@ -79,7 +79,8 @@ func (n challengeTime) upTo(now clock.Time) clock.Time {
 	return clock.Time(units-(ago+round)%round) * challengeUnit
 }
 
-// compactTimeWait keeps of c what a segment that still arrives is judged by.
+// compactTimeWait keeps of c what a segment that still arrives is judged by: its number,
+// its timestamp and its window. All else was for text, and there is none any more.
 func (c *Conn) compactTimeWait() timeWait {
 	w := timeWait{ends: shorten(c.timers[TimerLife]), sndNxt: c.snd.nxt, rcvNxt: c.rcv.nxt,
 		tsRecent: c.ts.recent, window: uint16(c.rcv.edge.Sub(c.rcv.nxt) >> c.rcv.shift), challenge: packChallenge(c.live.challenge),
@@ -221,6 +222,8 @@ func (e *Endpoint) reopens(c *Conn, s *Segment) bool {
 	if s.Flags&(wire.SYN|wire.ACK|wire.RST|wire.FIN) != wire.SYN || e.listener(&c.tuple) == nil {
 		return false
 	}
+	// A timestamp goes up with the time of the peer's host, whatever number its SYN has:
+	// it is the better witness. Where it says neither, the sequence number decides.
 	if s.Options.Has(wire.OptTimestamps) && !e.cfg.NoTimestamps {
 		if !c.has(stamping) {
 			return true // PAWS will tell the old connection's segments apart
