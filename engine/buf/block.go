@@ -122,17 +122,25 @@ func (v *View) Grow(n int) {
 func (v View) Room() []byte { return v.Block.mem[v.off+v.len:] }
 
 // Place is a place in a block that may be compared with others, long after the
-// block has gone.
-type Place struct {
-	block uintptr
-	off   uint32
-}
+// block has gone. It is one number, because each connection keeps one: the address of
+// the Block, a multiple of 8 below 2^50 wherever Go runs, moved up so far that an
+// offset fits below it.
+type Place uint64
+
+const placeShift = 14
+
+// An offset, LargeSize at most, leaves the address alone: this is negative otherwise.
+const _ = uint(8<<placeShift - 1 - LargeSize)
 
 // Start returns where v begins.
-func (v View) Start() Place { return Place{uintptr(unsafe.Pointer(v.Block)), v.off} }
+func (v View) Start() Place { return v.place(v.off) }
 
 // End returns where v ends.
-func (v View) End() Place { return Place{uintptr(unsafe.Pointer(v.Block)), v.off + v.len} }
+func (v View) End() Place { return v.place(v.off + v.len) }
+
+func (v View) place(off uint32) Place {
+	return Place(uintptr(unsafe.Pointer(v.Block)))<<placeShift + Place(off)
+}
 
 // Follows reports whether v begins in the block where u ends.
-func (v View) Follows(u View) bool { return v.Start() == u.End() }
+func (v View) Follows(u View) bool { return v.Block == u.Block && v.off == u.off+u.len }

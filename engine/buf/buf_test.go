@@ -22,6 +22,28 @@ func TestSizes(t *testing.T) {
 	}
 }
 
+// Two places are the same only if they are one offset of one block: also where one
+// block ends and another begins.
+func TestPlaces(t *testing.T) {
+	seen := map[Place]bool{}
+	for _, size := range []int{1, SmallSize, SmallSize + 1, MediumSize, MediumSize + 1, LargeSize} {
+		for range 50 {
+			b := Get(size)
+			defer b.Release()
+			for _, off := range []int{0, 1, 8, b.Cap() / 2, b.Cap() - 1, b.Cap()} {
+				p := MakeView(b, off, 0).Start()
+				if seen[p] {
+					t.Fatalf("offset %d of a block of %d bytes is another place too", off, b.Cap())
+				}
+				if end := MakeView(b, 0, off).End(); end != p {
+					t.Errorf("offset %d is %x as a start and %x as an end", off, p, end)
+				}
+				seen[p] = true
+			}
+		}
+	}
+}
+
 // What uses a block after its last reference has gone is stopped where the count
 // shows it.
 func TestUseAfterRelease(t *testing.T) {
