@@ -115,7 +115,7 @@ func parseLocal(n network, address string) (endpoint, error) {
 func parseIP(n network, host string) (wire.Addr, error) {
 	ip, err := netip.ParseAddr(host)
 	if err != nil {
-		return wire.Addr{}, addrError("not a numeric address; resolve the name first, or set Config.Resolver or Dialer.Resolver", host)
+		return wire.Addr{}, addrError("not a numeric address; resolve the name first, or set Config.NameServers, Config.Resolver or Dialer.Resolver", host)
 	}
 	a := wire.AddrFrom(ip)
 	if !n.allows(a) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/bits"
 	"net"
+	"net/netip"
 	"runtime"
 
 	"github.com/handfast-tcp/handfast/engine/host"
@@ -62,9 +63,16 @@ type Config struct {
 	// cookies: see package keyring. Default: random ones of this host's own.
 	CookieKeys CookieKeys
 
-	// Resolver looks up the host names given to Dial. Without it only numeric
-	// addresses are accepted: a host has no name service of its own.
+	// Resolver looks up the host names given to Dial. Without it, and without
+	// NameServers, only numeric addresses are accepted.
 	Resolver *net.Resolver
+
+	// NameServers are the DNS servers that are asked, over the host's links, for the
+	// names given to Dial, in place of a Resolver: the next one where one is silent
+	// or has troubles, and over TCP what UDP is too small for. Port 0 is 53. The
+	// client is that of package net: names in the system's file of hosts are taken
+	// from there. The domains that the system searches are not.
+	NameServers []netip.AddrPort
 
 	// Trace is called with what happened, in order for each shard, while the
 	// shard is locked: it must not block, must not call the host, and must not

@@ -246,7 +246,7 @@ func (h *Host) parseRemote(n network, host string) (all []wire.Addr, err error) 
 // routes of the kernel, which are not ours.
 // https://www.rfc-editor.org/rfc/rfc8305#section-4
 func (h *Host) lookUp(ctx context.Context, r *net.Resolver, n network, host string) (all []wire.Addr, err error) {
-	ips, err := r.LookupNetIP(ctx, "ip"+n.String()[3:], host)
+	ips, err := r.LookupNetIP(ctx, "ip"+n.String()[3:], h.rooted(r, host))
 	if err != nil {
 		return nil, err
 	}

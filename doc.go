@@ -22,7 +22,7 @@
 //	c, err := h.Dial("tcp", "10.77.0.2:80")
 //	client := http.Client{Transport: &http.Transport{DialContext: h.DialContext}}
 //
-// A host has no name service: Dial takes numeric addresses, unless
+// Dial takes numeric addresses, unless [Config].NameServers or
 // [Config].Resolver says who looks up names. [Dialer] has the options of a dial.
 //
 // # Errors

@@ -54,6 +54,9 @@ func New(cfg Config) (*Host, error) {
 		listeners: map[uint16][]*TCPListener{},
 		sockets:   map[socket]struct{}{},
 	}
+	if err := h.setResolver(); err != nil {
+		return nil, err
+	}
 	// The first second is left out: some fields count a zero as "never".
 	h.epoch = time.Now().Add(-time.Second)
 	h.attached.Store(new([]*attachment))

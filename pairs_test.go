@@ -108,6 +108,7 @@ var pairCalls = map[string]func(p *playground){
 	"Host.ListenPacket":  func(p *playground) { p.server.ListenPacket("udp", ":0") },
 	"Host.ListenTCP":     func(p *playground) { p.server.ListenTCP("tcp", ":81", handfast.ListenOptions{Backlog: 1}) },
 	"Host.Listeners":     func(p *playground) { exhaust(p.server.Listeners()) },
+	"Host.Resolver":      func(p *playground) { p.server.Resolver() },
 	"Host.PacketConns":   func(p *playground) { exhaust(p.server.PacketConns()) },
 
 	"Dialer.Dial": func(p *playground) {

@@ -16,7 +16,8 @@ import (
 // called by several goroutines at the same time. After Close of the device they
 // fail with net.ErrClosed.
 type Net struct {
-	host *handfast.Host
+	host       *handfast.Host
+	has4, has6 bool // an address of the family
 }
 
 // CreateNetTUN returns a device for WireGuard and the network behind it, where the
@@ -30,6 +31,9 @@ func CreateNetTUN(localAddresses, dnsServers []netip.Addr, mtu int) (tun.Device,
 
 // CreateNetTUNConfig is CreateNetTUN with a host like cfg.
 func CreateNetTUNConfig(cfg handfast.Config, localAddresses, dnsServers []netip.Addr, mtu int) (tun.Device, *Net, error) {
+	for _, a := range dnsServers {
+		cfg.NameServers = append(cfg.NameServers, netip.AddrPortFrom(a, 0))
+	}
 	h, err := handfast.New(cfg)
 	if err != nil {
 		return nil, nil, err
@@ -40,7 +44,11 @@ func CreateNetTUNConfig(cfg handfast.Config, localAddresses, dnsServers []netip.
 		d.Close()
 		return nil, nil, err
 	}
-	return d, &Net{host: h}, nil
+	n := &Net{host: h}
+	for _, a := range localAddresses {
+		n.has4, n.has6 = n.has4 || a.Unmap().Is4(), n.has6 || !a.Unmap().Is4()
+	}
+	return d, n, nil
 }
 
 // options gives the host each address by itself, and of its family everything else
