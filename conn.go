@@ -121,6 +121,8 @@ func (c *TCPConn) Close() error {
 		s.flushAndUnlock(now)
 		return c.opError("close", net.ErrClosed)
 	}
+	// Before anything waits: a call that is blocked must fail, and not see the end that
+	// follows as one of the peer's.
 	c.flags |= connClosed
 	c.wakeAll()
 	switch {
@@ -168,7 +170,8 @@ func (c *TCPConn) CloseWrite() error {
 }
 
 // shutdown does what shutdown(2) does, with its error when there is no
-// connection any more.
+// connection any more. In TIME-WAIT both directions are over: the kernel calls that
+// not connected, too.
 func (c *TCPConn) shutdown(do func(now clock.Time)) error {
 	s := c.shard
 	now := s.lock()

@@ -42,6 +42,7 @@ func (c *TCPConn) take(limit int, dst []buf.View) ([]buf.View, error) {
 	s := c.shard
 	now := s.lock()
 	for {
+		// A read of nothing succeeds at once, also past a deadline, as in package net.
 		if err := c.dead(); err != nil || limit == 0 {
 			s.flushAndUnlock(now)
 			return nil, err
@@ -64,6 +65,8 @@ func (c *TCPConn) take(limit int, dst []buf.View) ([]buf.View, error) {
 func (c *TCPConn) endOfStream(taken int) error {
 	e := c.entry
 	switch {
+	// What has come is handed out before how it ended: a reset takes nothing back that
+	// had arrived in order.
 	case taken > 0:
 		return nil
 	case e.EOF() || c.flags&connReadClosed != 0:
@@ -229,6 +232,7 @@ func (c *TCPConn) showTo(f func(fd uintptr) bool) error {
 		if enough, err := descriptor.Show(seen, f); enough || err != nil {
 			return err
 		}
+		// The lock was free while f looked: what it did not see may have come meanwhile.
 		if now = s.lock(); seen == c.prospect() {
 			now = s.wait(&c.readers, now, c.readDeadline)
 		}

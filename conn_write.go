@@ -64,6 +64,8 @@ func (c *TCPConn) write(pieces [][]byte) (n int, err error) {
 		s.flushAndUnlock(now)
 		return 0, err
 	}
+	// This write alone appends until endWrite, however often the lock is free between:
+	// the bytes of a Write are one piece of the stream.
 	soon := false
 	for {
 		if now, err = c.awaitSpace(now); err != nil {
@@ -82,6 +84,7 @@ func (c *TCPConn) write(pieces [][]byte) (n int, err error) {
 		s.flushAndUnlock(now)
 		v := rest.copyIn(firstChunk(size - n))
 		now = s.lock()
+		// The connection may have ended during the copy: queue asks again.
 		if err = c.queue(now, v); err != nil {
 			break
 		}
@@ -131,7 +134,9 @@ func (u *unwritten) copyIn(n int) buf.View {
 	return buf.MakeView(b, 0, n)
 }
 
-// consume removes n bytes from v, as net.Buffers.WriteTo does.
+// consume removes n bytes from v, as net.Buffers.WriteTo does: a caller that goes on
+// after an error writes what is left. The used pieces are forgotten, or v's array would
+// keep their memory.
 func consume(v *net.Buffers, n int) {
 	for len(*v) > 0 && n >= len((*v)[0]) {
 		n -= len((*v)[0])
@@ -175,6 +180,8 @@ func (c *TCPConn) beginWrite(now clock.Time) (clock.Time, error) {
 	}
 }
 
+// endWrite lets the next write begin. All are woken, because those that wait for room
+// are on the same list.
 func (c *TCPConn) endWrite() {
 	c.flags &^= connWriting
 	c.writers.wakeAll()
@@ -238,6 +245,8 @@ func (c *TCPConn) readFrom(r io.Reader) (total int64, err error) {
 	}
 	var in filler
 	defer in.release()
+	// Room is waited for before r is read: what was read and cannot be sent would be lost
+	// to the caller, who is told how much of r was written.
 	for {
 		if err := c.waitForSpace(); err != nil {
 			return total, c.opError("write", err)
@@ -305,6 +314,7 @@ func (f *filler) read(r io.Reader) (buf.View, error) {
 	f.used += n
 	f.full = n == len(room)
 	v.Retain()
+	// A small rest of a block would make small reads: it is given up.
 	if f.used > f.block.Cap()*3/4 {
 		f.release()
 	}

@@ -123,6 +123,7 @@ type racer struct {
 func (w dialling) race(ctx context.Context, first, second []wire.Addr) (net.Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	// Room for both, so that no racer is ever stuck with its result.
 	results := make(chan racer, 2)
 	start := func(remotes []wire.Addr, isFirst bool) {
 		go func() {
@@ -146,6 +147,8 @@ func (w dialling) race(ctx context.Context, first, second []wire.Addr) (net.Conn
 				dismiss(results, running)
 				return r.conn, nil
 			}
+			// The preferred family's error is the one to tell, whichever failed last: the
+			// other one is often not there at all.
 			if r.first {
 				firstErr = r.err
 			}
@@ -186,7 +189,8 @@ func (h *Host) dialTCP(ctx context.Context, n network, local, remote endpoint, o
 	if err := ctx.Err(); err != nil {
 		return nil, contextError(err)
 	}
-	if remote.port == 0 { // no program can listen there
+	// No program can listen there, and the kernel answers so without a packet.
+	if remote.port == 0 {
 		return nil, os.NewSyscallError("connect", syscall.ECONNREFUSED)
 	}
 	c, err := h.connect(n, local, remote, o)
@@ -218,7 +222,7 @@ func (h *Host) connect(n network, local, remote endpoint, o opening) (*TCPConn, 
 }
 
 // source returns the address that a flow to remote leaves from, which decides
-// on the shard.
+// on the shard. Any shard can say: all have the same addresses and routes.
 func (h *Host) source(local, remote wire.Addr) (wire.Addr, error) {
 	s := h.shards[0]
 	s.mu.Lock()
@@ -256,6 +260,7 @@ func (h *Host) connectFrom(n network, t wire.Tuple, o opening) (*TCPConn, error)
 	if err != nil {
 		return nil, refused("connect", err)
 	}
+	// Before the lock is free: the SYN leaves with flushAndUnlock, and asks for ECN or not.
 	s.tcp.SetECN(e, o.ecn)
 	c.start(now, e)
 	return c, nil

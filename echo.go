@@ -126,7 +126,8 @@ func (e *EchoConn) Refuse(to Echo, bytes int, by netip.Addr, why host.Unreachabl
 	})
 }
 
-// inShard answers a request in the shard that has got it.
+// inShard answers a request in the shard that has got it, found by its addresses again:
+// the program may answer much later, from any goroutine, or twice.
 func (e *EchoConn) inShard(to Echo, answer func(clock.Time, *host.Host, *host.Datagram) error) error {
 	d := host.Datagram{Src: wire.AddrFrom(to.From), Dst: wire.AddrFrom(to.To), SrcPort: to.ID, DstPort: to.Seq}
 	err := os.NewSyscallError("sendto", syscall.EINVAL)

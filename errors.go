@@ -61,7 +61,8 @@ var hostErrno = []struct {
 }
 
 // refused is the error that the kernel's call would have given where a host
-// gave err. What is wrong with the local end is found by its bind.
+// gave err. What is wrong with the local end is found by its bind: programs look for
+// EADDRINUSE of bind, and not of connect, to try another port.
 func refused(call string, err error) error {
 	if errors.Is(err, tcp.ErrInUse) || errors.Is(err, host.ErrInUse) || errors.Is(err, host.ErrNotLocal) {
 		call = "bind"
@@ -96,7 +97,8 @@ func (canceledError) Error() string { return "operation was canceled" }
 // Is makes it a context.Canceled.
 func (canceledError) Is(err error) bool { return err == context.Canceled }
 
-// contextError turns a context's error into the one that package net gives.
+// contextError turns a context's error into the one that package net gives. It is both:
+// errors.Is finds the context's own, and its text is the one that logs have always had.
 func contextError(err error) error {
 	switch err {
 	case context.Canceled:

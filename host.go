@@ -91,6 +91,9 @@ func (h *Host) stop(err error, reset bool) bool {
 	h.listeners, h.sockets = nil, nil
 	h.mu.Unlock()
 
+	// The host's lock is free again: shards call back into what takes it. From here on
+	// nobody can open anything, because h.err is set. Shards come before links, so that
+	// their resets still have a way out.
 	for _, s := range h.shards {
 		s.stop(err, reset)
 	}

@@ -12,7 +12,9 @@ import (
 // inbox is what a listener or a UDP socket has for those who call it: its shards say
 // that they may have something, and calls wait until one may.
 type inbox struct {
-	mu       sync.Mutex // may be taken in a shard, not the other way round
+	// A lock of its own and not the host's: shards that have something take it, and they
+	// hold theirs. It may be taken in a shard, and no shard's while it is held.
+	mu       sync.Mutex
 	waiting  waitList
 	waiters  waiterPool
 	ready    uint64     // which shards may have something
@@ -21,7 +23,9 @@ type inbox struct {
 	err      error      // why there will be nothing more
 }
 
-// becomeReady is called in a shard that has something.
+// becomeReady is called in a shard that has something. All waiting calls wake: there may
+// be as many datagrams or connections as callers, and the shard says only once that
+// there is something.
 func (b *inbox) becomeReady(shard int, _ tcp.Ready) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

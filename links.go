@@ -138,6 +138,7 @@ func (h *Host) Attach(l link.Link, o LinkOptions) error {
 		return fmt.Errorf("handfast: a host has at most %d links, including detached ones", maxLinks)
 	}
 	iface := len(attached)
+	// A new array each time: shards read the old one without a lock.
 	attached = append(attached[:iface:iface], a)
 	h.attached.Store(&attached)
 	for _, s := range h.shards {
@@ -145,6 +146,8 @@ func (h *Host) Attach(l link.Link, o LinkOptions) error {
 			return err
 		}
 	}
+	// Read only when every shard knows the link, or its first packets would find no
+	// addresses.
 	for q := range a.queues {
 		h.running.Go(func() { h.readLink(a, iface, q) })
 	}
@@ -261,7 +264,9 @@ func (h *Host) collectAddresses() (links int) {
 }
 
 // lost returns why a packet to dst would get nowhere: the link that it would
-// leave by is gone. The caller holds the shard's lock.
+// leave by is gone. Routes of a link that is gone stay, so that this can be told: with
+// them gone, a default route by another link would take packets that are not meant
+// for it. The caller holds the shard's lock.
 func (s *shard) lost(dst wire.Addr) error {
 	attached := *s.shared.attached.Load()
 	if !slices.ContainsFunc(attached, func(a *attachment) bool { return a.gone.Load() != nil }) {

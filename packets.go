@@ -22,6 +22,7 @@ type batchIn struct {
 func (h *Host) readLink(a *attachment, iface, queue int) {
 	in := new(batchIn)
 	for {
+		// A link may give packets and an error at once: what came before the end counts.
 		n, err := a.link.Read(queue, in.packets[:])
 		h.distribute(a, iface, in, n)
 		if err != nil {
@@ -79,6 +80,8 @@ func (h *Host) choose(a *attachment, iface int, in *batchIn, batch []*buf.Packet
 	ethernet := a.attributes.Medium == link.Ethernet
 	for i, packet := range batch {
 		hash, kind := h.flows.FlowHash(ethernet, packet)
+		// What has no flow, such as a fragment, goes to shard 0, which puts it together or
+		// answers for the host.
 		shard := 0
 		switch kind {
 		case host.FlowHashed:
@@ -130,6 +133,8 @@ func (a *attachment) write(shard int, batch []*buf.Packet) error {
 		}
 		return nil
 	}
+	// Always the same queue for a shard, so that two packets of a flow cannot overtake
+	// each other in the device; where shards share one, they wait for each other here.
 	queue := shard % len(a.queues)
 	a.queues[queue].Lock()
 	defer a.queues[queue].Unlock()
@@ -167,6 +172,8 @@ func (s *shard) receive(iface int, batch []*buf.Packet, shards []uint8) (others 
 	}
 	s.host.ReceiveBatch(now, iface, mine)
 	s.mine = mine
+	// Whether all was acknowledged is no readiness of a connection: those few calls of
+	// Close look again after each batch.
 	s.lingering.wakeAll()
 	others = s.takeHandover()
 	s.flushAndUnlock(now)
@@ -199,6 +206,8 @@ func (s *shard) sendAndUnlock(now clock.Time) {
 		s.mu.Unlock()
 		s.write()
 		s.mu.Lock()
+		// sending stays set: the other goroutine goes on where this one stops, and nobody
+		// comes between.
 		if round == flushRounds && s.err == nil {
 			s.shared.running.Add(1)
 			go s.sendOn()
@@ -245,5 +254,5 @@ func (s *shard) write() {
 		}
 		from = to
 	}
-	clear(o.packets[:o.n])
+	clear(o.packets[:o.n]) // they are the links' now
 }

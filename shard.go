@@ -123,6 +123,7 @@ func (s *shard) flushAndUnlock(now clock.Time) {
 	s.notify()
 	s.report()
 	s.passOn()
+	// Collected under the lock and told without it: the program may call back.
 	tell := s.takeTold()
 	// The goroutine that sends looks again after each batch: it finds what this one
 	// leaves.
@@ -263,6 +264,7 @@ func (s *shard) stop(err error, reset bool) {
 		s.shared.running.Done()
 	}
 	s.lingering.wakeAll()
+	// First of all, or a segment that arrives now would still open a connection.
 	s.tcp.CloseListeners(now)
 	var all []*tcp.Entry
 	for e := range s.tcp.All {

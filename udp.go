@@ -70,6 +70,8 @@ func (h *Host) openUDP(n network, local, remote endpoint, call string) (*UDPConn
 	if local.port != 0 {
 		return u, u.open(call)
 	}
+	// A port is free if every shard has it free: open tries them all, and gives back what
+	// it has when one refuses.
 	for port := range h.picker.candidates(destination{local.addr, remote.addr, remote.port}) {
 		u.local.port = port
 		if err := u.open(call); !errors.Is(err, syscall.EADDRINUSE) {
@@ -79,7 +81,8 @@ func (h *Host) openUDP(n network, local, remote endpoint, call string) (*UDPConn
 	return nil, os.NewSyscallError(call, syscall.EADDRNOTAVAIL)
 }
 
-// open opens u in every shard. The caller holds the host's lock.
+// open opens u in every shard: datagrams of one socket come from many peers, and so from
+// many flows. The caller holds the host's lock.
 func (u *UDPConn) open(call string) error {
 	for _, s := range u.owner.shards {
 		now := s.lock()
@@ -142,6 +145,8 @@ func (u *UDPConn) receiveFrom(s *shard) (d host.Datagram, ok bool, err error) {
 	part := u.parts[s.index]
 	if f := part.TakeFailure(); f != tcp.NoFailure {
 		ok, err = true, failed("read", f)
+		// A socket of udp6 on every address of a host with both families gets datagrams of
+		// IPv4 as well: they are not for it, and not an error either.
 	} else if d, ok = part.Receive(); !u.network.allows(d.Src) && ok {
 		d.Payload.Release()
 		d, ok = host.Datagram{}, false
@@ -232,6 +237,7 @@ func (u *UDPConn) SetReadBuffer(bytes int) error {
 	if err := u.failure(); err != nil {
 		return u.setError(err)
 	}
+	// The program thinks of one buffer: all parts together are as large as it says.
 	share := min(max(bytes, minBuffer), tcp.MaxBuffer) / len(u.owner.shards)
 	u.owner.mu.Lock()
 	defer u.owner.mu.Unlock()

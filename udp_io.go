@@ -211,6 +211,8 @@ func (u *UDPConn) sendTo(p []byte, from, to netip.AddrPort, call string) error {
 // has every address.
 func (u *UDPConn) shardFor(local, to endpoint) *shard {
 	t := wire.Tuple{Local: local.addr, LocalPort: local.port, Remote: to.addr, RemotePort: to.port}
+	// The hash is of both addresses: a socket without one of its own has the one that the
+	// route gives, and only that leads to the shard where the answers arrive.
 	if isAny(local.addr) && len(u.owner.shards) > 1 {
 		one := u.owner.shardOf(t)
 		one.mu.Lock()
@@ -243,6 +245,8 @@ func (u *UDPConn) send(p []byte, from, to endpoint, call string) error {
 	if err := s.lost(to.addr); err != nil {
 		return err
 	}
+	// What an ICMP error has said of an earlier datagram is told once, by whichever call
+	// comes next, as the kernel does: UDP has no other way back.
 	part := u.parts[s.index]
 	if f := part.TakeFailure(); f != tcp.NoFailure {
 		return failed(call, f)

@@ -107,6 +107,7 @@ func (p *waiterPool) put(w *waiter) {
 		w.timer.Stop()
 		w.timed = false
 	}
+	// A token that came too late would wake the next call for nothing.
 	select {
 	case <-w.wake:
 	default:
@@ -121,6 +122,8 @@ func (p *waiterPool) put(w *waiter) {
 // latest. The caller, which holds the lock of l and p, gives it up, calls
 // w.await, takes the lock again and calls end.
 func (p *waiterPool) begin(l *waitList, now, deadline clock.Time) (w *waiter) {
+	// On the list before the lock is given up: a wake-up that comes between is kept in
+	// the channel, and none is missed.
 	w = p.get()
 	l.add(w)
 	if deadline != clock.Never {
