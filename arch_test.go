@@ -57,6 +57,7 @@ const layers = `
 	keyring               : engine/tcp
 	link                  : engine/buf
 	link/offload          : engine/buf link engine/wire
+	internal/documents    :
 	internal/testnet      : engine/seq engine/buf link engine/wire
 	link/internal/netdev  : engine/buf link
 	link/pipe             : engine/buf link

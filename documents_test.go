@@ -9,60 +9,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/handfast-tcp/handfast/internal/documents"
 )
-
-// documents are what people read, from the top of the repository. The decisions
-// tell of their time, and the changes of each version.
-func documents(t *testing.T) (names []string) {
-	t.Helper()
-	for _, pattern := range []string{"*.md", "docs/*.md"} {
-		found, err := filepath.Glob(pattern)
-		if err != nil || len(found) == 0 {
-			t.Fatalf("%s: %v, %v", pattern, found, err)
-		}
-		names = append(names, found...)
-	}
-	return names
-}
-
-// code is a piece of code in a document: a block in fences or indented, or a span
-// in a line of text.
-type code struct {
-	at       string // file and line
-	language string // what the fence says
-	text     string
-}
-
-var span = regexp.MustCompile("`([^`]+)`")
-
-// codeOf finds the code in a document.
-func codeOf(t *testing.T, name string) (all []code) {
-	t.Helper()
-	b, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var block *code
-	for i, line := range strings.Split(string(b), "\n") {
-		at := fmt.Sprintf("%s:%d", filepath.Base(name), i+1)
-		fence, isFence := strings.CutPrefix(line, "```")
-		switch {
-		case isFence && block == nil:
-			block = &code{at: at, language: fence}
-		case isFence:
-			all, block = append(all, *block), nil
-		case block != nil:
-			block.text += line + "\n"
-		case strings.HasPrefix(line, "    "):
-			all = append(all, code{at: at, text: line + "\n"})
-		default:
-			for _, m := range span.FindAllStringSubmatch(line, -1) {
-				all = append(all, code{at: at, text: m[1] + "\n"})
-			}
-		}
-	}
-	return all
-}
 
 var target = regexp.MustCompile(`(?:^|\n) *make ([a-z]+)`)
 
@@ -72,11 +21,11 @@ func TestDocumentedTargets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range documents(t) {
-		for _, c := range codeOf(t, name) {
-			for _, m := range target.FindAllStringSubmatch(c.text, -1) {
+	for _, name := range documents.Names(t, ".") {
+		for _, c := range documents.CodeOf(t, name) {
+			for _, m := range target.FindAllStringSubmatch(c.Text, -1) {
 				if !regexp.MustCompile(`(?m)^` + m[1] + `:`).Match(makefile) {
-					t.Errorf("%s: make %s: the Makefile has no such target", c.at, m[1])
+					t.Errorf("%s: make %s: the Makefile has no such target", c.At, m[1])
 				}
 			}
 		}
@@ -129,18 +78,18 @@ func TestDocumentedGo(t *testing.T) {
 		t.Skip("there is no Go here to compile with")
 	}
 	dir, count := t.TempDir(), 0
-	for _, name := range documents(t) {
-		for _, c := range codeOf(t, name) {
-			if c.language != "go" {
+	for _, name := range documents.Names(t, ".") {
+		for _, c := range documents.CodeOf(t, name) {
+			if c.Language != "go" {
 				continue
 			}
 			count++
 			file := filepath.Join(dir, fmt.Sprintf("piece%d.go", count))
-			if err := os.WriteFile(file, []byte(program(c.text)), 0o644); err != nil {
+			if err := os.WriteFile(file, []byte(program(c.Text)), 0o644); err != nil {
 				t.Fatal(err)
 			}
 			if out, err := exec.Command("go", "build", "-o", os.DevNull, file).CombinedOutput(); err != nil {
-				t.Errorf("%s: %v\n%s\n%s", c.at, err, out, program(c.text))
+				t.Errorf("%s: %v\n%s\n%s", c.At, err, out, program(c.Text))
 			}
 		}
 	}

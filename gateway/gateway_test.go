@@ -375,6 +375,9 @@ func TestEnds(t *testing.T) {
 		io.ReadAll(c)
 		c.Close()
 		want("carried", serverIP+":80", 8, 5, nil)
+		if s := w.gateway.Stats(); s.Connections != 0 {
+			t.Errorf("told of its end, and it counts: %+v", s)
+		}
 		w.client.Dial("tcp", serverIP+":9")
 		want("refused", serverIP+":9", 0, 0, syscall.ECONNREFUSED)
 		w.client.Dial("tcp", serverIP+":25")

@@ -128,7 +128,6 @@ func (g *Gateway) carry(client *handfast.TCPConn, what any) {
 		return
 	}
 	g.carried.Add(1)
-	defer g.carried.Add(-1)
 	stop := context.AfterFunc(g.ctx, func() {
 		abort(client)
 		abort(other.Conn)
@@ -144,6 +143,7 @@ func (g *Gateway) carry(client *handfast.TCPConn, what any) {
 	client.Close()
 	other.Close()
 	end.Took, end.Err = time.Since(end.Began), cmp.Or(end.Err, failed)
+	g.carried.Add(-1) // before Ended: who is told and asks Stats finds it gone
 	g.cfg.Ended(end)
 }
 

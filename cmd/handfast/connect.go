@@ -6,8 +6,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,8 +39,8 @@ type connectOptions struct {
 	timeout                     time.Duration
 	out                         outFile
 
-	stdin          io.Reader
-	stdout, stderr terminal
+	stdin io.Reader
+	streams
 }
 
 func newConnect() *cobra.Command {
@@ -60,7 +58,7 @@ func newConnect() *cobra.Command {
 				return usagef("connect to what? Write an address or a name, and a port, such as 10.77.0.2:80")
 			}
 			o.address, o.stdin = args[0], cmd.InOrStdin()
-			o.stdout, o.stderr = newTerminal(cmd.OutOrStdout()), newTerminal(cmd.ErrOrStderr())
+			o.streams = streamsOf(cmd)
 			return o.run(cmd.Context())
 		},
 	}
@@ -100,9 +98,8 @@ func (o *connectOptions) run(ctx context.Context) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := untilInterrupted(ctx)
 	defer stop()
-	defer context.AfterFunc(ctx, stop)() // a second Ctrl-C ends the program at once
 	near, err := lookAround(ctx)
 	if err != nil {
 		return err

@@ -2,67 +2,15 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/handfast-tcp/handfast/internal/documents"
 )
-
-// documents are what people read, from the top of the repository. The decisions
-// tell of their time, and the changes of each version.
-func documents(t *testing.T) (names []string) {
-	t.Helper()
-	for _, pattern := range []string{"../../*.md", "../../docs/*.md"} {
-		found, err := filepath.Glob(pattern)
-		if err != nil || len(found) == 0 {
-			t.Fatalf("%s: %v, %v", pattern, found, err)
-		}
-		names = append(names, found...)
-	}
-	return names
-}
-
-// code is a piece of code in a document: a block in fences or indented, or a span
-// in a line of text.
-type code struct {
-	at       string // file and line
-	language string // what the fence says
-	text     string
-}
-
-var span = regexp.MustCompile("`([^`]+)`")
-
-// codeOf finds the code in a document.
-func codeOf(t *testing.T, name string) (all []code) {
-	t.Helper()
-	b, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var block *code
-	for i, line := range strings.Split(string(b), "\n") {
-		at := fmt.Sprintf("%s:%d", filepath.Base(name), i+1)
-		fence, isFence := strings.CutPrefix(line, "```")
-		switch {
-		case isFence && block == nil:
-			block = &code{at: at, language: fence}
-		case isFence:
-			all, block = append(all, *block), nil
-		case block != nil:
-			block.text += line + "\n"
-		case strings.HasPrefix(line, "    "):
-			all = append(all, code{at: at, text: line + "\n"})
-		default:
-			for _, m := range span.FindAllStringSubmatch(line, -1) {
-				all = append(all, code{at: at, text: m[1] + "\n"})
-			}
-		}
-	}
-	return all
-}
 
 var (
 	remark  = regexp.MustCompile(`\s+#.*$`)
@@ -112,12 +60,12 @@ var plays = []string{"lab", "states", "version", "man", "completion"}
 // command takes; what only plays or prints is run, in a folder of its own.
 func TestDocumentedCommands(t *testing.T) {
 	found := map[string][][]string{}
-	for _, name := range documents(t) {
+	for _, name := range documents.Names(t, "../..") {
 		if strings.HasSuffix(name, "CHANGELOG.md") {
 			continue
 		}
-		for _, c := range codeOf(t, name) {
-			found[c.at] = append(found[c.at], commandsOf(c.text)...)
+		for _, c := range documents.CodeOf(t, name) {
+			found[c.At] = append(found[c.At], commandsOf(c.Text)...)
 		}
 	}
 	everyHelp(func(words []string) {

@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -55,7 +53,7 @@ type floodOptions struct {
 	recorder *live.Recorder // of the last round, with out
 	defence  defenceOptions
 
-	stdout, stderr terminal
+	streams
 }
 
 // defenceFlags ask for one round.
@@ -79,7 +77,7 @@ func newFlood() *cobra.Command {
 				return usagef("--demo shows both rounds with settings of its own: it goes with none of --%s", strings.Join(defenceFlags, ", --"))
 			}
 			o.demo = !one
-			o.stdout, o.stderr = newTerminal(cmd.OutOrStdout()), newTerminal(cmd.ErrOrStderr())
+			o.streams = streamsOf(cmd)
 			return o.run(cmd.Context())
 		},
 	}
@@ -142,7 +140,7 @@ func (o *floodOptions) run(ctx context.Context) error {
 	if o.seed == 0 {
 		o.seed = rand.Uint64()
 	}
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := untilInterrupted(ctx)
 	defer stop()
 	if err = o.rounds(ctx); o.recorder == nil {
 		return err

@@ -56,7 +56,7 @@ type labOptions struct {
 	width                    int
 	beside                   map[string]string
 
-	stdout, stderr terminal
+	streams
 }
 
 func newLab() *cobra.Command {
@@ -74,7 +74,7 @@ func newLab() *cobra.Command {
   handfast lab my.txt --loss 0.1 --seed 7`,
 		Args: upToTwo,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.stdout, o.stderr = newTerminal(cmd.OutOrStdout()), newTerminal(cmd.ErrOrStderr())
+			o.streams = streamsOf(cmd)
 			if err := o.check(); err != nil {
 				return err
 			}

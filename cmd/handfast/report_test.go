@@ -37,7 +37,7 @@ func recorded() *live.Recorder {
 // Bytes that differ are a failure, and the report shows both digests.
 func TestReportDiffers(t *testing.T) {
 	var out bytes.Buffer
-	r := report{tryOptions: &tryOptions{stdout: terminal{Writer: &out}}, arena: &stage.Stage{Client: "x"}, recorder: recorded()}
+	r := report{tryOptions: &tryOptions{streams: streams{stdout: terminal{Writer: &out}}}, arena: &stage.Stage{Client: "x"}, recorder: recorded()}
 	r.transfer(&transfer{name: "upload", bytes: 1 << 20, took: time.Second, sent: sum{1}, received: sum{2}})
 	if err := r.end(nil); !errors.Is(err, errDiffer) {
 		t.Error(err)
@@ -49,7 +49,7 @@ func TestReportDiffers(t *testing.T) {
 
 func TestReportCloseFails(t *testing.T) {
 	var out bytes.Buffer
-	r := report{tryOptions: &tryOptions{stdout: terminal{Writer: &out}}, arena: &stage.Stage{Client: "x"}, recorder: recorded()}
+	r := report{tryOptions: &tryOptions{streams: streams{stdout: terminal{Writer: &out}}}, arena: &stage.Stage{Client: "x"}, recorder: recorded()}
 	problem := errors.New("does not close")
 	if err := r.end(problem); !errors.Is(err, problem) {
 		t.Error(err)

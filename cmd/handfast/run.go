@@ -51,7 +51,7 @@ type runOptions struct {
 	first   int
 	out     outFile
 
-	stdout, stderr terminal
+	streams
 }
 
 // The addresses inside.
@@ -79,7 +79,7 @@ func newRun() *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.stdout, o.stderr = newTerminal(cmd.OutOrStdout()), newTerminal(cmd.ErrOrStderr())
+			o.streams = streamsOf(cmd)
 			return o.run(cmd.Context(), args)
 		},
 	}
@@ -164,7 +164,7 @@ type network struct {
 }
 
 func (o *runOptions) network(box *sandbox.Sandbox, system netip.AddrPort) (*network, error) {
-	n := &network{stop: func() {}, flows: flowLog{stderr: o.stderr}}
+	n := &network{stop: func() {}, flows: flowLog{stderr: o.stderr, ended: make(chan struct{}, 1)}}
 	cfg := handfast.Config{}
 	cfg.TCP.CongestionControl = o.cc
 	if o.ladder || o.out.wanted() {
@@ -204,8 +204,13 @@ func linkOptions(kind string) handfast.LinkOptions {
 
 // settle lets the connections that the command has left end in peace.
 func (n *network) settle(patience time.Duration) {
-	for end := time.Now().Add(patience); n.gateway.Stats().Connections > 0 && time.Now().Before(end); {
-		time.Sleep(2 * time.Millisecond)
+	end := time.After(patience)
+	for n.gateway.Stats().Connections > 0 {
+		select {
+		case <-n.flows.ended:
+		case <-end:
+			return
+		}
 	}
 }
 

@@ -22,6 +22,7 @@ const maxFlows = 200
 type flowLog struct {
 	noPing sync.Once
 	stderr io.Writer
+	ended  chan struct{} // has a token when a flow has ended since it was looked at
 
 	mu   sync.Mutex
 	ends []gateway.End
@@ -34,6 +35,7 @@ func (l *flowLog) add(e gateway.End) {
 			fmt.Fprintf(l.stderr, "handfast: pings to other machines do not leave this one: %v\n", e.Err)
 		})
 	}
+	defer l.tell()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.ends) >= maxFlows {
@@ -41,6 +43,14 @@ func (l *flowLog) add(e gateway.End) {
 		return
 	}
 	l.ends = append(l.ends, e)
+}
+
+// tell wakes who waits for flows to end. One token stands for any number of them.
+func (l *flowLog) tell() {
+	select {
+	case l.ended <- struct{}{}:
+	default:
+	}
 }
 
 // isRefusedPing reports whether the system lets no ping out at all.

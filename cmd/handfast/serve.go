@@ -9,12 +9,10 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os/signal"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -51,7 +49,7 @@ type serveOptions struct {
 	defence   defenceOptions
 	out       outFile
 
-	stdout, stderr terminal
+	streams
 }
 
 func newServe() *cobra.Command {
@@ -72,7 +70,7 @@ func newServe() *cobra.Command {
 			if len(args) > 0 {
 				o.dir = args[0]
 			}
-			o.stdout, o.stderr = newTerminal(cmd.OutOrStdout()), newTerminal(cmd.ErrOrStderr())
+			o.streams = streamsOf(cmd)
 			return o.run(cmd.Context())
 		},
 	}
@@ -222,7 +220,7 @@ func (o *serveOptions) serve(ctx context.Context, l link.Link, files http.Handle
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := untilInterrupted(ctx)
 	defer stop()
 	defer openControl(h, "serve", o.stderr)()
 	o.greet() // now it may be visited, and stopped
@@ -236,7 +234,6 @@ func (o *serveOptions) serve(ctx context.Context, l link.Link, files http.Handle
 		return h.Err()
 	case <-ctx.Done():
 	}
-	stop() // a second Ctrl-C ends the program
 	return o.shutDown(s)
 }
 

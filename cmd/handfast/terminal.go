@@ -1,14 +1,18 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
 
@@ -18,6 +22,22 @@ type terminal struct {
 	interactive bool
 	color       bool
 	width       int // columns; 0 when it is not a terminal
+}
+
+// streams are where a command writes: what was asked for, and what is said beside it.
+type streams struct{ stdout, stderr terminal }
+
+// streamsOf looks at the streams of a command that begins to run.
+func streamsOf(cmd *cobra.Command) streams {
+	return streams{newTerminal(cmd.OutOrStdout()), newTerminal(cmd.ErrOrStderr())}
+}
+
+// untilInterrupted returns a context that ends with the first Ctrl-C, or SIGTERM: the
+// command ends in peace. A second one ends the program at once.
+func untilInterrupted(ctx context.Context) (_ context.Context, stop func()) {
+	ctx, stop = signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 // newTerminal looks at w. Colour follows https://no-color.org.

@@ -45,7 +45,7 @@ type tryOptions struct {
 	out   outFile
 	ascii bool
 
-	stdout, stderr terminal
+	streams
 }
 
 func newTry() *cobra.Command {
@@ -60,7 +60,7 @@ func newTry() *cobra.Command {
   handfast try --out try.svg`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.stdout, o.stderr = newTerminal(cmd.OutOrStdout()), newTerminal(cmd.ErrOrStderr())
+			o.streams = streamsOf(cmd)
 			return o.run(cmd.Context())
 		},
 	}

@@ -138,3 +138,27 @@ func TestWhatAForwarderHears(t *testing.T) {
 		p.wantNothing("no answer", p.b)
 	})
 }
+
+// Of the sockets that have every port, the one of the narrowest network with the
+// address gets a datagram, in whatever order they were opened.
+func TestTheNarrowestForwarderHears(t *testing.T) {
+	prefixes := []netip.Prefix{{}, netip.MustParsePrefix("::/0"), netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("10.0.0.0/8")}
+	want := map[string]int{"10.1.1.1": 4, "192.0.2.1": 2, "fd00::1": 3, "2001:db8::1": 1}
+	for first := range prefixes {
+		h, _ := forwarder(t)
+		for i := range prefixes {
+			n := (first + i) % len(prefixes)
+			if _, err := h.OpenAnyUDP(prefixes[n], n); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := h.OpenAnyUDP(prefixes[n], n); err != ErrInUse {
+				t.Errorf("%v again: %v", prefixes[n], err)
+			}
+		}
+		for a, n := range want {
+			if s := h.udp.find(wire.Tuple{Local: addr(a), LocalPort: 53}); s == nil || s.Owner != n {
+				t.Errorf("opened from %v on: %s is not heard by %v", prefixes[first], a, prefixes[n])
+			}
+		}
+	}
+}

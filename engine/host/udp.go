@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"iter"
 	"net/netip"
 	"slices"
@@ -28,8 +29,8 @@ type UDPSocket struct {
 
 	tuple     wire.Tuple // Local and Remote are zero when not bound or not connected
 	connected bool
-	wild      *network // has every address of it and every port; nil: has one port
-	echo      bool     // of OpenAnyEcho: takes echo requests, no datagrams
+	wild      []network // has every port of their addresses; none: has one port
+	echo      bool      // of OpenAnyEcho: takes echo requests, no datagrams
 	open      bool
 	homeless  bool // its address is no longer ours
 	ready     bool // is in sockets.ready
@@ -46,8 +47,19 @@ type UDPSocket struct {
 
 // hasEveryPortOf reports whether s is a socket of OpenAnyUDP for a network with a.
 func (s *UDPSocket) hasEveryPortOf(a wire.Addr) bool {
-	return s.wild != nil && s.wild.contains(a) && (s.wild.bits == 0 && s.wild.family == 0 || s.wild.family == family(a))
+	for i := range s.wild {
+		if n := &s.wild[i]; n.family == family(a) && n.contains(a) {
+			return true
+		}
+	}
+	return false
 }
+
+// widest is how many bits the widest network of a socket of OpenAnyUDP has.
+func (s *UDPSocket) widest() int { return s.wild[len(s.wild)-1].bits }
+
+// bothFamilies are all addresses, the narrower network first.
+var bothFamilies = []network{makeNetwork(netip.PrefixFrom(netip.IPv4Unspecified(), 0)), makeNetwork(netip.PrefixFrom(netip.IPv6Unspecified(), 0))}
 
 // Tuple returns the addresses and ports that the socket was opened with.
 func (s *UDPSocket) Tuple() wire.Tuple { return s.tuple }
@@ -139,7 +151,7 @@ func (u *sockets) add(s *UDPSocket) {
 	case s.wild != nil:
 		all := u.wildLike(s)
 		*all = append(*all, s)
-		slices.SortStableFunc(*all, func(a, b *UDPSocket) int { return b.wild.bits - a.wild.bits })
+		slices.SortStableFunc(*all, func(a, b *UDPSocket) int { return cmp.Or(b.widest()-a.widest(), len(a.wild)-len(b.wild)) })
 	case s.connected:
 		u.connected[s.tuple] = s
 	default:
@@ -212,12 +224,12 @@ func (h *Host) OpenAnyUDP(p netip.Prefix, owner any) (*UDPSocket, error) {
 
 // openAny opens s for every address of a prefix; the zero prefix has all.
 func (h *Host) openAny(s *UDPSocket, p netip.Prefix) (*UDPSocket, error) {
-	s.wild = &network{}
+	s.wild = bothFamilies
 	if p.IsValid() {
-		*s.wild = makeNetwork(unmapPrefix(p))
+		s.wild = []network{makeNetwork(unmapPrefix(p))}
 	}
 	for _, o := range *h.udp.wildLike(s) {
-		if *o.wild == *s.wild {
+		if slices.Equal(o.wild, s.wild) {
 			return nil, ErrInUse
 		}
 	}
