@@ -48,6 +48,9 @@ func (h *Host) ReceiveBatch(now clock.Time, iface int, batch []*buf.Packet) {
 		for i, p := range batch[:n] {
 			h.receiveBelowTCP(now, &h.in[i], iface, p)
 		}
+		if n > 1 && h.tcp.Crowded() {
+			h.lookAhead(h.in[:n])
+		}
 		for i := 0; i < n; {
 			if h.in[i].hasText() {
 				i += h.receiveMerged(now, h.in[i:n], batch[i:n])
@@ -58,6 +61,18 @@ func (h *Host) ReceiveBatch(now clock.Time, iface int, batch []*buf.Packet) {
 		}
 		batch = batch[n:]
 	}
+}
+
+// lookAhead tells TCP which segments it is about to get.
+func (h *Host) lookAhead(in []inbound) {
+	var room [inFlight]*wire.Tuple
+	tuples := room[:0]
+	for i := range in {
+		if in[i].forTCP {
+			tuples = append(tuples, &in[i].tuple)
+		}
+	}
+	h.tcp.LookAhead(tuples)
 }
 
 // receiveBelowTCP handles a packet, except for what belongs to TCP.

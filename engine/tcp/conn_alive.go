@@ -203,18 +203,26 @@ func (c *Conn) idle() bool {
 	return c.live.alive != nil && c.timers[TimerKeepAlive] == c.Deadline()
 }
 
-// probeEarly has an idle connection probe whose timer is due soon, unless it has
-// done so already.
-func (c *Conn) probeEarly(now clock.Time) bool {
-	if c.live.probes > 0 {
+// putOff sets the timer of an idle connection again that is due by the time given,
+// and whose peer was heard of since it was set. It reports whether that is all there
+// is to do by then.
+func (c *Conn) putOff(due clock.Time) bool {
+	at := c.timers[TimerKeepAlive]
+	if c.live.alive == nil || at > due || c.live.heard.Add(c.live.alive.Idle) <= due {
 		return false
 	}
-	at := c.timers[TimerKeepAlive]
-	if c.armKeepAlive(now); c.timers[TimerKeepAlive] == at { // nothing was heard meanwhile
-		c.traceTimer(now, TimerKeepAlive)
-		c.sendKeepAlive(now)
+	c.armKeepAlive(due)
+	if c.Deadline() <= due {
+		c.timers[TimerKeepAlive] = at
+		return false
 	}
 	return true
+}
+
+// probeEarly has an idle connection probe whose timer is due soon.
+func (c *Conn) probeEarly(now clock.Time) {
+	c.traceTimer(now, TimerKeepAlive)
+	c.sendKeepAlive(now)
 }
 
 // unanswered reports whether enough probes have had no answer. The user timeout,

@@ -38,7 +38,8 @@ type Endpoint struct {
 	alive    *KeepAlive           // the last setting, shared by all who have the same
 	cookies  cookies
 	attack   attack
-	scratch  Conn // a compact connection, expanded
+	scratch  Conn   // a compact connection, expanded
+	touched  uint64 // see touch
 
 	detector detect.Detector
 }
@@ -232,26 +233,24 @@ func (e *Endpoint) Deadline() clock.Time {
 
 // Advance lets time pass: timers that are due fire.
 func (e *Endpoint) Advance(now clock.Time) {
-	idle, probe := false, false
-	for e.due.next() <= now {
-		it := e.due.pop()
-		en := it.key
-		// Its deadline has moved: there is another item for it, or none.
-		if en.armed != it.at {
-			continue
+	idle, probe := time.Duration(0), false
+	var room [lookAhead]deadline[*Entry]
+	for due := e.due.take(now, room[:0]); len(due) > 0; due = e.due.take(now, room[:0]) {
+		e.touchDue(due)
+		for _, it := range due {
+			en := it.key
+			// Its deadline has moved: there is another item for it, or none.
+			if en.armed != it.at {
+				continue
+			}
+			e.fire(now, en)
+			if en.idle() {
+				idle, probe = max(idle, en.live.alive.Idle), probe || en.owes&owesAlive != 0
+			}
 		}
-		en.armed = clock.Never
-		mtu := en.path.mtu
-		held := en.holds()
-		en.Conn.Advance(now)
-		e.charge(now, en, held)
-		e.narrowing(en, mtu)
-		e.schedule(en)
-		e.update(now, en)
-		idle, probe = idle || en.idle(), probe || en.owes&owesAlive != 0
 	}
-	if idle {
-		e.withOthers(now, probe)
+	if idle > 0 {
+		e.withOthers(now, idle, probe)
 	}
 	e.advanceHalfOpen(now)
 	e.advanceTimeWait(now)
@@ -260,30 +259,57 @@ func (e *Endpoint) Advance(now clock.Time) {
 	}
 }
 
-// withOthers follows the timer of an idle connection: what is not due any more is
-// put off, and, when one probes, so do those whose idle time is nearly over. To
-// wake up for each of many would cost more than the probes.
-func (e *Endpoint) withOthers(now clock.Time, probe bool) {
-	for len(e.due.items) > 0 {
-		it := e.due.items[0]
-		en := it.key
-		if en.armed != it.at {
-			e.due.pop()
-			continue
-		}
-		if !en.idle() || it.at.Sub(now) > en.live.alive.Idle/earlyShare {
-			return
-		}
-		if en.Deadline() == it.at {
-			if !probe || !en.probeEarly(now) {
+// fire lets time pass for a connection that has a timer due.
+func (e *Endpoint) fire(now clock.Time, en *Entry) {
+	en.armed = clock.Never
+	if en.putOff(now) {
+		e.schedule(en)
+		return
+	}
+	mtu := en.path.mtu
+	held := en.holds()
+	en.Conn.Advance(now)
+	e.charge(now, en, held)
+	e.narrowing(en, mtu)
+	e.schedule(en)
+	e.update(now, en)
+}
+
+// withOthers follows the timers of idle connections, of which one has the idle time
+// given: what is not due any more is put off, and, when one probes, so do those whose
+// idle time is nearly over. To wake up for each of many would cost more than the probes.
+func (e *Endpoint) withOthers(now clock.Time, idle time.Duration, probe bool) {
+	soon := now.Add(idle / earlyShare)
+	var room [lookAhead]deadline[*Entry]
+	for due := e.due.take(soon, room[:0]); len(due) > 0; due = e.due.take(soon, room[:0]) {
+		e.touchDue(due)
+		for i, it := range due {
+			if it.key.armed == it.at && !e.joins(now, it.key, probe) {
+				for _, left := range due[i:] {
+					e.due.push(left.at, left.key)
+				}
 				return
 			}
-			e.update(now, en)
 		}
-		e.due.pop()
-		en.armed = clock.Never
-		e.schedule(en)
 	}
+}
+
+// joins has an idle connection do what others do now, and reports whether it is one
+// and does.
+func (e *Endpoint) joins(now clock.Time, en *Entry, probe bool) bool {
+	if !en.idle() || en.armed.Sub(now) > en.live.alive.Idle/earlyShare {
+		return false
+	}
+	if en.Deadline() == en.armed && !en.putOff(en.armed) {
+		if !probe || en.live.probes > 0 {
+			return false
+		}
+		en.probeEarly(now)
+		e.update(now, en)
+	}
+	en.armed = clock.Never
+	e.schedule(en)
+	return true
 }
 
 // schedule ensures that en's deadline is not missed.

@@ -171,7 +171,7 @@ func TestDeadlinesAreBounded(t *testing.T) {
 		e.Abort(now, en)
 		drain(e, now)
 	}
-	if n := len(e.due.items); n > 2*e.Len()+64 || e.Len() != 1 || first.State() != SynSent {
+	if n := e.due.len(); n > 2*e.Len()+64 || e.Len() != 1 || first.State() != SynSent {
 		t.Errorf("%d deadlines of %d connections", n, e.Len())
 	}
 }

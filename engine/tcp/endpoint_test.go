@@ -218,7 +218,7 @@ func TestDeadlinesGoWithTheirConnections(t *testing.T) {
 	}
 	for e.Output(now, &out) {
 	}
-	if n := len(e.due.items); n != len(all) {
+	if n := e.due.len(); n != len(all) {
 		t.Fatalf("%d deadlines of %d connections", n, len(all))
 	}
 	for _, en := range all {
@@ -226,7 +226,7 @@ func TestDeadlinesGoWithTheirConnections(t *testing.T) {
 	}
 	for e.Output(now, &out) {
 	}
-	if e.Len() != 0 || len(e.due.items) != 0 || cap(e.due.items) > 256 {
-		t.Errorf("%d connections, %d deadlines and room for %d are left", e.Len(), len(e.due.items), cap(e.due.items))
+	if e.Len() != 0 || e.due.len() != 0 || cap(e.due.items) > 256 {
+		t.Errorf("%d connections, %d deadlines and room for %d are left", e.Len(), e.due.len(), cap(e.due.items))
 	}
 }

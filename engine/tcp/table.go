@@ -58,12 +58,8 @@ func (t *connTable) find(tuple *wire.Tuple) *Entry {
 		return nil
 	}
 	hash := t.hash(tuple)
-	const ones = 0x0101010101010101
 	for b := t.bucket(hash); b != nil; b = b.overflow {
-		// The lowest byte that is marked is one that is equal, and the others are
-		// at least worth a look.
-		equal := b.tags ^ tagOf(hash)*ones
-		for marks := (equal - ones) &^ equal & (ones << 7); marks != 0; marks &= marks - 1 {
+		for marks := b.marks(tagOf(hash)); marks != 0; marks &= marks - 1 {
 			at := bits.TrailingZeros64(marks) / 8
 			if at >= bucketLen {
 				break
@@ -74,6 +70,14 @@ func (t *connTable) find(tuple *wire.Tuple) *Entry {
 		}
 	}
 	return nil
+}
+
+// marks has the highest bit of some bytes set: of the lowest that is equal to a tag,
+// and of others that are at least worth a look.
+func (b *connBucket) marks(tag uint64) uint64 {
+	const ones = 0x0101010101010101
+	equal := b.tags ^ tag*ones
+	return (equal - ones) &^ equal & (ones << 7)
 }
 
 // insert adds a connection whose four-tuple is not there.
