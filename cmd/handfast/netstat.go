@@ -37,7 +37,7 @@ type netstatOptions struct {
 	ipv4, ipv6, extended, wide, continuous    bool
 	statistics, routes, interfaces, json      bool
 	proto, style, family                      string
-	process                                   bool
+	process, programs, version                bool
 }
 
 func newNetstat() *cobra.Command {
@@ -53,6 +53,13 @@ func newNetstat() *cobra.Command {
   handfast netstat -rn`,
 		Args: o.protocols,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := refused(cmd.Flags(), netstatRefusals); err != nil {
+				return err
+			}
+			if o.version {
+				_, err := fmt.Fprintln(cmd.OutOrStdout(), versionLine())
+				return err
+			}
 			o.warn(cmd.ErrOrStderr())
 			return o.repeat(cmd.Context(), cmd.OutOrStdout())
 		},
@@ -75,8 +82,16 @@ func newNetstat() *cobra.Command {
 	f.BoolVarP(&o.interfaces, "interfaces", "i", false, "links, or the kernel's devices")
 	f.StringVarP(&o.proto, "protocol", "p", "", "whose it is; or, with tcp or udp behind it, the protocol")
 	f.Lookup("protocol").NoOptDefVal = "program"
+	f.BoolVar(&o.programs, "programs", false, "as -p alone: a column with PID and name")
+	f.BoolP("verbose", "v", false, "say all; it always does")
+	f.Bool("numeric-hosts", false, "addresses as numbers; they always are")
+	f.BoolVarP(&o.version, "version", "V", false, "print the version")
 	f.StringVar(&o.style, "style", "linux", "how states are written: linux, bsd, windows")
 	f.BoolVar(&o.json, "json", false, "JSON: one socket a line; with -s the counters, with -r and -i the links")
+	for _, always := range []string{"verbose", "numeric-hosts", "programs"} {
+		f.Lookup(always).Hidden = true
+	}
+	addRefusals(f, netstatRefusals)
 	o.addTo(cmd)
 	return cmd
 }
@@ -88,6 +103,7 @@ func (o *netstatOptions) protocols(_ *cobra.Command, args []string) error {
 	} else {
 		o.process = o.proto != "" && len(args) == 0
 	}
+	o.process = o.process || o.programs
 	for _, a := range args {
 		switch strings.ToLower(a) {
 		case "tcp", "tcp4", "tcp6", "tcpv6":

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -30,7 +31,8 @@ Without -a or -l, and without a state, those that are connected are shown.
 
 What ss prints about a socket of the kernel's and a handfast does not have is
 left out: a socket of ours has no file descriptor, inode or cookie. With --kernel
-the processes of others are seen by root only.`
+the processes of others are seen by root only, and TCP and UDP only are shown: what
+else -A inet has, such as MPTCP and raw sockets, ss itself shows.`
 
 type ssOptions struct {
 	source
@@ -41,7 +43,9 @@ type ssOptions struct {
 	query, family                       string
 	watch                               time.Duration
 	show                                inspect.SSOptions
-	stderr                              terminal
+	version                             bool
+	filter                              string
+	streams
 }
 
 func newSS() *cobra.Command {
@@ -58,8 +62,19 @@ func newSS() *cobra.Command {
   handfast ss --defence
   handfast ss --flood --kernel`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.stderr = newTerminal(cmd.ErrOrStderr())
-			return o.run(cmd.Context(), cmd.OutOrStdout(), strings.Join(args, " "))
+			if err := refused(cmd.Flags(), ssRefusals); err != nil {
+				return err
+			}
+			if o.version {
+				_, err := fmt.Fprintln(cmd.OutOrStdout(), versionLine())
+				return err
+			}
+			o.streams = streamsOf(cmd)
+			text, err := o.filterText(args, cmd.InOrStdin())
+			if err != nil {
+				return err
+			}
+			return o.run(cmd.Context(), o.stdout, text)
 		},
 	}
 	o.addFlags(cmd)
@@ -89,11 +104,38 @@ func (o *ssOptions) addFlags(cmd *cobra.Command) {
 	f.BoolVarP(&o.ipv4, "ipv4", "4", false, "IPv4 only")
 	f.BoolVarP(&o.ipv6, "ipv6", "6", false, "IPv6 only")
 	f.BoolVarP(&o.summary, "summary", "s", false, "count sockets")
+	f.StringVarP(&o.filter, "filter", "F", "", "read the filter from this `file`, or - for standard input, behind what is typed")
+	f.BoolVarP(&o.version, "version", "V", false, "print the version")
 	f.BoolVar(&o.json, "json", false, "JSON: one socket a line; or of -s, --flood, --defence what they show")
 	f.BoolVar(&o.flood, "flood", false, "what the detector of SYN floods says")
 	f.DurationVar(&o.watch, "watch", 5*time.Second, "how long --flood watches the kernel before it judges, at least 2s")
 	f.BoolVar(&o.defence, "defence", false, "the four measures against SYN floods, and what they do")
+	addRefusals(f, ssRefusals)
 }
+
+// filterText is what stands behind the options, and in the file of -F.
+func (o *ssOptions) filterText(args []string, stdin io.Reader) (string, error) {
+	text := strings.Join(args, " ")
+	if o.filter == "" {
+		return text, nil
+	}
+	if o.filter != "-" {
+		f, err := os.Open(o.filter)
+		if err != nil {
+			return "", err
+		}
+		defer f.Close()
+		stdin = f
+	}
+	b, err := io.ReadAll(io.LimitReader(stdin, maxFilter+1))
+	if err == nil && len(b) > maxFilter {
+		err = usagef("-F %s: a filter has at most %d bytes", o.filter, maxFilter)
+	}
+	return strings.TrimSpace(text + " " + strings.Join(strings.Fields(string(b)), " ")), err
+}
+
+// maxFilter is how long the file of -F may be, in bytes.
+const maxFilter = 64 << 10
 
 // socketTables are what -A takes.
 var socketTables = []string{"tcp", "udp", "inet", "all"}
@@ -113,7 +155,7 @@ func (o *ssOptions) check(text string) error {
 		case "inet", "all":
 			o.tcp, o.udp = true, true
 		default:
-			return usagef("-A %s: it is one of %s; here is nothing else", table, strings.Join(socketTables, ", "))
+			return usagef("-A %s: it is one of %s; %s. The kernel's: ss -A %s", table, strings.Join(socketTables, ", "), onlyTCPAndUDP, table)
 		}
 	}
 	switch o.family {
@@ -123,7 +165,7 @@ func (o *ssOptions) check(text string) error {
 	case "inet6":
 		o.ipv6 = true
 	default:
-		return usagef("-f %s: it is inet or inet6", o.family)
+		return usagef("-f %s: it is inet or inet6; a handfast has no other sockets. The kernel's: ss -f %s", o.family, o.family)
 	}
 	switch {
 	case o.flood && o.kernel && o.watch < leastWatch:
