@@ -18,9 +18,11 @@ const (
 	netUDP
 	netUDP4
 	netUDP6
+	netPing4
+	netPing6
 )
 
-var networkNames = [...]string{"tcp", "tcp4", "tcp6", "udp", "udp4", "udp6"}
+var networkNames = [...]string{"tcp", "tcp4", "tcp6", "udp", "udp4", "udp6", "ip4:icmp", "ip6:ipv6-icmp"}
 
 func (n network) String() string { return networkNames[n] }
 
@@ -38,9 +40,9 @@ func parseNetwork(name string, first, last network) (network, error) {
 // both.
 func (n network) allows(a wire.Addr) bool {
 	switch n {
-	case netTCP4, netUDP4:
+	case netTCP4, netUDP4, netPing4:
 		return a.Is4()
-	case netTCP6, netUDP6:
+	case netTCP6, netUDP6, netPing6:
 		return !a.Is4()
 	}
 	return true
@@ -49,7 +51,7 @@ func (n network) allows(a wire.Addr) bool {
 // any returns the address that stands for every address of n's families; for
 // IPv6 alone there is none, and the same as for both is used.
 func (n network) any() wire.Addr {
-	if n == netTCP4 || n == netUDP4 {
+	if n == netTCP4 || n == netUDP4 || n == netPing4 {
 		return any4
 	}
 	return wire.Addr{}
@@ -130,6 +132,14 @@ func tcpAddr(a wire.Addr, port uint16) *net.TCPAddr {
 
 func udpAddr(a wire.Addr, port uint16) *net.UDPAddr {
 	return net.UDPAddrFromAddrPort(netip.AddrPortFrom(a.Netip(), port))
+}
+
+// ipAddr returns an address without a port, as ICMP has it.
+func ipAddr(a wire.Addr) *net.IPAddr {
+	if isAny(a) {
+		return &net.IPAddr{}
+	}
+	return &net.IPAddr{IP: a.Netip().AsSlice()}
 }
 
 func udpAddrOrNil(a netip.AddrPort) *net.UDPAddr {

@@ -58,6 +58,7 @@ var hostErrno = []struct {
 	{host.ErrQueueFull, syscall.ENOBUFS},
 	{host.ErrNotBound, syscall.EDESTADDRREQ},
 	{host.ErrConnected, syscall.EISCONN},
+	{host.ErrNotEcho, syscall.EINVAL},
 }
 
 // refused is the error that the kernel's call would have given where a host

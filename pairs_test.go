@@ -26,6 +26,7 @@ type playground struct {
 	conn, peer     *handfast.TCPConn
 	open, dialled  *handfast.UDPConn
 	echo           *handfast.EchoConn
+	ping           *handfast.PingConn
 	request        chan *handfast.Request // of a connection that waits for its verdict
 }
 
@@ -54,6 +55,9 @@ func newPlayground(t *testing.T, shards int) *playground {
 	}
 	p.dialled = c.(*handfast.UDPConn)
 	if p.echo, err = p.server.ForwardEcho(netip.Prefix{}); err != nil {
+		t.Fatal(err)
+	}
+	if p.ping, err = p.server.ListenPing(netip.IPv4Unspecified()); err != nil {
 		t.Fatal(err)
 	}
 	return p
@@ -92,6 +96,7 @@ var pairCalls = map[string]func(p *playground){
 	"Host.Defence":        func(p *playground) { p.server.Defence() },
 	"Host.Dial":           func(p *playground) { p.client.Dial("tcp", serverIP+":80") },
 	"Host.DialContext":    func(p *playground) { p.dialAway() },
+	"Host.DialPing":       func(p *playground) { p.server.DialPing(netip.Addr{}, pinged.From) },
 	"Host.Done":           func(p *playground) { <-p.server.Done() },
 	"Host.EphemeralPorts": func(p *playground) { p.server.EphemeralPorts() },
 	"Host.Kill": func(p *playground) {
@@ -105,6 +110,7 @@ var pairCalls = map[string]func(p *playground){
 	"Host.Forward":       func(p *playground) { p.server.Forward(handfast.ListenOptions{}) },
 	"Host.Links":         func(p *playground) { p.server.Links() },
 	"Host.Listen":        func(p *playground) { p.server.Listen("tcp", ":81") },
+	"Host.ListenPing":    func(p *playground) { p.server.ListenPing(netip.IPv4Unspecified()) },
 	"Host.ListenPacket":  func(p *playground) { p.server.ListenPacket("udp", ":0") },
 	"Host.ListenTCP":     func(p *playground) { p.server.ListenTCP("tcp", ":81", handfast.ListenOptions{Backlog: 1}) },
 	"Host.Listeners":     func(p *playground) { exhaust(p.server.Listeners()) },
@@ -169,6 +175,21 @@ var pairCalls = map[string]func(p *playground){
 	"TCPConn.WriteBuffers": func(p *playground) { v := pieces(make([]byte, 20<<10), 100); v.WriteTo(p.peer) },
 	"TCPConn.WriteTo":      func(p *playground) { p.conn.WriteTo(io.Discard) },
 
+	"PingConn.Close":        func(p *playground) { p.ping.Close() },
+	"PingConn.LocalAddr":    func(p *playground) { p.ping.LocalAddr() },
+	"PingConn.Read":         func(p *playground) { p.ping.Read(nil) },
+	"PingConn.ReadFrom":     func(p *playground) { p.ping.ReadFrom(nil) },
+	"PingConn.ReadFromAddr": func(p *playground) { p.ping.ReadFromAddr(nil) },
+	"PingConn.RemoteAddr":   func(p *playground) { p.ping.RemoteAddr() },
+	"PingConn.SetDeadline":  func(p *playground) { p.ping.SetDeadline(time.Now()) },
+	"PingConn.SetReadDeadline": func(p *playground) {
+		p.ping.SetReadDeadline(time.Time{})
+	},
+	"PingConn.SetWriteDeadline": func(p *playground) { p.ping.SetWriteDeadline(time.Now()) },
+	"PingConn.Write":            func(p *playground) { p.ping.Write(ping(pinged.From, 1, "")) },
+	"PingConn.WriteTo":          func(p *playground) { p.ping.WriteTo(ping(pinged.From, 1, ""), &net.IPAddr{IP: toOpen.IP}) },
+	"PingConn.WriteToAddr":      func(p *playground) { p.ping.WriteToAddr(ping(pinged.From, 1, ""), pinged.From) },
+
 	"EchoConn.Close":  func(p *playground) { p.echo.Close() },
 	"EchoConn.Read":   func(p *playground) { p.echo.Read(nil) },
 	"EchoConn.Refuse": func(p *playground) { p.echo.Refuse(pinged, 1, netip.Addr{}, host.HostUnreachable) },
@@ -213,7 +234,7 @@ func exhaust[T any](all func(yield func(T) bool)) {
 func TestPairCallsAreAll(t *testing.T) {
 	for _, x := range []any{
 		&handfast.Host{}, &handfast.Dialer{}, &handfast.TCPListener{}, &handfast.Request{}, &handfast.TCPConn{}, &handfast.UDPConn{},
-		&handfast.EchoConn{},
+		&handfast.EchoConn{}, &handfast.PingConn{},
 	} {
 		typ := reflect.TypeOf(x)
 		for i := range typ.NumMethod() {

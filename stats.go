@@ -116,6 +116,9 @@ func (h *Host) PacketConns() iter.Seq[UDPInfo] {
 
 // info looks at u. The caller holds the host's lock.
 func (u *UDPConn) info() (i UDPInfo, isUDP bool) {
+	if u.ping {
+		return i, false
+	}
 	i = UDPInfo{Local: u.network.addrPort(u.local)}
 	if u.remote != (endpoint{}) {
 		i.Remote = netip.AddrPortFrom(u.remote.addr.Netip(), u.remote.port)

@@ -21,6 +21,7 @@ type UDPConn struct {
 	network       network
 	local, remote endpoint          // remote is zero when not connected
 	all           bool              // a forwarder: every port of prefix
+	ping          bool              // a PingConn: its port is an identifier
 	prefix        netip.Prefix      // zero: all addresses
 	parts         []*host.UDPSocket // one in each shard
 
@@ -62,23 +63,29 @@ func (h *Host) openUDP(n network, local, remote endpoint, call string) (*UDPConn
 		owner: h, network: n, local: local, remote: remote,
 		inbox: inbox{deadline: clock.Never}, writeDeadline: clock.Never,
 	}
+	return u, u.openAnywhere(call)
+}
+
+// openAnywhere opens u on its port, or on a free one if it has none.
+func (u *UDPConn) openAnywhere(call string) error {
+	h := u.owner
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.err != nil {
-		return nil, h.err
+		return h.err
 	}
-	if local.port != 0 {
-		return u, u.open(call)
+	if u.local.port != 0 {
+		return u.open(call)
 	}
 	// A port is free if every shard has it free: open tries them all, and gives back what
 	// it has when one refuses.
-	for port := range h.picker.candidates(destination{local.addr, remote.addr, remote.port}) {
+	for port := range h.picker.candidates(destination{u.local.addr, u.remote.addr, u.remote.port}) {
 		u.local.port = port
 		if err := u.open(call); !errors.Is(err, syscall.EADDRINUSE) {
-			return u, err
+			return err
 		}
 	}
-	return nil, os.NewSyscallError(call, syscall.EADDRNOTAVAIL)
+	return os.NewSyscallError(call, syscall.EADDRNOTAVAIL)
 }
 
 // open opens u in every shard: datagrams of one socket come from many peers, and so from
@@ -99,8 +106,11 @@ func (u *UDPConn) open(call string) error {
 }
 
 func (u *UDPConn) openPart(h *host.Host) (*host.UDPSocket, error) {
-	if u.all {
+	switch {
+	case u.all:
 		return h.OpenAnyUDP(u.prefix, u)
+	case u.ping:
+		return h.OpenPing(u.local.addr, u.local.port, u.remote.addr, u)
 	}
 	return h.OpenUDP(u.local.addr, u.local.port, u.remote.addr, u.remote.port, u)
 }
@@ -185,7 +195,15 @@ func (u *UDPConn) Close() error {
 }
 
 // LocalAddr returns our end, a *net.UDPAddr.
-func (u *UDPConn) LocalAddr() net.Addr { return udpAddr(u.local.addr, u.local.port) }
+func (u *UDPConn) LocalAddr() net.Addr { return u.show(u.local) }
+
+// show returns an end as the socket's kind has it.
+func (u *UDPConn) show(e endpoint) net.Addr {
+	if u.ping {
+		return ipAddr(e.addr)
+	}
+	return udpAddr(e.addr, e.port)
+}
 
 // RemoteAddr returns the end that was dialled, a *net.UDPAddr, or nil.
 func (u *UDPConn) RemoteAddr() net.Addr { return u.remoteAddr() }
@@ -195,7 +213,7 @@ func (u *UDPConn) remoteAddr() net.Addr {
 	if u.remote == (endpoint{}) {
 		return nil
 	}
-	return udpAddr(u.remote.addr, u.remote.port)
+	return u.show(u.remote)
 }
 
 // opError dresses err as package net does.

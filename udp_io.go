@@ -252,10 +252,13 @@ func (u *UDPConn) send(p []byte, from, to endpoint, call string) error {
 		return failed(call, f)
 	}
 	var err error
-	if u.all {
+	switch {
+	case u.ping:
+		err = s.host.SendPing(now, part, to.addr, p)
+	case u.all:
 		t := wire.Tuple{Local: local.addr, LocalPort: local.port, Remote: to.addr, RemotePort: to.port}
 		err = s.host.SendUDPFlow(now, part, t, p)
-	} else {
+	default:
 		err = s.host.SendUDPFrom(now, part, from.addr, to.addr, to.port, p)
 	}
 	if err != nil {

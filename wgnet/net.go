@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"golang.zx2c4.com/wireguard/tun"
 
@@ -82,8 +83,12 @@ func (n *Net) Dial(network, address string) (net.Conn, error) {
 	return n.DialContext(context.Background(), network, address)
 }
 
-// DialContext connects to an address like Host.DialContext.
+// DialContext connects to an address like Host.DialContext. It also has the networks
+// ping, ping4 and ping6, whose addresses have no port.
 func (n *Net) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	if family, ok := strings.CutPrefix(network, "ping"); ok && (family == "" || family == "4" || family == "6") {
+		return n.dialPing(ctx, family, address)
+	}
 	return n.host.DialContext(ctx, network, address)
 }
 

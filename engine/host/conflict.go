@@ -228,7 +228,8 @@ func (h *Host) RemoveAddress(now clock.Time, iface int, a wire.Addr) {
 		return
 	}
 	h.tcp.LoseAddress(now, a)
-	h.udp.loseAddress(a)
+	h.loseSockets(&h.udp, a)
+	h.loseSockets(&h.pings, a)
 }
 
 // forget ends the checks that which selects.

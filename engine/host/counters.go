@@ -20,7 +20,7 @@ type Counters struct {
 	IcmpInDestUnreachs, IcmpInTimeExcds, IcmpInPktTooBig uint64
 	IcmpInEchos, IcmpInEchoReps                          uint64
 	IcmpOutMsgs, IcmpOutErrors, IcmpOutDestUnreachs      uint64
-	IcmpOutTimeExcds, IcmpOutEchoReps                    uint64
+	IcmpOutTimeExcds, IcmpOutEchos, IcmpOutEchoReps      uint64
 	IcmpOutRateLimitGlobal                               uint64
 
 	// What goes through here; the tcp.Endpoint's own counters tell the rest.

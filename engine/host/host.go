@@ -21,6 +21,7 @@ var (
 	ErrMessageSize = errors.New("host: message too long")                // EMSGSIZE
 	ErrQueueFull   = errors.New("host: output queue is full")            // ENOBUFS
 	ErrNotBound    = errors.New("host: socket has no destination")       // EDESTADDRREQ
+	ErrNotEcho     = errors.New("host: not an echo request")             // EINVAL
 	ErrClosed      = errors.New("host: socket is closed")                // net.ErrClosed
 	ErrConnected   = errors.New("host: connected socket, other address") // EISCONN
 )
@@ -94,6 +95,7 @@ type Host struct {
 	mtus       pathMTUs
 	fragments  reassembly
 	udp        sockets
+	pings      sockets // their identifiers are ports; what is ready is in udp
 	echoes     bucket
 	errors     bucket
 	keys       keys
@@ -122,6 +124,7 @@ func New(cfg Config) *Host {
 	h.mtus.init(cfg.MaxPathMTUs)
 	h.fragments.init(&h.cfg)
 	h.udp.init()
+	h.pings.init()
 	h.echoes = newBucket(cfg.EchoPerSecond, cfg.EchoPerSecond)
 	h.errors = newBucket(cfg.ErrorPerSecond, max(cfg.ErrorPerSecond/20, 1))
 	for _, q := range []*packetQueue{&h.queue, &h.handover} {

@@ -35,8 +35,7 @@ func (h *Host) receiveICMPv4(now clock.Time, in *inbound) wire.Drop {
 	case wire.ICMPv4EchoRequest:
 		return h.sendEcho(now, in, &c)
 	case wire.ICMPv4EchoReply:
-		h.counters.IcmpInEchoReps++
-		return wire.None
+		return h.receiveEchoReply(in, &c)
 	case wire.ICMPv4Unreachable, wire.ICMPv4TimeExceeded, wire.ICMPv4ParameterProblem:
 		return h.receiveError(now, in, &c, meaning4(&c))
 	}
@@ -65,8 +64,7 @@ func (h *Host) receiveICMPv6(now clock.Time, in *inbound) wire.Drop {
 	case wire.ICMPv6EchoRequest:
 		return h.sendEcho(now, in, &c)
 	case wire.ICMPv6EchoReply:
-		h.counters.IcmpInEchoReps++
-		return wire.None
+		return h.receiveEchoReply(in, &c)
 	case wire.ICMPv6Unreachable, wire.ICMPv6PacketTooBig, wire.ICMPv6TimeExceeded, wire.ICMPv6ParameterProblem:
 		return h.receiveError(now, in, &c, meaning6(&c))
 	case wire.ICMPv6NeighbourSolicitation, wire.ICMPv6NeighbourAdvert:
@@ -137,6 +135,8 @@ func (h *Host) receiveError(now clock.Time, in *inbound, c *wire.ICMP, e tcp.ICM
 		return h.tcp.ReceiveICMP(now, q.tuple, e)
 	case wire.ProtoUDP:
 		return h.failUDP(q.tuple, e.Failure)
+	case wire.ProtoICMP, wire.ProtoICMPv6:
+		return h.failPing(&q, e.Failure)
 	}
 	return wire.ForgedICMP
 }
@@ -172,6 +172,10 @@ func (h *Host) receiveTooBig(now clock.Time, q *quote, e tcp.ICMPError) wire.Dro
 		h.takeNarrowed(now)
 		return drop
 	case q.ip.Proto == wire.ProtoUDP && h.udp.mayHaveSent(q.tuple):
+		h.lowerMTU(now, dst, mtu)
+		return wire.None
+	}
+	if t, ok := q.pingTuple(); ok && h.pings.mayHaveSent(t) {
 		h.lowerMTU(now, dst, mtu)
 		return wire.None
 	}

@@ -1,6 +1,8 @@
 package host
 
 import (
+	"encoding/binary"
+
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
@@ -11,6 +13,8 @@ type quote struct {
 	ip    wire.IP
 	tuple wire.Tuple // Local is who sent the packet; no ports unless TCP or UDP
 	seq   seq.Num    // TCP only
+	kind  uint8      // of an ICMP message, and the identifier that it has if it is an echo
+	id    uint16
 }
 
 // parseQuote reads the beginning of an IP packet. ok is false for a fragment
@@ -28,6 +32,7 @@ func (q *quote) parsePorts(b []byte) bool {
 		return false
 	}
 	if q.ip.Proto != wire.ProtoTCP && q.ip.Proto != wire.ProtoUDP {
+		q.kind, q.id = b[0], binary.BigEndian.Uint16(b[echoIDAt:])
 		return true
 	}
 	var t wire.TCP // the ports of UDP are in the same place

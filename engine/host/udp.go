@@ -31,6 +31,7 @@ type UDPSocket struct {
 	connected bool
 	wild      []network // has every port of their addresses; none: has one port
 	echo      bool      // of OpenAnyEcho: takes echo requests, no datagrams
+	ping      bool      // of OpenPing: is in Host.pings
 	open      bool
 	homeless  bool // its address is no longer ours
 	ready     bool // is in sockets.ready
@@ -196,22 +197,27 @@ func (u *sockets) nextReady() *UDPSocket {
 // zero remote address makes an unconnected socket. It fails with ErrInUse,
 // ErrNotLocal, ErrNoRoute or ErrDestination.
 func (h *Host) OpenUDP(local wire.Addr, port uint16, remote wire.Addr, remotePort uint16, owner any) (*UDPSocket, error) {
-	s := &UDPSocket{Owner: owner, limit: h.cfg.UDPReceiveBuffer, open: true}
-	s.tuple = wire.Tuple{LocalPort: port}
+	return h.open(&h.udp, &UDPSocket{Owner: owner}, wire.Tuple{Local: local, LocalPort: port, Remote: remote, RemotePort: remotePort})
+}
+
+// open makes s a socket for t, in the table u.
+func (h *Host) open(u *sockets, s *UDPSocket, t wire.Tuple) (*UDPSocket, error) {
+	s.limit, s.open = h.cfg.UDPReceiveBuffer, true
+	s.tuple = wire.Tuple{LocalPort: t.LocalPort}
 	switch {
-	case !isUnspecified(remote):
-		if err := h.connectUDP(s, local, remote, remotePort); err != nil {
+	case !isUnspecified(t.Remote):
+		if err := h.connectUDP(s, t.Local, t.Remote, t.RemotePort); err != nil {
 			return nil, err
 		}
-	case isUnspecified(local), h.MaySpeakFrom(local, wire.ProtoUDP):
-		s.tuple.Local = local
+	case isUnspecified(t.Local), h.MaySpeakFrom(t.Local, wire.ProtoUDP):
+		s.tuple.Local = t.Local
 	default:
 		return nil, ErrNotLocal
 	}
-	if h.UDPInUse(s.tuple) {
+	if u.inUse(s.tuple, h.addresses) {
 		return nil, ErrInUse
 	}
-	h.udp.add(s)
+	u.add(s)
 	return s, nil
 }
 
@@ -269,11 +275,13 @@ func (h *Host) connectUDP(s *UDPSocket, local, remote wire.Addr, remotePort uint
 // UDPInUse reports whether a socket opened for t would get another one's
 // datagrams: one for the same flow when t has a remote end, otherwise an
 // unconnected one on this port whose address is the same or covers it.
-func (h *Host) UDPInUse(t wire.Tuple) bool {
+func (h *Host) UDPInUse(t wire.Tuple) bool { return h.udp.inUse(t, h.addresses) }
+
+func (u *sockets) inUse(t wire.Tuple, addresses []address) bool {
 	if t.RemotePort != 0 || !isUnspecified(t.Remote) {
-		return h.udp.connected[t] != nil
+		return u.connected[t] != nil
 	}
-	for s := range h.udp.onPort(t.LocalPort, h.addresses) {
+	for s := range u.onPort(t.LocalPort, addresses) {
 		if covers(s.tuple.Local, t.Local) || covers(t.Local, s.tuple.Local) {
 			return true
 		}
@@ -310,7 +318,11 @@ func (h *Host) CloseUDP(s *UDPSocket) {
 		return
 	}
 	s.open = false
-	h.udp.remove(s)
+	if s.ping {
+		h.pings.remove(s)
+	} else {
+		h.udp.remove(s)
+	}
 	for d, ok := s.Receive(); ok; d, ok = s.Receive() {
 		d.Payload.Release()
 	}
@@ -353,12 +365,12 @@ func (h *Host) SendUDPFrom(now clock.Time, s *UDPSocket, src, dst wire.Addr, por
 	return h.sendUDP(now, t, payload)
 }
 
-// loseAddress makes the sockets that are bound to an address fail.
-func (u *sockets) loseAddress(a wire.Addr) {
+// loseSockets makes the sockets of a table that are bound to an address fail.
+func (h *Host) loseSockets(u *sockets, a wire.Addr) {
 	lose := func(s *UDPSocket) {
 		if s.tuple.Local == a {
 			s.homeless, s.failure = true, tcp.NetworkUnreachable
-			u.markReady(s)
+			h.udp.markReady(s)
 		}
 	}
 	for _, s := range u.bound {

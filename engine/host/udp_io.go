@@ -63,18 +63,9 @@ func (u *sockets) enqueue(s *UDPSocket, d Datagram) bool {
 
 // sendUDP sends one datagram of a flow.
 func (h *Host) sendUDP(now clock.Time, t wire.Tuple, payload []byte) error {
-	d := h.lookup(t.Remote)
-	if d == nil {
-		h.counters.IpOutNoRoutes++
-		return ErrNoRoute
-	}
-	if isUnspecified(t.Local) {
-		if t.Local = h.source(d); isUnspecified(t.Local) {
-			return ErrNoRoute // a forwarder without an address
-		}
-	}
-	if t.Local.Is4() != t.Remote.Is4() {
-		return ErrDestination
+	d, err := h.way(&t)
+	if err != nil {
+		return err
 	}
 	if limit := maxUDPPayload(t.Remote); len(payload) > limit {
 		return ErrMessageSize
@@ -87,6 +78,25 @@ func (h *Host) sendUDP(now clock.Time, t wire.Tuple, payload []byte) error {
 		return nil
 	}
 	return h.sendDatagram(now, d, t, v)
+}
+
+// way returns where a datagram of the flow t goes, and sets its source, if it has none, to
+// the address that the route gives.
+func (h *Host) way(t *wire.Tuple) (*destination, error) {
+	d := h.lookup(t.Remote)
+	if d == nil {
+		h.counters.IpOutNoRoutes++
+		return nil, ErrNoRoute
+	}
+	if isUnspecified(t.Local) {
+		if t.Local = h.source(d); isUnspecified(t.Local) {
+			return nil, ErrNoRoute // a forwarder without an address
+		}
+	}
+	if t.Local.Is4() != t.Remote.Is4() {
+		return nil, ErrDestination
+	}
+	return d, nil
 }
 
 func maxUDPPayload(dst wire.Addr) int {
@@ -130,7 +140,10 @@ func (h *Host) sendDatagram(now clock.Time, d *destination, t wire.Tuple, v buf.
 
 // failUDP tells a connected socket what an ICMP error said.
 func (h *Host) failUDP(t wire.Tuple, f tcp.Failure) wire.Drop {
-	s := h.udp.connected[t]
+	return h.fail(h.udp.connected[t], f)
+}
+
+func (h *Host) fail(s *UDPSocket, f tcp.Failure) wire.Drop {
 	if s == nil {
 		return wire.ForgedICMP
 	}
