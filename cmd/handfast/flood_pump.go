@@ -64,7 +64,27 @@ func (p *pump) run(ctx context.Context) error {
 			rate = min(nextRate(rate, lost), way.limit(now))
 		}
 	}
+	p.settle(ctx, tick.C)
 	return nil
+}
+
+// settleTicks is how often nothing new is seen, before what is still missing is
+// taken for lost on the way.
+const settleTicks = 1000
+
+// settle waits until the host has received all that was sent, so that what it has
+// counted is all of it.
+func (p *pump) settle(ctx context.Context, tick <-chan time.Time) {
+	for before, idle := p.arrived(), 0; before < p.sent.Load() && idle < settleTicks; idle++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick:
+		}
+		if now := p.arrived(); now != before {
+			before, idle = now, 0
+		}
+	}
 }
 
 // spend sends what the budget allows, and stops when something is lost.

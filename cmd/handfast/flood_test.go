@@ -80,9 +80,23 @@ func (w *narrowWay) close() {}
 // A pump ends at its count, to the packet.
 func TestPumpCount(t *testing.T) {
 	way := &narrowWay{room: 1 << 20}
-	p := pump{to: way, fixed: 1_000_000, count: 1003}
+	p := pump{to: way, fixed: 1_000_000, count: 1003, arrived: func() uint64 { return uint64(way.taken) }}
 	if err := p.run(context.Background()); err != nil || way.taken != 1003 || p.sent.Load() != 1003 || p.lost.Load() != 0 {
 		t.Error(err, way.taken, p.sent.Load(), p.lost.Load())
+	}
+}
+
+// A pump is done when what it has sent has arrived, or no more of it comes.
+func TestPumpSettles(t *testing.T) {
+	for _, comes := range []uint64{1003, 998} {
+		got := uint64(0)
+		p := pump{to: &narrowWay{room: 1 << 20}, fixed: 1_000_000, count: 1003, arrived: func() uint64 {
+			got = min(got+5, comes)
+			return got
+		}}
+		if err := p.run(context.Background()); err != nil || got != comes {
+			t.Errorf("of %d that come, %d had: %v", comes, got, err)
+		}
 	}
 }
 
