@@ -12,8 +12,11 @@ STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Tests run on these machines too, by an emulator: 32 bits, and the other byte order.
 EMULATED := arm s390x
 
-# Every system for which the code is checked. Only Linux has TUN and Ethernet devices.
-SYSTEMS := linux/arm64 linux/386 darwin/arm64 windows/amd64 freebsd/amd64
+# Every system for which the code is checked, and those for which the command is. Only Linux has TUN and Ethernet devices.
+# 32-bit ARM is among the emulated ones.
+SYSTEMS := linux/arm64 linux/riscv64 linux/386 darwin/arm64 ios/arm64 android/arm64 windows/amd64 freebsd/amd64 openbsd/amd64 \
+	js/wasm wasip1/wasm
+COMMANDS := linux/arm64 darwin/arm64 windows/amd64 freebsd/amd64
 
 # What the tests call, and the Debian package that has it, as command:package.
 TOOLS := unshare:util-linux script:bsdutils ip:iproute2 netstat:net-tools curl:curl nc:netcat-openbsd tshark:tshark ping:iputils-ping \
@@ -32,7 +35,7 @@ help:
 	@echo 'make fuzz   every fuzz target for FUZZTIME=$(FUZZTIME)'
 	@echo 'make bench  the table beside gVisor netstack and the kernel (ARGS=-h for flags)'
 	@echo 'make lint   gofmt, vet, staticcheck'
-	@echo 'make systems  vet for $(SYSTEMS)'
+	@echo 'make systems  vet, or build, for $(SYSTEMS)'
 
 # -n prints what would run: a compiler for each package that the build cache lacks.
 try:
@@ -67,9 +70,15 @@ emulated: tools
 			$$(go list ./... | grep -vE '/(story|link/(tun|packet|internal/.*))$$') || exit 1; \
 	done
 
-# The type checker finds numbers that do not fit there, and the assembly's arguments.
+# The type checker finds numbers that do not fit there, and the assembly's arguments. A test program for iOS needs Apple's
+# linker, so there the packages are built.
 systems:
-	@for s in $(SYSTEMS); do echo "go vet for $$s"; GOOS=$${s%/*} GOARCH=$${s#*/} go vet ./... ./cmd/handfast/... ./wgnet/... || exit 1; done
+	@for s in $(SYSTEMS); do \
+		check=vet; case $$s in ios/*) check=build;; esac; \
+		command=; case ' $(COMMANDS) ' in *" $$s "*) command=./cmd/handfast/...;; esac; \
+		echo "go $$check for $$s"; \
+		GOOS=$${s%/*} GOARCH=$${s#*/} CGO_ENABLED=0 go $$check ./... $$command || exit 1; \
+	done
 
 fuzz:
 	@go list -f '{{.Dir}}' $(PACKAGES) | while read -r dir; do \
