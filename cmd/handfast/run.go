@@ -30,9 +30,9 @@ machine: so you see what TCP did, and can give it a bad network, without root.
 Inside, the command has 10.0.2.100 and fd00:2::100 on a device, default routes
 to us, and the system's name server at 10.0.2.3. Pings go out where the system
 has ping sockets for its users. The command's exit code, its signals and
-its terminal are as without. At the end a line for each flow is printed on
-standard error (--summary=false prints none); handfast ss shows the connections
-while they live.
+its terminal are as without; what it has left running ends with it. At the end a
+line for each flow is printed on standard error (--summary=false prints none);
+handfast ss shows the connections while they live.
 
 --loss, --delay, --jitter, --rate, --reorder, --duplicate and --corrupt make the
 network bad in both directions, or with --direction in the one: up is what the

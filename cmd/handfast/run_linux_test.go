@@ -131,11 +131,14 @@ func TestRunIsTransparent(t *testing.T) {
 	})
 }
 
-// A program does not outlive handfast, and gets the signals that it gets.
-func TestRunEndsTheProgram(t *testing.T) {
+// A program gets the signals that handfast gets. Of what it has started nothing stays
+// when handfast is killed, or the program has ended, also what has left the session.
+func TestRunLeavesNothing(t *testing.T) {
 	eachLink(t, func(t *testing.T, link string) {
 		for sig, code := range map[syscall.Signal]int{syscall.SIGKILL: -1, syscall.SIGTERM: 3} {
-			cmd := handfastRun(t, "--link", link, "--", "sh", "-c", "trap 'exit 3' TERM; echo $$; while :; do sleep 0.01; done")
+			mark := "handfast-mark-" + strconv.Itoa(os.Getpid())
+			cmd := handfastRun(t, "--link", link, "--", "sh", "-c",
+				"setsid sh -c 'sleep 1000; : "+mark+"' & trap 'exit 3' TERM; echo begun; while :; do sleep 0.01; done")
 			out, err := cmd.StdoutPipe()
 			if err == nil {
 				err = cmd.Start()
@@ -143,30 +146,46 @@ func TestRunEndsTheProgram(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var pid int
-			if _, err := fmt.Fscan(out, &pid); err != nil {
-				t.Fatal(err)
+			if _, err := fmt.Fscanln(out, new(string)); err != nil || len(processes(mark)) < 2 {
+				t.Fatalf("%v; there are %q", err, processes(mark))
 			}
 			cmd.Process.Signal(sig)
 			cmd.Wait()
 			if got := cmd.ProcessState.ExitCode(); got != code {
 				t.Errorf("%v: exit code %d, want %d", sig, got, code)
 			}
-			for end := time.Now().Add(time.Minute); runs(pid); time.Sleep(time.Millisecond) {
+			for end := time.Now().Add(time.Minute); len(processes(mark)) > 0; time.Sleep(time.Millisecond) {
 				if time.Now().After(end) {
-					t.Fatalf("%v: the program is still there", sig)
+					t.Fatalf("%v: there are still %q", sig, processes(mark))
 				}
 			}
 		}
 	})
 }
 
-// runs reports whether a process has not ended. One that has may wait for long until
-// somebody asks for its exit code.
-func runs(pid int) bool {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	_, state, _ := bytes.Cut(text, []byte(") "))
-	return err == nil && !bytes.HasPrefix(state, []byte("Z"))
+// processes returns those with mark in their command line or their environment that
+// have not ended.
+func processes(mark string) (found []string) {
+	all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, name := range all {
+		if text, err := os.ReadFile(name); err == nil && bytes.Contains(text, []byte(mark)) {
+			found = append(found, string(bytes.ReplaceAll(text, []byte{0}, []byte{' '})))
+		}
+	}
+	return found
+}
+
+// What is ignored stays ignored: nohup works.
+func TestRunUnderNohup(t *testing.T) {
+	program := publicCopy(t)
+	eachLink(t, func(t *testing.T, link string) {
+		run := handfastRun(t, "--link", link, "--", "sh", "-c", "kill -HUP $$; echo lives")
+		cmd := exec.Command("sh", append([]string{"-c", `trap "" HUP; exec "$@"`, "sh", program}, run.Args[1:]...)...)
+		cmd.Env = run.Env
+		if out, err := cmd.Output(); string(out) != "lives\n" || err != nil {
+			t.Errorf("%q, %v", out, err)
+		}
+	})
 }
 
 // runAsNobody is handfast run by an ordinary user.

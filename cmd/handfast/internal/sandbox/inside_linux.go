@@ -24,8 +24,8 @@ import (
 // channelFD is where the inside finds its socket.
 const channelFD = 3
 
-// Enter makes this process the program that it is to be, if Start has started it;
-// then it does not return.
+// Enter makes this process the first one inside, if Start has started it; then it
+// does not return.
 func Enter() {
 	text, ok := os.LookupEnv(variable)
 	if !ok {
@@ -42,21 +42,21 @@ func Enter() {
 		err = json.Unmarshal([]byte(text), &o)
 	}
 	if err == nil {
-		err = o.become()
+		err = o.begin()
 	}
 	reply, _ := json.Marshal(found{Error: err.Error()})
 	unix.Write(channelFD, reply)
 	os.Exit(1)
 }
 
-// become makes the device, passes it, and turns into the program when it may.
-func (o *orders) become() error {
+// begin makes the device, passes it, and starts the program when it may.
+func (o *orders) begin() error {
 	f, what, err := o.device()
 	if err != nil {
 		return err
 	}
 	if err = o.configure(what.Kind); err == nil {
-		err = o.nameServer()
+		err = o.mounts()
 	}
 	if err != nil {
 		return err
@@ -77,9 +77,7 @@ func (o *orders) become() error {
 	if err := giveUpRights(); err != nil {
 		return err
 	}
-	err = syscall.Exec(o.Path, o.Args, os.Environ())
-	fmt.Fprintf(os.Stderr, "handfast: %s: %v\n", o.Path, err)
-	os.Exit(126)
+	os.Exit(o.runProgram())
 	return nil
 }
 
@@ -190,6 +188,17 @@ func (o *Options) route(dev netlink.Link, gateway netip.Addr, kind string) error
 	return nil
 }
 
+// mounts are what the program sees elsewhere than outside.
+func (o *Options) mounts() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
+		return fmt.Errorf("mounts of its own: %w", err)
+	}
+	// Where this is not allowed, in some containers, the old one is still there, which
+	// knows the program by other numbers.
+	unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
+	return o.nameServer()
+}
+
 // nameServer lays a file over /etc/resolv.conf. The settings of the system's that are
 // not about servers stay.
 func (o *Options) nameServer() error {
@@ -216,9 +225,6 @@ func (o *Options) nameServer() error {
 		if word, _, _ := strings.Cut(strings.TrimSpace(line), " "); word == "search" || word == "domain" || word == "options" {
 			fmt.Fprintf(f, "%s\n", strings.TrimSpace(line))
 		}
-	}
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
-		return fmt.Errorf("mounts of its own: %w", err)
 	}
 	if err := unix.Mount(f.Name(), path, "", unix.MS_BIND, ""); err != nil {
 		return fmt.Errorf("%s of its own: %w", path, err)

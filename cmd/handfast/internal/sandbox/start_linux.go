@@ -37,6 +37,8 @@ type Sandbox struct {
 	cmd     *exec.Cmd
 	channel *net.UnixConn // to the inside; closed when the program may begin
 	signals chan os.Signal
+
+	foreground bool // the terminal was ours when we began
 }
 
 // Start makes the namespaces and the device. The program begins with Release. The
@@ -53,7 +55,7 @@ func Start(args []string, o Options) (*Sandbox, error) {
 	}
 	for _, flags := range stage.NamespaceFlags() {
 		var s *Sandbox
-		if s, err = start(string(text), flags|syscall.CLONE_NEWNS); err == nil {
+		if s, err = start(string(text), flags|syscall.CLONE_NEWNS|syscall.CLONE_NEWPID); err == nil {
 			return s, s.receive(o.MTU)
 		}
 	}
@@ -79,8 +81,8 @@ func start(text string, flags uintptr) (*Sandbox, error) {
 		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getegid(), HostID: os.Getegid(), Size: 1}}
 		cmd.SysProcAttr.AmbientCaps = []uintptr{unix.CAP_NET_ADMIN, unix.CAP_NET_RAW, unix.CAP_SYS_ADMIN}
 	}
-	s := &Sandbox{cmd: cmd, channel: ours, signals: make(chan os.Signal, 16)}
-	signal.Notify(s.signals, passedOn...)
+	s := &Sandbox{cmd: cmd, channel: ours, signals: make(chan os.Signal, 16), foreground: inForeground()}
+	catch(s.signals)
 	if err := cmd.Start(); err != nil {
 		s.stop()
 		var at *os.PathError
@@ -163,8 +165,18 @@ func (s *Sandbox) Release() error {
 // sends to all in the foreground it has its own already.
 var passedOn = []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2}
 
-// Wait waits until the program has ended, and returns its exit code: as a shell says
-// it, 128 and the signal when one ended it.
+// catch has the signals that are passed on come to c. Those that are ignored, as by
+// nohup, stay so, for the program too.
+func catch(c chan<- os.Signal) {
+	for _, n := range passedOn {
+		if !signal.Ignored(n) {
+			signal.Notify(c, n)
+		}
+	}
+}
+
+// Wait waits until the program has ended, with all that it has started, and returns
+// its exit code: as a shell says it, 128 and the signal when one ended it.
 func (s *Sandbox) Wait() (code int, err error) {
 	stop := make(chan struct{})
 	go func() {
@@ -182,16 +194,29 @@ func (s *Sandbox) Wait() (code int, err error) {
 	err = s.cmd.Wait()
 	close(stop)
 	s.stop()
+	s.takeTerminal()
 	runtime.KeepAlive(s)
 	return stage.ExitCode(err)
 }
 
 func fromTerminal(n os.Signal) bool {
-	if n != syscall.SIGINT && n != syscall.SIGQUIT {
-		return false
-	}
+	return (n == syscall.SIGINT || n == syscall.SIGQUIT) && inForeground()
+}
+
+// inForeground reports whether standard input is a terminal that is ours.
+func inForeground() bool {
 	foreground, err := unix.IoctlGetInt(0, unix.TIOCGPGRP)
 	return err == nil && foreground == unix.Getpgrp()
+}
+
+// takeTerminal makes the terminal ours again, if it was. A shell inside has taken it for
+// its jobs, and cannot give it back: our group has no number there.
+func (s *Sandbox) takeTerminal() {
+	if s.foreground && !inForeground() {
+		signal.Ignore(syscall.SIGTTOU) // or asking from the background would stop us
+		unix.IoctlSetPointerInt(0, unix.TIOCSPGRP, unix.Getpgrp())
+		signal.Reset(syscall.SIGTTOU)
+	}
 }
 
 func (s *Sandbox) stop() {

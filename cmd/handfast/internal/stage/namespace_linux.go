@@ -44,7 +44,7 @@ func RunIsolated(mark string) (code int, err error) {
 func Advice(err error) string {
 	switch {
 	case errors.Is(err, syscall.ENOSPC):
-		return "\ntheir number is limited: sysctl user.max_user_namespaces user.max_net_namespaces"
+		return "\ntheir number is limited: sysctl user.max_user_namespaces user.max_net_namespaces user.max_pid_namespaces"
 	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EACCES):
 		return "\nordinary users may not have one here: run it with sudo, or see sysctl kernel.unprivileged_userns_clone" +
 			"\nand kernel.apparmor_restrict_unprivileged_userns; in a container: --cap-add SYS_ADMIN --cap-add NET_ADMIN"
