@@ -10,5 +10,9 @@
 // siblings in package net. Net.Host gives the host below, with counters, sockets,
 // forwarding and all else that package handfast has.
 //
+// Link goes the other way: it makes any tun.Device of wireguard-go a link, so that
+// a host uses utun on macOS, Wintun on Windows and tun on the BSDs by drivers
+// that others keep.
+//
 // It is a module of its own: the library does not depend on WireGuard.
 package wgnet

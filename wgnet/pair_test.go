@@ -41,6 +41,7 @@ var bindings = map[string]func() [2]conn.Bind{
 // newPair joins two networks. The near one asks the far one for names.
 func newPair(t testing.TB, binds [2]conn.Bind) *pair {
 	t.Helper()
+	upLoopback(t)
 	checkGoroutines(t)
 	p := new(pair)
 	var devices [2]tun.Device

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package wgnet_test
+
+import "testing"
+
+func upLoopback(testing.TB) {}
