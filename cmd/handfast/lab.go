@@ -232,13 +232,18 @@ func (o *labOptions) judge(r *lab.Result, with *lab.Options) error {
 		return nil
 	}
 	for _, f := range r.Failed {
-		fmt.Fprintf(o.stderr.report(), "not as expected: %s\n", f)
+		fmt.Fprintf(o.stderr.report(), notAsExpected[o.language()], story.FailureText(f, o.language()))
 	}
 	if len(r.Failed) > 0 {
-		return fmt.Errorf("%s: %d of its expectations did not hold (seed %d)", r.Scenario.Name, len(r.Failed), r.Seed)
+		return fmt.Errorf(didNotHold[o.language()], r.Scenario.Name, len(r.Failed), r.Seed)
 	}
 	return nil
 }
+
+var (
+	notAsExpected = [...]string{story.English: "not as expected: %s\n", story.Chinese: "与预期不符：%s\n"}
+	didNotHold    = [...]string{story.English: "%s: %d of its expectations did not hold (seed %d)", story.Chinese: "%s：有 %d 项预期未得到满足（种子 %d）"}
+)
 
 var endsOtherwise = [...]string{
 	story.English: "with these flags the story ends otherwise than its file says:",
@@ -250,7 +255,7 @@ var endsOtherwise = [...]string{
 func (o *labOptions) otherwise(r *lab.Result) {
 	fmt.Fprintln(o.stderr.report(), endsOtherwise[o.language()])
 	for _, f := range r.Failed {
-		fmt.Fprintf(o.stderr.report(), "  %s\n", f)
+		fmt.Fprintf(o.stderr.report(), "  %s\n", story.FailureText(f, o.language()))
 	}
 }
 
@@ -308,7 +313,7 @@ func (o *labOptions) show(w io.Writer, r *lab.Result) error {
 	case "drill":
 		host := drilled(r)
 		_, summary := o.words(r.Scenario)
-		return trace.WriteDrill(w, &r.Run, host, r.Scenario.Name, summary, fmt.Sprintf(drillView[o.language()], host, r.Seed))
+		return trace.WriteDrill(w, &r.Run, host, story.Why(o.language()), r.Scenario.Name, summary, fmt.Sprintf(drillView[o.language()], host, r.Seed))
 	}
 	return o.text(w, r, story.Tell(&r.Run, o.tell()))
 }

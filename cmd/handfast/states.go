@@ -148,7 +148,7 @@ func (o *statesOptions) describe(out terminal, s tcp.State) error {
 		for _, c := range story.Causes(s, to) {
 			why = append(why, story.CauseName(c, o.language()))
 		}
-		fmt.Fprintf(&b, "    -> %-12s  %s\n", to, strings.Join(why, ", "))
+		fmt.Fprintf(&b, "    -> %-12s  %s\n", to, strings.Join(why, [...]string{story.English: ", ", story.Chinese: "、"}[o.language()]))
 	}
 	_, err := io.WriteString(out.document(), b.String())
 	return err

@@ -57,6 +57,36 @@ func outcomeText(call, gave string, l Lang) string {
 	return call + "：" + gave
 }
 
+// failureZH are the words of expectations that did not hold. What a scenario's line
+// says, and what stands in quotes, stays.
+var failureZH = []struct {
+	english *regexp.Regexp
+	chinese string
+}{
+	{regexp.MustCompile(`^line (\d+): `), "第 $1 行："},
+	{regexp.MustCompile(` gave ("(?:[^"\\]|\\.)*"), wanted (".*")$`), " 得到 $1，期望 $2"},
+	{regexp.MustCompile(`: found (\d+) such segments?$`), "：找到 $1 个这样的报文段"},
+	{regexp.MustCompile(`(\S+) wanted nothing and got (.*)$`), "$1 什么也不期望，却收到 $2"},
+	{regexp.MustCompile(`: got (.*)$`), "：收到 $1"},
+	{regexp.MustCompile(`: (\S+) ends in (\S+)$`), "：$1 的最终状态是 $2"},
+	{regexp.MustCompile(`: (\S+) was in (.*), in this order: (\S+) is missing$`), "：$1 依次经过 $2，缺少 $3"},
+	{regexp.MustCompile(`: (\S+) was in (\S+)$`), "：$1 曾处于 $2"},
+	{regexp.MustCompile(`: (\S+) drops for: (.*)$`), "：$1 丢弃报文段的原因是：$2"},
+	{regexp.MustCompile(`^lab: programs wait for what will never come: `), "有程序在等待永远不会发生的事："},
+	{regexp.MustCompile(`^lab: the limit of time is reached: `), "已到时间上限，仍在等待的程序："},
+}
+
+// FailureText says which expectation of a scenario did not hold: an entry of
+// lab.Result.Failed.
+func FailureText(failed string, l Lang) string {
+	if l == Chinese {
+		for _, f := range failureZH {
+			failed = f.english.ReplaceAllString(failed, f.chinese)
+		}
+	}
+	return failed
+}
+
 // messagesZH are the words of ICMP messages.
 var messagesZH = strings.NewReplacer("fragmentation needed", "需要分片", "packet too big", "报文过大",
 	", next link takes ", "，下一段链路最多 ", "ICMP: ", "ICMP：", "ICMPv6: ", "ICMPv6：",

@@ -66,6 +66,16 @@ func timerText(t tcp.Timer, l Lang) string {
 	return fmt.Sprintf(words.timer[l], name)
 }
 
+// Why returns what says why a state has changed, or which timer has fired.
+func Why(l Lang) func(*tcp.Event) string {
+	return func(e *tcp.Event) string {
+		if e.Kind == tcp.TimerFired {
+			return timerText(e.Timer, l)
+		}
+		return causeText(e.Cause, l)
+	}
+}
+
 var dropsZH = map[wire.Drop]string{
 	wire.BadTCPChecksum: "TCP 校验和错误", wire.BadIPChecksum: "IP 校验和错误", wire.NoSocket: "没有对应的套接字", wire.BadFlags: "标志组合无效",
 	wire.BadSequence: "序号不可接受", wire.BadAck: "确认号不可接受", wire.OldAck: "旧的确认", wire.PAWS: "时间戳过旧", wire.MissingTimestamp: "缺少时间戳",

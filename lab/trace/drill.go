@@ -13,14 +13,19 @@ import (
 
 // WriteDrill writes what the TCP of one host of a run saw and did, in
 // packetdrill's notation, under lines of comment. Calls and state changes are
-// comments: their meaning is not packetdrill's. Its errors are the writer's.
-func WriteDrill(w io.Writer, r *Run, host string, comments ...string) error {
+// comments: their meaning is not packetdrill's. Why says in the language of the reader
+// why a state has changed, or which timer has fired; nil: in English. Its errors are
+// the writer's.
+func WriteDrill(w io.Writer, r *Run, host string, why func(*tcp.Event) string, comments ...string) error {
+	if why == nil {
+		why = whyInEnglish
+	}
 	var b strings.Builder
 	for _, c := range comments {
 		fmt.Fprintf(&b, "// %s\n", c)
 	}
 	b.WriteByte('\n')
-	d := drillWriter{out: &b, last: r.Start}
+	d := drillWriter{out: &b, last: r.Start, why: why}
 	for i := range r.Events {
 		if e := &r.Events[i]; e.Host == host {
 			d.event(e)
@@ -34,6 +39,14 @@ func WriteDrill(w io.Writer, r *Run, host string, comments ...string) error {
 type drillWriter struct {
 	out  *strings.Builder
 	last clock.Time
+	why  func(*tcp.Event) string
+}
+
+func whyInEnglish(e *tcp.Event) string {
+	if e.Kind == tcp.TimerFired {
+		return e.Timer.String() + " timer"
+	}
+	return e.Cause.String()
 }
 
 func (d *drillWriter) event(e *Event) {
@@ -42,9 +55,9 @@ func (d *drillWriter) event(e *Event) {
 		fmt.Fprintf(d.out, "// %s\n", e.Text)
 	case e.Class != Engine:
 	case e.Kind == tcp.StateChanged:
-		fmt.Fprintf(d.out, "//   %v -> %v: %v\n", e.From, e.State, e.Cause)
+		fmt.Fprintf(d.out, "//   %v -> %v: %s\n", e.From, e.State, d.why(&e.Event))
 	case e.Kind == tcp.TimerFired:
-		fmt.Fprintf(d.out, "//   %v timer\n", e.Timer)
+		fmt.Fprintf(d.out, "//   %s\n", d.why(&e.Event))
 	default:
 		d.segment(&e.Event)
 	}

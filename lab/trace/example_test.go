@@ -50,7 +50,7 @@ func ExampleAppendJSON() {
 // packetdrill's notation.
 func ExampleWriteDrill() {
 	var b strings.Builder
-	trace.WriteDrill(&b, played("connection-refused"), "client", "what the client saw")
+	trace.WriteDrill(&b, played("connection-refused"), "client", nil, "what the client saw")
 	fmt.Print(b.String())
 	// Output:
 	// // what the client saw

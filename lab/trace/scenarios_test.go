@@ -80,7 +80,7 @@ func checkDrill(t *testing.T, r *trace.Run) {
 			}
 		}
 		var b strings.Builder
-		if err := trace.WriteDrill(&b, r, h.Name); err != nil {
+		if err := trace.WriteDrill(&b, r, h.Name, nil); err != nil {
 			t.Error(err)
 		}
 		for line := range strings.Lines(b.String()) {
