@@ -15,10 +15,13 @@ import (
 // only carries an ACK, because it carries the ACK too.
 func (c *Conn) NextSegment(now clock.Time, out *Output) bool {
 	out.again = false
-	ok := c.owes&^owesAck != 0 && (c.buildReset(now, out) || c.buildSyn(now, out) || c.buildEcho(now, out) || c.buildTail(now, out)) ||
-		c.buildData(now, out) ||
-		c.owes&^owesAck != 0 && (c.buildProbe(now, out) || c.buildKeepAlive(now, out)) ||
-		c.buildAck(now, out)
+	var ok bool
+	if c.owes&^owesAck == 0 {
+		ok = c.buildData(now, out) || c.buildAck(now, out)
+	} else {
+		ok = c.buildReset(now, out) || c.buildSyn(now, out) || c.buildEcho(now, out) || c.buildTail(now, out) ||
+			c.buildData(now, out) || c.buildProbe(now, out) || c.buildKeepAlive(now, out) || c.buildAck(now, out)
+	}
 	if !ok {
 		c.fallQuiet(now)
 		return false
@@ -137,7 +140,9 @@ func (c *Conn) buildNew(now clock.Time, out *Output) bool {
 		}
 		return false
 	}
-	c.restartIfIdle(now)
+	if c.flight == nil {
+		c.restartIfIdle(now)
+	}
 	out.again = false
 	n, w := c.allowed(left)
 	if w != nothing {

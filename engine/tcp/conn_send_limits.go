@@ -115,11 +115,9 @@ func (c *Conn) unsent() bool {
 // fallQuiet is for a connection that has nothing to send for now: a timer runs while
 // something is out, or waits for a window that no ACK will open.
 func (c *Conn) fallQuiet(now clock.Time) {
-	f := c.flight
-	if f == nil && !c.unsent() {
-		return
-	}
-	if !c.timers.armed(TimerRetransmit) && !c.timers.armed(TimerPersist) || f != nil && f.wants&cc.WantsSend != 0 && c.paceWakes() {
+	switch f := c.flight; {
+	case f == nil && !c.unsent():
+	case !c.timers.armed(TimerRetransmit) && !c.timers.armed(TimerPersist), f != nil && f.wants&cc.WantsSend != 0 && c.paceWakes():
 		c.armRetransmit(now)
 	}
 }

@@ -56,7 +56,7 @@ type Entry struct {
 	told     Ready      // what NextReady has told, or must tell
 	news     Ready      // what NextReady must tell
 	queued   bool       // in the queue of those that send
-	burst    uint8      // segments sent in this turn
+	burst    uint8      // segments sent in this turn, and maxBurst for all before it
 	hash     uint32     // in the table
 }
 
@@ -100,7 +100,7 @@ func (e *Endpoint) Receive(now clock.Time, path Path, t *wire.Tuple, s *Segment)
 	// A connection tells the trace itself what it drops. What no connection saw is
 	// told here.
 	told := e.trace.len()
-	v := e.dispatch(&arrival{now: now, path: path, tuple: t, segment: s})
+	v := e.dispatch(now, path, t, s)
 	if v.why != wire.None && e.trace.len() == told {
 		e.trace.dropped(now, t, s, v.why)
 	}
@@ -124,36 +124,36 @@ type arrival struct {
 
 // dispatch finds who the segment is for: a connection, a half-open one, one in
 // TIME-WAIT, a listener, nobody.
-func (e *Endpoint) dispatch(a *arrival) outcome {
+func (e *Endpoint) dispatch(now clock.Time, path Path, t *wire.Tuple, s *Segment) outcome {
 	// First among whole connections, which have nearly all segments, by their quick
 	// hash. The hash of the other tables is a cryptographic one: only what is not
 	// found here pays for it.
-	en := e.conns.find(a.tuple)
-	if en != nil && (en.state != TimeWait || !e.reopens(&en.Conn, a.segment)) {
-		e.stats.InSegs += uint64(a.segment.Count() - 1)
+	en := e.conns.find(t)
+	if en != nil && (en.state != TimeWait || !e.reopens(&en.Conn, s)) {
+		e.stats.InSegs += uint64(s.Count() - 1)
 		held := en.holds()
-		v := en.Conn.receive(a.now, a.path, a.segment)
-		e.charge(a.now, en, held)
-		e.update(a.now, en)
+		v := en.Conn.receive(now, path, s)
+		e.charge(now, en, held)
+		e.update(now, en)
 		return v
 	}
-	a.flow = e.cookies.flow(a.tuple)
+	a := arrival{now: now, path: path, tuple: t, segment: s, flow: e.cookies.flow(t)}
 	if en != nil {
 		held := en.holds()
-		en.closed(a.now, NoFailure, CauseReuse)
-		e.charge(a.now, en, held)
-		e.update(a.now, en)
-		e.remove(a.now, en) // at once: the next segment may come before any output
+		en.closed(now, NoFailure, CauseReuse)
+		e.charge(now, en, held)
+		e.update(now, en)
+		e.remove(now, en) // at once: the next segment may come before any output
 		a.reused, a.beyond = true, en.snd.nxt
-		return e.arrivedStray(a)
+		return e.arrivedStray(&a)
 	}
-	if at := e.halfOpen.find(a.flow, a.tuple); at != 0 {
-		return e.arrivedHalfOpen(a, e.halfOpen.at(at), at)
+	if at := e.halfOpen.find(a.flow, t); at != 0 {
+		return e.arrivedHalfOpen(&a, e.halfOpen.at(at), at)
 	}
-	if w := e.timeWait.find(a.flow, a.tuple); w != 0 {
-		return e.arrivedTimeWait(a, w)
+	if w := e.timeWait.find(a.flow, t); w != 0 {
+		return e.arrivedTimeWait(&a, w)
 	}
-	return e.arrivedStray(a)
+	return e.arrivedStray(&a)
 }
 
 // ReceiveICMP takes an ICMP error that quotes a segment of t. Half-open connections
@@ -338,7 +338,7 @@ func (e *Endpoint) update(now clock.Time, en *Entry) {
 		e.sending.push(en)
 	}
 	e.tell(en)
-	if en.state.Synchronized() && en.listener != nil {
+	if en.listener != nil && en.state.Synchronized() {
 		e.offerAccept(now, en)
 	}
 }
@@ -366,7 +366,8 @@ const maxBurst = 8
 // Answers to strangers come first and handshakes second. Both are short and bounded,
 // and somebody waits for each; behind large transfers they would time out.
 func (e *Endpoint) Output(now clock.Time, out *Output) bool {
-	if e.outputReply(out) {
+	if e.replies.len() > 0 {
+		e.outputReply(out)
 		e.sent(out)
 		return true
 	}
@@ -379,21 +380,23 @@ func (e *Endpoint) Output(now clock.Time, out *Output) bool {
 	for en := e.sending.first; en != nil; en = e.sending.first {
 		if en.NextSegment(now, out) {
 			e.sent(out)
-			if en.burst++; en.burst >= maxBurst {
-				en.burst = 0
+			if en.burst++; en.burst%maxBurst == 0 {
+				en.burst = maxBurst // not 0: it has sent
 				e.sending.rotate()
 			}
 			return true
 		}
 		e.sending.pop()
+		sent := en.burst > 0
 		en.queued, en.burst = false, 0
-		e.settle(now, en)
+		e.settle(now, en, sent)
 	}
 	return false
 }
 
-// settle looks at a connection that has nothing more to say for now.
-func (e *Endpoint) settle(now clock.Time, en *Entry) {
+// settle looks at a connection that has nothing more to say for now, and has sent
+// something before, or not.
+func (e *Endpoint) settle(now clock.Time, en *Entry, sent bool) {
 	switch {
 	// A program may still call one that has left the table, which changes nothing any
 	// more.
@@ -407,7 +410,9 @@ func (e *Endpoint) settle(now clock.Time, en *Entry) {
 		e.remove(now, en)
 	default:
 		e.schedule(en)
-		e.tell(en) // what was sent has made room
+		if sent {
+			e.tell(en) // what was sent has made room
+		}
 	}
 }
 

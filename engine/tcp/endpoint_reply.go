@@ -61,14 +61,11 @@ func (e *Endpoint) pushReset(now clock.Time, t *wire.Tuple, h wire.TCP) {
 	e.trace.add(Event{Time: now, Kind: SegmentSent, Tuple: *t, Segment: r.header})
 }
 
-func (e *Endpoint) outputReply(out *Output) bool {
+// outputReply fills out with the first of the replies, of which there is one.
+func (e *Endpoint) outputReply(out *Output) {
 	r := e.replies.front()
-	if r == nil {
-		return false
-	}
 	out.Tuple = r.tuple
 	out.TCP = r.header
 	out.Len, out.Views, out.GSOSize, out.ECN, out.again = 0, nil, 0, 0, false
 	e.replies.drop()
-	return true
 }

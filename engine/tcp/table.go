@@ -64,7 +64,7 @@ func (t *connTable) find(tuple *wire.Tuple) *Entry {
 			if at >= bucketLen {
 				break
 			}
-			if en := b.entries[at]; en != nil && en.tuple == *tuple {
+			if en := b.entries[at]; en != nil && en.tuple.Equal(tuple) {
 				return en
 			}
 		}

@@ -72,6 +72,12 @@ func (t Tuple) Reverse() Tuple {
 	return Tuple{t.Remote, t.Local, t.RemotePort, t.LocalPort}
 }
 
+// Equal reports what t == u does, which the compiler makes a call of.
+func (t *Tuple) Equal(u *Tuple) bool {
+	return t.LocalPort == u.LocalPort && t.RemotePort == u.RemotePort &&
+		t.Local.lo == u.Local.lo && t.Remote.lo == u.Remote.lo && t.Local.hi == u.Local.hi && t.Remote.hi == u.Remote.hi
+}
+
 func (t Tuple) String() string {
 	return fmt.Sprintf("%v > %v", netip.AddrPortFrom(t.Local.Netip(), t.LocalPort),
 		netip.AddrPortFrom(t.Remote.Netip(), t.RemotePort))
