@@ -88,7 +88,7 @@ func TestInfoBesideKernel(t *testing.T) {
 	client := transferBothWays(t, a, n).LocalAddr().(*net.TCPAddr).AddrPort()
 	var theirs, ours *inspect.Details
 	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) { // until the last ACK has come
-		if theirs, ours = bothEnds(t, a, client); ours.Unacked == 0 && theirs.Unacked == 0 && ours.BytesAcked == n || time.Now().After(end) {
+		if theirs, ours = bothEnds(t, a, client); ours.Unacked == 0 && theirs.Unacked == 0 && ours.BytesAcked == n && uint64(theirs.SegsOut) == uint64(ours.SegsIn)+1 || time.Now().After(end) {
 			break
 		}
 	}
