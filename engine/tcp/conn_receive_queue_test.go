@@ -29,7 +29,7 @@ func TestTinySegmentsTakeLittle(t *testing.T) {
 		"in any":    func(i int) int { return shuffled[i] },
 	}
 	for name, order := range orders {
-		for _, size := range []int{1, 2, 10, 63, 64, 100, 511} {
+		for _, size := range []int{1, 64, 511, 2, 10, 63, 100}[:few(7)] {
 			t.Run(fmt.Sprintf("%s, %d bytes", name, size), func(t *testing.T) { tinySegments(t, size, group, order) })
 		}
 	}

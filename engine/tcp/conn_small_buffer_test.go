@@ -12,7 +12,7 @@ import (
 // is with a buffer that is small from the beginning and with one that the program
 // makes small when the peer has seen a larger one.
 func TestSmallReceiveBuffer(t *testing.T) {
-	for _, mtu := range []int{576, 1500, 9000, 65535} {
+	for _, mtu := range []int{9000, 576, 1500, 65535}[:few(4)] {
 		mss := mtu - 40
 		sizes := []int{1, 2, 3, 1000, mss/2 - 1, mss/2 + 1, mss - 12, mss, mss + 1, 3 * mss / 2, 2 * mss}
 		r := rand.New(rand.NewPCG(uint64(mtu), 5))

@@ -79,7 +79,7 @@ func TestNoUndoForWhatElseCameTwice(t *testing.T) {
 // TestNoLossRaisesTheWindow: over wires that lose, delay and double segments no
 // recovery begins with a larger window than there was, whatever was undone before.
 func TestNoLossRaisesTheWindow(t *testing.T) {
-	for seed := range uint64(24) {
+	for seed := range few(24) {
 		name := []string{"reno", "cubic", "dctcp"}[seed%3]
 		t.Run(fmt.Sprint(name, seed), func(t *testing.T) { noLossRaisesTheWindow(t, name, seed) })
 	}

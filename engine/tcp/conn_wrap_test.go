@@ -64,7 +64,7 @@ func (f *freight) exact(from int64, b []byte) int64 {
 func TestTimestampsWrapUnderLoss(t *testing.T) {
 	const second = clock.Time(time.Second)
 	wrap := clock.Time(1<<32) * clock.Time(time.Millisecond)
-	for seed := range uint64(6) {
+	for seed := range few(6) {
 		var want Info
 		for i, begin := range []clock.Time{wrap/2 - wrap/2%second, wrap - wrap%second - second, wrap - wrap%second} {
 			got := wrapUnderLoss(t, begin, seed)

@@ -252,6 +252,7 @@ func (e *Endpoint) Advance(now clock.Time) {
 	if idle > 0 {
 		e.withOthers(now, idle, probe)
 	}
+	e.due.expose(armedThen)
 	e.advanceHalfOpen(now)
 	e.advanceTimeWait(now)
 	if e.detector.Deadline() <= now {
@@ -324,8 +325,11 @@ func (e *Endpoint) schedule(en *Entry) {
 // pruneDue keeps the heap in proportion to the connections: each deadline that comes
 // nearer leaves an item behind.
 func (e *Endpoint) pruneDue() {
-	e.due.prune(e.conns.count, func(at clock.Time, en *Entry) bool { return en.armed == at })
+	e.due.prune(e.conns.count, armedThen)
 }
+
+// armedThen reports whether an item of the heap counts: it is the last that was made.
+func armedThen(at clock.Time, en *Entry) bool { return en.armed == at }
 
 // update follows a change of en: it may have something to send, and its
 // program may have something to learn.

@@ -215,6 +215,14 @@ func (d *deadlines[K]) prune(live int, counts func(at clock.Time, key K) bool) {
 	}
 }
 
+// expose drops the items before the first that counts, as far as they lie in the heap:
+// nobody wakes up for one that does not.
+func (d *deadlines[K]) expose(counts func(at clock.Time, key K) bool) {
+	for len(d.items) > 0 && d.items[0].at == d.next() && !counts(d.items[0].at, d.items[0].key) {
+		d.pop()
+	}
+}
+
 func pruned[K any](items []deadline[K], counts func(at clock.Time, key K) bool) []deadline[K] {
 	kept := items[:0]
 	for _, it := range items {

@@ -42,6 +42,14 @@ type flying struct {
 	data []byte
 }
 
+// few returns most, or with -short, which the emulators run with, a quarter of it.
+func few(most uint64) uint64 {
+	if testing.Short() {
+		return (most + 3) / 4
+	}
+	return most
+}
+
 func newPair(t *testing.T, cfg Config) *pair {
 	p := &pair{t: t, now: clock.Time(time.Hour), path: Path{MTU: 1500}, delay: 5 * time.Millisecond,
 		fate: func(int, *Output) (bool, time.Duration) { return false, 0 }}
