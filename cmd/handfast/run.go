@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,17 +9,11 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/handfast-tcp/handfast"
-	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/sandbox"
-	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
-	"github.com/handfast-tcp/handfast/engine/cc"
-	"github.com/handfast-tcp/handfast/gateway"
-	"github.com/handfast-tcp/handfast/lab/story"
 )
 
 const runHelp = `Runs COMMAND in a network namespace of its own. All that it sends comes to our
@@ -42,16 +35,7 @@ is refused. --map 10.0.2.2=127.0.0.1 lets the command reach this machine itself.
 
 type runOptions struct {
 	sandbox sandbox.Options
-	bad     badNetwork
-	rules   rules
-	maps    addressMap
-	cc      string
-	summary bool
-	ladder  bool
-	first   int
-	out     outFile
-
-	streams
+	carrying
 }
 
 // The addresses inside.
@@ -87,14 +71,7 @@ func newRun() *cobra.Command {
 	f.SetInterspersed(false) // what comes after the command is the command's
 	f.StringVar(&o.sandbox.Link, "link", "auto", "the command's device: "+strings.Join(runLinks, ", "))
 	f.IntVar(&o.sandbox.MTU, "mtu", 1500, "the device's MTU in bytes, 1280 to 65535")
-	o.bad.addTo(f)
-	o.rules.addTo(f)
-	f.Var(&o.maps, "map", "have an `address=address` inside be another one outside; may be repeated")
-	f.StringVar(&o.cc, "cc", "", "congestion control: "+strings.Join(cc.Names(), ", "))
-	f.BoolVar(&o.summary, "summary", true, "print a line for each flow at the end")
-	f.BoolVar(&o.ladder, "ladder", false, "draw the first connections at the end")
-	f.IntVar(&o.first, "first", 1, "how many connections are drawn and written")
-	o.out.addTo(f)
+	o.addTo(f)
 	return cmd
 }
 
@@ -106,13 +83,8 @@ func (o *runOptions) check() error {
 		return usagef("--link %s: it is one of %s", o.sandbox.Link, strings.Join(runLinks, ", "))
 	case o.sandbox.MTU < 1280 || o.sandbox.MTU > 65535:
 		return usagef("--mtu %d: it may be 1280 to 65535", o.sandbox.MTU)
-	case o.first < 1 || o.first > 1000:
-		return usagef("--first %d: it may be 1 to 1000", o.first)
 	}
-	if err := cc.Check(o.cc); err != nil {
-		return usagef("--cc: %w", err)
-	}
-	return cmp.Or(o.bad.check(), o.out.check())
+	return o.carrying.check()
 }
 
 func (o *runOptions) run(ctx context.Context, args []string) error {
@@ -134,7 +106,9 @@ func (o *runOptions) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	n, err := o.network(box, system)
+	n, err := o.network(segment{
+		command: "run", peer: "the command", addresses: gateAddrs, dns: []netip.Addr{dnsAddr}, system: system,
+	}, func(h *handfast.Host) error { return o.attach(h, box) })
 	if err != nil {
 		return err
 	}
@@ -145,7 +119,7 @@ func (o *runOptions) run(ctx context.Context, args []string) error {
 	code, err := box.Wait()
 	n.settle(o.bad.patience())
 	n.close()
-	if err := afterRun(err, n.report(o, strings.Join(args, " "))); err != nil {
+	if err := afterRun(err, n.report(&o.carrying, strings.Join(args, " "))); err != nil {
 		return err
 	}
 	if code != exitOK {
@@ -154,41 +128,13 @@ func (o *runOptions) run(ctx context.Context, args []string) error {
 	return nil
 }
 
-// network is what carries the command's flows.
-type network struct {
-	host     *handfast.Host
-	gateway  *gateway.Gateway
-	recorder *live.Recorder
-	flows    flowLog
-	stop     func() // of the control socket
-}
-
-func (o *runOptions) network(box *sandbox.Sandbox, system netip.AddrPort) (*network, error) {
-	n := &network{stop: func() {}, flows: flowLog{stderr: o.stderr, ended: make(chan struct{}, 1)}}
-	cfg := handfast.Config{}
-	cfg.TCP.CongestionControl = o.cc
-	if o.ladder || o.out.wanted() {
-		n.recorder = live.New(live.Options{Host: stage.OurName, Peer: "the command", Connections: o.first, Head: 40, Tail: 64})
-		cfg.Trace = n.recorder.Events
-	}
-	var err error
-	if n.host, err = handfast.New(cfg); err != nil {
-		return nil, err
-	}
+// attach plugs the command's device in.
+func (o *runOptions) attach(h *handfast.Host, box *sandbox.Sandbox) error {
 	l, err := o.bad.wrap(box.Device)
-	if err == nil {
-		err = n.host.Attach(l, linkOptions(box.Kind))
-	}
-	if err == nil {
-		policy := o.rules.policy(o.maps, netip.AddrPortFrom(dnsAddr, 53), system)
-		n.gateway, err = gateway.New(gateway.Config{Host: n.host, Policy: policy, Ended: n.flows.add})
-	}
 	if err != nil {
-		n.host.Close()
-		return nil, err
+		return err
 	}
-	n.stop = openControl(n.host, "run", o.stderr)
-	return n, nil
+	return h.Attach(l, linkOptions(box.Kind))
 }
 
 // linkOptions are the host's end of the command's device.
@@ -200,48 +146,4 @@ func linkOptions(kind string) handfast.LinkOptions {
 		}
 	}
 	return l
-}
-
-// settle lets the connections that the command has left end in peace.
-func (n *network) settle(patience time.Duration) {
-	end := time.After(patience)
-	for n.gateway.Stats().Connections > 0 {
-		select {
-		case <-n.flows.ended:
-		case <-end:
-			return
-		}
-	}
-}
-
-func (n *network) close() {
-	if n.gateway != nil {
-		n.gateway.Close()
-		n.stop()
-		n.host.Close()
-		n.gateway = nil
-	}
-}
-
-// report prints what is wanted to be known at the end.
-func (n *network) report(o *runOptions, title string) error {
-	if o.summary {
-		n.flows.write(o.stderr)
-	}
-	if n.recorder == nil {
-		return nil
-	}
-	if o.ladder && !n.recorder.Empty() {
-		if err := writeLadder(o.stderr, n.recorder, title); err != nil {
-			return err
-		}
-	}
-	return o.out.write(n.recorder, title)
-}
-
-// writeLadder draws what r has kept.
-func writeLadder(w terminal, r *live.Recorder, title string) error {
-	fmt.Fprintf(w, "\n%s\n\n", title)
-	t := r.Tell(story.TellOptions{})
-	return story.Ladder{Lanes: t.Lanes, Width: w.columns(), Color: w.color}.Write(w, t.Steps)
 }

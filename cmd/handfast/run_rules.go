@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -90,31 +91,22 @@ func (r *rules) allows(to netip.AddrPort) bool {
 
 // policy is what the gateway does with flows: names are always answered, unless there
 // is no server that could.
-func (r *rules) policy(maps addressMap, dns, system netip.AddrPort) func(gateway.Flow) gateway.Route {
+func (r *rules) policy(maps addressMap, s *segment) func(gateway.Flow) gateway.Route {
 	return func(f gateway.Flow) gateway.Route {
 		to := f.Destination
 		outside, mapped := maps[to.Addr()]
 		switch {
-		case to == dns && system.IsValid() && !r.offline:
-			return gateway.Route{Address: system.String()}
+		case to.Port() == 53 && slices.Contains(s.dns, to.Addr()) && s.system.IsValid() && !r.offline:
+			return gateway.Route{Address: s.system.String()}
 		case !r.allows(to):
 			return gateway.Route{Verdict: gateway.Refuse}
 		case mapped:
 			return gateway.Route{Address: netip.AddrPortFrom(outside, to.Port()).String()}
-		case isGate(to.Addr()):
+		case s.isOurs(to.Addr()):
 			return gateway.Route{Verdict: gateway.Refuse} // nobody is there
 		}
 		return gateway.Route{}
 	}
-}
-
-func isGate(a netip.Addr) bool {
-	for _, p := range gateAddrs {
-		if p.Addr() == a {
-			return true
-		}
-	}
-	return false
 }
 
 // addressMap is a flag of addresses inside and what they are outside.

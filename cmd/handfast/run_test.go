@@ -48,12 +48,12 @@ func TestRules(t *testing.T) {
 
 // Names go to the system's server, mapped addresses outside, and nobody is at ours.
 func TestRunPolicy(t *testing.T) {
-	dns, system := netip.MustParseAddrPort("10.0.2.3:53"), netip.MustParseAddrPort("127.0.0.53:53")
+	s := &segment{addresses: gateAddrs, dns: []netip.Addr{dnsAddr}, system: netip.MustParseAddrPort("127.0.0.53:53")}
 	maps := addressMap{}
 	if err := maps.Set("10.0.2.2=127.0.0.1"); err != nil {
 		t.Fatal(err)
 	}
-	policy := new(rules).policy(maps, dns, system)
+	policy := new(rules).policy(maps, s)
 	for to, want := range map[string]gateway.Route{
 		"10.0.2.3:53":    {Address: "127.0.0.53:53"},
 		"10.0.2.3:80":    {Verdict: gateway.Refuse},
