@@ -4,8 +4,10 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -69,4 +71,33 @@ func hasFunc(t *testing.T, file, name string) bool {
 		}
 	}
 	return false
+}
+
+var fileName = regexp.MustCompile(`\b[a-z0-9]+(?:_[a-z0-9]+)*\*?\.go\b`)
+
+// Every file that the documentation of a package names is there.
+func TestPackagesNameTheirFiles(t *testing.T) {
+	named := 0
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments|parser.PackageClauseOnly)
+		if err != nil || f.Doc == nil {
+			return err
+		}
+		for _, file := range fileName.FindAllString(f.Doc.Text(), -1) {
+			named++
+			if found, _ := filepath.Glob(filepath.Join(filepath.Dir(name), file)); len(found) == 0 {
+				t.Errorf("%s names %s, which is not there", name, file)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if named < 80 {
+		t.Errorf("only %d files are named", named)
+	}
 }

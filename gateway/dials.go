@@ -41,6 +41,8 @@ func (d *dials) len() int {
 func (d *dials) begin(f Flow, r *handfast.Request, give context.CancelFunc) *dial {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	// The client repeats its SYN while it waits, and its host forgets the older request:
+	// only the latest can be answered.
 	if same := d.by[f]; same != nil {
 		same.request = r
 		return nil
@@ -57,7 +59,8 @@ func (d *dials) begin(f Flow, r *handfast.Request, give context.CancelFunc) *dia
 	return n
 }
 
-// victim returns the oldest dial to the destination that has the most.
+// victim returns the oldest dial to the destination that has the most: a scan of one
+// address that does not answer must not crowd out the dials to all others.
 func (d *dials) victim() *dial {
 	most := 0
 	for _, n := range d.to {
@@ -74,6 +77,7 @@ func (d *dials) victim() *dial {
 func (d *dials) finish(n *dial) *handfast.Request {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	// It may have been a victim, and its flow be dialled anew.
 	if d.by[n.flow] == n {
 		d.remove(n)
 	}

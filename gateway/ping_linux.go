@@ -38,6 +38,8 @@ func DialPing(to netip.Addr) (Pinger, error) {
 		family, proto, level, option = unix.AF_INET6, unix.IPPROTO_ICMPV6, unix.SOL_IPV6, unix.IPV6_RECVERR
 		address = &unix.SockaddrInet6{Addr: to.As16()}
 	}
+	// Of datagrams and not raw: such a socket sends echo requests and nothing else, so the
+	// system gives it to users without rights.
 	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, proto)
 	switch {
 	case errors.Is(err, unix.EACCES):
@@ -78,6 +80,8 @@ func (s *pingSocket) Send(seq uint16, ttl uint8, payload []byte) error {
 // send sends what is in s.out. What has been heard of an earlier request is told once
 // by this call, which then sends nothing; Receive tells it properly.
 func (s *pingSocket) send(fd, ttl int) error {
+	// The client's own hop limit goes out, less the hop that we are, so that traceroute
+	// through us finds the routers behind.
 	if ttl != s.ttl {
 		level, option := unix.SOL_IP, unix.IP_TTL
 		if s.to.Is6() {

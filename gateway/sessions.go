@@ -17,7 +17,8 @@ type sessions[C io.Closer] struct {
 	order list.List // of *session[C], idle the longest first
 }
 
-// maxWaiting is how many datagrams wait for a session's dial.
+// maxWaiting is how many datagrams wait for a session's dial. A dial of UDP sends nothing
+// and is short; names may have to be looked up for it.
 const maxWaiting = 16
 
 // session is one flow.
@@ -54,6 +55,8 @@ func (s *sessions[C]) touch(f Flow, p []byte) (n *session[C], dialled bool) {
 	}
 	n.last = time.Now()
 	n.sent += int64(len(p))
+	// In order of what clients do and not of what comes back: a server that never stops
+	// sending does not push those out that speak.
 	s.order.MoveToBack(n.place)
 	if !n.dialled && len(n.waiting) < maxWaiting {
 		n.waiting = append(n.waiting, append([]byte(nil), p...))

@@ -14,7 +14,8 @@ import (
 	"github.com/handfast-tcp/handfast/engine/host"
 )
 
-// decide is asked about each SYN.
+// decide is asked about each SYN. It must not wait: it runs where the shard's packets
+// are handled, and everybody's would wait with it. A dial has a goroutine of its own.
 func (g *Gateway) decide(r *handfast.Request) {
 	f := Flow{Network: "tcp", Source: r.Remote(), Destination: r.Local()}
 	route := g.cfg.Policy(f)
@@ -35,6 +36,8 @@ func (g *Gateway) decide(r *handfast.Request) {
 
 // dial opens the other side of a flow, and answers its SYN.
 func (g *Gateway) dial(f Flow, r *handfast.Request, route Route) {
+	// The SYN stays without an answer until the dial has one: an early SYN-ACK would be a
+	// promise to the client that nobody can keep.
 	ctx, give := context.WithTimeout(g.ctx, g.cfg.DialTimeout)
 	d := g.dials.begin(f, r, give)
 	if d == nil {
@@ -158,6 +161,9 @@ func copyHalf(to, from net.Conn) (n int64, err error) {
 		abort(from)
 		return n, err
 	}
+	// The end of one direction is passed on and the other goes on: a client that has sent
+	// its request and closed still waits for the answer. What cannot half-close, as TLS of
+	// old, ends whole.
 	if h, ok := to.(halfCloser); ok {
 		h.CloseWrite()
 	} else {
@@ -166,7 +172,8 @@ func copyHalf(to, from net.Conn) (n int64, err error) {
 	return n, nil
 }
 
-// abort closes c with a RST where it can.
+// abort closes c with a RST where it can: the peer must see that the stream was cut, and
+// not take what it has got for all there was.
 func abort(c net.Conn) {
 	if l, ok := c.(interface{ SetLinger(sec int) error }); ok {
 		l.SetLinger(0)

@@ -21,6 +21,8 @@ func (g *Gateway) receive() {
 		if err != nil {
 			return
 		}
+		// A group has no single answerer, and a dial to it would send from a socket that
+		// hears none of its members.
 		if !to.Addr().IsMulticast() {
 			g.pass(Flow{Network: "udp", Source: from, Destination: to}, p[:n])
 		}
@@ -29,6 +31,8 @@ func (g *Gateway) receive() {
 
 // pass carries a datagram on, in its session or a new one.
 func (g *Gateway) pass(f Flow, p []byte) {
+	// The first datagram of a flow begins its session and the policy is asked once; what
+	// comes during the dial waits with it, in order.
 	n, dialled := g.sessions.touch(f, p)
 	switch {
 	case dialled:
@@ -83,6 +87,8 @@ func (g *Gateway) serve(n *session[net.Conn], route Route) {
 // answer passes back what comes until the session has been idle, or is closed.
 func (g *Gateway) answer(n *session[net.Conn], c net.Conn) {
 	idle := g.cfg.UDPIdle
+	// A question and its answer are all there is to DNS: each has a socket of its own that
+	// would otherwise lie around for a minute.
 	if n.flow.Destination.Port() == 53 {
 		idle = g.cfg.DNSIdle
 	}
@@ -100,6 +106,8 @@ func (g *Gateway) answer(n *session[net.Conn], c net.Conn) {
 			g.socket.WriteFromTo(p[:size], n.flow.Destination, n.flow.Source)
 		case errors.Is(err, syscall.ECONNREFUSED):
 			g.socket.Refuse(n.flow.Source, n.flow.Destination, 0, host.PortUnreachable)
+		// A deadline only asks again whether the session is idle: its client may have spoken
+		// meanwhile, which moves it.
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return
 		}

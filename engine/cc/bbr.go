@@ -66,7 +66,9 @@ func newBBR(p Params) Controller {
 	b.resetShortTerm()
 	b.probe.perInc = unbounded
 	b.enterStartup()
-	b.pacing = mulDiv(uint64(b.cwnd), bbrStartupGain, 100) * 1000 // as if a round trip took 1 ms
+	// As if a round trip took 1 ms: nothing is known yet, and too slow a guess would hold
+	// back the first window, which every controller sends at once.
+	b.pacing = mulDiv(uint64(b.cwnd), bbrStartupGain, 100) * 1000
 	return b
 }
 
@@ -97,6 +99,8 @@ func (b *bbr) OnSend(now clock.Time, s Send) {
 // OnAck updates the model, moves the state machine, and sets what follows, in the
 // order of §5.2.3.
 func (b *bbr) OnAck(now clock.Time, a Ack) {
+	// The model first, then the state that follows from it, then what may be sent: a state
+	// that moved on old numbers would keep to them for a round.
 	s := b.sample(&a)
 	b.updateNoise(now, &s)
 	b.updateLatest(&s)
@@ -120,6 +124,8 @@ func (b *bbr) OnEvent(now clock.Time, e Event) {
 		b.saveWindow()
 		b.saveForUndo()
 		b.repairing = true
+	// Nothing was in flight when the timeout repeats: what it has saved is still the state
+	// before the trouble, and must not be saved over.
 	case Timeout:
 		if e.InFlight > 0 {
 			b.saveWindow()
@@ -130,6 +136,7 @@ func (b *bbr) OnEvent(now clock.Time, e Event) {
 	case Recovered:
 		b.repairing = false
 		b.restoreWindow()
+	// A mark is a loss that cost nothing: it lowers the same bounds.
 	case Congestion:
 		b.noteLoss(true)
 	case Lost:
@@ -201,7 +208,8 @@ func (b *bbr) draw(n uint64) uint64 {
 	return (z ^ z>>31) % n
 }
 
-// mulDiv returns a·b/c, and the largest number when that is larger.
+// mulDiv returns a·b/c, and the largest number when that is larger. In 128 bits: bytes
+// times nanoseconds leave 64 within seconds on a fast path.
 func mulDiv(a, b, c uint64) uint64 {
 	hi, lo := bits.Mul64(a, b)
 	if hi >= c {

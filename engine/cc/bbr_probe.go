@@ -43,6 +43,8 @@ const (
 	bbrMaxUpRounds  = 30
 )
 
+// startDown begins the cycle. Its length is drawn, so that flows which share a path do
+// not all probe at the same moment and take each other's queue for their own.
 func (b *bbr) startDown(now clock.Time) {
 	b.resetSignals()
 	p := &b.probe
@@ -60,6 +62,8 @@ func (b *bbr) startDown(now clock.Time) {
 
 func (b *bbr) startCruise() { b.state, b.gain, b.span = bbrCruise, 100, bbrWindowGain }
 
+// startRefill fills the path for a round before UP: without it UP would begin with the
+// path half empty, and take the time to fill it for room to grow.
 func (b *bbr) startRefill() {
 	b.resetShortTerm()
 	p := &b.probe
@@ -69,6 +73,8 @@ func (b *bbr) startRefill() {
 	b.state, b.gain, b.span = bbrRefill, 100, bbrWindowGain
 }
 
+// startUp sends faster than the path delivers, until that shows: as loss, as a mark, or
+// as a rate that no longer grows.
 func (b *bbr) startUp(s *bbrSample) {
 	b.probe.phase = bbrStarting
 	b.rounds.begin()
@@ -92,7 +98,7 @@ func (b *bbr) advanceCycle(now clock.Time, s *bbrSample) {
 		if !b.timeToProbe(now) && s.InFlight <= min(b.withHeadroom(), b.inflight(100)) {
 			b.startCruise()
 		}
-	case bbrCruise:
+	case bbrCruise: // it moves by itself when the time has come
 		b.timeToProbe(now)
 	case bbrRefill:
 		if b.rounds.start {
@@ -118,6 +124,8 @@ func (b *bbr) timeToProbe(now clock.Time) bool {
 	return true
 }
 
+// timeToGoDown ends UP: where the last one had lost too much it stops before it does so
+// again, and otherwise when the path is full.
 func (b *bbr) timeToGoDown(s *bbrSample) bool {
 	switch {
 	case b.probe.tooHigh && s.InFlight >= b.bounds.long:
@@ -169,6 +177,8 @@ func (b *bbr) raiseLongTerm(s *bbrSample) {
 	if !s.Limited || b.cwnd < b.bounds.long {
 		return
 	}
+	// Slowly at first: the path may have no more to give, and each step is a segment that
+	// may be lost. What is found to be free is then taken up faster in each round.
 	p := &b.probe
 	p.acked += s.Delivered
 	if n := p.acked / p.perInc; n > 0 {

@@ -28,6 +28,9 @@ const (
 	bbrProbeGain     = 50
 )
 
+// updateRTT keeps two minima: that of ten seconds is the model's, and that of five says
+// whether somebody has to look again. So a path that got longer is believed in time, and
+// a flow that often pauses never has to stop for a look.
 func (b *bbr) updateRTT(now clock.Time, s *bbrSample) {
 	r := &b.rtt
 	r.expired = now.Sub(r.probeStamp) > bbrProbeInterval
@@ -60,6 +63,7 @@ func (b *bbr) checkProbeRTT(now clock.Time, s *bbrSample) {
 
 func (b *bbr) handleProbeRTT(now clock.Time, s *bbrSample) {
 	r := &b.rtt
+	// So little is in flight on purpose: the rates that it gives are no measure of the path.
 	r.quietUntil = s.Total + uint64(s.InFlight)
 	switch {
 	case r.doneAt == 0 && s.InFlight <= b.probeRTTWindow():
@@ -86,6 +90,7 @@ func (b *bbr) checkProbeRTTDone(now clock.Time) {
 		b.enterStartup()
 		return
 	}
+	// The queue is empty already, which is what DOWN is for.
 	b.startDown(now)
 	b.startCruise()
 }

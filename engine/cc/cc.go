@@ -1,6 +1,15 @@
 // Package cc is congestion control: numbers in, numbers out. A controller hears
 // what was sent, delivered and lost, and says how much may be in flight and how
 // fast it may leave; it never sees the connection.
+//
+// So a controller can be tried on numbers alone, and package tcp need not know which
+// one it has: it asks Traits what the controller wants to be told.
+//
+// The files: cc.go is the interface, newreno.go the plainest controller and the one to
+// read first, cubic.go the default with its slow start in hystart.go, dctcp.go and
+// ecn.go what listens to marks. bbr.go is BBRv3's order of steps, and bbr_*.go one idea
+// of it each: the rate, the round trip, the cycle of probes, the bounds, what counts as
+// full, what is noise.
 package cc
 
 import (

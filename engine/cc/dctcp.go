@@ -20,6 +20,8 @@ const (
 )
 
 func newDCTCP(p Params) Controller {
+	// All is taken to be marked at first: the first mark halves the window, as Reno's
+	// would, and only what is learned makes it gentler.
 	return &dctcp{reno: *newReno(p).(*reno), alpha: alphaOne}
 }
 

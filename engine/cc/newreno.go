@@ -30,6 +30,8 @@ func (r *reno) OnSend(clock.Time, Send) {}
 // both. It counts bytes, not ACKs, so that neither splitting ACKs nor merging
 // them makes a difference (RFC 3465).
 func (r *reno) OnAck(_ clock.Time, a Ack) {
+	// A window that was not used is not known to be right, so it does not grow (RFC 7661);
+	// in recovery it is what the loss left.
 	if !a.Limited || a.Recovery {
 		return
 	}
@@ -54,6 +56,7 @@ func (r *reno) OnEvent(_ clock.Time, e Event) {
 		}
 		r.cwnd, r.acked = r.mss, 0
 	case Undo:
+		// The larger of each: what has grown since is not taken away.
 		r.cwnd, r.ssthresh = max(r.cwnd, r.before.cwnd), max(r.ssthresh, r.before.ssthresh)
 		r.before = undo{}
 	case Idle: // RFC 5681 §4.1; what was saved up would be worth several segments of the smaller window at once

@@ -7,6 +7,10 @@
 // was reset, its SYN was repeated as honest clients do after one second, or
 // nothing was heard of it. See docs/DETECTOR.md for the signals, the thresholds
 // and their sources, and for what cannot be seen.
+//
+// The files: detect.go counts, sample.go follows handshakes, sketch.go and scan.go
+// know how many sources and ports there are in little memory; judge.go says what it
+// means, verdict.go and text.go how that is told.
 package detect
 
 import (

@@ -19,6 +19,8 @@ func (h *Host) receiveARP(now clock.Time, iface int, b []byte) wire.Drop {
 	if m.SenderHW[0]&1 != 0 || m.SenderHW == h.links[iface].HardwareAddr {
 		return wire.BadNeighbour
 	}
+	// Claims come before answers: who has our address must not be taught to others as a
+	// neighbour (RFC 5227).
 	ours := h.HasAddress(m.TargetIP)
 	switch h.kindOf(m.SenderIP) {
 	case ordinary:
@@ -52,6 +54,8 @@ func (h *Host) heardARP(now clock.Time, iface int, m *wire.ARP, ours bool) {
 	}
 }
 
+// askARP asks everybody, or to confirm what is known that station alone: it answers if
+// it is still there, and nobody else is disturbed.
 func (h *Host) askARP(n *neighbour) {
 	src, ok := h.sourceOn(n.key.iface, n.key.addr)
 	if !ok {

@@ -28,6 +28,8 @@ func (h *Host) receiveICMPv4(now clock.Time, in *inbound) wire.Drop {
 	if wire.Fold(wire.Sum(b, 0)) != 0xffff {
 		return wire.BadICMPChecksum
 	}
+	// To an address that we only forward for, errors are about flows that we end in its
+	// name; a question is for whoever has the address, and not for us to answer.
 	if in.foreign && !isError4(c.Type) {
 		return h.forwardEcho(in, &c, wire.ICMPv4EchoRequest)
 	}
@@ -54,6 +56,8 @@ func (h *Host) receiveICMPv6(now clock.Time, in *inbound) wire.Drop {
 		return wire.BadICMPChecksum
 	}
 	switch k := in.from.kind; {
+	// Who has no address yet can only ask whether one is free; what comes from ours is
+	// either forged or says that somebody else has it, which is what NDP is for.
 	case k == unspecified && c.Type != wire.ICMPv6NeighbourSolicitation, k == own && c.Type != wire.ICMPv6NeighbourAdvert:
 		return wire.BadSource
 	}
@@ -141,6 +145,8 @@ func (h *Host) receiveError(now clock.Time, in *inbound, c *wire.ICMP, e tcp.ICM
 	return wire.ForgedICMP
 }
 
+// countError counts under the names of /proc/net/snmp, before it is known whether the
+// error is believed: the counters are of what came.
 func (h *Host) countError(in *inbound, c *wire.ICMP, k tcp.ICMPKind) {
 	exceeded := uint8(wire.ICMPv4TimeExceeded)
 	if in.ip.Version == 6 {
@@ -162,6 +168,7 @@ func (h *Host) receiveTooBig(now clock.Time, q *quote, e tcp.ICMPError) wire.Dro
 	dst := q.tuple.Remote
 	mtu := tooBigMTU(dst, e.MTU, q.ip.TotalLen)
 	d := h.lookup(dst)
+	// An MTU that the quoted packet fits into contradicts itself: nothing was too big.
 	if mtu == 0 || e.MTU >= q.ip.TotalLen || d == nil || d.kind == own {
 		return wire.ForgedICMP
 	}

@@ -87,6 +87,7 @@ func (h *Host) receiveAdvert(now clock.Time, in *inbound, m *wire.Neighbour) wir
 	if m.Solicited && isMulticast(in.ip.Dst) {
 		return wire.BadNeighbour
 	}
+	// Nobody has asked: an entry that strangers can make is a table that they can fill.
 	n := h.neighbours.byKey[neighbourKey{m.Target, in.iface}]
 	switch {
 	case n == nil:

@@ -28,6 +28,8 @@ func parseQuote(b []byte) (q quote, ok bool) {
 }
 
 func (q *quote) parsePorts(b []byte) bool {
+	// Enough for ports and, of TCP, the sequence number: with it a forger has to guess 32
+	// bits more (RFC 5927 §4.1).
 	if len(b) < 8 {
 		return false
 	}

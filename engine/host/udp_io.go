@@ -22,6 +22,9 @@ func (h *Host) receiveUDP(now clock.Time, in *inbound) wire.Drop {
 		h.counters.UdpInErrors++
 		return d
 	}
+	// Over IPv4 a zero says that there is no checksum. IPv6 has none in its header that
+	// would cover the addresses, so it asks for one here (RFC 8200 §8.1).
+	// https://www.rfc-editor.org/rfc/rfc8200#section-8.1
 	if u.Checksum == 0 && in.ip.Version == 6 || u.Checksum != 0 && !in.checksumOK(in.transport(), int(u.Length)) {
 		return wire.BadUDPChecksum
 	}
@@ -34,6 +37,8 @@ func (h *Host) receiveUDP(now clock.Time, in *inbound) wire.Drop {
 		h.sendPortUnreachable(now, in)
 		return wire.NoPort
 	}
+	// Up to the length of UDP and not of the packet: what an Ethernet has padded is no
+	// payload.
 	at := int(p.L3) + in.ip.HeaderLen
 	v := viewOf(p, at)
 	return h.deliverUDP(s, t, in.ip.TTL, v.Slice(wire.UDPSize, int(u.Length)))
@@ -49,7 +54,10 @@ func (h *Host) deliverUDP(s *UDPSocket, t wire.Tuple, ttl uint8, payload buf.Vie
 	return wire.None
 }
 
-// enqueue has d wait in s. It reports false when s is full.
+// enqueue has d wait in s. It reports false when s is full. One datagram always has
+// room: a socket whose buffer is smaller than what comes would never receive anything.
+// What is counted is memory that is held, which a small payload in a large block may be
+// much of.
 func (u *sockets) enqueue(s *UDPSocket, d Datagram) bool {
 	if s.bytes > 0 && s.bytes+held(d.Payload) > s.limit {
 		d.Payload.Release()
@@ -67,6 +75,8 @@ func (h *Host) sendUDP(now clock.Time, t wire.Tuple, payload []byte) error {
 	if err != nil {
 		return err
 	}
+	// What is larger than the path's MTU is cut into fragments; this is what no datagram
+	// can say the length of.
 	if limit := maxUDPPayload(t.Remote); len(payload) > limit {
 		return ErrMessageSize
 	}
@@ -106,7 +116,8 @@ func maxUDPPayload(dst wire.Addr) int {
 	return maxUDPPayload6
 }
 
-// loopUDP gives a datagram for one of our own addresses straight to its socket.
+// loopUDP gives a datagram for one of our own addresses straight to its socket: there is
+// no link that would carry it, and nothing on the way that could damage it.
 func (h *Host) loopUDP(t wire.Tuple, v buf.View) {
 	defer v.Release()
 	s := h.udp.find(t.Reverse())
@@ -138,7 +149,9 @@ func (h *Host) sendDatagram(now clock.Time, d *destination, t wire.Tuple, v buf.
 	return err
 }
 
-// failUDP tells a connected socket what an ICMP error said.
+// failUDP tells a connected socket what an ICMP error said. An unconnected one speaks
+// with many, and could not tell its program of whom the error is: Linux is silent then,
+// too.
 func (h *Host) failUDP(t wire.Tuple, f tcp.Failure) wire.Drop {
 	return h.fail(h.udp.connected[t], f)
 }

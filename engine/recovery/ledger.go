@@ -3,6 +3,13 @@
 // RFC 8985), how fast that is repaired (PRR, RFC 9937), and whether it was repaired
 // for nothing. All of it are small values that know numbers and instants and no
 // connection.
+//
+// The one idea: all questions about what is out are asked of one ledger, which an ACK
+// changes once. What the ACK delivered is a value that those who follow read in turn.
+//
+// The files: ledger.go and run.go keep what is out, delivery.go takes an ACK, lost.go
+// and rack.go find what is lost, prr.go says how much may leave meanwhile, undo.go
+// whether it was for nothing, rate.go how fast the path delivers.
 package recovery
 
 import (

@@ -4,4 +4,7 @@
 //
 // Everything here is pure: events go in, bytes come out. Pictures and sentences
 // are package story's.
+//
+// The files: run.go is what happened; text.go, json.go, drill.go and capture.go with
+// pcapng.go are its forms, and relative.go counts sequence numbers from the SYN.
 package trace
