@@ -50,8 +50,8 @@ type Dialer struct {
 	KeepAlive       time.Duration
 	KeepAliveConfig net.KeepAliveConfig
 
-	// ECN says whether the connection asks for explicit congestion notification:
-	// one of the modes. Default Config.TCP.ECN; others are refused.
+	// ECN says whether the connection asks for explicit congestion notification, and
+	// whether for AccECN: one of the modes. Default Config.TCP.ECN; others are refused.
 	ECN cc.ECNMode
 
 	// Resolver looks up names. Default Config.Resolver.
@@ -118,7 +118,7 @@ func (d *Dialer) plan(ctx context.Context, network, address string) (w dialling,
 		return w, errNoHost
 	}
 	w = dialling{Dialer: d}
-	if err = setting.Of("Dialer.ECN", &d.ECN, cc.ECNDefault, cc.ECNOff, cc.ECNOn).Check(); err != nil {
+	if err = setting.Of("Dialer.ECN", &d.ECN, cc.ECNDefault, cc.ECNOff, cc.ECNAccurate).Check(); err != nil {
 		return w, err
 	}
 	if w.network, err = parseNetwork(network, netTCP, netUDP6); err != nil {

@@ -42,7 +42,7 @@ type ListenOptions struct {
 	CongestionControl string
 
 	// ECN says whether accepted connections use explicit congestion notification
-	// when their peers ask: one of the modes. Default Config.TCP.ECN.
+	// when their peers ask, and AccECN: one of the modes. Default Config.TCP.ECN.
 	ECN cc.ECNMode
 }
 
@@ -52,7 +52,7 @@ func (o *ListenOptions) check(forwards bool) error {
 		return errors.New("handfast: ListenOptions.Prefix is for Host.Forward: a listener names its address")
 	}
 	return cmp.Or(setting.Of("ListenOptions.Backlog", &o.Backlog, 0, 1, MaxBacklog).Check(),
-		setting.Of("ListenOptions.ECN", &o.ECN, cc.ECNDefault, cc.ECNOff, cc.ECNOn).Check(), cc.Check(o.CongestionControl))
+		setting.Of("ListenOptions.ECN", &o.ECN, cc.ECNDefault, cc.ECNOff, cc.ECNAccurate).Check(), cc.Check(o.CongestionControl))
 }
 
 // TCPListener is a port that is listened on. It is a net.Listener that behaves

@@ -18,7 +18,7 @@ import (
 // Every number of ListenOptions is refused outside its range, by a listener and by
 // a forwarder. A new field needs a line here.
 func TestListenOptionsRanges(t *testing.T) {
-	ends := map[string][2]int64{"Backlog": {1, handfast.MaxBacklog}, "ECN": {int64(cc.ECNOff), int64(cc.ECNOn)}}
+	ends := map[string][2]int64{"Backlog": {1, handfast.MaxBacklog}, "ECN": {int64(cc.ECNOff), int64(cc.ECNAccurate)}}
 	other := map[string]bool{"Prefix": true, "Verdict": true, "Lost": true, "CongestionControl": true}
 	h, _ := newNet(t, handfast.Config{}, pipe.Options{})
 	for i := range reflect.TypeFor[handfast.ListenOptions]().NumField() {

@@ -37,7 +37,7 @@
 //	user-timeout D fin-wait-2 D
 //	send-buffer N  receive-buffer N
 //	syn-retries N  synack-retries N
-//	congestion reno|cubic|dctcp|bbr  ecn off|passive|on
+//	congestion reno|cubic|dctcp|bbr  ecn off|passive|on|accurate-passive|accurate-classic|accurate
 //	max-half-open N  attack-enter N  max-time-wait N  cookies off|auto|always
 //	prompt         its programs run before what a segment made it owe is sent,
 //	               as when a program answers within the batch of packets

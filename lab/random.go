@@ -134,7 +134,7 @@ func (x *randomRun) draw() {
 	for i := range p.hosts {
 		p.hosts[i].TCP = x.drawTCP()
 		p.hosts[i].TCP.CongestionControl = names[(x.Seed+uint64(i))%uint64(len(names))]
-		p.hosts[i].TCP.ECN = cc.ECNMode((x.Seed/2 + uint64(i)) % uint64(cc.ECNOn+1))
+		p.hosts[i].TCP.ECN = cc.ECNMode((x.Seed/2 + uint64(i)) % uint64(cc.ECNAccurate+1))
 		p.mtus[i] = 1280 + x.upTo(220)
 		if !p.v6 && x.chance(0.3) {
 			p.mtus[i] = 150 + x.r.IntN(1350)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/cc"
@@ -126,8 +127,12 @@ func (h *hostLine) congestion(l *lineReader) error {
 
 // ecn reads when a host uses ECN.
 func (h *hostLine) ecn(l *lineReader) error {
-	mode, err := l.expect("off", "passive", "on")
-	h.Host.TCP.ECN = map[string]cc.ECNMode{"off": cc.ECNOff, "passive": cc.ECNPassive, "on": cc.ECNOn}[mode]
+	var modes []string
+	for m := cc.ECNOff; m <= cc.ECNAccurate; m++ {
+		modes = append(modes, m.String())
+	}
+	mode, err := l.expect(modes...)
+	h.Host.TCP.ECN = cc.ECNOff + cc.ECNMode(slices.Index(modes, mode))
 	return err
 }
 

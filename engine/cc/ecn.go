@@ -2,19 +2,24 @@ package cc
 
 import "strconv"
 
-// ECNMode says when a connection uses explicit congestion notification, RFC 3168: the
-// network marks what it would otherwise drop. Each mode has what those before it have.
+// ECNMode says when a connection uses explicit congestion notification: the network marks
+// what it would otherwise drop, and the receiver tells the sender. There are two ways to
+// tell: that there was a mark (ECN, RFC 3168), and how many (AccECN, RFC 9768). Who asks
+// for AccECN takes ECN from a peer that knows no more.
 type ECNMode uint8
 
-// The modes, and what net.ipv4.tcp_ecn calls them.
+// The modes, and what net.ipv4.tcp_ecn of Linux calls them.
 const (
-	ECNDefault ECNMode = iota // what the configuration says; there, what WantsMarks tells
-	ECNOff                    // never: 0
-	ECNPassive                // when the peer asks for it: 2, Linux's default
-	ECNOn                     // and ask for it: 1
+	ECNDefault         ECNMode = iota // what the configuration says; there, what WantsMarks tells
+	ECNOff                            // never: 0
+	ECNPassive                        // ECN when the peer asks for it: 2, Linux's default
+	ECNOn                             // and ask for it: 1
+	ECNAccuratePassive                // AccECN or ECN, whichever the peer asks for: 5
+	ECNAccurateClassic                // and ask for ECN: 4
+	ECNAccurate                       // and ask for AccECN: 3
 )
 
-var ecnModeText = [...]string{"default", "off", "passive", "on"}
+var ecnModeText = [...]string{"default", "off", "passive", "on", "accurate-passive", "accurate-classic", "accurate"}
 
 func (m ECNMode) String() string {
 	if int(m) < len(ecnModeText) {
@@ -22,6 +27,15 @@ func (m ECNMode) String() string {
 	}
 	return strconv.Itoa(int(m))
 }
+
+// Takes reports whether a peer that asks for ECN gets it, and TakesAccurate whether one
+// that asks for AccECN does.
+func (m ECNMode) Takes() bool         { return m >= ECNPassive }
+func (m ECNMode) TakesAccurate() bool { return m >= ECNAccuratePassive }
+
+// Asks reports whether our SYN asks for ECN or more, and AsksAccurate whether for AccECN.
+func (m ECNMode) Asks() bool         { return m == ECNOn || m >= ECNAccurateClassic }
+func (m ECNMode) AsksAccurate() bool { return m == ECNAccurate }
 
 // WantsMarks reports whether the controller of that name is made for marks of the
 // network, and is nothing special without.

@@ -31,7 +31,7 @@ func (h *Host) receiveMerged(now clock.Time, in []inbound, batch []*buf.Packet) 
 // size; a shorter one is the last, and so is one with PSH.
 func (h *Host) merge(in []inbound) (n int) {
 	whole := &in[0].segment
-	if h.traced || whole.Flags&^wire.ECE != wire.ACK || whole.GSOSize != 0 || whole.Options.Set&^wire.OptTimestamps != 0 {
+	if h.traced || whole.Flags&^wire.ACEMask != wire.ACK || whole.GSOSize != 0 || whole.Options.Set&^wire.OptTimestamps != 0 {
 		return 1
 	}
 	size := whole.Len
@@ -54,8 +54,8 @@ func (h *Host) merge(in []inbound) (n int) {
 }
 
 // continues reports whether in is what follows first in its stream and differs
-// in nothing else, marks of ECN among it, except that it may push. A segment with CWR
-// stays alone.
+// in nothing else, marks of ECN and what it says of them among it, except that it may
+// push.
 func (in *inbound) continues(first *inbound) bool {
 	s, f := &in.segment, &first.segment
 	return in.hasText() && s.Seq == f.Seq.Add(seq.Size(f.Len)) && s.Flags&^wire.PSH == f.Flags && s.GSOSize == 0 &&

@@ -3,6 +3,7 @@ package host
 import (
 	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // softwareGSO is the largest IP packet, in bytes, that TCP makes for a link that
@@ -12,11 +13,15 @@ const softwareGSO = 32 << 10
 
 // takePart moves to p what goes into one packet of the super-segment out, and
 // returns how many bytes that are: all that is left, when the link takes packets
-// that large, or one segment.
+// that large, or one segment. A kernel that cuts it up clears CWR in all but the first,
+// which would change a counter of AccECN.
+// https://www.rfc-editor.org/rfc/rfc9768#section-3.3.4
 func (h *Host) takePart(p *buf.Packet, largest int, out *tcp.Output) (n int) {
 	n = out.Len
 	switch {
 	case n <= out.GSOSize:
+	case out.ACE && out.Flags.Has(wire.CWR):
+		n = out.GSOSize
 	case h.ip.HeaderSize()+out.HeaderLen()+n <= largest:
 		p.GSOSize = uint16(out.GSOSize)
 		h.counters.TcpOutSegs += uint64(out.Count() - 1)

@@ -21,7 +21,8 @@ import (
 func TestSuperSegmentsChangeNothing(t *testing.T) {
 	for name, c := range map[string]config{
 		"IPv4": {}, "IPv6": {v6: true}, "ethernet": {ethernet: true}, "small": {mtu: 576}, "jumbo": {v6: true, ethernet: true, mtu: 9000},
-		"marks": {host: withECN("cubic")}, "marks, DCTCP": {v6: true, host: withECN("dctcp")},
+		"marks": {host: withECN("cubic", cc.ECNOn)}, "marks, DCTCP": {v6: true, host: withECN("dctcp", cc.ECNOn)},
+		"AccECN": {host: withECN("cubic", cc.ECNAccurate)}, "AccECN, DCTCP": {v6: true, host: withECN("dctcp", cc.ECNAccurate)},
 	} {
 		c.host.TCP.QuickAcks = -1 // they are counted by arrivals
 		t.Run(name, func(t *testing.T) {
@@ -36,8 +37,8 @@ func TestSuperSegmentsChangeNothing(t *testing.T) {
 	}
 }
 
-func withECN(congestion string) Config {
-	return Config{TCP: tcp.Config{ECN: cc.ECNOn, CongestionControl: congestion}}
+func withECN(congestion string, m cc.ECNMode) Config {
+	return Config{TCP: tcp.Config{ECN: m, CongestionControl: congestion}}
 }
 
 func converse(t *testing.T, c config, seed uint64) {
@@ -168,6 +169,9 @@ func (k *talk) pull(r *rand.Rand, from *Host) (batch []*buf.Packet) {
 		b := bytes.Clone(p.Data)
 		for _, v := range p.Views[:p.N] {
 			b = append(b, v.Bytes()...)
+		}
+		if p.GSOSize == 0 && len(b)-int(p.L3) > k.mtu {
+			k.Fatalf("a packet of %d bytes, on a link that takes %d", len(b)-int(p.L3), k.mtu)
 		}
 		k.sent = append(k.sent, b...)
 		if r.IntN(2) == 0 {

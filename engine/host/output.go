@@ -109,10 +109,13 @@ func (h *Host) buildTCP(d *destination, out *tcp.Output) *buf.Packet {
 	}
 	// The link takes less at once than TCP gave. The rest leaves with the next call,
 	// before TCP is asked again, so that the order stays.
-	last := out.Flags & (wire.PSH | wire.FIN) // what only the last part has; CWR only the first
+	last := out.Flags & (wire.PSH | wire.FIN) // what only the last part has
 	out.Flags ^= last
 	p.Data = wire.AppendSegment(p.Data, ip, &out.TCP, n, sum, offload)
-	out.Flags, out.Seq, out.Len, h.rest = out.Flags&^wire.CWR|last, out.Seq.Add(seq.Size(n)), out.Len-n, true
+	if !out.ACE {
+		out.Flags &^= wire.CWR // only the first has it
+	}
+	out.Flags, out.Seq, out.Len, h.rest = out.Flags|last, out.Seq.Add(seq.Size(n)), out.Len-n, true
 	return p
 }
 

@@ -62,8 +62,9 @@ type Config struct {
 	// CongestionControl is the name of what connections begin with, one of
 	// cc.Names(); default cc.Default.
 	CongestionControl string
-	// ECN says when connections use explicit congestion notification, one of the
-	// modes; default cc.ECNPassive, or cc.ECNOn where CongestionControl is "dctcp".
+	// ECN says when connections use explicit congestion notification, and whether AccECN
+	// too, one of the modes; default cc.ECNPassive, or cc.ECNOn where CongestionControl is
+	// "dctcp".
 	ECN cc.ECNMode
 
 	shift   uint8     // the window scale that ReceiveBuffer needs: see withDefaults

@@ -50,7 +50,7 @@ func (cfg *Config) settings() []setting.Setting {
 		setting.Of("tcp.Config.FinWait2", &cfg.FinWait2, time.Minute, time.Millisecond, MaxTimeout),
 		setting.Of("tcp.Config.MaxHalfOpen", &cfg.MaxHalfOpen, 4096, 1, MaxEntries),
 		setting.Of("tcp.Config.Cookies", &cfg.Cookies, CookiesAuto, CookiesAuto, CookiesOff),
-		setting.Of("tcp.Config.ECN", &cfg.ECN, ecnDefault(cfg), cc.ECNOff, cc.ECNOn),
+		setting.Of("tcp.Config.ECN", &cfg.ECN, ecnDefault(cfg), cc.ECNOff, cc.ECNAccurate),
 		setting.Of("tcp.Config.AttackEnter", &cfg.AttackEnter, max(halfOpen/2, 1), 1, math.MaxInt32),
 		setting.Of("tcp.Config.AttackLeave", &cfg.AttackLeave, min(max(halfOpen/4, 1), enter), 1, enter),
 		setting.Of("tcp.Config.VerdictTimeout", &cfg.VerdictTimeout, 30*time.Second, time.Millisecond, MaxTimeout),

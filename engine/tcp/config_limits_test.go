@@ -26,7 +26,7 @@ var inside = map[string][2]int64{
 	"UserTimeout": {int64(time.Millisecond), int64(MaxTimeout)}, "FinWait2": {int64(time.Millisecond), int64(MaxTimeout)},
 	"MaxHalfOpen": {1, MaxEntries}, "Cookies": {0, int64(CookiesOff)},
 	"AttackEnter": {1, math.MaxInt32}, "AttackLeave": {1, 4096 / 2},
-	"ECN":            {int64(cc.ECNDefault), int64(cc.ECNOn)},
+	"ECN":            {int64(cc.ECNDefault), int64(cc.ECNAccurate)},
 	"VerdictTimeout": {int64(time.Millisecond), int64(MaxTimeout)}, "MaxTimeWait": {1, MaxEntries},
 }
 

@@ -47,13 +47,14 @@ type Conn struct {
 type owes uint8
 
 const (
-	owesAck   owes = 1 << iota // an ACK, now
-	owesReset                  // RST: the connection was aborted
-	owesProbe                  // one octet into a closed window
-	owesAlive                  // a keep-alive probe
-	owesSyn                    // our SYN
-	owesTail                   // a tail loss probe
-	owesEcho                   // an ACK of a part: see echoExactly
+	owesAck        owes = 1 << iota // an ACK, now
+	owesReset                       // RST: the connection was aborted
+	owesProbe                       // one octet into a closed window
+	owesAlive                       // a keep-alive probe
+	owesSyn                         // our SYN
+	owesTail                        // a tail loss probe
+	owesEcho                        // an ACK of a part: see echoExactly
+	owesReflection                  // an ACK that says how the SYN-ACK was marked: see reflection
 )
 
 // agreed is what the handshake has settled, and what stays so: the compact form of
@@ -61,11 +62,15 @@ const (
 type agreed uint8
 
 const (
-	passive  agreed = 1 << iota // opened by a SYN from outside
-	sackOK                      // both sides sent SACK-permitted
-	scaling                     // both sides sent window scale
-	stamping                    // both sides sent timestamps
-	ecnOK                       // both sides agreed to ECN
+	passive    agreed = 1 << iota // opened by a SYN from outside
+	sackOK                        // both sides sent SACK-permitted
+	scaling                       // both sides sent window scale
+	stamping                      // both sides sent timestamps
+	ecnOK                         // both sides agreed to ECN
+	accurateOK                    // and to AccECN
+
+	// The field ECN of the latest SYN or SYN-ACK of the peer is kept in two more bits.
+	synMark = 6
 )
 
 func (c *Conn) has(a agreed) bool { return c.snd.agreed&a != 0 }
@@ -97,6 +102,7 @@ const (
 	fixedSend                           // the program has set its send buffer
 	sizeSuspect                         // the path was found narrower by silence: see suspectSize
 	synChallenged                       // a SYN was answered in TIME-WAIT: RST may be the answer to that
+	unmarkable                          // the path changes marks, or the peer may not be able to tell of them: see AccECN
 )
 
 func (c *Conn) is(f connFlags) bool { return c.flags&f != 0 }
@@ -248,6 +254,10 @@ func (c *Conn) Clone(tr *Trace) Conn {
 	d.out = c.out.clone()
 	d.in = c.in.clone()
 	d.flight = c.flight.clone()
+	if c.ecn.marks != nil {
+		m := *c.ecn.marks
+		d.ecn.marks = &m
+	}
 	if c.cc != nil {
 		d.cc = c.cc.Clone()
 	}

@@ -23,7 +23,7 @@ func (c *Conn) processAck(now clock.Time, s *Segment) {
 	// Nearly every ACK takes the first way: all that it covers has arrived in order and
 	// once, and none of the questions about losses has to be asked.
 	switch {
-	case c.untroubled(s):
+	case c.untroubled(s) && (!c.has(ecnOK) || c.calm(s)):
 		c.acknowledgeInOrder(now, s)
 	case c.flight != nil || s.Options.Has(wire.OptSACK):
 		c.acknowledge(now, s, window)
@@ -87,6 +87,7 @@ func (c *Conn) acknowledge(now clock.Time, s *Segment, window seq.Size) {
 	// is acknowledged.
 	limited, repaired := c.limited(), c.loss.phase == fastRecovery
 	c.deliver(&a, &d)
+	h := c.hear(s, &d)
 	trip := c.measure(&a, s, &d, limited)
 	c.flight.rack.Advance(now, &d)
 	c.cameTwice(now, twice, &d)
@@ -95,10 +96,10 @@ func (c *Conn) acknowledge(now clock.Time, s *Segment, window seq.Size) {
 	// Congestion control hears of a loss, in recover, before it hears of the delivery:
 	// the window does not first grow by the ACK that shrinks it.
 	if d.Bytes > 0 {
-		c.tellDelivered(now, s, &d, cc.Ack{RTT: trip, Limited: limited && (d.Acked > 0 || c.loss.reorder.Seen), Recovery: repaired || c.loss.phase == fastRecovery})
+		c.tellDelivered(now, h, &d, cc.Ack{RTT: trip, Limited: limited && (d.Acked > 0 || c.loss.reorder.Seen), Recovery: repaired || c.loss.phase == fastRecovery})
 	}
 	if c.has(ecnOK) {
-		c.yield(now, s, &d)
+		c.yield(now, h, &d)
 	}
 	switch f := c.flight; {
 	case f.Empty():
@@ -110,7 +111,7 @@ func (c *Conn) acknowledge(now clock.Time, s *Segment, window seq.Size) {
 }
 
 // tellDelivered tells congestion control what an ACK delivered.
-func (c *Conn) tellDelivered(now clock.Time, s *Segment, d *recovery.Delivery, a cc.Ack) {
+func (c *Conn) tellDelivered(now clock.Time, h heard, d *recovery.Delivery, a cc.Ack) {
 	f := c.flight
 	a.Delivered, a.Lost, a.InFlight = d.Bytes, d.Lost, f.Pipe()
 	a.Total = c.tally.bytesAcked + uint64(f.Early())
@@ -118,7 +119,7 @@ func (c *Conn) tellDelivered(now clock.Time, s *Segment, d *recovery.Delivery, a
 		a.Rate, a.Shut = ratio(f.Rate(d)), f.shut
 	}
 	if c.has(ecnOK) {
-		c.heed(s, d, &a)
+		c.heed(h, &a)
 	}
 	c.cc.OnAck(now, a)
 }

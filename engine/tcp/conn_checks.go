@@ -29,15 +29,23 @@ func (c *Conn) checkSynAgain(now clock.Time, s *Segment) outcome {
 		return goOn // a side that was sent a SYN-ACK has none to send
 	}
 	if !s.Flags.Has(wire.ACK) {
-		c.owes |= owesSyn
-		c.set(rttTiming, false) // Karn: its ACK will not say which of the two it answers
-		return dropped(wire.Duplicate)
+		return c.synComesAgain(now, s)
 	}
 	// Without its SYN it is an ACK, perhaps with text, inside the window: the checks
 	// that follow take it as such.
 	s.Flags &^= wire.SYN
 	s.Seq = s.Seq.Add(1)
 	return goOn
+}
+
+// synComesAgain answers it once more, unless it asks for something else.
+func (c *Conn) synComesAgain(now clock.Time, s *Segment) outcome {
+	if !c.synStillAgrees(s) {
+		return c.refuseSyn(now)
+	}
+	c.owes |= owesSyn
+	c.set(rttTiming, false) // Karn: its ACK will not say which of the two it answers
+	return dropped(wire.Duplicate)
 }
 
 // checkSequence is the first check: is any of the segment inside the receive
@@ -105,6 +113,7 @@ func (c *Conn) unacceptable(now clock.Time, s *Segment) outcome {
 func (c *Conn) answerOld(now clock.Time, s *Segment) {
 	if n := s.SeqLen(); n > 0 && !s.Flags.Has(wire.SYN) {
 		c.owes |= owesAck
+		c.repeatedText()
 		if s.Seq.Less(c.rcv.nxt) {
 			c.repeated(s.Seq, seq.Min(s.Seq.Add(n), c.rcv.nxt))
 		}
@@ -133,6 +142,7 @@ func (c *Conn) trim(s *Segment) {
 		n := c.rcv.nxt.Sub(s.Seq)
 		if s.GSOSize > 0 && int(n) >= s.GSOSize {
 			c.owes |= owesAck // a whole one of those that s stands for: see unacceptable
+			c.repeatedText()
 		}
 		s.cutFront(int(n))
 	}
@@ -220,6 +230,7 @@ func (c *Conn) answerSyn(now clock.Time, s *Segment) outcome {
 		c.set(synChallenged, true)
 	}
 	c.challenge(now)
+	c.reflectAgain(s)
 	return dropped(wire.BlindSyn)
 }
 
@@ -240,6 +251,9 @@ func (c *Conn) checkAck(now clock.Time, s *Segment) outcome {
 		c.acknowledgeSyn(now, s)
 		c.takeWindow(s, c.scaled(s))
 		c.establish(now, CauseAckOfSyn)
+		if c.has(accurateOK) {
+			c.firstFeedback(s)
+		}
 		return goOn
 	}
 	if c.snd.nxt.Less(s.Ack) || s.Ack.Less(c.snd.una) && c.tooOld(s.Ack) {

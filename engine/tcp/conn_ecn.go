@@ -12,11 +12,19 @@ import (
 // of the peer's, and what the peer tells of ours. It is of use to those that have
 // agreed to it.
 type ecn struct {
+	*marks            // nil: nothing is agreed to, or the connection is compact
+	ace    wire.Flags // what AccECN has each segment say
+	mode   cc.ECNMode
+	flags  ecnFlags
+}
+
+// marks is what only a connection that has agreed to ECN keeps. It is made when that is
+// established.
+type marks struct {
 	point     seq.Num  // the window was reduced for what was sent before this
 	other     seq.Size // of what waits for its ACK, how much was not as the last segment was: see echoExactly
 	delivered uint32   // segments that the peer says the network marked
-	mode      cc.ECNMode
-	flags     ecnFlags
+	accurate           // of AccECN alone
 }
 
 type ecnFlags uint8
@@ -44,11 +52,13 @@ func (e *ecn) set(f ecnFlags, on bool) {
 // be marked by the network; what is sent again, probes and ACKs may not.
 // https://www.rfc-editor.org/rfc/rfc3168#section-6.1.5
 func (c *Conn) mark(out *Output) {
-	if c.ecn.is(echoing) {
+	if c.has(accurateOK) {
+		c.tellMarks(out)
+	} else if c.ecn.is(echoing) {
 		out.Flags |= wire.ECE
 	}
 	c.ecn.other = 0
-	if out.Len == 0 || out.again || c.snd.wnd == 0 {
+	if out.Len == 0 || out.again || c.snd.wnd == 0 || c.is(unmarkable) {
 		return
 	}
 	out.ECN = wire.ECT0
@@ -63,6 +73,10 @@ func (c *Conn) mark(out *Output) {
 // https://www.rfc-editor.org/rfc/rfc3168#section-6.1.3
 func (c *Conn) arrivedMark(s *Segment) {
 	e := &c.ecn
+	if c.has(accurateOK) {
+		c.countMarks(s)
+		return
+	}
 	if s.Len == 0 {
 		return
 	}
@@ -125,20 +139,47 @@ func (c *Conn) buildEcho(now clock.Time, out *Output) bool {
 
 // calm reports whether the network has not marked what an ACK acknowledges, and what it
 // marked before was answered long ago.
-func (c *Conn) calm(s *Segment) bool { return !s.Flags.Has(wire.ECE) && !c.ecn.is(reduced) }
+func (c *Conn) calm(s *Segment) bool {
+	if c.ecn.is(reduced) {
+		return false
+	}
+	if c.has(accurateOK) {
+		return c.hearsNothing(s)
+	}
+	return !s.Flags.Has(wire.ECE)
+}
 
-// heed takes what an ACK says of marks into what congestion control is told of it.
-func (c *Conn) heed(s *Segment, d *recovery.Delivery, a *cc.Ack) {
+// heard is what an ACK tells of marks on what we sent.
+type heard struct {
+	marked bool
+	bytes  int // of text
+}
+
+// hear reads that out of an ACK that has delivered d.
+func (c *Conn) hear(s *Segment, d *recovery.Delivery) heard {
+	switch {
+	case c.has(accurateOK):
+		return c.hearAccurately(s, d)
+	case c.has(ecnOK) && s.Flags.Has(wire.ECE):
+		c.countHeard(c.segments(d.Bytes))
+		return heard{true, d.Bytes}
+	}
+	return heard{}
+}
+
+// countHeard counts segments that the network marked.
+func (c *Conn) countHeard(n int) {
+	c.ecn.delivered += uint32(n)
+	c.cfg.stats.TCPDeliveredCE += uint64(n)
+}
+
+// heed takes that into what congestion control is told of an ACK.
+func (c *Conn) heed(h heard, a *cc.Ack) {
 	if c.ecn.is(reduced) && c.ecn.point.Less(c.snd.una) {
 		c.ecn.set(reduced|yielded, false)
 	}
-	if s.Flags.Has(wire.ECE) {
-		a.Marked = d.Bytes
-		count := uint32(d.Bytes+int(c.path.mss)-1) / uint32(c.path.mss)
-		c.ecn.delivered += count
-		c.cfg.stats.TCPDeliveredCE += uint64(count)
-	}
-	if s.Flags.Has(wire.ECE) || c.ecn.is(reduced) {
+	a.Marked = h.bytes
+	if h.marked || c.ecn.is(reduced) {
 		a.Recovery = true // no growth: this window has been too large
 	}
 }
@@ -146,8 +187,8 @@ func (c *Conn) heed(s *Segment, d *recovery.Delivery, a *cc.Ack) {
 // yield reduces the window for what the network marked: once for all that is out, and
 // not when a loss has done so already.
 // https://www.rfc-editor.org/rfc/rfc3168#section-6.1.2
-func (c *Conn) yield(now clock.Time, s *Segment, d *recovery.Delivery) {
-	if !s.Flags.Has(wire.ECE) || c.ecn.is(reduced) || c.loss.phase != noLoss {
+func (c *Conn) yield(now clock.Time, h heard, d *recovery.Delivery) {
+	if !h.marked || c.ecn.is(reduced) || c.loss.phase != noLoss {
 		return
 	}
 	c.noteReduced()
@@ -158,11 +199,16 @@ func (c *Conn) yield(now clock.Time, s *Segment, d *recovery.Delivery) {
 	c.cc.OnEvent(now, cc.Event{Kind: cc.Congestion, InFlight: c.flightSize(d.Acked)})
 }
 
-// noteReduced follows a reduction of the window for whatever reason: the peer is told.
+// noteReduced follows a reduction of the window for whatever reason: the peer is told,
+// unless it counts.
 func (c *Conn) noteReduced() {
-	if c.has(ecnOK) {
-		c.ecn.point = c.snd.nxt
-		c.ecn.flags = c.ecn.flags&^yielded | reduced | oweCWR
+	if !c.has(ecnOK) {
+		return
+	}
+	c.ecn.point = c.snd.nxt
+	c.ecn.flags = c.ecn.flags&^yielded | reduced
+	if !c.has(accurateOK) {
+		c.ecn.flags |= oweCWR
 	}
 }
 

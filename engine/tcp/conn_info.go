@@ -54,6 +54,7 @@ type Info struct {
 	SACK        bool
 	WindowScale bool
 	ECN         bool // agreed to
+	AccECN      bool // and how many marks there were is told
 	ECNSeen     bool // the peer's text came marked, or so that it may be
 	SndWscale   uint8
 	RcvWscale   uint8
@@ -99,11 +100,16 @@ type Info struct {
 	TotalRetrans              uint32
 	Delivered                 uint32 // segments: our SYN, and those with text that arrived; those that came twice twice
 	DeliveredCE               uint32 // of them, how many the network marked, as the peer tells
-	DsackDups                 uint32 // segments that came twice, as D-SACK told
-	ReordSeen                 uint32 // times that one came after what was sent later, modulo 2^16
-	RcvOOOPack                uint32 // segments that came out of order
-	TotalRTO                  uint16 // expiries of the retransmission timer
-	TotalRTORecoveries        uint16 // repairs that they began
+	ReceivedCE                uint32 // segments of the peer that the network marked; of AccECN, like what follows
+	// Bytes of text that came with each mark, in Linux modulo 2^32: ours, as options of
+	// the peer tell, which need not come, and the peer's.
+	DeliveredE0Bytes, DeliveredCEBytes, DeliveredE1Bytes uint64
+	ReceivedE0Bytes, ReceivedCEBytes, ReceivedE1Bytes    uint64
+	DsackDups                                            uint32 // segments that came twice, as D-SACK told
+	ReordSeen                                            uint32 // times that one came after what was sent later, modulo 2^16
+	RcvOOOPack                                           uint32 // segments that came out of order
+	TotalRTO                                             uint16 // expiries of the retransmission timer
+	TotalRTORecoveries                                   uint16 // repairs that they began
 
 	PacingRate             uint64        // bytes per second; 0: not paced
 	DeliveryRate           uint64        // bytes per second: the last sample that the network limited, or a higher one
@@ -131,12 +137,23 @@ func (c *Conn) Info(now clock.Time) Info {
 		RcvOOOPack: n.early, TotalRTO: c.rtt.timeouts, TotalRTORecoveries: c.rtt.repairs,
 		DeliveryRate: uint64(float64(max(c.live.rate, -c.live.rate)) * float64(time.Second)), DeliveryRateAppLimited: c.live.rate <= 0,
 		RecvQ: c.in.buffered(), SendQ: c.out.len(), AppLimited: !c.limited() && (c.cc == nil || c.filled() == 0), Orphan: c.is(orphan)}
-	i.ECN, i.ECNSeen, i.DeliveredCE = c.has(ecnOK), c.ecn.is(ecnSeen), c.ecn.delivered
+	c.infoMarks(&i)
 	c.infoTimer(now, &i)
 	c.infoText(&i)
 	c.infoWindow(&i)
 	c.infoTimes(now, &i)
 	return i
+}
+
+func (c *Conn) infoMarks(i *Info) {
+	i.ECN, i.AccECN, i.ECNSeen = c.has(ecnOK), c.has(accurateOK), c.ecn.is(ecnSeen)
+	m := c.ecn.marks
+	if m == nil {
+		return
+	}
+	i.DeliveredCE, i.ReceivedCE = m.delivered, m.receivedCE
+	i.DeliveredE0Bytes, i.DeliveredCEBytes, i.DeliveredE1Bytes = m.echoed[0], m.echoed[1], m.echoed[2]
+	i.ReceivedE0Bytes, i.ReceivedCEBytes, i.ReceivedE1Bytes = m.received[0], m.received[1], m.received[2]
 }
 
 // caState is what Linux calls the state of congestion control: icsk_ca_state. Its fifth,

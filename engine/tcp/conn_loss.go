@@ -74,7 +74,7 @@ func (c *Conn) cameTwice(now clock.Time, twice wire.SACKBlock, d *recovery.Deliv
 func (c *Conn) untroubled(s *Segment) bool {
 	l, f := &c.loss, c.flight
 	return f != nil && c.snd.una.Less(s.Ack) && !s.Options.Has(wire.OptSACK) &&
-		l.phase == noLoss && l.probed == notProbed && f.dupes == 0 && f.Untroubled() && (!c.has(ecnOK) || c.calm(s))
+		l.phase == noLoss && l.probed == notProbed && f.dupes == 0 && f.Untroubled()
 }
 
 // detectLoss finds what is lost, by when it was sent (RACK) or, where the peer has

@@ -142,6 +142,9 @@ func (c *Conn) arrivesInSynSent(now clock.Time, s *Segment) outcome {
 	c.acknowledgeSyn(now, s)
 	c.arrived(now)
 	c.establish(now, CauseSynAck)
+	if c.has(accurateOK) {
+		c.acceptAnswer(s)
+	}
 	s.Flags &^= wire.SYN
 	s.Seq = c.rcv.nxt // what is left is text that follows the SYN
 	c.trim(s)
@@ -153,6 +156,9 @@ func (c *Conn) arrivesInSynSent(now clock.Time, s *Segment) outcome {
 func (c *Conn) establish(now clock.Time, why Cause) {
 	// Not earlier: a half-open connection has nothing to control, and must stay small.
 	c.control(now, c.cfg.CongestionControl)
+	if c.has(ecnOK) {
+		c.beginMarks()
+	}
 	c.rcv.push = c.rcv.nxt
 	c.beginTuning(now)
 	// If the program closed during the handshake, the state is FIN-WAIT-1 already.

@@ -19,7 +19,8 @@ func (c *Conn) NextSegment(now clock.Time, out *Output) bool {
 	if c.owes&^owesAck == 0 {
 		ok = c.buildData(now, out) || c.buildAck(now, out)
 	} else {
-		ok = c.buildReset(now, out) || c.buildSyn(now, out) || c.buildEcho(now, out) || c.buildTail(now, out) ||
+		ok = c.buildReset(now, out) || c.buildSyn(now, out) || c.buildReflection(now, out) ||
+			c.buildEcho(now, out) || c.buildTail(now, out) ||
 			c.buildData(now, out) || c.buildProbe(now, out) || c.buildKeepAlive(now, out) || c.buildAck(now, out)
 	}
 	if !ok {
@@ -36,7 +37,7 @@ func (c *Conn) NextSegment(now clock.Time, out *Output) bool {
 
 // begin makes out an empty segment of the connection.
 func (c *Conn) begin(out *Output) {
-	out.Tuple, out.GSOSize, out.Len, out.ECN = c.tuple, 0, 0, 0
+	out.Tuple, out.GSOSize, out.Len, out.ECN, out.ACE = c.tuple, 0, 0, 0, false
 	out.Views = out.views[:0]
 	out.TCP = wire.TCP{SrcPort: c.tuple.LocalPort, DstPort: c.tuple.RemotePort}
 }
@@ -77,7 +78,7 @@ func (c *Conn) buildSyn(now clock.Time, out *Output) bool {
 		y.flags |= c.synFlags()
 	} else {
 		y.offer = c.offered()
-		y.flags, y.ack = wire.SYN|wire.ACK, c.rcv.nxt
+		y.flags, y.ack, y.plain = wire.SYN|wire.ACK, c.rcv.nxt, c.plainness(out.again)
 		c.ackSent()
 	}
 	y.write(&out.TCP, &c.tuple, c.cfg)
@@ -229,7 +230,8 @@ func (c *Conn) finish(now clock.Time, out *Output) {
 	out.Ack = c.rcv.nxt
 	out.Window = c.offer()
 	c.addTimestamp(now, &out.Options)
-	if c.has(ecnOK) {
+	out.Flags |= c.ecn.ace
+	if c.ecn.marks != nil {
 		c.mark(out)
 	}
 	c.ackSent()
@@ -376,7 +378,7 @@ func (c *Conn) buildAck(now clock.Time, out *Output) bool {
 // addSACK lists what came out of order or twice.
 // https://www.rfc-editor.org/rfc/rfc2018#section-4
 func (c *Conn) addSACK(out *Output) {
-	if !c.has(sackOK) || c.in.ooo == nil {
+	if !c.has(sackOK) || c.in.ooo == nil || c.ecn.marks != nil && c.ecn.marks.is(ackOfAcks) {
 		return
 	}
 	if twice := c.in.ooo.twice; !isEmpty(twice) {

@@ -131,20 +131,30 @@ func (c *Conn) largestSegment() int {
 		return mss
 	case mss == int(c.path.mss):
 		return int(c.path.super)
+	case c.in.ooo == nil: // the counters of AccECN need not be in more than one
+		return mss
 	default:
 		return c.path.largest(mss, headerSize(c.tuple.Local))
 	}
 }
 
 // payload is how many bytes of text a full segment carries now. While we hold text
-// out of order each says so (RFC 2018 §4), unless that leaves it little: an ACK will.
+// out of order each says so (RFC 2018 §4), unless that leaves it little: an ACK will. So
+// it is with the counters of AccECN.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.7.1
 func (c *Conn) payload() int {
-	mss := int(c.path.mss)
-	if c.in.ooo == nil {
-		return mss
+	if c.in.ooo == nil && c.ecn.marks == nil {
+		return int(c.path.mss)
 	}
-	return mss - c.sackSize()
+	return c.besideOptions()
+}
+
+// besideOptions is payload where SACK blocks, or else counters, may take a part of it.
+func (c *Conn) besideOptions() int {
+	if c.in.ooo != nil {
+		return int(c.path.mss) - c.sackSize()
+	}
+	return int(c.path.mss) - c.countersBesideText()
 }
 
 // sackSize is what SACK blocks take in a segment with text; 0: it carries none.

@@ -100,6 +100,8 @@ func (s *spelled) takeOptions(t testing.TB, text string) {
 		case w[0] == "TS":
 			o.Set |= wire.OptTimestamps
 			o.TSVal, o.TSEcr = uint32(number(t, w[2])), uint32(number(t, w[4]))
+		case w[0] == "ECN":
+			s.takeCounters(w[1:])
 		case w[0] == "sack":
 			o.Set |= wire.OptSACK
 			for _, b := range w[1:] {
@@ -111,6 +113,20 @@ func (s *spelled) takeOptions(t testing.TB, text string) {
 		default:
 			t.Fatalf("unknown option %q", part)
 		}
+	}
+}
+
+// takeCounters reads an AccECN option: "ECN e1b 1 ceb 0".
+func (s *spelled) takeCounters(w []string) {
+	o, at := &s.options, map[string]int{"e0b": 0, "ceb": 1, "e1b": 2}
+	o.Set |= wire.OptAccECN
+	if len(w) > 0 && w[0] == "e1b" {
+		o.AccECN = wire.AccECN1
+	}
+	o.AccECN += wire.AccECN(len(w) / 2)
+	for i := 0; i+1 < len(w); i += 2 {
+		n, _ := strconv.ParseUint(w[i+1], 10, 32)
+		o.Echo[at[w[i]]] = uint32(n)
 	}
 }
 

@@ -24,6 +24,9 @@ type Segment struct {
 	// ECN is the field of that name in the IP header, of each of them. It stands last,
 	// where there is room.
 	ECN wire.ECN
+	// ACE says of what leaves that AE, CWR and ECE are a counter, which all segments
+	// that it stands for have; without it CWR is for the first alone.
+	ACE bool
 }
 
 // Count returns how many segments s stands for.

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/secret"
 	"github.com/handfast-tcp/handfast/engine/seq"
@@ -153,9 +154,10 @@ const (
 
 	// What else both sides can do. Each has what those before it have, or there would
 	// be more numbers to believe: ECN is agreed to with SACK alone.
-	kindBits = 3 << 4
-	withSACK = 1 << 4
-	withECN  = 2 << 4
+	kindBits   = 3 << 4
+	withSACK   = 1 << 4
+	withECN    = 2 << 4
+	withAccECN = 3 << 4
 )
 
 const (
@@ -181,14 +183,15 @@ func (o *offer) data() uint32 {
 	return uint32(c) | uint32(o.options)<<classBits
 }
 
-// read makes o what data says, and reports whether that can have been said.
-func (o *offer) read(data uint32) bool {
+// read makes o what data says, and reports whether a listener in mode m can have said it.
+func (o *offer) read(data uint32, m cc.ECNMode) bool {
 	if o.timestamps {
 		o.mss, o.options = mssClasses[o.version][data&(1<<classBits-1)], uint8(data>>classBits)
 	} else {
 		o.mss, o.options = mssClasses[o.version][data<<1&(1<<classBits-1)], uint8(data>>(classBits-1))
 	}
-	return o.options&kindBits <= withECN
+	kind := o.options & kindBits
+	return kind < withECN || m.TakesAccurate() || kind == withECN && m.Takes()
 }
 
 // cookie makes the initial sequence number for a SYN that said data, with or
@@ -225,17 +228,18 @@ func (k *cookies) keyOf(v uint32) *secret.Key {
 }
 
 // check reads a cookie back into o, which says the version of IP, and whether the
-// ACK that brings it has timestamps: iss is SEG.ACK−1, and echo is TSecr. Without
+// ACK that brings it has timestamps: iss is SEG.ACK−1, echo is TSecr, and m what the
+// listener has of ECN. Without
 // the echo that a cookie was sent with it is as good as none, but the reason is
 // another: MissingTimestamp, and not NoSocket.
-func (k *cookies) check(f flow, iss, irs seq.Num, o *offer, echo uint32) wire.Drop {
+func (k *cookies) check(f flow, iss, irs seq.Num, o *offer, echo uint32, m cc.ECNMode) wire.Drop {
 	v := uint32(iss - f.base())
 	key := k.keyOf(v)
 	if key == nil {
 		return wire.NoSocket
 	}
 	v &= payloadMask
-	if !o.timestamps && o.read(v&shortMask) && payload(key, f, irs, false, v&shortMask) == v {
+	if !o.timestamps && o.read(v&shortMask, m) && payload(key, f, irs, false, v&shortMask) == v {
 		return wire.None
 	}
 	said := v ^ payload(key, f, irs, true, 0)
@@ -244,7 +248,7 @@ func (k *cookies) check(f flow, iss, irs seq.Num, o *offer, echo uint32) wire.Dr
 		return wire.NoSocket
 	case !o.timestamps || echo&longMask != said>>saidShift:
 		return wire.MissingTimestamp
-	case !o.read(said >> saidShift):
+	case !o.read(said>>saidShift, m):
 		return wire.NoSocket
 	}
 	return wire.None
@@ -263,6 +267,9 @@ func (o offer) halfOpen(iss, irs seq.Num, s *Segment, path Path) halfOpen {
 	}
 	if o.options&kindBits >= withECN {
 		h.agreed |= ecnOK
+	}
+	if o.options&kindBits == withAccECN {
+		h.agreed |= accurateOK
 	}
 	if o.timestamps {
 		h.agreed |= stamping

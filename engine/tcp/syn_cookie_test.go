@@ -5,17 +5,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/secret"
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
-// offers calls yield for all that a cookie can say.
-func offers(version uint8, timestamps bool) func(yield func(offer) bool) {
+// offers calls yield for all that a cookie of a listener in mode m can say.
+func offers(version uint8, timestamps bool, m cc.ECNMode) func(yield func(offer) bool) {
 	return func(yield func(offer) bool) {
 		for class, mss := range mssClasses[version] {
-			for options := range uint8(withECN + noScaling + 1) {
+			kind := map[cc.ECNMode]uint8{cc.ECNOff: withSACK, cc.ECNPassive: withECN, cc.ECNAccurate: withAccECN}[m]
+			for options := range kind + noScaling + 1 {
 				if (timestamps || class%2 == 0) && !yield(offer{mss: mss, options: options, timestamps: timestamps, version: version}) {
 					return
 				}
@@ -26,9 +28,9 @@ func offers(version uint8, timestamps bool) func(yield func(offer) bool) {
 
 // believes reports whether an ACK with or without timestamps, as o says, is taken
 // for one that brings a cookie back.
-func (k *cookies) believes(t wire.Tuple, iss, irs seq.Num, o offer, echo uint32) bool {
+func (k *cookies) believes(t wire.Tuple, iss, irs seq.Num, o offer, echo uint32, m cc.ECNMode) bool {
 	o = offer{timestamps: o.timestamps, version: version(t.Local)}
-	return k.check(k.flow(&t), iss, irs, &o, echo) == wire.None
+	return k.check(k.flow(&t), iss, irs, &o, echo, m) == wire.None
 }
 
 // cookieFor makes the cookie of a SYN with this offer.
@@ -44,9 +46,9 @@ func TestCookieSaysWhatTheSynSaid(t *testing.T) {
 		tuple := wire.Tuple{Local: local, Remote: addrA, LocalPort: 80, RemotePort: 4000}
 		f := k.flow(&tuple)
 		for _, timestamps := range []bool{false, true} {
-			for o := range offers(uint8(v), timestamps) {
+			for o := range offers(uint8(v), timestamps, cc.ECNAccurate) {
 				iss, got := k.cookieFor(f, 77, o), offer{timestamps: timestamps, version: uint8(v)}
-				if d := k.check(f, iss, 77, &got, o.data()|0xabc00); d != wire.None || got != o {
+				if d := k.check(f, iss, 77, &got, o.data()|0xabc00, cc.ECNAccurate); d != wire.None || got != o {
 					t.Fatalf("%+v came back as %+v, %v", o, got, d)
 				}
 			}
@@ -75,7 +77,7 @@ func TestCookieSegmentSizes(t *testing.T) {
 			for _, mss := range []uint16{0, 1, 63, 64, 100, 255, 256, 500, 535, 536, 537, 1200, 1220, 1400, 1440, 1460, 8939, 8940, 65535} {
 				o := offer{mss: mss, timestamps: timestamps, version: v}
 				said := o.data()
-				if !o.read(said) || o.mss > max(mss, minMSS) || mss >= 1460 && o.mss < 1440 {
+				if !o.read(said, cc.ECNOff) || o.mss > max(mss, minMSS) || mss >= 1460 && o.mss < 1440 {
 					t.Errorf("IP version %d, timestamps %v: %d is kept as %d", v, timestamps, mss, o.mss)
 				}
 			}
@@ -102,17 +104,20 @@ func TestCookiesBelieved(t *testing.T) {
 		name        string
 		k           *cookies
 		senders     []*cookies
+		mode        cc.ECNMode
 		plain, with int // so many are believed
 	}{
-		{"own keys", &own, []*cookies{&before, &own}, 384, 2},
-		{"shared keys", &shared, []*cookies{&late, &shared, &ahead}, 576, 3},
+		{"own keys", &own, []*cookies{&before, &own}, cc.ECNPassive, 384, 2},
+		{"shared keys", &shared, []*cookies{&late, &shared, &ahead}, cc.ECNPassive, 576, 3},
+		{"own keys, no ECN", &own, []*cookies{&before, &own}, cc.ECNOff, 256, 2},
+		{"own keys, AccECN", &own, []*cookies{&before, &own}, cc.ECNAccurate, 512, 2},
 	} {
 		for v, local := range []wire.Addr{addrB, addr6B} {
 			tuple := wire.Tuple{Local: local, Remote: addrA, LocalPort: 80, RemotePort: 4000}
 			for _, timestamps := range []bool{false, true} {
 				sent := map[seq.Num]uint32{} // and what TSval said
 				for _, s := range c.senders {
-					for o := range offers(uint8(v), timestamps) {
+					for o := range offers(uint8(v), timestamps, c.mode) {
 						sent[s.cookieFor(s.flow(&tuple), 5, o)] = o.data()
 					}
 				}
@@ -123,7 +128,7 @@ func TestCookiesBelieved(t *testing.T) {
 				}
 				got := 0
 				for iss := range candidates(c.k, &tuple, 5) {
-					if !c.k.believes(tuple, iss, 5, offer{timestamps: timestamps}, echo.data()) {
+					if !c.k.believes(tuple, iss, 5, offer{timestamps: timestamps}, echo.data(), c.mode) {
 						continue
 					}
 					if said, ok := sent[iss]; !ok || timestamps && said != echo.data() {
@@ -136,7 +141,7 @@ func TestCookiesBelieved(t *testing.T) {
 					t.Errorf("%s, timestamps %v: %d of 2^32 are believed, want %d", c.name, timestamps, got, want)
 				}
 				for iss, said := range sent {
-					if !c.k.believes(tuple, iss, 5, offer{timestamps: timestamps}, said) {
+					if !c.k.believes(tuple, iss, 5, offer{timestamps: timestamps}, said, c.mode) {
 						t.Fatalf("%s, timestamps %v: %d was sent and is not believed", c.name, timestamps, iss)
 					}
 				}
@@ -180,7 +185,7 @@ func TestCookieForging(t *testing.T) {
 		const tried = 1 << 21
 		believed := 0
 		for i := range uint32(tried) {
-			if k.believes(tuple, seq.Num(i*0x9e3779b1), 5, offer{timestamps: timestamps}, i) {
+			if k.believes(tuple, seq.Num(i*0x9e3779b1), 5, offer{timestamps: timestamps}, i, cc.ECNPassive) {
 				believed++
 			}
 		}
@@ -216,7 +221,7 @@ func TestCookieBelongsToItsSyn(t *testing.T) {
 		case 3:
 			irs ^= 1 << r.IntN(32)
 		}
-		if k.believes(tuple, iss, irs, offer{}, 0) {
+		if k.believes(tuple, iss, irs, offer{}, 0, cc.ECNPassive) {
 			wrong++
 		}
 	}
@@ -238,7 +243,7 @@ func TestCookieEpochs(t *testing.T) {
 	for i, want := range []bool{false, false, true, true, false, false} {
 		later := i - 2
 		k.turn(now.Add(time.Duration(later) * cookieEpoch))
-		if ok := k.believes(tuple, iss, 9, o, 0); ok != want {
+		if ok := k.believes(tuple, iss, 9, o, 0, cc.ECNPassive); ok != want {
 			t.Errorf("%d epochs later it is believed: %v", later, ok)
 		}
 	}

@@ -3,6 +3,7 @@ package tcp
 import (
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // A connection that waits for the last ACK of its handshake, or out its
@@ -40,13 +41,14 @@ func (p packedTime) time() clock.Time { return clock.Time(p.hi)<<32 | clock.Time
 type halfOpenMarks uint8
 
 const (
-	markResend   halfOpenMarks = 1 << iota // the SYN-ACK must be sent
-	markTiming                             // its round trip is being timed
-	markQueued                             // in the queue of those that send
-	markTimed                              // in a queue of those that wait
-	markAsking                             // waits for the program's verdict
-	markUnasked                            // in the queue of those that the program should be asked about
-	markPrepared                           // the program has made something ready for it
+	markResend     halfOpenMarks = 1 << iota // the SYN-ACK must be sent
+	markTiming                               // its round trip is being timed
+	markQueued                               // in the queue of those that send
+	markTimed                                // in a queue of those that wait
+	markAsking                               // waits for the program's verdict
+	markUnasked                              // in the queue of those that the program should be asked about
+	markPrepared                             // the program has made something ready for it
+	markUnmarkable                           // its text may not be marked
 )
 
 func (h *halfOpen) is(m halfOpenMarks) bool { return h.marks&m != 0 }
@@ -72,6 +74,7 @@ func (c *Conn) compactInto(h *halfOpen) {
 	h.agreed, h.owes, h.shift, h.retries = c.snd.agreed, c.owes&^owesSyn, c.snd.shift, c.live.retries
 	h.mark(markTiming, c.is(rttTiming))
 	h.mark(markResend, c.owes&owesSyn != 0)
+	h.mark(markUnmarkable, c.is(unmarkable))
 }
 
 // expandHalfOpen makes c the connection that h is the compact form of.
@@ -104,5 +107,9 @@ func (c *Conn) expandHalfOpen(now clock.Time, h *halfOpen) {
 		c.live.at = microseconds(due.Add(-c.rtt.timeout(c.cfg)))
 	}
 	c.rtt.backoff = h.retries
+	c.set(unmarkable, h.is(markUnmarkable))
+	if c.has(accurateOK) {
+		c.ecn.ace = wire.ACEFlags(cepStart)
+	}
 	c.updateMSS()
 }

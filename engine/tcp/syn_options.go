@@ -12,7 +12,8 @@ type offer struct {
 	mss        uint16
 	options    uint8 // six bits
 	timestamps bool
-	version    uint8 // of IP: 0 is IPv4, 1 is IPv6
+	version    uint8    // of IP: 0 is IPv4, 1 is IPv6
+	synMark    wire.ECN // the field of that name of the SYN; a cookie does without
 }
 
 // offerOf reads what a SYN offers and we take.
@@ -26,11 +27,13 @@ func offerOf(cfg *Config, t *wire.Tuple, s *Segment, m cc.ECNMode) offer {
 		o.options = min(s.Options.WindowScale, wire.MaxWindowScale)
 	}
 	if s.Options.Has(wire.OptSACKPermitted) && !cfg.NoSACK {
-		o.options |= withSACK
-		if m >= cc.ECNPassive && asksForECN(s) && !s.Flags.Has(wire.ACK) {
-			o.options += withECN - withSACK
+		kind := uint8(withSACK)
+		if !s.Flags.Has(wire.ACK) {
+			kind = asksFor(s, m)
 		}
+		o.options |= kind
 	}
+	o.synMark = s.ECN
 	o.timestamps = s.Options.Has(wire.OptTimestamps) && !cfg.NoTimestamps
 	return o
 }
@@ -51,6 +54,8 @@ func (c *Conn) agree(o offer) {
 	c.settle(stamping, o.timestamps)
 	c.settle(sackOK, o.options&kindBits >= withSACK)
 	c.settle(ecnOK, o.options&kindBits >= withECN)
+	c.settle(accurateOK, o.options&kindBits == withAccECN)
+	c.noteSynMark(o.synMark)
 	shift := o.options & shiftBits
 	c.settle(scaling, shift != noScaling)
 	// RFC 7323 §2.2: without the peer's option our own windows are unscaled too.
@@ -63,11 +68,13 @@ func (c *Conn) agree(o offer) {
 
 // offered is what agree put into c.
 func (c *Conn) offered() offer {
-	o := offer{mss: c.snd.peer, options: noScaling, timestamps: c.has(stamping), version: version(c.tuple.Local)}
+	o := offer{mss: c.snd.peer, options: noScaling, timestamps: c.has(stamping), version: version(c.tuple.Local), synMark: c.snd.agreed.synMark()}
 	if c.has(scaling) {
 		o.options = c.snd.shift
 	}
 	switch {
+	case c.has(accurateOK):
+		o.options |= withAccECN
 	case c.has(ecnOK):
 		o.options |= withECN
 	case c.has(sackOK):
@@ -85,6 +92,7 @@ type ourSyn struct {
 	offer    offer      // what the peer's SYN said; in a SYN without an ACK, all that we can do
 	stamp    uint32     // our timestamp: in a passive open it says what the peer's SYN said
 	echo     uint32     // the peer's
+	plain    uint8      // see plainness
 }
 
 // write makes the header of t. It is the only writer of SYNs: for a connection, for
@@ -93,6 +101,10 @@ type ourSyn struct {
 // so h may hold an old header.
 func (y *ourSyn) write(h *wire.TCP, t *wire.Tuple, cfg *Config) {
 	h.SrcPort, h.DstPort, h.Seq, h.Ack, h.Flags = t.LocalPort, t.RemotePort, y.iss, y.ack, y.flags|y.offer.ecnFlags()
+	accurate := y.offer.options&kindBits == withAccECN
+	if accurate && y.plain > 1 {
+		h.Flags &^= wire.ACEMask
+	}
 	h.Window = uint16(min(cfg.ReceiveBuffer, 0xffff)) // never scaled in a SYN
 	h.Checksum, h.Urgent = 0, 0
 	o := &h.Options
@@ -108,6 +120,10 @@ func (y *ourSyn) write(h *wire.TCP, t *wire.Tuple, cfg *Config) {
 	if y.offer.timestamps {
 		set |= wire.OptTimestamps
 		o.TSVal, o.TSEcr = y.stamp, y.echo
+	}
+	if accurate && y.plain == 0 {
+		set |= wire.OptAccECN
+		o.AccECN, o.Echo = wire.AccECN0+3, echoStart
 	}
 	o.Set = set
 }

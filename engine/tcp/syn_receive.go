@@ -1,7 +1,6 @@
 package tcp
 
 import (
-	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
@@ -188,11 +187,7 @@ func (e *Endpoint) redeem(a *arrival, l *Listener) (h halfOpen, d wire.Drop) {
 	s := a.segment
 	iss, irs := s.Ack-1, s.Seq-1
 	o := offer{timestamps: s.Options.Has(wire.OptTimestamps) && !e.cfg.NoTimestamps, version: version(a.tuple.Local)}
-	d = e.cookies.check(a.flow, iss, irs, &o, s.Options.TSEcr)
-	if d == wire.None && o.options&kindBits >= withECN && l.ecn(e.cfg) < cc.ECNPassive {
-		d = wire.NoSocket // it cannot have been sent
-	}
-	if d != wire.None {
+	if d = e.cookies.check(a.flow, iss, irs, &o, s.Options.TSEcr, l.ecn(e.cfg)); d != wire.None {
 		e.stats.SyncookiesFailed++
 		e.detector.CookieFailed()
 		return h, d
@@ -221,6 +216,7 @@ func (e *Endpoint) arrivedHalfOpen(a *arrival, h *halfOpen, at ref) outcome {
 		return dropped(wire.ListenFull) // the SYN-ACK will be repeated, and so will the ACK
 	}
 	c := e.expand(a.now, a.tuple, a.flow, h, a.path)
+	c.ecn.mode = l.ecn(e.cfg)
 	if !c.answersSynAck(s) {
 		return dropped(wire.MissingTimestamp)
 	}

@@ -72,7 +72,7 @@ func (c client) syn() Segment {
 func (c client) rounded() client {
 	t, s := c.tuple(), c.syn()
 	o := offerOf(new(Config).withDefaults(), &t, &s, cc.ECNOff)
-	o.read(o.data())
+	o.read(o.data(), cc.ECNOff)
 	c.mss = int(o.mss)
 	return c
 }

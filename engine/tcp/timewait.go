@@ -20,6 +20,7 @@ type timeWait struct {
 	window         uint16    // ours, as in the field
 	challenge      challengeTime
 	flags          waitFlags
+	ace            uint8 // what AccECN has each segment say
 }
 
 // shortTime is the low 48 bits of an instant: they come round in 78 hours.
@@ -84,7 +85,7 @@ func (n challengeTime) upTo(now clock.Time) clock.Time {
 func (c *Conn) compactTimeWait() timeWait {
 	w := timeWait{ends: shorten(c.timers[TimerLife]), sndNxt: c.snd.nxt, rcvNxt: c.rcv.nxt,
 		tsRecent: c.ts.recent, window: uint16(c.rcv.edge.Sub(c.rcv.nxt) >> c.rcv.shift), challenge: packChallenge(c.live.challenge),
-		flags: waitFlags(c.rcv.shift)}
+		flags: waitFlags(c.rcv.shift), ace: c.ecn.ace.ACE()}
 	if c.has(stamping) {
 		w.flags |= waitTimestamps
 	}
@@ -116,7 +117,7 @@ func (c *Conn) expandTimeWait(now clock.Time, w *timeWait, ends clock.Time) {
 	if w.flags&waitOwesAck != 0 {
 		c.owes = owesAck
 	}
-	c.live.challenge = w.challenge.upTo(now)
+	c.live.challenge, c.ecn.ace = w.challenge.upTo(now), wire.ACEFlags(w.ace)
 }
 
 // waiting holds all connections in TIME-WAIT whose programs have gone.
