@@ -25,9 +25,11 @@ type path string
 
 // The paths.
 const (
-	mem1500 path = "mem1500" // in memory, MTU 1500, a checksum in every packet
-	mem64k  path = "mem64k"  // in memory, segments of up to 64 KiB passed whole
-	tun     path = "tun"     // a TUN device; the far end is the kernel
+	mem1500  path = "mem1500" // in memory, MTU 1500, a checksum in every packet
+	mem64k   path = "mem64k"  // in memory, segments of up to 64 KiB passed whole
+	wgMemory path = "wgmem"   // a tunnel of wireguard-go, its packets in memory
+	wgUDP    path = "wgudp"   // the same over UDP of the loopback device
+	tun      path = "tun"     // a TUN device; the far end is the kernel
 )
 
 // peer is one implementation in one configuration.
@@ -72,7 +74,7 @@ func (p *peer) version() string {
 // peers lists all implementations, in the order of the table.
 func peers() []*peer {
 	return []*peer{
-		handfastPeer(), handfastBBRPeer(), gvisorPeer(), gvisorVnetPeer(), wireguardPeer(), lnetoPeer(), kernelPeer(), kernelVethPeer(), kernelBBRPeer(),
+		handfastPeer(), handfastBBRPeer(), gvisorPeer(), gvisorVnetPeer(), wireguardPeer(), wgnetPeer(), lnetoPeer(), kernelPeer(), kernelVethPeer(), kernelBBRPeer(),
 	}
 }
 

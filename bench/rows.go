@@ -78,6 +78,7 @@ var (
 	in64k    = []string{"handfast", "gvisor", "kernel", "kernel-veth"}
 	overTUN  = []string{"handfast", "gvisor", "gvisor-vnet", "wireguard"}
 	embedded = []string{"handfast", "gvisor", "kernel"}
+	inTunnel = []string{"wgnet", "wireguard"}
 	programs = []string{"handfast", "gvisor", "lneto", "kernel"}
 )
 
@@ -85,6 +86,7 @@ var (
 func rows() []row {
 	all := append(bulkRows(1), bulkRows(manyStreams)...)
 	all = append(all, connectRows()...)
+	all = append(all, tunnelRows()...)
 	all = append(all, wireRows()...)
 	all = append(all, matrixRows()...)
 	all = append(all, memoryRows()...)
@@ -130,6 +132,33 @@ func connectRows() []row {
 		all = append(all,
 			row{name: "pingpong" + suffix, title: fmt.Sprintf("ping-pong of %d B, in memory", bytes), kind: pingpong, path: mem1500, streams: 1, count: bytes, peers: inMemory, group: group},
 			row{name: "pingpong-tun" + suffix, title: fmt.Sprintf("ping-pong of %d B, TUN", bytes), kind: pingpong, path: tun, streams: 1, count: bytes, peers: overTUN, group: group})
+	}
+	return all
+}
+
+// tunnelRows are of networks behind wireguard-go.
+func tunnelRows() (all []row) {
+	for _, way := range []struct {
+		name, title string
+		path        path
+	}{
+		{"wg-mem", "WireGuard in memory", wgMemory},
+		{"wg-udp", "WireGuard over loopback UDP", wgUDP},
+	} {
+		for _, streams := range []int{1, manyStreams} {
+			suffix, n := "", ", 1 stream"
+			if streams > 1 {
+				suffix, n = fmt.Sprintf("-%d", streams), fmt.Sprintf(", %d streams", streams)
+			}
+			r := row{kind: bulk, path: way.path, streams: streams, peers: inTunnel}
+			r.name, r.title = way.name+"-up"+suffix, way.title+", up"+n
+			all = append(all, r)
+			r.name, r.title, r.fromFar = way.name+"-down"+suffix, way.title+", down"+n, true
+			all = append(all, r)
+		}
+		all = append(all,
+			row{name: way.name + "-crr", title: "connect, 1 byte each way, close; " + way.title, kind: crr, path: way.path, streams: crrWorkers, peers: inTunnel},
+			row{name: way.name + "-pingpong", title: "ping-pong of 1 B, " + way.title, kind: pingpong, path: way.path, streams: 1, count: 1, peers: inTunnel})
 	}
 	return all
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"net"
 	"net/netip"
 
@@ -11,7 +12,7 @@ import (
 // wireguardPeer is the netstack of wireguard-go: gVisor behind the device
 // interface of WireGuard, with the settings that it has there.
 func wireguardPeer() *peer {
-	return &peer{
+	p := &peer{
 		name: "wireguard", module: "golang.zx2c4.com/wireguard",
 		what: "tun/netstack, two joined in memory; with wireguard-go's own driver on a TUN",
 		attach: map[path]func() (stack, stack, error){
@@ -20,6 +21,8 @@ func wireguardPeer() *peer {
 		},
 		privileged: map[path]bool{tun: true},
 	}
+	maps.Copy(p.attach, tunnels(newWireguard))
+	return p
 }
 
 // wireguardStack is one netstack with one address.
@@ -28,8 +31,8 @@ type wireguardStack struct {
 	address netip.Addr
 }
 
-func newWireguard(address netip.Addr) (wgtun.Device, stack, error) {
-	d, n, err := netstack.CreateNetTUN([]netip.Addr{address}, nil, 1500)
+func newWireguard(address netip.Addr, mtu int) (wgtun.Device, stack, error) {
+	d, n, err := netstack.CreateNetTUN([]netip.Addr{address}, nil, mtu)
 	return d, wireguardStack{n, address}, err
 }
 
@@ -44,11 +47,11 @@ func (w wireguardStack) dial(to netip.AddrPort) (net.Conn, error) {
 }
 
 func wireguardPair() (near, far stack, err error) {
-	a, near, err := newWireguard(nearAddr)
+	a, near, err := newWireguard(nearAddr, 1500)
 	if err != nil {
 		return nil, nil, err
 	}
-	b, far, err := newWireguard(farAddr)
+	b, far, err := newWireguard(farAddr, 1500)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -66,7 +69,7 @@ func wireguardTUN() (near, far stack, err error) {
 	if far, err = kernelOnTUN(); err != nil {
 		return nil, nil, err
 	}
-	n, near, err := newWireguard(nearAddr)
+	n, near, err := newWireguard(nearAddr, 1500)
 	if err != nil {
 		return nil, nil, err
 	}
