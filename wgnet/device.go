@@ -31,8 +31,8 @@ type device struct {
 	left    int                              // how many of these there are
 	cut     cutter                           // of waiting[next]
 
-	merging sync.Mutex
-	merge   merger
+	writing sync.Mutex
+	batch   []*buf.Packet // copies of what is written
 }
 
 func newDevice(mtu int) *device {
@@ -87,9 +87,18 @@ func (d *device) cutNext(bufs [][]byte, sizes []int, offset int) (n int) {
 // Write gives packets to the host, which has copies of them. Those that find its queue
 // full are dropped.
 func (d *device) Write(bufs [][]byte, offset int) (int, error) {
-	d.merging.Lock()
-	defer d.merging.Unlock()
-	if !d.in.put(d.merge.packets(bufs, offset)) {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	d.batch = d.batch[:0]
+	for _, b := range bufs {
+		if n := len(b) - offset; n > 0 && n <= buf.LargeSize {
+			p := buf.NewPacket()
+			room := p.ReceiveInto(n)
+			p.Data = room[:copy(room, b[offset:])]
+			d.batch = append(d.batch, p)
+		}
+	}
+	if !d.in.put(d.batch) {
 		return 0, os.ErrClosed
 	}
 	return len(bufs), nil
