@@ -132,7 +132,8 @@ const (
 	// flight; InFlight. Ack.Marked counts them all.
 	Congestion
 	// Timeout is the retransmission timer: all counts as lost. InFlight is what was
-	// in flight before, and 0 when the timer fires again for the same segment.
+	// in flight before, and 0 where the threshold fell for that already: the timer fires
+	// again for the same segment, or in fast recovery.
 	Timeout
 	// Undo takes back the latest Loss or Timeout: nothing was lost.
 	Undo

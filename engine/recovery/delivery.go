@@ -73,7 +73,7 @@ func (l *Ledger) Untroubled() bool {
 // the run that holds the last.
 func (l *Ledger) Advance(now clock.Time, una seq.Num) (n int, first clock.Time, last *Run) {
 	n = int(una.Sub(l.high))
-	l.high, l.resentEnd = una, una
+	l.high, l.resentEnd, l.fresh = una, una, una
 	l.out -= n
 	i := l.head
 	r := &l.runs[i]
@@ -144,6 +144,12 @@ func (l *Ledger) acknowledged(a *Ack, d *Delivery) {
 	}
 	if l.resentEnd.Less(a.Una) {
 		l.resentEnd = a.Una
+	}
+	if l.fresh.Less(a.Una) {
+		l.fresh = a.Una
+	}
+	if l.lostFrom.Less(a.Una) {
+		l.lostFrom = a.Una
 	}
 	if l.out > 0 && l.runs[l.head].is(Sacked) {
 		d.Reneged = true

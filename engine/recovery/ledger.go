@@ -25,7 +25,7 @@ const MaxRuns = 4096
 
 // Ledger is all that was sent and is not acknowledged, from SND.UNA to SND.NXT
 // without a gap, as runs in order. It alone knows what is in flight: see Pipe. It
-// holds no pointer but that of its runs. The zero value is an empty ledger.
+// holds no pointer but those of its runs and of what was sent again. The zero value is an empty ledger.
 type Ledger struct {
 	runs []Run // runs[head:] are used
 	head int
@@ -39,12 +39,15 @@ type Ledger struct {
 	sackedParts int     // segments that were sacked since none was
 	high        seq.Num // the end of the highest that was delivered
 	resentEnd   seq.Num // nothing at or after it was sent again or is Withdrawn
+	lostFrom    seq.Num // nothing before it is lost, while something is
+	fresh       seq.Num // nothing before it is in flight that was sent once only
 	lostAgain   uint32  // bytes that were lost after they had been sent again: see LostAgain
 	order       uint16  // of what was sent last
 
-	now      state  // inFlight is not kept: see Pipe
-	held     bool   // see HeldBack
-	heldTill uint32 // until more than so much has been delivered
+	again    resends // what was sent again, in order of time
+	now      state   // inFlight is not kept: see Pipe
+	held     bool    // see HeldBack
+	heldTill uint32  // until more than so much has been delivered
 
 	first [2]Run // where runs begin: most ledgers need no more
 }
@@ -96,6 +99,9 @@ func (l *Ledger) Sent(now clock.Time, start, end seq.Num, m Marks) {
 		if same || l.full() && !r.is(Sacked|Lost) {
 			r.End, r.At, r.order = end, now, l.order
 			r.sent.inFlight += uint32(n)
+			if r.is(Resent) {
+				l.list(now, r.Start, end)
+			}
 			return
 		}
 	}
@@ -114,7 +120,7 @@ func (l *Ledger) begin(now clock.Time, start seq.Num) {
 		l.runs = l.first[:0]
 	}
 	l.runs, l.head = l.runs[:0], 0
-	l.high, l.resentEnd = start, start
+	l.high, l.resentEnd, l.fresh = start, start, start
 	l.now.firstAt, l.now.deliveredAt = ticks(now), ticks(now)
 }
 
@@ -153,6 +159,7 @@ func (l *Ledger) grow() {
 func (l *Ledger) resend(now clock.Time, start, end seq.Num, m Marks) seq.Num {
 	end = seq.Min(end, l.end())
 	l.resentEnd = seq.Max(l.resentEnd, end)
+	l.list(now, start, end)
 	for i := l.from(start, end); i < len(l.runs) && l.runs[i].Start.Less(end); i++ {
 		r := &l.runs[i]
 		if r.is(Sacked) {
@@ -175,6 +182,9 @@ func (l *Ledger) unlose(r *Run) {
 }
 
 func (l *Ledger) lose(r *Run) {
+	if l.lost == 0 || r.Start.Less(l.lostFrom) {
+		l.lostFrom = r.Start
+	}
 	if r.is(Resent) {
 		l.lostAgain += uint32(r.size())
 	}
@@ -267,15 +277,17 @@ func (l *Ledger) Settle() { l.left = 0 }
 func (l *Ledger) Clone() Ledger {
 	c := *l
 	c.runs, c.head = append([]Run(nil), l.Runs()...), 0
+	c.again.items = append([]resend(nil), l.again.items...)
 	return c
 }
 
 // Clear makes an empty ledger of l, which keeps room for a few runs.
 func (l *Ledger) Clear() {
 	if cap(l.runs) > maxSpareRuns {
-		l.runs = nil
+		l.runs, l.again.items = nil, nil
 	}
 	l.runs, l.head = l.runs[:0], 0
+	l.again.clear()
 	l.out, l.sacked, l.lost, l.early, l.left, l.sackedParts, l.now, l.held, l.lostAgain = 0, 0, 0, 0, 0, 0, state{}, false, 0
 }
 

@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -272,6 +273,96 @@ func TestLedgerIsBounded(t *testing.T) {
 	m.l.Deliver(&Ack{Now: m.now, Una: m.nxt(), MSS: mss}, &d)
 	if !m.l.Empty() || d.Acked != len(m.sent) {
 		t.Errorf("%d of %d acknowledged", d.Acked, len(m.sent))
+	}
+}
+
+// However often something is sent again, the list of that stays in proportion to what
+// is out; and what comes after it is found overdue all the same.
+func TestResendsAreBounded(t *testing.T) {
+	m := &model{t: t, now: clock.Time(time.Hour), una: 0xffffff00}
+	for i := range 40 {
+		m.send(i*mss, mss)
+		m.now += 1000
+	}
+	for i := range 100000 {
+		m.send(i%20*mss, mss)
+		m.now += 1000
+	}
+	if n := cap(m.l.again.items); n > 4*listed {
+		t.Errorf("room for %d of what was sent again, of %d runs", n, len(m.l.Runs()))
+	}
+	m.now += clock.Time(time.Second)
+	m.send(30*mss, mss)
+	m.now += clock.Time(time.Second)
+	m.ack(0, [2]int{30 * mss, 31 * mss})
+	m.overdue(0)
+	m.check()
+}
+
+// BenchmarkRecovery takes the ACKs of a flight of which every second segment is lost,
+// finds what is overdue, and sends again: one ACK, whatever is out.
+func BenchmarkRecovery(b *testing.B) {
+	for _, n := range []int{100, 1000, 8000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			b.ReportAllocs()
+			r := repair{una: 0xffff0000}
+			for left := 0; b.Loop(); left-- {
+				if left == 0 {
+					r.begin(n)
+					left = n
+				}
+				r.ack()
+			}
+		})
+	}
+}
+
+// repair is a flight of which every second segment is lost, and its recovery.
+type repair struct {
+	l        Ledger
+	rack     Rack
+	now      clock.Time
+	una, nxt seq.Num
+	held     seq.Num // the end of what the peer holds that was sent once
+	again    []seq.Num
+}
+
+func (r *repair) begin(n int) {
+	r.l.Clear()
+	r.rack, r.now, r.nxt, r.again = Rack{}, r.now.Add(time.Hour), r.una, r.again[:0]
+	for range n {
+		r.l.Sent(r.now, r.nxt, r.nxt+mss, 0)
+		r.nxt, r.now = r.nxt+mss, r.now.Add(2*time.Microsecond)
+	}
+	r.held, r.now = r.una, r.now.Add(50*time.Millisecond)
+}
+
+// ack is the ACK of one segment: first of those that were sent once, then of those
+// that were sent again.
+func (r *repair) ack() {
+	r.now = r.now.Add(2 * time.Microsecond)
+	a := Ack{Now: r.now, Una: r.una, MSS: mss, MinRTT: time.Millisecond}
+	if r.held != r.nxt {
+		a.Blocks = []wire.SACKBlock{{Left: r.held + mss, Right: r.held + 2*mss}}
+		r.held += 2 * mss
+	} else if len(r.again) > 0 {
+		a.Una = seq.Min(r.again[0]+2*mss, r.nxt)
+		r.again = r.again[1:]
+	}
+	if r.l.Empty() {
+		return
+	}
+	r.una = a.Una
+	var d Delivery
+	r.l.Deliver(&a, &d)
+	r.rack.Advance(r.now, &d)
+	if r.l.Empty() {
+		return
+	}
+	r.l.Overdue(r.now, &r.rack, 0)
+	if start, _, ok := r.l.NextLost(); ok {
+		r.l.Sent(r.now, start, start+mss, 0)
+		r.again = append(r.again, start)
 	}
 }
 

@@ -1,23 +1,26 @@
 package recovery
 
 import (
-	"time"
-
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/seq"
 )
 
-// NextLost returns the first range that is lost and was not sent again since.
+// atOnce is more than any segment carries, a super-segment among them.
+const atOnce = 1 << 16
+
+// NextLost returns the first range that is lost and was not sent again since; of a long
+// one at least so much that more than one segment of any size is left.
 func (l *Ledger) NextLost() (start seq.Num, n int, ok bool) {
 	if l.lost == 0 {
 		return 0, 0, false
 	}
-	i := l.head
+	i := l.find(l.lostFrom)
 	for !l.runs[i].is(Lost) {
 		i++
 	}
 	start = l.runs[i].Start
-	for ; i < len(l.runs) && l.runs[i].is(Lost); i++ {
+	l.lostFrom = start
+	for ; i < len(l.runs) && l.runs[i].is(Lost) && n <= atOnce; i++ {
 		n += l.runs[i].size()
 	}
 	return start, n, true
@@ -47,6 +50,7 @@ func (l *Ledger) Withdraw() {
 	l.sackedParts = 0
 	if l.out > 0 {
 		l.high = l.runs[l.head].Start
+		l.relist()
 	}
 }
 
@@ -100,28 +104,5 @@ func (l *Ledger) Forgive() {
 	for i := l.head; i < len(l.runs) && l.lost > 0; i++ {
 		l.unlose(&l.runs[i])
 	}
-}
-
-// Overdue takes for lost what was sent before the newest that was delivered, by so
-// much that it is not only late: RFC 8985 §6.2, step 5. It returns how many bytes
-// that are, and how long to wait for the next; 0 when there is none to wait for.
-// https://www.rfc-editor.org/rfc/rfc8985#section-6.2
-func (l *Ledger) Overdue(now clock.Time, r *Rack, window time.Duration) (lost int, wait time.Duration) {
-	end := seq.Max(l.high, l.resentEnd)
-	for i := l.head; i < len(l.runs); i++ {
-		run := &l.runs[i]
-		if !run.Start.Less(end) {
-			break
-		}
-		if run.is(Sacked|Lost) || run.later(r.At, r.order, r.End) {
-			continue
-		}
-		if left := run.At.Add(r.RTT + window).Sub(now); left > 0 {
-			wait = max(wait, left)
-			continue
-		}
-		l.lose(run)
-		lost += run.size()
-	}
-	return lost, wait
+	l.relist()
 }

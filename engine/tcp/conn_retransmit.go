@@ -177,6 +177,8 @@ func (c *Conn) retransmitTimeout(now clock.Time) {
 		if f.trial == awaitsMore { // what new text it let go is lost too
 			f.trial = noTrial
 		}
+	case c.loss.phase == fastRecovery:
+		flight, f.trial = 0, noTrial // it fell for this flight already, and so Linux: what is undone is that
 	case c.loss.phase == noLoss:
 		c.loss.undo.Begin(&f.Ledger)
 		f.trial = awaitsAck

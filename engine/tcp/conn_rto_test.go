@@ -185,6 +185,36 @@ func TestFastRecovery(t *testing.T) {
 	})
 }
 
+// A timeout in fast recovery is of a flight for which the threshold fell already, with
+// SACK and without.
+// https://www.rfc-editor.org/rfc/rfc5681#section-3.1
+func TestTimeoutInRecovery(t *testing.T) {
+	for name, lossy := range map[string]func(w world) *testConn{"SACK": world.lossyWithSACK, "no SACK": world.lossy} {
+		t.Run(name, func(t *testing.T) {
+			everywhere(t, func(w world) {
+				c := lossy(w)
+				for _, sack := range []string{" <sack 1001:2001>", " <sack 1001:3001>", " <sack 1001:4001>"} {
+					if name != "SACK" {
+						sack = ""
+					}
+					c.receive(". 1:1(0) ack 1" + sack)
+					c.flush()
+				}
+				c.wantEqual("fast recovery", int(c.conn.loss.phase), int(fastRecovery))
+				c.wantEqual("ssthresh: half of ten segments", c.conn.cc.Limits().Threshold, 5000)
+				for range 20 {
+					if c.conn.loss.phase == fastRecovery {
+						c.advance(100 * time.Millisecond)
+						c.flush()
+					}
+				}
+				c.wantEqual("cwnd after the timeout", c.conn.cc.Limits().Window, 1000)
+				c.wantEqual("ssthresh has fallen once", c.conn.cc.Limits().Threshold, 5000)
+			})
+		})
+	}
+}
+
 // Duplicate ACKs of what a timeout sends again begin no fast recovery
 // (RFC 6582 §3.2: "recover").
 func TestNoRecoveryAfterTimeout(t *testing.T) {
