@@ -14,7 +14,7 @@ import (
 type Details struct {
 	Congestion   string   `json:"congestion,omitempty"`
 	CAState      string   `json:"ca_state,omitempty"` // open, disorder, cwr, recovery, loss
-	Options      []string `json:"options,omitempty"`  // ts, sack, ecn, ecnseen, fastopen
+	Options      []string `json:"options,omitempty"`  // ts, sack, ecn, accecn, ecnseen, fastopen
 	Wscale       *[2]int  `json:"wscale,omitempty"`   // to send, to receive
 	RTO          Seconds  `json:"rto_seconds,omitempty"`
 	Backoff      int      `json:"backoff,omitempty"`
@@ -49,25 +49,33 @@ type Details struct {
 	DataSegsOut   uint32 `json:"data_segs_out,omitempty"`
 	DataSegsIn    uint32 `json:"data_segs_in,omitempty"`
 
-	PacingRate    uint64  `json:"pacing_rate,omitempty"` // bytes per second
-	MaxPacingRate uint64  `json:"max_pacing_rate,omitempty"`
-	DeliveryRate  uint64  `json:"delivery_rate,omitempty"` // bytes per second
-	Delivered     uint32  `json:"delivered,omitempty"`
-	DeliveredCE   uint32  `json:"delivered_ce,omitempty"`
-	BusyTime      Seconds `json:"busy_time_seconds,omitempty"`
-	RwndLimited   Seconds `json:"rwnd_limited_seconds,omitempty"`
-	SndbufLimited Seconds `json:"sndbuf_limited_seconds,omitempty"`
-	Lost          int     `json:"lost,omitempty"`
-	Sacked        int     `json:"sacked,omitempty"`
-	Fackets       int     `json:"fackets,omitempty"`
-	DsackDups     uint32  `json:"dsack_dups,omitempty"`
-	Reordering    int     `json:"reordering,omitempty"`
-	ReordSeen     uint32  `json:"reord_seen,omitempty"`
-	RcvRTT        Seconds `json:"rcv_rtt_seconds,omitempty"`
-	RcvSsthresh   int     `json:"rcv_ssthresh,omitempty"`
-	RcvOOOPack    uint32  `json:"rcv_ooopack,omitempty"`
-	TotalRTO      uint16  `json:"total_rto,omitempty"`
-	RTORecoveries uint16  `json:"total_rto_recoveries,omitempty"`
+	PacingRate    uint64 `json:"pacing_rate,omitempty"` // bytes per second
+	MaxPacingRate uint64 `json:"max_pacing_rate,omitempty"`
+	DeliveryRate  uint64 `json:"delivery_rate,omitempty"` // bytes per second
+	Delivered     uint32 `json:"delivered,omitempty"`
+	DeliveredCE   uint32 `json:"delivered_ce,omitempty"`
+	// What AccECN counts; ss does not show it.
+	ReceivedCE       uint32  `json:"received_ce,omitempty"`
+	DeliveredE0Bytes uint64  `json:"delivered_e0_bytes,omitempty"`
+	DeliveredE1Bytes uint64  `json:"delivered_e1_bytes,omitempty"`
+	DeliveredCEBytes uint64  `json:"delivered_ce_bytes,omitempty"`
+	ReceivedE0Bytes  uint64  `json:"received_e0_bytes,omitempty"`
+	ReceivedE1Bytes  uint64  `json:"received_e1_bytes,omitempty"`
+	ReceivedCEBytes  uint64  `json:"received_ce_bytes,omitempty"`
+	BusyTime         Seconds `json:"busy_time_seconds,omitempty"`
+	RwndLimited      Seconds `json:"rwnd_limited_seconds,omitempty"`
+	SndbufLimited    Seconds `json:"sndbuf_limited_seconds,omitempty"`
+	Lost             int     `json:"lost,omitempty"`
+	Sacked           int     `json:"sacked,omitempty"`
+	Fackets          int     `json:"fackets,omitempty"`
+	DsackDups        uint32  `json:"dsack_dups,omitempty"`
+	Reordering       int     `json:"reordering,omitempty"`
+	ReordSeen        uint32  `json:"reord_seen,omitempty"`
+	RcvRTT           Seconds `json:"rcv_rtt_seconds,omitempty"`
+	RcvSsthresh      int     `json:"rcv_ssthresh,omitempty"`
+	RcvOOOPack       uint32  `json:"rcv_ooopack,omitempty"`
+	TotalRTO         uint16  `json:"total_rto,omitempty"`
+	RTORecoveries    uint16  `json:"total_rto_recoveries,omitempty"`
 	// What follows is the kernel's alone.
 	RTOTime Seconds `json:"total_rto_time_seconds,omitempty"`
 	Rehash  uint32  `json:"rehash,omitempty"` // times that another path was tried
@@ -95,7 +103,9 @@ func details(i *tcp.Info) *Details {
 		CAState: i.CAState, MinRTT: Seconds(i.MinRTT), LastRcv: Seconds(i.LastDataRecv), PacingRate: i.PacingRate, DeliveryRate: i.DeliveryRate,
 		Delivered: i.Delivered, BusyTime: Seconds(i.BusyTime), RwndLimited: Seconds(i.RwndLimited), SndbufLimited: Seconds(i.SndbufLimited),
 		Lost: i.Lost, Sacked: i.Sacked, DsackDups: i.DsackDups, Reordering: i.Reordering, ReordSeen: i.ReordSeen, RcvRTT: Seconds(i.RcvRTT),
-		RcvSsthresh: i.RcvSsthresh, RcvOOOPack: i.RcvOOOPack, TotalRTO: i.TotalRTO, RTORecoveries: i.TotalRTORecoveries, DeliveredCE: i.DeliveredCE}
+		RcvSsthresh: i.RcvSsthresh, RcvOOOPack: i.RcvOOOPack, TotalRTO: i.TotalRTO, RTORecoveries: i.TotalRTORecoveries, DeliveredCE: i.DeliveredCE,
+		ReceivedCE: i.ReceivedCE, DeliveredE0Bytes: i.DeliveredE0Bytes, DeliveredE1Bytes: i.DeliveredE1Bytes, DeliveredCEBytes: i.DeliveredCEBytes,
+		ReceivedE0Bytes: i.ReceivedE0Bytes, ReceivedE1Bytes: i.ReceivedE1Bytes, ReceivedCEBytes: i.ReceivedCEBytes}
 	if i.Timestamps {
 		d.Options = append(d.Options, "ts")
 	}
@@ -104,6 +114,9 @@ func details(i *tcp.Info) *Details {
 	}
 	if i.ECN {
 		d.Options = append(d.Options, "ecn")
+	}
+	if i.AccECN {
+		d.Options = append(d.Options, "accecn")
 	}
 	if i.ECNSeen {
 		d.Options = append(d.Options, "ecnseen")

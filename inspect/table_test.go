@@ -261,7 +261,7 @@ func TestJSON(t *testing.T) {
 // What a connection of ours tells of ECN stands where ss -i has it.
 func TestDetailsOfECN(t *testing.T) {
 	for want, i := range map[string]tcp.Info{
-		"ts sack": {Timestamps: true, SACK: true}, "sack ecn": {SACK: true, ECN: true}, "ecn ecnseen": {ECN: true, ECNSeen: true},
+		"ts sack": {Timestamps: true, SACK: true}, "sack ecn": {SACK: true, ECN: true}, "ecn ecnseen": {ECN: true, ECNSeen: true}, "ecn accecn ecnseen": {ECN: true, AccECN: true, ECNSeen: true},
 	} {
 		i.DeliveredCE = 7
 		if d := details(&i); strings.Join(d.Options, " ") != want || d.DeliveredCE != 7 {

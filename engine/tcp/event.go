@@ -34,6 +34,7 @@ type Event struct {
 	Drop        wire.Drop // SegmentDropped
 	Timer       Timer     // TimerFired
 	Retransmit  bool      // SegmentSent: not the first time
+	ACE         bool      // of a segment: the connection has AccECN, and AE, CWR and ECE are a counter
 	// Segment is the header, sequence numbers as on the wire, and Len the
 	// payload's length in bytes: Segment*.
 	Segment wire.TCP
@@ -119,7 +120,7 @@ func (t *Trace) finish(at int, c *Conn, d wire.Drop) {
 		return
 	}
 	e := &t.events[at]
-	e.State, e.Drop, e.ISS, e.IRS = c.state, d, uint32(c.snd.iss), uint32(c.rcv.irs)
+	e.State, e.Drop, e.ISS, e.IRS, e.ACE = c.state, d, uint32(c.snd.iss), uint32(c.rcv.irs), c.has(accurateOK)
 	if d != wire.None {
 		e.Kind = SegmentDropped
 	}

@@ -54,7 +54,7 @@ func segmentSentence(s *Moment) sentence {
 			break
 		}
 	}
-	if more := ecnSentence(s.Segment.Flags); more[English] != "" {
+	if more := ecnSentence(s); more[English] != "" {
 		own = own.and(more)
 	}
 	switch {
@@ -73,8 +73,15 @@ func segmentSentence(s *Moment) sentence {
 }
 
 // ecnSentence says what the flags of ECN add to a segment.
-func ecnSentence(f wire.Flags) sentence {
+func ecnSentence(s *Moment) sentence {
+	f := s.Segment.Flags
 	switch {
+	case f.Has(wire.SYN | wire.ACEMask):
+		return asksAccECNSentence
+	case f.Has(wire.SYN|wire.ACK) && f.ACE() > 1:
+		return agreesAccECNSentence
+	case s.ACE && f&(wire.SYN|wire.RST) == 0:
+		return countSentence(s)
 	case f.Has(wire.SYN | wire.ECE | wire.CWR):
 		return asksECNSentence
 	case f.Has(wire.SYN | wire.ACK | wire.ECE):
@@ -85,6 +92,22 @@ func ecnSentence(f wire.Flags) sentence {
 		return reducedSentence
 	case f.Has(wire.ECE):
 		return echoSentence
+	}
+	return sentence{}
+}
+
+// countSentence says what the flags of AccECN tell: in the handshake's last ACK how the
+// SYN-ACK was marked, and then how many marks there were, if there were any.
+func countSentence(s *Moment) sentence {
+	own, far := s.ISS, s.IRS
+	if s.Kind != tcp.SegmentSent {
+		own, far = far, own
+	}
+	switch {
+	case s.Len == 0 && uint32(s.Segment.Seq)-own == 1 && uint32(s.Segment.Ack)-far == 1:
+		return reflectionSentence
+	case s.Segment.Flags.ACE() != 5:
+		return marksSentence
 	}
 	return sentence{}
 }

@@ -30,6 +30,18 @@ var (
 	agreesECNSentence = sentence{
 		"ECE alone agrees to ECN (RFC 3168 §6.1.1).",
 		"单独的 ECE 表示同意使用 ECN（RFC 3168 §6.1.1）。"}
+	asksAccECNSentence = sentence{
+		"AE, CWR and ECE ask for AccECN: each mark is to be counted (RFC 9768 §3.1.1).",
+		"AE、CWR 与 ECE 请求使用 AccECN：每个标记都要计数（RFC 9768 §3.1.1）。"}
+	agreesAccECNSentence = sentence{
+		"The three flags agree to AccECN, and say how the SYN was marked (RFC 9768 §3.1.1).",
+		"这三个标志同意使用 AccECN，并说明 SYN 带着什么标记到达（RFC 9768 §3.1.1）。"}
+	reflectionSentence = sentence{
+		"AE, CWR and ECE say how the SYN-ACK was marked (RFC 9768 §3.2.2.1).",
+		"AE、CWR 与 ECE 说明 SYN-ACK 带着什么标记到达（RFC 9768 §3.2.2.1）。"}
+	marksSentence = sentence{
+		"AE, CWR and ECE count the marked segments that have come: from 5 on, modulo 8 (RFC 9768 §3.2.2).",
+		"AE、CWR 与 ECE 对到达的被标记报文段计数：从 5 开始，模 8（RFC 9768 §3.2.2）。"}
 	echoSentence = sentence{
 		"ECE tells the sender that a marked segment has arrived, until CWR answers (RFC 3168 §6.1.3).",
 		"ECE 告知发送方收到了被标记的报文段，直到对方以 CWR 回答（RFC 3168 §6.1.3）。"}

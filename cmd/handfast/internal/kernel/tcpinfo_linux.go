@@ -31,7 +31,7 @@ var caStates = [...]string{"open", "disorder", "cwr", "recovery", "loss"}
 
 // readTCPInfo reads a struct tcp_info, of which older kernels know less.
 func readTCPInfo(b []byte, d *inspect.Details) {
-	full := make([]byte, max(len(b), 248))
+	full := make([]byte, max(len(b), 276))
 	copy(full, b)
 	u32 := func(at int) uint32 { return binary.NativeEndian.Uint32(full[at:]) }
 	n := func(at int) int { return int(min(uint64(u32(at)), math.MaxInt)) }
@@ -64,6 +64,8 @@ func readTCPInfo(b []byte, d *inspect.Details) {
 	micro64 := func(at int) inspect.Seconds { return inspect.Seconds(time.Duration(u64(at)) * time.Microsecond) }
 	d.BusyTime, d.RwndLimited, d.SndbufLimited = micro64(168), micro64(176), micro64(184)
 	d.Delivered, d.DeliveredCE = u32(192), u32(196)
+	d.ReceivedCE, d.DeliveredE1Bytes, d.DeliveredE0Bytes, d.DeliveredCEBytes = u32(248), uint64(u32(252)), uint64(u32(256)), uint64(u32(260))
+	d.ReceivedE1Bytes, d.ReceivedE0Bytes, d.ReceivedCEBytes = uint64(u32(264)), uint64(u32(268)), uint64(u32(272))
 	d.DsackDups, d.ReordSeen, d.RcvOOOPack = u32(216), u32(220), u32(224)
 	if n := int(full[1]); n < len(caStates) {
 		d.CAState = caStates[n]
