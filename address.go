@@ -83,7 +83,7 @@ type endpoint struct {
 
 func addrError(err, addr string) error { return &net.AddrError{Err: err, Addr: addr} }
 
-// splitAddress splits "host:port" and looks up the port.
+// splitAddress splits "host:port" and looks up the port: "http" is one, as in package net.
 func splitAddress(ctx context.Context, n network, address string) (host string, port uint16, err error) {
 	host, service, err := net.SplitHostPort(address)
 	if err != nil {
@@ -107,6 +107,8 @@ func parseLocal(n network, address string) (endpoint, error) {
 	if host != "" {
 		a, err = parseIP(n, host)
 	}
+	// "[::]:80" of network tcp is every address of both families, as in package net: what
+	// an address of "every" means says the network.
 	if isAny(a) {
 		a = n.any()
 	}
@@ -115,6 +117,8 @@ func parseLocal(n network, address string) (endpoint, error) {
 
 // parseIP parses a numeric address of one of n's families.
 func parseIP(n network, host string) (wire.Addr, error) {
+	// Nothing is looked up here: a listener's address that is a name could mean several, and
+	// a dial has asked its resolver before.
 	ip, err := netip.ParseAddr(host)
 	if err != nil {
 		return wire.Addr{}, addrError("not a numeric address; resolve the name first, or set Config.NameServers, Config.Resolver or Dialer.Resolver", host)

@@ -57,6 +57,7 @@ func families(remotes []wire.Addr) (first, second []wire.Addr) {
 func (w dialling) inTurn(ctx context.Context, remotes []wire.Addr) (net.Conn, error) {
 	var first error
 	for i, remote := range remotes {
+		// Those that are left share what time is left: the last one has all of it.
 		c, err := w.dialShare(ctx, remote, len(remotes)-i)
 		if err == nil {
 			return c, nil
@@ -161,8 +162,9 @@ func (w dialling) race(ctx context.Context, first, second []wire.Addr) (net.Conn
 	return nil, firstErr
 }
 
-// dismiss waits for n racers that were cancelled: none outlives its dial. One
-// may have arrived all the same.
+// dismiss waits for n racers that were cancelled: none outlives its dial, so that a
+// program which closes the host after Dial finds nothing of it running. One may have
+// arrived all the same.
 func dismiss(results <-chan racer, n int) {
 	for range n {
 		if r := <-results; r.conn != nil {
@@ -178,7 +180,8 @@ func (d *Dialer) fallbackDelay() time.Duration {
 	return d.FallbackDelay
 }
 
-// opening is what a dialer wants of a connection.
+// opening is what a dialer wants of a connection before its SYN leaves. What can be set
+// afterwards as well is not here.
 type opening struct {
 	probes probes
 	ecn    cc.ECNMode
@@ -293,6 +296,8 @@ func (c *TCPConn) handshake(ctx context.Context) (done bool, err error) {
 		return true, c.shard.err
 	case e.Failure() != tcp.NoFailure:
 		return true, failed("connect", e.Failure())
+	// Before the context is asked: a handshake that was done in time is a connection,
+	// however late this goroutine runs.
 	case e.State().Synchronized():
 		return true, nil
 	case e.State() == tcp.Closed:

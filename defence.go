@@ -32,6 +32,7 @@ type floodLog struct {
 func (h *Host) logFlood() {
 	h.flood.mu.Lock()
 	defer h.flood.mu.Unlock()
+	// The host's level is not the shard's: a flood that all of them see is one.
 	v := h.FloodVerdict()
 	if v.Level == h.flood.level {
 		return
@@ -101,6 +102,8 @@ func (h *Host) turnKeys() {
 	defer h.mu.Unlock()
 	if h.err == nil {
 		h.running.Add(1)
+		// A timer of its own for each turn, counted as a goroutine of the host's: Close waits
+		// for one that has begun, and stops one that has not.
 		h.keyTimer = time.AfterFunc(keyCheck, func() {
 			defer h.running.Done()
 			h.turnKeys()

@@ -268,6 +268,7 @@ func (h *Host) collectAddresses() (links int) {
 // them gone, a default route by another link would take packets that are not meant
 // for it. The caller holds the shard's lock.
 func (s *shard) lost(dst wire.Addr) error {
+	// Nearly always all links work, and the way need not be looked up twice.
 	attached := *s.shared.attached.Load()
 	if !slices.ContainsFunc(attached, func(a *attachment) bool { return a.gone.Load() != nil }) {
 		return nil

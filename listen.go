@@ -98,7 +98,8 @@ func (h *Host) listen(n network, local endpoint, o ListenOptions) (*TCPListener,
 	return l, nil
 }
 
-// bind gives l its port.
+// bind gives l its port. It holds the host's lock from the look for a free one to the
+// last shard: two listeners must not find the same port free.
 func (h *Host) bind(l *TCPListener) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -137,6 +138,8 @@ func (h *Host) bindPort(l *TCPListener) error {
 	if backlog == 0 {
 		backlog = h.cfg.Backlog
 	}
+	// Each shard has its part of the queue, because nothing is shared where SYNs arrive:
+	// rounded up, or a backlog of one would be none in most of them.
 	backlog = (backlog + len(h.shards) - 1) / len(h.shards)
 	for _, s := range h.shards {
 		now := s.lock()
@@ -256,6 +259,8 @@ func (l *TCPListener) acceptFrom(s *shard) (c *TCPConn, what any) {
 	if s.err != nil || l.failure() != nil {
 		return nil, nil
 	}
+	// The shard said so, and yet there may be none: another Accept was faster, or the
+	// connection was reset while it waited.
 	e := s.tcp.Accept(l.parts[s.index])
 	if e == nil {
 		return nil, nil

@@ -125,6 +125,8 @@ func (q *question) askUDP(server netip.AddrPort, left int) ([]byte, error) {
 		return nil, err
 	}
 	b := make([]byte, maxDNSDatagram)
+	// What is no answer to this question is passed over, and not an error: else anybody who
+	// guesses our port could end each question with a wrong answer.
 	for {
 		n, err := c.Read(b)
 		if err != nil {

@@ -102,6 +102,7 @@ type UDPInfo struct {
 
 // PacketConns returns what the host's UDP sockets look like, by port.
 func (h *Host) PacketConns() iter.Seq[UDPInfo] {
+	// All at once and then without the lock: whoever ranges over them may open or close one.
 	h.mu.Lock()
 	all := make([]UDPInfo, 0, len(h.sockets))
 	for u := range h.sockets {

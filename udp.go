@@ -152,6 +152,8 @@ func (u *UDPConn) receiveFrom(s *shard) (d host.Datagram, ok bool, err error) {
 	if s.err != nil || u.failure() != nil {
 		return d, false, nil
 	}
+	// An error comes before the datagrams that arrived before it: the kernel's sockets have
+	// one place for it, and look there first.
 	part := u.parts[s.index]
 	if f := part.TakeFailure(); f != tcp.NoFailure {
 		ok, err = true, failed("read", f)

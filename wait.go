@@ -54,6 +54,8 @@ func (w *waiter) await(done <-chan struct{}) {
 	case <-expired:
 	case <-done:
 	}
+	// Which of them it was does not matter: the call looks again at what it waits for, and
+	// at the time.
 }
 
 // waitList is the calls that are blocked on the same thing, the oldest first.

@@ -56,6 +56,8 @@ func lookAround(ctx context.Context) (*neighbourhood, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Two may have the same address: both try, say, and serve. The first that is asked has
+	// it, and connect says through whom it goes.
 	n := &neighbourhood{map[netip.Addr]inspect.Instance{}}
 	for _, i := range running {
 		report, err := i.Report(ctx)
@@ -103,7 +105,9 @@ const (
 	doorSuffix    = ".door"
 )
 
-// withheldLink lets SYNs out, and of the rest of TCP nothing. It carries IP.
+// withheldLink lets SYNs out, and of the rest of TCP nothing. It carries IP. Our host
+// knows nothing of it: to say of it that it is ESTABLISHED, and to see the peer in
+// SYN_RECV, is the lesson.
 type withheldLink struct{ link.Link }
 
 // Write sends what may leave.

@@ -32,6 +32,7 @@ const page = "hello, honest client\n"
 
 // run returns when all have an answer or have given up.
 func (c *honest) run(ctx context.Context) {
+	// A connection for each: what is tried is whether one can be opened.
 	t := &http.Transport{DialContext: c.connect, DisableKeepAlives: true}
 	var all sync.WaitGroup
 	began := time.Now()

@@ -44,6 +44,8 @@ func (p *pump) run(ctx context.Context) error {
 	if p.fixed > 0 {
 		rate = float64(p.fixed)
 	}
+	// A tick of a millisecond and a budget: sleeping for each SYN would be far too coarse at
+	// a million a second, and at a hundred most ticks send nothing.
 	way := gauge{pump: p, at: last}
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
@@ -107,7 +109,8 @@ func (p *pump) spend(budget *float64) (lost bool, err error) {
 
 func (p *pump) done() bool { return p.count > 0 && p.sent.Load() >= p.count }
 
-// nextRate goes down fast and up slowly.
+// nextRate goes down fast and up slowly, as congestion control does and for its reason:
+// what is too fast is paid for by everybody on the way, here by the honest clients.
 func nextRate(rate float64, lost bool) float64 {
 	if lost {
 		return max(rate*0.7, lowestRate)

@@ -90,6 +90,7 @@ func (b *battle) fight(ctx context.Context, d defenceOptions) (*floodResult, err
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
+	// The flood still goes on: afterwards the queue would be empty, and the memory free.
 	b.finish(res)
 	res.memory = heap() - before
 	stop()
@@ -180,7 +181,7 @@ func grepSynRecv(r *inspect.Report) (lines []string) {
 
 // heap returns how many bytes of the heap are in use.
 func heap() int64 {
-	runtime.GC()
+	runtime.GC() // garbage is not what a flood costs
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)

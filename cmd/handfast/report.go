@@ -55,6 +55,7 @@ func (r *report) end(closing error) error {
 		return err
 	}
 	r.totals()
+	// The picture is written also of a trial that went wrong: then it is wanted most.
 	if err := r.out.write(r.recorder, "A client on "+r.arena.Client+", a server on Handfast"); err != nil {
 		return errors.Join(err, closing)
 	}

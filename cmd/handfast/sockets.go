@@ -57,6 +57,8 @@ func (s *source) answers(ctx context.Context, owners bool) ([]answer, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
+	// One that hangs must not hide the others, and one that has ended since it was found is
+	// no error. Only when nobody answers is it told why.
 	var all []answer
 	var failed []error
 	for _, i := range asked {

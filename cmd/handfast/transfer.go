@@ -116,6 +116,8 @@ type client struct {
 }
 
 func newClient(dial func(ctx context.Context, network, address string) (net.Conn, error), address string, f *trialFile, out terminal) *client {
+	// One connection for both ways, so that there is one to draw; and no compression, which
+	// would be of random bytes.
 	t := &http.Transport{DialContext: dial, DisableCompression: true, MaxConnsPerHost: 1,
 		ReadBufferSize: chunkBytes, WriteBufferSize: chunkBytes}
 	return &client{http: &http.Client{Transport: t}, url: "http://" + address + "/file", file: f, out: out}

@@ -24,6 +24,8 @@ func put16(b []byte, v uint16) { binary.BigEndian.PutUint16(b, v) }
 // Output returns the next packet that leaves and the link that it leaves by;
 // nil when there is nothing more. The packet is the caller's.
 func (h *Host) Output(now clock.Time) (p *buf.Packet, iface int) {
+	// What is ready goes before what has to be built. The queue is short and bounded: ARP,
+	// ICMP and datagrams, none of which TCP must hold up.
 	for {
 		if e, ok := h.queue.pop(); ok {
 			return e.packet, e.iface
@@ -44,6 +46,8 @@ func (h *Host) Output(now clock.Time) (p *buf.Packet, iface int) {
 func (h *Host) outputTCP(now clock.Time, out *tcp.Output) (*buf.Packet, int) {
 	h.counters.TcpOutSegs++
 	h.rest = false
+	// The route has gone since the connection was opened. TCP is not told: it sends again,
+	// and the route may be back by then (RFC 1122 §4.2.3.9, soft errors).
 	d := h.lookup(out.Tuple.Remote)
 	if d == nil {
 		h.counters.IpOutNoRoutes++

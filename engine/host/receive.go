@@ -7,7 +7,8 @@ import (
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
-// inbound is a packet that came in, while it is worked on.
+// inbound is a packet that came in, while it is worked on. There are as many as are in
+// flight at a time, and they are used again: a packet costs no allocation.
 type inbound struct {
 	iface     int
 	link      *LinkConfig
@@ -180,6 +181,8 @@ func (in *inbound) parseSplit() bool {
 // checkAddresses refuses, without any answer, packets that no host of good
 // faith sends to us. RFC 1122 §3.2.1.3.
 func (h *Host) checkAddresses(in *inbound) wire.Drop {
+	// The way back is looked up now, although only an answer needs it: the lookup tells what
+	// kind of address the source is, which has to be known anyway.
 	in.from = h.find(in.ip.Src)
 	if k := in.from.kind; k != ordinary && !in.mayBeFrom(k) {
 		return wire.BadSource
@@ -290,6 +293,7 @@ func (in *inbound) transport() []byte {
 // checksumOK verifies the transport checksum over n bytes, of which b are the
 // first, with the pseudo-header, unless a layer below has done it.
 func (in *inbound) checksumOK(b []byte, n int) bool {
+	// The device has verified it, or the packet never was on a wire.
 	p := in.packet
 	if p.Checksum != buf.ChecksumFull {
 		return true
@@ -329,6 +333,7 @@ func viewOf(p *buf.Packet, at int) buf.View {
 	if p.N > 0 || p.Block == nil {
 		p.Flatten()
 	}
+	// A link may have given Data that lies anywhere in Block, or not in it at all.
 	room := p.Block.Bytes()
 	off := cap(room) - cap(p.Data)
 	if off < 0 || off+len(p.Data) > len(room) || &room[off] != &p.Data[0] {
