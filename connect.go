@@ -107,6 +107,8 @@ func (w dialling) dialOne(ctx context.Context, remote endpoint) (net.Conn, error
 	return c, nil
 }
 
+// failed dresses err as package net does. The address is the one that was tried, which a
+// name alone would not tell.
 func (w dialling) failed(remote net.Addr, err error) error {
 	return &net.OpError{Op: "dial", Net: w.network.String(), Source: w.LocalAddr, Addr: remote, Err: err}
 }
@@ -246,6 +248,8 @@ func (h *Host) source(local, remote wire.Addr) (wire.Addr, error) {
 	return source, nil
 }
 
+// shardOf returns where a flow's packets arrive: the same hash as on the way in, so that
+// the connection lies where its segments will be looked for.
 func (h *Host) shardOf(t wire.Tuple) *shard {
 	return h.shards[host.ShardOf(h.flows.TupleHash(t), len(h.shards))]
 }

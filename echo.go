@@ -11,7 +11,9 @@ import (
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
-// EchoConn gets the echo requests, the pings, to addresses that are not the host's.
+// EchoConn gets the echo requests, the pings, to addresses that are not the host's. It is
+// no net.PacketConn: an answer has to say which request it is for, and what it carries
+// is the program's business.
 // Its methods may be called by several goroutines at the same time.
 type EchoConn struct {
 	owner  *Host
@@ -85,6 +87,7 @@ func (e *EchoConn) Read(p []byte) (n int, r Echo, err error) {
 		if err != nil {
 			return 0, Echo{}, e.opError("read", err)
 		}
+		// Copied outside of the shard's lock, as for UDP.
 		if d, ok := e.receiveFrom(e.owner.shards[shard]); ok {
 			n = copy(p, d.Payload.Bytes())
 			d.Payload.Release()

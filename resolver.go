@@ -109,11 +109,14 @@ func (q *question) ask() (answer []byte, err error) {
 	return answer, err
 }
 
-// share returns when one of left servers has had its part of the time.
+// share returns when one of left servers has had its part of the time: one that is silent
+// must not use up what the next would need.
 func (q *question) share(left int) time.Time {
 	return time.Now().Add(time.Until(q.end) / time.Duration(left))
 }
 
+// askUDP asks over UDP first: most answers fit into a datagram, and cost one round trip
+// instead of three.
 func (q *question) askUDP(server netip.AddrPort, left int) ([]byte, error) {
 	c, err := q.servers.host.DialContext(q.ctx, "udp", server.String())
 	if err != nil {
@@ -138,6 +141,8 @@ func (q *question) askUDP(server netip.AddrPort, left int) ([]byte, error) {
 	}
 }
 
+// askTCP asks for what was too long for a datagram (RFC 7766).
+// https://www.rfc-editor.org/rfc/rfc7766#section-5
 func (q *question) askTCP(server netip.AddrPort, left int) ([]byte, error) {
 	end := q.share(left)
 	ctx, cancel := context.WithDeadline(q.ctx, end)

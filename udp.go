@@ -121,6 +121,8 @@ func (u *UDPConn) forwards(f *host.Forwarded) {
 	}
 }
 
+// closeParts closes u in those shards that have it: all, or when it could not be opened
+// everywhere the first few.
 func (u *UDPConn) closeParts() {
 	for i, part := range u.parts {
 		s := u.owner.shards[i]

@@ -16,6 +16,7 @@ func (c *Conn) control(now clock.Time, name string) {
 	}
 	c.cc = cc.Make(name, p)
 	c.ecn.set(exact, c.cc.Traits()&cc.ExactEcho != 0)
+	// What the old one held back may leave: the new one has its own pace, or none.
 	if f := c.flight; f != nil {
 		f.wants, f.held, f.behind = c.cc.Traits(), false, false
 	}

@@ -14,6 +14,8 @@ func (c *Conn) repeated(left, right seq.Num) {
 	if left == right || !c.has(sackOK) || c.state < Established || c.state == TimeWait {
 		return
 	}
+	// A segment may begin before the stream does, as one of an older connection: what never
+	// came has not come twice.
 	if left.Less(c.rcv.nxt) {
 		left = seq.Max(left, c.rcv.nxt-seq.Num(c.came()))
 	}
@@ -57,7 +59,9 @@ func (q *recvQueue) finish() {
 	}
 }
 
-// repeats finds what a segment brings again: the first run of such bytes. When
+// repeats finds what a segment brings again: the first run of such bytes. What an ACK
+// says of a super-segment must be what it would say of its parts, because the peer counts
+// segments: whether they were joined on the way is no business of its. When
 // it stands for several, it is what they would tell one after the other: the
 // first run of the last that has one, joined to what it follows.
 type repeats struct {

@@ -9,7 +9,8 @@ import (
 	"github.com/handfast-tcp/handfast/engine/seq"
 )
 
-// tally is what a connection has done so far.
+// tally is what a connection has done so far. It is counted all the time and not only when
+// somebody looks: who asks of a connection in trouble wants to know how it came to it.
 type tally struct {
 	bytesRetrans  uint64
 	bytesAcked    uint64
@@ -226,7 +227,8 @@ func (c *Conn) infoTimer(now clock.Time, i *Info) {
 	}
 }
 
-// infoWindow fills in what congestion control says, in segments as Linux does.
+// infoWindow fills in what congestion control says, in segments as Linux does. Ours
+// counts bytes: a window between two segments is shown as the smaller.
 func (c *Conn) infoWindow(i *Info) {
 	if c.cc == nil {
 		return

@@ -24,7 +24,8 @@ const timeUnit = 20
 func timeUnits(now clock.Time) uint32 { return uint32(now >> timeUnit) }
 
 // countTime counts the time up to now for what c waited for, if it waits for another
-// thing from now on.
+// thing from now on. Whoever asks why a transfer is slow reads here who was waited for:
+// the network, the peer's program, or our own.
 func (c *Conn) countTime(now clock.Time, w waits) {
 	if c.waits != w {
 		c.waitFor(now, w)

@@ -3,7 +3,8 @@ package tcp
 import "github.com/handfast-tcp/handfast/engine/wire"
 
 // Counters count what an endpoint did, under the names that Linux gives them
-// in /proc/net/snmp and /proc/net/netstat.
+// in /proc/net/snmp and /proc/net/netstat: who looks for the reason of something knows
+// these. Each shard has its own, without atomics, and they are summed when somebody asks.
 type Counters struct {
 	ActiveOpens, PassiveOpens uint64
 	InSegs, OutSegs           uint64

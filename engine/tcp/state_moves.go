@@ -35,7 +35,10 @@ func to(states ...State) (set uint16) {
 // the other.
 func CanMove(from, to State) bool { return moves[from]&(1<<to) != 0 }
 
-// setState is the only place where a connection changes its state.
+// setState is the only place where a connection changes its state. A move that the table
+// does not have is a fault of ours, which no segment and no call may bring about: it
+// panics, because a connection in a state that it cannot be in goes on by rules that
+// nobody wrote, and whoever reads the trace believes them.
 func (c *Conn) setState(now clock.Time, s State, why Cause) {
 	if !CanMove(c.state, s) {
 		panic(fmt.Sprintf("tcp: no arrow from %v to %v (%v)", c.state, s, why))
@@ -57,5 +60,5 @@ func (c *Conn) closed(now clock.Time, f Failure, why Cause) {
 	c.out.clear()
 	c.land()
 	c.in.dropOutOfOrder()
-	c.owes &= owesReset
+	c.owes &= owesReset // the last word, if any
 }

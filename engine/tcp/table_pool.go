@@ -88,7 +88,8 @@ func (p *compactPool[K, V]) add(k K, v *V) ref {
 	return ref(p.used)
 }
 
-// remove puts the last entry in the place of another, so that no gap is left.
+// remove puts the last entry in the place of another, so that no gap is left: entries lie
+// close together however many have gone, and the memory behind them can be given back.
 func (p *compactPool[K, V]) remove(r, last ref) {
 	*p.at(r) = *p.at(last)
 	p.used--
