@@ -205,11 +205,18 @@ func (h *Host) checkAddresses(in *inbound) wire.Drop {
 	return wire.None
 }
 
-// mayBeFrom is for a neighbour solicitation that asks whether an address is free
-// (RFC 4862 §5.4.2), whose sender has none yet, and for an advertisement by who
-// has the address that we believe to be ours. receiveICMPv6 looks which it is.
+// mayBeFrom is for those who have no address yet: a neighbour solicitation that asks
+// whether one is free (RFC 4862 §5.4.2), and a datagram to all on the link that asks for
+// one (DHCP, https://www.rfc-editor.org/rfc/rfc1122#page-30); and for an advertisement by
+// who has the address that we believe to be ours. receiveICMPv6 looks which it is.
 func (in *inbound) mayBeFrom(k addressKind) bool {
-	return in.ip.Proto == wire.ProtoICMPv6 && in.ip.Version == 6 && (k == unspecified || k == own && in.link.Ethernet)
+	switch {
+	case in.ip.Version == 4:
+		return k == unspecified && in.ip.Proto == wire.ProtoUDP && in.ip.Dst == limitedBroadcast
+	case in.ip.Proto == wire.ProtoICMPv6:
+		return k == unspecified || k == own && in.link.Ethernet
+	}
+	return false
 }
 
 // deliver gives a whole packet to its protocol.

@@ -210,3 +210,45 @@ func TestSocketIsReadyOnce(t *testing.T) {
 		t.Errorf("%d items of news of one socket", n)
 	}
 }
+
+// Who has no address yet asks everybody on the link for one, by UDP, and nothing else
+// comes from nowhere (RFC 1122 §3.2.1.3).
+func TestDatagramFromNobody(t *testing.T) {
+	for _, c := range []struct {
+		src, dst string
+		proto    uint8
+		want     wire.Drop
+	}{
+		{"0.0.0.0", "255.255.255.255", wire.ProtoUDP, wire.None},
+		{"0.0.0.1", "255.255.255.255", wire.ProtoUDP, wire.BadSource},
+		{"0.0.0.0", "10.0.0.255", wire.ProtoUDP, wire.BadSource},
+		{"0.0.0.0", "10.0.0.2", wire.ProtoUDP, wire.BadSource},
+		{"0.0.0.0", "224.0.0.1", wire.ProtoUDP, wire.BadSource},
+		{"0.0.0.0", "255.255.255.255", wire.ProtoTCP, wire.BadSource},
+		{"0.0.0.0", "255.255.255.255", wire.ProtoICMP, wire.BadSource},
+		{"::", "ff02::1", wire.ProtoUDP, wire.BadSource},
+	} {
+		for _, port := range []uint16{67, 68} { // one is open
+			p := newPair(t, config{ethernet: true})
+			s, err := p.b.OpenUDP(wire.Addr{}, 67, wire.Addr{}, 0, "owner")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ip := wire.IP{Version: 4, TTL: 64, Src: addr(c.src), Dst: addr(c.dst), Proto: c.proto}
+			if !ip.Src.Is4() {
+				ip.Version = 6
+			}
+			want := c.want
+			if want == wire.None && port == 68 {
+				want = wire.NoPort
+			}
+			if got := p.inject(ip, udp(ip, 68, port, []byte("discover"))); got != want {
+				t.Errorf("%s to %s, protocol %d, port %d: %v, want %v", c.src, c.dst, c.proto, port, got, want)
+			}
+			if d, ok := s.Receive(); ok != (want == wire.None) || ok && d.SrcPort != 68 {
+				t.Errorf("%s to %s, protocol %d: received is %v", c.src, c.dst, c.proto, ok)
+			}
+			p.wantNothing("no answer of any kind", p.b)
+		}
+	}
+}

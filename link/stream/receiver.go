@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 
@@ -17,6 +18,7 @@ type receiver struct {
 	framing  Framing
 	machine  link.HardwareAddr // what Hyperkit's handshake gives away
 	messages messageReader
+	begun    bool // of HyperkitBare: what may come before the first frame is over
 
 	memory     []byte
 	start, end int // of what has come and was not taken yet
@@ -35,6 +37,11 @@ func (r *receiver) read(batch []*buf.Packet) (int, error) {
 		return r.readMessages(batch)
 	case Hyperkit, Detect:
 		if err := r.begin(); err != nil {
+			return 0, err
+		}
+	}
+	if r.framing == HyperkitBare && !r.begun {
+		if err := r.skipRequest(); err != nil {
 			return 0, err
 		}
 	}
@@ -66,6 +73,36 @@ func (r *receiver) begin() error {
 	}
 	r.link.out.open(r.framing)
 	return nil
+}
+
+// gvproxyRequest begins what gvforwarder sends first on a Unix socket: an HTTP request
+// that gvproxy does not answer. As a frame's length it would be one of 20304 bytes.
+const gvproxyRequest = "POST /connect "
+
+// maxRequest is how long that request may be.
+const maxRequest = 4096
+
+// skipRequest waits for the first bytes, and skips gvforwarder's request.
+func (r *receiver) skipRequest() error {
+	for {
+		have := r.memory[r.start:r.end]
+		n := min(len(have), len(gvproxyRequest))
+		end := bytes.Index(have, []byte("\r\n\r\n"))
+		switch {
+		case n > 0 && string(have[:n]) != gvproxyRequest[:n]:
+			r.begun = true
+			return nil
+		case end >= 0:
+			r.start += end + 4
+			r.begun = true
+			return nil
+		case len(have) > maxRequest:
+			return fmt.Errorf("its HTTP request has more than %d bytes", maxRequest)
+		}
+		if err := r.fill(); err != nil {
+			return err
+		}
+	}
 }
 
 // prefixed is the connection, with what has come already in front.

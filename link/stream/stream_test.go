@@ -115,6 +115,24 @@ func TestFramesInAnyChunks(t *testing.T) {
 	}
 }
 
+// gvforwarder sends an HTTP request before its frames.
+func TestRequestBeforeFrames(t *testing.T) {
+	frames := [][]byte{frameOf(60, 1), frameOf(1514, 2)}
+	request := "POST /connect HTTP/1.1\r\nHost: \r\nUser-Agent: Go-http-client/1.1\r\nContent-Length: 0\r\n\r\n"
+	for _, size := range []int{1, 7, 1 << 20} {
+		text := append([]byte(request), encode(stream.HyperkitBare, frames...)...)
+		l := newLink(t, &chunked{text: text, sizes: func() int { return size }}, stream.Options{Framing: stream.HyperkitBare})
+		if got, err := receive(l, 8); !errors.Is(err, io.EOF) || !slices.EqualFunc(got, frames, bytes.Equal) {
+			t.Errorf("in pieces of %d: %d frames, %v", size, len(got), err)
+		}
+	}
+	endless := append([]byte(request[:len(request)-4]), make([]byte, 5000)...)
+	l := newLink(t, &chunked{text: endless, sizes: func() int { return 1000 }}, stream.Options{Framing: stream.HyperkitBare})
+	if _, err := receive(l, 8); err == nil || !strings.Contains(err.Error(), "its HTTP request has more than") {
+		t.Errorf("a request without end: %v", err)
+	}
+}
+
 // What is no frame of the framing ends the link, after the frames before it, with a
 // reason; what is too short for Ethernet is dropped.
 func TestBadLengths(t *testing.T) {

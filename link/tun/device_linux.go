@@ -4,17 +4,20 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/internal/netdev"
 )
 
-// Device is an open TUN device. It is a link.Link. Unless the device was made
+// Device is an open TUN or TAP device. It is a link.Link. Unless the device was made
 // persistent it is gone with Close.
 //
 // A received packet lies in Data, backed by a block of 72 KiB however small it
 // is: who keeps a small one for long copies it.
 type Device struct {
-	netdev.Device      // Attributes, Name, Index, Drops, Close
-	vnet          bool // packets have a virtio-net header in front
+	netdev.Device                   // Attributes, Name, Index, Drops, Close
+	vnet          bool              // packets have a virtio-net header in front
+	l3            int               // where the IP header lies: behind the Ethernet header of a TAP
+	address       link.HardwareAddr // of a host on a TAP
 	queues        []*queue
 }
 

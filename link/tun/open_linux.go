@@ -1,12 +1,14 @@
 package tun
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/internal/netdev"
 	"github.com/handfast-tcp/handfast/link/offload"
@@ -30,6 +32,12 @@ type Options struct {
 	MTU int
 	// NoOffload asks for plain packets.
 	NoOffload bool
+	// Ethernet makes it a TAP device, which carries Ethernet frames.
+	Ethernet bool
+	// HardwareAddr is the address of a host that is attached to a TAP device; the
+	// device's own, which the kernel's side has, is another one. Default
+	// 02:68:66:00:00:01. A bridge does not need it.
+	HardwareAddr link.HardwareAddr
 }
 
 // Open opens a TUN device, in the network namespace of the calling thread. An
@@ -47,7 +55,7 @@ func Open(o Options) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Device{vnet: flags&unix.IFF_VNET_HDR != 0}
+	d := newDevice(flags, o)
 	if err := d.setup(o, fd, flags, name); err != nil {
 		d.Close()
 		return nil, err
@@ -78,7 +86,7 @@ func FromFile(f *os.File, o Options) (*Device, error) {
 		unix.Close(fd)
 		return nil, fmt.Errorf("tun: %s is not attached to a TUN device: %w", f.Name(), err)
 	}
-	d := &Device{vnet: req.Uint16()&unix.IFF_VNET_HDR != 0}
+	d := newDevice(req.Uint16(), o)
 	if err := d.addQueue(fd); err != nil {
 		return nil, err
 	}
@@ -91,6 +99,14 @@ func FromFile(f *os.File, o Options) (*Device, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+func newDevice(flags uint16, o Options) *Device {
+	d := &Device{vnet: flags&unix.IFF_VNET_HDR != 0, address: cmp.Or(o.HardwareAddr, link.HardwareAddr{2, 'h', 'f', 0, 0, 1})}
+	if flags&unix.IFF_TAP != 0 {
+		d.l3 = wire.EthernetSize
+	}
+	return d
 }
 
 // setup makes the device complete. It owns fd.
@@ -116,6 +132,9 @@ func (d *Device) setup(o Options, fd int, flags uint16, name string) error {
 
 func (d *Device) attributes(name string, mtu int) link.Attributes {
 	a := link.Attributes{Name: name, Medium: link.IP, MTU: mtu, Queues: len(d.queues)}
+	if d.l3 > 0 {
+		a.Medium, a.HardwareAddr = link.Ethernet, d.address
+	}
 	if d.vnet {
 		a.MaxGSO, a.ChecksumOffload = offload.MaxSegment, true
 	}
@@ -197,7 +216,10 @@ func openFirst(o Options) (fd int, flags uint16, name string, err error) {
 // was settled when it was made, so both are tried.
 func modes(fd int, o Options) []uint16 {
 	features, _ := unix.IoctlGetUint32(fd, unix.TUNGETFEATURES) // 0 when not known
-	const plain = unix.IFF_TUN | unix.IFF_NO_PI
+	plain := unix.IFF_TUN | unix.IFF_NO_PI
+	if o.Ethernet {
+		plain = unix.IFF_TAP | unix.IFF_NO_PI
+	}
 	single, several := uint16(plain), uint16(plain|unix.IFF_MULTI_QUEUE)
 	order := []uint16{single, several}
 	if o.Queues > 1 {

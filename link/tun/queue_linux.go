@@ -94,7 +94,7 @@ func (q *queue) readOne(fd int) error {
 	if err != nil {
 		return err
 	}
-	if n <= frameStart-from || !q.accept(p, mem[:from+n]) {
+	if n <= frameStart-from+q.device.l3 || !q.accept(p, mem[:from+n]) {
 		q.device.Drops().Read.Add(1)
 		return nil
 	}
@@ -105,7 +105,7 @@ func (q *queue) readOne(fd int) error {
 
 // accept makes p the packet that lies in mem.
 func (q *queue) accept(p *buf.Packet, mem []byte) bool {
-	p.Data = mem[frameStart:]
+	p.Data, p.L3 = mem[frameStart:], uint16(q.device.l3)
 	return !q.device.vnet || offload.Decode(mem[frameStart-offload.HeaderSize:], p)
 }
 
@@ -166,5 +166,5 @@ func (q *queue) carries(p *buf.Packet) bool {
 	if p.GSOSize == 0 && p.Checksum != buf.ChecksumPartial {
 		return true
 	}
-	return q.device.vnet && offload.Valid(p) && p.Len() <= offload.MaxSegment+ipv6Header
+	return q.device.vnet && offload.Valid(p) && p.Len() <= offload.MaxSegment+ipv6Header+q.device.l3
 }

@@ -49,7 +49,16 @@ func connected(t testing.TB, o tun.Options, v6 bool) (*tun.Device, *testnet.Peer
 		kernel, ours, bits = netip.MustParseAddr("fd77::1"), netip.MustParseAddr("fd77::2"), 64
 	}
 	testnet.Address(t, d.Name(), netip.PrefixFrom(kernel, bits))
-	return d, &testnet.Peer{T: t, Link: d, Local: ours, Remote: kernel}
+	peer := &testnet.Peer{T: t, Link: d, Local: ours, Remote: kernel}
+	if o.Ethernet {
+		testnet.Neighbour(t, d.Name(), ours, d.Attributes().HardwareAddr)
+		device, err := net.InterfaceByName(d.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		peer.Gateway = link.HardwareAddr(device.HardwareAddr)
+	}
+	return d, peer
 }
 
 // variants runs test with and without offload, on both versions of IP.
@@ -63,6 +72,9 @@ func variants(t *testing.T, test func(t *testing.T, o tun.Options, v6 bool)) {
 		{"IPv6", tun.Options{Name: "hf0"}, true},
 		{"IPv4, plain", tun.Options{Name: "hf0", NoOffload: true}, false},
 		{"IPv6, plain", tun.Options{Name: "hf0", NoOffload: true}, true},
+		{"IPv4, TAP", tun.Options{Name: "hf0", Ethernet: true}, false},
+		{"IPv6, TAP", tun.Options{Name: "hf0", Ethernet: true}, true},
+		{"IPv4, TAP, plain", tun.Options{Name: "hf0", Ethernet: true, NoOffload: true}, false},
 	} {
 		t.Run(v.name, func(t *testing.T) { test(t, v.options, v.v6) })
 	}
@@ -76,12 +88,12 @@ func TestDatagramBothWays(t *testing.T) {
 }
 
 func TestSuperSegmentsBothWays(t *testing.T) {
-	for _, v6 := range []bool{false, true} {
-		t.Run(map[bool]string{false: "IPv4", true: "IPv6"}[v6], func(t *testing.T) {
-			_, peer := connected(t, tun.Options{Name: "hf0"}, v6)
+	variants(t, func(t *testing.T, o tun.Options, v6 bool) {
+		if !o.NoOffload {
+			_, peer := connected(t, o, v6)
 			peer.ExchangeSuperSegments()
-		})
-	}
+		}
+	})
 }
 
 func TestAttributes(t *testing.T) {
@@ -89,6 +101,11 @@ func TestAttributes(t *testing.T) {
 	want := link.Attributes{Name: "hf0", Medium: link.IP, MTU: 1500, Queues: 1, MaxGSO: 65535, ChecksumOffload: true}
 	if got := d.Attributes(); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+	tap := open(t, tun.Options{Name: "hftap", Ethernet: true, NoOffload: true})
+	onTAP := link.Attributes{Name: "hftap", Medium: link.Ethernet, MTU: 1500, Queues: 1, HardwareAddr: link.HardwareAddr{2, 'h', 'f', 0, 0, 1}}
+	if got := tap.Attributes(); got != onTAP {
+		t.Errorf("got %+v, want %+v", got, onTAP)
 	}
 	device, err := net.InterfaceByName("hf0")
 	if err != nil || device.Index != d.Index() {
