@@ -6,11 +6,12 @@ import (
 	"github.com/handfast-tcp/handfast/engine/buf"
 )
 
-// Bounds of a queue. A packet that finds it full is dropped, as on a network card.
-// More bytes would not be faster: they would only wait, and fall out of the caches.
+// Bounds of a queue. A packet that finds it full is dropped, as on a network card. What
+// several connections have under way while they begin fits: WireGuard enciphers more
+// slowly than TCP sends, and a loss would cost more than the wait.
 const (
-	maxPackets = 4096
-	maxBytes   = 4 << 20
+	maxPackets = 16384
+	maxBytes   = 32 << 20
 )
 
 // queue is packets on their way between a host and WireGuard, in one direction.
@@ -19,8 +20,8 @@ type queue struct {
 	nonEmpty sync.Cond
 	sleepers int
 
-	ring  [maxPackets]*buf.Packet
-	head  int // the oldest
+	ring  []*buf.Packet // as long as it ever had to be
+	head  int           // the oldest
 	count int
 	bytes int
 
@@ -43,7 +44,10 @@ func (q *queue) put(batch []*buf.Packet) bool {
 		if q.closed || q.count == maxPackets || q.bytes > maxBytes {
 			break
 		}
-		q.ring[(q.head+q.count)%maxPackets] = p
+		if q.count == len(q.ring) {
+			q.grow()
+		}
+		q.ring[(q.head+q.count)%len(q.ring)] = p
 		q.count++
 		q.bytes += p.Len()
 		fits++
@@ -62,6 +66,14 @@ func (q *queue) put(batch []*buf.Packet) bool {
 	return open
 }
 
+// grow makes the ring twice as long.
+func (q *queue) grow() {
+	ring := make([]*buf.Packet, max(64, 2*len(q.ring)))
+	n := copy(ring, q.ring[q.head:])
+	copy(ring[n:], q.ring[:q.head])
+	q.ring, q.head = ring, 0
+}
+
 // take waits until there are packets and moves as many as there are, and as fit,
 // into batch. After close it returns what is left, and then 0.
 func (q *queue) take(batch []*buf.Packet) int {
@@ -78,7 +90,7 @@ func (q *queue) take(batch []*buf.Packet) int {
 		batch[i] = *p
 		q.bytes -= (*p).Len()
 		*p = nil
-		q.head = (q.head + 1) % maxPackets
+		q.head = (q.head + 1) % len(q.ring)
 	}
 	q.count -= n
 	return n
