@@ -56,12 +56,12 @@ type Details struct {
 	DeliveredCE   uint32 `json:"delivered_ce,omitempty"`
 	// What AccECN counts; ss does not show it.
 	ReceivedCE       uint32  `json:"received_ce,omitempty"`
-	DeliveredE0Bytes uint64  `json:"delivered_e0_bytes,omitempty"`
-	DeliveredE1Bytes uint64  `json:"delivered_e1_bytes,omitempty"`
-	DeliveredCEBytes uint64  `json:"delivered_ce_bytes,omitempty"`
-	ReceivedE0Bytes  uint64  `json:"received_e0_bytes,omitempty"`
-	ReceivedE1Bytes  uint64  `json:"received_e1_bytes,omitempty"`
-	ReceivedCEBytes  uint64  `json:"received_ce_bytes,omitempty"`
+	DeliveredE0Bytes uint32  `json:"delivered_e0_bytes,omitempty"`
+	DeliveredE1Bytes uint32  `json:"delivered_e1_bytes,omitempty"`
+	DeliveredCEBytes uint32  `json:"delivered_ce_bytes,omitempty"`
+	ReceivedE0Bytes  uint32  `json:"received_e0_bytes,omitempty"`
+	ReceivedE1Bytes  uint32  `json:"received_e1_bytes,omitempty"`
+	ReceivedCEBytes  uint32  `json:"received_ce_bytes,omitempty"`
 	BusyTime         Seconds `json:"busy_time_seconds,omitempty"`
 	RwndLimited      Seconds `json:"rwnd_limited_seconds,omitempty"`
 	SndbufLimited    Seconds `json:"sndbuf_limited_seconds,omitempty"`

@@ -255,8 +255,7 @@ func (c *Conn) Clone(tr *Trace) Conn {
 	d.in = c.in.clone()
 	d.flight = c.flight.clone()
 	if c.ecn.marks != nil {
-		m := *c.ecn.marks
-		d.ecn.marks = &m
+		d.ecn.marks = c.ecn.clone()
 	}
 	if c.cc != nil {
 		d.cc = c.cc.Clone()

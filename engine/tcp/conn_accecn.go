@@ -13,12 +13,12 @@ import (
 // accurate is the state of AccECN in both directions. Arrays are as
 // wire.Options.Echo: ECT(0), CE, ECT(1).
 type accurate struct {
-	received   [3]uint64 // bytes of the peer's text
+	received   [3]uint32 // bytes of the peer's text, as all that counts modulo 2^32
 	receivedCE uint32    // segments of the peer
 	told       uint32    // of receivedCE: so much our last segment said
-	atOption   uint64    // all that was received when our last option left
+	atOption   uint32    // all that was received when our last option left
 
-	echoed    [3]uint64 // bytes of our text, as the peer's options say
+	echoed    [3]uint32 // bytes of our text, as the peer's options say
 	echoedCE  uint32    // delivered, when the last of them came
 	echoedAll uint32    // delivered bytes of any mark then
 	guessed   uint32    // marked bytes since then that only the flags have told of
@@ -84,6 +84,7 @@ func (c *Conn) beginMarks() {
 	if !c.has(accurateOK) {
 		return
 	}
+	m.accurate = &accurate{}
 	m.heardAt = c.ts.recent
 	c.ecn.ace = wire.ACEFlags(cepStart)
 	if c.has(passive) && c.rtt.backoff > 0 { // the SYN-ACK was sent again, without what may have kept it from arriving
@@ -92,6 +93,15 @@ func (c *Conn) beginMarks() {
 			c.set(unmarkable, true)
 		}
 	}
+}
+
+func (m *marks) clone() *marks {
+	d := *m
+	if m.accurate != nil {
+		a := *m.accurate
+		d.accurate = &a
+	}
+	return &d
 }
 
 // countMarks counts an acceptable segment of the peer. A mark after none is told at
@@ -131,7 +141,7 @@ func (m *accurate) countText(e wire.ECN, n int) {
 	if e != wire.NotECT {
 		i := echoIndex(e)
 		was := m.received[i]
-		m.received[i] += uint64(n)
+		m.received[i] += uint32(n)
 		if (was^m.received[i])>>20 != 0 { // a MiB more has come, so they do arrive
 			m.unheard -= min(m.unheard, 1)
 		}
@@ -168,7 +178,7 @@ func (m *accurate) optionDue() bool {
 		(m.due > 0 || m.fresh&echoCE != 0 || m.all()-m.atOption >= optionEvery)
 }
 
-func (m *accurate) all() uint64 { return m.received[0] + m.received[1] + m.received[2] }
+func (m *accurate) all() uint32 { return m.received[0] + m.received[1] + m.received[2] }
 
 // countersBesideText is what the option takes of a segment with text if it is due. Text
 // has none when what is out was not acknowledged in time: the option may be the reason.
@@ -218,7 +228,7 @@ func (m *accurate) putCounters(o *wire.Options, form wire.AccECN) {
 	o.AccECN = form
 	for i := range form.Count() {
 		k := form.At(i)
-		o.Echo[k] = (uint32(m.received[k]) + echoStart[k]) & echoMask
+		o.Echo[k] = (m.received[k] + echoStart[k]) & echoMask
 	}
 	m.fresh, m.atOption = 0, m.all()
 	m.due -= min(m.due, 1)
@@ -258,7 +268,7 @@ const mostUnheard = 3
 // https://www.rfc-editor.org/rfc/rfc9768#section-3.2.3.2.2
 func (c *Conn) repeatedText() {
 	m := c.ecn.marks
-	if m == nil || !m.is(optionTold) {
+	if m == nil || m.accurate == nil || !m.is(optionTold) {
 		return
 	}
 	m.set(optionTold, false)

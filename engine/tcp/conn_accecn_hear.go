@@ -150,8 +150,8 @@ func (c *Conn) hearCounters(s *Segment, more int) (packets, bytes int) {
 	marked := 0
 	for i := range o.AccECN.Count() {
 		k := o.AccECN.At(i)
-		n := (o.Echo[k] - echoStart[k] - uint32(m.echoed[k])) & echoMask
-		m.echoed[k] += uint64(n)
+		n := (o.Echo[k] - echoStart[k] - m.echoed[k]) & echoMask
+		m.echoed[k] += n
 		if k == echoIndex(wire.CE) {
 			marked = int(n)
 		}

@@ -24,7 +24,7 @@ type marks struct {
 	point     seq.Num  // the window was reduced for what was sent before this
 	other     seq.Size // of what waits for its ACK, how much was not as the last segment was: see echoExactly
 	delivered uint32   // segments that the peer says the network marked
-	accurate           // of AccECN alone
+	*accurate          // nil: not AccECN
 }
 
 type ecnFlags uint8

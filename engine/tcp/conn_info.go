@@ -102,10 +102,10 @@ type Info struct {
 	Delivered                 uint32 // segments: our SYN, and those with text that arrived; those that came twice twice
 	DeliveredCE               uint32 // of them, how many the network marked, as the peer tells
 	ReceivedCE                uint32 // segments of the peer that the network marked; of AccECN, like what follows
-	// Bytes of text that came with each mark, in Linux modulo 2^32: ours, as options of
-	// the peer tell, which need not come, and the peer's.
-	DeliveredE0Bytes, DeliveredCEBytes, DeliveredE1Bytes uint64
-	ReceivedE0Bytes, ReceivedCEBytes, ReceivedE1Bytes    uint64
+	// Bytes of text that came with each mark, modulo 2^32: ours, as options of the peer
+	// tell, which need not come, and the peer's.
+	DeliveredE0Bytes, DeliveredCEBytes, DeliveredE1Bytes uint32
+	ReceivedE0Bytes, ReceivedCEBytes, ReceivedE1Bytes    uint32
 	DsackDups                                            uint32 // segments that came twice, as D-SACK told
 	ReordSeen                                            uint32 // times that one came after what was sent later, modulo 2^16
 	RcvOOOPack                                           uint32 // segments that came out of order
@@ -152,7 +152,10 @@ func (c *Conn) infoMarks(i *Info) {
 	if m == nil {
 		return
 	}
-	i.DeliveredCE, i.ReceivedCE = m.delivered, m.receivedCE
+	if i.DeliveredCE = m.delivered; m.accurate == nil {
+		return
+	}
+	i.ReceivedCE = m.receivedCE
 	i.DeliveredE0Bytes, i.DeliveredCEBytes, i.DeliveredE1Bytes = m.echoed[0], m.echoed[1], m.echoed[2]
 	i.ReceivedE0Bytes, i.ReceivedCEBytes, i.ReceivedE1Bytes = m.received[0], m.received[1], m.received[2]
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
@@ -64,10 +65,10 @@ func (c *crowd) talk(n int) {
 	c.settle()
 }
 
-func newCrowd(t *testing.T, n int) *crowd {
+func newCrowd(t *testing.T, n int, ecn cc.ECNMode) *crowd {
 	c := &crowd{now: clock.Time(time.Hour)}
 	for i := range c.ends {
-		c.ends[i] = NewEndpoint(&Config{Secret: [16]byte{byte(i)}})
+		c.ends[i] = NewEndpoint(&Config{Secret: [16]byte{byte(i)}, ECN: ecn})
 	}
 	l, err := c.ends[1].Listen(wire.Addr{}, 80, n, "listener")
 	if err != nil {
@@ -91,9 +92,15 @@ func TestIdleMemory(t *testing.T) {
 	if raceEnabled {
 		t.Skip("memory is counted")
 	}
+	for ecn, most := range map[cc.ECNMode]float64{cc.ECNDefault: idleBytes, cc.ECNOn: idleBytes, cc.ECNAccurate: idleBytes + 64} {
+		idleMemory(t, ecn, most)
+	}
+}
+
+func idleMemory(t *testing.T, ecn cc.ECNMode, most float64) {
 	const many = 3000
 	var c *crowd
-	fresh := grownBy(func() { c = newCrowd(t, many) })
+	fresh := grownBy(func() { c = newCrowd(t, many, ecn) })
 	more := grownBy(func() {
 		for range 3 {
 			c.talk(5000)
@@ -101,8 +108,8 @@ func TestIdleMemory(t *testing.T) {
 	})
 	for what, bytes := range map[string]float64{"never used": fresh, "after data": fresh + more} {
 		each := bytes / (2 * many)
-		if t.Logf("%s: %.0f bytes each", what, each); each > idleBytes {
-			t.Errorf("an idle connection, %s, takes %.0f bytes, at most %d", what, each, idleBytes)
+		if t.Logf("ECN %v, %s: %.0f bytes each", ecn, what, each); each > most {
+			t.Errorf("an idle connection, ECN %v, %s, takes %.0f bytes, at most %.0f", ecn, what, each, most)
 		}
 	}
 	for _, list := range c.conns {

@@ -378,7 +378,7 @@ func (c *Conn) buildAck(now clock.Time, out *Output) bool {
 // addSACK lists what came out of order or twice.
 // https://www.rfc-editor.org/rfc/rfc2018#section-4
 func (c *Conn) addSACK(out *Output) {
-	if !c.has(sackOK) || c.in.ooo == nil || c.ecn.marks != nil && c.ecn.marks.is(ackOfAcks) {
+	if !c.has(sackOK) || c.in.ooo == nil || c.has(accurateOK) && c.ecn.marks.is(ackOfAcks) {
 		return
 	}
 	if twice := c.in.ooo.twice; !isEmpty(twice) {

@@ -329,3 +329,57 @@ func TestAccECNFallsBack(t *testing.T) {
 	p.e.Abort(h.now, en)
 	p.want("reset", "R. 1:1(0) ack 1")
 }
+
+// Each SYN-ACK that is sent again has less that a path may dislike: first the option goes,
+// then the flags. A plain SYN in between is answered as agreed, and leaves our text
+// unmarkable; one that asks for another kind of ECN ends the handshake.
+// https://www.rfc-editor.org/rfc/rfc9768#section-3.1.5
+// https://www.rfc-editor.org/rfc/rfc9768#section-3.2.3.2.2
+func TestAccECNHandshakesThatRepeat(t *testing.T) {
+	for _, c := range []struct {
+		name, again, answer string
+		markable            bool
+	}{
+		{"nothing", "", "", true},
+		{"the same SYN, marked", "[ce] SeWE 0:0(0) win 65535 <mss 1460,sackOK>", "S.eW 0:0(0) ack 1 <mss 1460,sackOK>", true},
+		{"a plain SYN", "S 0:0(0) win 65535 <mss 1460,sackOK>", "S.W 0:0(0) ack 1 <mss 1460,sackOK>", false},
+		{"a SYN for ECN", "SWE 0:0(0) win 65535 <mss 1460,sackOK>", "R. 0:0(0) ack 1", false},
+	} {
+		h := serving(t, Config{ECN: cc.ECNAccuratePassive, NoWindowScale: true}, 8)
+		p := h.from(1234, 7000)
+		p.receive("SeWE 0:0(0) win 65535 <mss 1460,sackOK>")
+		p.want("agrees to AccECN", "S.W 0:0(0) ack 1 <mss 1460,sackOK,ECN e0b 1 ceb 0 e1b 1>")
+		if c.again != "" {
+			p.arrive(c.again)
+			out, ok := p.pull()
+			want := spell(t, c.answer)
+			if !ok || out.Flags != want.flags || want.hasOption && out.Options != want.options {
+				t.Fatalf("%s: answered by %v", c.name, out)
+			}
+			if out.Flags.Has(wire.RST) {
+				h.wantLen("ended", 0)
+				continue
+			}
+		}
+		p.receive(".W 1:1(0) ack 1")
+		en := p.e.Accept(h.listener)
+		if en == nil || kindOf(en.Info(h.now)) != usesAccECN || en.is(unmarkable) == c.markable {
+			t.Fatalf("%s: %v", c.name, en)
+		}
+		p.e.Abort(h.now, en)
+		p.wantAny("reset", wire.RST|wire.ACK)
+	}
+	h := serving(t, Config{ECN: cc.ECNAccuratePassive, NoWindowScale: true}, 8)
+	p := h.from(1234, 7000)
+	p.receive("SeWE 0:0(0) win 65535 <mss 1460,sackOK>")
+	p.want("with the option", "S.W 0:0(0) ack 1 <mss 1460,sackOK,ECN e0b 1 ceb 0 e1b 1>")
+	p.wantAfter(time.Second, "without", "S.W 0:0(0) ack 1 <mss 1460,sackOK>")
+	p.wantAfter(2*time.Second, "without flags", "S. 0:0(0) ack 1 <mss 1460,sackOK>")
+	p.receive(". 1:1(0) ack 1")
+	en := p.e.Accept(h.listener)
+	if en == nil || !en.is(unmarkable) {
+		t.Fatal("the text is markable")
+	}
+	p.e.Abort(h.now, en)
+	p.wantAny("reset", wire.RST|wire.ACK)
+}

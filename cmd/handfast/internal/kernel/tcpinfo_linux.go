@@ -64,8 +64,8 @@ func readTCPInfo(b []byte, d *inspect.Details) {
 	micro64 := func(at int) inspect.Seconds { return inspect.Seconds(time.Duration(u64(at)) * time.Microsecond) }
 	d.BusyTime, d.RwndLimited, d.SndbufLimited = micro64(168), micro64(176), micro64(184)
 	d.Delivered, d.DeliveredCE = u32(192), u32(196)
-	d.ReceivedCE, d.DeliveredE1Bytes, d.DeliveredE0Bytes, d.DeliveredCEBytes = u32(248), uint64(u32(252)), uint64(u32(256)), uint64(u32(260))
-	d.ReceivedE1Bytes, d.ReceivedE0Bytes, d.ReceivedCEBytes = uint64(u32(264)), uint64(u32(268)), uint64(u32(272))
+	d.ReceivedCE, d.DeliveredE1Bytes, d.DeliveredE0Bytes, d.DeliveredCEBytes = u32(248), u32(252), u32(256), u32(260)
+	d.ReceivedE1Bytes, d.ReceivedE0Bytes, d.ReceivedCEBytes = u32(264), u32(268), u32(272)
 	d.DsackDups, d.ReordSeen, d.RcvOOOPack = u32(216), u32(220), u32(224)
 	if n := int(full[1]); n < len(caStates) {
 		d.CAState = caStates[n]
