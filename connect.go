@@ -13,6 +13,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/host"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/internal/ports"
 )
 
 // minShare is what an address gets at least of the time that a dial has, if
@@ -214,7 +215,7 @@ func (h *Host) connect(n network, local, remote endpoint, o opening) (*TCPConn, 
 	if local.port != 0 {
 		return h.connectFrom(n, wire.Tuple{Local: source, LocalPort: local.port, Remote: remote.addr, RemotePort: remote.port}, o)
 	}
-	for port := range h.picker.candidates(destination{source, remote.addr, remote.port}) {
+	for port := range h.ports.Candidates(ports.Destination{Local: source, Remote: remote.addr, RemotePort: remote.port}) {
 		if h.listens(port) {
 			continue
 		}

@@ -3,6 +3,7 @@ package handfast
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/internal/nameserver"
 	"github.com/handfast-tcp/handfast/internal/setting"
 )
 
@@ -263,4 +265,43 @@ func (h *Host) lookUp(ctx context.Context, r *net.Resolver, n network, host stri
 	}
 	slices.SortStableFunc(all, func(a, b wire.Addr) int { return rank[a] - rank[b] })
 	return all, nil
+}
+
+// dnsPort is where a name server listens when its address has port 0.
+const dnsPort = 53
+
+// Resolver returns who looks up the names that are dialled: Config.Resolver, or a
+// client of Config.NameServers, which also answers for other kinds of records. It is
+// nil when there is neither.
+func (h *Host) Resolver() *net.Resolver { return h.cfg.Resolver }
+
+// setResolver makes Config.Resolver of Config.NameServers.
+func (h *Host) setResolver() error {
+	if len(h.cfg.NameServers) == 0 {
+		return nil
+	}
+	if h.cfg.Resolver != nil {
+		return errors.New("handfast: Config.NameServers and Config.Resolver both say who looks up names; set one")
+	}
+	var all []netip.AddrPort
+	for _, a := range h.cfg.NameServers {
+		if !a.Addr().IsValid() || a.Addr().IsUnspecified() {
+			return fmt.Errorf("handfast: Config.NameServers: %v is not an address of a server", a)
+		}
+		if a.Port() == 0 {
+			a = netip.AddrPortFrom(a.Addr(), dnsPort)
+		}
+		all = append(all, a)
+	}
+	h.cfg.Resolver = nameserver.Resolver(h.DialContext, all)
+	return nil
+}
+
+// rooted returns a name as it is asked for: our own client must not go on to the
+// domains that the system searches.
+func (h *Host) rooted(r *net.Resolver, name string) string {
+	if len(h.cfg.NameServers) > 0 && r == h.cfg.Resolver && name[len(name)-1] != '.' {
+		return name + "."
+	}
+	return name
 }

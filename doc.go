@@ -86,6 +86,6 @@
 // The files: host.go is the Host, shard.go a part of it with its lock, packets.go
 // the way of packets between links and shards, links.go and address.go what a host
 // is called. conn*.go are TCPConn, listen.go and forward.go listeners, dial.go and
-// connect.go the way to a connection, udp*.go and echo.go sockets; inbox.go and
-// wait.go are how calls wait, stats.go how it is looked at from outside.
+// connect.go the way to a connection, udp*.go and ping.go sockets; wait.go is how
+// calls wait, stats.go how it is looked at from outside.
 package handfast

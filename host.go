@@ -7,6 +7,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/engine/host"
 	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/internal/ports"
 )
 
 // resetPatience is how long Close waits, for each shard, for its resets to leave.
@@ -19,7 +20,7 @@ type Host struct {
 	cfg    Config
 	flows  host.FlowKey
 	shards []*shard
-	picker portPicker
+	ports  *ports.Picker
 	dialer Dialer // the one of Dial and DialContext: all defaults
 
 	mu        sync.Mutex
@@ -62,7 +63,7 @@ func New(cfg Config) (*Host, error) {
 	h.attached.Store(new([]*attachment))
 	h.trace, h.ask, h.lost, h.floodChanged, h.conflict = cfg.Trace, askListener, tellLost, h.logFlood, h.settleConflict
 	h.dialer.Host = h
-	h.picker.init(cfg.FirstPort, cfg.LastPort)
+	h.ports = ports.New(cfg.FirstPort, cfg.LastPort)
 	for i := range cfg.Shards {
 		h.shards = append(h.shards, newShard(&h.shared, i, cfg.hostConfig(i)))
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/internal/ports"
 	"github.com/handfast-tcp/handfast/internal/setting"
 )
 
@@ -111,7 +112,7 @@ func (h *Host) bind(l *TCPListener) error {
 	case l.local.port != 0:
 		return h.bindPort(l)
 	}
-	for port := range h.picker.candidates(destination{local: l.local.addr}) {
+	for port := range h.ports.Candidates(ports.Destination{Local: l.local.addr}) {
 		l.local.port = port
 		if err := h.bindPort(l); !errors.Is(err, syscall.EADDRINUSE) {
 			return err

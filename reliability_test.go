@@ -17,7 +17,7 @@ import (
 )
 
 // bounded are the packages whose queues, maps and rings docs/RELIABILITY.md lists.
-var bounded = []string{".", "engine/recovery", "engine/tcp", "engine/host", "engine/detect", "lab/netem", "keyring", "gateway", "engine/buf", "link/pipe", "link/tun", "link/packet", "link/stream", "link/bridge", "link/impair"}
+var bounded = []string{".", "internal/ports", "engine/recovery", "engine/tcp", "engine/host", "engine/detect", "lab/netem", "keyring", "gateway", "engine/buf", "link/pipe", "link/tun", "link/packet", "link/stream", "link/bridge", "link/impair"}
 
 // containers are types of ours that hold as many as there are.
 var containers = map[string]bool{"ring": true, "fifo": true, "deadlines": true, "refQueue": true, "entryQueue": true, "connTable": true,

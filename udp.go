@@ -11,6 +11,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/host"
 	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/internal/ports"
 )
 
 // UDPConn is a UDP socket. It is a net.PacketConn and a net.Conn that behaves
@@ -79,7 +80,7 @@ func (u *UDPConn) openAnywhere(call string) error {
 	}
 	// A port is free if every shard has it free: open tries them all, and gives back what
 	// it has when one refuses.
-	for port := range h.picker.candidates(destination{u.local.addr, u.remote.addr, u.remote.port}) {
+	for port := range h.ports.Candidates(ports.Destination{Local: u.local.addr, Remote: u.remote.addr, RemotePort: u.remote.port}) {
 		u.local.port = port
 		if err := u.open(call); !errors.Is(err, syscall.EADDRINUSE) {
 			return err

@@ -1,4 +1,5 @@
-package handfast
+// Package ports chooses ephemeral ports.
+package ports
 
 import (
 	"iter"
@@ -8,7 +9,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
-// portPicker chooses the ports that the program does not name, so that no host
+// Picker chooses the ports that the program does not name, so that no host
 // outside can guess the next one, and no host we dial can tell how often we dial
 // others: RFC 6056. Towards one destination the ports begin anywhere and go up one
 // by one, which keeps the time until one comes again as long as possible.
@@ -17,11 +18,11 @@ import (
 // many of them sees when the others are dialled (CVE-2022-32296). Here each has a
 // counter of its own, of which the latest are kept.
 // https://www.rfc-editor.org/rfc/rfc6056#section-3.3
-type portPicker struct {
+type Picker struct {
 	first, count uint32
 
 	mu   sync.Mutex
-	next map[destination]uint32
+	next map[Destination]uint32
 }
 
 // maxCounters bounds the destinations whose next port is known. Another one takes
@@ -29,19 +30,20 @@ type portPicker struct {
 // sooner, and if one is in use still the next is taken.
 const maxCounters = 4096
 
-func (p *portPicker) init(first, last uint16) {
-	p.first, p.count, p.next = uint32(first), uint32(last)-uint32(first)+1, map[destination]uint32{}
+// New returns a picker of the ports from first to last.
+func New(first, last uint16) *Picker {
+	return &Picker{first: uint32(first), count: uint32(last) - uint32(first) + 1, next: map[Destination]uint32{}}
 }
 
-// destination is what ports are chosen towards, and from which address.
-type destination struct {
-	local, remote wire.Addr
-	remotePort    uint16
+// Destination is what ports are chosen towards, and from which address.
+type Destination struct {
+	Local, Remote wire.Addr
+	RemotePort    uint16
 }
 
-// candidates yields every port of the range once, beginning where the
+// Candidates yields every port of the range once, beginning where the
 // destination's counter stands. A dial that finds all of them in use has none.
-func (p *portPicker) candidates(to destination) iter.Seq[uint16] {
+func (p *Picker) Candidates(to Destination) iter.Seq[uint16] {
 	return func(yield func(uint16) bool) {
 		start := p.begin(to)
 		for i := range p.count {
@@ -56,7 +58,7 @@ func (p *portPicker) candidates(to destination) iter.Seq[uint16] {
 }
 
 // begin returns where a destination's counter stands, and moves it on.
-func (p *portPicker) begin(to destination) uint32 {
+func (p *Picker) begin(to Destination) uint32 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n, known := p.next[to]
@@ -69,7 +71,7 @@ func (p *portPicker) begin(to destination) uint32 {
 }
 
 // skip moves a destination's counter past ports that were in use.
-func (p *portPicker) skip(to destination, next uint32) {
+func (p *Picker) skip(to Destination, next uint32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if _, known := p.next[to]; known {
@@ -79,7 +81,7 @@ func (p *portPicker) skip(to destination, next uint32) {
 
 // makeRoom forgets any counter when there are as many as may be: which one
 // follows from the map's secret order.
-func (p *portPicker) makeRoom() {
+func (p *Picker) makeRoom() {
 	if len(p.next) < maxCounters {
 		return
 	}

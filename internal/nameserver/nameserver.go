@@ -1,71 +1,42 @@
-package handfast
+// Package nameserver is a client of DNS servers that are reached by a dialer.
+package nameserver
 
 import (
 	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"time"
 )
 
-// dnsPort is where a name server listens when its address has port 0.
-const dnsPort = 53
+// Dial opens a connection of udp or tcp to a server.
+type Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-// Resolver returns who looks up the names that are dialled: Config.Resolver, or a
-// client of Config.NameServers, which also answers for other kinds of records. It is
-// nil when there is neither.
-func (h *Host) Resolver() *net.Resolver { return h.cfg.Resolver }
-
-// nameServers are those of Config.NameServers, asked over the host.
-type nameServers struct {
-	host *Host
+// servers are asked by dial, the first one first.
+type servers struct {
+	dial Dial
 	all  []netip.AddrPort
 }
 
-// setResolver makes Config.Resolver of Config.NameServers.
-func (h *Host) setResolver() error {
-	if len(h.cfg.NameServers) == 0 {
-		return nil
-	}
-	if h.cfg.Resolver != nil {
-		return errors.New("handfast: Config.NameServers and Config.Resolver both say who looks up names; set one")
-	}
-	n := &nameServers{host: h}
-	for _, a := range h.cfg.NameServers {
-		if !a.Addr().IsValid() || a.Addr().IsUnspecified() {
-			return fmt.Errorf("handfast: Config.NameServers: %v is not an address of a server", a)
-		}
-		if a.Port() == 0 {
-			a = netip.AddrPortFrom(a.Addr(), dnsPort)
-		}
-		n.all = append(n.all, a)
-	}
+// Resolver returns one that asks the servers, of which there is one at least. A name
+// without a dot at its end is looked for in the domains that the system searches, too.
+func Resolver(dial Dial, all []netip.AddrPort) *net.Resolver {
+	s := &servers{dial, all}
 	// Package net knows the protocol. It takes its servers from the system, and asks
 	// one after the other; whichever it means, ours are asked.
-	h.cfg.Resolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return &question{servers: n, ctx: ctx}, nil
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return &question{servers: s, ctx: ctx}, nil
 	}}
-	return nil
-}
-
-// rooted returns a name as it is asked for: our own client must not go on to the
-// domains that the system searches.
-func (h *Host) rooted(r *net.Resolver, name string) string {
-	if len(h.cfg.NameServers) > 0 && r == h.cfg.Resolver && name[len(name)-1] != '.' {
-		return name + "."
-	}
-	return name
 }
 
 // question is one message for name servers, and the way its answer comes back.
 // Package net, which writes it and then reads, takes it for a TCP connection: it then
 // leaves to us which server to ask, and how.
 type question struct {
-	servers *nameServers
+	servers *servers
 	ctx     context.Context
 	end     time.Time // when package net gives up
 	text    []byte    // two bytes of length first
@@ -118,7 +89,7 @@ func (q *question) share(left int) time.Time {
 // askUDP asks over UDP first: most answers fit into a datagram, and cost one round trip
 // instead of three.
 func (q *question) askUDP(server netip.AddrPort, left int) ([]byte, error) {
-	c, err := q.servers.host.DialContext(q.ctx, "udp", server.String())
+	c, err := q.servers.dial(q.ctx, "udp", server.String())
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +118,7 @@ func (q *question) askTCP(server netip.AddrPort, left int) ([]byte, error) {
 	end := q.share(left)
 	ctx, cancel := context.WithDeadline(q.ctx, end)
 	defer cancel()
-	c, err := q.servers.host.DialContext(ctx, "tcp", server.String())
+	c, err := q.servers.dial(ctx, "tcp", server.String())
 	if err != nil {
 		return nil, err
 	}

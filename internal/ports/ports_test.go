@@ -1,4 +1,4 @@
-package handfast
+package ports
 
 import (
 	"net/netip"
@@ -11,19 +11,16 @@ import (
 
 var ourAddr = wire.AddrFrom(netip.MustParseAddr("192.0.2.1"))
 
-func toward(a string, port int) destination {
-	return destination{ourAddr, wire.AddrFrom(netip.MustParseAddr(a)), uint16(port)}
+func toward(a string, port int) Destination {
+	return Destination{ourAddr, wire.AddrFrom(netip.MustParseAddr(a)), uint16(port)}
 }
 
-func newPicker(first, last uint16) *portPicker {
-	p := &portPicker{}
-	p.init(first, last)
-	return p
-}
+// The range of Linux.
+const firstPort, lastPort = 32768, 60999
 
 // firstPort is the port that a dial gets which finds the first one free.
-func (p *portPicker) firstPort(to destination) int {
-	for port := range p.candidates(to) {
+func (p *Picker) firstPort(to Destination) int {
+	for port := range p.Candidates(to) {
 		return int(port)
 	}
 	return -1
@@ -32,7 +29,7 @@ func (p *portPicker) firstPort(to destination) int {
 // Who runs servers that we dial learns nothing of how often we dial others: their
 // ports go up one by one, whatever is dialled in between.
 func TestPortsTellNothingOfOthers(t *testing.T) {
-	p := newPicker(DefaultFirstPort, DefaultLastPort)
+	p := New(firstPort, lastPort)
 	victim := toward("198.51.100.7", 443)
 	for i := range 1000 {
 		mine := toward("203.0.113.9", 1000+i)
@@ -41,8 +38,8 @@ func TestPortsTellNothingOfOthers(t *testing.T) {
 			p.firstPort(victim)
 		}
 		want := first + 1
-		if want > DefaultLastPort {
-			want = DefaultFirstPort
+		if want > lastPort {
+			want = firstPort
 		}
 		if next := p.firstPort(mine); next != want {
 			t.Fatalf("after %d dials to another the port is %d, want %d", i%9, next, want)
@@ -55,14 +52,14 @@ func TestPortsTellNothingOfOthers(t *testing.T) {
 // picker.
 func TestPortsBeginAnywhere(t *testing.T) {
 	const n = 4000
-	p := newPicker(DefaultFirstPort, DefaultLastPort)
+	p := New(firstPort, lastPort)
 	var halves, rising, last int
 	for i := range n {
 		port := p.firstPort(toward("203.0.113.9", 1+i))
 		if i%16 == 0 {
-			port = newPicker(DefaultFirstPort, DefaultLastPort).firstPort(toward("203.0.113.9", 1))
+			port = New(firstPort, lastPort).firstPort(toward("203.0.113.9", 1))
 		}
-		if port < (DefaultFirstPort+DefaultLastPort)/2 {
+		if port < (firstPort+lastPort)/2 {
 			halves++
 		}
 		if port > last {
@@ -78,10 +75,10 @@ func TestPortsBeginAnywhere(t *testing.T) {
 // All ports of the range are offered once, so the last free one is found, also when
 // it lies right behind the counter; after it the sequence goes on.
 func TestEveryPortIsOffered(t *testing.T) {
-	p := newPicker(40000, 40099)
+	p := New(40000, 40099)
 	f := toward("203.0.113.9", 443)
 	for range 150 {
-		all := slices.Collect(p.candidates(f))
+		all := slices.Collect(p.Candidates(f))
 		slices.Sort(all)
 		if len(all) != 100 || all[0] != 40000 || all[99] != 40099 || len(slices.Compact(all)) != 100 {
 			t.Fatalf("%d ports from %d to %d", len(all), all[0], all[len(all)-1])
@@ -89,7 +86,7 @@ func TestEveryPortIsOffered(t *testing.T) {
 	}
 	first := p.firstPort(f)
 	seen := 0
-	for port := range p.candidates(f) { // ten are in use
+	for port := range p.Candidates(f) { // ten are in use
 		if seen++; seen == 11 {
 			first = int(port)
 			break
@@ -103,7 +100,7 @@ func TestEveryPortIsOffered(t *testing.T) {
 // The counters are bounded, and dials at the same time to one destination do not
 // begin with the same port.
 func TestPortCountersAreBounded(t *testing.T) {
-	p := newPicker(1, 65535)
+	p := New(1, 65535)
 	for i := range 3 * maxCounters {
 		p.firstPort(toward("203.0.113.9", i))
 	}
@@ -125,7 +122,7 @@ func TestPortCountersAreBounded(t *testing.T) {
 
 // BenchmarkPorts is what choosing a port costs a dial.
 func BenchmarkPorts(b *testing.B) {
-	p := newPicker(DefaultFirstPort, DefaultLastPort)
+	p := New(firstPort, lastPort)
 	f := toward("203.0.113.9", 443)
 	b.ReportAllocs()
 	for b.Loop() {
