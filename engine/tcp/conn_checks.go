@@ -22,7 +22,7 @@ func (c *Conn) halfOpen() bool { return c.state == SynReceived && c.has(passive)
 // SYN-ACK was lost, or both ends open at the same time and this is the peer's
 // SYN-ACK, whose SYN we have already.
 func (c *Conn) checkSynAgain(now clock.Time, s *Segment) outcome {
-	if !c.opening() || !s.Flags.Has(wire.SYN) || s.Seq != c.rcv.irs || s.Flags.Has(wire.RST) {
+	if !s.Flags.Has(wire.SYN) || !c.opening() || s.Seq != c.rcv.irs || s.Flags.Has(wire.RST) {
 		return goOn
 	}
 	if s.Flags.Has(wire.ACK) && c.has(passive) {

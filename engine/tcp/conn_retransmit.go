@@ -70,16 +70,16 @@ const tailShare = 20
 // timer has its place: see persists.
 func (c *Conn) armRetransmit(now clock.Time) {
 	switch {
+	case c.flight != nil && c.snd.wnd > 0:
+		at, _ := c.timerDue()
+		c.timers.arm(TimerRetransmit, c.notTooLate(max(at, now)))
 	case c.persists():
 		c.timers.disarm(TimerRetransmit)
 		c.armPersist(now)
 	case c.snd.una == c.snd.nxt:
 		c.timers.disarm(TimerRetransmit)
-	case c.flight == nil: // our SYN
+	default: // our SYN
 		c.timers.arm(TimerRetransmit, now.Add(c.rtt.timeout(c.cfg)))
-	default:
-		at, _ := c.timerDue()
-		c.timers.arm(TimerRetransmit, c.notTooLate(max(at, now)))
 	}
 }
 

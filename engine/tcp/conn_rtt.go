@@ -45,7 +45,7 @@ func (r *rtt) tail(cfg *Config) time.Duration {
 	if r.smoothed == 0 {
 		return 0
 	}
-	return max(2*r.smoothed, cfg.MinRTO/tailShare)
+	return max(2*r.smoothed, time.Duration(uint64(cfg.MinRTO)/tailShare)) // unsigned: fewer steps
 }
 
 // timeout is the RTO with exponential back-off, RFC 6298 §5.5.

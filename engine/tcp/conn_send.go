@@ -136,13 +136,16 @@ func (c *Conn) buildNew(now clock.Time, out *Output) bool {
 	// Negative when the FIN is out: it has a number, and no byte in the queue.
 	left := int(c.out.end().Diff(c.snd.nxt))
 	if left < 0 || left == 0 && !c.is(finQueued) {
-		if c.flight != nil || c.waits != nothing {
+		switch {
+		case c.flight != nil:
 			c.countTime(now, c.waitsForText())
+		case c.waits != nothing:
+			c.waitFor(now, nothing)
 		}
 		return false
 	}
-	if c.flight == nil {
-		c.restartIfIdle(now)
+	if c.idled(now) {
+		c.cc.OnEvent(now, cc.Event{Kind: cc.Idle})
 	}
 	out.again = false
 	n, w := c.allowed(left)

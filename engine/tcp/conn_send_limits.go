@@ -86,7 +86,7 @@ func (c *Conn) worthSending(n, left, flight, open int) int {
 		return n - n%mss
 	}
 	if n >= mss {
-		if c.deferred(n, flight, open) {
+		if c.path.maxGSO > 0 && c.deferred(n, flight, open) {
 			return 0
 		}
 		return n - n%mss
@@ -99,11 +99,11 @@ func (c *Conn) worthSending(n, left, flight, open int) int {
 	return 0
 }
 
-// deferred reports whether a super-segment should wait for the next ACK to
-// grow: much is under way, and little may follow now. Each costs a walk through the
+// deferred reports whether a super-segment, where there are any, should wait for the
+// next ACK to grow: much is under way, and little may follow now. Each costs a walk through the
 // host and the kernel whatever its size; an ACK is sure to come, so nothing stalls.
 func (c *Conn) deferred(n, flight, open int) bool {
-	return c.path.maxGSO > 0 && !c.path.software && n == open && flight >= 3*open && n < c.largestSegment()
+	return !c.path.software && n == open && flight >= 3*open && n < c.largestSegment()
 }
 
 // unsent reports whether something waits to be sent for the first time.
@@ -166,12 +166,10 @@ func (c *Conn) sackSize() int {
 	return 0
 }
 
-// restartIfIdle goes back to the initial window when nothing was sent for an
-// RTO, RFC 5681 §4.1: the window that ACKs had earned says nothing of a network that
+// idled reports whether nothing is out and nothing was sent for an RTO, so that the
+// window is the initial one again, RFC 5681 §4.1: the window that ACKs had earned says nothing of a network that
 // others have used meanwhile, and no ACK is left to space a burst of it.
 // https://www.rfc-editor.org/rfc/rfc5681#section-4.1
-func (c *Conn) restartIfIdle(now clock.Time) {
-	if c.snd.una == c.snd.nxt && now.Sub(c.live.sent) > c.rtt.rto {
-		c.cc.OnEvent(now, cc.Event{Kind: cc.Idle})
-	}
+func (c *Conn) idled(now clock.Time) bool {
+	return c.flight == nil && now.Sub(c.live.sent) > c.rtt.rto
 }

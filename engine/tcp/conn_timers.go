@@ -20,12 +20,13 @@ func (t *timers) armed(n Timer) bool         { return t[n] != clock.Never }
 
 // Deadline returns when Advance is wanted next.
 func (c *Conn) Deadline() clock.Time {
-	d := c.timers[0]
-	for _, at := range c.timers[1:] {
-		d = min(d, at)
-	}
-	return d // a few comparisons: no order among five slots would be kept for less
+	t := &c.timers
+	// A few comparisons: no order among five slots would be kept for less.
+	return min(t[TimerRetransmit], t[TimerPersist], t[TimerDelayedAck], t[TimerKeepAlive], t[TimerLife])
 }
+
+// Deadline names all timers: who adds one changes this number too.
+var _ = [1]struct{}{}[numTimers-5]
 
 // Advance lets time pass: each timer that is due fires once.
 // Those that are due together fire in the order of their slots, whatever their times:

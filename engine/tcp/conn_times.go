@@ -40,15 +40,13 @@ func (c *Conn) waitFor(now clock.Time, w waits) {
 	c.waits, c.tally.since = w, units
 }
 
-// waitsForText returns what c waits for when all that the program wrote was sent.
+// waitsForText returns what c waits for when all that the program wrote was sent, and
+// is out.
 func (c *Conn) waitsForText() waits {
-	switch {
-	case c.flight == nil:
-		return nothing
-	case c.out.len() >= int(c.out.limit) && c.filled() == 0:
-		return forProgram
+	if c.out.bytes < c.out.limit || c.filled() > 0 {
+		return forNetwork
 	}
-	return forNetwork
+	return forProgram
 }
 
 // waited returns for how long c has had something to send, and what of that time the
