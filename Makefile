@@ -12,7 +12,7 @@ STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Tests run on these machines too, by an emulator: 32 bits, and the other byte order.
 EMULATED := arm s390x
 
-# Every system for which the code is checked, and those for which the command is. Only Linux has TUN and Ethernet devices.
+# Every system for which the code is checked, and those for which the command and wgnet are. Only Linux has TUN and Ethernet devices.
 # 32-bit ARM is among the emulated ones.
 SYSTEMS := linux/arm64 linux/riscv64 linux/386 darwin/arm64 ios/arm64 android/arm64 windows/amd64 freebsd/amd64 openbsd/amd64 \
 	js/wasm wasip1/wasm
@@ -75,7 +75,7 @@ emulated: tools
 systems:
 	@for s in $(SYSTEMS); do \
 		check=vet; case $$s in ios/*) check=build;; esac; \
-		command=; case ' $(COMMANDS) ' in *" $$s "*) command=./cmd/handfast/...;; esac; \
+		command=; case ' $(COMMANDS) ' in *" $$s "*) command='./cmd/handfast/... ./wgnet/...';; esac; \
 		echo "go $$check for $$s"; \
 		GOOS=$${s%/*} GOARCH=$${s#*/} CGO_ENABLED=0 go $$check ./... $$command || exit 1; \
 	done
