@@ -347,3 +347,32 @@ func TestEveryMarkIsCounted(t *testing.T) {
 		}
 	}
 }
+
+// DCTCP is told of exactly the bytes that were marked, also of a peer that does not use
+// it: with AccECN the receiver's controller does not matter.
+func TestDCTCPHearsOfEveryMark(t *testing.T) {
+	for seed := range uint64(40) {
+		r := rand.New(rand.NewPCG(seed, 78))
+		p := newPair(t, Config{ECN: cc.ECNAccurate, CongestionControl: "dctcp"})
+		p.ends[1].cfg.CongestionControl = "cubic"
+		if seed%3 == 0 {
+			p.path.MaxGSO = 65535
+		}
+		marked, told, rate := 0, 0, 0.02+r.Float64()/2
+		p.fate = func(from int, o *Output) (bool, time.Duration) {
+			if from == 0 && o.ECN == wire.ECT0 && r.Float64() < rate {
+				o.ECN = wire.CE
+				marked += o.Len
+			}
+			return false, 0
+		}
+		client, server := p.connect()
+		client.cc = &spyController{Controller: client.cc, heard: func(a cc.Ack) { told += a.Marked }}
+		want, got := 100000+r.IntN(400000), 0
+		p.write(0, client, make([]byte, want))
+		p.until("all is there", func() bool { got += len(p.read(1, server)); return got == want && client.Unsent() == 0 })
+		if told != marked || marked == 0 && p.path.MaxGSO == 0 {
+			t.Errorf("seed %d: %d bytes were marked, %d are told", seed, marked, told)
+		}
+	}
+}
