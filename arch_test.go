@@ -70,7 +70,7 @@ const layers = `
 	link/sniff            : engine/clock engine/buf link engine/wire lab/trace
 	link/stream           : engine/buf link internal/setting
 	link/bridge           : engine/clock engine/buf link internal/setting link/pipe
-	link/impair           : engine/clock engine/buf link lab/netem
+	link/impair           : engine/clock engine/buf engine/wire link lab/netem
 	.                     : engine/clock engine/seq engine/buf engine/wire engine/cc engine/detect engine/tcp engine/host link internal/setting internal/random internal/descriptor internal/nameserver internal/ports
 	gateway               : engine/wire engine/tcp engine/host . internal/setting
 	inspect               : engine/clock engine/seq engine/wire engine/detect engine/tcp engine/host .

@@ -40,8 +40,9 @@ var (
 		"inspect": "github.com/handfast-tcp/handfast/inspect", "tun": "github.com/handfast-tcp/handfast/link/tun",
 		"lab": "github.com/handfast-tcp/handfast/lab", "story": "github.com/handfast-tcp/handfast/lab/story",
 		"wgnet": "github.com/handfast-tcp/handfast/wgnet", "conn": "golang.zx2c4.com/wireguard/conn",
-		"device": "golang.zx2c4.com/wireguard/device",
-		"http":   "net/http", "netip": "net/netip", "net": "net", "fmt": "fmt", "log": "log", "context": "context", "time": "time"}
+		"device": "golang.zx2c4.com/wireguard/device", "proxy": "golang.org/x/net/proxy",
+		"gateway": "github.com/handfast-tcp/handfast/gateway",
+		"http":    "net/http", "netip": "net/netip", "net": "net", "fmt": "fmt", "log": "log", "context": "context", "time": "time"}
 	declares = regexp.MustCompile(`(?m)^(\w+(?:, \w+)*) :=`)
 )
 

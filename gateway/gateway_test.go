@@ -43,7 +43,7 @@ func inWorld(t *testing.T, cfg gateway.Config, f func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{T: t}
 		a, b := pipe.New(pipe.Options{})
-		w.client, w.gate = w.host(a, clientIP+"/32"), w.host(b)
+		w.client, w.gate = w.host(a, clientIP+"/32"), w.host(b, "10.0.0.254/32")
 		a, b = pipe.New(pipe.Options{})
 		w.out, w.server = w.host(a, "192.0.2.1/32"), w.host(b, serverIP+"/32")
 		cfg.Host = w.gate
@@ -82,8 +82,10 @@ func (w *world) host(l link.Link, addresses ...string) *handfast.Host {
 }
 
 // serve has the server do f with each connection to a port.
-func (w *world) serve(port int, f func(c *handfast.TCPConn)) {
-	l, err := w.server.Listen("tcp", fmt.Sprintf(":%d", port))
+func (w *world) serve(port int, f func(c *handfast.TCPConn)) { w.serveOn(w.server, port, f) }
+
+func (w *world) serveOn(h *handfast.Host, port int, f func(c *handfast.TCPConn)) {
+	l, err := h.Listen("tcp", fmt.Sprintf(":%d", port))
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"container/list"
 	"io"
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -27,6 +28,11 @@ type session[C io.Closer] struct {
 	place *list.Element
 	began time.Time
 	last  time.Time // when a datagram passed
+
+	// A client outside, of PublishPacket: the socket that it speaks to, and how that
+	// names it.
+	outside PacketConn
+	client  netip.AddrPort
 
 	sent, received int64 // bytes
 

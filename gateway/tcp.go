@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -130,24 +129,44 @@ func (g *Gateway) carry(client *handfast.TCPConn, what any) {
 		abort(client)
 		return
 	}
+	g.relay(other.flow, other.began, pair{client, other.Conn, client})
+}
+
+// pair is both sides of a connection. Ours is the one of them of which Info tells.
+type pair struct {
+	client, other net.Conn
+	ours          *handfast.TCPConn
+}
+
+// relay copies both ways until both have ended.
+func (g *Gateway) relay(f Flow, began time.Time, p pair) {
 	g.carried.Add(1)
 	stop := context.AfterFunc(g.ctx, func() {
-		abort(client)
-		abort(other.Conn)
+		abort(p.client)
+		abort(p.other)
 	})
 	defer stop()
-	end := End{Flow: other.flow, Began: other.began}
+	end := End{Flow: f, Began: began}
 	var failed error
 	var back sync.WaitGroup
-	back.Go(func() { end.Received, failed = copyHalf(client, other.Conn) })
-	end.Sent, end.Err = copyHalf(other.Conn, client)
+	back.Go(func() { end.Received, failed = copyHalf(p.client, p.other) })
+	end.Sent, end.Err = copyHalf(p.other, p.client)
 	back.Wait()
-	end.Info, _ = client.Info() // fails when the connection was reset by us
-	client.Close()
-	other.Close()
-	end.Took, end.Err = time.Since(end.Began), cmp.Or(end.Err, failed)
+	end.Info, _ = p.ours.Info() // fails when the connection was reset by us
+	p.client.Close()
+	p.other.Close()
+	end.Took, end.Err = time.Since(end.Began), cause(end.Err, failed)
 	g.carried.Add(-1) // before Ended: who is told and asks Stats finds it gone
 	g.cfg.Ended(end)
+}
+
+// cause is why a connection ended, of what its two directions say: who has it first
+// closes both sides, and the other one only says so.
+func cause(sent, received error) error {
+	if sent == nil || received != nil && errors.Is(sent, net.ErrClosed) {
+		return received
+	}
+	return sent
 }
 
 // halfCloser is what has a direction that ends alone.

@@ -44,7 +44,7 @@ func (g *Gateway) pass(f Flow, p []byte) {
 	route := g.cfg.Policy(f)
 	if route.Verdict == Accept {
 		n := g.sessions.begin(f, p)
-		if !g.start(func() { g.serve(n, route) }) {
+		if !g.start(func() { g.serve(n, g.dialer(route), route.address(f)) }) {
 			g.sessions.finish(n, nil)
 		}
 		return
@@ -62,14 +62,31 @@ func (g *Gateway) pass(f Flow, p []byte) {
 // last one is reported here, and then the datagram has not left.
 func (g *Gateway) send(n *session[net.Conn], c net.Conn, p []byte) {
 	if _, err := c.Write(p); errors.Is(err, syscall.ECONNREFUSED) {
-		g.socket.Refuse(n.flow.Source, n.flow.Destination, len(p), host.PortUnreachable)
+		g.refuse(n, len(p), host.PortUnreachable)
 		c.Write(p)
 	}
 }
 
+// refuse tells a session's client why a datagram of so many bytes came nowhere. Who is
+// outside cannot be told.
+func (g *Gateway) refuse(n *session[net.Conn], bytes int, why host.Unreachable) {
+	if n.outside == nil {
+		g.socket.Refuse(n.flow.Source, n.flow.Destination, bytes, why)
+	}
+}
+
+// reply passes a datagram back to a session's client.
+func (g *Gateway) reply(n *session[net.Conn], p []byte) {
+	if n.outside == nil {
+		g.socket.WriteFromTo(p, n.flow.Destination, n.flow.Source)
+	} else {
+		n.outside.WriteToUDPAddrPort(p, n.client)
+	}
+}
+
 // serve dials for a session, and passes back what comes.
-func (g *Gateway) serve(n *session[net.Conn], route Route) {
-	c, err := g.dialer(route).DialContext(g.ctx, "udp", route.address(n.flow))
+func (g *Gateway) serve(n *session[net.Conn], d Dialer, address string) {
+	c, err := d.DialContext(g.ctx, "udp", address)
 	if err == nil {
 		defer c.Close()
 		if waiting, ok := g.sessions.start(n, c); ok {
@@ -79,7 +96,7 @@ func (g *Gateway) serve(n *session[net.Conn], route Route) {
 			g.answer(n, c)
 		}
 	} else if why, ok := unreachable(err); ok {
-		g.socket.Refuse(n.flow.Source, n.flow.Destination, 0, why)
+		g.refuse(n, 0, why)
 	}
 	g.cfg.Ended(g.sessions.finish(n, err))
 }
@@ -103,9 +120,9 @@ func (g *Gateway) answer(n *session[net.Conn], c net.Conn) {
 		switch {
 		case err == nil:
 			g.sessions.heard(n, size)
-			g.socket.WriteFromTo(p[:size], n.flow.Destination, n.flow.Source)
+			g.reply(n, p[:size])
 		case errors.Is(err, syscall.ECONNREFUSED):
-			g.socket.Refuse(n.flow.Source, n.flow.Destination, 0, host.PortUnreachable)
+			g.refuse(n, 0, host.PortUnreachable)
 		// A deadline only asks again whether the session is idle: its client may have spoken
 		// meanwhile, which moves it.
 		case !errors.Is(err, os.ErrDeadlineExceeded):

@@ -9,12 +9,15 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/gateway"
 )
 
 // echo has the server answer each datagram to a port.
-func (w *world) echo(port int) {
-	u, err := w.server.ListenPacket("udp", fmt.Sprintf(":%d", port))
+func (w *world) echo(port int) { w.echoOn(w.server, port) }
+
+func (w *world) echoOn(h *handfast.Host, port int) {
+	u, err := h.ListenPacket("udp", fmt.Sprintf(":%d", port))
 	if err != nil {
 		w.Fatal(err)
 	}

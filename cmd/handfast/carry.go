@@ -23,6 +23,7 @@ type carrying struct {
 	bad     badNetwork
 	rules   rules
 	maps    addressMap
+	proxy   proxyFlag
 	cc      string
 	summary bool
 	ladder  bool
@@ -36,6 +37,7 @@ func (o *carrying) addTo(f *pflag.FlagSet) {
 	o.bad.addTo(f)
 	o.rules.addTo(f)
 	f.Var(&o.maps, "map", "have an `address=address` inside be another one outside; may be repeated")
+	f.Var(&o.proxy, "proxy", "carry all of TCP through a proxy, such as socks5://host:1080 or http://host:8080, with user:password@ before the host; UDP and pings are refused")
 	f.StringVar(&o.cc, "cc", "", "congestion control: "+strings.Join(cc.Names(), ", "))
 	f.BoolVar(&o.summary, "summary", true, "print a line for each flow at the end")
 	f.BoolVar(&o.ladder, "ladder", false, "draw the first connections at the end")
@@ -95,7 +97,8 @@ func (o *carrying) network(s segment, attach func(*handfast.Host) error) (*netwo
 		return nil, err
 	}
 	if err = attach(n.host); err == nil {
-		n.gateway, err = gateway.New(gateway.Config{Host: n.host, Policy: o.rules.policy(o.maps, &s), Ended: n.flows.add})
+		policy := o.proxy.policy(o.rules.policy(o.maps, &s), o.stderr)
+		n.gateway, err = gateway.New(gateway.Config{Host: n.host, Policy: policy, Ended: n.flows.add})
 	}
 	if err != nil {
 		n.host.Close()

@@ -13,6 +13,8 @@ func openServeLink(string, prefixes, prefixes, *live.Recorder) (link.Link, error
 	return nil, kernel.ErrLinuxOnly
 }
 
+func (o *runOptions) openTUN() (link.Link, error) { return nil, kernel.ErrLinuxOnly }
+
 func openConnectLink(*live.Recorder) (link.Link, error) { return nil, kernel.ErrLinuxOnly }
 
 func newKernelFlood(string, handfast.Config) (*floodArena, error) { return nil, kernel.ErrLinuxOnly }

@@ -17,8 +17,9 @@ const (
 	exitFailure = 1 // what was asked for did not work
 	exitUsage   = 2 // what was asked for makes no sense
 
-	exitNotFound    = 127 // as a shell says it of a command that is not there
-	exitInterrupted = 130 // as a shell says it of SIGINT
+	exitNotFound      = 127 // as a shell says it of a command that is not there
+	exitNotExecutable = 126 // and of one that cannot be run
+	exitInterrupted   = 130 // as a shell says it of SIGINT
 )
 
 func main() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os/exec"
 	"runtime"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/sandbox"
+	"github.com/handfast-tcp/handfast/link"
 )
 
 const runHelp = `Runs COMMAND in a network namespace of its own. All that it sends comes to our
@@ -31,10 +33,22 @@ handfast ss shows the connections while they live.
 network bad in both directions, or with --direction in the one: up is what the
 command sends. --allow and --deny take prefixes, "10.0.0.0/8", or ports, ":443",
 or both, "10.0.0.0/8:443"; the first that fits counts, and with --allow all else
-is refused. --map 10.0.2.2=127.0.0.1 lets the command reach this machine itself.`
+is refused. --map 10.0.2.2=127.0.0.1 lets the command reach this machine itself.
+--publish 8080:80 has what comes to port 8080 of this machine go to port 80
+inside; 0.0.0.0:8080:80 is open to other machines too, and 5353:53/udp is UDP.
+
+--proxy socks5://127.0.0.1:1080 carries every connection through a proxy, also
+those of programs that know of none. A proxy carries TCP only: UDP and pings are
+refused. Names are asked of the system's server from here, and so is reached
+what --map names.
+
+--tun NAME runs no command: what is routed to that TUN of this machine is
+carried, until Ctrl-C. That needs root, or a device that is yours.`
 
 type runOptions struct {
 	sandbox sandbox.Options
+	publish publications
+	tun     string
 	carrying
 }
 
@@ -55,10 +69,15 @@ func newRun() *cobra.Command {
 		Example: `  handfast run -- curl -s https://example.com -o /dev/null
   handfast run --loss 1% --delay 50ms -- curl http://192.0.2.7/
   handfast run --ladder -- wget -q http://192.0.2.7/
-  handfast run --deny :25 --map 10.0.2.2=127.0.0.1 -- sh`,
+  handfast run --deny :25 --map 10.0.2.2=127.0.0.1 -- sh
+  handfast run --proxy socks5://127.0.0.1:1080 -- curl http://example.com/
+  sudo handfast run --tun hf0 --proxy socks5://127.0.0.1:1080`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
+			switch {
+			case len(args) == 0 && o.tun == "":
 				return usagef("run takes a command: handfast run -- curl http://example.com/")
+			case len(args) > 0 && o.tun != "":
+				return usagef("run --tun takes no command: any program of this machine may use the device")
 			}
 			return nil
 		},
@@ -70,7 +89,9 @@ func newRun() *cobra.Command {
 	f := cmd.Flags()
 	f.SetInterspersed(false) // what comes after the command is the command's
 	f.StringVar(&o.sandbox.Link, "link", "auto", "the command's device: "+strings.Join(runLinks, ", "))
+	f.StringVar(&o.tun, "tun", "", "run no command, but carry what is routed to the TUN of this `name`, or of the open descriptor fd:3")
 	f.IntVar(&o.sandbox.MTU, "mtu", 1500, "the device's MTU in bytes, 1280 to 65535")
+	f.Var(&o.publish, "publish", "carry what comes to a port of this machine to one of the command, such as 8080:80; may be repeated")
 	o.addTo(f)
 	return cmd
 }
@@ -96,23 +117,34 @@ func (o *runOptions) run(ctx context.Context, args []string) error {
 		o.sandbox.DNS = dnsAddr
 	}
 	o.sandbox.Plain = o.bad.wanted()
+	ports, err := o.publish.listen()
+	if err != nil {
+		return err
+	}
+	defer ports.close()
+	if o.tun != "" {
+		return o.runTUN(ctx, system, ports)
+	}
+	return o.runCommand(args, system, ports)
+}
+
+func (o *runOptions) runCommand(args []string, system netip.AddrPort, ports *openPorts) error {
 	runtime.LockOSThread() // the command is killed when the thread that started it ends
 	defer runtime.UnlockOSThread()
 	box, err := sandbox.Start(args, o.sandbox)
-	if errors.Is(err, exec.ErrNotFound) {
+	if code, ok := noProgram(err); ok {
 		fmt.Fprintf(o.stderr, "handfast: %v\n", err)
-		return exitError(exitNotFound)
+		return exitError(code)
 	}
 	if err != nil {
 		return err
 	}
-	n, err := o.network(segment{
-		command: "run", peer: "the command", addresses: gateAddrs, dns: []netip.Addr{dnsAddr}, system: system,
-	}, func(h *handfast.Host) error { return o.attach(h, box) })
+	n, err := o.runNetwork(box.Device, box.Kind, system)
 	if err != nil {
 		return err
 	}
 	defer n.close()
+	ports.through(n.gateway, insideAddrs[0].Addr())
 	if err := box.Release(); err != nil {
 		return err
 	}
@@ -128,13 +160,29 @@ func (o *runOptions) run(ctx context.Context, args []string) error {
 	return nil
 }
 
-// attach plugs the command's device in.
-func (o *runOptions) attach(h *handfast.Host, box *sandbox.Sandbox) error {
-	l, err := o.bad.wrap(box.Device)
-	if err != nil {
-		return err
+// noProgram reports whether the command itself is why it did not begin, and the exit
+// code that a shell gives then.
+func noProgram(err error) (code int, ok bool) {
+	var lookup *exec.Error
+	switch {
+	case !errors.As(err, &lookup):
+		return 0, false
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
+		return exitNotFound, true
 	}
-	return h.Attach(l, linkOptions(box.Kind))
+	return exitNotExecutable, true
+}
+
+// runNetwork carries what comes by a device.
+func (o *runOptions) runNetwork(device link.Link, kind string, system netip.AddrPort) (*network, error) {
+	s := segment{command: "run", peer: "the command", addresses: gateAddrs, dns: []netip.Addr{dnsAddr}, system: system}
+	return o.network(s, func(h *handfast.Host) error {
+		l, err := o.bad.wrap(device)
+		if err != nil {
+			return err
+		}
+		return h.Attach(l, linkOptions(kind))
+	})
 }
 
 // linkOptions are the host's end of the command's device.

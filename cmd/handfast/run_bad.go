@@ -79,7 +79,7 @@ func (b *badNetwork) wrap(below link.Link) (link.Link, error) {
 	if !b.wanted() {
 		return below, nil
 	}
-	o := impair.Options{Seed: b.seed}
+	o := impair.Options{Seed: b.seed, SpareNeighbours: true} // as where there are none, on a TUN
 	if b.direction != "down" {
 		o.In = b.config() // what we read is what the command sends
 	}

@@ -58,10 +58,14 @@ func isRefusedPing(e *gateway.End) bool {
 	return e.Flow.Network == "icmp" && (errors.Is(e.Err, syscall.EACCES) || errors.Is(e.Err, syscall.EPROTONOSUPPORT))
 }
 
-// destination is where a flow went to. A ping has no port.
+// destination is where a flow went to. A ping has no port; what was published came
+// from outside.
 func destination(f gateway.Flow) string {
-	if f.Network == "icmp" {
+	switch {
+	case f.Network == "icmp":
 		return f.Destination.Addr().String()
+	case f.Destination.Addr() == insideAddrs[0].Addr():
+		return fmt.Sprintf(":%d from %v", f.Destination.Port(), f.Source)
 	}
 	return f.Destination.String()
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"errors"
@@ -100,6 +101,24 @@ func TestRunDelays(t *testing.T) {
 	})
 }
 
+// --loss and --delay are what a program measures.
+func TestRunLoses(t *testing.T) {
+	eachLink(t, func(t *testing.T, link string) {
+		out, _ := handfastRun(t, "--link", link, "--loss", "30%", "--delay", "20ms", "--", "ping", "-q", "-c", "60", "-i", "0.01", "10.0.2.2").Output()
+		var lost, shortest float64
+		for _, field := range strings.FieldsFunc(string(out), func(r rune) bool { return strings.ContainsRune(",=\n", r) }) {
+			fmt.Sscanf(strings.TrimSpace(field), "%f%% packet loss", &lost)
+			if strings.Contains(field, "/") {
+				fmt.Sscanf(strings.TrimSpace(field), "%f/", &shortest)
+			}
+		}
+		// Of a request and its reply one is lost in 51 of 100 cases.
+		if lost < 25 || lost > 77 || shortest < 40 {
+			t.Errorf("%v %% lost, %v ms at least:\n%s", lost, shortest, out)
+		}
+	})
+}
+
 // The exit code, standard input and the environment are the program's, and what was
 // not allowed is refused.
 func TestRunIsTransparent(t *testing.T) {
@@ -114,6 +133,8 @@ func TestRunIsTransparent(t *testing.T) {
 			{[]string{"--", "sh", "-c", "exit 7"}, "", "", 7},
 			{[]string{"--", "sh", "-c", "kill -TERM $$"}, "", "", 128 + 15},
 			{[]string{"--", "no-such-command"}, "", "", exitNotFound},
+			{[]string{"--", "/no/such/command"}, "", "", exitNotFound},
+			{[]string{"--", "/dev/null"}, "", "", exitNotExecutable},
 			{[]string{"--", "cat"}, "what goes in", "what goes in", 0},
 			{[]string{"--", "sh", "-c", "echo $HANDFAST_SANDBOX; id -u"}, "", "\n" + strconv.Itoa(os.Geteuid()) + "\n", 0},
 			{[]string{"--deny", ":" + port, "--", "curl", "-s", "http://10.0.2.2:" + port}, "", "", 7},
@@ -161,6 +182,151 @@ func TestRunLeavesNothing(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A server inside answers who comes from outside, and a port that is taken is named
+// before the command begins.
+func TestRunPublishes(t *testing.T) {
+	eachLink(t, func(t *testing.T, link string) {
+		cmd := handfastRun(t, "--link", link, "--publish", "127.0.0.1:48080:80", "--publish", "48080:53/udp", "--",
+			"sh", "-c", "echo hello | nc -N -l 80; echo datagram | nc -u -l 53")
+		var told bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &told, &told
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer cmd.Process.Kill()
+		if said := askPublished(t, "tcp", "127.0.0.1:48080"); said != "hello\n" {
+			t.Errorf("by TCP: %q", said)
+		}
+		if said := askPublished(t, "udp", "127.0.0.1:48080"); said != "datagram\n" {
+			t.Errorf("by UDP: %q", said)
+		}
+		if out, err := handfastRun(t, "--publish", "127.0.0.1:48080:80", "--", "echo", "begun").CombinedOutput(); err == nil ||
+			!strings.Contains(string(out), "address already in use") || strings.Contains(string(out), "begun") {
+			t.Errorf("a port that is taken: %v\n%s", err, out)
+		}
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait()
+		if !strings.Contains(told.String(), ":80 from 127.0.0.1:") {
+			t.Errorf("the summary is\n%s", &told)
+		}
+	})
+}
+
+// A program that knows of no proxy goes through one, with the bytes of both ways.
+func TestRunThroughAProxy(t *testing.T) {
+	file := bytes.Repeat([]byte("0123456789abcdef"), 20_000)
+	port := oneFile(t, file)
+	asked := make(chan string, 10)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.Method + " " + r.Host
+		far, err := net.Dial("tcp", "127.0.0.1:"+port)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		near, buffered, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		io.WriteString(near, "HTTP/1.1 200 OK\r\n\r\n")
+		go func() {
+			io.Copy(far, buffered)
+			far.(*net.TCPConn).CloseWrite()
+		}()
+		io.Copy(near, far)
+		near.Close()
+	}))
+	defer proxy.Close()
+	eachLink(t, func(t *testing.T, link string) {
+		got, err := handfastRun(t, "--link", link, "--proxy", proxy.URL, "--", "curl", "-sS", "http://192.0.2.7/").Output()
+		if err != nil || !bytes.Equal(got, file) {
+			t.Errorf("%d bytes of %d came, %v", len(got), len(file), err)
+		}
+		if got := <-asked; got != "CONNECT 192.0.2.7:80" {
+			t.Errorf("the proxy was asked %q", got)
+		}
+	})
+}
+
+// What is routed to a device of this namespace is carried, through a proxy too, until
+// Ctrl-C; a device that somebody has made is as he has set it up.
+func TestRunTUN(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("a device needs root")
+	}
+	port := oneFile(t, []byte("hello"))
+	shell := func(command string) string {
+		out, err := exec.Command("sh", "-c", command).CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: %v\n%s", command, err, out)
+		}
+		return string(out)
+	}
+	for _, prepare := range []string{"true", "ip tuntap add hfrun mode tun && ip addr add 10.0.7.1/24 dev hfrun && ip link set hfrun up"} {
+		shell(prepare)
+		cmd := handfastRun(t, "--tun", "hfrun", "--map", "198.51.100.7=127.0.0.1")
+		var told bytes.Buffer
+		out, err := cmd.StderrPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewReader(io.TeeReader(out, &told))
+		for line := ""; !strings.Contains(line, "Ctrl-C"); {
+			if line, err = lines.ReadString('\n'); err != nil {
+				t.Skipf("%v\n%s", err, &told)
+			}
+		}
+		shell("ip route add 198.51.100.0/24 dev hfrun")
+		if got := shell("curl -sS http://198.51.100.7:" + port); got != "hello" {
+			t.Errorf("%q", got)
+		}
+		cmd.Process.Signal(syscall.SIGINT)
+		io.Copy(io.Discard, lines)
+		if err := cmd.Wait(); err != nil || !strings.Contains(told.String(), "198.51.100.7:"+port) {
+			t.Errorf("%v\n%s", err, &told)
+		}
+		exec.Command("ip", "link", "del", "hfrun").Run()
+	}
+}
+
+// Without root it says what to do.
+func TestRunTUNAsNobody(t *testing.T) {
+	as := runAsNobody(t)
+	out, err := as("--tun", "hfrun").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "sudo handfast run --tun hfrun") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// askPublished connects until somebody is there, and returns what is said.
+func askPublished(t *testing.T, network, address string) string {
+	t.Helper()
+	p := make([]byte, 100)
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		c, err := net.Dial(network, address)
+		if err != nil {
+			continue // nobody listens yet
+		}
+		defer c.Close()
+		for wait := 100 * time.Millisecond; ; wait = min(2*wait, time.Minute) {
+			c.Write([]byte("?")) // a server of UDP learns who asks
+			c.SetReadDeadline(time.Now().Add(wait))
+			n, err := c.Read(p)
+			if err == nil {
+				return string(p[:n])
+			}
+			if !errors.Is(err, os.ErrDeadlineExceeded) || wait == time.Minute {
+				break // reset: the server is about to begin
+			}
+		}
+	}
+	return ""
 }
 
 // processes returns those with mark in their command line or their environment that

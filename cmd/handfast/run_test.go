@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"net/netip"
 	"testing"
 	"time"
@@ -86,5 +88,58 @@ func TestBadNetworkFlags(t *testing.T) {
 		if err := i.Set(text); (err == nil) != (want.to > 0) || i != want {
 			t.Errorf("%q is %v, %v", text, i, err)
 		}
+	}
+}
+
+// What people write to publish a port is understood, or refused with an example.
+func TestPublishFlag(t *testing.T) {
+	for text, want := range map[string]publication{
+		"8080:80": {"tcp", "127.0.0.1:8080", 80}, "127.0.0.1:8080:80": {"tcp", "127.0.0.1:8080", 80}, "[::1]:8080:80": {"tcp", "[::1]:8080", 80},
+		"5353:53/udp": {"udp", "127.0.0.1:5353", 53}, "0.0.0.0:1:2/tcp": {"tcp", "0.0.0.0:1", 2},
+		"80": {}, "80:": {}, ":80": {}, "0:80": {}, "80:0": {}, "80:70000": {}, "name:80:80": {}, "80:80/sctp": {}, "::1:80:80": {}, "": {},
+	} {
+		var p publications
+		err := p.Set(text)
+		if want == (publication{}) {
+			if err == nil {
+				t.Errorf("%q is taken: %+v", text, p)
+			}
+		} else if err != nil || p[0] != want {
+			t.Errorf("%q: %+v, %v", text, p, err)
+		}
+	}
+}
+
+// Of what the rules let pass TCP goes through the proxy, names and mapped addresses do
+// not, and UDP and pings are refused, which is said once.
+func TestProxyPolicy(t *testing.T) {
+	s := &segment{addresses: gateAddrs, dns: []netip.Addr{dnsAddr}, system: netip.MustParseAddrPort("127.0.0.53:53")}
+	maps, r := addressMap{}, rules{}
+	if err := errors.Join(maps.Set("10.0.2.2=127.0.0.1"), (&ruleFlag{&r, false}).Set(":25")); err != nil {
+		t.Fatal(err)
+	}
+	var f proxyFlag
+	if err := f.Set("socks5://127.0.0.1:1080"); err != nil {
+		t.Fatal(err)
+	}
+	var told bytes.Buffer
+	policy := f.policy(r.policy(maps, s), &told)
+	for _, c := range []struct {
+		network, to string
+		want        gateway.Route
+	}{
+		{"tcp", "192.0.2.1:80", gateway.Route{Dialer: f.proxy}},
+		{"tcp", "192.0.2.1:25", gateway.Route{Verdict: gateway.Refuse}},
+		{"tcp", "10.0.2.2:80", gateway.Route{Address: "127.0.0.1:80"}},
+		{"udp", "10.0.2.3:53", gateway.Route{Address: "127.0.0.53:53"}},
+		{"udp", "192.0.2.1:443", gateway.Route{Verdict: gateway.Refuse}},
+		{"icmp", "192.0.2.1:0", gateway.Route{Verdict: gateway.Refuse}},
+	} {
+		if got := policy(gateway.Flow{Network: c.network, Destination: netip.MustParseAddrPort(c.to)}); got != c.want {
+			t.Errorf("%s to %s: %+v, want %+v", c.network, c.to, got, c.want)
+		}
+	}
+	if n := bytes.Count(told.Bytes(), []byte("\n")); n != 1 {
+		t.Errorf("said %d times: %s", n, &told)
 	}
 }

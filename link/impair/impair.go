@@ -9,6 +9,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/lab/netem"
 	"github.com/handfast-tcp/handfast/link"
 )
@@ -25,6 +26,10 @@ const batchSize = 64
 type Options struct {
 	In, Out netem.Config // what Read and Write go through
 	Seed    uint64       // of both; the two wires draw different numbers
+	// SpareNeighbours lets ARP and NDP pass in order and unharmed, on an Ethernet: so
+	// only what a network beyond the neighbours would do happens. A cut is one for
+	// them, too.
+	SpareNeighbours bool
 }
 
 // Link is a bad link. It has one queue, however many the link below has, so
@@ -46,6 +51,8 @@ func New(below link.Link, o Options) (*Link, error) {
 	}
 	epoch := time.Now()
 	l := &Link{below: below, in: newLine(epoch, o.In, 2*o.Seed), out: newLine(epoch, o.Out, 2*o.Seed+1)}
+	l.in.spare = o.SpareNeighbours && below.Attributes().Medium == link.Ethernet
+	l.out.spare = l.in.spare
 	for queue := range below.Attributes().Queues {
 		l.running.Go(func() { l.receive(queue) })
 	}
@@ -124,6 +131,9 @@ type line struct {
 
 	mu     sync.Mutex
 	wire   *netem.Wire
+	spare  bool          // ARP and NDP go by unharmed
+	spared []*buf.Packet // which do so; no more than maxSpared, the rest is harmed
+	down   bool
 	err    error         // why it ended
 	failed chan struct{} // closed when err is set
 }
@@ -146,9 +156,12 @@ func (l *line) input(batch []*buf.Packet) error {
 	defer l.mu.Unlock()
 	now := l.now()
 	for i, p := range batch {
-		if l.err != nil {
+		switch {
+		case l.err != nil:
 			p.Release()
-		} else {
+		case l.spare && !l.down && len(l.spared) < maxSpared && isNeighbourly(p):
+			l.spared = append(l.spared, p)
+		default:
 			l.wire.Input(now, p)
 		}
 		batch[i] = nil
@@ -176,6 +189,8 @@ func (l *line) arrived(batch []*buf.Packet) (n int, next clock.Time, err error) 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
+	n = copy(batch, l.spared)
+	l.spared = append(l.spared[:0], l.spared[n:]...)
 	for n < len(batch) {
 		p := l.wire.Output(now)
 		if p == nil {
@@ -207,6 +222,10 @@ func (l *line) fail(err error) {
 	if l.err == nil {
 		l.err = err
 		l.wire.Release()
+		for _, p := range l.spared {
+			p.Release()
+		}
+		l.spared = nil
 		close(l.failed)
 	}
 }
@@ -214,7 +233,28 @@ func (l *line) fail(err error) {
 func (l *line) setDown(down bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.down = down
 	l.wire.SetDown(down)
+}
+
+// maxSpared bounds the messages about neighbours that wait for a reader.
+const maxSpared = 64
+
+// isNeighbourly reports whether a frame is ARP or NDP.
+func isNeighbourly(p *buf.Packet) bool {
+	var e wire.Ethernet
+	if wire.ParseEthernet(p.Data, &e) != wire.None {
+		return false
+	}
+	if e.Type == wire.EtherTypeARP {
+		return true
+	}
+	b := p.Data[wire.EthernetSize:]
+	if e.Type != wire.EtherTypeIPv6 || len(b) < wire.IPv6Size {
+		return false
+	}
+	proto, at, _ := wire.UpperHeader(b)
+	return proto == wire.ProtoICMPv6 && at < len(b) && b[at] >= wire.ICMPv6RouterSolicitation && b[at] <= wire.ICMPv6Redirect
 }
 
 func (l *line) counters() netem.Counters {

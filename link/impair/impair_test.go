@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/lab/netem"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/impair"
@@ -186,4 +187,63 @@ func TestFailureBelowIsPassedOn(t *testing.T) {
 		t.Errorf("read: %v", err)
 	}
 	bad.Close()
+}
+
+// On an Ethernet ARP and NDP can be spared what happens to all else; a cut is one for
+// them, too.
+func TestSpareNeighbours(t *testing.T) {
+	frame := func(kind uint16, rest []byte) *buf.Packet {
+		p := buf.NewPacket()
+		e := wire.Ethernet{Type: kind}
+		p.Data = append(e.Append(p.Data), rest...)
+		return p
+	}
+	ip := func(proto, kind uint8) []byte {
+		h := wire.IP{Version: 6, Proto: proto, TTL: 255}
+		return append(h.Append(nil, 8), kind, 0, 0, 0, 0, 0, 0, 0)
+	}
+	for _, c := range []struct {
+		what   string
+		kind   uint16
+		rest   []byte
+		spared bool
+	}{
+		{"ARP", wire.EtherTypeARP, make([]byte, 28), true},
+		{"a solicitation", wire.EtherTypeIPv6, ip(wire.ProtoICMPv6, wire.ICMPv6NeighbourSolicitation), true},
+		{"an advertisement", wire.EtherTypeIPv6, ip(wire.ProtoICMPv6, wire.ICMPv6NeighbourAdvert), true},
+		{"a ping", wire.EtherTypeIPv6, ip(wire.ProtoICMPv6, wire.ICMPv6EchoRequest), false},
+		{"UDP", wire.EtherTypeIPv6, ip(wire.ProtoUDP, wire.ICMPv6NeighbourAdvert), false},
+		{"IPv4", wire.EtherTypeIPv4, make([]byte, 28), false},
+		{"half a header", wire.EtherTypeIPv6, make([]byte, 20), false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			a, b := pipe.New(pipe.Options{Medium: link.Ethernet})
+			l := wrap(t, a, impair.Options{In: netem.Config{Loss: 1}, Out: netem.Config{Loss: 1}, SpareNeighbours: true})
+			want := uint64(0) // on the wires
+			for _, down := range []bool{false, true} {
+				l.SetDown(down)
+				for _, end := range []link.Link{l, b} {
+					if err := end.Write(0, []*buf.Packet{frame(c.kind, c.rest)}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if synctest.Wait(); down || !c.spared {
+					want++
+				}
+				if in, out := l.Counters(); in.In != want || out.In != want {
+					t.Errorf("%s, down %v: %d came to the wire in, %d to that out, want %d", c.what, down, in.In, out.In, want)
+				}
+			}
+			if c.spared {
+				for _, end := range []link.Link{l, b} {
+					batch := make([]*buf.Packet, 2)
+					if n, err := end.Read(0, batch); n != 1 || err != nil {
+						t.Errorf("%s: %d arrived, %v", c.what, n, err)
+					}
+				}
+			}
+			l.Close()
+			b.Close()
+		})
+	}
 }
