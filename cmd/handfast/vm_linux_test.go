@@ -281,7 +281,7 @@ func TestVMMachinesReachEachOther(t *testing.T) {
 		checkEcho(t, h.Dial, first.ip.String()+":7")
 	}
 	first.link.Close()
-	v.await("machine 1 has gone\n")
+	v.await("machine 1 has gone")
 	v.interrupt(sockets...)
 }
 

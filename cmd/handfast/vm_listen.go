@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"syscall"
 
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/stream"
@@ -83,7 +84,8 @@ func (m *machines) serve(text string, l link.Link) {
 	}
 	switch {
 	case errors.Is(err, link.ErrClosed), errors.Is(err, net.ErrClosed):
-	case errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF),
+		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE): // frames of ours were still on their way
 		m.say("machine %d has gone", n)
 	default:
 		m.say("machine %d has gone: %v", n, err)
