@@ -66,7 +66,8 @@ func TestMeasure(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if res.Bytes+int64(res.Ops) <= 0 || res.Seconds <= 0 {
+				// What a few entries take is less than what others leave behind meanwhile.
+				if res.Ops == 0 && res.Bytes <= 0 || res.Seconds <= 0 {
 					t.Errorf("empty result %+v", res)
 				}
 				if r.kind == flood && res.Full != floodHonest {

@@ -33,7 +33,7 @@ type Config struct {
 	// Dialer opens the other side; default a net.Dialer.
 	Dialer Dialer
 	// Policy decides about each new flow before anything is dialled. It must not
-	// block. Nil lets all pass.
+	// block, and is called by several goroutines at the same time. Nil lets all pass.
 	Policy func(Flow) Route
 
 	// Ping opens what carries echo requests to an address; default DialPing. It must
@@ -41,7 +41,8 @@ type Config struct {
 	// is no way.
 	Ping func(to netip.Addr) (Pinger, error)
 
-	// Ended is told of each flow that has ended. It must not block. Nil: nobody is.
+	// Ended is told of each flow that has ended, by several goroutines at the same time.
+	// It must not block. Nil: nobody is.
 	Ended func(End)
 
 	// MaxDials is how many dials are under way at most, 1 to MaxEntries; default

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -307,9 +308,9 @@ func TestDeadDestinationsDelayNobody(t *testing.T) {
 }
 
 func TestPolicy(t *testing.T) {
-	var seen []gateway.Flow
+	var seen atomic.Pointer[gateway.Flow]
 	policy := func(f gateway.Flow) gateway.Route {
-		seen = append(seen, f)
+		seen.Store(&f)
 		switch f.Destination.Port() {
 		case 1:
 			return gateway.Route{Verdict: gateway.Refuse}
@@ -341,7 +342,7 @@ func TestPolicy(t *testing.T) {
 			}
 			cancel()
 		}
-		if f := seen[0]; f.Network != "tcp" || f.Source.Addr().String() != clientIP || f.Destination.Addr().String() != "9.9.9.9" {
+		if f := seen.Load(); f.Network != "tcp" || f.Source.Addr().String() != clientIP || f.Destination.Addr().String() != "9.9.9.9" {
 			t.Errorf("asked about %+v", f)
 		}
 	})
