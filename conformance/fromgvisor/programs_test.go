@@ -7,10 +7,15 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"syscall"
 	"testing"
 
+	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/conformance/fromgvisor/ours"
 	"github.com/handfast-tcp/handfast/gateway"
+	"github.com/handfast-tcp/handfast/link"
+	"github.com/handfast-tcp/handfast/link/stream"
 )
 
 // Each program does the same on both stacks.
@@ -155,4 +160,28 @@ func asksWhere(t *testing.T, c net.Conn, want string) {
 	if b, err := io.ReadAll(c); err != nil || string(b) != want {
 		t.Errorf("the other side is %q, %v; not %q", b, err, want)
 	}
+}
+
+// Two machines reach what the router carries on, and each other.
+func TestMachines(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	l := must(stream.Listen("unix", socket, stream.Options{}))(t)
+	defer l.Close()
+	router := must(ours.Machines(l, netip.MustParsePrefix("192.168.127.1/24"), named{}))(t)
+	defer router.Close()
+	machine := func(n byte) *handfast.Host {
+		c := must(net.Dial("unix", socket))(t)
+		device := must(stream.New(c, stream.Options{HardwareAddr: link.HardwareAddr{0x52, 0x54, 0, 0, 0, n}}))(t)
+		h := must(handfast.New(handfast.Config{}))(t)
+		t.Cleanup(func() { h.Close() })
+		err := h.Attach(device, handfast.LinkOptions{
+			Addresses: []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 168, 127, n}), 24)},
+			Gateway:   netip.MustParseAddr("192.168.127.1"),
+		})
+		return must(h, err)(t)
+	}
+	one, other := machine(2), machine(3)
+	asksWhere(t, must(one.Dial("tcp", "203.0.113.5:80"))(t), "tcp 203.0.113.5:80")
+	go echo(must(one.Listen("tcp", ":7"))(t))
+	asks(t, must(other.Dial("tcp", "192.168.127.2:7"))(t))
 }
