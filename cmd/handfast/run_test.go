@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -93,19 +95,45 @@ func TestBadNetworkFlags(t *testing.T) {
 
 // What people write to publish a port is understood, or refused with an example.
 func TestPublishFlag(t *testing.T) {
-	for text, want := range map[string]publication{
-		"8080:80": {"tcp", "127.0.0.1:8080", 80}, "127.0.0.1:8080:80": {"tcp", "127.0.0.1:8080", 80}, "[::1]:8080:80": {"tcp", "[::1]:8080", 80},
-		"5353:53/udp": {"udp", "127.0.0.1:5353", 53}, "0.0.0.0:1:2/tcp": {"tcp", "0.0.0.0:1", 2},
-		"80": {}, "80:": {}, ":80": {}, "0:80": {}, "80:0": {}, "80:70000": {}, "name:80:80": {}, "80:80/sctp": {}, "::1:80:80": {}, "": {},
+	// Outside, inside, and of which network; nothing: it is refused.
+	for _, c := range []struct {
+		machines bool
+		accepted map[string]string
+		refused  []string
+	}{
+		{false, map[string]string{
+			"8080:80": "tcp 127.0.0.1:8080 :80", "127.0.0.1:8080:80": "tcp 127.0.0.1:8080 :80", "[::1]:8080:80": "tcp [::1]:8080 :80",
+			"5353:53/udp": "udp 127.0.0.1:5353 :53", "0.0.0.0:1:2/tcp": "tcp 0.0.0.0:1 :2",
+		}, []string{"80", "80:", ":80", "0:80", "80:0", "80:70000", "name:80:80", "80:80/sctp", "::1:80:80", ""}},
+		{true, map[string]string{
+			"8080:192.168.127.2:80":               "tcp 127.0.0.1:8080 192.168.127.2:80",
+			"0.0.0.0:8080:[fd00:127::2]:80":       "tcp 0.0.0.0:8080 [fd00:127::2]:80",
+			"[::1]:8080:[fd00:127::2]:80":         "tcp [::1]:8080 [fd00:127::2]:80",
+			"[::1]:80:[fd00:127::9]:81":           "tcp [::1]:80 [fd00:127::9]:81",
+			"127.0.0.1:5353:192.168.127.2:53/udp": "udp 127.0.0.1:5353 192.168.127.2:53",
+		}, []string{"80", "8080:80", "192.168.127.2:80", ":192.168.127.2:80", "8080:name:80", "8080:192.168.127.2:0", "8080:fd00::2:80", "8080:[fd00::2]",
+			"8080:]:80", "[:80", ""}},
 	} {
-		var p publications
-		err := p.Set(text)
-		if want == (publication{}) {
-			if err == nil {
-				t.Errorf("%q is taken: %+v", text, p)
+		for text, want := range c.accepted {
+			p := publications{machines: c.machines}
+			if err := p.Set(text); err != nil {
+				t.Errorf("%q: %v", text, err)
+				continue
 			}
-		} else if err != nil || p[0] != want {
-			t.Errorf("%q: %+v, %v", text, p, err)
+			x := p.all[0]
+			inside := x.inside.String()
+			if !c.machines {
+				inside = fmt.Sprint(":", x.inside.Port())
+			}
+			if got := x.network + " " + x.address + " " + inside; got != want {
+				t.Errorf("%q is %s, want %s", text, got, want)
+			}
+		}
+		for _, text := range c.refused {
+			p := publications{machines: c.machines}
+			if err := p.Set(text); err == nil || !strings.Contains(err.Error(), "write for example 8080:") {
+				t.Errorf("%q: %v, %+v", text, err, p.all)
+			}
 		}
 	}
 }

@@ -40,7 +40,7 @@ printed; handfast ss shows the connections while they live.`
 
 type vmOptions struct {
 	listen  []string
-	publish []string
+	publish publications
 	mtu     int
 	carrying
 }
@@ -53,7 +53,7 @@ var vmNetwork = lan.Network{
 }
 
 func newVM() *cobra.Command {
-	o := vmOptions{}
+	o := vmOptions{publish: publications{machines: true}}
 	cmd := &cobra.Command{
 		Use:   "vm --listen unix:PATH [flags]",
 		Short: "Be the network of virtual machines: QEMU, vfkit, hyperkit; needs no root",
@@ -69,28 +69,20 @@ func newVM() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&o.listen, "listen", nil, "where machines come from, `kind:place`, as above; may be repeated")
-	f.StringArrayVar(&o.publish, "publish", nil, "a port here that leads to a machine, `[address:]port:machine:port`; may be repeated")
+	f.Var(&o.publish, "publish", "carry what comes to a port of this machine to one of a virtual machine, such as 8080:192.168.127.2:80, or with /udp behind it; may be repeated")
 	f.IntVar(&o.mtu, "mtu", 1500, "the network's MTU in bytes, 1280 to 65535")
 	o.addTo(f)
 	return cmd
 }
 
-func (o *vmOptions) check() ([]published, error) {
+func (o *vmOptions) check() error {
 	switch {
 	case len(o.listen) == 0:
-		return nil, usagef("--listen says where machines come from: handfast vm --listen unix:/tmp/net.sock")
+		return usagef("--listen says where machines come from: handfast vm --listen unix:/tmp/net.sock")
 	case o.mtu < 1280 || o.mtu > 65535:
-		return nil, usagef("--mtu %d: it may be 1280 to 65535", o.mtu)
+		return usagef("--mtu %d: it may be 1280 to 65535", o.mtu)
 	}
-	var all []published
-	for _, text := range o.publish {
-		p, err := parsePublished(text)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, p)
-	}
-	return all, o.carrying.check()
+	return o.carrying.check()
 }
 
 // machines is the network of the machines while it lives.
@@ -108,15 +100,19 @@ type machines struct {
 }
 
 func (o *vmOptions) run(ctx context.Context) error {
-	published, err := o.check()
+	if err := o.check(); err != nil {
+		return err
+	}
+	ports, err := o.publish.listen()
 	if err != nil {
 		return err
 	}
+	defer ports.close()
 	ctx, stop := untilInterrupted(ctx)
 	defer stop()
 	m := &machines{options: o, failed: make(chan error, 1)}
-	err = m.open(published)
-	if err == nil {
+	if err = m.open(); err == nil {
+		ports.through(m.network.gateway, netip.Addr{})
 		m.greet()
 		select {
 		case <-ctx.Done():
@@ -133,7 +129,7 @@ func (o *vmOptions) run(ctx context.Context) error {
 }
 
 // open makes the network, then the doors to it.
-func (m *machines) open(published []published) error {
+func (m *machines) open() error {
 	var err error
 	if m.bridge, err = bridge.New(bridge.Options{}); err != nil {
 		return err
@@ -165,11 +161,6 @@ func (m *machines) open(published []published) error {
 	}
 	server := lan.NewServer(told, func(machine net.HardwareAddr, a netip.Addr) { m.say("%v is %v", a, machine) })
 	m.running.Go(func() { server.Serve(m.dhcp) })
-	for _, p := range published {
-		if err := m.publish(p); err != nil {
-			return err
-		}
-	}
 	for _, text := range o.listen {
 		if err := m.listen(text); err != nil {
 			return err
