@@ -20,6 +20,7 @@ type watcher struct {
 	written                     int
 	first, highest, acked, next seq.Num // of text: first sent, end of all sent, acknowledged; expected from the peer,
 	edge                        seq.Num // to the edge of the window
+	oldest                      seq.Num // the oldest ACK that is acceptable: RFC 5961 section 5.2
 	synSent                     bool
 	exact                       bool // no segment stands for several, which the window may cut, nor falls to PAWS
 
@@ -70,7 +71,7 @@ func (w *watcher) arrives(s *Segment) {
 		return
 	}
 	w.dataIn += n
-	if w.next.Less(s.Seq) && s.Seq.Less(w.edge) {
+	if w.next.Less(s.Seq) && s.Seq.Less(w.edge) && w.oldest.LessEq(s.Ack) {
 		w.early += n
 	}
 }
@@ -148,7 +149,12 @@ func seenTalk(t *testing.T, seed uint64) (p *pair, ends [2]*Entry, seen [2]*watc
 		}
 		return r.Float64() < loss, 0
 	}
-	p.arrives = func(to int, s *Segment) { seen[to].arrives(s) }
+	p.arrives = func(to int, s *Segment) {
+		if en := ends[to]; en != nil { // several may arrive at the same time
+			seen[to].next, seen[to].edge, seen[to].oldest = en.rcv.nxt, en.rcv.edge, en.snd.una-seq.Num(en.snd.maxWnd)
+		}
+		seen[to].arrives(s)
+	}
 	ends[0], ends[1] = p.connect()
 	want, reads := 1+r.IntN(300000), [2]float64{1, 1}
 	if r.IntN(3) == 0 {
@@ -176,7 +182,7 @@ func seenTalk(t *testing.T, seed uint64) (p *pair, ends [2]*Entry, seen [2]*watc
 			if err := seen[i].check(&info, &infos[i]); err != nil {
 				t.Fatalf("seed %d, %v, end %d: %v", seed, p.now.Sub(clock.Time(time.Hour)), i, err)
 			}
-			infos[i], seen[i].next, seen[i].edge = info, en.rcv.nxt, en.rcv.edge
+			infos[i] = info
 		}
 		if !p.step(limit) {
 			return p, ends, seen
