@@ -131,7 +131,7 @@ func (d *Dialer) plan(ctx context.Context, network, address string) (w dialling,
 	}
 	resolver := d.Resolver
 	if resolver == nil {
-		resolver = d.Host.cfg.Resolver
+		resolver = d.Host.Resolver()
 	}
 	w.remotes, w.port, err = d.Host.resolve(ctx, resolver, w.network, address, w.local)
 	return w, err
@@ -273,34 +273,37 @@ const dnsPort = 53
 // Resolver returns who looks up the names that are dialled: Config.Resolver, or a
 // client of Config.NameServers, which also answers for other kinds of records. It is
 // nil when there is neither.
-func (h *Host) Resolver() *net.Resolver { return h.cfg.Resolver }
-
-// setResolver makes Config.Resolver of Config.NameServers.
-func (h *Host) setResolver() error {
+func (h *Host) Resolver() *net.Resolver {
 	if len(h.cfg.NameServers) == 0 {
-		return nil
+		return h.cfg.Resolver
 	}
-	if h.cfg.Resolver != nil {
+	// Made here and not in New, so that a program which dials nothing has no client of
+	// name servers linked into it: half a megabyte.
+	h.names.once.Do(func() { h.names.client = nameserver.Resolver(h.DialContext, h.cfg.NameServers) })
+	return h.names.client
+}
+
+// setNameServers checks Config.NameServers, and gives those a port that have none.
+func (h *Host) setNameServers() error {
+	if h.cfg.Resolver != nil && len(h.cfg.NameServers) > 0 {
 		return errors.New("handfast: Config.NameServers and Config.Resolver both say who looks up names; set one")
 	}
-	var all []netip.AddrPort
-	for _, a := range h.cfg.NameServers {
+	h.cfg.NameServers = slices.Clone(h.cfg.NameServers)
+	for i, a := range h.cfg.NameServers {
 		if !a.Addr().IsValid() || a.Addr().IsUnspecified() {
 			return fmt.Errorf("handfast: Config.NameServers: %v is not an address of a server", a)
 		}
 		if a.Port() == 0 {
-			a = netip.AddrPortFrom(a.Addr(), dnsPort)
+			h.cfg.NameServers[i] = netip.AddrPortFrom(a.Addr(), dnsPort)
 		}
-		all = append(all, a)
 	}
-	h.cfg.Resolver = nameserver.Resolver(h.DialContext, all)
 	return nil
 }
 
 // rooted returns a name as it is asked for: our own client must not go on to the
 // domains that the system searches.
 func (h *Host) rooted(r *net.Resolver, name string) string {
-	if len(h.cfg.NameServers) > 0 && r == h.cfg.Resolver && name[len(name)-1] != '.' {
+	if len(h.cfg.NameServers) > 0 && r == h.Resolver() && name[len(name)-1] != '.' {
 		return name + "."
 	}
 	return name

@@ -32,6 +32,10 @@ type Host struct {
 	keyTimer  *time.Timer // asks for Config.CookieKeys again
 
 	flood floodLog
+	names struct { // the client of Config.NameServers
+		once   sync.Once
+		client *net.Resolver
+	}
 }
 
 // socket is a UDPConn or an EchoConn. What knows all sockets does so by this
@@ -55,7 +59,7 @@ func New(cfg Config) (*Host, error) {
 		listeners: map[uint16][]*TCPListener{},
 		sockets:   map[socket]struct{}{},
 	}
-	if err := h.setResolver(); err != nil {
+	if err := h.setNameServers(); err != nil {
 		return nil, err
 	}
 	// The first second is left out: some fields count a zero as "never".

@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -75,6 +76,26 @@ func TestMeasure(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// What New needs is linked into every program, so it needs little: a program that serves
+// has no client of name servers, and no sockets of UDP.
+func TestEchoServerIsSmall(t *testing.T) {
+	p, err := findPeer("handfast")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := measureBuild(row{kind: size}, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const most = 3_250_000
+	if res.Skipped != "" {
+		t.Skip(res.Skipped)
+	}
+	if runtime.GOARCH == "amd64" && res.Bytes > most {
+		t.Errorf("the echo server takes %d bytes, more than %d", res.Bytes, most)
 	}
 }
 

@@ -209,7 +209,9 @@ func (c *Conn) infoText(i *Info) {
 	// first time, less what has not arrived, and what arrived twice. The SYN is the one.
 	if c.cc != nil {
 		first := i.DataSegsOut - (i.TotalRetrans - uint32(c.rtt.bare))
-		i.Delivered = 1 + first - uint32(out.Undelivered) + i.DsackDups
+		// Behind a black hole segments are smaller than those that were sent, and what is out
+		// counts as more of them.
+		i.Delivered = 1 + first - min(uint32(out.Undelivered), first) + i.DsackDups
 	}
 }
 
