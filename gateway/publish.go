@@ -94,7 +94,7 @@ func (g *Gateway) publishPacket(c PacketConn, to netip.AddrPort) {
 		s, dialled := g.sessions.touch(f, p[:n])
 		switch {
 		case dialled:
-			g.send(s, s.conn, p[:n])
+			g.sendNext(s, p[:n])
 		case s == nil:
 			s = g.sessions.begin(f, p[:n])
 			s.outside, s.client = c, from

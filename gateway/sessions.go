@@ -40,6 +40,8 @@ type session[C io.Closer] struct {
 	dialled bool     // conn is there
 	waiting [][]byte // for the dial: at most maxWaiting, the newest are dropped
 	ended   bool
+
+	sending sync.Mutex // held while what has waited leaves: what comes then is sent behind it
 }
 
 func (s *sessions[C]) init(limit int) { s.max, s.by = limit, map[Flow]*session[C]{} }

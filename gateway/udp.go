@@ -36,7 +36,7 @@ func (g *Gateway) pass(f Flow, p []byte) {
 	n, dialled := g.sessions.touch(f, p)
 	switch {
 	case dialled:
-		g.send(n, n.conn, p)
+		g.sendNext(n, p)
 		return
 	case n != nil:
 		return
@@ -89,16 +89,32 @@ func (g *Gateway) serve(n *session[net.Conn], d Dialer, address string) {
 	c, err := d.DialContext(g.ctx, "udp", address)
 	if err == nil {
 		defer c.Close()
-		if waiting, ok := g.sessions.start(n, c); ok {
-			for _, p := range waiting {
-				g.send(n, c, p)
-			}
+		if g.sendWaiting(n, c) {
 			g.answer(n, c)
 		}
 	} else if why, ok := unreachable(err); ok {
 		g.refuse(n, 0, why)
 	}
 	g.cfg.Ended(g.sessions.finish(n, err))
+}
+
+// sendWaiting gives a session its connection, and sends what has waited for it. False:
+// the session has ended meanwhile.
+func (g *Gateway) sendWaiting(n *session[net.Conn], c net.Conn) bool {
+	n.sending.Lock()
+	defer n.sending.Unlock()
+	waiting, ok := g.sessions.start(n, c)
+	for _, p := range waiting {
+		g.send(n, c, p)
+	}
+	return ok
+}
+
+// sendNext sends a datagram of a session that has its connection.
+func (g *Gateway) sendNext(n *session[net.Conn], p []byte) {
+	n.sending.Lock()
+	defer n.sending.Unlock()
+	g.send(n, n.conn, p)
 }
 
 // answer passes back what comes until the session has been idle, or is closed.

@@ -35,8 +35,18 @@ func streamsOf(cmd *cobra.Command) streams {
 // untilInterrupted returns a context that ends with the first Ctrl-C, or SIGTERM: the
 // command ends in peace. A second one ends the program at once.
 func untilInterrupted(ctx context.Context) (_ context.Context, stop func()) {
-	ctx, stop = signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
+	ctx, stop = context.WithCancel(ctx)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		select {
+		case <-signals:
+		case <-ctx.Done():
+		}
+		// First this: who is told that it is over may be interrupted again at once.
+		signal.Stop(signals)
+		stop()
+	}()
 	return ctx, stop
 }
 
