@@ -193,9 +193,10 @@ func (a *Ack) mayBeEarlier(r *Run, end seq.Num) bool {
 }
 
 // sack notes that the peer holds a block. One that lies not wholly between SND.UNA
-// and SND.NXT counts for nothing.
+// and SND.NXT counts for nothing. Each edge is compared with both: a block of half the
+// number space has its right edge before SND.NXT and its left one behind.
 func (l *Ledger) sack(a *Ack, b wire.SACKBlock, d *Delivery, high seq.Num) {
-	if l.out == 0 || !b.Left.Less(b.Right) || !l.runs[l.head].Start.Less(b.Left) || l.end().Less(b.Right) {
+	if l.out == 0 || !b.Left.Less(b.Right) || !l.runs[l.head].Start.Less(b.Left) || !b.Left.Less(l.end()) || l.end().Less(b.Right) {
 		return
 	}
 	i := l.find(b.Left)

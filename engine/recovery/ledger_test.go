@@ -389,3 +389,29 @@ func TestLedgerAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations for an ACK and a segment", n)
 	}
 }
+
+// Whatever numbers a block has, it harms nobody: one counts that lies within what is out.
+func TestBlocksOfAnyNumbers(t *testing.T) {
+	const una, end = 1000, 2000
+	edges := []seq.Num{0, 1, una - 20, una - 1, una, una + 1, una + 500, end - 1, end, end + 1}
+	for _, e := range edges {
+		edges = append(edges, e+1<<31-10, e+1<<31, e+1<<31+10)
+	}
+	now := clock.Time(time.Hour)
+	for _, left := range edges {
+		for _, right := range edges {
+			var l Ledger
+			l.Sent(now, una, end, 0)
+			a := Ack{Now: now, Una: una, MSS: 1000, Blocks: []wire.SACKBlock{{Left: left, Right: right}}}
+			var d Delivery
+			l.Deliver(&a, &d)
+			want := 0
+			if una < left && left < right && right <= end {
+				want = int(right - left)
+			}
+			if d.Bytes != want {
+				t.Errorf("a block from %d to %d delivers %d bytes, want %d", left, right, d.Bytes, want)
+			}
+		}
+	}
+}
