@@ -108,7 +108,7 @@ func (o *carrying) network(s segment, attach func(*handfast.Host) error) (*netwo
 	return n, nil
 }
 
-// settle lets the connections that the command has left end in peace.
+// settle lets the connections that the programs inside have left end in peace.
 func (n *network) settle(patience time.Duration) {
 	end := time.After(patience)
 	for n.gateway.Stats().Connections > 0 {

@@ -33,7 +33,7 @@ func (b *badNetwork) addTo(f *pflag.FlagSet) {
 	f.DurationVar(&b.jitter, "jitter", 0, "how much longer or shorter at most")
 	f.Var(&b.rate, "rate", "bandwidth in bits a second, such as 10mbit")
 	f.Var(&b.queue, "queue", "how much waits for the bandwidth (default 100 ms of it)")
-	f.Lookup("queue").DefValue = "" // which is no number of bytes
+	f.Lookup("queue").DefValue = "" // it depends on the bandwidth
 	f.Var(&b.reorder, "reorder", "how many packets come late, such as 1%")
 	f.DurationVar(&b.reorderDelay, "reorder-delay", 10*time.Millisecond, "and how late they are")
 	f.Var(&b.duplicate, "duplicate", "how many packets come twice")

@@ -125,7 +125,7 @@ func endOf(e *gateway.End) string {
 	case errors.Is(e.Err, context.DeadlineExceeded), errors.Is(e.Err, syscall.ETIMEDOUT):
 		return "timed out"
 	case errors.Is(e.Err, context.Canceled), errors.Is(e.Err, net.ErrClosed):
-		return "the command ended"
+		return "cut off at the end" // of run or vm
 	case errors.As(e.Err, &dns):
 		return dns.Error()
 	}
