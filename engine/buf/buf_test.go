@@ -187,3 +187,24 @@ func TestStashesPassBatches(t *testing.T) {
 		}
 	}
 }
+
+// A copy has all that the packet has, and nothing of it.
+func TestCopyOfAPacket(t *testing.T) {
+	b := Get(100)
+	copy(b.Bytes(), "payload")
+	p := NewPacket()
+	p.Data = append(p.Data, "headers "...)
+	p.AddView(MakeView(b, 0, 7))
+	p.L3, p.GSOSize, p.Checksum, p.CsumStart, p.CsumOffset = 14, 3, ChecksumPartial, 34, 16
+	c := p.Copy()
+	defer c.Release()
+	if string(c.Data) != "headers payload" || c.N != 0 || c.L3 != 14 || c.GSOSize != 3 || c.Checksum != ChecksumPartial || c.CsumStart != 34 || c.CsumOffset != 16 {
+		t.Errorf("the copy is %q: %+v", c.Data, c)
+	}
+	copy(b.Bytes(), "PAYLOAD")
+	p.Data[0] = 'H'
+	p.Release()
+	if string(c.Data) != "headers payload" {
+		t.Errorf("the copy has become %q", c.Data)
+	}
+}

@@ -95,9 +95,8 @@ func (p *Packet) Flatten() {
 		return
 	}
 	b := Get(p.Len())
-	n := copy(b.Bytes(), p.Data)
+	n := p.gather(b.Bytes())
 	for i := range p.N {
-		n += copy(b.Bytes()[n:], p.Views[i].Bytes())
 		p.Views[i].Release()
 		p.Views[i] = View{}
 	}
@@ -105,6 +104,26 @@ func (p *Packet) Flatten() {
 		p.Block.Release()
 	}
 	p.N, p.Block, p.Data = 0, b, b.Bytes()[:n]
+}
+
+// Copy returns a packet with the same content in memory of its own, in one piece, which
+// who gets it may write to.
+func (p *Packet) Copy() *Packet {
+	c := NewPacket()
+	room := c.ReceiveInto(p.Len())
+	c.Data = room[:p.gather(room)]
+	c.L3, c.GSOSize = p.L3, p.GSOSize
+	c.Checksum, c.CsumStart, c.CsumOffset = p.Checksum, p.CsumStart, p.CsumOffset
+	return c
+}
+
+// gather copies all bytes of the packet to b, which has room for them.
+func (p *Packet) gather(b []byte) (n int) {
+	n = copy(b, p.Data)
+	for i := range p.N {
+		n += copy(b[n:], p.Views[i].Bytes())
+	}
+	return n
 }
 
 // Clear empties the packet and gives back all it holds.

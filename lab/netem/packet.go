@@ -7,24 +7,10 @@ import (
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
-// copyOf returns a packet with the same content in memory of its own.
-func copyOf(p *buf.Packet) *buf.Packet {
-	c := buf.NewPacket()
-	mem := c.ReceiveInto(p.Len())
-	n := copy(mem, p.Data)
-	for i := range p.N {
-		n += copy(mem[n:], p.Views[i].Bytes())
-	}
-	c.Data = mem[:n]
-	c.L3, c.GSOSize = p.L3, p.GSOSize
-	c.Checksum, c.CsumStart, c.CsumOffset = p.Checksum, p.CsumStart, p.CsumOffset
-	return c
-}
-
 // corrupt returns p with one bit flipped. It works on a copy: others may see
 // the memory that p lies in.
 func (w *Wire) corrupt(p *buf.Packet) *buf.Packet {
-	c := copyOf(p)
+	c := p.Copy()
 	p.Release()
 	if c.Checksum == buf.ChecksumPartial {
 		completeChecksum(c)
@@ -44,7 +30,7 @@ func (w *Wire) mark(p *buf.Packet) *buf.Packet {
 		return p
 	}
 	w.counters.Marked++
-	c := copyOf(p)
+	c := p.Copy()
 	p.Release()
 	wire.MarkCE(c.Data[c.L3:])
 	return c

@@ -102,7 +102,7 @@ func (w *Wire) Input(now clock.Time, p *buf.Packet) {
 	}
 	if w.chance(w.config.Duplicate) {
 		w.counters.Duplicated++
-		w.send(now, copyOf(p))
+		w.send(now, p.Copy())
 	}
 	w.send(now, p)
 }
@@ -143,7 +143,7 @@ func (w *Wire) Clone() *Wire {
 	c := *w
 	c.flight.items = append([]item(nil), w.flight.items...)
 	for i := range c.flight.items {
-		c.flight.items[i].packet = copyOf(c.flight.items[i].packet)
+		c.flight.items[i].packet = c.flight.items[i].packet.Copy()
 	}
 	return &c
 }

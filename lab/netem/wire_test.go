@@ -279,7 +279,7 @@ func TestCopyHasItsOwnMemory(t *testing.T) {
 	copy(block.Bytes(), "payload")
 	p.AddView(buf.MakeView(block, 0, 7))
 	p.L3, p.GSOSize, p.Checksum, p.CsumStart, p.CsumOffset = 1, 2, buf.ChecksumPartial, 3, 4
-	c := copyOf(p)
+	c := p.Copy()
 	p.Data[0] = 'H'
 	p.Release()
 	if string(c.Data) != "headpayload" {

@@ -100,14 +100,7 @@ func (f *forwarder) send(to int, frames []*buf.Packet) {
 // clone copies frames: who gets one may change it.
 func (f *forwarder) clone(frames []*buf.Packet) []*buf.Packet {
 	for i, p := range frames {
-		c := buf.NewPacket()
-		c.Data = c.ReceiveInto(p.Len())[:p.Len()]
-		n := copy(c.Data, p.Data)
-		for v := range p.N {
-			n += copy(c.Data[n:], p.Views[v].Bytes())
-		}
-		c.L3, c.Checksum = p.L3, p.Checksum
-		f.copies[i] = c
+		f.copies[i] = p.Copy()
 	}
 	return f.copies[:len(frames)]
 }
