@@ -95,7 +95,7 @@ func (l *Listener) Accept(until clock.Time) (*Conn, error) {
 // Close stops listening.
 func (l *Listener) Close() {
 	if l.boot == l.proc.node.boots {
-		l.proc.node.host.TCP().CloseListener(l.proc.world.now, l.l)
+		l.proc.node.host.TCP().CloseListener(l.proc.node.now(), l.l)
 		l.proc.node.react()
 	}
 }
@@ -117,7 +117,7 @@ func (p *Proc) Open(to string, port, from uint16) (*Conn, error) {
 	if from == 0 {
 		from = p.node.nextPort()
 	}
-	en, err := p.node.host.Connect(p.world.now, wire.Addr{}, from, n.addr, port, p)
+	en, err := p.node.host.Connect(p.node.now(), wire.Addr{}, from, n.addr, port, p)
 	switch {
 	case errors.Is(err, tcp.ErrInUse):
 		return nil, ErrInUse
@@ -175,7 +175,7 @@ func (c *Conn) State() tcp.State {
 // act calls the endpoint and puts on the wire what comes of it.
 func (c *Conn) act(call func(e *tcp.Endpoint, now clock.Time)) {
 	if c.usable() {
-		call(c.proc.node.host.TCP(), c.proc.world.now)
+		call(c.proc.node.host.TCP(), c.proc.node.now())
 		c.proc.node.react()
 	}
 }
@@ -312,3 +312,9 @@ func (c *Conn) String() string {
 	t := c.entry.Tuple()
 	return fmt.Sprintf("%s:%d > %s:%d", c.proc.node.Name, t.LocalPort, c.proc.world.record.name(t.Remote), t.RemotePort)
 }
+
+// Proc returns the program whose end it is.
+func (c *Conn) Proc() *Proc { return c.proc }
+
+// Failure returns why the connection ended before its time.
+func (c *Conn) Failure() tcp.Failure { return c.entry.Failure() }

@@ -67,7 +67,7 @@ func (a *actor) info(names []string) string {
 	if a.conn == nil || !a.conn.usable() {
 		return noConn
 	}
-	info := a.conn.entry.Info(a.world.now)
+	info := a.conn.entry.Info(a.node.now())
 	counters := reflect.ValueOf(a.node.host.TCP().Counters())
 	var all []string
 	for _, name := range names {

@@ -25,22 +25,34 @@ type node struct {
 	boots int
 	port  uint16
 
-	audit func() error // of host
-	inbox []arrived    // scripted: segments that nobody has looked at
+	audit func() error     // of host
+	aim   func(syn []byte) // is called with the first SYN that comes; nil: nothing to do
+	batch []*buf.Packet    // of Bulk: has come in, and goes in together
+	inbox []arrived        // scripted: segments that nobody has looked at
 }
 
 // boot makes a host that knows nothing of an earlier life: a new secret, no
 // connection, no listener.
 func (n *node) boot() error {
 	n.boots++
-	r := n.world.random(n.index, n.boots)
+	r := random(n.world.secrets, n.index, n.boots)
 	c := n.Host
 	binary.LittleEndian.PutUint64(c.TCP.Secret[:8], r.Uint64())
 	binary.LittleEndian.PutUint64(c.TCP.Secret[8:], r.Uint64())
 	h := host.New(c)
-	iface := h.AddLink(host.LinkConfig{Name: n.Name, MTU: n.MTU})
+	link := host.LinkConfig{Name: n.Name, MTU: n.MTU}
+	if n.Offload {
+		link.MaxGSO, link.ChecksumOffload = largestOffload, true
+	}
+	iface := h.AddLink(link)
 	n.host, n.trace, n.audit = h, &tcp.Trace{}, h.TCP().Audit()
-	h.SetTrace(n.trace)
+	if n.Bulk {
+		// The host itself does not know that TCP is observed, or it would spare the
+		// observer its super-segments.
+		h.TCP().SetTrace(n.trace)
+	} else {
+		h.SetTrace(n.trace)
+	}
 	bits, everything := 32, "0.0.0.0/0"
 	if !n.addr.Is4() {
 		bits, everything = 128, "::/0"
@@ -69,7 +81,7 @@ func (n *node) deadline() clock.Time {
 	if n.Scripted {
 		return clock.Never
 	}
-	return n.host.Deadline()
+	return n.Clock.world(n.host.Deadline())
 }
 
 // live lets timers fire that are due, and reports whether anything happened.
@@ -77,8 +89,8 @@ func (n *node) live() (busy bool) {
 	if n.Scripted {
 		return false
 	}
-	if n.host.Deadline() <= n.world.now {
-		n.host.Advance(n.world.now)
+	if now := n.now(); n.host.Deadline() <= now {
+		n.host.Advance(now)
 		n.world.record.engine(n, 0)
 		busy = true
 	}
@@ -91,7 +103,7 @@ func (n *node) flush() (any bool) {
 	w := n.world
 	w.record.engine(n, 0)
 	for {
-		p, _ := n.host.Output(w.now)
+		p, _ := n.host.Output(n.now())
 		if p == nil {
 			w.record.engine(n, 0)
 			n.forgetReady()
@@ -102,7 +114,9 @@ func (n *node) flush() (any bool) {
 		}
 		any = true
 		p.Flatten()
-		w.send(n, append([]byte(nil), p.Data...), false)
+		for _, data := range cut(p) {
+			w.send(n, data, false)
+		}
 		p.Release()
 	}
 }
@@ -114,6 +128,30 @@ func (n *node) forgetReady() {
 	}
 }
 
+// take takes a packet off the wire, at once or with the batch.
+func (n *node) take(id int, data []byte) {
+	if !n.Bulk {
+		n.receive(id, data)
+		return
+	}
+	if n.aim != nil {
+		n.aimed(data)
+	}
+	n.batch = append(n.batch, packetOf(data))
+	n.world.record.icmpArrived(n, id, data)
+}
+
+// receiveBatch takes what has come in together. Which packet of it caused what is not
+// known.
+func (n *node) receiveBatch() {
+	if len(n.batch) > 0 {
+		n.host.ReceiveBatch(n.now(), 0, n.batch)
+		n.batch = n.batch[:0]
+		n.world.record.engine(n, n.world.record.sends)
+		n.react()
+	}
+}
+
 // receive takes a packet off the wire.
 func (n *node) receive(id int, data []byte) {
 	w := n.world
@@ -121,10 +159,11 @@ func (n *node) receive(id int, data []byte) {
 		n.receiveScripted(id, data)
 		return
 	}
-	p := buf.NewPacket()
-	p.Data = p.ReceiveInto(len(data))[:copy(p.Block.Bytes(), data)]
+	if n.aim != nil {
+		n.aimed(data)
+	}
 	w.record.icmpArrived(n, id, data)
-	d := n.host.Receive(w.now, 0, p)
+	d := n.host.Receive(n.now(), 0, packetOf(data))
 	if !w.record.engine(n, id) && d != wire.None {
 		w.record.refused(n, id, data, d)
 	}

@@ -60,6 +60,10 @@ func (r *record) engine(n *node, id int) (seen bool) {
 	// The engine's events come in batches, after each thing that the host did: the
 	// packet that caused them is known only here.
 	for _, e := range n.trace.Take() {
+		if r.world.watch.Event != nil {
+			r.world.watch.Event(n.Name, &e)
+		}
+		e.Time = r.world.now // a host's own clock is nobody else's
 		out := trace.Event{Host: n.Name, Class: trace.Engine, Event: e}
 		switch e.Kind {
 		case tcp.SegmentReceived, tcp.SegmentDropped:

@@ -105,6 +105,9 @@ func (w *World) Cut(a, b string, on bool) {
 // send lets a host send a packet: the scenario's rules come first.
 func (w *World) send(from *node, data []byte, forged bool) {
 	p := w.record.sent(from, data, forged)
+	if w.watch.Packet != nil {
+		w.watch.Packet(from.Name, data, forged)
+	}
 	// The address of a forged SYN belongs to nobody, and the SYN-ACK to it ends here,
 	// as in a flood.
 	if p.to == nil || p.to == from {
@@ -240,8 +243,9 @@ func (w *World) arrive() (any bool) {
 				data := append([]byte(nil), k.Data[idSize:]...)
 				k.Release()
 				w.record.arrival(id, data)
-				w.nodes[to].receive(id, data)
+				w.nodes[to].take(id, data)
 			}
+			w.nodes[to].receiveBatch()
 		}
 	}
 	return any

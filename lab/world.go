@@ -23,16 +23,18 @@ const start = clock.Time(time.Second)
 // It is a value of one goroutine, and chance in it comes from the seed alone:
 // the same calls give the same bytes.
 type World struct {
-	now    clock.Time
-	seed   uint64
-	nodes  []*node
-	byAddr map[wire.Addr]*node
-	links  [][]*link // by sender and receiver
-	base   WireConfig
-	back   waiting // held back by rules
-	procs  []*Proc
-	record record
+	now     clock.Time
+	seed    uint64
+	secrets uint64 // where those of hosts come from
+	nodes   []*node
+	byAddr  map[wire.Addr]*node
+	links   [][]*link // by sender and receiver
+	base    WireConfig
+	back    waiting // held back by rules
+	procs   []*Proc
+	record  record
 
+	watch Watch
 	// judge decides about a packet before the wire's own chance does; nil: nobody.
 	judge func(*parcel) verdict
 	// fault hears of a connection that is not as it must be: a fault of the engine.
@@ -41,7 +43,7 @@ type World struct {
 
 // NewWorld returns an empty world.
 func NewWorld(seed uint64) *World {
-	w := &World{now: start, seed: seed, byAddr: map[wire.Addr]*node{}, base: WireConfig{Config: netem.Config{Delay: 10 * time.Millisecond}}}
+	w := &World{now: start, seed: seed, secrets: seed, byAddr: map[wire.Addr]*node{}, base: WireConfig{Config: netem.Config{Delay: 10 * time.Millisecond}}}
 	w.record.world = w
 	w.fault = func(n *node, err error) { panic(fmt.Sprintf("lab: seed %d, at %v, %s: %v", seed, w.now, n.Name, err)) }
 	return w
@@ -59,6 +61,13 @@ type HostConfig struct {
 	Host host.Config
 	// Scripted makes a host without an engine: programs play its segments.
 	Scripted bool
+	// Clock is the host's own clock.
+	Clock Clock
+	// Bulk is a host under load: what has arrived by the same instant goes in as one
+	// batch, in which segments are merged, and TCP makes super-segments.
+	Bulk bool
+	// Offload is a link that cuts super-segments up and completes checksums.
+	Offload bool
 	// Prompt lets programs run before the host sends what a segment made it
 	// owe, as when a program answers within the batch in which the segment
 	// came. Otherwise the answer leaves at once, as it does under load.
@@ -93,9 +102,15 @@ func (w *World) node(name string) *node {
 	return nil
 }
 
+// Renumber draws the secrets of hosts that are added from now on, and so the first
+// numbers of their connections, from another seed than the wires' chance.
+func (w *World) Renumber(seed uint64) { w.secrets = seed }
+
 // random returns a source of its own for the pair of numbers.
-func (w *World) random(a, b int) *rand.Rand {
-	return rand.New(rand.NewPCG(w.seed, uint64(a)<<32|uint64(b)))
+func (w *World) random(a, b int) *rand.Rand { return random(w.seed, a, b) }
+
+func random(seed uint64, a, b int) *rand.Rand {
+	return rand.New(rand.NewPCG(seed, uint64(a)<<32|uint64(b)))
 }
 
 // Go starts a program on a host. It fails when there is no such host.

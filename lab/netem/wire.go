@@ -107,6 +107,10 @@ func (w *Wire) Input(now clock.Time, p *buf.Packet) {
 	w.send(now, p)
 }
 
+// SetConfig changes what the wire does with packets from now on; those that are under
+// way arrive as they would have.
+func (w *Wire) SetConfig(c Config) { w.config = c.settled() }
+
 // Output returns the next packet that has arrived by now; nil when there is
 // none. The caller owns it.
 func (w *Wire) Output(now clock.Time) *buf.Packet {

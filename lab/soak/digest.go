@@ -1,0 +1,88 @@
+package soak
+
+import (
+	"fmt"
+
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// digest is a number for all that hosts send, and when, as it would be if every stream
+// began with 0 and every clock too. Lives that differ in nothing else have the same.
+type digest struct {
+	sum     uint64
+	packets int
+	bases   map[stream]*base
+	lines   []string // what it is made of, for who asks why two differ
+	keep    bool
+}
+
+// stream is one direction of a connection.
+type stream struct {
+	side     int
+	from, to uint16
+}
+
+func (s stream) reverse() stream { return stream{1 - s.side, s.to, s.from} }
+
+// base is where the numbers of a stream begin.
+type base struct {
+	isn       seq.Num
+	timestamp uint32
+	stamped   bool
+}
+
+func newDigest(keep bool) *digest { return &digest{bases: map[stream]*base{}, keep: keep} }
+
+// add adds a packet.
+func (g *digest) add(now clock.Time, side int, ip *wire.IP, h *wire.TCP, n int) {
+	s := stream{side, h.SrcPort, h.DstPort}
+	b := g.base(s)
+	if h.Flags.Has(wire.SYN) {
+		*b = base{isn: h.Seq}
+	}
+	far := g.base(s.reverse())
+	g.packets++
+	head := []uint64{uint64(now), uint64(side), uint64(ip.TOS), uint64(h.SrcPort)<<16 | uint64(h.DstPort), uint64(h.Seq - b.isn), uint64(h.Flags), uint64(h.Window),
+		uint64(n), uint64(h.Urgent), uint64(h.Options.Set)}
+	if h.Flags.Has(wire.ACK) {
+		head = append(head, uint64(h.Ack-far.isn))
+	}
+	head = g.options(head, h, b, far)
+	for _, v := range head {
+		g.sum = (g.sum ^ v) * 0x9e3779b97f4a7c15
+		g.sum ^= g.sum >> 29
+	}
+	if g.keep {
+		g.lines = append(g.lines, fmt.Sprintf("%v %d>%d from %d: %v seq %d ack %d len %d win %d %v", now, h.SrcPort, h.DstPort, side, h.Flags,
+			h.Seq-b.isn, h.Ack-far.isn, n, h.Window, head[10:]))
+	}
+}
+
+// options adds the options, as they would be if numbers and clocks began with 0.
+func (g *digest) options(head []uint64, h *wire.TCP, b, far *base) []uint64 {
+	o := &h.Options
+	head = append(head, uint64(o.MSS), uint64(o.WindowScale))
+	for _, k := range o.SACK[:o.SACKBlocks] {
+		head = append(head, uint64(k.Left-far.isn), uint64(k.Right-far.isn))
+	}
+	// The timestamp of a SYN-ACK says what the SYN said, and is up to half a second old;
+	// what echoes it is no better.
+	if o.Set&wire.OptTimestamps != 0 && !h.Flags.Has(wire.SYN) {
+		if !b.stamped {
+			b.timestamp, b.stamped = o.TSVal, true
+		}
+		head = append(head, uint64(o.TSVal-b.timestamp))
+	}
+	return head
+}
+
+func (g *digest) base(s stream) *base {
+	b := g.bases[s]
+	if b == nil {
+		b = &base{}
+		g.bases[s] = b
+	}
+	return b
+}

@@ -1,0 +1,69 @@
+package soak
+
+import (
+	"time"
+
+	"github.com/handfast-tcp/handfast/engine/tcp"
+)
+
+// patience is how long what can happen may take, once the wires are calm and no program
+// sleeps: the longest retransmission timeout is two minutes, and a loss in what is sent
+// then, by a queue or a router, costs a few more.
+const patience = 30 * time.Minute
+
+// unheard reports whether all came, but the ACKs of the last text were lost for 2MSL: the
+// peer, which has the end, is gone, and answers with a RST.
+func (e *end) unheard(peer *end) bool {
+	return e.written == e.total && e.got == peer.total && peer.got == e.total && peer.eof && peer.err == nil
+}
+
+// polite reports whether nobody and nothing keeps the visit from being whole.
+func (v *visit) polite() bool {
+	return v.life.plan.mercy() && v.ends[0].quit == "" && v.ends[1].quit == ""
+}
+
+// judge says what must be true of a visit when it is over.
+func (v *visit) judge() {
+	x, polite, failures := v.life, v.polite(), 0
+	for side := range v.ends {
+		e, peer := &v.ends[side], &v.ends[1-side]
+		if e.eof && (!peer.promised || e.got != peer.written) {
+			x.fault("%v: told of the end after %d bytes; %d were written, FIN promised: %v", e, e.got, peer.written, peer.promised)
+		}
+		if e.err != nil {
+			failures = 1
+		}
+		if polite && !e.unheard(peer) && (e.err != nil || !e.eof || e.written != e.total) {
+			x.fault("%v: error %v, end %v, wrote %d of %d, got %d of %d, although no end misbehaved", e, e.err, e.eof, e.written, e.total, e.got, peer.total)
+		}
+	}
+	if polite && v.gaveUp != tcp.CauseNone {
+		x.fault("port %d: an end gave up (%v), although no end misbehaved", v.plan.ports[1], v.gaveUp)
+	}
+	// Liveness: nothing waits for what will not come, or for longer than timers say.
+	if calm := max(x.calmAt, v.rested); polite && v.over.Sub(calm) > patience+v.carriage() {
+		x.fault("port %d: over %v after the wires were calm and all programs awake", v.plan.ports[1], v.over.Sub(calm))
+	}
+	x.Failures += failures
+	if polite && failures == 0 {
+		x.Polite++
+	}
+}
+
+// carriage is how long the visit's bytes take on the slowest of its wires, if most of
+// what is carried is headers.
+func (v *visit) carriage() time.Duration {
+	slowest := uint64(100_000_000)
+	for _, c := range v.life.plan.wires {
+		if c.Rate > 0 {
+			slowest = min(slowest, c.Rate)
+		}
+	}
+	for _, c := range v.life.plan.changes {
+		if c.wire.Rate > 0 {
+			slowest = min(slowest, c.wire.Rate)
+		}
+	}
+	bytes := v.ends[0].total + v.ends[1].total
+	return time.Duration(float64(bytes) * 8 * 10 / float64(slowest) * float64(time.Second))
+}
