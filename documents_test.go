@@ -105,14 +105,15 @@ func TestDocumentedGo(t *testing.T) {
 }
 
 var (
-	figures = regexp.MustCompile(`RFC \d+|\d{4}\b|\]\([^)]*\)`) // RFCs, also where one "RFC" stands before several, and links
+	// RFCs, also where one "RFC" stands before several; links, code, and names in capitals.
+	figures = regexp.MustCompile("RFC \\d+|\\d{4}\\b|\\]\\([^)]*\\)|`[^`]+`|[A-Z]{3,}")
 	heading = regexp.MustCompile(`(?m)^#+ `)
 
 	shellRemark = regexp.MustCompile(`\s+#.*$`)
 )
 
 // facts are what a README says whatever its language: of each heading, point and
-// paragraph the RFCs and links, and command lines without remarks.
+// paragraph the RFCs, links, code and names, and command lines without remarks.
 func facts(t *testing.T, name string) (all []string) {
 	t.Helper()
 	b, err := os.ReadFile(name)
@@ -136,6 +137,7 @@ func facts(t *testing.T, name string) (all []string) {
 		for i := range said {
 			said[i] = strings.TrimPrefix(said[i], "RFC ")
 		}
+		said = slices.DeleteFunc(said, func(s string) bool { return s == "RFC" })
 		slices.Sort(said)
 		all = append(all, kind+" "+strings.Join(slices.Compact(said), " "))
 	}

@@ -1,6 +1,8 @@
 package main
 
-import "testing"
+import (
+	"testing"
+)
 
 func TestCalledBy(t *testing.T) {
 	for path, want := range map[string]string{"handfast": "handfast", "bin/handfast": "bin/handfast", "./handfast": "./handfast",

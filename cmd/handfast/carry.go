@@ -11,6 +11,7 @@ import (
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/gateway"
@@ -47,10 +48,10 @@ func (o *carrying) addTo(f *pflag.FlagSet) {
 
 func (o *carrying) check() error {
 	if o.first < 1 || o.first > 1000 {
-		return usagef("--first %d: it may be 1 to 1000", o.first)
+		return usagef(say.Text{"--first %d: it may be 1 to 1000", "--first %d：取值为 1 到 1000"}, o.first)
 	}
 	if err := cc.Check(o.cc); err != nil {
-		return usagef("--cc: %w", err)
+		return usagef(say.All("--cc: %w"), err)
 	}
 	return cmp.Or(o.bad.check(), o.out.check())
 }
@@ -67,7 +68,7 @@ type network struct {
 // segment is the network inside.
 type segment struct {
 	command   string         // whose it is
-	peer      string         // who is there, in pictures
+	peer      say.Text       // who is there, in pictures
 	addresses []netip.Prefix // our host's
 	dns       []netip.Addr   // where names are answered, some of addresses
 	system    netip.AddrPort // who answers them in fact; zero: nobody
@@ -89,7 +90,7 @@ func (o *carrying) network(s segment, attach func(*handfast.Host) error) (*netwo
 	cfg := handfast.Config{}
 	cfg.TCP.CongestionControl = o.cc
 	if o.ladder || o.out.wanted() {
-		n.recorder = live.New(live.Options{Host: stage.OurName, Peer: s.peer, Connections: o.first, Head: 40, Tail: 64})
+		n.recorder = live.New(live.Options{Host: stage.OurName, Peer: s.peer[o.stderr.lang], Connections: o.first, Head: 40, Tail: 64, Lang: o.stderr.lang})
 		cfg.Trace = n.recorder.Events
 	}
 	var err error
@@ -148,6 +149,6 @@ func (n *network) report(o *carrying, title string) error {
 // writeLadder draws what r has kept.
 func writeLadder(w terminal, r *live.Recorder, title string) error {
 	fmt.Fprintf(w, "\n%s\n\n", title)
-	t := r.Tell(story.TellOptions{})
+	t := r.Tell(story.TellOptions{Lang: w.lang})
 	return story.Ladder{Lanes: t.Lanes, Width: w.columns(), Color: w.color}.Write(w, t.Steps)
 }

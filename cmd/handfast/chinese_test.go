@@ -1,14 +1,24 @@
 package main
 
 import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"html"
+	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/handfast-tcp/handfast/engine/detect"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/lab"
+	"github.com/handfast-tcp/handfast/lab/story"
 	"github.com/handfast-tcp/handfast/lab/trace"
 )
 
@@ -84,6 +94,144 @@ func TestChineseHasNoEnglish(t *testing.T) {
 	if lines < 10000 {
 		t.Errorf("only %d lines were looked at", lines)
 	}
+}
+
+// typedLine is a command of another program, or a list of what may be typed, up to where
+// Chinese goes on.
+var typedLine = regexp.MustCompile(`(?m)(^  handfast|ip (route|tuntap)|curl|printf|sysctl|unshare|sudo|run -- COMMAND|可选)[ -~]*`)
+
+// chinese is "chinese [NAME | FILE]": what the last command, a program that was started,
+// or a file says is Chinese, without an English sentence.
+func chinese(ts *testscript.TestScript, _ bool, args []string) {
+	var text string
+	switch {
+	case len(args) == 0:
+		text = ts.ReadFile("stdout") + "\n" + ts.ReadFile("stderr")
+	case programs(ts)[args[0]] != nil:
+		text = programs(ts)[args[0]].seen.String()
+	default:
+		text = ts.ReadFile(args[0])
+	}
+	text = typedLine.ReplaceAllString(text, "·")
+	if found := foreign(text, nil); len(found) > 0 || !regexp.MustCompile(`\p{Han}`).MatchString(text) {
+		ts.Fatalf("not Chinese: %q\n%s", found, text)
+	}
+}
+
+// Every verdict of the detector, with every reason, has its Chinese words.
+func TestChineseVerdicts(t *testing.T) {
+	var reasons []detect.Reason
+	for k := range detect.AcceptQueue + 1 {
+		reasons = append(reasons, detect.Reason{Kind: k, Value: 12_345, Other: 7})
+	}
+	for level := range detect.Flood + 1 {
+		for i, d := range []detect.Defence{{Limit: 9}, {Cookies: true}, {Evicted: 1}, {Dropped: 1}} {
+			v := detect.Verdict{Level: level, Defence: d, Port: uint16(80 * (i & 1)), Reasons: reasons,
+				Numbers: detect.Numbers{Followed: i, Answered: 1, Sources: 1e6, Ports: 20_000, Scanners: 3}, Arrived: uint64(20 * (i >> 1))}
+			for _, text := range append([]string{v.String()}, texts(reasons)...) {
+				if zh := verdictText(text, story.Chinese); zh == text && strings.Contains(text, " ") || regexp.MustCompile(`[a-z]{3,}`).MatchString(strings.ReplaceAll(zh, "cookie", "")) {
+					t.Errorf("%q is told as %q", text, zh)
+				}
+			}
+		}
+	}
+}
+
+func texts(reasons []detect.Reason) (all []string) {
+	for _, r := range reasons {
+		all = append(all, r.String())
+	}
+	return all
+}
+
+// verb is a verb of a format; a number in brackets is of its argument.
+var verb = regexp.MustCompile(`%(?:\[(\d+)\])?[-+#0 ]*[0-9]*(?:\.[0-9]+)?(?:\[(\d+)\])?([a-zA-Z])`)
+
+// verbs are those of a format, by argument: what each is printed with.
+func verbs(format string) (all []string) {
+	next := 1
+	for _, v := range verb.FindAllStringSubmatch(strings.ReplaceAll(format, "%%", ""), -1) {
+		if n, err := strconv.Atoi(v[1] + v[2]); err == nil {
+			next = n
+		}
+		all = append(all, fmt.Sprint(next, v[3]))
+		next++
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// A text takes the same arguments in both languages, and both are there. No vet looks
+// into these formats.
+func TestTextsAgree(t *testing.T) {
+	var files []string
+	for _, pattern := range []string{"*.go", "internal/*/*.go"} {
+		found, _ := filepath.Glob(pattern)
+		files = append(files, found...)
+	}
+	looked := 0
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if both := literalsOf(n); both != nil {
+				looked++
+				if en, zh := verbs(both[0]), verbs(both[1]); !slices.Equal(en, zh) {
+					t.Errorf("%s: %q takes %v, %q takes %v", file, both[0], en, both[1], zh)
+				}
+				if strings.HasSuffix(both[0], "\n") != strings.HasSuffix(both[1], "\n") {
+					t.Errorf("%s: %q and %q end differently", file, both[0], both[1])
+				}
+			}
+			return true
+		})
+	}
+	if looked < 150 {
+		t.Errorf("only %d texts were looked at", looked)
+	}
+}
+
+// literalsOf returns the two strings of a text; nil where n is none.
+func literalsOf(n ast.Node) []string {
+	c, ok := n.(*ast.CompositeLit)
+	if !ok || len(c.Elts) != 2 {
+		return nil
+	}
+	if s, ok := c.Type.(*ast.SelectorExpr); c.Type != nil && (!ok || s.Sel.Name != "Text") {
+		return nil
+	}
+	var both []string
+	for _, e := range c.Elts {
+		if k, ok := e.(*ast.KeyValueExpr); ok {
+			e = k.Value
+		}
+		if text, ok := literalOf(e); ok {
+			both = append(both, text)
+		}
+	}
+	if len(both) != 2 || !strings.ContainsFunc(both[1], func(r rune) bool { return r > 0x2fff }) {
+		return nil
+	}
+	return both
+}
+
+// literalOf returns the string that an expression is, or a sum of strings.
+func literalOf(e ast.Expr) (string, bool) {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		text, err := strconv.Unquote(e.Value)
+		return text, err == nil && e.Kind == token.STRING
+	case *ast.BinaryExpr:
+		a, ok := literalOf(e.X)
+		b, ok2 := literalOf(e.Y)
+		return a + b, ok && ok2
+	}
+	return "", false
 }
 
 // The test above can fail.

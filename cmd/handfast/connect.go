@@ -12,6 +12,7 @@ import (
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/lab/story"
 )
@@ -55,7 +56,7 @@ func newConnect() *cobra.Command {
 		Args: oneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usagef("connect to what? Write an address or a name, and a port, such as 10.77.0.2:80")
+				return usagef(say.Text{"connect to what? Write an address or a name, and a port, such as 10.77.0.2:80", "连接到哪里？请写出地址或名称，以及端口，例如 10.77.0.2:80"})
 			}
 			o.address, o.stdin = args[0], cmd.InOrStdin()
 			o.streams = streamsOf(cmd)
@@ -69,15 +70,16 @@ func newConnect() *cobra.Command {
 	f.DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for a connection")
 	f.BoolVar(&o.ladder, "ladder", false, "draw the connection at the end, on standard error")
 	o.out.addTo(f)
+	addLang(f)
 	return cmd
 }
 
 func (o *connectOptions) check() error {
 	switch {
 	case o.linger < 0 || o.linger > 3600:
-		return usagef("--linger %d: choose from 0 to 3600 seconds", o.linger)
+		return usagef(say.Text{"--linger %d: choose from 0 to 3600 seconds", "--linger %d：取值为 0 到 3600 秒"}, o.linger)
 	case o.timeout <= 0:
-		return usagef("--timeout %v: it must be more than 0", o.timeout)
+		return usagef(say.Text{"--timeout %v: it must be more than 0", "--timeout %v：必须大于 0"}, o.timeout)
 	}
 	return o.out.check()
 }
@@ -108,7 +110,7 @@ func (o *connectOptions) run(ctx context.Context) error {
 	if err != nil {
 		return interrupted(ctx, err)
 	}
-	r := live.New(live.Options{Host: stage.OurName, Peer: "peer", Port: to.Port(), Dials: true, Connections: 1, Head: 500, Tail: 500, Withholds: o.withhold})
+	r := live.New(live.Options{Host: stage.OurName, Peer: say.Text{"peer", "对端"}[o.stderr.lang], Lang: o.stderr.lang, Port: to.Port(), Dials: true, Connections: 1, Head: 500, Tail: 500, Withholds: o.withhold})
 	w, err := near.way(to.Addr(), r)
 	if err != nil {
 		return err
@@ -122,7 +124,7 @@ func (o *connectOptions) run(ctx context.Context) error {
 	}
 	defer h.Close()
 	defer openControl(h, "connect", o.stderr)()
-	fmt.Fprintf(o.stderr.report(), "connecting to %v from %s\n", to, w.text)
+	o.stderr.printf(say.Text{"connecting to %v from %s\n", "正在连接 %v，%s\n"}, to, w.text[o.stderr.lang])
 	err = o.connect(ctx, h, to)
 	return afterRun(err, o.tell(r))
 }
@@ -148,10 +150,10 @@ func (o *connectOptions) connect(ctx context.Context, h *handfast.Host, to netip
 	}
 	t := c.(*handfast.TCPConn)
 	if o.withhold {
-		fmt.Fprintln(o.stderr.report(), "the SYN-ACK is here; its ACK is withheld: the peer is in SYN_RECV until it gives up. Ctrl-C ends this")
+		o.stderr.printf(withheld)
 		return receive(ctx, t, io.Discard)
 	}
-	fmt.Fprintf(o.stderr.report(), "connected, from %v\n", c.LocalAddr())
+	o.stderr.printf(say.Text{"connected, from %v\n", "已连接，本端为 %v\n"}, c.LocalAddr())
 	err = o.talk(ctx, t)
 	if ctx.Err() != nil {
 		o.linger = min(o.linger, 1) // Ctrl-C: the peer gets a moment, no more
@@ -159,6 +161,11 @@ func (o *connectOptions) connect(ctx context.Context, h *handfast.Host, to netip
 	t.SetLinger(o.linger)
 	t.Close() // what it would say the reader has seen
 	return err
+}
+
+var withheld = say.Text{
+	story.English: "the SYN-ACK is here; its ACK is withheld: the peer is in SYN_RECV until it gives up. Ctrl-C ends this\n",
+	story.Chinese: "SYN-ACK 已到达；扣住对它的 ACK：对端停留在 SYN_RECV，直到放弃。按 Ctrl-C 结束\n",
 }
 
 // talk copies both ways until the peer has closed, or Ctrl-C.
@@ -185,12 +192,12 @@ func receive(ctx context.Context, c *handfast.TCPConn, w io.Writer) error {
 // tell draws the connection, and writes it, as far as it got.
 func (o *connectOptions) tell(r *live.Recorder) error {
 	if o.ladder {
-		t := r.Tell(story.TellOptions{})
+		t := r.Tell(story.TellOptions{Lang: r.Lang})
 		l := story.Ladder{Lanes: t.Lanes, Width: o.stderr.columns(), Color: o.stderr.color}
 		if err := l.Write(o.stderr, t.Steps); err != nil {
 			return err
 		}
 		fmt.Fprintf(o.stderr, "\n%s\n", legend(t.Steps, false, o.stderr))
 	}
-	return o.out.write(r, "A connection to "+o.address)
+	return o.out.write(r, say.Text{"A connection to ", "连接到 "}[r.Lang]+o.address)
 }

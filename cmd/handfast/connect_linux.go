@@ -6,6 +6,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/tun"
@@ -21,7 +22,7 @@ func openConnectLink(r *live.Recorder) (link.Link, error) {
 	}
 	d, err := tun.Open(tun.Options{Name: "hfc%d"})
 	if errors.Is(err, fs.ErrPermission) {
-		return nil, errors.Join(err, errors.New("this needs root: sudo handfast connect; or a network of your own: unshare -Urn"))
+		return nil, errors.Join(err, say.Errorf(say.Text{"this needs root: sudo handfast connect; or a network of your own: unshare -Urn", "这需要 root：sudo handfast connect；或使用自己的网络：unshare -Urn"}))
 	}
 	if err != nil {
 		return nil, err
@@ -29,6 +30,6 @@ func openConnectLink(r *live.Recorder) (link.Link, error) {
 	if err := stage.Configure(d.Attributes().Name, connectKernelAddrs); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	r.Peer = stage.KernelName
+	r.Peer = stage.KernelName[r.Lang]
 	return &live.Watched{Link: d, Recorder: r, State: kernel.State}, nil
 }

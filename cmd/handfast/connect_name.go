@@ -3,11 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"slices"
+
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 )
 
 // lookup finds addresses of a name and the number of a service.
@@ -23,11 +24,11 @@ func resolve(ctx context.Context, l lookup, address string) (to []netip.Addr, po
 	}
 	host, service, err := net.SplitHostPort(address)
 	if err != nil || host == "" || service == "" || service == "0" {
-		return nil, 0, usagef("%q: write an address or a name, and a port, such as 10.77.0.2:80 or [fd77::2]:80", address)
+		return nil, 0, usagef(say.Text{"%q: write an address or a name, and a port, such as 10.77.0.2:80 or [fd77::2]:80", "%q：请写出地址或名称，以及端口，例如 10.77.0.2:80 或 [fd77::2]:80"}, address)
 	}
 	n, err := l.LookupPort(ctx, "tcp", service)
 	if err != nil || n == 0 {
-		return nil, 0, usagef("%q: port %q is neither a number from 1 to 65535 nor the name of a service", address, service)
+		return nil, 0, usagef(say.Text{"%q: port %q is neither a number from 1 to 65535 nor the name of a service", "%q：端口 %q 既不是 1 到 65535 的数字，也不是服务名"}, address, service)
 	}
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a}, uint16(n), nil
@@ -47,11 +48,11 @@ func explainLookup(err error, host string) error {
 	var dns *net.DNSError
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
-		return fmt.Errorf("nobody is called %s: the system's resolver knows no address of it", host)
+		return say.Errorf(say.Text{"nobody is called %s: the system's resolver knows no address of it", "没有名为 %s 的主机：系统的解析器查不到它的地址"}, host)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &dns) && dns.IsTimeout, errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("the system's resolver does not answer when asked for %s; write an address", host)
+		return say.Errorf(say.Text{"the system's resolver does not answer when asked for %s; write an address", "向系统的解析器查询 %s 没有得到应答；请直接写地址"}, host)
 	}
-	return fmt.Errorf("no address of %s: %w; write an address", host, err)
+	return say.Errorf(say.Text{"no address of %s: %w; write an address", "查不到 %s 的地址：%w；请直接写地址"}, host, err)
 }
 
 // choose returns the address to connect to: one that reachable accepts, or else
@@ -63,5 +64,5 @@ func choose(all []netip.Addr, reachable func(netip.Addr) bool) (netip.Addr, erro
 	if i := slices.IndexFunc(all, func(a netip.Addr) bool { return !a.IsLoopback() }); i >= 0 {
 		return all[i], nil
 	}
-	return netip.Addr{}, usagef("%v never leaves the kernel; what listens on all addresses is at 10.77.1.1, by a TUN", all[0])
+	return netip.Addr{}, usagef(say.Text{"%v never leaves the kernel; what listens on all addresses is at 10.77.1.1, by a TUN", "%v 从不离开内核；监听所有地址的程序可通过 TUN 由 10.77.1.1 访问"}, all[0])
 }

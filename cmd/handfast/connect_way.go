@@ -10,6 +10,7 @@ import (
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/door"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/inspect"
@@ -28,7 +29,7 @@ type way struct {
 	link      link.Link
 	addresses []netip.Prefix
 	routes    []handfast.Route
-	text      string
+	text      say.Text // where we are
 }
 
 // host returns a host at the end of the way, which it owns.
@@ -86,15 +87,16 @@ func (n *neighbourhood) way(to netip.Addr, r *live.Recorder) (*way, error) {
 	if i, ok := n.of[to]; ok {
 		v, err := door.Enter(doorOf(i.Path))
 		if err != nil {
-			return nil, fmt.Errorf("no way to %v of handfast %v: %w", to, i, err)
+			return nil, say.Errorf(say.Text{"no way to %v of handfast %v: %w", "无法到达 handfast %[2]v 的 %[1]v：%[3]w"}, to, i, err)
 		}
-		return &way{v, v.Addresses(), everywhere(netip.Addr{}, netip.Addr{}), fmt.Sprintf("inside, through handfast %v", i)}, nil
+		return &way{v, v.Addresses(), everywhere(netip.Addr{}, netip.Addr{}), say.Text{fmt.Sprintf("inside, through handfast %v", i), fmt.Sprintf("从内部经由 handfast %v", i)}}, nil
 	}
 	l, err := openConnectLink(r)
 	if err != nil {
-		return nil, fmt.Errorf("no handfast of yours has the address %v, and there is no route to other hosts:\n  %w", to, err)
+		return nil, say.Errorf(say.Text{"no handfast of yours has the address %v, and there is no route to other hosts:\n  %w", "你的 handfast 都没有地址 %v，也没有通往其他主机的路由：\n  %w"}, to, err)
 	}
-	return &way{l, connectAddrs, everywhere(connectKernelAddrs[0].Addr(), connectKernelAddrs[1].Addr()), "the TUN " + l.Attributes().Name}, nil
+	name := l.Attributes().Name
+	return &way{l, connectAddrs, everywhere(connectKernelAddrs[0].Addr(), connectKernelAddrs[1].Addr()), say.Text{"the TUN " + name, "从 TUN " + name}}, nil
 }
 
 // doorOf returns where the door of a program lies: beside its control socket.

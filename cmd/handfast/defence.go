@@ -1,11 +1,10 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/pflag"
 
 	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/keyring"
 )
@@ -39,11 +38,11 @@ func (o *defenceOptions) check() error {
 		value, min, max int
 	}{{"half-open", o.halfOpen, 1, 1 << 24}, {"synack-retries", o.synAckRetries, 1, 15}, {"backlog", o.backlog, 1, 1 << 20}} {
 		if n.value < n.min || n.value > n.max {
-			return usagef("--%s %d: choose from %d to %d", n.flag, n.value, n.min, n.max)
+			return usagef(say.Text{"--%s %d: choose from %d to %d", "--%s %d：取值为 %d 到 %d"}, n.flag, n.value, n.min, n.max)
 		}
 	}
 	if o.attackMode != "auto" && o.attackMode != "off" {
-		return usagef("--attack-mode %s: it is auto or off", o.attackMode)
+		return usagef(say.Text{"--attack-mode %s: it is auto or off", "--attack-mode %s：只能是 auto 或 off"}, o.attackMode)
 	}
 	return nil
 }
@@ -60,7 +59,7 @@ func (o *defenceOptions) apply(cfg *handfast.Config) error {
 	}
 	ring, err := keyring.New(keyring.File(o.seeds))
 	if err != nil {
-		return fmt.Errorf("--cookie-seeds: %w", err)
+		return say.Errorf(say.All("--cookie-seeds: %w"), err)
 	}
 	cfg.CookieKeys = ring
 	return nil
@@ -82,5 +81,5 @@ func (m *cookieMode) Set(text string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%q is not off, auto or always", text)
+	return say.Errorf(say.Text{"%q is not off, auto or always", "%q 不是 off、auto 或 always"}, text)
 }

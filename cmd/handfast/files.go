@@ -11,6 +11,8 @@ import (
 	"path"
 	"strings"
 	"syscall"
+
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 )
 
 // fileServer serves the files below a directory, and stores some when it may.
@@ -25,9 +27,9 @@ func newFileServer(dir string, upload bool) (*fileServer, error) {
 	root, err := os.OpenRoot(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("there is no directory %s", dir)
+		return nil, say.Errorf(say.Text{"there is no directory %s", "没有目录 %s"}, dir)
 	case err != nil:
-		return nil, fmt.Errorf("cannot serve %s: %w", dir, err)
+		return nil, say.Errorf(say.Text{"cannot serve %s: %w", "无法提供 %s：%w"}, dir, err)
 	}
 	return &fileServer{root, http.FileServerFS(root.FS()), upload}, nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 )
@@ -36,7 +36,7 @@ Meanwhile, in another terminal:
   handfast ss --defence`
 
 // floodInstead says who has the kernel's part where it takes none.
-const floodInstead = "the clients are ours"
+var floodInstead = say.Text{"the clients are ours", "客户端也由我们的 TCP 担任"}
 
 type floodOptions struct {
 	place
@@ -74,7 +74,7 @@ func newFlood() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			one := slices.ContainsFunc(defenceFlags, func(name string) bool { return cmd.Flags().Changed(name) })
 			if o.demo && one {
-				return usagef("--demo shows both rounds with settings of its own: it goes with none of --%s", strings.Join(defenceFlags, ", --"))
+				return usagef(say.Text{"--demo shows both rounds with settings of its own: it goes with none of --%s", "--demo 用自己的设置演示两轮，不能与 --%s 同用"}, strings.Join(defenceFlags, ", --"))
 			}
 			o.demo = !one
 			o.streams = streamsOf(cmd)
@@ -94,15 +94,16 @@ func newFlood() *cobra.Command {
 	f.BoolVar(&o.demo, "demo", false, "both rounds, without and with the defence (default)")
 	o.defence.addTo(f)
 	o.out.addTo(f)
+	addLang(f)
 	return cmd
 }
 
 func (o *floodOptions) check() error {
 	switch {
 	case !slices.Contains(sourceKinds, o.sources):
-		return usagef("--sources %s: it is one of %s", o.sources, strings.Join(sourceKinds, ", "))
+		return usagef(say.Text{"--sources %s: it is one of %s", "--sources %s：可选 %s"}, o.sources, strings.Join(sourceKinds, ", "))
 	case o.rate < 0 || o.clients < 0 || o.clients > 20000 || o.over <= 0 || o.patience <= 0:
-		return usagef("--rate and --clients (at most 20000) may not be negative, --over and --patience must be more than 0")
+		return usagef(say.Text{"--rate and --clients (at most 20000) may not be negative, --over and --patience must be more than 0", "--rate 与 --clients（最多 20000）不能为负，--over 与 --patience 必须大于 0"})
 	}
 	if err := cmp.Or(o.place.check(), o.checkTarget(), o.out.check()); err != nil {
 		return err
@@ -117,7 +118,7 @@ func (o *floodOptions) checkTarget() error {
 	}
 	a, err := netip.ParseAddrPort(o.target)
 	if err != nil {
-		return usagef("--target %s: write an address and a port, such as 10.77.0.2:80", o.target)
+		return usagef(say.Text{"--target %s: write an address and a port, such as 10.77.0.2:80", "--target %s：请写出地址和端口，例如 10.77.0.2:80"}, o.target)
 	}
 	for i, own := range stage.OurAddrs {
 		if a == netip.AddrPortFrom(own.Addr(), tryPort) {
@@ -125,7 +126,7 @@ func (o *floodOptions) checkTarget() error {
 			return nil
 		}
 	}
-	return usagef("--target %s: refused; flood only sends to a host of ours, in a namespace or memory that it makes itself: %v:%d or [%v]:%d",
+	return usagef(say.Text{"--target %s: refused; flood only sends to a host of ours, in a namespace or memory that it makes itself: %v:%d or [%v]:%d", "--target %s：拒绝执行；flood 只向自己在命名空间或内存里建立的主机发送：%v:%d 或 [%v]:%d"},
 		o.target, stage.OurAddrs[0].Addr(), tryPort, stage.OurAddrs[1].Addr(), tryPort)
 }
 
@@ -145,7 +146,7 @@ func (o *floodOptions) run(ctx context.Context) error {
 	if err = o.rounds(ctx); o.recorder == nil {
 		return err
 	}
-	return afterRun(err, o.out.write(o.recorder, "A SYN flood against "+o.address().String()))
+	return afterRun(err, o.out.write(o.recorder, say.Text{"A SYN flood against ", "SYN 泛洪："}[o.stdout.lang]+o.address().String()))
 }
 
 // record has the host's first connections kept, those of the clients and those
@@ -154,7 +155,7 @@ func (o *floodOptions) record(cfg *handfast.Config) {
 	if !o.out.wanted() {
 		return
 	}
-	o.recorder = live.New(live.Options{Host: stage.OurName, Peer: "client", Port: tryPort, Connections: 3, Head: 10, Tail: 64,
+	o.recorder = live.New(live.Options{Host: stage.OurName, Peer: aClient[o.stdout.lang], Port: tryPort, Connections: 3, Head: 10, Tail: 64, Lang: o.stdout.lang,
 		Known: stage.KernelAddrs, Strangers: 5})
 	cfg.Trace = o.recorder.Events
 }
@@ -182,7 +183,7 @@ func (o *floodOptions) rounds(ctx context.Context) error {
 	}
 	r.table()
 	if last := r.results[len(r.results)-1]; last.answered < o.clients {
-		return fmt.Errorf("%d of %d honest clients had no answer; of the last one: %w", o.clients-last.answered, o.clients, last.lastFail)
+		return say.Errorf(say.Text{"%d of %d honest clients had no answer; of the last one: %w", "%[2]d 个正常客户端中有 %[1]d 个没有得到应答；最后一个的原因：%[3]w"}, o.clients-last.answered, o.clients, last.lastFail)
 	}
 	return nil
 }

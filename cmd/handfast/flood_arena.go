@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/link/pipe"
@@ -27,7 +28,7 @@ func everywhere(gateway4, gateway6 netip.Addr) []handfast.Route {
 func newMemoryFlood(cfg handfast.Config) (*floodArena, error) {
 	theirs, ours := pipe.New(pipe.Options{MaxGSO: 65535, ChecksumOffload: true})
 	source, sink := pipe.New(pipe.Options{Name: "flood"})
-	a := &floodArena{Stage: &stage.Stage{Link: "pipes in memory, MTU 1500", Client: stage.OursToo}, flood: newPipeInjector(source)}
+	a := &floodArena{Stage: &stage.Stage{Link: say.Text{"pipes in memory, MTU 1500", "内存管道，MTU 1500"}, Client: stage.OursToo}, flood: newPipeInjector(source)}
 	a.Later(func() { theirs.Close(); ours.Close(); source.Close(); sink.Close() })
 	client, err := a.Host(theirs, stage.KernelAddrs, nil)
 	if err != nil {

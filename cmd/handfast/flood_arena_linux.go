@@ -2,12 +2,12 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/link"
 )
@@ -48,10 +48,10 @@ func serveFlood(a *stage.Stage, l link.Link, device string, cfg handfast.Config)
 func (f *floodArena) openInjector(a *stage.Stage, l link.Link, device string) error {
 	dev, err := netlink.LinkByName(device)
 	if err != nil {
-		return fmt.Errorf("%s: %w", device, stage.Explain(err))
+		return say.Errorf(say.All("%s: %w"), device, stage.Explain(err))
 	}
 	if err := netlink.LinkSetTxQLen(dev, deviceQueue); err != nil {
-		return fmt.Errorf("%s: length of the queue: %w", device, stage.Explain(err))
+		return say.Errorf(say.Text{"%s: length of the queue: %w", "%s：队列长度：%w"}, device, stage.Explain(err))
 	}
 	i, err := newDeviceInjector(dev, l.Attributes())
 	if err != nil {
@@ -74,7 +74,7 @@ type deviceInjector struct {
 func newDeviceInjector(dev netlink.Link, host link.Attributes) (*deviceInjector, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0) // protocol 0: it receives nothing
 	if err != nil {
-		return nil, fmt.Errorf("a socket to flood with: %w", stage.Explain(err))
+		return nil, say.Errorf(say.Text{"a socket to flood with: %w", "用于泛洪的套接字：%w"}, stage.Explain(err))
 	}
 	i := &deviceInjector{fd: fd, to: unix.SockaddrLinklayer{Ifindex: dev.Attrs().Index}}
 	if host.Medium == link.Ethernet {
@@ -83,7 +83,7 @@ func newDeviceInjector(dev netlink.Link, host link.Attributes) (*deviceInjector,
 	}
 	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1); err != nil {
 		i.close()
-		return nil, fmt.Errorf("a socket to flood with: %w", stage.Explain(err))
+		return nil, say.Errorf(say.Text{"a socket to flood with: %w", "用于泛洪的套接字：%w"}, stage.Explain(err))
 	}
 	return i, nil
 }
@@ -106,7 +106,7 @@ func (i *deviceInjector) inject(n int, m *synMaker) (sent int, err error) {
 		case errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.EAGAIN):
 			return sent, nil
 		case !errors.Is(err, unix.EINTR):
-			return sent, fmt.Errorf("flood: %w", err)
+			return sent, say.Errorf(say.Text{"flood: %w", "flood：%w"}, err)
 		}
 	}
 	return sent, nil

@@ -3,13 +3,14 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 )
 
 // honest are clients that do what curl does: connect, ask for a page, read it,
@@ -81,7 +82,7 @@ func (c *honest) ask(ctx context.Context, t *http.Transport) error {
 	}
 	resp, err := t.RoundTrip(req)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("nothing came within %v", c.patience)
+		return say.Errorf(say.Text{"nothing came within %v", "%v 之内没有收到任何数据"}, c.patience)
 	}
 	if err != nil {
 		return err
@@ -89,7 +90,7 @@ func (c *honest) ask(ctx context.Context, t *http.Transport) error {
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	if err == nil && string(b) != page {
-		err = fmt.Errorf("the answer is %q", b)
+		err = say.Errorf(say.Text{"the answer is %q", "应答是 %q"}, b)
 	}
 	return err
 }

@@ -5,7 +5,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/lab/story"
 )
 
 // floodReport is what flood prints.
@@ -15,10 +17,13 @@ type floodReport struct {
 	dirty   bool // the live line stands on the terminal
 }
 
-func (r *floodReport) printf(format string, args ...any) {
+func (r *floodReport) printf(format say.Text, args ...any) {
 	r.clear()
-	fmt.Fprintf(r.stdout.report(), format, args...)
+	r.stdout.printf(format, args...)
 }
+
+// in returns a text in the language of the report.
+func (r *floodReport) in(t say.Text) string { return t[r.stdout.lang] }
 
 // tabular writes a line of a table, which no terminal may break.
 func (r *floodReport) tabular(line string) {
@@ -41,14 +46,22 @@ func (r *floodReport) bold(s string) string {
 	return "\x1b[1m" + s + "\x1b[0m"
 }
 
-func (r *floodReport) begin(a *floodArena) {
-	rate := "as many as the way takes"
-	if r.rate > 0 {
-		rate = fmt.Sprintf("%s a second", formatCount(r.rate))
+var (
+	floodTitle    = say.Text{"A SYN flood against Handfast, and honest clients on %s", "对 Handfast 的 SYN 泛洪，正常客户端使用%s"}
+	floodSettings = say.Text{
+		story.English: "  link      %s\n  server    http://%v\n  flood     %s sources, %s, seed %d\n  clients   %d, over %v, each waits %v\n",
+		story.Chinese: "  链路    %s\n  服务器  http://%v\n  泛洪    来源 %s，%s，种子 %d\n  客户端  %d 个，在 %v 内到来，每个最多等待 %v\n",
 	}
-	r.printf("%s\n\n", r.bold("A SYN flood against Handfast, and honest clients on "+a.Client))
-	r.printf("  link      %s\n  server    http://%v\n  flood     %s sources, %s, seed %d\n  clients   %d, over %v, each waits %v\n",
-		a.Link, r.address(), r.sources, rate, r.seed, r.clients, r.over, r.patience)
+	roundNames = []say.Text{{"1. Without the defence: ", "1. 无防御："}, {"2. With the defence, as it is by default: ", "2. 有防御（默认设置）："}}
+)
+
+func (r *floodReport) begin(a *floodArena) {
+	rate := r.in(say.Text{"as many as the way takes", "链路能承受的最大速率"})
+	if r.rate > 0 {
+		rate = fmt.Sprintf(r.in(say.Text{"%s a second", "每秒 %s 个"}), formatCount(r.rate))
+	}
+	r.printf(say.All("%s\n\n"), r.bold(fmt.Sprintf(r.in(floodTitle), r.in(a.Client))))
+	r.printf(floodSettings, r.in(a.Link), r.address(), r.sources, rate, r.seed, r.clients, r.over, r.patience)
 }
 
 func (d *defenceOptions) String() string {
@@ -56,11 +69,11 @@ func (d *defenceOptions) String() string {
 }
 
 func (r *floodReport) beginRound(number int, d *defenceOptions) {
-	name := "With these settings: "
+	name := say.Text{"With these settings: ", "使用这些设置："}
 	if r.demo {
-		name = []string{"1. Without the defence: ", "2. With the defence, as it is by default: "}[number]
+		name = roundNames[number]
 	}
-	r.printf("\n%s\n\n", r.bold(name+d.String()))
+	r.printf(say.All("\n%s\n\n"), r.bold(r.in(name)+d.String()))
 }
 
 // interval is how often the live line is shown.
@@ -71,20 +84,27 @@ func (r *floodReport) interval() time.Duration {
 	return time.Second
 }
 
+// liveLines say how it stands, from the longest to the shortest.
+var liveLines = []say.Text{
+	{"  %4.1f s  %s SYNs, %s/s  half-open %d/%d  clients: %d answered, %d waiting, %d gave up", "  %4.1f s  SYN %s 个，%s/s  半连接 %d/%d  客户端：%d 个得到应答，%d 个等待，%d 个放弃"},
+	{"  %4.1f s  queue %d/%d  %d answered, %d wait, %d gave up", "  %4.1f s  队列 %d/%d  应答 %d，等待 %d，放弃 %d"},
+	{"  %4.1f s  %d/%d  %d of %d answered", "  %4.1f s  %d/%d  应答 %d/%d"},
+}
+
 // live shows how it stands: on a terminal always on the same line.
 func (r *floodReport) live(b *battle) {
 	took := time.Since(b.began)
 	halfOpen, limit := b.halfOpen()
 	answered, failed, waiting := b.clients.state()
 	sent := b.pump.sent.Load()
-	line := fmt.Sprintf("  %4.1f s  %s SYNs, %s/s  half-open %d/%d  clients: %d answered, %d waiting, %d gave up", took.Seconds(),
+	line := fmt.Sprintf(r.in(liveLines[0]), took.Seconds(),
 		formatCount(sent), formatCount(uint64(float64(sent)/took.Seconds())), halfOpen, limit, answered, waiting, failed)
 	if !r.stdout.interactive {
-		r.printf("%s\n", line)
+		r.printf(say.All("%s\n"), line)
 		return
 	}
-	short := fmt.Sprintf("  %4.1f s  queue %d/%d  %d answered, %d wait, %d gave up", took.Seconds(), halfOpen, limit, answered, waiting, failed)
-	shortest := fmt.Sprintf("  %4.1f s  %d/%d  %d of %d answered", took.Seconds(), halfOpen, limit, answered, r.clients)
+	short := fmt.Sprintf(r.in(liveLines[1]), took.Seconds(), halfOpen, limit, answered, waiting, failed)
+	shortest := fmt.Sprintf(r.in(liveLines[2]), took.Seconds(), halfOpen, limit, answered, r.clients)
 	line = r.stdout.oneLine(line, short, shortest)
 	fmt.Fprintf(r.stdout, "\r\x1b[K%s", line)
 	r.dirty = true
@@ -93,7 +113,7 @@ func (r *floodReport) live(b *battle) {
 // stopped says that the user has pressed Ctrl-C; of rounds that are over, the
 // result is shown.
 func (r *floodReport) stopped() error {
-	r.printf("  stopped\n")
+	r.printf(say.Text{"  stopped\n", "  已停止\n"})
 	if len(r.results) > 0 {
 		r.table()
 	}
@@ -104,51 +124,53 @@ func (r *floodReport) stopped() error {
 const shownLines = 3
 
 func (r *floodReport) endRound(res *floodResult, netstat []string) {
-	r.printf("\n  $ handfast netstat -n -p tcp | grep SYN_RECV      (%d lines)\n", len(netstat))
+	r.printf(say.Text{"\n  $ handfast netstat -n -p tcp | grep SYN_RECV      (%d lines)\n", "\n  $ handfast netstat -n -p tcp | grep SYN_RECV      （%d 行）\n"}, len(netstat))
 	for _, line := range netstat[:min(len(netstat), shownLines)] {
 		r.tabular("  " + strings.TrimRight(line, "\n"))
 	}
 	switch {
 	case len(netstat) > shownLines:
-		r.printf("  …\n")
+		r.printf(say.All("  …\n"))
 	case len(netstat) == 0 && res.counters.TCP.SyncookiesSent > 0:
-		r.printf("  nothing is kept of a SYN: each is answered with a cookie\n")
+		r.printf(say.Text{"  nothing is kept of a SYN: each is answered with a cookie\n", "  不为 SYN 保存任何内容：每个都以 cookie 应答\n"})
 	}
 	if res.verdict != "" {
-		r.printf("\n  $ handfast ss --flood\n  %s\n", res.verdict)
+		r.printf(say.Text{"\n  $ handfast ss --flood\n  %s\n", "\n  $ handfast ss --flood --lang zh\n  %s\n"}, verdictText(res.verdict, r.stdout.lang))
 	}
-	r.printf("\n  %s\n", r.bold(fmt.Sprintf("%d of %d honest clients had their answer", res.answered, r.clients)))
+	r.printf(say.All("\n  %s\n"), r.bold(fmt.Sprintf(r.in(say.Text{"%d of %d honest clients had their answer", "%d/%d 个正常客户端得到了应答"}), res.answered, r.clients)))
 }
 
 // table compares the rounds.
 func (r *floodReport) table() {
-	heads := []string{"with these settings"}
+	heads := []say.Text{{"with these settings", "使用这些设置"}}
 	if r.demo {
-		heads = []string{"without", "with the defence"}
+		heads = []say.Text{{"without", "无防御"}, {"with the defence", "有防御"}}
 	}
-	r.printf("\n")
-	r.row("", func(i int) string { return heads[i] })
-	r.row("honest clients answered", r.each(func(f *floodResult) string { return fmt.Sprintf("%d of %d", f.answered, r.clients) }))
-	r.row("time to an answer, median", r.each(func(f *floodResult) string { return formatTime(f.median) }))
-	r.row("time to an answer, longest", r.each(func(f *floodResult) string { return formatTime(f.longest) }))
-	r.row("SYNs of the flood", r.each(func(f *floodResult) string { return formatCount(f.syns) }))
-	r.row("a second", r.each(func(f *floodResult) string { return formatCount(uint64(f.rate())) }))
-	r.row("half-open entries, most", r.each(func(f *floodResult) string { return fmt.Sprintf("%d/%d", f.halfOpen, f.limit) }))
-	r.row("SYNs dropped, queue full", r.each(func(f *floodResult) string { return formatCount(f.counters.TCP.TCPReqQFullDrop) }))
-	r.row("cookies sent", r.each(func(f *floodResult) string { return formatCount(f.counters.TCP.SyncookiesSent) }))
-	r.row("connections from cookies", r.each(func(f *floodResult) string { return formatCount(f.counters.TCP.SyncookiesRecv) }))
-	r.row("heap grown by", r.each(func(f *floodResult) string { return formatSize(max(f.memory, 0)) }))
+	r.printf(say.All("\n"))
+	r.row(say.Text{}, func(i int) string { return r.in(heads[i]) })
+	r.row(say.Text{"honest clients answered", "得到应答的正常客户端"}, r.each(func(f *floodResult) string {
+		return fmt.Sprintf(r.in(say.Text{"%d of %d", "%d/%d"}), f.answered, r.clients)
+	}))
+	r.row(say.Text{"time to an answer, median", "得到应答的时间，中位数"}, r.each(func(f *floodResult) string { return formatTime(f.median) }))
+	r.row(say.Text{"time to an answer, longest", "得到应答的时间，最长"}, r.each(func(f *floodResult) string { return formatTime(f.longest) }))
+	r.row(say.Text{"SYNs of the flood", "泛洪的 SYN 数"}, r.each(func(f *floodResult) string { return formatCount(f.syns) }))
+	r.row(say.Text{"a second", "每秒"}, r.each(func(f *floodResult) string { return formatCount(uint64(f.rate())) }))
+	r.row(say.Text{"half-open entries, most", "半连接条目，最多"}, r.each(func(f *floodResult) string { return fmt.Sprintf("%d/%d", f.halfOpen, f.limit) }))
+	r.row(say.Text{"SYNs dropped, queue full", "因队列已满丢弃的 SYN"}, r.each(func(f *floodResult) string { return formatCount(f.counters.TCP.TCPReqQFullDrop) }))
+	r.row(say.Text{"cookies sent", "发出的 cookie"}, r.each(func(f *floodResult) string { return formatCount(f.counters.TCP.SyncookiesSent) }))
+	r.row(say.Text{"connections from cookies", "由 cookie 建立的连接"}, r.each(func(f *floodResult) string { return formatCount(f.counters.TCP.SyncookiesRecv) }))
+	r.row(say.Text{"heap grown by", "堆内存增长"}, r.each(func(f *floodResult) string { return formatSize(max(f.memory, 0)) }))
 }
 
 func (r *floodReport) each(cell func(*floodResult) string) func(int) string {
 	return func(i int) string { return cell(r.results[i]) }
 }
 
-func (r *floodReport) row(name string, cell func(int) string) {
+func (r *floodReport) row(name say.Text, cell func(int) string) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "  %-28s", name)
+	b.WriteString("  " + say.Left(r.in(name), 28))
 	for i := range r.results {
-		fmt.Fprintf(&b, "%18s", cell(i))
+		b.WriteString(say.Right(cell(i), 18))
 	}
 	r.tabular(strings.TrimRight(b.String(), " "))
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/lab"
 )
@@ -51,11 +52,11 @@ func closest(word string, all []string) []string {
 
 // didYouMean is what follows the news that there is no such word; empty when no
 // other is like it.
-func didYouMean(words []string) string {
+func didYouMean(words []string) say.Text {
 	if len(words) == 0 {
-		return ""
+		return say.Text{}
 	}
-	return "; did you mean " + strings.Join(words, " or ") + "?"
+	return say.Text{"; did you mean " + strings.Join(words, " or ") + "?", "；是否指 " + strings.Join(words, " 或 ") + "？"}
 }
 
 // nearestFlags are flags that may have been meant, with their dashes.

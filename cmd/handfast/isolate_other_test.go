@@ -2,7 +2,9 @@
 
 package main
 
-import "github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
+import (
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
+)
 
 func isolateTests() (code int, err error) { return 0, kernel.ErrLinuxOnly }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/lab"
 	"github.com/handfast-tcp/handfast/lab/story"
 	"github.com/handfast-tcp/handfast/lab/trace"
@@ -49,12 +50,13 @@ var (
 
 type labOptions struct {
 	lab.Options
-	format, out, lang, theme string
-	explain, ascii           bool
-	from, until              time.Duration
-	hide                     []string
-	width                    int
-	beside                   map[string]string
+	format, out, theme string
+	lang               language
+	explain, ascii     bool
+	from, until        time.Duration
+	hide               []string
+	width              int
+	beside             map[string]string
 
 	streams
 }
@@ -97,7 +99,8 @@ func newLab() *cobra.Command {
 	f.StringVar(&o.format, "format", "text", "what to show: "+strings.Join(labFormats, ", "))
 	f.StringVar(&o.out, "out", "", "write to this `file`")
 	f.BoolVar(&o.explain, "explain", false, "add a sentence to each step: why, and where it is written")
-	f.StringVar(&o.lang, "lang", "en", "language of the sentences: en, zh")
+	o.lang = "en"
+	f.Var(&o.lang, "lang", "language of the sentences: en, zh")
 	f.StringVar(&o.theme, "theme", "auto", "colours of pictures: "+strings.Join(themes, ", "))
 	f.DurationVar(&o.from, "from", 0, "leave out what happens before this time")
 	f.DurationVar(&o.until, "until", 0, "leave out what happens after this time (default: nothing)")
@@ -122,7 +125,7 @@ func settingFlags(f *pflag.FlagSet, o *lab.Options) {
 // oneArgument refuses a second word.
 func oneArgument(cmd *cobra.Command, args []string) error {
 	if len(args) > 1 {
-		return usagef("%s takes one argument, but there is also %q", cmd.Name(), args[1])
+		return usagef(say.Text{"%s takes one argument, but there is also %q", "%s 只接受一个参数，却还有 %q"}, cmd.Name(), args[1])
 	}
 	return nil
 }
@@ -134,20 +137,17 @@ func (o *labOptions) check() error {
 		known       []string
 	}{{"format", o.format, labFormats}, {"cookies", cmp.Or(o.Cookies, "off"), cookieModes}, {"theme", o.theme, themes}} {
 		if !slices.Contains(c.known, c.value) {
-			return usagef("--%s %s: it is one of %s", c.flag, c.value, strings.Join(c.known, ", "))
+			return usagef(say.Text{"--%s %s: it is one of %s", "--%s %s：可选 %s"}, c.flag, c.value, strings.Join(c.known, ", "))
 		}
-	}
-	if _, err := story.ParseLang(o.lang); err != nil {
-		return usagef("--lang: %v", err)
 	}
 	for flag, p := range map[string]float64{"loss": o.Loss, "reorder": o.Reorder} {
 		if !(p >= 0 && p <= 1) {
-			return usagef("--%s %v: a probability is from 0 to 1", flag, p)
+			return usagef(say.Text{"--%s %v: a probability is from 0 to 1", "--%s %v：概率为 0 到 1"}, flag, p)
 		}
 	}
 	for _, h := range o.hide {
 		if !slices.Contains(hideable, h) {
-			return usagef("--hide %s: it is one of %s", h, strings.Join(hideable, ", "))
+			return usagef(say.Text{"--hide %s: it is one of %s", "--hide %s：可选 %s"}, h, strings.Join(hideable, ", "))
 		}
 	}
 	return o.checkNumbers()
@@ -156,17 +156,17 @@ func (o *labOptions) check() error {
 func (o *labOptions) checkNumbers() error {
 	switch {
 	case o.Delay < 0 || o.Delay > time.Hour:
-		return usagef("--delay %v: it is from 0 to 1h", o.Delay)
+		return usagef(say.Text{"--delay %v: it is from 0 to 1h", "--delay %v：取值为 0 到 1h"}, o.Delay)
 	case o.MSL < 0 || o.MSL > time.Hour:
-		return usagef("--msl %v: it is from 0 to 1h", o.MSL)
+		return usagef(say.Text{"--msl %v: it is from 0 to 1h", "--msl %v：取值为 0 到 1h"}, o.MSL)
 	case o.HalfOpen < 0 || o.HalfOpen > 1<<20:
-		return usagef("--half-open %d: it is from 1 to %d", o.HalfOpen, 1<<20)
+		return usagef(say.Text{"--half-open %d: it is from 1 to %d", "--half-open %d：取值为 1 到 %d"}, o.HalfOpen, 1<<20)
 	case o.SynAckRetries < 0 || o.SynAckRetries > 255:
-		return usagef("--synack-retries %d: it is from 1 to 255", o.SynAckRetries)
+		return usagef(say.Text{"--synack-retries %d: it is from 1 to 255", "--synack-retries %d：取值为 1 到 255"}, o.SynAckRetries)
 	case o.from < 0 || o.until < 0 || o.until > 0 && o.until <= o.from:
-		return usagef("--from %v --until %v: until must be later than from", o.from, o.until)
+		return usagef(say.Text{"--from %v --until %v: until must be later than from", "--from %v --until %v：until 必须晚于 from"}, o.from, o.until)
 	case o.width != 0 && o.width < story.LeastWidth:
-		return usagef("--width %d: the text needs %d columns", o.width, story.LeastWidth)
+		return usagef(say.Text{"--width %d: the text needs %d columns", "--width %d：文本需要 %d 列"}, o.width, story.LeastWidth)
 	}
 	return nil
 }
@@ -176,10 +176,7 @@ func (o *labOptions) tell() story.TellOptions {
 	return story.TellOptions{Lang: o.language(), Explain: o.explain, From: o.from, Until: o.until, Hide: o.hide}
 }
 
-func (o *labOptions) language() story.Lang {
-	l, _ := story.ParseLang(o.lang) // check has seen it
-	return l
-}
+func (o *labOptions) language() story.Lang { return o.lang.story() }
 
 // list prints the scenarios that come with the lab, group by group.
 func (o *labOptions) list() error {
@@ -201,13 +198,11 @@ func (o *labOptions) list() error {
 			fmt.Fprintf(o.stdout, "      %s\n", line)
 		}
 	}
-	next := "handfast lab NAME shows one; --explain says why each thing happens"
-	if zh {
-		next = "handfast lab 名称：演示一个场景；--explain 解释每一步的原因"
-	}
-	_, err := fmt.Fprintf(o.stdout.document(), "\n%s\n", next)
+	_, err := fmt.Fprintf(o.stdout.document(), "\n%s\n", showsOne[o.language()])
 	return err
 }
+
+var showsOne = say.Text{"handfast lab NAME shows one; --explain says why each thing happens", "handfast lab 名称：演示一个场景；--explain 解释每一步的原因"}
 
 // run plays a scenario and shows what happened.
 func (o *labOptions) run(name string) error {
@@ -235,17 +230,17 @@ func (o *labOptions) judge(r *lab.Result, with *lab.Options) error {
 		fmt.Fprintf(o.stderr.report(), notAsExpected[o.language()], story.FailureText(f, o.language()))
 	}
 	if len(r.Failed) > 0 {
-		return fmt.Errorf(didNotHold[o.language()], r.Scenario.Name, len(r.Failed), r.Seed)
+		return say.Errorf(didNotHold, r.Scenario.Name, len(r.Failed), r.Seed)
 	}
 	return nil
 }
 
 var (
-	notAsExpected = [...]string{story.English: "not as expected: %s\n", story.Chinese: "与预期不符：%s\n"}
-	didNotHold    = [...]string{story.English: "%s: %d of its expectations did not hold (seed %d)", story.Chinese: "%s：有 %d 项预期未得到满足（种子 %d）"}
+	notAsExpected = say.Text{"not as expected: %s\n", "与预期不符：%s\n"}
+	didNotHold    = say.Text{"%s: %d of its expectations did not hold (seed %d)", "%s：有 %d 项预期未得到满足（种子 %d）"}
 )
 
-var endsOtherwise = [...]string{
+var endsOtherwise = say.Text{
 	story.English: "with these flags the story ends otherwise than its file says:",
 	story.Chinese: "使用这些选项后，结局与场景文件所写的不同：",
 }
@@ -265,13 +260,13 @@ func (o *labOptions) find(name string) (*lab.Scenario, error) {
 	if !strings.ContainsAny(name, `./\`) {
 		s, err := lab.Find(name)
 		if err != nil {
-			return nil, usagef("%v%s", err, cmp.Or(didYouMean(nearestScenarios(name)), "; 'handfast lab' lists them"))
+			return nil, usagef(say.Text{"no scenario is called %q%s", "没有名为 %q 的场景%s"}, name, cmp.Or(didYouMean(nearestScenarios(name)), listsThem))
 		}
 		return s, nil
 	}
 	f, err := os.Open(name)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("there is no file %s", name)
+		return nil, say.Errorf(say.Text{"there is no file %s", "没有文件 %s"}, name)
 	} else if err != nil {
 		return nil, err
 	}
@@ -279,10 +274,12 @@ func (o *labOptions) find(name string) (*lab.Scenario, error) {
 	return lab.Load(filepath.Base(name), f)
 }
 
+var listsThem = say.Text{"; 'handfast lab' lists them", "；'handfast lab' 列出全部场景"}
+
 // writeOut shows something where --out says.
 func (o *labOptions) writeOut(show func(io.Writer) error) error {
 	if o.out == "" && o.format == "pcapng" && o.stdout.interactive {
-		return usagef("--format pcapng is not for a terminal: give --out a file")
+		return usagef(say.Text{"--format pcapng is not for a terminal: give --out a file", "--format pcapng 不能输出到终端：请用 --out 指定文件"})
 	}
 	var b bytes.Buffer
 	if err := show(&b); err != nil {
@@ -318,7 +315,7 @@ func (o *labOptions) show(w io.Writer, r *lab.Result) error {
 	return o.text(w, r, story.Tell(&r.Run, o.tell()))
 }
 
-var drillView = [...]string{story.English: "as %s sees it; seed %d", story.Chinese: "从 %s 的角度看；种子 %d"}
+var drillView = say.Text{"as %s sees it; seed %d", "从 %s 的角度看；种子 %d"}
 
 // drilled returns the host whose view --format drill writes: the last that has
 // an engine.
@@ -339,7 +336,7 @@ func (o *labOptions) words(s *lab.Scenario) (title, summary string) {
 	return s.Title, s.Summary
 }
 
-var labFooters = [...]string{
+var labFooters = say.Text{
 	story.English: "handfast lab %s --seed %d · sequence numbers count from each SYN, windows are in bytes · not to scale where arrows crowd",
 	story.Chinese: "handfast lab %s --seed %d · 序号从各自的 SYN 算起，窗口以字节为单位 · 箭头密集处的时间不按比例",
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/lab"
 	"github.com/handfast-tcp/handfast/lab/story"
 )
@@ -30,7 +31,7 @@ type played struct {
 // upToTwo refuses a third scenario.
 func upToTwo(_ *cobra.Command, args []string) error {
 	if len(args) > 2 {
-		return usagef("lab compares two scenarios, and there is a third: %q", args[2])
+		return usagef(say.Text{"lab compares two scenarios, and there is a third: %q", "lab 比较两个场景，这里却有第三个：%q"}, args[2])
 	}
 	return nil
 }
@@ -40,9 +41,9 @@ func (o *labOptions) compares(args []string) (bool, error) {
 	two := len(args) == 2 || len(o.beside) > 0
 	switch {
 	case len(o.beside) > 0 && len(args) != 1:
-		return false, usagef("--beside plays one scenario twice: give one name")
+		return false, usagef(say.Text{"--beside plays one scenario twice: give one name", "--beside 把一个场景运行两次：请只写一个名称"})
 	case two && !slices.Contains(comparable, o.format):
-		return false, usagef("--format %s shows one run; two are shown as %s", o.format, strings.Join(comparable, ", "))
+		return false, usagef(say.Text{"--format %s shows one run; two are shown as %s", "--format %s 只显示一次运行；两次运行可用 %s"}, o.format, strings.Join(comparable, ", "))
 	}
 	return two, nil
 }
@@ -84,10 +85,10 @@ func (o *labOptions) set(p *played) error {
 		if f.Lookup(key) == nil {
 			var known []string
 			f.VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
-			return usagef("--beside %s: there is no such setting; known are %s", key, strings.Join(known, ", "))
+			return usagef(say.Text{"--beside %s: there is no such setting; known are %s", "--beside %s：没有这项设置；可用的有 %s"}, key, strings.Join(known, ", "))
 		}
 		if err := f.Set(key, o.beside[key]); err != nil {
-			return usagef("--beside %s=%s: %v", key, o.beside[key], err)
+			return usagef(say.Text{"--beside %s=%s: %v", "--beside %s=%s：%v"}, key, o.beside[key], err)
 		}
 		p.settings = append(p.settings, key+" "+o.beside[key])
 	}
@@ -134,7 +135,7 @@ func (o *labOptions) titles(runs []played) string {
 	return o.title(&runs[0]) + " | " + o.title(&runs[1])
 }
 
-var differenceWords = [...]string{story.English: "What is different", story.Chinese: "不同之处"}
+var differenceWords = say.Text{"What is different", "不同之处"}
 
 // textBoth draws both ladders beside each other where there is room for them, and
 // else one below the other.

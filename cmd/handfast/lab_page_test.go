@@ -19,7 +19,7 @@ import (
 func TestScenarioPages(t *testing.T) {
 	for i, s := range lab.Scenarios() {
 		for j, lang := range []string{"en", "zh"} {
-			o := labOptions{lang: lang, theme: themes[(i+j)%len(themes)]}
+			o := labOptions{lang: language(lang), theme: themes[(i+j)%len(themes)]}
 			r := resultOf(t, s.Name, lab.Options{})
 			checkPage(t, s.Name+", "+lang, o.page(r), 1)
 		}
@@ -183,7 +183,7 @@ limit 5s
 // Two runs stand on one page, and what tells them apart above them.
 func TestPageOfTwo(t *testing.T) {
 	for _, lang := range []string{"en", "zh"} {
-		o := labOptions{lang: lang, theme: "auto", format: "html"}
+		o := labOptions{lang: language(lang), theme: "auto", format: "html"}
 		a, b := resultOf(t, "syn-flood", lab.Options{}), resultOf(t, "syn-flood-cookies", lab.Options{})
 		p := o.page(a)
 		p.Runs = append(p.Runs, o.pageRun(b, "cookies"))

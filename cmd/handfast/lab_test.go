@@ -38,7 +38,7 @@ func TestScenariosMoveForKnownCauses(t *testing.T) {
 func TestScenariosAreExplained(t *testing.T) {
 	for _, s := range lab.Scenarios() {
 		for _, lang := range []string{"en", "zh"} {
-			o := labOptions{explain: true, lang: lang}
+			o := labOptions{explain: true, lang: language(lang)}
 			v := story.Tell(&resultOf(t, s.Name, lab.Options{}).Run, o.tell())
 			for i := range v.Steps {
 				p := &v.Steps[i]

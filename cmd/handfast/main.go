@@ -8,7 +8,10 @@ import (
 	"io"
 	"os"
 
+	"github.com/spf13/cobra"
+
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/sandbox"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 )
 
 // The exit codes.
@@ -42,11 +45,20 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case errors.As(err, &inner):
 		return int(inner)
 	case errors.As(err, &usage):
-		fmt.Fprintf(newTerminal(stderr).report(), "handfast: %v\nRun '%s --help' to see what it takes.\n", err, cmd.CommandPath())
+		tell(cmd, stderr, usage.error)
+		terminalOf(cmd, stderr).printf(seeHelp, cmd.CommandPath())
 		return exitUsage
 	}
-	fmt.Fprintf(newTerminal(stderr).report(), "handfast: %v\n", err)
+	tell(cmd, stderr, err)
 	return exitFailure
+}
+
+var seeHelp = say.Text{"Run '%s --help' to see what it takes.\n", "运行 '%s --help' 查看用法。\n"}
+
+// tell says what went wrong.
+func tell(cmd *cobra.Command, stderr io.Writer, err error) {
+	t := terminalOf(cmd, stderr)
+	t.printf(say.All("handfast: %s\n"), say.Error(err, t.lang))
 }
 
 // usageError is a command line that makes no sense.
@@ -55,7 +67,7 @@ type usageError struct{ error }
 func (e usageError) Unwrap() error { return e.error }
 
 // usagef makes a usageError.
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+func usagef(format say.Text, args ...any) error { return usageError{say.Errorf(format, args...)} }
 
 // exitError ends the program with a code; everything has been said already.
 type exitError int

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/inspect"
 )
@@ -111,7 +112,7 @@ func (o *netstatOptions) protocols(_ *cobra.Command, args []string) error {
 		case "udp", "udp4", "udp6", "udpv6":
 			o.udp = true
 		default:
-			return usagef("netstat shows TCP and UDP only, but there is %q", a)
+			return usagef(say.All("netstat shows TCP and UDP only, but there is %q"), a)
 		}
 	}
 	return nil
@@ -140,7 +141,7 @@ func (o *netstatOptions) repeat(ctx context.Context, w io.Writer) error {
 
 func (o *netstatOptions) run(ctx context.Context, w io.Writer) error {
 	if _, ok := netstatStyles[o.style]; !ok {
-		return usagef("--style %s: it is linux, bsd or windows", o.style)
+		return usagef(say.All("--style %s: it is linux, bsd or windows"), o.style)
 	}
 	switch o.family {
 	case "":
@@ -149,7 +150,7 @@ func (o *netstatOptions) run(ctx context.Context, w io.Writer) error {
 	case "inet6":
 		o.ipv6 = true
 	default:
-		return usagef("-A %s: it is inet or inet6", o.family)
+		return usagef(say.All("-A %s: it is inet or inet6"), o.family)
 	}
 	all, err := o.answers(ctx, o.process)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/lab/story"
 	"github.com/handfast-tcp/handfast/lab/trace"
 )
@@ -37,11 +38,11 @@ func (o *outFile) check() error {
 		return nil
 	}
 	if !slices.Contains(outForms, o.form()) {
-		return usagef("--out %s: the ending chooses the form, and is one of %s", o.path, strings.Join(outForms, ", "))
+		return usagef(say.Text{"--out %s: the ending chooses the form, and is one of %s", "--out %s：文件后缀决定格式，可选 %s"}, o.path, strings.Join(outForms, ", "))
 	}
 	dir := filepath.Dir(o.path)
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return fmt.Errorf("--out %s: there is no directory %s", o.path, dir)
+		return say.Errorf(say.Text{"--out %s: there is no directory %s", "--out %s：没有目录 %s"}, o.path, dir)
 	}
 	return nil
 }
@@ -54,11 +55,11 @@ func (o *outFile) write(r *live.Recorder, title string) error {
 		return nil
 	}
 	if r.Empty() {
-		return fmt.Errorf("--out %s: not written, as there was no connection", o.path)
+		return say.Errorf(say.Text{"--out %s: not written, as there was no connection", "--out %s：没有写入，因为没有任何连接"}, o.path)
 	}
 	var b bytes.Buffer
 	if err := o.show(&b, r, title); err != nil {
-		return fmt.Errorf("--out %s: %w", o.path, err)
+		return say.Errorf(say.All("--out %s: %w"), o.path, err)
 	}
 	return os.WriteFile(o.path, b.Bytes(), 0o644)
 }
@@ -77,26 +78,30 @@ func afterRun(err, written error) error {
 }
 
 // outFooter explains the pictures.
-const outFooter = "sequence numbers count from each SYN, windows are in bytes · not to scale where arrows crowd"
+var outFooter = say.Text{
+	story.English: "sequence numbers count from each SYN, windows are in bytes · not to scale where arrows crowd",
+	story.Chinese: "序号从各自的 SYN 算起，窗口以字节为单位 · 箭头密集处的时间不按比例",
+}
 
 func (o *outFile) show(w io.Writer, r *live.Recorder, title string) error {
 	switch o.form() {
 	case ".svg":
-		t := r.Tell(story.TellOptions{})
-		return story.Picture{Title: title, Lanes: t.Lanes, Footer: outFooter}.Write(w, t.Steps)
+		t := r.Tell(story.TellOptions{Lang: r.Lang})
+		return story.Picture{Title: title, Lanes: t.Lanes, Lang: r.Lang, Footer: outFooter[r.Lang]}.Write(w, t.Steps)
 	case ".html":
-		t := r.Tell(story.TellOptions{Explain: true})
-		return story.Page{Title: title, Runs: []story.PageRun{{Title: title, Lanes: t.Lanes, Steps: t.Steps, Footer: outFooter}}}.Write(w)
+		t := r.Tell(story.TellOptions{Explain: true, Lang: r.Lang})
+		page := story.PageRun{Title: title, Lanes: t.Lanes, Steps: t.Steps, Footer: outFooter[r.Lang]}
+		return story.Page{Title: title, Lang: r.Lang, Runs: []story.PageRun{page}}.Write(w)
 	case ".pcapng":
 		return trace.WriteCapture(w, title, r.Run())
 	case ".json":
-		return story.WriteJSON(w, r.Run(), story.TellOptions{})
+		return story.WriteJSON(w, r.Run(), story.TellOptions{Lang: r.Lang})
 	}
-	t := r.Tell(story.TellOptions{})
+	t := r.Tell(story.TellOptions{Lang: r.Lang})
 	fmt.Fprintf(w, "%s\n\n", title)
 	if err := (story.Ladder{Lanes: t.Lanes}).Write(w, t.Steps); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\n%s\n", strings.Join(story.Legend(t.Steps, story.English, false, story.DefaultWidth), "\n"))
+	_, err := fmt.Fprintf(w, "\n%s\n", strings.Join(story.Legend(t.Steps, r.Lang, false, story.DefaultWidth), "\n"))
 	return err
 }

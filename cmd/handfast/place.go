@@ -2,13 +2,13 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 )
 
@@ -28,7 +28,7 @@ func (p *place) addTo(f *pflag.FlagSet) {
 
 func (p *place) check() error {
 	if !slices.Contains(linkKinds, p.link) {
-		return usagef("--link %s: it is one of %s", p.link, strings.Join(linkKinds, ", "))
+		return usagef(say.Text{"--link %s: it is one of %s", "--link %s：可选 %s"}, p.link, strings.Join(linkKinds, ", "))
 	}
 	return nil
 }
@@ -43,7 +43,7 @@ func (p *place) address() netip.AddrPort {
 
 // isolate runs this program again in a namespace of its own, where one is
 // needed; done says that it ran there, or that it could not and must.
-func (p *place) isolate(out io.Writer, instead string) (done bool, err error) {
+func (p *place) isolate(out terminal, instead say.Text) (done bool, err error) {
 	if p.link == "memory" || stage.Inside() {
 		return false, nil
 	}
@@ -58,10 +58,11 @@ func (p *place) isolate(out io.Writer, instead string) (done bool, err error) {
 	return false, nil
 }
 
+var inMemory = say.Text{"The kernel cannot take part, so %s, in memory:\n  %s\n\n", "内核无法参与，因此%s，在内存中进行：\n  %s\n\n"}
+
 // fallBack goes on without the kernel, and says why; instead says who has its
 // part.
-func (p *place) fallBack(out io.Writer, instead string, why error) {
+func (p *place) fallBack(out terminal, instead say.Text, why error) {
 	p.link = "memory"
-	fmt.Fprintf(out, "The kernel cannot take part, so %s, in memory:\n  %s\n\n", instead,
-		strings.ReplaceAll(why.Error(), "\n", "\n  "))
+	fmt.Fprintf(out, inMemory[out.lang], instead[out.lang], strings.ReplaceAll(say.Error(why, out.lang), "\n", "\n  "))
 }

@@ -1,13 +1,13 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"strconv"
 	"strings"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/gateway"
 )
 
@@ -82,9 +82,9 @@ func (p *publications) split(text string) (outside string, inside netip.AddrPort
 
 func (p *publications) wrong(text string) error {
 	if p.machines {
-		return fmt.Errorf("%q publishes nothing; write for example 8080:192.168.127.2:80, 0.0.0.0:8080:192.168.127.2:80 for other machines too, or 5353:192.168.127.2:53/udp", text)
+		return say.Errorf(say.Text{"%q publishes nothing; write for example 8080:192.168.127.2:80, 0.0.0.0:8080:192.168.127.2:80 for other machines too, or 5353:192.168.127.2:53/udp", "%q 没有发布任何端口；写法例如 8080:192.168.127.2:80，也对其他机器开放则写 0.0.0.0:8080:192.168.127.2:80，或 5353:192.168.127.2:53/udp"}, text)
 	}
-	return fmt.Errorf("%q publishes nothing; write for example 8080:80, 0.0.0.0:8080:80 or 5353:53/udp", text)
+	return say.Errorf(say.Text{"%q publishes nothing; write for example 8080:80, 0.0.0.0:8080:80 or 5353:53/udp", "%q 没有发布任何端口；写法例如 8080:80、0.0.0.0:8080:80 或 5353:53/udp"}, text)
 }
 
 // parsePort returns 0 for what is none.
@@ -109,7 +109,7 @@ func (p *publications) listen() (*openPorts, error) {
 		c, err := x.listen()
 		if err != nil {
 			o.close()
-			return nil, fmt.Errorf("--publish: %w", err)
+			return nil, say.Errorf(say.All("--publish: %w"), err)
 		}
 		o.open = append(o.open, c)
 	}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"github.com/spf13/pflag"
+
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 )
 
 // refusal is an option of ss or netstat that nothing of ours answers to. Whoever types
@@ -77,9 +79,9 @@ func refused(f *pflag.FlagSet, all []refusal) error {
 			continue
 		}
 		if r.short != "" {
-			return usagef("-%s: %s", r.short, r.instead)
+			return usagef(say.All("-%s: %s"), r.short, r.instead)
 		}
-		return usagef("--%s: %s", r.name, r.instead)
+		return usagef(say.All("--%s: %s"), r.name, r.instead)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/engine/wire"
@@ -37,8 +38,8 @@ func recorded() *live.Recorder {
 // Bytes that differ are a failure, and the report shows both digests.
 func TestReportDiffers(t *testing.T) {
 	var out bytes.Buffer
-	r := report{tryOptions: &tryOptions{streams: streams{stdout: terminal{Writer: &out}}}, arena: &stage.Stage{Client: "x"}, recorder: recorded()}
-	r.transfer(&transfer{name: "upload", bytes: 1 << 20, took: time.Second, sent: sum{1}, received: sum{2}})
+	r := report{tryOptions: &tryOptions{streams: streams{stdout: terminal{Writer: &out}}}, arena: &stage.Stage{Client: say.All("x")}, recorder: recorded()}
+	r.transfer(&transfer{name: say.All("upload"), bytes: 1 << 20, took: time.Second, sent: sum{1}, received: sum{2}})
 	if err := r.end(nil); !errors.Is(err, errDiffer) {
 		t.Error(err)
 	}
@@ -49,7 +50,7 @@ func TestReportDiffers(t *testing.T) {
 
 func TestReportCloseFails(t *testing.T) {
 	var out bytes.Buffer
-	r := report{tryOptions: &tryOptions{streams: streams{stdout: terminal{Writer: &out}}}, arena: &stage.Stage{Client: "x"}, recorder: recorded()}
+	r := report{tryOptions: &tryOptions{streams: streams{stdout: terminal{Writer: &out}}}, arena: &stage.Stage{Client: say.All("x")}, recorder: recorded()}
 	problem := errors.New("does not close")
 	if err := r.end(problem); !errors.Is(err, problem) {
 		t.Error(err)

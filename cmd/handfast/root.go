@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 )
 
 const rootHelp = `Handfast is TCP for Go programs, outside the kernel. This command shows it at
@@ -76,28 +78,29 @@ func newRoot() *cobra.Command {
 func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
-		return fmt.Errorf("%w%s", err, didYouMean(nearestFlags(unknown.GetSpecifiedName(), cmd.Flags())))
+		return say.Errorf(say.All("%w%s"), err, didYouMean(nearestFlags(unknown.GetSpecifiedName(), cmd.Flags())))
 	}
 	var invalid *pflag.InvalidValueError
 	if !errors.As(err, &invalid) {
 		return err
 	}
-	kind, what := invalid.GetFlag().Value.Type(), ""
+	kind, what := invalid.GetFlag().Value.Type(), say.Text{}
 	switch {
 	case kind == "duration":
-		what = "not a duration; write for example 500ms or 5s"
+		what = say.Text{"not a duration; write for example 500ms or 5s", "不是时长；写法例如 500ms 或 5s"}
 	case errors.Is(err, strconv.ErrRange):
-		what = "it is out of range"
+		what = say.Text{"it is out of range", "超出范围"}
 	case errors.Is(err, strconv.ErrSyntax) && strings.Contains(kind, "int"):
-		what = "not a whole number"
+		what = say.Text{"not a whole number", "不是整数"}
 	case errors.Is(err, strconv.ErrSyntax):
-		what = "not a number"
+		what = say.Text{"not a number", "不是数字"}
 	case kind == "stringToString":
-		what = "not a setting; write for example cookies=auto or delay=50ms (handfast lab A B shows two scenarios)"
+		what = say.Text{"not a setting; write for example cookies=auto or delay=50ms (handfast lab A B shows two scenarios)",
+			"不是设置；写法例如 cookies=auto 或 delay=50ms（handfast lab A B 并排演示两个场景）"}
 	default: // a kind of ours, which says what is wrong with it
-		return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, errors.Unwrap(invalid))
+		return say.Errorf(say.All("--%s: %w"), invalid.GetFlag().Name, errors.Unwrap(invalid))
 	}
-	return fmt.Errorf("--%s %s: %s", invalid.GetFlag().Name, invalid.GetValue(), what)
+	return say.Errorf(say.All("--%s %s: %s"), invalid.GetFlag().Name, invalid.GetValue(), what)
 }
 
 // knowTopics has help refuse what is not a command.
@@ -121,7 +124,7 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return usagef("there is no command %q%s", args[0], didYouMean(nearestCommands(cmd, args[0])))
+	return usagef(say.Text{"there is no command %q%s", "没有命令 %q%s"}, args[0], didYouMean(nearestCommands(cmd, args[0])))
 }
 
 // nearestCommands are commands that may have been meant. What cobra adds by itself
@@ -142,7 +145,7 @@ func nearestCommands(cmd *cobra.Command, word string) []string {
 // noArguments refuses words after a command that takes none.
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usagef("%s takes no argument, but there is %q", cmd.Name(), args[0])
+		return usagef(say.Text{"%s takes no argument, but there is %q", "%s 不接受参数，却有 %q"}, cmd.Name(), args[0])
 	}
 	return nil
 }

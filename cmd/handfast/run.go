@@ -15,6 +15,7 @@ import (
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/sandbox"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/link"
 )
 
@@ -75,9 +76,9 @@ func newRun() *cobra.Command {
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 0 && o.tun == "":
-				return usagef("run takes a command: handfast run -- curl http://example.com/")
+				return usagef(say.Text{"run takes a command: handfast run -- curl http://example.com/", "run 需要一条命令：handfast run -- curl http://example.com/"})
 			case len(args) > 0 && o.tun != "":
-				return usagef("run --tun takes no command: any program of this machine may use the device")
+				return usagef(say.Text{"run --tun takes no command: any program of this machine may use the device", "run --tun 不接受命令：本机任何程序都可以使用该设备"})
 			}
 			return nil
 		},
@@ -93,6 +94,7 @@ func newRun() *cobra.Command {
 	f.IntVar(&o.sandbox.MTU, "mtu", 1500, "the device's MTU in bytes, 1280 to 65535")
 	f.Var(&o.publish, "publish", "carry what comes to a port of this machine to one of the command, such as 8080:80; may be repeated")
 	o.addTo(f)
+	addLang(f)
 	return cmd
 }
 
@@ -101,9 +103,9 @@ var runLinks = []string{"auto", "tun", "packet"}
 func (o *runOptions) check() error {
 	switch {
 	case !slices.Contains(runLinks, o.sandbox.Link):
-		return usagef("--link %s: it is one of %s", o.sandbox.Link, strings.Join(runLinks, ", "))
+		return usagef(say.Text{"--link %s: it is one of %s", "--link %s：可选 %s"}, o.sandbox.Link, strings.Join(runLinks, ", "))
 	case o.sandbox.MTU < 1280 || o.sandbox.MTU > 65535:
-		return usagef("--mtu %d: it may be 1280 to 65535", o.sandbox.MTU)
+		return usagef(say.Text{"--mtu %d: it may be 1280 to 65535", "--mtu %d：取值为 1280 到 65535"}, o.sandbox.MTU)
 	}
 	return o.carrying.check()
 }
@@ -133,7 +135,7 @@ func (o *runOptions) runCommand(args []string, system netip.AddrPort, ports *ope
 	defer runtime.UnlockOSThread()
 	box, err := sandbox.Start(args, o.sandbox)
 	if code, ok := noProgram(err); ok {
-		fmt.Fprintf(o.stderr, "handfast: %v\n", err)
+		fmt.Fprintf(o.stderr, "handfast: %s\n", say.Error(err, o.stderr.lang))
 		return exitError(code)
 	}
 	if err != nil {
@@ -175,7 +177,7 @@ func noProgram(err error) (code int, ok bool) {
 
 // runNetwork carries what comes by a device.
 func (o *runOptions) runNetwork(device link.Link, kind string, system netip.AddrPort) (*network, error) {
-	s := segment{command: "run", peer: "the command", addresses: gateAddrs, dns: []netip.Addr{dnsAddr}, system: system}
+	s := segment{command: "run", peer: say.Text{"the command", "命令"}, addresses: gateAddrs, dns: []netip.Addr{dnsAddr}, system: system}
 	return o.network(s, func(h *handfast.Host) error {
 		l, err := o.bad.wrap(device)
 		if err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/lab/netem"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/impair"
@@ -62,11 +62,11 @@ func (b *badNetwork) config() netem.Config {
 
 func (b *badNetwork) check() error {
 	if !slices.Contains(directions, b.direction) {
-		return usagef("--direction %s: it is one of %s", b.direction, strings.Join(directions, ", "))
+		return usagef(say.Text{"--direction %s: it is one of %s", "--direction %s：可选 %s"}, b.direction, strings.Join(directions, ", "))
 	}
 	c := b.config()
 	if err := c.Check(); err != nil {
-		return usagef("the network: %w", err)
+		return usagef(say.Text{"the network: %w", "网络：%w"}, err)
 	}
 	return nil
 }
@@ -127,7 +127,7 @@ func (p *percentage) Set(text string) error {
 		f /= 100
 	}
 	if err != nil || !(f >= 0 && f <= 1) {
-		return fmt.Errorf("%q is no share of packets; write for example 1%% or 0.01", text)
+		return say.Errorf(say.Text{"%q is no share of packets; write for example 1%% or 0.01", "%q 不是报文的比例；写法例如 1%% 或 0.01"}, text)
 	}
 	*p = percentage(f)
 	return nil
@@ -167,7 +167,7 @@ func (r *bitRate) Set(text string) error {
 		}
 		break
 	}
-	return fmt.Errorf("%q is no bandwidth; write for example 512kbit, 10mbit or 1gbit", text)
+	return say.Errorf(say.Text{"%q is no bandwidth; write for example 512kbit, 10mbit or 1gbit", "%q 不是带宽；写法例如 512kbit、10mbit 或 1gbit"}, text)
 }
 
 // interval is a flag's time from and to.
@@ -191,7 +191,7 @@ func (i *interval) Set(text string) error {
 	i.to, err2 = time.ParseDuration(to)
 	if err != nil || err2 != nil || i.from < 0 || i.to <= i.from {
 		*i = interval{}
-		return fmt.Errorf("%q is not an interval; write for example 5s-8s", text)
+		return say.Errorf(say.Text{"%q is not an interval; write for example 5s-8s", "%q 不是时间段；写法例如 5s-8s"}, text)
 	}
 	return nil
 }

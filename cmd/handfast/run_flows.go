@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"slices"
 	"sync"
@@ -12,7 +11,9 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/gateway"
+	"github.com/handfast-tcp/handfast/lab/story"
 )
 
 // maxFlows is how many flows are listed. What more there were is counted.
@@ -21,7 +22,7 @@ const maxFlows = 200
 // flowLog keeps what became of flows.
 type flowLog struct {
 	noPing sync.Once
-	stderr io.Writer
+	stderr terminal
 	ended  chan struct{} // has a token when a flow has ended since it was looked at
 
 	mu   sync.Mutex
@@ -29,10 +30,12 @@ type flowLog struct {
 	more int
 }
 
+var pingsStay = say.Text{"handfast: pings to other machines do not leave this one: %v\n", "handfast: 发往其他机器的 ping 无法离开本机：%v\n"}
+
 func (l *flowLog) add(e gateway.End) {
 	if isRefusedPing(&e) {
 		l.noPing.Do(func() {
-			fmt.Fprintf(l.stderr, "handfast: pings to other machines do not leave this one: %v\n", e.Err)
+			fmt.Fprintf(l.stderr, pingsStay[l.stderr.lang], e.Err)
 		})
 	}
 	defer l.tell()
@@ -60,18 +63,18 @@ func isRefusedPing(e *gateway.End) bool {
 
 // destination is where a flow went to. A ping has no port; what was published came
 // from outside.
-func destination(f gateway.Flow) string {
+func destination(f gateway.Flow, lang story.Lang) string {
 	switch {
 	case f.Network == "icmp":
 		return f.Destination.Addr().String()
 	case f.Destination.Addr() == insideAddrs[0].Addr():
-		return fmt.Sprintf(":%d from %v", f.Destination.Port(), f.Source)
+		return fmt.Sprintf(say.Text{":%d from %v", ":%d 来自 %v"}[lang], f.Destination.Port(), f.Source)
 	}
 	return f.Destination.String()
 }
 
 // write prints a line for each flow, in the order in which they began.
-func (l *flowLog) write(w io.Writer) {
+func (l *flowLog) write(w terminal) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.ends) == 0 {
@@ -86,12 +89,12 @@ func (l *flowLog) write(w io.Writer) {
 		if e.Info.RTT > 0 {
 			rtt, retrans = shortTime(e.Info.RTT), fmt.Sprint(e.Info.TotalRetrans)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.Flow.Network, destination(e.Flow), formatSize(e.Sent), formatSize(e.Received),
-			rtt, retrans, shortTime(e.Took), endOf(e))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.Flow.Network, destination(e.Flow, w.lang), formatSize(e.Sent), formatSize(e.Received),
+			rtt, retrans, shortTime(e.Took), endOf(e)[w.lang])
 	}
 	t.Flush()
 	if l.more > 0 {
-		fmt.Fprintf(w, "and %d more\n", l.more)
+		fmt.Fprintf(w, say.Text{"and %d more\n", "另有 %d 条\n"}[w.lang], l.more)
 	}
 }
 
@@ -107,27 +110,27 @@ func shortTime(d time.Duration) string {
 }
 
 // endOf says how a flow ended.
-func endOf(e *gateway.End) string {
+func endOf(e *gateway.End) say.Text {
 	var dns *net.DNSError
 	switch {
 	case e.Err == nil && e.Flow.Network != "tcp":
-		return "idle"
+		return say.Text{"idle", "空闲"}
 	case e.Err == nil:
-		return "closed"
+		return say.Text{"closed", "已关闭"}
 	case errors.Is(e.Err, gateway.ErrPolicy), isRefusedPing(e):
-		return "not allowed"
+		return say.Text{"not allowed", "不允许"}
 	case errors.Is(e.Err, syscall.ECONNREFUSED):
-		return "refused"
+		return say.Text{"refused", "被拒绝"}
 	case errors.Is(e.Err, syscall.ECONNRESET), errors.Is(e.Err, syscall.EPIPE):
-		return "reset"
+		return say.Text{"reset", "被复位"}
 	case errors.Is(e.Err, syscall.EHOSTUNREACH), errors.Is(e.Err, syscall.ENETUNREACH):
-		return "unreachable"
+		return say.Text{"unreachable", "不可达"}
 	case errors.Is(e.Err, context.DeadlineExceeded), errors.Is(e.Err, syscall.ETIMEDOUT):
-		return "timed out"
+		return say.Text{"timed out", "超时"}
 	case errors.Is(e.Err, context.Canceled), errors.Is(e.Err, net.ErrClosed):
-		return "cut off at the end" // of run or vm
+		return say.Text{"cut off at the end", "结束时被切断"} // of run or vm
 	case errors.As(e.Err, &dns):
-		return dns.Error()
+		return say.All(dns.Error())
 	}
-	return e.Err.Error()
+	return say.Text{e.Err.Error(), say.Error(e.Err, story.Chinese)}
 }

@@ -2,10 +2,10 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"sync"
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/proxy"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/gateway"
 )
 
@@ -27,9 +27,11 @@ func (f *proxyFlag) Set(text string) (err error) {
 	return err
 }
 
+var onlyTCP = say.Text{"handfast: UDP and pings are refused: the proxy carries TCP only", "handfast: 拒绝 UDP 和 ping：代理只转发 TCP"}
+
 // policy has what another policy accepts go through the proxy. What that leads to an
 // address of its own, such as the system's name server, it reaches from here.
-func (f *proxyFlag) policy(below func(gateway.Flow) gateway.Route, stderr io.Writer) func(gateway.Flow) gateway.Route {
+func (f *proxyFlag) policy(below func(gateway.Flow) gateway.Route, stderr terminal) func(gateway.Flow) gateway.Route {
 	if f.proxy == nil {
 		return below
 	}
@@ -41,7 +43,7 @@ func (f *proxyFlag) policy(below func(gateway.Flow) gateway.Route, stderr io.Wri
 			return r
 		case flow.Network != "tcp":
 			once.Do(func() {
-				fmt.Fprintln(stderr, "handfast: UDP and pings are refused: the proxy carries TCP only")
+				fmt.Fprintln(stderr, onlyTCP[stderr.lang])
 			})
 			return gateway.Route{Verdict: gateway.Refuse}
 		}

@@ -151,7 +151,7 @@ func TestProxyPolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	var told bytes.Buffer
-	policy := f.policy(r.policy(maps, s), &told)
+	policy := f.policy(r.policy(maps, s), terminal{Writer: &told})
 	for _, c := range []struct {
 		network, to string
 		want        gateway.Route

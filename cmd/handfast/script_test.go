@@ -48,7 +48,7 @@ func runScripts(t *testing.T, dir string) {
 		Setup:     setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": status, "wholelife": wholelife, "random": random, "start": start, "awaits": awaits, "signal": sendSignal, "ended": ended,
-			"until": until,
+			"until": until, "chinese": chinese,
 		},
 	})
 }

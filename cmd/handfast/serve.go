@@ -19,6 +19,7 @@ import (
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/pipe"
@@ -33,6 +34,9 @@ device, and no need for it: only handfast connect of the same user gets there.
 Ctrl-C drains: no new connection is taken, transfers that run may finish for
 --drain, then the device goes. A second Ctrl-C goes at once.
 --out then writes the first connections, each from its beginning to its end.`
+
+// aClient is what pictures call whoever comes.
+var aClient = say.Text{"client", "客户端"}
 
 // serveLinks are how clients get to serve.
 var serveLinks = []string{"tun", "memory"}
@@ -84,12 +88,13 @@ func newServe() *cobra.Command {
 	f.DurationVar(&o.drain, "drain", 30*time.Second, "how long connections may take to finish")
 	o.defence.addTo(f)
 	o.out.addTo(f)
+	addLang(f)
 	return cmd
 }
 
 func oneDirectory(_ *cobra.Command, args []string) error {
 	if len(args) > 1 {
-		return usagef("serve takes one directory, but there is also %q", args[1])
+		return usagef(say.Text{"serve takes one directory, but there is also %q", "serve 只接受一个目录，却还有 %q"}, args[1])
 	}
 	return nil
 }
@@ -113,7 +118,7 @@ func (p *prefixes) Set(text string) error {
 	for _, word := range strings.Split(text, ",") {
 		x, err := netip.ParsePrefix(strings.TrimSpace(word))
 		if err != nil {
-			return fmt.Errorf("%q is not an address with a prefix length, such as 10.77.0.2/24", word)
+			return say.Errorf(say.Text{"%q is not an address with a prefix length, such as 10.77.0.2/24", "%q 不是带前缀长度的地址，例如 10.77.0.2/24"}, word)
 		}
 		*p = append(*p, x)
 	}
@@ -132,7 +137,7 @@ func (o *serveOptions) check() error {
 		return err
 	}
 	if o.port == 0 {
-		return usagef("--port 0: choose one from 1 to 65535")
+		return usagef(say.Text{"--port 0: choose one from 1 to 65535", "--port 0：取值为 1 到 65535"})
 	}
 	return o.out.check()
 }
@@ -140,11 +145,11 @@ func (o *serveOptions) check() error {
 func (o *serveOptions) checkAddrs() error {
 	switch {
 	case !slices.Contains(serveLinks, o.link):
-		return usagef("--link %s: it is one of %s", o.link, strings.Join(serveLinks, ", "))
+		return usagef(say.Text{"--link %s: it is one of %s", "--link %s：可选 %s"}, o.link, strings.Join(serveLinks, ", "))
 	case o.link == "memory":
 		return nil // there is no kernel's side
 	case len(o.hostAddrs) == 0:
-		return usagef("--addr without --host-addr: the kernel's side needs an address in the same network")
+		return usagef(say.Text{"--addr without --host-addr: the kernel's side needs an address in the same network", "有 --addr 而没有 --host-addr：内核一侧需要同一网络中的地址"})
 	}
 	for _, a := range o.addrs {
 		if err := o.checkAddr(a); err != nil {
@@ -158,13 +163,13 @@ func (o *serveOptions) checkAddrs() error {
 func (o *serveOptions) checkAddr(a netip.Prefix) error {
 	for _, h := range o.hostAddrs {
 		if h.Addr() == a.Addr() {
-			return usagef("--addr and --host-addr are both %v: the two sides need different addresses", a.Addr())
+			return usagef(say.Text{"--addr and --host-addr are both %v: the two sides need different addresses", "--addr 与 --host-addr 都是 %v：两侧需要不同的地址"}, a.Addr())
 		}
 		if h.Contains(a.Addr()) && a.Contains(h.Addr()) {
 			return nil
 		}
 	}
-	return usagef("no --host-addr is in the network of --addr %v: the kernel could not reach it", a)
+	return usagef(say.Text{"no --host-addr is in the network of --addr %v: the kernel could not reach it", "没有一个 --host-addr 位于 --addr %v 的网络中：内核无法到达它"}, a)
 }
 
 func (o *serveOptions) run(ctx context.Context) error {
@@ -178,14 +183,14 @@ func (o *serveOptions) run(ctx context.Context) error {
 	defer files.close()
 	var r *live.Recorder
 	if o.out.wanted() {
-		r = live.New(live.Options{Host: stage.OurName, Peer: "client", Port: o.port, Connections: 8, Head: 10, Tail: 64})
+		r = live.New(live.Options{Host: stage.OurName, Peer: aClient[o.stderr.lang], Lang: o.stderr.lang, Port: o.port, Connections: 8, Head: 10, Tail: 64})
 	}
 	l, err := o.open(r)
 	if err != nil {
 		return err
 	}
 	o.tun = l.Attributes().Name // hf%d gets a number
-	return afterRun(o.serve(ctx, l, files, r), o.out.write(r, "Clients of handfast serve"))
+	return afterRun(o.serve(ctx, l, files, r), o.out.write(r, say.Text{"Clients of handfast serve", "handfast serve 的客户端"}[o.stderr.lang]))
 }
 
 // open makes the link, which tells r, if any, what the kernel's side does.
@@ -237,13 +242,15 @@ func (o *serveOptions) serve(ctx context.Context, l link.Link, files http.Handle
 	return o.shutDown(s)
 }
 
+var ctrlCEnds = say.Text{"\nCtrl-C ends it.\n", "\n按 Ctrl-C 结束。\n"}
+
 // greet says where to go.
 func (o *serveOptions) greet() {
 	if o.link == "memory" {
 		o.greetInMemory()
 		return
 	}
-	fmt.Fprintf(o.stdout.report(), "Serving %s on our TCP, by the TUN %s:\n\n", o.dir, o.tun)
+	o.stdout.printf(say.Text{"Serving %s on our TCP, by the TUN %s:\n\n", "正在我们的 TCP 上提供 %s，经由 TUN %s：\n\n"}, o.dir, o.tun)
 	for _, a := range o.addrs {
 		host := net.JoinHostPort(a.Addr().String(), fmt.Sprint(o.port))
 		if o.port == 80 {
@@ -256,30 +263,30 @@ func (o *serveOptions) greet() {
 		fmt.Fprintf(o.stdout, "  %s 'http://%s/'\n", command, host) // quoted: to zsh brackets are a pattern
 	}
 	if o.upload {
-		fmt.Fprintf(o.stdout, "\nPUT stores into %s: curl -T FILE 'http://…/'\n", o.dir)
+		o.stdout.printf(say.Text{"\nPUT stores into %s: curl -T FILE 'http://…/'\n", "\nPUT 存入 %s：curl -T FILE 'http://…/'\n"}, o.dir)
 	}
-	fmt.Fprintf(o.stdout, "\nCtrl-C ends it.\n")
+	o.stdout.printf(ctrlCEnds)
 }
 
 // greetInMemory says where to go without a device.
 func (o *serveOptions) greetInMemory() {
-	fmt.Fprintf(o.stdout.report(), "Serving %s on our TCP, in memory:\n\n", o.dir)
+	o.stdout.printf(say.Text{"Serving %s on our TCP, in memory:\n\n", "正在我们的 TCP 上提供 %s，在内存中：\n\n"}, o.dir)
 	for _, a := range o.addrs {
 		fmt.Fprintf(o.stdout, "  printf 'GET / HTTP/1.0\\r\\n\\r\\n' | %s connect '%v'\n", called(), netip.AddrPortFrom(a.Addr(), o.port))
 	}
-	fmt.Fprintf(o.stdout, "\nCtrl-C ends it.\n")
+	o.stdout.printf(ctrlCEnds)
 }
 
 // shutDown lets the connections finish.
 func (o *serveOptions) shutDown(s *webServer) error {
 	if n := s.busy.Load(); n > 0 {
-		fmt.Fprintf(o.stderr.report(), "\nDraining %d running requests for up to %v; Ctrl-C again goes at once.\n", n, o.drain)
+		o.stderr.printf(say.Text{"\nDraining %d running requests for up to %v; Ctrl-C again goes at once.\n", "\n最多用 %[2]v 完成 %[1]d 个进行中的请求；再按 Ctrl-C 立即退出。\n"}, n, o.drain)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), o.drain)
 	defer cancel()
 	err := errors.Join(s.web.Shutdown(ctx), s.awaitClosed(ctx))
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("not all was delivered in %v; what remained was cut off", o.drain)
+		return say.Errorf(say.Text{"not all was delivered in %v; what remained was cut off", "%v 之内没有全部送达；剩余的已被切断"}, o.drain)
 	}
 	return err
 }

@@ -2,11 +2,11 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/tun"
@@ -22,7 +22,7 @@ func openServeLink(name string, ours, kernels prefixes, r *live.Recorder) (link.
 	}
 	d, err := tun.Open(tun.Options{Name: name})
 	if errors.Is(err, fs.ErrPermission) {
-		return nil, fmt.Errorf("%w\n  serve makes a device, which needs root: sudo handfast serve; serve --link memory, try and flood do without", err)
+		return nil, say.Errorf(say.Text{"%w\n  serve makes a device, which needs root: sudo handfast serve; serve --link memory, try and flood do without", "%w\n  serve 要建立设备，需要 root：sudo handfast serve；serve --link memory、try 和 flood 不需要"}, err)
 	}
 	if err != nil {
 		return nil, err
@@ -33,6 +33,6 @@ func openServeLink(name string, ours, kernels prefixes, r *live.Recorder) (link.
 	if r == nil {
 		return d, nil
 	}
-	r.Peer = stage.KernelName
+	r.Peer = stage.KernelName[r.Lang]
 	return &live.Watched{Link: d, Recorder: r, State: kernel.State}, nil
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 )
 
 // byteSize is a flag's number of bytes, such as 256MiB.
@@ -36,7 +38,7 @@ func (s *byteSize) Set(text string) error {
 	}
 	f, err := strconv.ParseFloat(number, 64)
 	if err != nil || !(f >= 0) || f*float64(unit) > math.MaxInt64/2 {
-		return fmt.Errorf("%q is not a size; write for example 1500, 64KiB, 256MiB or 1GB", text)
+		return say.Errorf(say.Text{"%q is not a size; write for example 1500, 64KiB, 256MiB or 1GB", "%q 不是大小；写法例如 1500、64KiB、256MiB 或 1GB"}, text)
 	}
 	*s = byteSize(f * float64(unit))
 	return nil

@@ -21,7 +21,9 @@ import (
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/door"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/inspect"
+	"github.com/handfast-tcp/handfast/lab/story"
 )
 
 // askLimit is how long an answer may take.
@@ -127,10 +129,14 @@ func (s *source) instances() ([]inspect.Instance, error) {
 		i, err := s.choose(all)
 		return []inspect.Instance{i}, err
 	case len(all) == 0:
-		return nil, errors.New("no handfast is running, or none of yours" + elsewhere() +
-			"\n  start one: " + called() + " serve, try or flood; or see the kernel: --kernel")
+		return nil, say.Errorf(noneRuns, elsewhere(), called())
 	}
 	return all, nil
+}
+
+var noneRuns = say.Text{
+	story.English: "no handfast is running, or none of yours%s\n  start one: %s serve, try or flood; or see the kernel: --kernel",
+	story.Chinese: "没有 handfast 在运行，或没有属于你的%s\n  启动一个：%s serve、try 或 flood；或查看内核：--kernel",
 }
 
 // choose returns the one with --pid.
@@ -141,17 +147,17 @@ func (s *source) choose(all []inspect.Instance) (i inspect.Instance, err error) 
 		}
 	}
 	if len(all) == 0 {
-		return i, fmt.Errorf("no handfast with process number %d is running, or it is not yours%s", s.pid, elsewhere())
+		return i, say.Errorf(say.Text{"no handfast with process number %d is running, or it is not yours%s", "没有进程号为 %d 的 handfast 在运行，或者它不属于你%s"}, s.pid, elsewhere())
 	}
-	return i, fmt.Errorf("no handfast with process number %d; there are:\n%s", s.pid, list(all))
+	return i, say.Errorf(say.Text{"no handfast with process number %d; there are:\n%s", "没有进程号为 %d 的 handfast；正在运行的有：\n%s"}, s.pid, list(all))
 }
 
 // elsewhere says where root's would be.
-func elsewhere() string {
+func elsewhere() say.Text {
 	if os.Geteuid() != 0 {
-		return "; one that root has started is seen with sudo"
+		return say.Text{"; one that root has started is seen with sudo", "；由 root 启动的要用 sudo 查看"}
 	}
-	return ""
+	return say.Text{}
 }
 
 func list(all []inspect.Instance) string {
@@ -167,13 +173,13 @@ func list(all []inspect.Instance) string {
 func openControl(h *handfast.Host, name string, stderr terminal) (stop func()) {
 	s, err := inspect.Serve(h, name)
 	if err != nil {
-		fmt.Fprintf(stderr.report(), "handfast ss cannot ask this one: %v\n", err)
+		stderr.printf(say.Text{"handfast ss cannot ask this one: %v\n", "handfast ss 无法查询本进程：%v\n"}, err)
 		return func() {}
 	}
 	sweepDoors(filepath.Dir(s.Path()))
 	d, err := door.Open(doorOf(s.Path()), h)
 	if err != nil {
-		fmt.Fprintf(stderr.report(), "handfast connect cannot reach this one: %v\n", err)
+		stderr.printf(say.Text{"handfast connect cannot reach this one: %v\n", "handfast connect 无法访问本进程：%v\n"}, err)
 		return func() { s.Close() }
 	}
 	return func() { d.Close(); s.Close() } // what they say is of no use at the end

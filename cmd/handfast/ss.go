@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/inspect"
 )
 
@@ -110,6 +111,7 @@ func (o *ssOptions) addFlags(cmd *cobra.Command) {
 	f.BoolVar(&o.flood, "flood", false, "what the detector of SYN floods says")
 	f.DurationVar(&o.watch, "watch", 5*time.Second, "how long --flood watches the kernel before it judges, at least 2s")
 	f.BoolVar(&o.defence, "defence", false, "the four measures against SYN floods, and what they do")
+	addLang(f)
 	addRefusals(f, ssRefusals)
 }
 
@@ -129,7 +131,7 @@ func (o *ssOptions) filterText(args []string, stdin io.Reader) (string, error) {
 	}
 	b, err := io.ReadAll(io.LimitReader(stdin, maxFilter+1))
 	if err == nil && len(b) > maxFilter {
-		err = usagef("-F %s: a filter has at most %d bytes", o.filter, maxFilter)
+		err = usagef(say.Text{"-F %s: a filter has at most %d bytes", "-F %s：过滤条件最多 %d 字节"}, o.filter, maxFilter)
 	}
 	return strings.TrimSpace(text + " " + strings.Join(strings.Fields(string(b)), " ")), err
 }
@@ -155,7 +157,7 @@ func (o *ssOptions) check(text string) error {
 		case "inet", "all":
 			o.tcp, o.udp = true, true
 		default:
-			return usagef("-A %s: it is one of %s; %s. The kernel's: ss -A %s", table, strings.Join(socketTables, ", "), onlyTCPAndUDP, table)
+			return usagef(say.Text{"-A %s: it is one of %s; %s. The kernel's: ss -A %s", "-A %s：可选 %s；%s。内核的套接字：ss -A %s"}, table, strings.Join(socketTables, ", "), onlyTCPAndUDP, table)
 		}
 	}
 	switch o.family {
@@ -165,15 +167,15 @@ func (o *ssOptions) check(text string) error {
 	case "inet6":
 		o.ipv6 = true
 	default:
-		return usagef("-f %s: it is inet or inet6; a handfast has no other sockets. The kernel's: ss -f %s", o.family, o.family)
+		return usagef(say.Text{"-f %s: it is inet or inet6; a handfast has no other sockets. The kernel's: ss -f %s", "-f %s：可选 inet 或 inet6；handfast 没有其他套接字。内核的套接字：ss -f %s"}, o.family, o.family)
 	}
 	switch {
 	case o.flood && o.kernel && o.watch < leastWatch:
-		return usagef("--watch %v: it takes %v at least to see what becomes of a handshake", o.watch, leastWatch)
+		return usagef(say.Text{"--watch %v: it takes %v at least to see what becomes of a handshake", "--watch %v：至少需要 %v 才能看到握手的结局"}, o.watch, leastWatch)
 	case o.kill && o.kernel:
-		return usagef("-K ends connections of handfast only; the kernel's: ss -K")
+		return usagef(say.Text{"-K ends connections of handfast only; the kernel's: ss -K", "-K 只能终止 handfast 的连接；内核的连接：ss -K"})
 	case o.kill && text == "":
-		return usagef("-K without a filter would end every connection; say which, or \"state connected\"")
+		return usagef(say.Text{"-K without a filter would end every connection; say which, or \"state connected\"", "-K 没有过滤条件就会终止所有连接；请写明哪些，或写 \"state connected\""})
 	}
 	o.show.Timers = o.show.Timers || o.bpf
 	return nil

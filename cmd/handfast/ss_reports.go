@@ -9,8 +9,10 @@ import (
 	"slices"
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/inspect"
+	"github.com/handfast-tcp/handfast/lab/story"
 )
 
 // What ss shows beside the table: -s, --flood and --defence.
@@ -28,16 +30,16 @@ func writeJSON(w io.Writer, rows []inspect.Row) error {
 func (o *ssOptions) writeFlood(w io.Writer, all []answer) error {
 	for _, a := range all {
 		if a.Flood == nil {
-			return errors.New("it has no detector")
+			return say.Errorf(say.Text{"it has no detector", "它没有检测器"})
 		}
 	}
 	if o.json {
 		return eachJSON(w, all, func(a answer) any { return a.Flood })
 	}
 	return each(w, all, func(a answer) error {
-		_, err := fmt.Fprintln(w, a.Flood.Text)
+		_, err := fmt.Fprintln(w, verdictText(a.Flood.Text, o.stdout.lang))
 		for _, reason := range a.Flood.Reasons {
-			fmt.Fprintf(w, "  %s\n", reason)
+			fmt.Fprintf(w, "  %s\n", verdictText(reason, o.stdout.lang))
 		}
 		return err
 	})
@@ -46,16 +48,16 @@ func (o *ssOptions) writeFlood(w io.Writer, all []answer) error {
 func (o *ssOptions) writeDefence(w io.Writer, all []answer) error {
 	for _, a := range all {
 		if a.Defence == nil {
-			return errors.New("nothing is known of its defence")
+			return say.Errorf(say.Text{"nothing is known of its defence", "对它的防御一无所知"})
 		}
 	}
 	if o.json {
 		return eachJSON(w, all, func(a answer) any { return a.Defence })
 	}
 	return each(w, all, func(a answer) error {
-		p := defencePrinter{w, a.Report}
+		p := defencePrinter{w, a.Report, o.stdout.lang}
 		p.halfOpen()
-		p.line("synack-retries", "%d", a.Defence.SynAckRetries)
+		p.line("synack-retries", say.All("%d"), a.Defence.SynAckRetries)
 		p.cookies()
 		p.attackMode()
 		return nil
@@ -66,10 +68,11 @@ func (o *ssOptions) writeDefence(w io.Writer, all []answer) error {
 type defencePrinter struct {
 	io.Writer
 	*inspect.Report
+	lang story.Lang
 }
 
-func (p *defencePrinter) line(name, format string, args ...any) {
-	fmt.Fprintf(p, "%-16s "+format+"\n", append([]any{name}, args...)...)
+func (p *defencePrinter) line(name string, format say.Text, args ...any) {
+	fmt.Fprintf(p, "%-16s "+format[p.lang]+"\n", append([]any{name}, args...)...)
 }
 
 // halfOpen tells of the half-open queue, and of the kernel's, of which each
@@ -77,28 +80,28 @@ func (p *defencePrinter) line(name, format string, args ...any) {
 // nothing, but answers what finds the queue full with a cookie.
 func (p *defencePrinter) halfOpen() {
 	d, n := p.Defence, p.Counters["TcpExt"]
-	full := "evicted"
+	full := say.Text{"evicted", "淘汰"}
 	if p.Source == "kernel" {
-		full = "answered by a cookie because it was full"
+		full = say.Text{"answered by a cookie because it was full", "因已满而以 cookie 应答"}
 	}
-	p.line("half-open", "%d/%d, dropped %d, %s %d", d.HalfOpen, d.MaxHalfOpen, n["TCPReqQFullDrop"], full, n["TCPReqQFullDoCookies"])
+	p.line("half-open", say.Text{"%d/%d, dropped %d, %s %d", "%d/%d，丢弃 %d，%s %d"}, d.HalfOpen, d.MaxHalfOpen, n["TCPReqQFullDrop"], full[p.lang], n["TCPReqQFullDoCookies"])
 	for i := range p.Rows {
 		if r := &p.Rows[i]; r.Queue != nil && r.Queue.Length > 0 {
-			p.line("", "%v %d/%d", r.Local, r.Queue.Length, r.Queue.Limit)
+			p.line("", say.All("%v %d/%d"), r.Local, r.Queue.Length, r.Queue.Limit)
 		}
 	}
 }
 
 func (p *defencePrinter) cookies() {
 	d, n := p.Defence, p.Counters["TcpExt"]
-	sending := "not sending"
+	sending := say.Text{"not sending", "未在发送"}
 	if d.SendingCookies {
-		sending = "sending"
+		sending = say.Text{"sending", "正在发送"}
 	}
 	if p.Source == "kernel" && d.Cookies == "auto" {
-		sending = "sent while a queue is full" // the kernel does not say whether one is full now
+		sending = say.Text{"sent while a queue is full", "队列已满时发送"} // the kernel does not say whether one is full now
 	}
-	p.line("cookies", "%s, %s, %d sent, %d came back, %d were forged or old", d.Cookies, sending,
+	p.line("cookies", say.Text{"%s, %s, %d sent, %d came back, %d were forged or old", "%s，%s，发出 %d 个，返回 %d 个，伪造或过期 %d 个"}, d.Cookies, sending[p.lang],
 		n["SyncookiesSent"], n["SyncookiesRecv"], n["SyncookiesFailed"])
 }
 
@@ -106,13 +109,13 @@ func (p *defencePrinter) attackMode() {
 	switch d := p.Defence; {
 	case d.AttackEnter == 0: // the kernel has none
 	case d.AttackEnter >= never:
-		p.line("attack mode", "never")
+		p.line("attack mode", say.Text{"never", "从不"})
 	default:
-		on := "off"
+		on := say.Text{"off", "未启用"}
 		if d.Attack {
-			on = "on"
+			on = say.Text{"on", "已启用"}
 		}
-		p.line("attack mode", "%s, entered %d times; on at %d half-open, off below %d", on, d.Attacks, d.AttackEnter, d.AttackLeave)
+		p.line("attack mode", say.Text{"%s, entered %d times; on at %d half-open, off below %d", "%s，进入过 %d 次；半连接达到 %d 时启用，低于 %d 时停用"}, on[p.lang], d.Attacks, d.AttackEnter, d.AttackLeave)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/lab/story"
 )
@@ -22,8 +23,9 @@ A state may be given in any of the five spellings: SYN-RECEIVED (RFC 9293),
 SYN-RECV (ss), SYN_RECV (netstat), SYN_RCVD (BSD), SYN_RECEIVED (Windows).`
 
 type statesOptions struct {
-	format, theme, lang string
-	ascii               bool
+	format, theme string
+	lang          language
+	ascii         bool
 }
 
 func newStates() *cobra.Command {
@@ -43,7 +45,7 @@ func newStates() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.format, "format", "text", "what to print: text, svg")
 	f.StringVar(&o.theme, "theme", "auto", "colours of the picture: "+strings.Join(themes, ", "))
-	f.StringVar(&o.lang, "lang", "", "language of the meanings: en, zh (default: both)")
+	f.Var(&o.lang, "lang", "language of the meanings: en, zh (default: both)")
 	f.BoolVar(&o.ascii, "ascii", false, "draw with ASCII characters only")
 	return cmd
 }
@@ -53,24 +55,21 @@ func (o *statesOptions) run(out terminal, args []string) error {
 	for _, name := range args {
 		s, err := tcp.ParseState(name)
 		if close := nearestStates(name); err != nil && len(close) > 0 {
-			return usagef("no state is called %q%s", name, didYouMean(close))
+			return usagef(say.Text{"no state is called %q%s", "没有名为 %q 的状态%s"}, name, didYouMean(close))
 		}
 		if err != nil {
-			return usagef("%v", err)
+			return usagef(say.All("%v"), err)
 		}
 		wanted = append(wanted, s)
 	}
 	theme := slices.Index(themes, o.theme)
-	if _, err := story.ParseLang(o.lang); o.lang != "" && err != nil {
-		return usagef("--lang: %v", err)
-	}
 	switch {
 	case theme < 0:
-		return usagef("--theme %s: it is one of %s", o.theme, strings.Join(themes, ", "))
+		return usagef(say.Text{"--theme %s: it is one of %s", "--theme %s：可选 %s"}, o.theme, strings.Join(themes, ", "))
 	case o.format == "svg":
 		return o.diagram(story.Theme(theme)).Write(out)
 	case o.format != "text":
-		return usagef("--format %s: it is one of text, svg", o.format)
+		return usagef(say.Text{"--format %s: it is one of text, svg", "--format %s：可选 text, svg"}, o.format)
 	}
 	return o.text(out, wanted)
 }
@@ -85,12 +84,7 @@ func (o *statesOptions) diagram(theme story.Theme) story.Diagram {
 
 // language is that of all words but the meanings, which are in both unless one
 // is asked for.
-func (o *statesOptions) language() story.Lang {
-	if o.lang == "zh" {
-		return story.Chinese
-	}
-	return story.English
-}
+func (o *statesOptions) language() story.Lang { return o.lang.story() }
 
 // text prints the diagram and below it all states; of one state that was asked
 // for the answer, and below it the diagram.
@@ -114,7 +108,7 @@ func (o *statesOptions) separate(out io.Writer) error {
 	return err
 }
 
-var figureNeeds = [...]string{
+var figureNeeds = say.Text{
 	story.English: "The diagram needs %d columns; here are %d. As a picture: --format svg",
 	story.Chinese: "状态图需要 %d 列，这里只有 %d 列。可用 --format svg 生成图片",
 }
@@ -148,7 +142,7 @@ func (o *statesOptions) describe(out terminal, s tcp.State) error {
 		for _, c := range story.Causes(s, to) {
 			why = append(why, story.CauseName(c, o.language()))
 		}
-		fmt.Fprintf(&b, "    -> %-12s  %s\n", to, strings.Join(why, [...]string{story.English: ", ", story.Chinese: "、"}[o.language()]))
+		fmt.Fprintf(&b, "    -> %-12s  %s\n", to, strings.Join(why, say.Text{", ", "、"}[o.language()]))
 	}
 	_, err := io.WriteString(out.document(), b.String())
 	return err

@@ -14,6 +14,9 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
+	"github.com/handfast-tcp/handfast/lab/story"
 )
 
 // terminal is what is known of a stream that people may look at.
@@ -22,6 +25,7 @@ type terminal struct {
 	interactive bool
 	color       bool
 	width       int // columns; 0 when it is not a terminal
+	lang        story.Lang
 }
 
 // streams are where a command writes: what was asked for, and what is said beside it.
@@ -29,7 +33,7 @@ type streams struct{ stdout, stderr terminal }
 
 // streamsOf looks at the streams of a command that begins to run.
 func streamsOf(cmd *cobra.Command) streams {
-	return streams{newTerminal(cmd.OutOrStdout()), newTerminal(cmd.ErrOrStderr())}
+	return streams{terminalOf(cmd, cmd.OutOrStdout()), terminalOf(cmd, cmd.ErrOrStderr())}
 }
 
 // untilInterrupted returns a context that ends with the first Ctrl-C, or SIGTERM: the
@@ -99,19 +103,25 @@ func (t terminal) allColumns() int {
 func (t terminal) oneLine(ways ...string) string {
 	room := t.allColumns() - 1 // the cursor stands behind it
 	for _, w := range ways {
-		if len(w) <= room {
+		if story.Columns(w) <= room {
 			return w
 		}
 	}
-	last := ways[len(ways)-1]
-	return last[:min(len(last), room)]
+	last := []rune(ways[len(ways)-1])
+	for story.Columns(string(last)) > room {
+		last = last[:len(last)-1]
+	}
+	return string(last)
 }
 
 // The columns of a progress bar, and of what stands beside it.
 const (
-	barWidth  = 30
-	besideBar = 30
+	barWidth    = 30
+	besideBar   = 30
+	nameColumns = 8 // of what is under way
 )
+
+var progressLine = say.Text{"  %s %3d %%  %s of %s\n", "  %s %3d %%  %s / %s\n"}
 
 // progress shows how far a transfer is: as a bar on a terminal, and elsewhere
 // as a line a second, when it takes more than one.
@@ -126,11 +136,12 @@ type progress struct {
 	shown time.Time
 }
 
-func newProgress(out terminal, name string, total int64) *progress {
+func newProgress(out terminal, what say.Text, total int64) *progress {
+	name := what[out.lang]
 	p := &progress{name: name, total: total, out: out, shown: time.Now()}
 	if out.interactive {
 		p.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(out),
-			progressbar.OptionSetDescription(fmt.Sprintf("  %-8s", name)),
+			progressbar.OptionSetDescription("  "+say.Left(name, nameColumns)),
 			progressbar.OptionThrottle(50*time.Millisecond),
 			progressbar.OptionSetWidth(max(min(barWidth, out.allColumns()-besideBar), 1)), progressbar.OptionClearOnFinish(), progressbar.OptionEnableColorCodes(false))
 	}
@@ -147,7 +158,7 @@ func (p *progress) Write(b []byte) (int, error) {
 	p.done += int64(len(b))
 	if time.Since(p.shown) >= time.Second && p.done < p.total {
 		p.shown = time.Now()
-		fmt.Fprintf(p.out, "  %-8s %3d %%  %s of %s\n", p.name, p.done*100/p.total, formatSize(p.done), formatSize(p.total))
+		fmt.Fprintf(p.out, progressLine[p.out.lang], say.Left(p.name, nameColumns), p.done*100/p.total, formatSize(p.done), formatSize(p.total))
 	}
 	return len(b), nil
 }

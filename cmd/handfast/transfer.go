@@ -6,7 +6,6 @@ import (
 	crand "crypto/rand"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -15,6 +14,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 )
 
 // stallLimit is how long a transfer may stand still before it counts as failed.
@@ -22,14 +23,14 @@ const stallLimit = 30 * time.Second
 
 const chunkBytes = 256 << 10
 
-var errStalled = fmt.Errorf("nothing moved for %v", stallLimit)
+var errStalled = say.Errorf(say.Text{"nothing moved for %v", "%v 内没有任何进展"}, stallLimit)
 
 // sum is a SHA-256 digest.
 type sum [sha256.Size]byte
 
 // transfer is one direction of the trial, as measured.
 type transfer struct {
-	name           string
+	name           say.Text
 	bytes          int64
 	took           time.Duration
 	sent, received sum
@@ -53,12 +54,12 @@ func newTrialFile(size int64, out terminal) *trialFile {
 	var seed [32]byte
 	crand.Read(seed[:])
 	io.ReadFull(rand.NewChaCha8(seed), f.content) // never fails
-	f.sum = digest("prepare", f.content, out)
+	f.sum = digest(say.Text{"prepare", "准备"}, f.content, out)
 	return f
 }
 
 // digest returns the SHA-256 of b, and shows its progress.
-func digest(name string, b []byte, out terminal) sum {
+func digest(name say.Text, b []byte, out terminal) sum {
 	p := newProgress(out, name, int64(len(b)))
 	defer p.finish()
 	h := sha256.New()
@@ -80,7 +81,7 @@ func (f *trialFile) receive(src io.Reader, tap io.Writer) error {
 		}
 	}
 	if n, err := src.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-		return fmt.Errorf("more than %d bytes arrive, or no end: %w", len(f.arrived), err)
+		return say.Errorf(say.Text{"more than %d bytes arrive, or no end: %w", "收到的多于 %d 字节，或没有结尾：%w"}, len(f.arrived), err)
 	}
 	return nil
 }
@@ -91,7 +92,7 @@ func (f *trialFile) arrivedSum(out terminal) sum {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	defer clear(f.arrived)
-	return digest("check", f.arrived, out)
+	return digest(say.Text{"check", "校验"}, f.arrived, out)
 }
 
 // ServeHTTP sends the file, or takes one of the same size.
@@ -127,7 +128,7 @@ func newClient(dial func(ctx context.Context, network, address string) (net.Conn
 func (c *client) close() { c.http.CloseIdleConnections() }
 
 func (c *client) download(ctx context.Context) (*transfer, error) {
-	return c.transfer(ctx, "download", func(ctx context.Context, tap io.Writer) error {
+	return c.transfer(ctx, say.Text{"download", "下载"}, func(ctx context.Context, tap io.Writer) error {
 		resp, err := c.do(ctx, http.MethodGet, nil)
 		if err != nil {
 			return err
@@ -137,7 +138,7 @@ func (c *client) download(ctx context.Context) (*transfer, error) {
 }
 
 func (c *client) upload(ctx context.Context) (*transfer, error) {
-	return c.transfer(ctx, "upload", func(ctx context.Context, tap io.Writer) error {
+	return c.transfer(ctx, say.Text{"upload", "上传"}, func(ctx context.Context, tap io.Writer) error {
 		resp, err := c.do(ctx, http.MethodPut, io.TeeReader(bytes.NewReader(c.file.content), tap))
 		if err != nil {
 			return err
@@ -165,14 +166,14 @@ func (c *client) do(ctx context.Context, method string, body io.Reader) (*http.R
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, errors.Join(fmt.Errorf("the server answers %s", resp.Status), resp.Body.Close())
+		return nil, errors.Join(say.Errorf(say.Text{"the server answers %s", "服务器的应答是 %s"}, resp.Status), resp.Body.Close())
 	}
 	return resp, nil
 }
 
 // transfer runs one direction, shows its progress, and ends it when nothing
 // moves. The digest of what arrived is computed when the clock has stopped.
-func (c *client) transfer(ctx context.Context, name string, run func(context.Context, io.Writer) error) (*transfer, error) {
+func (c *client) transfer(ctx context.Context, name say.Text, run func(context.Context, io.Writer) error) (*transfer, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watchdog := time.AfterFunc(stallLimit, func() { cancel(errStalled) })
@@ -184,7 +185,7 @@ func (c *client) transfer(ctx context.Context, name string, run func(context.Con
 	took := time.Since(began)
 	p.finish()
 	if err != nil {
-		return nil, fmt.Errorf("%s failed: %w", name, errors.Join(context.Cause(ctx), err))
+		return nil, say.Errorf(say.Text{"%s failed: %w", "%s失败：%w"}, name, errors.Join(context.Cause(ctx), err))
 	}
 	return &transfer{name: name, bytes: size, took: took, sent: c.file.sum, received: c.file.arrivedSum(c.out)}, nil
 }

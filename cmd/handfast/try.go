@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 )
 
@@ -37,7 +38,7 @@ const (
 )
 
 // tryInstead says who has the kernel's part where it takes none.
-const tryInstead = "both ends are ours"
+var tryInstead = say.Text{"both ends are ours", "两端都由我们的 TCP 担任"}
 
 type tryOptions struct {
 	place
@@ -69,6 +70,7 @@ func newTry() *cobra.Command {
 	o.place.addTo(f)
 	o.out.addTo(f)
 	f.BoolVar(&o.ascii, "ascii", false, "draw with ASCII characters only")
+	addLang(f)
 	return cmd
 }
 
@@ -77,7 +79,7 @@ func (o *tryOptions) run(ctx context.Context) error {
 		return err
 	}
 	if o.size > maxTrialSize {
-		return usagef("--size %v: at most %s, as the file is held in memory, twice", &o.size, formatSize(maxTrialSize))
+		return usagef(say.Text{"--size %v: at most %s, as the file is held in memory, twice", "--size %v：最多 %s，因为文件在内存里保存两份"}, &o.size, formatSize(maxTrialSize))
 	}
 	if done, err := o.isolate(o.stderr, tryInstead); done {
 		return err
@@ -99,7 +101,7 @@ func (o *tryOptions) arena(r *live.Recorder) (*stage.Stage, error) {
 
 // trial runs the transfers and prints the report.
 func (o *tryOptions) trial(ctx context.Context) error {
-	r := live.New(live.Options{Host: stage.OurName, Peer: stage.KernelName, Port: tryPort, Connections: 1, Head: 10, Tail: 64})
+	r := live.New(live.Options{Host: stage.OurName, Peer: stage.KernelName[o.stdout.lang], Port: tryPort, Connections: 1, Head: 10, Tail: 64, Lang: o.stdout.lang})
 	a, err := o.arena(r)
 	if err != nil {
 		return err
@@ -143,6 +145,6 @@ func awaitClose(r *live.Recorder) error {
 	case <-r.Closed():
 		return nil
 	case <-time.After(closeLimit):
-		return fmt.Errorf("the connection is not closed %v after the client closed it", closeLimit)
+		return say.Errorf(say.Text{"the connection is not closed %v after the client closed it", "客户端关闭连接 %v 之后，连接仍未关闭"}, closeLimit)
 	}
 }

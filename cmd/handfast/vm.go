@@ -13,6 +13,7 @@ import (
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/lan"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/link/bridge"
 )
 
@@ -72,15 +73,16 @@ func newVM() *cobra.Command {
 	f.Var(&o.publish, "publish", "carry what comes to a port of this machine to one of a virtual machine, such as 8080:192.168.127.2:80, or with /udp behind it; may be repeated")
 	f.IntVar(&o.mtu, "mtu", 1500, "the network's MTU in bytes, 1280 to 65535")
 	o.addTo(f)
+	addLang(f)
 	return cmd
 }
 
 func (o *vmOptions) check() error {
 	switch {
 	case len(o.listen) == 0:
-		return usagef("--listen says where machines come from: handfast vm --listen unix:/tmp/net.sock")
+		return usagef(say.Text{"--listen says where machines come from: handfast vm --listen unix:/tmp/net.sock", "--listen 说明虚拟机从哪里接入：handfast vm --listen unix:/tmp/net.sock"})
 	case o.mtu < 1280 || o.mtu > 65535:
-		return usagef("--mtu %d: it may be 1280 to 65535", o.mtu)
+		return usagef(say.Text{"--mtu %d: it may be 1280 to 65535", "--mtu %d：取值为 1280 到 65535"}, o.mtu)
 	}
 	return o.carrying.check()
 }
@@ -139,7 +141,7 @@ func (m *machines) open() error {
 	told.MTU, told.DNS = o.mtu, system.IsValid() && !o.rules.offline
 	ours := []netip.Addr{told.Gateway4.Addr(), told.Gateway6.Addr()}
 	addresses := []netip.Prefix{told.Gateway4, told.Gateway6, netip.PrefixFrom(told.Local6, 64)}
-	n, err := o.network(segment{command: "vm", peer: "the machines", addresses: addresses, dns: ours, system: system},
+	n, err := o.network(segment{command: "vm", peer: say.Text{"the machines", "虚拟机"}, addresses: addresses, dns: ours, system: system},
 		func(h *handfast.Host) error {
 			end, err := m.bridge.Host(bridge.Host{Name: "vm", MTU: o.mtu})
 			if err != nil {
@@ -159,7 +161,7 @@ func (m *machines) open() error {
 	if m.dhcp, err = n.host.ListenPacket("udp4", ":67"); err != nil {
 		return err
 	}
-	server := lan.NewServer(told, func(machine net.HardwareAddr, a netip.Addr) { m.say("%v is %v", a, machine) })
+	server := lan.NewServer(told, func(machine net.HardwareAddr, a netip.Addr) { m.say(say.Text{"%v is %v", "%v 是 %v"}, a, machine) })
 	m.running.Go(func() { server.Serve(m.dhcp) })
 	for _, text := range o.listen {
 		if err := m.listen(text); err != nil {
@@ -183,16 +185,16 @@ func (m *machines) end() {
 	}
 	m.running.Wait()
 	if err := errors.Join(errs...); err != nil {
-		m.say("%v", err)
+		m.say(say.All("%s"), say.Error(err, m.options.stderr.lang))
 	}
 }
 
 // say tells what goes on.
-func (m *machines) say(format string, args ...any) {
-	fmt.Fprintf(m.options.stderr, "handfast vm: "+format+"\n", args...)
+func (m *machines) say(format say.Text, args ...any) {
+	fmt.Fprintf(m.options.stderr, "handfast vm: "+format[m.options.stderr.lang]+"\n", args...)
 }
 
 func (m *machines) greet() {
-	m.say("machines may come to %s; the router is %v and %v. Ctrl-C ends it.",
+	m.say(say.Text{"machines may come to %s; the router is %v and %v. Ctrl-C ends it.", "虚拟机可以接入 %s；路由器是 %v 和 %v。按 Ctrl-C 结束。"},
 		strings.Join(m.options.listen, ", "), vmNetwork.Gateway4.Addr(), vmNetwork.Gateway6.Addr())
 }

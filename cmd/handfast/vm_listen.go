@@ -2,12 +2,12 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"strings"
 	"syscall"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/stream"
 )
@@ -34,11 +34,11 @@ func (m *machines) listen(text string) error {
 	}
 	k, known := doorKinds[kind]
 	if !known || place == "" {
-		return usagef("--listen %s: it is unix:PATH, hyperkit-bare:PATH, unixgram:PATH, unixpacket:PATH, tcp:HOST:PORT or tap:NAME", text)
+		return usagef(say.Text{"--listen %s: it is unix:PATH, hyperkit-bare:PATH, unixgram:PATH, unixpacket:PATH, tcp:HOST:PORT or tap:NAME", "--listen %s：可选 unix:PATH, hyperkit-bare:PATH, unixgram:PATH, unixpacket:PATH, tcp:HOST:PORT 或 tap:NAME"}, text)
 	}
 	l, err := stream.Listen(k.network, place, stream.Options{Framing: k.framing, Name: text, MTU: m.options.mtu})
 	if err != nil {
-		return fmt.Errorf("--listen %s: %w", text, err)
+		return say.Errorf(say.All("--listen %s: %w"), text, err)
 	}
 	m.close = append(m.close, l.Close)
 	m.running.Go(func() { m.accept(text, l) })
@@ -53,7 +53,7 @@ func (m *machines) accept(text string, l *stream.Listener) {
 		case errors.Is(err, net.ErrClosed):
 			return
 		case err != nil:
-			m.fail(fmt.Errorf("--listen %s: %w", text, err))
+			m.fail(say.Errorf(say.All("--listen %s: %w"), text, err))
 			return
 		}
 		m.running.Go(func() { m.serve(text, machine) })
@@ -73,7 +73,7 @@ func (m *machines) serve(text string, l link.Link) {
 	m.count++
 	n := m.count
 	m.mu.Unlock()
-	m.say("machine %d has come by %s", n, text)
+	m.say(say.Text{"machine %d has come by %s", "虚拟机 %d 经由 %s 接入"}, n, text)
 	bad := m.options.bad
 	bad.seed += uint64(n - 1) // each has a fate of its own
 	port, err := bad.wrap(l)
@@ -86,8 +86,8 @@ func (m *machines) serve(text string, l link.Link) {
 	case errors.Is(err, link.ErrClosed), errors.Is(err, net.ErrClosed):
 	case errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF),
 		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE): // frames of ours were still on their way
-		m.say("machine %d has gone", n)
+		m.say(say.Text{"machine %d has gone", "虚拟机 %d 已离开"}, n)
 	default:
-		m.say("machine %d has gone: %v", n, err)
+		m.say(say.Text{"machine %d has gone: %v", "虚拟机 %d 已离开：%v"}, n, err)
 	}
 }

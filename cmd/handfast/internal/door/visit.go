@@ -1,23 +1,22 @@
 package door
 
 import (
-	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/link"
 )
 
 // errNoRoom is what a visitor gets who is turned away.
-var errNoRoom = errors.New("it takes no visitor more, or has just ended")
+var errNoRoom = say.Errorf(say.Text{"it takes no visitor more, or has just ended", "它不再接受访问，或刚刚结束"})
 
 // errEnded says that the far end has gone.
-var errEnded = errors.New("the program that was connected to has ended")
+var errEnded = say.Errorf(say.Text{"the program that was connected to has ended", "所连接的程序已经结束"})
 
 // Visit is a visitor's side of a door: a link to the host behind it.
 type Visit struct {
@@ -62,7 +61,7 @@ func (v *Visit) greet() error {
 	for _, word := range strings.Fields(string(b[:n])) {
 		a, err := netip.ParsePrefix(word)
 		if err != nil {
-			return fmt.Errorf("the door answers %q: is it of another version?", b[:n])
+			return say.Errorf(say.Text{"the door answers %q: is it of another version?", "入口的应答是 %q：版本是否不同？"}, b[:n])
 		}
 		v.addresses = append(v.addresses, a)
 	}

@@ -3,7 +3,9 @@
 // sock_diag(7), /proc and netlink. Elsewhere than on Linux it only says so.
 package kernel
 
-import "errors"
+import (
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
+)
 
 // ErrLinuxOnly is what everything fails with elsewhere.
-var ErrLinuxOnly = errors.New("the kernel's side is known for Linux only")
+var ErrLinuxOnly = say.Errorf(say.Text{"the kernel's side is known for Linux only", "只有在 Linux 上才能了解内核一侧"})

@@ -2,7 +2,9 @@
 // DHCP (RFC 2131) for IPv4, router advertisements (RFC 4861) for IPv6.
 package lan
 
-import "net/netip"
+import (
+	"net/netip"
+)
 
 // Network is what machines are told.
 type Network struct {

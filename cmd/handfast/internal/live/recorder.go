@@ -11,6 +11,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/lab/story"
 )
 
 // Options say what a Recorder keeps. What lies between the beginning and the end
@@ -20,6 +21,7 @@ type Options struct {
 	Host, Peer string // what our host and the other side are called
 	Port       uint16 // of the service; 0: all services
 	Dials      bool   // our host is the client: Port is the peer's
+	Lang       story.Lang
 
 	Connections int // how many are kept: the first ones
 	Head, Tail  int // moments at the beginning and at the end of each

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/engine/wire"
@@ -16,7 +17,7 @@ import (
 )
 
 // stranger is who all connections are said to come from whose peers are unknown.
-const stranger = "attacker"
+var stranger = say.Text{"attacker", "攻击者"}
 
 // Run returns what was kept, in the order in which it happened. When a segment of
 // ours arrives at the other side nobody knows, and of packets there are the
@@ -43,7 +44,7 @@ func (r *Recorder) Empty() bool {
 func (r *Recorder) Tell(o story.TellOptions) *story.Telling {
 	t := story.Tell(r.Run(), o)
 	for i := range t.Steps {
-		if s := &t.Steps[i]; s.Kind == story.Remark && isGap(s.Text) {
+		if s := &t.Steps[i]; s.Kind == story.Remark && r.isGap(s.Text) {
 			*s = story.Skipped(s.Time, s.Text)
 		}
 	}
@@ -74,19 +75,19 @@ func (r *Recorder) titles(lanes []story.Head) {
 }
 
 // gapEnd is how the text of a gap ends, which counts segments.
-const gapEnd = " segments more"
+var gapEnd = say.Text{" segments more", " 个报文段从略"}
 
-func isGap(text string) bool {
-	n, found := []byte(text), len(text) > len(gapEnd) && text[len(text)-len(gapEnd):] == gapEnd
-	return found && n[0] >= '0' && n[0] <= '9'
+func (r *Recorder) isGap(text string) bool {
+	n, found := strings.CutSuffix(text, gapEnd[r.Lang])
+	return found && n != "" && n[0] >= '0' && n[0] <= '9'
 }
 
-func gapText(n int) string {
+func (r *Recorder) gapText(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
 		s = s[:i] + "," + s[i:]
 	}
-	return s + gapEnd
+	return s + gapEnd[r.Lang]
 }
 
 // entry is a moment of a connection, or its gap.
@@ -148,7 +149,7 @@ func (b *builder) add(e entry) {
 	}
 	switch {
 	case e.gap:
-		b.event(trace.Event{Host: b.recorder.Host, Class: trace.Note, Text: gapText(e.skipped)})
+		b.event(trace.Event{Host: b.recorder.Host, Class: trace.Note, Text: b.recorder.gapText(e.skipped)})
 	case e.peer != nil:
 		c := tcp.Event{Kind: tcp.StateChanged, Tuple: e.tuple.Reverse(), From: e.peer.from, State: e.peer.to, Cause: e.peer.cause}
 		b.event(trace.Event{Host: b.peer(e.connection), Peer: b.recorder.Host, Event: c})
@@ -217,14 +218,14 @@ func (b *builder) packet(e *entry, from, to string, lost bool) int {
 // peer returns the name of a connection's other side.
 func (b *builder) peer(c *connection) string {
 	if c.forged {
-		return stranger
+		return stranger[b.recorder.Lang]
 	}
 	for _, other := range b.recorder.connections {
 		if !other.forged {
 			if other.tuple.Remote == c.tuple.Remote {
 				break
 			}
-			return fmt.Sprintf("%s at %v", b.recorder.Peer, c.tuple.Remote)
+			return fmt.Sprintf(say.Text{"%s at %v", "%s（%v）"}[b.recorder.Lang], b.recorder.Peer, c.tuple.Remote)
 		}
 	}
 	return b.recorder.Peer

@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"syscall"
 	"time"
+
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 )
 
 // maxAnswer bounds the header of an answer to CONNECT.
@@ -48,7 +50,7 @@ func connect(u *url.URL) func(context.Context, net.Conn, string) error {
 func readHeader(c net.Conn) (text []byte, err error) {
 	for !bytes.HasSuffix(text, []byte("\r\n\r\n")) {
 		if len(text) == maxAnswer {
-			return nil, errors.New("the answer has no end")
+			return nil, say.Errorf(say.Text{"the answer has no end", "应答没有结尾"})
 		}
 		text = append(text, 0)
 		if _, err := c.Read(text[len(text)-1:]); err != nil {
@@ -61,9 +63,9 @@ func readHeader(c net.Conn) (text []byte, err error) {
 func status(r *http.Response) error {
 	switch r.StatusCode {
 	case http.StatusForbidden, http.StatusProxyAuthRequired:
-		return fmt.Errorf("%s: %w", r.Status, syscall.EACCES)
+		return say.Errorf(say.All("%s: %w"), r.Status, syscall.EACCES)
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return fmt.Errorf("%s: %w", r.Status, syscall.EHOSTUNREACH)
+		return say.Errorf(say.All("%s: %w"), r.Status, syscall.EHOSTUNREACH)
 	}
 	if r.StatusCode/100 != 2 {
 		return errors.New(r.Status)

@@ -5,7 +5,6 @@ package proxy
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
 	"os"
@@ -13,6 +12,8 @@ import (
 	"syscall"
 
 	"golang.org/x/net/proxy"
+
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 )
 
 // Proxy is a gateway.Dialer. What it returns has half-close, linger and all else of a
@@ -23,7 +24,7 @@ type Proxy struct {
 }
 
 // errForm says how a proxy is written.
-var errForm = errors.New("write socks5://host:port, socks5://user:password@host:port or http://host:port")
+var errForm = say.Errorf(say.Text{"write socks5://host:port, socks5://user:password@host:port or http://host:port", "写法：socks5://host:port, socks5://user:password@host:port 或 http://host:port"})
 
 // Parse reads socks5://[user:password@]host[:port] and http://….
 func Parse(text string) (*Proxy, error) {
@@ -51,19 +52,19 @@ func Parse(text string) (*Proxy, error) {
 // is what the system would say; what is wrong with the proxy itself is no such error.
 func (p *Proxy) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	if !strings.HasPrefix(network, "tcp") {
-		return nil, fmt.Errorf("proxy %s carries TCP only, not %s", p.address, network)
+		return nil, say.Errorf(say.Text{"proxy %s carries TCP only, not %s", "代理 %s 只转发 TCP，不转发 %s"}, p.address, network)
 	}
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "tcp", p.address)
 	if err != nil {
-		return nil, fmt.Errorf("proxy: %v", err)
+		return nil, say.Errorf(say.Text{"proxy: %v", "代理：%v"}, err)
 	}
 	if err := p.open(ctx, c, address); err != nil {
 		c.Close()
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, fmt.Errorf("proxy %s: %w", p.address, err)
+		return nil, say.Errorf(say.Text{"proxy %s: %w", "代理 %s：%w"}, p.address, err)
 	}
 	return c, nil
 }
@@ -121,5 +122,5 @@ func aboutProxy(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return context.DeadlineExceeded
 	}
-	return fmt.Errorf("%v", err)
+	return say.Errorf(say.All("%v"), err)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/packet"
@@ -123,7 +124,7 @@ func (o *Options) veth() (*packet.Device, error) {
 	attributes.Name, attributes.MTU = deviceName, o.MTU
 	pair := &netlink.Veth{LinkAttrs: attributes, PeerName: behindName}
 	if err := netlink.LinkAdd(pair); err != nil {
-		return nil, fmt.Errorf("make a veth pair: %w", stage.Explain(err))
+		return nil, say.Errorf(say.Text{"make a veth pair: %w", "建立 veth 对：%w"}, stage.Explain(err))
 	}
 	// Without this the kernel would ask for routers behind its own back.
 	os.WriteFile("/proc/sys/net/ipv6/conf/"+behindName+"/disable_ipv6", []byte("1"), 0)
@@ -135,7 +136,7 @@ func (o *Options) veth() (*packet.Device, error) {
 		err = netlink.LinkSetUp(behind)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", behindName, stage.Explain(err))
+		return nil, say.Errorf(say.All("%s: %w"), behindName, stage.Explain(err))
 	}
 	return packet.Open(packet.Options{Name: behindName, HardwareAddr: link.HardwareAddr{0x02, 'h', 'f', 'g', 'w', 1}})
 }
@@ -150,11 +151,11 @@ func (o *Options) configure(kind string) error {
 		return err
 	}
 	if err := netlink.LinkSetMTU(dev, o.MTU); err != nil {
-		return fmt.Errorf("MTU %d: %w", o.MTU, stage.Explain(err))
+		return say.Errorf(say.Text{"MTU %d: %w", "MTU %d：%w"}, o.MTU, stage.Explain(err))
 	}
 	if o.Plain && kind == "packet" {
 		if err := netlink.LinkSetGSOMaxSegs(dev, 1); err != nil {
-			return fmt.Errorf("plain packets: %w", stage.Explain(err))
+			return say.Errorf(say.Text{"plain packets: %w", "普通报文：%w"}, stage.Explain(err))
 		}
 	}
 	for i, p := range o.Addrs {
@@ -183,7 +184,7 @@ func (o *Options) route(dev netlink.Link, gateway netip.Addr, kind string) error
 		r.Gw = gateway.AsSlice()
 	}
 	if err := netlink.RouteAdd(r); err != nil {
-		return fmt.Errorf("default route: %w", stage.Explain(err))
+		return say.Errorf(say.Text{"default route: %w", "默认路由：%w"}, stage.Explain(err))
 	}
 	return nil
 }
@@ -191,7 +192,7 @@ func (o *Options) route(dev netlink.Link, gateway netip.Addr, kind string) error
 // mounts are what the program sees elsewhere than outside.
 func (o *Options) mounts() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
-		return fmt.Errorf("mounts of its own: %w", err)
+		return say.Errorf(say.Text{"mounts of its own: %w", "独立的挂载：%w"}, err)
 	}
 	// Where this is not allowed, in some containers, the old one is still there, which
 	// knows the program by other numbers.
@@ -227,7 +228,7 @@ func (o *Options) nameServer() error {
 		}
 	}
 	if err := unix.Mount(f.Name(), path, "", unix.MS_BIND, ""); err != nil {
-		return fmt.Errorf("%s of its own: %w", path, err)
+		return say.Errorf(say.Text{"%s of its own: %w", "独立的 %s：%w"}, path, err)
 	}
 	return nil
 }

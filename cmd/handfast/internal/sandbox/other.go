@@ -3,8 +3,7 @@
 package sandbox
 
 import (
-	"errors"
-
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/link"
 )
 
@@ -19,7 +18,7 @@ func Enter() {}
 
 // Start fails.
 func Start([]string, Options) (*Sandbox, error) {
-	return nil, errors.New("network namespaces are Linux's: run this on Linux, or in a virtual machine with it")
+	return nil, say.Errorf(say.Text{"network namespaces are Linux's: run this on Linux, or in a virtual machine with it", "网络命名空间是 Linux 的功能：请在 Linux 上运行，或在装有 Linux 的虚拟机里运行"})
 }
 
 // Release does nothing.

@@ -3,7 +3,6 @@ package sandbox
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -13,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/packet"
@@ -59,7 +59,7 @@ func Start(args []string, o Options) (*Sandbox, error) {
 			return s, s.receive(o.MTU)
 		}
 	}
-	return nil, fmt.Errorf("no network namespace: %w%s", err, stage.Advice(err))
+	return nil, say.Errorf(say.Text{"no network namespace: %w%s", "没有网络命名空间：%w%s"}, err, stage.Advice(err))
 }
 
 // start starts this program once more, inside, where it calls Enter.
@@ -137,7 +137,7 @@ func (s *Sandbox) receive(mtu int) error {
 	if err != nil {
 		s.stop()
 		s.cmd.Wait()
-		return fmt.Errorf("the network of the program: %w", err)
+		return say.Errorf(say.Text{"the network of the program: %w", "程序的网络：%w"}, err)
 	}
 	return nil
 }
@@ -145,11 +145,11 @@ func (s *Sandbox) receive(mtu int) error {
 func passedFile(rights []byte) (*os.File, error) {
 	messages, err := unix.ParseSocketControlMessage(rights)
 	if err != nil || len(messages) != 1 {
-		return nil, fmt.Errorf("no device came: %w", err)
+		return nil, say.Errorf(say.Text{"no device came: %w", "没有收到设备：%w"}, err)
 	}
 	fds, err := unix.ParseUnixRights(&messages[0])
 	if err != nil || len(fds) != 1 {
-		return nil, fmt.Errorf("no device came: %w", err)
+		return nil, say.Errorf(say.Text{"no device came: %w", "没有收到设备：%w"}, err)
 	}
 	unix.CloseOnExec(fds[0])
 	return os.NewFile(uintptr(fds[0]), "device"), nil

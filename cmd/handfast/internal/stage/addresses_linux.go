@@ -7,6 +7,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 )
 
 // Configure gives the kernel's side of a link its addresses, and sets the
@@ -14,15 +16,15 @@ import (
 func Configure(device string, addrs []netip.Prefix) error {
 	dev, err := netlink.LinkByName(device)
 	if err != nil {
-		return fmt.Errorf("%s: %w", device, Explain(err))
+		return say.Errorf(say.All("%s: %w"), device, Explain(err))
 	}
 	for _, p := range addrs {
 		if err := addAddress(dev, p); err != nil {
-			return fmt.Errorf("address %v on %s: %w", p, device, Explain(err))
+			return say.Errorf(say.Text{"address %v on %s: %w", "%[2]s 上的地址 %[1]v：%[3]w"}, p, device, Explain(err))
 		}
 	}
 	if err := netlink.LinkSetUp(dev); err != nil {
-		return fmt.Errorf("set %s up: %w", device, Explain(err))
+		return say.Errorf(say.Text{"set %s up: %w", "启用 %s：%w"}, device, Explain(err))
 	}
 	return nil
 }
@@ -42,11 +44,11 @@ func addAddress(dev netlink.Link, p netip.Prefix) error {
 func Explain(err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		return fmt.Errorf("%w: this needs CAP_NET_ADMIN; run it with sudo, or once: sudo setcap cap_net_admin+ep $(command -v handfast)", err)
+		return say.Errorf(say.Text{"%w: this needs CAP_NET_ADMIN; run it with sudo, or once: sudo setcap cap_net_admin+ep $(command -v handfast)", "%w：这需要 CAP_NET_ADMIN；请用 sudo 运行，或执行一次：sudo setcap cap_net_admin+ep $(command -v handfast)"}, err)
 	case errors.Is(err, unix.EEXIST):
-		return fmt.Errorf("%w: it is already in use", err)
+		return say.Errorf(say.Text{"%w: it is already in use", "%w：已被占用"}, err)
 	case errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
-		return fmt.Errorf("%w: the kernel does not know this kind of device", err)
+		return say.Errorf(say.Text{"%w: the kernel does not know this kind of device", "%w：内核不支持这种设备"}, err)
 	}
 	return err
 }
@@ -60,13 +62,14 @@ func Overlaps(p netip.Prefix) error {
 	}
 	addrs, err := netlink.AddrList(nil, family)
 	if err != nil {
-		return fmt.Errorf("list the addresses of this machine: %w", Explain(err))
+		return say.Errorf(say.Text{"list the addresses of this machine: %w", "列出本机的地址：%w"}, Explain(err))
 	}
 	for _, a := range addrs {
 		ip, ok := netip.AddrFromSlice(a.IP)
 		ones, _ := a.Mask.Size()
 		if other := netip.PrefixFrom(ip.Unmap(), ones); ok && other.Overlaps(p) {
-			return fmt.Errorf("%v overlaps %v, which this machine has on %s; choose another network with --addr and --host-addr",
+			return say.Errorf(say.Text{"%v overlaps %v, which this machine has on %s; choose another network with --addr and --host-addr",
+				"%v 与本机 %[3]s 上的 %[2]v 重叠；请用 --addr 和 --host-addr 选择另一个网络"},
 				p, other, deviceName(a.LinkIndex))
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/packet"
 	"github.com/handfast-tcp/handfast/link/tun"
@@ -39,7 +40,7 @@ func OnKernel(kind string, build func(a *Stage, l link.Link, device string) erro
 	var failed []error
 	for _, k := range []struct {
 		kind string
-		open func() (l link.Link, device, text string, err error)
+		open func() (l link.Link, device string, text say.Text, err error)
 	}{{"tun", openTUN}, {"packet", openVeth}} {
 		if kind != k.kind && kind != "auto" {
 			continue
@@ -56,7 +57,7 @@ func OnKernel(kind string, build func(a *Stage, l link.Link, device string) erro
 		failed = append(failed, err)
 	}
 	if failed == nil {
-		return nil, fmt.Errorf("unknown kind of link to the kernel: %q; use tun, packet or auto", kind)
+		return nil, say.Errorf(say.Text{"unknown kind of link to the kernel: %q; use tun, packet or auto", "未知的内核链路种类：%q；请用 tun、packet 或 auto"}, kind)
 	}
 	return nil, errors.Join(failed...)
 }
@@ -70,42 +71,43 @@ func removeDevice(name string) {
 }
 
 // openTUN opens a TUN device.
-func openTUN() (l link.Link, device, text string, err error) {
+func openTUN() (l link.Link, device string, text say.Text, err error) {
 	d, err := tun.Open(tun.Options{Name: tunName})
 	if err != nil {
-		return nil, "", "", err
+		return nil, "", say.Text{}, err
 	}
-	return d, tunName, describe("TUN "+tunName, d), nil
+	return d, tunName, describe(say.All("TUN "+tunName), d), nil
 }
 
 // openVeth makes a veth pair: the kernel has one end, we have the other.
-func openVeth() (l link.Link, device, text string, err error) {
+func openVeth() (l link.Link, device string, text say.Text, err error) {
 	pair := &netlink.Veth{LinkAttrs: netlink.NewLinkAttrs(), PeerName: ourVeth}
 	pair.Name = kernelVeth
 	if err := netlink.LinkAdd(pair); err != nil {
-		return nil, "", "", fmt.Errorf("make a veth pair: %w", Explain(err))
+		return nil, "", say.Text{}, say.Errorf(say.Text{"make a veth pair: %w", "建立 veth 对：%w"}, Explain(err))
 	}
 	ours, err := netlink.LinkByName(ourVeth)
 	if err == nil {
 		err = netlink.LinkSetUp(ours)
 	}
 	if err != nil {
-		return nil, "", "", fmt.Errorf("%s: %w", ourVeth, Explain(err))
+		return nil, "", say.Text{}, say.Errorf(say.All("%s: %w"), ourVeth, Explain(err))
 	}
 	d, err := packet.Open(packet.Options{Name: ourVeth})
 	if err != nil {
 		removeDevice(kernelVeth) // nobody else will: there is no stage yet
-		return nil, "", "", err
+		return nil, "", say.Text{}, err
 	}
-	return d, kernelVeth, describe("veth pair "+kernelVeth+" and "+ourVeth+" (AF_PACKET)", d), nil
+	return d, kernelVeth, describe(say.Text{"veth pair " + kernelVeth + " and " + ourVeth + " (AF_PACKET)", "veth 对 " + kernelVeth + " 与 " + ourVeth + "（AF_PACKET）"}, d), nil
 }
 
 // describe adds what a link can do to its name.
-func describe(name string, l link.Link) string {
+func describe(name say.Text, l link.Link) say.Text {
 	a := l.Attributes()
-	offload := "no offload"
-	if a.MaxGSO > 0 {
-		offload = fmt.Sprintf("segments of up to %d KiB", (a.MaxGSO+1023)>>10)
+	if a.MaxGSO == 0 {
+		return say.Text{fmt.Sprintf("%s, MTU %d, no offload", name[0], a.MTU), fmt.Sprintf("%s，MTU %d，无卸载", name[1], a.MTU)}
 	}
-	return fmt.Sprintf("%s, MTU %d, %s", name, a.MTU, offload)
+	largest := (a.MaxGSO + 1023) >> 10
+	return say.Text{fmt.Sprintf("%s, MTU %d, segments of up to %d KiB", name[0], a.MTU, largest),
+		fmt.Sprintf("%s，MTU %d，报文段最大 %d KiB", name[1], a.MTU, largest)}
 }

@@ -2,12 +2,13 @@ package stage
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
 	"runtime"
 	"syscall"
+
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 )
 
 // insideVariable is set in the environment of the program that InNamespace
@@ -24,7 +25,7 @@ func Inside() bool { return os.Getenv(insideVariable) != "" }
 func InNamespace() (code int, err error) {
 	code, err = RunIsolated(insideVariable)
 	if err != nil {
-		return 0, fmt.Errorf("no network namespace: %w%s", err, Advice(err))
+		return 0, say.Errorf(say.Text{"no network namespace: %w%s", "没有网络命名空间：%w%s"}, err, Advice(err))
 	}
 	return code, nil
 }
@@ -41,17 +42,20 @@ func RunIsolated(mark string) (code int, err error) {
 }
 
 // Advice says what can be done about a namespace that was refused.
-func Advice(err error) string {
+func Advice(err error) say.Text {
 	switch {
 	case errors.Is(err, syscall.ENOSPC):
-		return "\ntheir number is limited: sysctl user.max_user_namespaces user.max_net_namespaces user.max_pid_namespaces"
+		return say.Text{"\ntheir number is limited: sysctl user.max_user_namespaces user.max_net_namespaces user.max_pid_namespaces",
+			"\n其数目有上限：sysctl user.max_user_namespaces user.max_net_namespaces user.max_pid_namespaces"}
 	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EACCES):
-		return "\nordinary users may not have one here: run it with sudo, or see sysctl kernel.unprivileged_userns_clone" +
-			"\nand kernel.apparmor_restrict_unprivileged_userns; in a container: --cap-add SYS_ADMIN --cap-add NET_ADMIN"
+		return say.Text{"\nordinary users may not have one here: run it with sudo, or see sysctl kernel.unprivileged_userns_clone" +
+			"\nand kernel.apparmor_restrict_unprivileged_userns; in a container: --cap-add SYS_ADMIN --cap-add NET_ADMIN",
+			"\n这里不允许普通用户使用：请用 sudo 运行，或查看 sysctl kernel.unprivileged_userns_clone" +
+				"\n和 kernel.apparmor_restrict_unprivileged_userns；在容器里：--cap-add SYS_ADMIN --cap-add NET_ADMIN"}
 	case errors.Is(err, syscall.EINVAL), errors.Is(err, syscall.ENOSYS):
-		return "\nthis kernel is built without namespaces"
+		return say.Text{"\nthis kernel is built without namespaces", "\n此内核编译时没有启用命名空间"}
 	}
-	return ""
+	return say.Text{}
 }
 
 // NamespaceFlags returns the ways to a namespace, the best first. An ordinary

@@ -4,12 +4,12 @@ package stage
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/pipe"
@@ -21,17 +21,19 @@ var (
 	OurAddrs    = []netip.Prefix{netip.MustParsePrefix("10.77.0.2/24"), netip.MustParsePrefix("fd77::2/64")}
 )
 
-// What the two sides are called.
-const (
-	OurName    = "Handfast"
-	KernelName = "the kernel's TCP"
-	OursToo    = "Handfast as well"
+// OurName is what our side is called.
+const OurName = "Handfast"
+
+// What the other side is called.
+var (
+	KernelName = say.Text{"the kernel's TCP", "内核的 TCP"}
+	OursToo    = say.Text{"Handfast as well", "另一个 Handfast"}
 )
 
 // Stage is where a trial takes place: a server's host, and a client's way to it.
 type Stage struct {
-	Link   string // what lies between, in words
-	Client string // whose TCP the client uses
+	Link   say.Text // what lies between, in words
+	Client say.Text // whose TCP the client uses
 	Server *handfast.Host
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
 	undo   []func()
@@ -55,7 +57,7 @@ func (a *Stage) Host(l link.Link, own []netip.Prefix, trace func([]tcp.Event)) (
 	}
 	if err := h.Attach(l, handfast.LinkOptions{Addresses: own}); err != nil {
 		h.Close()
-		return nil, fmt.Errorf("%s: %w", l.Attributes().Name, err)
+		return nil, say.Errorf(say.All("%s: %w"), l.Attributes().Name, err)
 	}
 	a.Later(func() { h.Close() })
 	return h, nil
@@ -64,9 +66,9 @@ func (a *Stage) Host(l link.Link, own []netip.Prefix, trace func([]tcp.Event)) (
 // NewMemory has two hosts of ours at the ends of a pipe.
 func NewMemory(r *live.Recorder) (*Stage, error) {
 	theirs, ours := pipe.New(pipe.Options{MaxGSO: 65535, ChecksumOffload: true})
-	a := &Stage{Link: "a pipe in memory, MTU 1500", Client: OursToo}
+	a := &Stage{Link: say.Text{"a pipe in memory, MTU 1500", "内存管道，MTU 1500"}, Client: OursToo}
 	a.Later(func() { theirs.Close(); ours.Close() })
-	r.Peer = a.Client
+	r.Peer = a.Client[r.Lang]
 	var err error
 	if a.Server, err = a.Host(ours, OurAddrs, r.Events); err != nil {
 		return a, err

@@ -15,6 +15,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
+	"github.com/handfast-tcp/handfast/lab/story"
 )
 
 // isolatedVariable says that these tests have a network namespace of their own.
@@ -122,10 +123,10 @@ func TestErrorsCarryAdvice(t *testing.T) {
 		{syscall.EPERM, Explain(syscall.EPERM).Error(), "CAP_NET_ADMIN"},
 		{syscall.EEXIST, Explain(syscall.EEXIST).Error(), "already in use"},
 		{syscall.ENODEV, Explain(syscall.ENODEV).Error(), "kind of device"},
-		{syscall.ENOSPC, Advice(syscall.ENOSPC), "max_net_namespaces"},
-		{syscall.EACCES, Advice(syscall.EACCES), "sudo"},
-		{syscall.ENOSYS, Advice(syscall.ENOSYS), "without namespaces"},
-		{kernel.ErrLinuxOnly, Advice(kernel.ErrLinuxOnly), ""},
+		{syscall.ENOSPC, Advice(syscall.ENOSPC)[story.English], "max_net_namespaces"},
+		{syscall.EACCES, Advice(syscall.EACCES)[story.English], "sudo"},
+		{syscall.ENOSYS, Advice(syscall.ENOSYS)[story.English], "without namespaces"},
+		{kernel.ErrLinuxOnly, Advice(kernel.ErrLinuxOnly)[story.English], ""},
 	} {
 		if !strings.Contains(c.text, c.say) || c.say == "" && c.text != "" {
 			t.Errorf("%v: %q does not say %q", c.err, c.text, c.say)
