@@ -18,9 +18,10 @@ const (
 	delayFirst    = 5 * time.Second  // DELAY_FIRST_PROBE_TIME
 )
 
-// maxWaiting is how many packets wait for one neighbour; a new one takes the
-// place of the oldest (RFC 4861 §7.2.2).
-const maxWaiting = 3
+// maxWaiting is how many packets wait for one neighbour; a new one takes the place of
+// the oldest (RFC 4861 §7.2.2). Each fragment of a datagram is one: this is what 64 KiB
+// are on a path of 576 bytes. Their memory is bounded by Config.MaxNeighbourBytes.
+const maxWaiting = 128
 
 // neighbourState is RFC 4861 §7.3.2's.
 type neighbourState uint8
@@ -43,7 +44,8 @@ type neighbour struct {
 	// until ends reachable; in the states that wait it is when the timer fires.
 	until   clock.Time
 	used    clock.Time
-	waiting []*buf.Packet
+	waiting fifo[queued]
+	last    *buf.Block // the last one that was counted of what waits
 }
 
 type neighbourKey struct {
@@ -158,32 +160,45 @@ func (h *Host) useUnsure(now clock.Time, n *neighbour, p *buf.Packet) (hw [6]byt
 // waits for the neighbour that was asked first goes.
 func (h *Host) park(n *neighbour, p *buf.Packet) {
 	t := &h.neighbours
-	if len(n.waiting) == maxWaiting {
-		t.take(n).Release()
-		h.counters.IpOutDiscards++
+	if n.waiting.len() == maxWaiting {
+		h.counters.IpOutDiscards += t.dropOldest(n)
 	}
-	need := heldBy(p, new(*buf.Block))
-	for i := 0; i < len(t.list) && t.bytes > 0 && t.bytes+need > t.maxBytes; i++ {
-		h.counters.IpOutDiscards += uint64(t.drop(t.list[i]))
+	most := heldBy(p, new(*buf.Block))
+	for i := 0; i < len(t.list) && t.bytes > 0 && t.bytes+most > t.maxBytes; i++ {
+		h.counters.IpOutDiscards += t.drop(t.list[i])
 	}
-	t.bytes += need
-	n.waiting = append(n.waiting, p)
+	e := queued{packet: p, held: heldBy(p, &n.last)}
+	t.bytes += e.held
+	n.waiting.push(e)
 }
 
-// take returns the packet that has waited longest for n.
+// take returns the packet that has waited longest for n; nil when none waits.
 func (t *neighbours) take(n *neighbour) *buf.Packet {
-	p := n.waiting[0]
-	n.waiting = append(n.waiting[:0], n.waiting[1:]...)
-	t.bytes -= heldBy(p, new(*buf.Block))
-	return p
+	e, _ := n.waiting.pop()
+	t.bytes -= e.held
+	if n.waiting.len() == 0 {
+		n.waiting, n.last = fifo[queued]{}, nil // its room is for when it is needed
+	}
+	return e.packet
 }
 
 // drop drops what waits for n, and returns how many packets that was.
-func (t *neighbours) drop(n *neighbour) (count int) {
-	for ; len(n.waiting) > 0; count++ {
-		t.take(n).Release()
+func (t *neighbours) drop(n *neighbour) (count uint64) {
+	for n.waiting.len() > 0 {
+		count += t.dropOldest(n)
 	}
-	n.waiting = nil
+	return count
+}
+
+// dropOldest drops the datagram that has waited longest for n, and returns how many
+// packets that was: without one of its fragments the others are of no use to anybody.
+func (t *neighbours) dropOldest(n *neighbour) (count uint64) {
+	for more := true; more && n.waiting.len() > 0; count++ {
+		p := t.take(n)
+		var ip wire.IP
+		more = wire.ParseQuotedIP(p.Data[p.L3:], &ip) == wire.None && ip.MoreFragments
+		p.Release()
+	}
 	return count
 }
 
@@ -204,8 +219,7 @@ func (h *Host) learn(now clock.Time, n *neighbour, hw [6]byte) {
 	// Random, so that hosts that have learned together do not all ask together.
 	// https://www.rfc-editor.org/rfc/rfc4861#section-6.3.2
 	n.until = now.Add(reachableTime/2 + time.Duration(h.keys.reachable.next()%uint64(reachableTime)))
-	for len(n.waiting) > 0 {
-		p := h.neighbours.take(n)
+	for p := h.neighbours.take(n); p != nil; p = h.neighbours.take(n) {
 		copy(p.Data[:6], hw[:])
 		h.enqueue(n.key.iface, p)
 	}
@@ -250,8 +264,9 @@ func (h *Host) neighbourTimer(now clock.Time, n *neighbour) {
 		h.ask(now, n)
 		return
 	}
-	for _, p := range n.waiting {
+	for p := h.neighbours.take(n); p != nil; p = h.neighbours.take(n) {
 		h.reportUnreachable(now, p)
+		p.Release()
 	}
 	h.neighbours.remove(n)
 }

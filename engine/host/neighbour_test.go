@@ -58,18 +58,54 @@ func TestNeighbourIsAskedOnce(t *testing.T) {
 		lose := false
 		asked := p.countQuestions(&lose)
 		s, client := p.open(p.b, 53, wire.Addr{}, 0), p.open(p.a, 5000, p.addrB, 53)
-		for i := range 5 {
+		s.SetReceiveBuffer(1 << 20)
+		for i := range maxWaiting + 2 {
 			p.send(p.a, client, wire.Addr{}, 0, []byte{byte(i)})
 		}
 		p.run()
-		for i := 2; i < 5; i++ {
-			p.wantDatagram("three wait, the oldest go", s, p.addrA, 5000, []byte{byte(i)})
+		for i := 2; i < maxWaiting+2; i++ {
+			p.wantDatagram("so many wait, the oldest go", s, p.addrA, 5000, []byte{byte(i)})
 		}
-		p.wantSilence("no more than three", s)
+		p.wantSilence("no more than that", s)
 		if len(*asked) != 1 || (*asked)[0] == hwB {
 			t.Errorf("questions to %x, want one to the group", *asked)
 		}
 	})
+}
+
+// What is sent to a neighbour that is not known yet arrives, however many fragments it
+// has become. When too many wait, datagrams go whole: of those that are left nothing is
+// missing, and of those that are gone nothing is sent.
+func TestFragmentsWaitForTheNeighbour(t *testing.T) {
+	for _, mtu := range []int{576, 1500, 9000} {
+		for _, size := range []int{1, mtu, 3 * mtu, 5000, 20000, 65487} {
+			onEthernet(t, config{mtu: mtu}, func(t *testing.T, p *pair) {
+				if p.v6 && mtu < minMTU6 {
+					return
+				}
+				client := p.open(p.a, 5000, p.addrB, 53)
+				p.open(p.b, 53, wire.Addr{}, 0)
+				const sent = 5
+				for range sent {
+					p.send(p.a, client, wire.Addr{}, 0, pattern(size))
+				}
+				waits := p.a.neighbours.list[0].waiting.len()
+				p.run()
+				pieces, whole := int(p.a.Counters().IpFragCreates)/sent, int(p.b.Counters().IpReasmOKs)
+				if pieces == 0 {
+					pieces, whole = 1, waits
+				}
+				if whole != min(maxWaiting/pieces, sent) || waits != whole*pieces || len(p.b.fragments.list) != 0 {
+					t.Errorf("%d bytes by an MTU of %d: %d packets waited, %d datagrams of %d pieces arrived of %d, %d in part",
+						size, mtu, waits, whole, pieces, sent, len(p.b.fragments.list))
+				}
+				if p.a.neighbours.bytes != 0 {
+					t.Errorf("%d bytes are counted, of nothing", p.a.neighbours.bytes)
+				}
+				p.drops = nil // that a fragment waits for others
+			})
+		}
+	}
 }
 
 func TestNeighbourThatDoesNotAnswer(t *testing.T) {
@@ -288,8 +324,8 @@ func TestWaitingPacketsAreBoundedInMemory(t *testing.T) {
 		onEthernet(t, config{mtu: 65535, host: Config{MaxNeighbourBytes: 1 << 20}}, func(t *testing.T, p *pair) {
 			held := func() (n int) {
 				for _, nb := range p.b.neighbours.list {
-					for _, q := range nb.waiting {
-						n += heldBy(q, new(*buf.Block))
+					for _, q := range nb.waiting.entries[nb.waiting.head:] {
+						n += heldBy(q.packet, new(*buf.Block))
 					}
 				}
 				return n
