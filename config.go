@@ -55,7 +55,8 @@ type Config struct {
 	// DefaultLastPort.
 	FirstPort, LastPort uint16
 
-	// NoKeepAlive makes connections begin without keep-alive probes. As in
+	// NoKeepAlive makes connections begin without keep-alive probes, as RFC 9293 §3.8.4
+	// would have it (MUST-25). As in
 	// package net they begin otherwise with one after 15 s of silence.
 	NoKeepAlive bool
 

@@ -37,6 +37,7 @@ type Dialer struct {
 	// LocalAddr is where the connection comes from: a *net.TCPAddr or a
 	// *net.UDPAddr. A nil or unspecified address is chosen by the route, and
 	// port zero by RFC 6056. Addresses of the other family are not tried.
+	// It is the optional argument of OPEN, RFC 9293 §3.9.1.1 (MUST-43).
 	LocalAddr net.Addr
 
 	// FallbackDelay is how long the addresses of one family have to themselves,

@@ -16,7 +16,7 @@ var (
 	ErrNoRoute     = errors.New("host: no route to destination")         // ENETUNREACH
 	ErrNotLocal    = errors.New("host: address is not ours")             // EADDRNOTAVAIL
 	ErrNoLink      = errors.New("host: no such link")                    // the iface number is wrong
-	ErrDestination = errors.New("host: destination is not an endpoint")  // unspecified, multicast or of another family
+	ErrDestination = errors.New("host: destination is not an endpoint")  // unspecified, multicast or of another family (RFC 9293, MUST-46)
 	ErrInUse       = errors.New("host: address in use")                  // EADDRINUSE
 	ErrMessageSize = errors.New("host: message too long")                // EMSGSIZE
 	ErrQueueFull   = errors.New("host: output queue is full")            // ENOBUFS
@@ -170,6 +170,8 @@ func (h *Host) Connect(now clock.Time, local wire.Addr, localPort uint16, remote
 	if err != nil {
 		return nil, err
 	}
+	// The address is that of the connection from now on (RFC 9293, MUST-44 and MUST-45):
+	// a route that changes later changes the link, not who we are.
 	return h.tcp.Connect(now, path, wire.Tuple{Local: local, Remote: remote, LocalPort: localPort, RemotePort: remotePort}, owner)
 }
 

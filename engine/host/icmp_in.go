@@ -41,7 +41,7 @@ func (h *Host) receiveICMPv4(now clock.Time, in *inbound) wire.Drop {
 	case wire.ICMPv4Unreachable, wire.ICMPv4TimeExceeded, wire.ICMPv4ParameterProblem:
 		return h.receiveError(now, in, &c, meaning4(&c))
 	}
-	// Source Quench is ignored (RFC 6633), as is all that we never ask for.
+	// Source Quench is ignored (RFC 6633; RFC 9293, MUST-55), as is all that we never ask for.
 	return wire.UnknownProtocol
 }
 

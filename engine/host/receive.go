@@ -182,7 +182,8 @@ func (in *inbound) parseSplit() bool {
 // faith sends to us. RFC 1122 §3.2.1.3.
 func (h *Host) checkAddresses(in *inbound) wire.Drop {
 	// The way back is looked up now, although only an answer needs it: the lookup tells what
-	// kind of address the source is, which has to be known anyway.
+	// kind of address the source is, which has to be known anyway. So no SYN comes from a
+	// group, or from ourselves (RFC 9293, MUST-63).
 	in.from = h.find(in.ip.Src)
 	if k := in.from.kind; k != ordinary && !in.mayBeFrom(k) {
 		return wire.BadSource
@@ -244,10 +245,12 @@ func (h *Host) deliver(now clock.Time, in *inbound) wire.Drop {
 func (h *Host) receiveTCP(now clock.Time, in *inbound) wire.Drop {
 	h.counters.TcpInSegs++
 	// TCP connects two hosts. An answer to a group's segment would let one forged
-	// packet make many. https://www.rfc-editor.org/rfc/rfc1122#section-4.2.3.10
+	// packet make many (RFC 9293, MUST-57).
+	// https://www.rfc-editor.org/rfc/rfc1122#section-4.2.3.10
 	if in.group {
 		return wire.BadDestination
 	}
+	// Before anything is believed of it (RFC 9293, MUST-3): who sent it is in the sum too.
 	b := in.transport()
 	if !in.checksumOK(b, in.length()) {
 		return wire.BadTCPChecksum

@@ -36,6 +36,8 @@ type Config struct {
 	DelayedAck time.Duration // at most MaxDelayedAck, 500 ms; default 40 ms
 	QuickAcks  int           // first segments of a connection that are acknowledged at once: default 16, at most 255; -1: none
 
+	// SynRetries is how often a SYN is repeated. RFC 9293 §3.8.3 asks for three minutes at
+	// least (MUST-23), which 7 are; the default is Linux's, as nobody waits for so long.
 	SynRetries    int // at most MaxSynRetries, 127; -1: none; default 6: gives up after 127 s
 	SynAckRetries int // at most MaxSynAckRetries, 15; -1: none; default 5: gives up after 63 s
 	// UserTimeout is how long data may stay unacknowledged, from when it was first
@@ -83,11 +85,15 @@ type Path struct {
 }
 
 // KeepAlive is the probing of an idle connection, RFC 9293 §3.8.4. The zero
-// value is off, and so is one with a field that is not above zero.
+// value is off (MUST-25), and so is one with a field that is not above zero. Each
+// connection has its own (MUST-24, MUST-27). There is no default interval, for which the
+// RFC has two hours (MUST-28): package handfast has those of package net.
 //
 // When the peer was not heard of for Idle, a probe is sent (with many idle
 // connections up to a 256th of Idle sooner, together), and another after each
-// Interval without an answer. Any segment of the peer ends the count. The
+// Interval without an answer: one may be lost, so it takes several to give up (MUST-29).
+// There is none while anything else is sent or received (MUST-26). Any segment of the
+// peer ends the count. The
 // connection fails with TimedOut when Count probes have had no answer: that is
 // Idle + Count × Interval after the peer was last heard of, where an Interval
 // takes at least as long as the RTO, or no answer could come in time. Where the

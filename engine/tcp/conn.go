@@ -62,7 +62,7 @@ const (
 type agreed uint8
 
 const (
-	passive    agreed = 1 << iota // opened by a SYN from outside
+	passive    agreed = 1 << iota // opened by a SYN from outside: where SYN-RECEIVED goes back to (MUST-11)
 	sackOK                        // both sides sent SACK-permitted
 	scaling                       // both sides sent window scale
 	stamping                      // both sides sent timestamps
@@ -119,6 +119,9 @@ func (c *Conn) set(f connFlags, on bool) {
 //
 //	una                nxt
 //	 |  out: see flight |  not sent yet
+//
+// The window is a number of 32 bits without a sign (RFC 9293, MUST-1), and what is open
+// of it is computed with one: a peer that has shrunk it leaves less than nothing.
 type sendSpace struct {
 	iss    seq.Num
 	una    seq.Num // oldest number that is not acknowledged

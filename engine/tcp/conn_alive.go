@@ -79,7 +79,8 @@ func (c *Conn) challenge(now clock.Time) {
 }
 
 // giveUp ends a connection whose peer has not acknowledged anything for too
-// long: R2 of RFC 9293 §3.8.3 for a SYN, the user timeout of §3.9.1 otherwise.
+// long: R2 of RFC 9293 §3.8.3 (MUST-20) for a SYN (MUST-22), the user timeout of §3.9.1,
+// which the program may set (MUST-21), otherwise.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.8.3
 func (c *Conn) giveUp(now clock.Time) bool {
 	c.live.retries++
@@ -133,7 +134,8 @@ func (c *Conn) setUserTimeout(d time.Duration) {
 	c.hastenPersist()
 }
 
-// fail ends the connection and tells the peer, should it be alive after all.
+// fail ends the connection and tells the peer, should it be alive after all. The program
+// learns why, as it does when a RST ends it (MUST-12).
 func (c *Conn) fail(now clock.Time, f Failure, why Cause) {
 	if c.state.Synchronized() {
 		c.owes |= owesReset
@@ -243,7 +245,8 @@ func (c *Conn) armFinWait2(now clock.Time) {
 }
 
 // receiveICMP is what an ICMP error means, RFC 5927: it must quote a segment
-// that is in flight; a hard error ends only an attempt to connect.
+// that is in flight; a hard error ends only an attempt to connect, and a soft one nothing
+// (RFC 9293, MUST-54 and MUST-56): it is what a program is told should time run out.
 // https://www.rfc-editor.org/rfc/rfc5927#section-4
 func (c *Conn) receiveICMP(now clock.Time, e ICMPError) wire.Drop {
 	if c.state == Closed || !e.Seq.In(c.snd.una, c.snd.nxt.Sub(c.snd.una)) {

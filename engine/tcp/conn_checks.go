@@ -83,7 +83,7 @@ func (c *Conn) acceptable(s *Segment, wnd seq.Size) bool {
 	switch {
 	case wnd == 0:
 		// With length the text is not taken, but ACK, URG and RST are ("special
-		// allowance"): the segment goes on, without its text.
+		// allowance", MUST-66): the segment goes on, without its text.
 		return s.Seq == c.rcv.nxt
 	case n == 0:
 		// A peer that has used all of the window acknowledges with the number behind it,
@@ -172,7 +172,7 @@ func (c *Conn) checkReset(now clock.Time, s *Segment) outcome {
 	}
 	switch exact := s.Seq == c.rcv.nxt; {
 	case c.state == TimeWait && !(exact && c.is(synChallenged)):
-		return dropped(wire.TimeWaitReset) // RFC 1337
+		return dropped(wire.TimeWaitReset) // https://www.rfc-editor.org/rfc/rfc1337#section-3
 	// A blind attacker has to hit one number of 2^32 here, not one of a window.
 	case exact:
 		c.reset(now)
@@ -298,7 +298,9 @@ func (c *Conn) ackedFin(now clock.Time, s *Segment) outcome {
 	return goOn
 }
 
-// checkUrgent is the sixth check: the pointer is noted, the data stays in line.
+// checkUrgent is the sixth check: the pointer is noted (MUST-30), the data stays in
+// line. It is the number after the urgent data (MUST-62), and each segment may move it
+// on, so that urgent data may be of any length (MUST-31).
 // https://www.rfc-editor.org/rfc/rfc6093#section-3.1
 func (c *Conn) checkUrgent(s *Segment) {
 	if !s.Flags.Has(wire.URG) || c.state > FinWait2 || c.is(finReceived) {

@@ -82,7 +82,9 @@ func (c *Conn) textTooEarly(s *Segment) wire.Drop {
 const maxDupAcksOwed = 64
 
 // scheduleAck is the rule of the delayed ACK: every second full segment has one
-// (SHLD-19), and none waits for longer than Config.DelayedAck (MUST-40).
+// (SHLD-19), and none waits for longer than Config.DelayedAck (MUST-40). It only says that
+// one is owed: what leaves for another reason takes it along (MUST-58), and all that came
+// in one batch is looked at before (MUST-59).
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.3
 func (c *Conn) scheduleAck(now clock.Time, s *Segment, hadGap bool) {
 	// What the peer takes for a full segment is not known: its path may allow less

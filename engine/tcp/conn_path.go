@@ -47,8 +47,9 @@ func (c *Conn) pathChanged(mtu uint16) {
 	c.updateMSS()
 }
 
-// mssOf is what our MSS option says: the MTU without headers of so many bytes,
-// RFC 9293 §3.7.1 and RFC 6691.
+// mssOf is what our MSS option says: the MTU without headers of so many bytes (MUST-67).
+// Options of IP and TCP are not subtracted: who sends them subtracts them, or they would
+// be subtracted twice. https://www.rfc-editor.org/rfc/rfc6691#section-2
 func mssOf(mtu, headers int) uint16 {
 	return uint16(max(min(mtu, math.MaxUint16)-headers, narrowMSS))
 }
@@ -64,7 +65,7 @@ func (c *Conn) sackRoom() uint8 {
 }
 
 // updateMSS computes what follows from the path, and from what the handshake
-// settled. There is Eff.snd.MSS of RFC 9293 §3.7.1: the smaller of what the peer
+// settled. There is Eff.snd.MSS of RFC 9293 §3.7.1 (MUST-16): the smaller of what the peer
 // takes and what the path carries, less the options of every segment.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.7.1
 func (c *Conn) updateMSS() {

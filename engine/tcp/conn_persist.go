@@ -3,7 +3,8 @@ package tcp
 import "github.com/handfast-tcp/handfast/engine/clock"
 
 // Zero-window probing: the peer's window holds us back, and what opens it, an ACK
-// without text, is nothing that the peer repeats when it is lost. So we have to ask.
+// without text, is nothing that the peer repeats when it is lost. So we have to ask
+// (MUST-36), also when the window was shrunk to nothing (MUST-35).
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.1
 
 // persists reports whether the peer's window holds us back, so that the persist

@@ -113,7 +113,8 @@ func (c *Conn) learnPeer(now clock.Time, s *Segment) {
 
 // arrivesInSynSent is RFC 9293 §3.10.7.3: first ACK, second RST, fourth SYN.
 // The ACK is judged first, because a RST counts only with one that acknowledges our
-// SYN: that is what a blind attacker has to guess.
+// SYN: that is what a blind attacker has to guess. A SYN without an ACK is a
+// simultaneous open (MUST-10).
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.3
 func (c *Conn) arrivesInSynSent(now clock.Time, s *Segment) outcome {
 	hasAck := s.Flags.Has(wire.ACK)

@@ -8,7 +8,7 @@ import (
 )
 
 // rtt is the retransmission timeout of RFC 6298. One segment in a round trip
-// is timed; by Karn's rule none that was sent twice.
+// is timed; by Karn's rule none that was sent twice (RFC 9293, MUST-18).
 // https://www.rfc-editor.org/rfc/rfc6298#section-2
 type rtt struct {
 	smoothed  time.Duration
@@ -22,7 +22,8 @@ type rtt struct {
 }
 
 // slowStartRTO is the RTO after a handshake that gave no sample because the
-// SYN had to be repeated, RFC 6298 §5.7.
+// SYN had to be repeated, RFC 6298 §5.7: the way is slow, or loses much.
+// https://www.rfc-editor.org/rfc/rfc6298#section-5
 const slowStartRTO = 3 * time.Second
 
 // sample takes a measured round trip, RFC 6298 §2.2 and §2.3. The variation's
@@ -48,7 +49,8 @@ func (r *rtt) tail(cfg *Config) time.Duration {
 	return max(2*r.smoothed, time.Duration(uint64(cfg.MinRTO)/tailShare)) // unsigned: fewer steps
 }
 
-// timeout is the RTO with exponential back-off, RFC 6298 §5.5.
+// timeout is the RTO with exponential back-off, RFC 6298 §5.5 (RFC 9293, MUST-19, which
+// asks for slow start and congestion avoidance too: see package cc).
 func (r *rtt) timeout(cfg *Config) time.Duration {
 	switch {
 	case r.backoff == 0:

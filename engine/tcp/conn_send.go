@@ -167,7 +167,7 @@ func (c *Conn) buildText(now clock.Time, out *Output, pos seq.Num, n int) bool {
 	out.Seq, out.Flags = pos, wire.ACK
 	if end == c.out.end() {
 		if out.Len > 0 {
-			out.Flags |= wire.PSH // nothing more is queued: RFC 9293 §3.9.1.2
+			out.Flags |= wire.PSH // nothing more is queued: RFC 9293 §3.9.1.2 (MUST-60, MUST-61)
 		}
 		// A FIN takes a number of the peer's window as a byte does. With nothing else
 		// out it goes into a shut window too, as its own probe.

@@ -17,7 +17,7 @@ func (c *Conn) allowed(left int) (n int, w waits) {
 		f.tight = false
 	}
 	// Negative when the peer has shrunk its window, which it should not: RFC 9293 §3.8.6
-	// asks us to bear it, and to send nothing new until it has caught up.
+	// asks us to bear it (MUST-34), and to send nothing new until it has caught up.
 	open := int(c.snd.wnd) - out
 	if open <= 0 {
 		return 0, forPeer
@@ -73,7 +73,8 @@ func (c *Conn) allowedAgain(pos seq.Num, lost int) (n int, ok bool) {
 	return n, n > 0
 }
 
-// worthSending is the sender's half of silly window avoidance, and Nagle: it
+// worthSending is the sender's half of silly window avoidance (MUST-38), and Nagle,
+// which a program may turn off (MUST-17): it
 // returns how many of the n allowed bytes make a segment that is worth it.
 func (c *Conn) worthSending(n, left, flight, open int) int {
 	mss := c.payload()

@@ -83,8 +83,10 @@ func (c *Conn) lifeOver(now clock.Time) {
 	c.closed(now, TimedOut, CauseFinWait2Over)
 }
 
-// enterTimeWait starts the 2MSL wait, RFC 9293 §3.10.7.4: all other timers are
-// turned off.
+// enterTimeWait starts the 2MSL wait (MUST-13), RFC 9293 §3.10.7.4: all other timers
+// are turned off. So long the peer may still need our last ACK again, and segments of
+// this connection may still be under way that would fit into the next one's window.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.6.1
 func (c *Conn) enterTimeWait(now clock.Time, why Cause) {
 	c.setState(now, TimeWait, why)
 	c.timers.disarmAll()

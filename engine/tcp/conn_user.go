@@ -54,7 +54,7 @@ func (c *Conn) take(now clock.Time, n int, dst views) views {
 }
 
 // Urgent returns how many bytes the program must read to reach the end of
-// urgent data; 0 when there is none ahead.
+// urgent data; 0 when there is none ahead (RFC 9293, MUST-33).
 func (c *Conn) Urgent() int { return c.ahead(c.is(urgentSeen), c.rcv.up) }
 
 // Pushed returns how many of the bytes that wait came before the last PSH.

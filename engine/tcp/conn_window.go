@@ -6,7 +6,7 @@ import (
 
 // offer returns the window field of the next segment and moves the right edge
 // to where the field says it is. The edge never moves left, and it moves right
-// only by steps worth a segment: silly window avoidance, RFC 9293 §3.8.6.2.2. In
+// only by steps worth a segment: silly window avoidance, RFC 9293 §3.8.6.2.2 (MUST-39). In
 // TIME-WAIT no more data may come, and the window stays as it was.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.2.2
 func (c *Conn) offer() uint16 {

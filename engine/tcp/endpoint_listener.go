@@ -98,7 +98,9 @@ func (t *listenerTable) remove(l *Listener) {
 
 var anyIPv4 = wire.AddrFrom4(0)
 
-// Listen listens on a port: passive OPEN of RFC 9293 §3.10.1. Up to backlog
+// Listen listens on a port: passive OPEN of RFC 9293 §3.10.1. It changes nothing for
+// connections that there are (MUST-41), and listeners of one port may stand beside each
+// other while their addresses differ (MUST-42). Up to backlog
 // connections wait for Accept. It fails with ErrInUse.
 func (e *Endpoint) Listen(local wire.Addr, port uint16, backlog int, owner any) (*Listener, error) {
 	l := &Listener{Local: local, Port: port, Backlog: max(backlog, 1), Owner: owner, maskHi: ^uint64(0), maskLo: ^uint64(0)}

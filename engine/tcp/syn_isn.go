@@ -8,7 +8,8 @@ import (
 )
 
 // isn is the initial sequence number of RFC 6528 §3: a clock of four
-// microseconds plus a secret number of the four-tuple.
+// microseconds (RFC 9293, MUST-8) plus a secret number of the four-tuple, which nobody
+// outside can compute (MUST-9).
 // The clock makes the next connection of the same four-tuple begin beyond the last one,
 // and comes round in 4.8 hours, when nothing of it is under way any more. The secret
 // makes the number of one four-tuple tell nothing about another's, which is all that a

@@ -96,7 +96,8 @@ type ourSyn struct {
 }
 
 // write makes the header of t. It is the only writer of SYNs: for a connection, for
-// a compact entry, and for a stateless SYN-ACK. It adds the options of RFC 7323 and
+// a compact entry, and for a stateless SYN-ACK. So an MSS option is in every SYN (MUST-14)
+// and in nothing else (MUST-65). It adds the options of RFC 7323 and
 // RFC 2018 only if the other SYN has them. It sets every field of h that it needs,
 // so h may hold an old header.
 func (y *ourSyn) write(h *wire.TCP, t *wire.Tuple, cfg *Config) {

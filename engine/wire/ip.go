@@ -50,7 +50,7 @@ func (ip *IP) IsFragment() bool { return ip.MoreFragments || ip.FragOffset != 0 
 // ip. The payload is b[ip.HeaderLen:ip.TotalLen].
 //
 // The checksum of an IPv4 header is verified, its options are skipped without
-// a look. IPv6 extension headers are walked; see walkExtensions. A fragment has to
+// a look (RFC 9293, MUST-50). IPv6 extension headers are walked; see walkExtensions. A fragment has to
 // have a length and an offset that can be part of a packet.
 //
 // The reasons to drop are TooShort, BadVersion, BadHeaderLength, BadTotalLength,

@@ -4,7 +4,7 @@ import "math/bits"
 
 // AppendSegment appends the IP header and the TCP header of a packet with
 // payload bytes behind them to b: ip.Append and h.Append in one go, with
-// checksums that are right. sum is the partial sum of the payload; h.Checksum is
+// checksums that are right (RFC 9293, MUST-2). sum is the partial sum of the payload; h.Checksum is
 // not used. ip says of no fragment, and its ID is 0.
 //
 // With offload a layer below completes the TCP checksum: its field then holds

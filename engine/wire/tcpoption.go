@@ -73,8 +73,10 @@ func (o *Options) Has(s OptionSet) bool { return o.Set&s == s }
 //   - after End of Option List nothing is looked at;
 //   - a length of 0, 1 or past the end of the header is BadOption (MUST-7).
 //
-// Options that belong on a SYN are read from every segment; whether they may
-// count there is the caller's to know.
+// These are the mandatory ones, MSS, NOP and End of Option List (MUST-4), and more.
+// Options that belong on a SYN are read from every segment (MUST-5); whether they may
+// count there is the caller's to know. Bytes are read one by one: nothing says that an
+// option begins at a word (MUST-64).
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.1
 func (o *Options) parse(b []byte) Drop {
 	*o = Options{}
@@ -201,7 +203,8 @@ func (o *Options) sackBlocksAfter(n int) int {
 }
 
 // put writes the options to w, which is size bytes long, and returns the sum of
-// its words.
+// its words. Each has its length (MUST-68). NOPs before an option make it end with a word,
+// so there is no padding behind the last one (MUST-69).
 func (o *Options) put(w []byte) (sum uint64) {
 	times := uint64(o.TSVal)<<32 | uint64(o.TSEcr)
 	switch o.Set {
