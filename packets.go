@@ -15,6 +15,7 @@ import (
 type batchIn struct {
 	packets [batchSize]*buf.Packet
 	shards  [batchSize]uint8 // whose each packet is
+	desk    host.Desk
 	touched byte
 }
 
@@ -41,16 +42,16 @@ func (h *Host) distribute(a *attachment, iface int, in *batchIn, n int) {
 	touched := h.choose(a, iface, in, batch)
 	for i := 0; touched != 0; i, touched = i+1, touched>>1 {
 		if touched&1 != 0 {
-			h.give(i, iface, batch, in.shards[:n])
+			h.give(i, iface, batch, in.shards[:n], &in.desk)
 		}
 	}
 	clear(batch)
 }
 
 // give gives a shard its packets of a batch, and others what comes of them there.
-func (h *Host) give(shard, iface int, batch []*buf.Packet, shards []uint8) {
-	for _, o := range h.shards[shard].receive(iface, batch, shards) {
-		h.give(o.shard, o.iface, []*buf.Packet{o.packet}, []uint8{uint8(o.shard)})
+func (h *Host) give(shard, iface int, batch []*buf.Packet, shards []uint8, d *host.Desk) {
+	for _, o := range h.shards[shard].receive(iface, batch, shards, d) {
+		h.give(o.shard, o.iface, []*buf.Packet{o.packet}, []uint8{uint8(o.shard)}, d)
 	}
 }
 
@@ -87,7 +88,7 @@ func (h *Host) choose(a *attachment, iface int, in *batchIn, batch []*buf.Packet
 		case host.FlowHashed:
 			shard = host.ShardOf(hash, len(h.shards))
 		case host.FlowAll:
-			h.copyToOthers(iface, packet)
+			h.copyToOthers(iface, packet, &in.desk)
 		}
 		in.shards[i] = uint8(shard)
 		touched |= 1 << shard
@@ -97,7 +98,7 @@ func (h *Host) choose(a *attachment, iface int, in *batchIn, batch []*buf.Packet
 
 // copyToOthers gives a copy of p to every shard but the first. These are the
 // few packets that each of them has to know: who has which link address.
-func (h *Host) copyToOthers(iface int, p *buf.Packet) {
+func (h *Host) copyToOthers(iface int, p *buf.Packet, d *host.Desk) {
 	for i := 1; i < len(h.shards); i++ {
 		c := buf.NewPacket()
 		n := copy(c.ReceiveInto(p.Len()), p.Data)
@@ -106,7 +107,7 @@ func (h *Host) copyToOthers(iface int, p *buf.Packet) {
 		}
 		c.Data, c.L3 = c.Data[:n], p.L3
 		c.Checksum, c.CsumStart, c.CsumOffset = p.Checksum, p.CsumStart, p.CsumOffset
-		h.give(i, iface, []*buf.Packet{c}, []uint8{uint8(i)})
+		h.give(i, iface, []*buf.Packet{c}, []uint8{uint8(i)}, d)
 	}
 }
 
@@ -158,7 +159,7 @@ type batchOut struct {
 
 // receive takes those packets of a batch that are for the shard, and returns what
 // came of them that is for others.
-func (s *shard) receive(iface int, batch []*buf.Packet, shards []uint8) (others []handedOver) {
+func (s *shard) receive(iface int, batch []*buf.Packet, shards []uint8, d *host.Desk) (others []handedOver) {
 	now := s.lock()
 	mine := s.mine[:0]
 	for i, p := range batch {
@@ -170,7 +171,7 @@ func (s *shard) receive(iface int, batch []*buf.Packet, shards []uint8) (others 
 			mine = append(mine, p)
 		}
 	}
-	s.host.ReceiveBatch(now, iface, mine)
+	s.host.ReceiveAt(now, iface, mine, d)
 	s.mine = mine
 	// Whether all was acknowledged is no readiness of a connection: those few calls of
 	// Close look again after each batch.

@@ -300,7 +300,7 @@ func TestMarksOfFragments(t *testing.T) {
 			}
 			if c.drop == wire.None {
 				p.wantDatagram("all are here", s, p.addrA, 1, pattern(52))
-				if got := p.b.in[0].ip.ECN(); got != c.want {
+				if got := p.b.desk.in[0].ip.ECN(); got != c.want {
 					t.Errorf("%v: the whole has %d, want %d", c.tos, got, c.want)
 				}
 			}

@@ -10,17 +10,18 @@ import (
 // hasText reports whether what came in is a segment with text, for TCP.
 func (in *inbound) hasText() bool { return in.forTCP && in.segment.Len > 0 }
 
-// receiveMerged is receiveInTCP for a segment with text, and for those of the next ones
-// that continue it. It returns how many packets that are.
-func (h *Host) receiveMerged(now clock.Time, in []inbound, batch []*buf.Packet) int {
-	n := h.merge(in)
-	drop := h.receiveInTCP(now, &in[0], batch[0])
+// receiveMerged is receiveInTCP for packet number at, a segment with text, and for those
+// of the next ones that continue it. It returns how many packets that are.
+func (h *Host) receiveMerged(now clock.Time, d *Desk, at int, batch []*buf.Packet) int {
+	in := d.in[at:len(batch)]
+	n := h.merge(in, d.views[:0])
+	drop := h.receiveInTCP(now, &in[0], batch[at])
 	for i := 1; i < n; i++ {
 		in[i].forTCP, in[i].drop = false, drop
-		h.receiveInTCP(now, &in[i], batch[i])
+		h.receiveInTCP(now, &in[i], batch[at+i])
 	}
 	if n > 1 {
-		clear(in[0].segment.Views) // h.views, which would keep memory
+		clear(in[0].segment.Views) // the desk's, which would keep memory
 	}
 	return n
 }
@@ -28,8 +29,8 @@ func (h *Host) receiveMerged(now clock.Time, in []inbound, batch []*buf.Packet) 
 // merge adds to the segment of the first packet what the next ones continue it
 // with (generic receive offload), and returns how many packets are in it: most
 // of what TCP does with a segment does not depend on its length. All are of one
-// size; a shorter one is the last, and so is one with PSH.
-func (h *Host) merge(in []inbound) (n int) {
+// size; a shorter one is the last, and so is one with PSH. Views is room for theirs.
+func (h *Host) merge(in []inbound, views []buf.View) (n int) {
 	whole := &in[0].segment
 	if h.traced || whole.Flags&^wire.ACEMask != wire.ACK || whole.GSOSize != 0 || whole.Options.Set&^wire.OptTimestamps != 0 {
 		return 1
@@ -41,7 +42,7 @@ func (h *Host) merge(in []inbound) (n int) {
 			break
 		}
 		if n == 1 {
-			whole.GSOSize, whole.Views = size, append(h.views[:0], whole.Views...)
+			whole.GSOSize, whole.Views = size, append(views, whole.Views...)
 		}
 		whole.Len += s.Len
 		whole.Flags |= s.Flags

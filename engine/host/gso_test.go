@@ -141,8 +141,8 @@ func (k *talk) carryAll(r *rand.Rand, from, to *Host) {
 	k.held[from] = nil
 	if !from.traced {
 		to.ReceiveBatch(k.now, 0, batch)
-		for i := range to.in {
-			if to.in[i].packet != nil && to.in[i].segment.GSOSize > 0 {
+		for i := range to.desk.in {
+			if to.desk.in[i].packet != nil && to.desk.in[i].segment.GSOSize > 0 {
 				k.merged++
 				break
 			}

@@ -85,7 +85,7 @@ type Host struct {
 	counters  Counters
 
 	// cache holds what is known of the destinations used last.
-	cache      [cacheSize]destination
+	cache      destinationCache
 	generation uint32 // entries of cache with another one are void
 	forwarded  forwarded
 	speaks     [2]bool // by family: we have an address of it
@@ -103,10 +103,8 @@ type Host struct {
 	queue    packetQueue // leaves next
 	handover packetQueue // for other shards
 
-	stash buf.Stash // packets that came in, to be sent as others
-	// What a packet is parsed into, so that nothing is allocated per packet.
-	in     [inFlight]inbound
-	views  [inFlight * buf.MaxViews]buf.View // of segments that are merged
+	stash  buf.Stash // packets that came in, to be sent as others
+	desk   *Desk     // of Receive; made with the first packet
 	out    tcp.Output
 	rest   bool    // a part of out has still to leave
 	ip     wire.IP // of what leaves
@@ -116,7 +114,7 @@ type Host struct {
 // New returns a host without links and addresses.
 func New(cfg Config) *Host {
 	setting.Settle(cfg.settings())
-	h := &Host{cfg: cfg, generation: 1}
+	h := &Host{cfg: cfg, cache: newDestinationCache(), generation: 1}
 	h.keys = makeKeys(cfg.TCP.Secret, cfg.Shard)
 	h.tcp = tcp.NewEndpoint(&h.cfg.TCP)
 	h.conflicts.deadline = clock.Never

@@ -59,13 +59,6 @@ func (r *route) before(old *route) bool {
 // localMTU is the MTU between two of our own addresses: the largest IP packet.
 const localMTU = 65535
 
-// cacheSize is the number of destinations that are cached: so many that a batch
-// of SYNs from everywhere still finds its ways back.
-const (
-	cacheBits = 9
-	cacheSize = 1 << cacheBits
-)
-
 // destination is where packets to one address go: RFC 4861's destination
 // cache. It is derived, so it may be forgotten at any time.
 type destination struct {
@@ -77,6 +70,40 @@ type destination struct {
 	kind       addressKind
 	reachable  bool // there is a route, and an address of ours to speak from
 	cutUp      bool // packets leave without DF
+}
+
+// destinationCache is direct-mapped. It begins small, because most hosts have few
+// peers, and doubles when destinations have put each other out as often as it has
+// slots: up to so many that a batch of SYNs from everywhere still finds its ways back.
+type destinationCache struct {
+	slots   []destination
+	shift   uint8  // which bits of a hash are a slot's number
+	evicted uint16 // destinations that others have put out, since it has this size
+}
+
+const (
+	fewestDestinations = 8
+	mostDestinations   = 512
+)
+
+func newDestinationCache() destinationCache {
+	return destinationCache{slots: make([]destination, fewestDestinations), shift: 32 - 3}
+}
+
+func (c *destinationCache) slot(dst wire.Addr) *destination {
+	return &c.slots[dst.As4()*0x9e3779b1>>(c.shift&31)]
+}
+
+// crowded counts an eviction, and reports whether the cache is to grow.
+func (c *destinationCache) crowded() bool {
+	c.evicted++
+	return int(c.evicted) >= len(c.slots) && len(c.slots) < mostDestinations
+}
+
+// grow doubles the cache, which begins anew, and returns the slot of dst.
+func (c *destinationCache) grow(dst wire.Addr) *destination {
+	*c = destinationCache{slots: make([]destination, 2*len(c.slots)), shift: c.shift - 1}
+	return c.slot(dst)
 }
 
 // forget voids all cached destinations: something that they are derived from
@@ -103,23 +130,26 @@ func (h *Host) lookup(dst wire.Addr) *destination {
 // find returns what is known of dst, whether it can be reached or not.
 // The result is valid until the next lookup.
 func (h *Host) find(dst wire.Addr) *destination {
-	d := &h.cache[dst.As4()*0x9e3779b1>>(32-cacheBits)]
+	d := h.cache.slot(dst)
 	// Direct-mapped, so that a packet costs one comparison: the slot is known, and no list
 	// is walked. Two destinations of one slot evict each other. That costs a search of the
 	// routes, never a wrong way.
 	if d.generation != h.generation || d.addr != dst {
-		h.learnWay(d, dst)
+		return h.learnWay(d, dst)
 	}
 	return d
 }
 
-// learnWay fills in what is known of dst.
-func (h *Host) learnWay(d *destination, dst wire.Addr) {
+// learnWay finds what is known of dst, and keeps it in its slot.
+func (h *Host) learnWay(d *destination, dst wire.Addr) *destination {
+	if d.generation == h.generation && h.cache.crowded() {
+		d = h.cache.grow(dst)
+	}
 	d.addr, d.generation, d.kind, d.neighbour = dst, h.generation, h.kindOf(dst), nil
 	d.reachable, d.cutUp = false, false
 	if d.kind == own {
 		d.path, d.route, d.reachable = tcp.Path{MTU: localMTU}, nil, true
-		return
+		return d
 	}
 	d.route = h.findRoute(dst)
 	if r := d.route; r != nil {
@@ -130,6 +160,7 @@ func (h *Host) learnWay(d *destination, dst wire.Addr) {
 		d.reachable = h.forwarded.any() || h.speaks[family(dst)]
 		d.cutUp = mayBeCutUp(dst, d.path.MTU, r.link.MTU)
 	}
+	return d
 }
 
 // nextHop is the neighbour that gets the packets on an Ethernet.

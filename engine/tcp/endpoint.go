@@ -41,7 +41,8 @@ type Endpoint struct {
 	scratch  Conn   // a compact connection, expanded
 	touched  uint64 // see touch
 
-	detector detect.Detector
+	detector *detect.Detector // nil: nobody has asked for a connection yet
+	seed     uint64           // of the detector
 }
 
 // Entry is a connection in an endpoint's table.
@@ -76,7 +77,7 @@ func NewEndpoint(cfg *Config) *Endpoint {
 	e.halfOpen.hashes, e.timeWait.hashes = &e.cookies, &e.cookies
 	e.halfOpen.sparse = 1
 	e.halfOpen.limit, e.halfOpen.prepared.lost.limit = e.cfg.MaxHalfOpen, e.cfg.MaxHalfOpen
-	e.detector.Init(keys.Number("detector", 0))
+	e.seed = keys.Number("detector", 0)
 	return e
 }
 
@@ -228,7 +229,7 @@ func until(now, due clock.Time) time.Duration {
 
 // Deadline returns when Advance is wanted next.
 func (e *Endpoint) Deadline() clock.Time {
-	return min(e.due.next(), e.halfOpen.next(), e.timeWait.due(), e.detector.Deadline())
+	return min(e.due.next(), e.halfOpen.next(), e.timeWait.due(), e.concludes())
 }
 
 // Advance lets time pass: timers that are due fire.
@@ -255,7 +256,7 @@ func (e *Endpoint) Advance(now clock.Time) {
 	e.due.expose(armedThen)
 	e.advanceHalfOpen(now)
 	e.advanceTimeWait(now)
-	if e.detector.Deadline() <= now {
+	if e.concludes() <= now {
 		e.watch(now)
 	}
 }

@@ -15,7 +15,7 @@ type halfOpenCache struct {
 	// for a verdict. All in one wait equally long, so each is in order of its
 	// deadline.
 	waiting  [asking + 1]refQueue
-	shares   [1024]uint32 // entries by hash of the source's prefix
+	shares   *[1024]uint32 // entries by hash of the source's prefix; nil: there was none yet
 	prepared prepared
 }
 
@@ -44,7 +44,7 @@ func (k *halfOpenCache) room(f flow, evict bool) (victim ref, ok bool) {
 // insert makes an entry of h, in the place of the victim that room has named.
 func (k *halfOpenCache) insert(f flow, t *wire.Tuple, h *halfOpen, victim ref) ref {
 	h.share = k.shareOf(t.Remote)
-	k.shares[h.share]++
+	made(&k.shares)[h.share]++
 	if victim == 0 {
 		return k.add(f, t, h)
 	}

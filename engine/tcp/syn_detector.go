@@ -18,32 +18,59 @@ func (f flow) id(irs seq.Num) uint64 {
 	return uint64(f) ^ uint64(irs)*0x9e3779b97f4a7c15
 }
 
+// watcher returns the detector. It is made with the first handshake that is asked
+// for: a host that only opens connections, or has no peers yet, is spared its memory.
+func (e *Endpoint) watcher() *detect.Detector {
+	if e.detector == nil {
+		e.detector = new(detect.Detector)
+		e.detector.Init(e.seed)
+	}
+	return e.detector
+}
+
 // Flood returns what the detector makes of the handshakes that this endpoint is
 // asked for.
 func (e *Endpoint) Flood(now clock.Time) detect.Verdict {
+	if e.detector == nil {
+		defer func() { e.detector = nil }() // still nobody has asked
+	}
 	e.watch(now)
 	return e.detector.Verdict()
 }
 
 // FloodLevel returns the level of that verdict as of the last segment or timer;
 // it costs nothing.
-func (e *Endpoint) FloodLevel() detect.Level { return e.detector.Level() }
+func (e *Endpoint) FloodLevel() detect.Level {
+	if e.detector == nil {
+		return detect.Quiet
+	}
+	return e.detector.Level()
+}
+
+// concludes returns when the detector wants to know the time.
+func (e *Endpoint) concludes() clock.Time {
+	if e.detector == nil {
+		return clock.Never
+	}
+	return e.detector.Deadline()
+}
 
 // watch lets the detector draw its conclusions when it is time.
 func (e *Endpoint) watch(now clock.Time) {
-	if e.detector.Due(now) {
+	if d := e.detector; d == nil || d.Due(now) {
 		e.conclude(now)
 	}
 }
 
 func (e *Endpoint) conclude(now clock.Time) {
-	was := e.detector.Level()
-	e.detector.Advance(now, detect.Defence{
+	d := e.watcher()
+	was := d.Level()
+	d.Advance(now, detect.Defence{
 		HalfOpen: e.halfOpen.count, Limit: e.halfOpen.limit, Oldest: e.oldestHalfOpen(now),
 		Cookies: e.cookiesFirst(), Attack: e.attack.on,
 		Evicted: e.stats.TCPReqQFullDoCookies, Dropped: e.stats.TCPReqQFullDrop,
 	})
-	if e.detector.Level() == detect.Flood && was != detect.Flood {
+	if d.Level() == detect.Flood && was != detect.Flood {
 		e.stats.FloodsDetected++
 	}
 }
@@ -68,7 +95,7 @@ func (e *Endpoint) oldestHalfOpen(now clock.Time) time.Duration {
 func (e *Endpoint) sent(out *Output) {
 	e.stats.sent(out)
 	if out.Flags&(wire.SYN|wire.ACK) == wire.SYN|wire.ACK {
-		e.detector.SynAck(out.again)
+		e.watcher().SynAck(out.again)
 	}
 }
 
@@ -79,8 +106,8 @@ func (e *Endpoint) watchHalfOpen(a *arrival, h *halfOpen) {
 	s, f, t := a.segment, a.flow, a.tuple
 	switch {
 	case s.Flags&(wire.SYN|wire.ACK|wire.RST) == wire.SYN && !h.is(markAsking):
-		e.detector.Syn(f.id(s.Seq), t.Remote, t.LocalPort)
+		e.watcher().Syn(f.id(s.Seq), t.Remote, t.LocalPort)
 	case s.Flags&(wire.SYN|wire.ACK|wire.RST) == wire.ACK && s.Ack == h.iss.Add(1):
-		e.detector.Answered(f.id(h.irs))
+		e.watcher().Answered(f.id(h.irs))
 	}
 }

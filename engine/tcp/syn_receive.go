@@ -16,9 +16,9 @@ func (e *Endpoint) arrivedStray(a *arrival) outcome {
 		if l != nil {
 			return e.arrivedSyn(a, l)
 		}
-		e.detector.Closed(a.tuple.Remote, a.tuple.LocalPort)
+		e.watcher().Closed(a.tuple.Remote, a.tuple.LocalPort)
 	case wire.RST, wire.RST | wire.ACK:
-		e.detector.Reset(a.flow.id(s.Seq - 1))
+		e.watcher().Reset(a.flow.id(s.Seq - 1))
 	// The last segment of a handshake whose entry has gone, or was never made. Text, and
 	// even the FIN, may come in it when the ACK before it was lost.
 	case wire.ACK, wire.ACK | wire.FIN:
@@ -85,12 +85,12 @@ func (e *Endpoint) admits(a *arrival, l *Listener) bool {
 		e.stats.ListenOverflows++
 		e.stats.ListenDrops++
 		l.Overflows++
-		e.detector.Refused(remote, port)
+		e.watcher().Refused(remote, port)
 		return false
 	case l.Ask:
-		e.detector.Asked(remote, port)
+		e.watcher().Asked(remote, port)
 	default:
-		e.detector.Syn(a.flow.id(a.segment.Seq), remote, port)
+		e.watcher().Syn(a.flow.id(a.segment.Seq), remote, port)
 	}
 	return true
 }
@@ -189,7 +189,7 @@ func (e *Endpoint) redeem(a *arrival, l *Listener) (h halfOpen, d wire.Drop) {
 	o := offer{timestamps: s.Options.Has(wire.OptTimestamps) && !e.cfg.NoTimestamps, version: version(a.tuple.Local)}
 	if d = e.cookies.check(a.flow, iss, irs, &o, s.Options.TSEcr, l.ecn(e.cfg)); d != wire.None {
 		e.stats.SyncookiesFailed++
-		e.detector.CookieFailed()
+		e.watcher().CookieFailed()
 		return h, d
 	}
 	e.stats.SyncookiesRecv++
@@ -223,7 +223,7 @@ func (e *Endpoint) arrivedHalfOpen(a *arrival, h *halfOpen, at ref) outcome {
 	v := c.receive(a.now, a.path, s)
 	switch {
 	case c.state > SynReceived || c.state == Closed && c.owes != 0:
-		e.detector.Completed(a.flow.id(c.rcv.irs), c.tuple.Remote)
+		e.watcher().Completed(a.flow.id(c.rcv.irs), c.tuple.Remote)
 		e.promote(a, l, c, at)
 	case at == 0:
 	case c.state == SynReceived:
@@ -231,7 +231,7 @@ func (e *Endpoint) arrivedHalfOpen(a *arrival, h *halfOpen, at ref) outcome {
 		e.oweHalfOpen(a.tuple, a.flow, h)
 	default:
 		e.halfOpen.remove(a.flow, at)
-		e.detector.Reset(a.flow.id(s.Seq - 1))
+		e.watcher().Reset(a.flow.id(s.Seq - 1))
 	}
 	return v
 }

@@ -75,7 +75,7 @@ func (e *Endpoint) AcceptSynWith(now clock.Time, y Syn, owner any) bool {
 		e.halfOpen.prepared.put(&y.Tuple, owner)
 	}
 	e.watch(now)
-	e.detector.Answering(f.id(y.ISN), y.Tuple.Remote)
+	e.watcher().Answering(f.id(y.ISN), y.Tuple.Remote)
 	e.oweHalfOpen(&y.Tuple, f, h)
 	return true
 }
