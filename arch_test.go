@@ -51,7 +51,8 @@ const layers = `
 	lab/internal/sample   : engine/clock engine/seq engine/wire engine/tcp
 	lab/trace             : engine/clock engine/seq engine/wire engine/tcp engine/host
 	lab/story             : engine/clock engine/seq engine/wire engine/tcp lab/trace
-	lab                   : engine/clock engine/seq engine/buf engine/wire engine/cc engine/tcp engine/host lab/netem lab/trace
+	lab/oracle            : engine/clock
+	lab                   : engine/clock engine/seq engine/buf engine/wire engine/cc engine/tcp engine/host lab/netem lab/trace lab/oracle
 	lab/soak              : engine/clock engine/seq engine/wire engine/cc engine/tcp engine/host lab lab/netem
 	lab/script            : engine/seq engine/wire
 	lab/drill             : engine/clock engine/seq engine/wire engine/tcp engine/host lab lab/script

@@ -9,6 +9,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/host"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/lab/oracle"
 )
 
 // firstPort is the first local port that a connection gets that asks for none.
@@ -26,6 +27,7 @@ type node struct {
 	port  uint16
 
 	audit func() error     // of host
+	wire  *oracle.Wire     // what host sends is judged by it
 	aim   func(syn []byte) // is called with the first SYN that comes; nil: nothing to do
 	batch []*buf.Packet    // of Bulk: has come in, and goes in together
 	inbox []arrived        // scripted: segments that nobody has looked at
@@ -45,7 +47,7 @@ func (n *node) boot() error {
 		link.MaxGSO, link.ChecksumOffload = largestOffload, true
 	}
 	iface := h.AddLink(link)
-	n.host, n.trace, n.audit = h, &tcp.Trace{}, h.TCP().Audit()
+	n.host, n.trace, n.audit, n.wire = h, &tcp.Trace{}, h.TCP().Audit(), &oracle.Wire{MTU: n.MTU}
 	if n.Bulk {
 		// The host itself does not know that TCP is observed, or it would spare the
 		// observer its super-segments.
@@ -115,6 +117,9 @@ func (n *node) flush() (any bool) {
 		any = true
 		p.Flatten()
 		for _, data := range cut(p) {
+			if err := n.wire.Sent(n.now(), data); err != nil {
+				w.fault(n, err)
+			}
 			w.send(n, data, false)
 		}
 		p.Release()
@@ -130,6 +135,9 @@ func (n *node) forgetReady() {
 
 // take takes a packet off the wire, at once or with the batch.
 func (n *node) take(id int, data []byte) {
+	if !n.Scripted {
+		n.wire.Delivered(n.now(), data)
+	}
 	if !n.Bulk {
 		n.receive(id, data)
 		return

@@ -124,13 +124,16 @@ func (c *Conn) answerOld(now clock.Time, s *Segment) {
 
 // helpStuckPeer takes the ACK out of a segment whose sequence number is one
 // that we have gone past: after a simultaneous close, or a probe that crossed
-// ours, the ACK may stand in no other segment. It never takes a window.
+// ours, the ACK may stand in no other segment. It never takes a window: that of an old
+// segment may be shut by now, so the right edge stays where it was (RFC 9293 §3.8.6).
 func (c *Conn) helpStuckPeer(now clock.Time, s *Segment) {
 	if c.state < Established || c.opening() || !s.Flags.Has(wire.ACK) || s.Seq.Add(s.SeqLen()) != c.rcv.nxt {
 		return
 	}
 	if (s.Ack - 1).In(c.snd.una, c.snd.nxt.Sub(c.snd.una)) { // never by comparing: half the space away is on both sides
+		edge := c.snd.una.Add(c.snd.wnd)
 		c.acknowledge(now, s, c.snd.wnd)
+		c.snd.wnd = seq.Size(max(edge.Diff(c.snd.una), 0))
 		c.ackedFin(now, s)
 	}
 }

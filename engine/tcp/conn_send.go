@@ -82,7 +82,7 @@ func (c *Conn) buildSyn(now clock.Time, out *Output) bool {
 		c.ackSent()
 	}
 	y.write(&out.TCP, &c.tuple, c.cfg)
-	c.rcv.edge = seq.Max(c.rcv.edge, c.rcv.nxt.Add(seq.Size(out.Window))) // an ACK between may have offered more
+	c.rcv.edge = seq.Max(c.rcv.edge, c.rcv.nxt.Add(seq.Size(out.Window))) // an ACK between offers what the program asked for
 	c.sentSyn(now)
 	return true
 }

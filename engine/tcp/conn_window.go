@@ -7,10 +7,12 @@ import (
 // offer returns the window field of the next segment and moves the right edge
 // to where the field says it is. The edge never moves left, and it moves right
 // only by steps worth a segment: silly window avoidance, RFC 9293 §3.8.6.2.2 (MUST-39). In
-// TIME-WAIT no more data may come, and the window stays as it was.
+// TIME-WAIT no more data may come, and the window stays as it was. Before our SYN is
+// acknowledged it stays what the SYN offered: which buffer there will be is settled then,
+// and a half-open connection that is kept in its small form knows of no other.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.2.2
 func (c *Conn) offer() uint16 {
-	if next := c.rcv.nxt.Add(c.freeWindow()); c.state != TimeWait && c.worthOffering(next) {
+	if next := c.rcv.nxt.Add(c.freeWindow()); c.state != TimeWait && !c.opening() && c.worthOffering(next) {
 		c.rcv.edge = next
 	}
 	wnd := c.rcv.edge.Sub(c.rcv.nxt) >> c.rcv.shift

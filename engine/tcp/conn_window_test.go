@@ -33,6 +33,43 @@ func TestZeroWindowProbes(t *testing.T) {
 	})
 }
 
+// What an ACK offers before our SYN is acknowledged is what the SYN did: the buffer is not
+// there yet, and an offer cannot be taken back.
+func TestHalfOpenOffersNoMore(t *testing.T) {
+	everywhere(t, func(w world) {
+		for _, challenge := range []string{"R 100:100(0)", "S 90000:90000(0)"} {
+			c := w.reach(Listen)
+			c.receive("S 0:0(0) <mss 1460,wscale 7>")
+			c.want("the SYN-ACK's window is not scaled", "S. 0:0(0) ack 1 win 65535 <mss 1460,wscale 9>")
+			c.receive(challenge)
+			c.want("here it is", ". 1:1(0) ack 1 win 127")
+			c.wantAfter(time.Second, "the SYN-ACK again", "S. 0:0(0) ack 1 win 65535 <mss 1460,wscale 9>")
+			c.receive(". 1:1(0) ack 1")
+			c.wantState(Established)
+			c.receive("P. 1:11(10) ack 1")
+			c.want("and here is the buffer that it begins with", ". 1:1(0) ack 11 win 511")
+		}
+	})
+}
+
+// The ACK in a segment of an old number counts, and its window does not: the right edge
+// that the peer told last stays where it is, and nothing goes beyond it.
+func TestOldSegmentMovesNoEdge(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.opened(Config{}, "S. 0:0(0) ack 1 win 2000 <mss 1460>")
+		c.write(9000)
+		c.want("fills a segment", ". 1:1461(1460) ack 1")
+		c.receive("F. 1:1(0) ack 1 win 2000")
+		c.want("the end", ". 1461:1461(0) ack 2")
+		c.receive("F. 1:1(0) ack 1461 win 540") // sent again: what came meanwhile waits to be read
+		c.want("we have that, and its ACK opens nothing", ". 1461:1461(0) ack 2")
+		c.wantIdle("540 octets are no segment")
+		c.wantAfter(minRTO, "a probe of what the window takes", ". 1461:2001(540) ack 2")
+		c.receive(". 2:2(0) ack 2001 win 2000")
+		c.want("the window opens", ". 2001:3461(1460) ack 2")
+	})
+}
+
 // The window update is lost: the answer to the next probe brings it.
 func TestLostWindowUpdate(t *testing.T) {
 	everywhere(t, func(w world) {
