@@ -12,7 +12,7 @@ import (
 )
 
 // Configure gives the kernel's side of a link its addresses, and sets the
-// device up.
+// device up. When it returns, packets pass.
 func Configure(device string, addrs []netip.Prefix) error {
 	dev, err := netlink.LinkByName(device)
 	if err != nil {
@@ -26,6 +26,7 @@ func Configure(device string, addrs []netip.Prefix) error {
 	if err := netlink.LinkSetUp(dev); err != nil {
 		return say.Errorf(say.Text{"set %s up: %w", "启用 %s：%w"}, device, Explain(err))
 	}
+	awaitReady(dev, addrs)
 	return nil
 }
 
