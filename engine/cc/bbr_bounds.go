@@ -24,6 +24,8 @@ type bbrBounds struct {
 	delivered, lost, marked int // in this round
 }
 
+// Loss and beta are the draft's, which allows a path to lose a little by itself; of marks
+// Linux's BBRv3 takes half for too many.
 const (
 	bbrLoss        = 20 // 1/1000 of what is in flight: more is too much
 	bbrMarkPercent = 50 // of what is delivered in a round

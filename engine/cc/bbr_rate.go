@@ -15,7 +15,8 @@ type bbrRate struct {
 
 func (r *bbrRate) max() uint64 { return max(r.cycle[0], r.cycle[1]) }
 
-// advance begins a cycle.
+// advance begins a cycle. One without a sample does not count: an idle connection would
+// forget the rate of its path.
 func (r *bbrRate) advance() {
 	if r.cycle[0] > 0 {
 		r.cycle[0], r.cycle[1] = 0, r.cycle[0]
@@ -33,7 +34,8 @@ func (b *bbr) updateMaxBandwidth(s *bbrSample) {
 // bandwidth is what the model holds for available.
 func (b *bbr) bandwidth() uint64 { return min(b.rate.max(), b.bounds.shortRate) }
 
-// bbrMargin is by how many percent pacing stays below the bandwidth.
+// bbrMargin is by how many percent pacing stays below the bandwidth: a rate that is
+// measured a little too high would otherwise build a queue that nothing takes away.
 const bbrMargin = 1
 
 // pace sets the pacing rate. Until the path was full it only rises: a rate that the

@@ -21,6 +21,9 @@ type bbrRTT struct {
 	quietUntil uint64 // what was sent before so much was delivered says nothing of the rate
 }
 
+// The draft's numbers. For 200 ms and a round half of what the path holds is in
+// flight: that is long enough for flows with different round trips to do so at the same
+// time, and costs two percent in all.
 const (
 	bbrRTTWindow     = 10 * time.Second
 	bbrProbeInterval = 5 * time.Second

@@ -4,7 +4,9 @@ package cc
 // away the queue that this has built.
 // https://www.ietf.org/archive/id/draft-ietf-ccwg-bbr-06.html#section-5.3.1
 
-// Gains, in percent.
+// Gains, in percent: the draft's. 4·ln 2 is the least one that doubles what is delivered in
+// each round, as slow start does. Drain sends half of what the path delivers, so that the
+// queue goes; a window of twice what the path holds leaves room for ACKs that come late.
 const (
 	bbrStartupGain = 277
 	bbrDrainGain   = 50
@@ -25,6 +27,8 @@ type bbrFull struct {
 	drainRound uint32 // when Drain began
 }
 
+// Three rounds, as one may have been short by chance, and a receiver's window that grows
+// takes some. https://www.ietf.org/archive/id/draft-ietf-ccwg-bbr-06.html#section-5.3.1.2
 const (
 	bbrFullRounds  = 3
 	bbrFullLosses  = 6 // losses in a round that end Startup
@@ -84,6 +88,8 @@ func (b *bbr) checkHighLoss(s *bbrSample) {
 	}
 }
 
+// checkDrained ends Drain when the queue is gone, and after some rounds in any case: where
+// others fill the queue it never goes, and at half the rate we would starve.
 func (b *bbr) checkDrained(s *bbrSample) {
 	if b.state == bbrDrain && (s.InFlight <= b.inflight(100) || b.rounds.count > b.full.drainRound+bbrDrainRounds) {
 		b.span = bbrWindowGain

@@ -6,7 +6,8 @@ import "time"
 // offload and merged ACKs need, and within the bounds.
 // https://www.ietf.org/archive/id/draft-ietf-ccwg-bbr-06.html#section-5.6.4
 
-// bbrMinSegments are in flight at least, or there would be no pipeline.
+// bbrMinSegments are in flight at least, or there would be no pipeline: with a receiver
+// that acknowledges every second segment fewer would wait for its delayed ACK.
 const bbrMinSegments = 4
 
 // pipe is what the path holds, times a gain in percent.
@@ -79,4 +80,6 @@ func (b *bbr) saveWindow() {
 	}
 }
 
+// restoreWindow goes back to it when they are over. The model says how much the path holds;
+// that it was too much is said by its bounds.
 func (b *bbr) restoreWindow() { b.cwnd = max(b.cwnd, b.prior) }

@@ -206,5 +206,6 @@ func Names() []string {
 	return names
 }
 
-// InitialWindow is IW of RFC 6928 §2, in bytes.
+// InitialWindow is IW of RFC 6928 §2, in bytes: ten segments, of which large ones may be
+// fewer. https://www.rfc-editor.org/rfc/rfc6928#section-2
 func InitialWindow(mss int) int { return min(10*mss, max(2*mss, 14600)) }

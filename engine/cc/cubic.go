@@ -34,7 +34,9 @@ type curve struct {
 }
 
 // Multiplicative decrease by β = 0.7, and additive increase by α = 3(1-β)/(1+β),
-// which is 9/17. C is 0.4 segments/s³.
+// which is 9/17: with a smaller decrease than Reno's it is the increase that has the same
+// average window. C is 0.4 segments/s³, a balance between fairness to Reno on short paths
+// and speed on long ones. https://www.rfc-editor.org/rfc/rfc9438#section-5.1
 const (
 	betaNum, betaDen   = 7, 10
 	alphaNum, alphaDen = 9, 17
@@ -109,6 +111,8 @@ func (c *cubic) avoid(ms uint32, delivered int64) {
 		return
 	}
 	cwnd := int64(c.cwnd)
+	// At most half as much again in a round trip, so that the steep end of the curve stays
+	// slower than slow start (RFC 9438 §4.2).
 	target := min(max(c.at(t+int64(c.rtt)), cwnd), cwnd+cwnd/2)
 	growth := (target-cwnd)*delivered + int64(c.rest)
 	c.cwnd = int32(min(cwnd+growth/cwnd, target))
@@ -198,7 +202,8 @@ func (c *cubic) undo() {
 	c.cwnd, c.ssthresh = max(cwnd, c.cwnd), max(ssthresh, c.ssthresh)
 }
 
-// cubeRoot rounds down.
+// cubeRoot rounds down. It makes three bits of x one bit of the root, as on paper: floating
+// point may differ between machines, and with it runs that a seed should repeat.
 func cubeRoot(x uint64) uint32 {
 	root := uint64(0)
 	for shift := 63; shift >= 0; shift -= 3 {

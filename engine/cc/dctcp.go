@@ -32,6 +32,7 @@ func (d *dctcp) Clone() Controller { c := *d; return &c }
 func (d *dctcp) OnAck(now clock.Time, a Ack) {
 	d.delivered += uint32(a.Delivered)
 	d.marked += uint32(a.Marked)
+	// Once in a window of data, which is the time in which a change of the window shows.
 	if int32(uint32(a.Total)-d.end) > 0 {
 		part := uint32(uint64(d.marked) * alphaOne / uint64(max(d.delivered, 1)))
 		d.alpha += min(part, alphaOne)>>alphaShift - d.alpha>>alphaShift

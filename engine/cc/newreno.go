@@ -67,7 +67,8 @@ func (r *reno) OnEvent(_ clock.Time, e Event) {
 	}
 }
 
-// halve is RFC 5681 equation 4.
+// halve is RFC 5681 equation 4: half of what is in flight, and not of the window, which a
+// program that sends little may never have filled.
 func (r *reno) halve(inFlight int) {
 	r.before = undo{r.cwnd, r.ssthresh}
 	r.ssthresh = max(int32(inFlight/2), 2*r.mss)

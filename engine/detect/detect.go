@@ -21,13 +21,17 @@ import (
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
-// Tick is how often a detector looks at what it has counted.
+// Tick is how often a detector looks at what it has counted. A client repeats its SYN
+// after one second, and a flood should have its name after two: between these there are
+// several looks.
 const Tick = 125 * time.Millisecond
 
 // matureTicks is the age at which the fate of a handshake is read. A client
 // repeats its SYN after one second (RFC 6298 §2.1), so this is a little more.
 const matureTicks = 9
 
+// Fates are booked matureTicks late, and a verdict sums the second before that: 17 ticks.
+// The next power of two makes the index into the ring a mask.
 const (
 	history   = 32 // ticks that are remembered
 	perSecond = int(time.Second / Tick)
@@ -102,6 +106,8 @@ func (d *Detector) Answering(flow uint64, source wire.Addr) {
 	d.answering(d.now(), flow, d.hash(source))
 }
 
+// answering counts a SYN that is answered. Of a flood nearly none is of the sample, and
+// then that is all: one comparison of bits decides it.
 func (d *Detector) answering(n *counts, flow, source uint64) {
 	if d.judge.scanned.on || flow&d.flows.lookup == 0 {
 		d.follow(n, flow, source)
@@ -173,7 +179,8 @@ func (d *Detector) CookieFailed() { d.now().badCookie++ }
 func (d *Detector) Due(now clock.Time) bool { return now >= d.due }
 
 // Deadline returns when Advance is wanted although nothing arrives: never,
-// while all is quiet.
+// while all is quiet. An idle host would otherwise wake eight times a second for nothing;
+// the next segment makes up for the ticks that were missed.
 func (d *Detector) Deadline() clock.Time {
 	if d.judge.level == Quiet {
 		return clock.Never
@@ -213,12 +220,15 @@ func (d *Detector) skip(ticks int64) {
 	d.judge.skip(ticks)
 }
 
-// turn ends the present tick.
+// turn ends the present tick. The fates come first, because the judge reads them; the
+// sample is made narrower or wider last, for the tick that begins.
 func (d *Detector) turn() {
 	d.flows.sweep(d.tick, &d.ring)
 	was := d.judge.level
 	d.judge.look(d)
 	switch {
+	// A level changes a second or two after its reason: sources of the second before are
+	// of the episode, too.
 	case was == Quiet && d.judge.level != Quiet:
 		d.episode = d.last
 	case d.judge.level == Quiet && was != Quiet:
@@ -242,7 +252,8 @@ func (d *Detector) rotate() {
 	}
 }
 
-// second sums the last full second.
+// second sums the last full second. The present tick is left out: it has only begun, and
+// a rate with it would be too low.
 func (d *Detector) second() (sum counts) {
 	for i := 1; i <= perSecond; i++ {
 		n := &d.ring[(d.tick-uint32(i))%history]

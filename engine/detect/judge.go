@@ -50,7 +50,9 @@ const (
 	learnFast = 8 * time.Second  // before that, nothing is called unusual for being much
 )
 
-// Ticks that a condition lasts after it was seen last.
+// Ticks that a condition lasts after it was seen last: a flood that pulses each second is
+// one flood. That a CUSUM ends at a multiple of its alarm lets it fall back soon after the
+// end of a flood, however long that was.
 const (
 	holdTicks     = 5 * uint32(perSecond)
 	holdScan      = 10 * uint32(perSecond)
@@ -64,7 +66,8 @@ type usual struct {
 	ticks                             uint32
 }
 
-// learn lets u follow a rate.
+// learn lets u follow a rate. At first it is the plain mean of what there was: with the
+// weight of 30 s alone it would begin at nothing, and take the first load for unusual.
 func (u *usual) learn(e *evidence) {
 	u.ticks++
 	a := max(float64(Tick)/float64(learnTime), 1/float64(u.ticks))
@@ -165,7 +168,8 @@ func (p *pool) add(n *counts) {
 	}
 }
 
-// enough reports whether the pool may be read.
+// enough reports whether the pool may be read: it has seen minSeen handshakes, or three
+// quarters of all that there were, however few.
 func (p *pool) enough() bool {
 	seen := p.sampled.seen()
 	return seen >= minSeen || 4*uint32(seen) >= 3*p.syns
@@ -229,6 +233,7 @@ func (j *judge) weigh(e *evidence, ticks float64, tick uint32) {
 	if u.known >= knownShare {
 		honest = max(honest, e.failedKnown/u.known-u.failed)
 	}
+	// More than fail cannot be honest ones that fail: fewer clients than usual is no failure.
 	honest = min(honest, failed)
 	flood, broken := failed-honest, repeated+honest
 	seconds := ticks / float64(perSecond)
@@ -237,12 +242,14 @@ func (j *judge) weigh(e *evidence, ticks float64, tick uint32) {
 	j.flood.add(ticks, flood*seconds, floodRatio-floodDrift, floodAlarm)
 	j.broken.add(ticks, broken*seconds, brokenRatio-brokenDrift, brokenAlarm)
 	j.alarm(tick)
+	// It goes on at half of what began it: a threshold without hysteresis flaps.
 	if j.flooded.on && j.flood.sum >= floodAlarm/2 {
 		j.flooded.see(tick)
 	}
 	if j.lost.on && j.broken.sum >= brokenAlarm/2 {
 		j.lost.see(tick)
 	}
+	// Nothing is learned while anything is suspected, or a slow flood would become usual.
 	if j.flood.sum == 0 && j.broken.sum == 0 && !j.flooded.on && !j.lost.on {
 		u.learn(e)
 	}
@@ -262,7 +269,8 @@ func (j *judge) alarm(tick uint32) {
 	}
 }
 
-// lookAtCrowd compares completed handshakes with what is usual.
+// lookAtCrowd compares completed handshakes with what is usual, over a second and in each
+// quarter of it: a burst of a cron job fills one quarter.
 func (j *judge) lookAtCrowd(d *Detector) {
 	j.crowded.expire(d.tick, holdTicks)
 	if !j.usual.ready() || j.flooded.on || j.lost.on {
@@ -316,7 +324,8 @@ func (j *judge) lookAtDefence(d *Detector) {
 	}
 }
 
-// decide picks the worst of what is on.
+// decide picks the worst of what is on. Closed ports that are a scan's are no flood of
+// them.
 func (j *judge) decide(tick uint32) {
 	j.flooded.expire(tick, holdTicks)
 	j.lost.expire(tick, holdTicks)
@@ -336,7 +345,8 @@ func (j *judge) decide(tick uint32) {
 	}
 }
 
-// skip passes over ticks without anything.
+// skip passes over ticks without anything: rates fade as if zeros had been learned, shares
+// are of what came and stay.
 func (j *judge) skip(ticks int64) {
 	fade := math.Exp(-float64(ticks) * float64(Tick) / float64(learnTime))
 	u := j.usual

@@ -91,6 +91,8 @@ func (f *flowSample) begin(flow uint64, tick uint32, known bool, n *sampled) {
 			oldest = w
 		}
 	}
+	// Whoever is followed stays until its fate was read: a flood must not push out the honest
+	// clients that it is compared with.
 	if flow&f.mask != 0 || oldest.hash != 0 && uint16(tick)-oldest.began <= matureTicks {
 		return // not chosen; or no room, which is as if
 	}
@@ -118,7 +120,8 @@ func (w *sampledFlow) again(tick uint16, count bool, n *sampled) {
 	}
 }
 
-// crowd makes the choice narrower when a tick has brought many flows.
+// crowd makes the choice narrower when a tick has brought many flows: at once, and not at
+// its end, because a flood begins within one.
 func (f *flowSample) crowd() {
 	f.accepts++
 	if f.accepts >= flowQuota && f.accepts%(flowQuota/2) == 0 {
@@ -126,7 +129,9 @@ func (f *flowSample) crowd() {
 	}
 }
 
-// adapt begins a tick.
+// adapt begins a tick. A third of the quota is far enough below half of it, which is what
+// a narrower choice leaves: the choice does not go to and fro. lookup remembers the widest
+// choice of the flows that have no end yet.
 func (f *flowSample) adapt(tick uint32) {
 	if f.accepts < flowQuota/3 {
 		f.mask >>= 1
@@ -192,7 +197,8 @@ func (f *flowSample) sweep(tick uint32, ring *[history]counts) {
 func (f *flowSample) clear() { *f = flowSample{} }
 
 // knownSources remembers who completed a handshake lately: a byte of the
-// source's hash in the place that the rest of it says.
+// source's hash in the place that the rest of it says. A stranger passes for known once in
+// 128 times, which is far below the share that is believed: see knownShare.
 type knownSources [2048]uint8
 
 func (k *knownSources) add(h uint64)      { k[h%uint64(len(k))] = uint8(h>>32) | 1 }

@@ -66,6 +66,8 @@ func (t *scanTable) scanning(h uint64) bool {
 	return false
 }
 
+// goesBefore reports whether s makes room rather than o: whoever asked for fewer ports, so
+// that sources of a single probe each, which cost an attacker nothing, push out no scanner.
 func (s *scanSource) goesBefore(o *scanSource) bool {
 	if a, b := bits.OnesCount64(s.ports), bits.OnesCount64(o.ports); a != b {
 		return a < b

@@ -9,6 +9,8 @@ import (
 // (Flajolet, Fusy, Gandouet, Meunier, 2007), with a standard error of 4.6 %.
 type sketch [512]uint8
 
+// add takes a hash: nine bits choose the register, the position of the first one in the
+// others is the rank. The bit behind them ends the search where all are 0.
 func (s *sketch) add(h uint64) {
 	rank := uint8(bits.LeadingZeros64(h<<9|1<<8) + 1)
 	if r := &s[h>>55]; *r < rank {
@@ -22,7 +24,8 @@ func (s *sketch) merge(o *sketch) {
 	}
 }
 
-// count returns the estimate; small ones by the number of empty registers.
+// count returns the estimate; small ones by the number of empty registers, which is more
+// exact up to two and a half things for each. The constants are those of the paper, figure 3.
 func (s *sketch) count() float64 {
 	const m = float64(len(s))
 	sum, empty := 0.0, 0
@@ -57,5 +60,6 @@ func (m *majority) add(port uint16) {
 	}
 }
 
-// fade lets old votes count less.
+// fade lets old votes count less: after a flood of one port another one shows within
+// seconds.
 func (m *majority) fade() { m.votes /= 8 }

@@ -195,7 +195,8 @@ func (v *Verdict) halfOpen() string {
 	return fmt.Sprintf("half-open %d/%d", v.Defence.HalfOpen, v.Defence.Limit)
 }
 
-// about writes a number in at most four characters and a unit: 980, 31k, 2.4M.
+// about writes a number in at most four characters and a unit: 980, 31k, 2.4M. Sketches
+// are exact to some percent, and more digits would say otherwise.
 func about(x float64) string {
 	switch {
 	case x >= 9.95e6:

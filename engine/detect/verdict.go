@@ -34,7 +34,8 @@ type Defence struct {
 
 func (d *Defence) halfOpenShare() float64 { return float64(d.HalfOpen) / float64(max(d.Limit, 1)) }
 
-// add makes d the defence of two endpoints together.
+// add makes d the defence of two endpoints together. Shards divide the half-open queue
+// between them, so that the sums are those of the host.
 func (d *Defence) add(o *Defence) {
 	d.HalfOpen += o.HalfOpen
 	d.Limit += o.Limit
@@ -73,6 +74,8 @@ func (n *Numbers) Unanswered() float64 {
 	return float64(n.Followed-n.Answered-n.Late) / float64(max(n.Followed, 1))
 }
 
+// add makes n the numbers of two endpoints together. A CUSUM is of a ratio: the sum of two
+// means nothing, and the larger one is what comes nearer to an alarm.
 func (n *Numbers) add(o *Numbers) {
 	n.SynRate += o.SynRate
 	n.SynAckRate += o.SynAckRate

@@ -78,7 +78,8 @@ func (l *Ledger) Oldest() *Run { return &l.runs[l.head] }
 // end is the number after all that is out.
 func (l *Ledger) end() seq.Num { return l.runs[len(l.runs)-1].End }
 
-// ticks are 1024 ns: to divide by 1000 for each segment would only cost.
+// ticks are 1024 ns: to divide by 1000 for each segment would only cost. They come round
+// in 73 minutes, and are only subtracted from ones of the same flight.
 func ticks(t clock.Time) uint32 { return uint32(t >> 10) }
 
 // Sent notes that the numbers from start to end leave now: new ones, or some that
@@ -95,6 +96,8 @@ func (l *Ledger) Sent(now clock.Time, start, end seq.Num, m Marks) {
 	l.out += n
 	if len(l.runs) > l.head {
 		r := &l.runs[len(l.runs)-1]
+		// What leaves in one go is one run, and so an ACK of many segments is one step. A full
+		// ledger merges more than that: then times are less exact, and nothing grows.
 		same := r.At == now && r.Marks == m && r.sent.delivered == l.now.delivered && r.order+1 == l.order
 		if same || l.full() && !r.is(Sacked|Lost) {
 			r.End, r.At, r.order = end, now, l.order
@@ -162,6 +165,7 @@ func (l *Ledger) resend(now clock.Time, start, end seq.Num, m Marks) seq.Num {
 	l.list(now, start, end)
 	for i := l.from(start, end); i < len(l.runs) && l.runs[i].Start.Less(end); i++ {
 		r := &l.runs[i]
+		// What the peer holds stays so, though a copy of it may have left with the rest.
 		if r.is(Sacked) {
 			continue
 		}
@@ -174,6 +178,8 @@ func (l *Ledger) resend(now clock.Time, start, end seq.Num, m Marks) seq.Num {
 	return end
 }
 
+// unlose takes that back: it arrived, or leaves again. What was lost in all stays counted
+// in now.lost, since samples of the delivery rate take differences of it.
 func (l *Ledger) unlose(r *Run) {
 	if r.is(Lost) {
 		r.Marks &^= Lost | Unheard
@@ -181,6 +187,8 @@ func (l *Ledger) unlose(r *Run) {
 	}
 }
 
+// lose takes a run for lost. One that was Sacked can be, if the peer has reneged; and what
+// was sent again and is lost again is counted, as Linux does in TCPLostRetransmit.
 func (l *Ledger) lose(r *Run) {
 	if l.lost == 0 || r.Start.Less(l.lostFrom) {
 		l.lostFrom = r.Start
@@ -207,7 +215,7 @@ func (l *Ledger) find(n seq.Num) int {
 }
 
 // from cuts the runs at start and at end, and returns the index of the first run
-// between them.
+// between them. The end first: a cut moves what lies behind it.
 func (l *Ledger) from(start, end seq.Num) int {
 	l.cut(end)
 	return l.cut(start)
@@ -291,5 +299,6 @@ func (l *Ledger) Clear() {
 	l.out, l.sacked, l.lost, l.early, l.left, l.sackedParts, l.now, l.held, l.lostAgain = 0, 0, 0, 0, 0, 0, state{}, false, 0
 }
 
-// maxSpareRuns is for how many runs there is room in a ledger that was cleared.
+// maxSpareRuns is for how many runs there is room in a ledger that was cleared: what one
+// bad moment has needed is not kept for the life of the connection.
 const maxSpareRuns = 64

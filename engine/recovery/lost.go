@@ -99,7 +99,8 @@ func (l *Ledger) resent() (bytes int, first clock.Time, some bool) {
 	return bytes, first, some
 }
 
-// Forgive no longer counts anything as lost.
+// Forgive no longer counts anything as lost: that was an error, and all of it is on its way
+// still.
 func (l *Ledger) Forgive() {
 	for i := l.head; i < len(l.runs) && l.lost > 0; i++ {
 		l.unlose(&l.runs[i])

@@ -34,7 +34,8 @@ type resends struct {
 }
 
 // listed is how many are listed before what counts no more is taken out. So there
-// are never more than that, or twice as many as runs.
+// are never more than that, or twice as many as runs, and the cost of sorting is shared by
+// as many that were added.
 const listed = 64
 
 // list notes that the numbers from start to end are sent again.

@@ -19,6 +19,8 @@ func (p *PRR) Begin(inFlight int) { *p = PRR{start: int32(max(inFlight, 1))} }
 func (p *PRR) Deliver(bytes, pipe, threshold, mss int, safe bool) {
 	p.delivered += int32(bytes)
 	n := 0
+	// As long as too much is in flight, in proportion to what arrives; once it is less, as
+	// fast as slow start would, to come back to the threshold and no further.
 	if pipe > threshold {
 		n = int((int64(p.delivered)*int64(threshold)+int64(p.start)-1)/int64(p.start)) - int(p.sent)
 	} else {

@@ -26,6 +26,8 @@ func (l *Ledger) Rate(d *Delivery) Rate {
 
 // RateOf returns the sample that an ACK gives whose newest run is r.
 func (l *Ledger) RateOf(r *Run) Rate {
+	// The longer of the two: ACKs that come in a heap make the one short, and sending in a
+	// burst the other, and neither says that the path is faster.
 	sending, acknowledging := ticks(r.At)-r.sent.firstAt, l.now.deliveredAt-r.sent.deliveredAt
 	return Rate{
 		Delivered: int(l.now.delivered - r.sent.delivered),
