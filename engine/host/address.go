@@ -44,7 +44,8 @@ func (n *network) contains(a wire.Addr) bool {
 	return hi&n.maskHi == n.hi && lo&n.maskLo == n.lo
 }
 
-// AddAddress makes p's address ours and adds the route to p's network. It fails
+// AddAddress makes p's address ours and adds the route to p's network. The address is used
+// at once, also where it is still to be checked: see check. It fails
 // with ErrNoLink or ErrDestination.
 func (h *Host) AddAddress(iface int, p netip.Prefix) error {
 	if iface < 0 || iface >= len(h.links) {
@@ -85,7 +86,8 @@ func broadcastOf(p netip.Prefix) wire.Addr {
 	return wire.AddrFrom4(wire.AddrFrom(p.Addr()).As4() | ^uint32(0)>>p.Bits())
 }
 
-// HasAddress reports whether a is one of the host's addresses.
+// HasAddress reports whether a is one of the host's addresses. It walks a list: a host has
+// a handful, and each packet finds what it needs in the cache of destinations.
 func (h *Host) HasAddress(a wire.Addr) bool {
 	for i := range h.addresses {
 		if h.addresses[i].addr == a {
@@ -126,7 +128,8 @@ func (k addressKind) isGroup() bool { return k == multicast || k == broadcast }
 // isEndpoint reports whether such an address can be one end of a connection.
 func (k addressKind) isEndpoint() bool { return k < unspecified || k == loopback }
 
-// kindOf says what a is to h.
+// kindOf says what a is to h. Our own come first: the broadcast address of a network looks
+// like any host's.
 func (h *Host) kindOf(a wire.Addr) addressKind {
 	for i := range h.addresses {
 		switch o := &h.addresses[i]; {

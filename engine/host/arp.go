@@ -42,6 +42,7 @@ func (h *Host) receiveARP(now clock.Time, iface int, b []byte) wire.Drop {
 	return wire.None
 }
 
+// heardARP takes what a neighbour says of itself, in questions as well as in answers.
 func (h *Host) heardARP(now clock.Time, iface int, m *wire.ARP, ours bool) {
 	n := h.neighbours.byKey[neighbourKey{m.SenderIP, iface}]
 	switch {

@@ -61,7 +61,8 @@ type Conflict struct {
 	Lost bool
 }
 
-// maxConflicts is how many of them wait for NextConflict; more are not told.
+// maxConflicts is how many of them wait for NextConflict; more are not told. Anybody on the
+// link can claim as often as he likes.
 const maxConflicts = 64
 
 // conflicts are the checks of a host's addresses.
@@ -153,7 +154,8 @@ func (c *check) probes() int {
 	return probes6
 }
 
-// spread returns a random part of d.
+// spread returns a random part of d: hosts that start together, as after a power cut, do
+// not all ask together (RFC 5227 §2.1.1).
 func (h *Host) spread(d time.Duration) time.Duration {
 	return time.Duration(h.keys.probes.next() % uint64(d))
 }
@@ -196,6 +198,7 @@ func (h *Host) claimed(now clock.Time, iface int, a wire.Addr, hw [6]byte, probe
 	}
 	found := Conflict{Iface: iface, Addr: a, HardwareAddr: hw, Lost: c.phase < announcing}
 	switch {
+	// Whoever was there first keeps it: who checks is new, and has hardly used it.
 	case found.Lost:
 		h.RemoveAddress(now, iface, a)
 	case probe:

@@ -49,7 +49,8 @@ func (c *Counters) ecn(e wire.ECN, n uint64) {
 	}
 }
 
-// drop counts the outcome of a received packet, also under Linux's names.
+// drop counts the outcome of a received packet, also under Linux's names: by our reasons
+// one sees what was wrong, by Linux's whoever knows them finds the way.
 func (c *Counters) drop(d wire.Drop) {
 	c.Drops[d]++
 	if d == wire.None {

@@ -41,6 +41,7 @@ func (h *Host) forwardEcho(in *inbound, c *wire.ICMP, request uint8) wire.Drop {
 // ErrMessageSize.
 func (h *Host) AnswerEcho(now clock.Time, to *Datagram, payload []byte) error {
 	switch {
+	// A program may not speak for hosts whose requests it was not given.
 	case !oneContains(h.forwarded.echo, to.Dst):
 		return ErrNotLocal
 	case len(payload) > maxUDPPayload(to.Dst): // its header has as many bytes as UDP's

@@ -19,7 +19,8 @@ const (
 	FlowAll                // every shard: ARP and NDP of this link. Each needs a copy
 )
 
-// ShardOf returns the shard, of n, that a hash names.
+// ShardOf returns the shard, of n, that a hash names: by its high bits, and a product in
+// place of a division, so that n need not be a power of two.
 func ShardOf(hash uint32, n int) int { return int(uint64(hash) * uint64(n) >> 32) }
 
 // FlowKey keys a hash of flows. An attacker with the key that spreads them over shards
@@ -54,7 +55,8 @@ func (k *FlowKey) end(a wire.Addr, port uint16) uint64 {
 
 func end4(a uint32, port uint16) uint64 { return uint64(a)<<16 | uint64(port) }
 
-// hash is TupleHash of two ends: put in order, so that directions do not differ.
+// hash is TupleHash of two ends: put in order, so that directions do not differ, and an
+// ICMP error finds the shard of the packet that it quotes.
 func (k *FlowKey) hash(a, b uint64) uint32 { return uint32(k.key.QuickPair(min(a, b), max(a, b))) }
 
 // flowLabel returns the label of a flow that we send: RFC 6437 §3 wants it

@@ -19,7 +19,7 @@ type Forwarded struct {
 	Echo     []netip.Prefix // requests; OpenAnyEcho gets them
 }
 
-// forwarded is Forwarded, ready to be compared.
+// forwarded is Forwarded, ready to be compared: each packet for a foreign address asks.
 type forwarded struct{ tcp, udp, echo []network }
 
 // SetForwarded replaces what ends here.
@@ -102,7 +102,8 @@ var icmpOf = [...][2]wire.ICMP{
 }
 
 // RefuseSyn answers a SYN that waits for its verdict with an ICMP error that
-// quotes it. It returns false when the SYN no longer waits.
+// quotes it. The packet is not kept for so long: what its sender looks at, ports and
+// sequence number, is known, and the rest is made up. It returns false when the SYN no longer waits.
 func (h *Host) RefuseSyn(now clock.Time, y tcp.Syn, why Unreachable) bool {
 	if h.kindOf(y.Tuple.Remote) == own {
 		return h.tcp.ResetSyn(now, y) // it is our own, and no packet leaves

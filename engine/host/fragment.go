@@ -41,7 +41,8 @@ type datagram struct {
 	pieces []fragment
 }
 
-// reassembly is the datagrams that wait for fragments, oldest first.
+// reassembly is the datagrams that wait for fragments, oldest first. All wait equally long,
+// so that this is the order of their deadlines, too.
 type reassembly struct {
 	cfg      *Config
 	byKey    map[fragmentKey]*datagram
@@ -60,6 +61,7 @@ func (h *Host) receiveFragment(now clock.Time, in *inbound) wire.Drop {
 	h.counters.IpReasmReqds++
 	r := &h.fragments
 	in.packet.Flatten()
+	// Before it takes a place: what is refused here must not push out what is complete soon.
 	if drop := in.checkFirst(); drop != wire.None {
 		h.counters.IpReasmFails++
 		// Never to a group: each of its members would answer the same packet.
@@ -197,7 +199,8 @@ func (f *fragment) same(g *fragment) bool {
 	return f.offset == g.offset && f.end == g.end && string(f.payload()) == string(g.payload())
 }
 
-// kill gives back what d holds; d stays, to swallow what still comes of it.
+// kill gives back what d holds; d stays, to swallow what still comes of it: as a new
+// datagram that would never be complete it would hold memory until its time is over.
 func (r *reassembly) kill(d *datagram) {
 	for i := range d.pieces {
 		d.pieces[i].packet.Release()

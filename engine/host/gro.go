@@ -29,7 +29,9 @@ func (h *Host) receiveMerged(now clock.Time, d *Desk, at int, batch []*buf.Packe
 // merge adds to the segment of the first packet what the next ones continue it
 // with (generic receive offload), and returns how many packets are in it: most
 // of what TCP does with a segment does not depend on its length. All are of one
-// size; a shorter one is the last, and so is one with PSH. Views is room for theirs.
+// size, which is all that is kept of where one ends; a shorter one is the last, and so is
+// one with PSH. Flags, SACK blocks and an urgent pointer mean something at their place:
+// such a segment stays alone. Views is room for theirs.
 func (h *Host) merge(in []inbound, views []buf.View) (n int) {
 	whole := &in[0].segment
 	if h.traced || whole.Flags&^wire.ACEMask != wire.ACK || whole.GSOSize != 0 || whole.Options.Set&^wire.OptTimestamps != 0 {

@@ -32,7 +32,8 @@ func (h *Host) takePart(p *buf.Packet, largest int, out *tcp.Output) (n int) {
 	return n
 }
 
-// takeViews moves n bytes from the front of out to p.
+// takeViews moves n bytes from the front of out to p. A view that is cut has a reference in
+// each part; one that goes whole takes its own along.
 func takeViews(p *buf.Packet, out *tcp.Output, n int) {
 	for n > 0 {
 		v := &out.Views[0]

@@ -123,6 +123,8 @@ func New(cfg Config) *Host {
 	h.fragments.init(&h.cfg)
 	h.udp.init()
 	h.pings.init()
+	// Errors come one by one, and 50 at once are Linux's burst; pings are answered as fast as
+	// they come for a second.
 	h.echoes = newBucket(cfg.EchoPerSecond, cfg.EchoPerSecond)
 	h.errors = newBucket(cfg.ErrorPerSecond, max(cfg.ErrorPerSecond/20, 1))
 	for _, q := range []*packetQueue{&h.queue, &h.handover} {
@@ -188,12 +190,14 @@ func (h *Host) pickLocal(asked wire.Addr, d *destination, proto uint8) (wire.Add
 	return asked, nil
 }
 
-// Deadline returns when Advance is wanted next; clock.Never when it is not.
+// Deadline returns when Advance is wanted next; clock.Never when it is not. It may be too
+// early, never too late: then Advance finds nothing due.
 func (h *Host) Deadline() clock.Time {
 	return min(h.tcp.Deadline(), h.conflicts.deadline, h.neighbours.deadline, h.mtus.deadline, h.fragments.deadline)
 }
 
-// Advance does what time demands. Output may have packets afterwards.
+// Advance does what time demands. Output may have packets afterwards. TCP comes behind what
+// it asks for its ways, and what it has found out about them is taken note of last.
 func (h *Host) Advance(now clock.Time) {
 	h.advanceChecks(now)
 	h.advanceNeighbours(now)

@@ -46,6 +46,8 @@ func (h *Host) sendICMP(now clock.Time, ip *wire.IP, c *wire.ICMP, payload buf.V
 		h.counters.IpOutNoRoutes++
 		return wire.NoRoute
 	}
+	// From the address that was asked, or its sender would not know the answer for one; a
+	// group has none to answer from.
 	t := wire.Tuple{Local: ip.Dst, Remote: ip.Src}
 	if isMulticast(t.Local) {
 		t.Local = h.source(d)

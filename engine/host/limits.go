@@ -15,7 +15,8 @@ const (
 	MinSize   = 64 << 10  // bytes: the largest packet
 )
 
-// settings lists the default and the range of every number.
+// settings lists the default and the range of every number: one list for New, which takes
+// the nearest value inside, and for Check, which refuses.
 func (c *Config) settings() []setting.Setting {
 	count := func(name string, field *int, byDefault int) setting.Setting {
 		return setting.Of("host.Config."+name, field, byDefault, 1, MaxCount)

@@ -53,6 +53,7 @@ func (m *pathMTUs) init(limit int) {
 
 // limit returns the MTU of the path to dst behind a link of the given MTU.
 func (m *pathMTUs) limit(dst wire.Addr, link int) int {
+	// On most hosts no path is narrower than the link, and nothing is hashed.
 	if len(m.byAddr) == 0 {
 		return link
 	}
@@ -62,7 +63,8 @@ func (m *pathMTUs) limit(dst wire.Addr, link int) int {
 	return link
 }
 
-// lower notes a smaller MTU, and does nothing when the one known is as small.
+// lower notes a smaller MTU, and does nothing when the one known is as small: a repeated
+// message does not make it last longer, or a forger could keep it small forever.
 func (m *pathMTUs) lower(now clock.Time, dst wire.Addr, mtu int) bool {
 	old, known := m.byAddr[dst]
 	if known && old <= mtu {
@@ -114,7 +116,8 @@ func (h *Host) lowerMTU(now clock.Time, dst wire.Addr, mtu int) {
 	}
 }
 
-// takeNarrowed takes note of what TCP has found out.
+// takeNarrowed takes note of what TCP has found out, where no router says it (RFC 4821): the
+// next connection to that host need not find out again.
 func (h *Host) takeNarrowed(now clock.Time) {
 	for remote, mtu, ok := h.tcp.NextNarrowed(); ok; remote, mtu, ok = h.tcp.NextNarrowed() {
 		h.lowerMTU(now, remote, mtu)

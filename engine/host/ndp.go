@@ -98,6 +98,8 @@ func (h *Host) receiveAdvert(now clock.Time, in *inbound, m *wire.Neighbour) wir
 		hw = n.hw
 	}
 	switch {
+	// Without Override it may be a proxy, or a host that has not checked its address: what is
+	// known stays, and is confirmed.
 	case n.state != incomplete && hw != n.hw && !m.Override:
 		if n.state == reachable {
 			n.state = stale // it may have moved: to be confirmed
@@ -110,6 +112,8 @@ func (h *Host) receiveAdvert(now clock.Time, in *inbound, m *wire.Neighbour) wir
 	return wire.None
 }
 
+// askNDP asks for a neighbour's hardware address. Ours goes along, so that it need not ask
+// back (RFC 4861 §7.2.2).
 func (h *Host) askNDP(n *neighbour) {
 	src, ok := h.sourceOn(n.key.iface, n.key.addr)
 	if !ok {

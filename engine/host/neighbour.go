@@ -53,6 +53,8 @@ type neighbourKey struct {
 	iface int
 }
 
+// waits reports whether a timer runs for n. That reachable is over shows when n is used
+// next: a neighbour that nobody speaks with is not asked for.
 func (n *neighbour) waits() bool {
 	return n.state == incomplete || n.state == delaying || n.state == probing
 }
@@ -124,6 +126,7 @@ func (h *Host) resolve(now clock.Time, d *destination, p *buf.Packet) (hw [6]byt
 	if d.kind.isGroup() {
 		return groupHardware(d.addr), true
 	}
+	// What the cache of destinations points to may have been thrown out of the table since.
 	n := d.neighbour
 	if n == nil || n.state == gone {
 		n = h.neighbours.get(now, neighbourKey{d.nextHop(), d.route.iface})
@@ -264,6 +267,8 @@ func (h *Host) neighbourTimer(now clock.Time, n *neighbour) {
 		h.ask(now, n)
 		return
 	}
+	// All questions are asked. Who has sent what waits would otherwise wait for a timeout of
+	// minutes.
 	for p := h.neighbours.take(n); p != nil; p = h.neighbours.take(n) {
 		h.reportUnreachable(now, p)
 		p.Release()

@@ -176,7 +176,8 @@ func (h *Host) enqueue(iface int, p *buf.Packet) bool {
 	return ok
 }
 
-// message is a transport header and its payload on their way down.
+// message is a transport header and its payload on their way down. TCP has a way of its
+// own, which builds no value for each packet: see buildTCP.
 type message struct {
 	ip      wire.IP
 	header  []byte

@@ -112,6 +112,7 @@ func (h *Host) loopPing(t wire.Tuple, v buf.View) {
 // receiveEchoReply gives a reply to the socket that has asked, if there is one.
 func (h *Host) receiveEchoReply(in *inbound, c *wire.ICMP) wire.Drop {
 	h.counters.IcmpInEchoReps++
+	// The identifier stands for a port: of all programs that ping a host, it says which.
 	id, _ := c.Echo()
 	t := wire.Tuple{Local: in.ip.Dst, Remote: in.ip.Src, LocalPort: id}
 	return h.deliverEchoReply(t, in.ip.TTL, viewOf(in.packet, int(in.packet.L3)+in.ip.HeaderLen))

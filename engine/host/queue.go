@@ -10,7 +10,8 @@ type fifo[T any] struct {
 	head    int
 }
 
-// keptRoom is how many entries' room an empty queue keeps.
+// keptRoom is how many entries' room an empty queue keeps: what one burst has needed is not
+// kept by every socket and neighbour that has ever had one.
 const keptRoom = 256
 
 func (q *fifo[T]) len() int { return len(q.entries) - q.head }
@@ -70,6 +71,8 @@ type packetQueue struct {
 
 // push takes over the packet. It reports false, and has released the packet,
 // when the queue is full.
+//
+// An empty queue takes any packet, or one that is larger than the bound would never leave.
 func (q *packetQueue) push(e queued) bool {
 	if q.len() == 0 {
 		q.bytes, q.last = 0, nil
@@ -111,7 +114,8 @@ func heldBy(p *buf.Packet, last **buf.Block) int {
 }
 
 // keep returns a reference of its own to v's bytes. It copies them when they
-// would hold much more memory than they are.
+// would hold much more memory than they are: a ping in a block of 64 KiB would take a
+// thousand times its size from the bound of whatever it waits in.
 func keep(v buf.View) buf.View {
 	if v.Block.Cap() <= 4*v.Len()+buf.SmallSize {
 		return v.Retain()

@@ -27,7 +27,9 @@ func makeKeys(from [16]byte, shard int) keys {
 		probes: sequence{key: k.For("address probe", n)}}
 }
 
-// sequence is a keyed sequence of numbers for what an observer must not predict.
+// sequence is a keyed sequence of numbers for what an observer must not predict. A counter
+// through a keyed function: a host with the same secret and the same packets does the same,
+// which the lab needs.
 type sequence struct {
 	key secret.Key
 	n   uint64
@@ -38,7 +40,8 @@ func (s *sequence) next() uint64 {
 	return s.key.Word(s.n)
 }
 
-// bucket is a token bucket in nanoseconds of credit.
+// bucket is a token bucket in nanoseconds of credit: so no rate is too low or too high for
+// whole numbers, and nothing has to run while no token is asked for.
 type bucket struct {
 	cost, burst time.Duration
 	credit      time.Duration

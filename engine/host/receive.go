@@ -28,7 +28,8 @@ type inbound struct {
 	views   [1]buf.View
 }
 
-// inFlight is how many packets of a batch are worked on at a time.
+// inFlight is how many packets of a batch are worked on at a time: their room is reserved
+// in each Host, and a super-segment that GRO puts together is no longer than this.
 const inFlight = 16
 
 // Desk is what packets are parsed into, so that nothing is allocated for one. The zero
@@ -84,7 +85,8 @@ func (h *Host) ReceiveAt(now clock.Time, iface int, batch []*buf.Packet, d *Desk
 	}
 }
 
-// lookAhead tells TCP which segments it is about to get.
+// lookAhead tells TCP which segments it is about to get, so that what it needs of all their
+// connections is read from memory at the same time (see tcp.Endpoint.LookAhead).
 func (h *Host) lookAhead(in []inbound) {
 	var room [inFlight]*wire.Tuple
 	tuples := room[:0]

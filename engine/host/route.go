@@ -56,7 +56,8 @@ func (r *route) before(old *route) bool {
 	return old.gone && !r.gone
 }
 
-// localMTU is the MTU between two of our own addresses: the largest IP packet.
+// localMTU is the MTU between two of our own addresses: the largest IP packet. No link
+// limits what never leaves.
 const localMTU = 65535
 
 // destination is where packets to one address go: RFC 4861's destination
@@ -216,6 +217,8 @@ func (h *Host) sourceOn(iface int, dst wire.Addr) (best wire.Addr, ok bool) {
 		if a.addr.Is4() != dst.Is4() {
 			continue
 		}
+		// The rules in the order of their weight: a prefix has 128 bits at most, so that no
+		// longer one makes up for the wrong scope, nor the right scope for the wrong link.
 		s := 0
 		if a.iface == iface {
 			s += 1000

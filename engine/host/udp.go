@@ -110,8 +110,8 @@ func (u *sockets) init() {
 
 var anyIPv4 = wire.AddrFrom4(0)
 
-// find returns the socket for a datagram: the most specific one. An unconnected
-// flow has its own address as Local.
+// find returns the socket for a datagram: the most specific one, by up to four lookups and
+// not by a walk over all sockets. An unconnected flow has its own address as Local.
 func (u *sockets) find(t wire.Tuple) *UDPSocket {
 	if s := u.connected[t]; s != nil {
 		return s
@@ -179,6 +179,8 @@ func (u *sockets) markReady(s *UDPSocket) {
 	}
 }
 
+// nextReady takes the latest: the order is nobody's, as all are taken before anybody waits.
+// One that was closed meanwhile is passed over.
 func (u *sockets) nextReady() *UDPSocket {
 	for len(u.ready) > 0 {
 		s := u.ready[len(u.ready)-1]
@@ -289,7 +291,8 @@ func (u *sockets) inUse(t wire.Tuple, addresses []address) bool {
 	return false
 }
 
-// onPort yields the unconnected sockets on a port.
+// onPort yields the unconnected sockets on a port: each is bound to one of our addresses, or
+// to all of a family, or to all. So these are few lookups, however many sockets there are.
 func (u *sockets) onPort(port uint16, addresses []address) iter.Seq[*UDPSocket] {
 	return func(yield func(*UDPSocket) bool) {
 		for i := -2; i < len(addresses); i++ {
