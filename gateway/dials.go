@@ -60,7 +60,8 @@ func (d *dials) begin(f Flow, r *handfast.Request, give context.CancelFunc) *dia
 }
 
 // victim returns the oldest dial to the destination that has the most: a scan of one
-// address that does not answer must not crowd out the dials to all others.
+// address that does not answer must not crowd out the dials to all others. It walks through
+// all, which happens only when there are too many.
 func (d *dials) victim() *dial {
 	most := 0
 	for _, n := range d.to {
@@ -73,7 +74,8 @@ func (d *dials) victim() *dial {
 	}
 }
 
-// finish forgets a dial that has ended, and returns the SYN that waits for it.
+// finish forgets a dial that has ended, and returns the SYN that waits for it: the latest,
+// which need not be the one that began it.
 func (d *dials) finish(n *dial) *handfast.Request {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -41,6 +41,7 @@ func (g *Gateway) receiveEchoes() {
 		if err != nil {
 			return
 		}
+		// A gateway is a hop like any other, or traceroute would not see it.
 		if e.TTL <= 1 {
 			g.echo.Refuse(e, n, netip.Addr{}, host.TimeExceeded)
 			continue
@@ -84,6 +85,7 @@ func (g *Gateway) beginPing(f Flow, e handfast.Echo, p []byte) *session[Pinger] 
 	}
 	c, err := g.dialPing(f, route)
 	if err != nil {
+		// What remains is that the system has no ping sockets for us: it is no fault of the way.
 		why, ok := unreachable(err)
 		if !ok {
 			why = host.AdministrativelyProhibited
@@ -130,6 +132,7 @@ func (g *Gateway) passPongs(n *session[Pinger], c Pinger) {
 		pong, err := c.Receive(p)
 		to.Seq = pong.Seq
 		switch {
+		// Only to ask again whether the session is idle: see answer.
 		case errors.Is(err, os.ErrDeadlineExceeded):
 		case err != nil:
 			return

@@ -169,6 +169,8 @@ func New(cfg Config) (*Gateway, error) {
 	if err := g.open(); err != nil {
 		return nil, err
 	}
+	// One goroutine for each kind of traffic: none of the three waits for a peer. What waits,
+	// a dial or a copy, has its own.
 	g.start(g.accept)
 	g.start(g.receive)
 	g.start(g.receiveEchoes)
@@ -206,6 +208,8 @@ func (g *Gateway) start(f func()) bool {
 // Close ends all flows: connections are reset. It returns when no goroutine of the
 // gateway is left. The host goes on.
 func (g *Gateway) Close() error {
+	// First nothing new may start, then what dials gives up, what listens ends, and at last
+	// what waits in a session wakes up: so each goroutine has its end before it is waited for.
 	g.mu.Lock()
 	g.closed = true
 	g.mu.Unlock()

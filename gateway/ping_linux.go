@@ -92,6 +92,7 @@ func (s *pingSocket) send(fd, ttl int) error {
 		}
 		s.ttl = ttl
 	}
+	// The first one may only have told of what an earlier request met with.
 	_, err := unix.Write(fd, s.out)
 	if err != nil && err != unix.EAGAIN {
 		_, err = unix.Write(fd, s.out)
@@ -179,6 +180,7 @@ func (s *pingSocket) parseError(b []byte) (p Pong, ok bool) {
 		p.By = netip.AddrFrom16([16]byte(b[head+8:]))
 		p.Why, ok = meaning6(b[5], b[6])
 	}
+	// The destination itself is who was asked: the client has it under the name it has used.
 	if p.Failed = true; p.By == s.to {
 		p.By = netip.Addr{}
 	}

@@ -44,6 +44,8 @@ func (g *Gateway) publishUntilClosed(c io.Closer, f func()) {
 	}
 }
 
+// publish accepts. The place is taken before and not after: what cannot be dialled yet stays
+// in the listener's queue, where its own bound is, and not in goroutines of ours.
 func (g *Gateway) publish(l net.Listener, to netip.AddrPort) {
 	dialling := make(chan struct{}, g.cfg.MaxDials)
 	for {
@@ -81,8 +83,12 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
+// unmapped makes ::ffff:192.0.2.1, as sockets for both families have it, 192.0.2.1: a flow
+// has one name.
 func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
 
+// publishPacket is pass for what comes from outside: nobody is asked for a verdict, because
+// whoever publishes a port has given it.
 func (g *Gateway) publishPacket(c PacketConn, to netip.AddrPort) {
 	p := make([]byte, largest)
 	for {

@@ -107,7 +107,8 @@ func (s *sessions[C]) heard(n *session[C], bytes int) {
 	n.received += int64(bytes)
 }
 
-// expired ends a session that has been idle, or says until when it may be.
+// expired ends a session that has been idle, or says until when it may be. Each session's
+// own goroutine asks: there is no timer for it, and no walk over all.
 func (s *sessions[C]) expired(n *session[C], idle time.Duration) (until time.Time, ended bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,7 +119,8 @@ func (s *sessions[C]) expired(n *session[C], idle time.Duration) (until time.Tim
 	return until, n.ended
 }
 
-// finish forgets a session, if it is still known, and says what became of it.
+// finish forgets a session, if it is still known, and says what became of it. It took as long
+// as something passed: the idle time at its end is not counted.
 func (s *sessions[C]) finish(n *session[C], err error) End {
 	s.mu.Lock()
 	defer s.mu.Unlock()

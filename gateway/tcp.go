@@ -88,6 +88,7 @@ func unreachable(err error) (why host.Unreachable, ok bool) {
 	return 0, false
 }
 
+// isTimeout also finds the timeouts of dialers that have errors of their own.
 func isTimeout(err error) bool {
 	var t interface{ Timeout() bool }
 	return errors.As(err, &t) && t.Timeout()
@@ -141,6 +142,7 @@ type pair struct {
 // relay copies both ways until both have ended.
 func (g *Gateway) relay(f Flow, began time.Time, p pair) {
 	g.carried.Add(1)
+	// Two copies that wait for their peers hear of Close only by their connections' end.
 	stop := context.AfterFunc(g.ctx, func() {
 		abort(p.client)
 		abort(p.other)

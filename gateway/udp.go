@@ -61,6 +61,7 @@ func (g *Gateway) pass(f Flow, p []byte) {
 // send passes a datagram to the other side. What an ICMP error has told since the
 // last one is reported here, and then the datagram has not left.
 func (g *Gateway) send(n *session[net.Conn], c net.Conn, p []byte) {
+	// Of other errors nothing is told: a datagram may be lost without a word.
 	if _, err := c.Write(p); errors.Is(err, syscall.ECONNREFUSED) {
 		g.refuse(n, len(p), host.PortUnreachable)
 		c.Write(p)

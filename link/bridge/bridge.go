@@ -109,6 +109,8 @@ func (b *Bridge) plug(l link.Link, pinned *link.HardwareAddr) (n int, err error)
 	return 0, fmt.Errorf("bridge: all %d ports are in use: Options.Ports can give it more", len(b.ports))
 }
 
+// unplug frees a port. Batches that were decided before may still be written to the link that
+// was there, which drops them when it is closed.
 func (b *Bridge) unplug(n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -174,6 +176,7 @@ func (e *end) Close() error { return errors.Join(e.Link.Close(), e.port.Close())
 
 // Close closes the links of all ports, which ends Serve.
 func (b *Bridge) Close() error {
+	// Links are closed outside the lock: their readers take it to unplug themselves.
 	b.mu.Lock()
 	b.closed = true
 	ports := slices.Clone(b.ports)

@@ -5,6 +5,7 @@ import (
 	"github.com/handfast-tcp/handfast/link"
 )
 
+// As many frames as a link reads at once: what costs a lock or a wake-up is shared by them.
 const (
 	batchSize      = 64
 	ethernetHeader = 14
@@ -40,6 +41,8 @@ func (f *forwarder) forward(batch []*buf.Packet) {
 	clear(f.ports)
 }
 
+// decide finds where each frame goes, under one lock for all. The ports are copied, because
+// writing to them happens outside it: a link may take its time.
 func (f *forwarder) decide(batch []*buf.Packet) {
 	b := f.bridge
 	b.mu.Lock()
@@ -47,6 +50,7 @@ func (f *forwarder) decide(batch []*buf.Packet) {
 	now := b.now()
 	for i, p := range batch {
 		f.to[i] = nowhere
+		// A sender with the address of a group would have all that is for the group sent to it.
 		if len(p.Data) < ethernetHeader || p.Data[6]&1 != 0 {
 			b.counters.Invalid.Add(1)
 			continue

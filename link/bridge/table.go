@@ -46,6 +46,8 @@ func (t *table) learn(now clock.Time, a link.HardwareAddr, port int) bool {
 		e.seen = now
 		t.entries[a] = e
 		return true
+	// The machine has moved, or another one has taken its address: as with any switch the one
+	// heard last has it. Who must not lose it is pinned.
 	case known:
 		t.shares[e.port].slots[e.slot] = link.HardwareAddr{}
 	}
@@ -78,7 +80,8 @@ func (t *table) find(now clock.Time, a link.HardwareAddr) (port int, ok bool) {
 	return e.port, true
 }
 
-// forget takes out what is known of a port.
+// forget takes out what is known of a port: frames for a machine that has gone are flooded,
+// and find it at its new port.
 func (t *table) forget(port int) {
 	for a, e := range t.entries {
 		if e.port == port {

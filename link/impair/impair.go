@@ -49,6 +49,7 @@ func New(below link.Link, o Options) (*Link, error) {
 	if err := o.Out.Check(); err != nil {
 		return nil, fmt.Errorf("impair: Out: %w", err)
 	}
+	// Two seeds of one: with the same numbers both directions would lose the same packets.
 	epoch := time.Now()
 	l := &Link{below: below, in: newLine(epoch, o.In, 2*o.Seed), out: newLine(epoch, o.Out, 2*o.Seed+1)}
 	l.in.spare = o.SpareNeighbours && below.Attributes().Medium == link.Ethernet
@@ -166,6 +167,7 @@ func (l *line) input(batch []*buf.Packet) error {
 		}
 		batch[i] = nil
 	}
+	// One token is enough: who takes it looks at all that is there.
 	select {
 	case l.wake <- struct{}{}:
 	default:

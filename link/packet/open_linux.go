@@ -167,6 +167,7 @@ func (d *Device) setup(fd int, ownAddress bool) error {
 	}
 	// The filter refuses our own frames too; this is only cheaper, and new in 4.20.
 	unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
+	// Before bind: no frame of anybody else's comes in between.
 	if err := setFilter(fd, d.Attributes().HardwareAddr); err != nil {
 		return os.NewSyscallError("SO_ATTACH_FILTER", err)
 	}

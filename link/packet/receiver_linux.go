@@ -147,6 +147,7 @@ func (r *receiver) prepare(count int) {
 
 // accept makes p the frame that m received into it.
 func (r *receiver) accept(p *buf.Packet, m *unix.Mmsghdr) bool {
+	// What did not fit is no frame, and what has no whole header tells nothing.
 	if m.Hdr.Flags&unix.MSG_TRUNC != 0 || m.Len < offload.HeaderSize+l3Start {
 		return false
 	}
@@ -155,6 +156,8 @@ func (r *receiver) accept(p *buf.Packet, m *unix.Mmsghdr) bool {
 	return offload.Decode(mem, p)
 }
 
+// dropSpares gives back the blocks that wait for frames. While frames come they are kept: a
+// block is as large as a super-segment.
 func (r *receiver) dropSpares() {
 	for i, p := range r.spare {
 		if p != nil {

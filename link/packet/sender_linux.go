@@ -12,7 +12,7 @@ import (
 	"github.com/handfast-tcp/handfast/link/offload"
 )
 
-// writeBatch is how many frames one system call takes at most.
+// writeBatch is how many frames one system call takes at most: a host's whole batch.
 const writeBatch = 64
 
 // sender is the writing half of a queue.
@@ -76,7 +76,8 @@ func (s *sender) prepare(batch []*buf.Packet) (taken, count int) {
 	return taken, count
 }
 
-// fill makes message i of p.
+// fill makes message i of p. The pieces point into p, which is not released before the call
+// is over: nothing is copied.
 func (s *sender) fill(i int, p *buf.Packet) {
 	offload.Encode(s.headers[i][:], p)
 	s.messages[i].Hdr.SetIovlen(s.pieces[i].Gather(s.headers[i][:], p))
@@ -95,6 +96,7 @@ func (s *sender) sendPrepared(fd uintptr, count int) {
 		case 0:
 			from += int(n)
 		case unix.EINTR:
+		// The socket's buffer is full, or the device is down: so it is for the rest, too.
 		case unix.EAGAIN, unix.ENETDOWN:
 			s.drop(count - from)
 			return

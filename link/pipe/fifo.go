@@ -52,7 +52,7 @@ func (f *fifo) put(batch []*buf.Packet) bool {
 	f.push(batch[:fits])
 	f.dropped += uint64(len(batch) - fits)
 	closed, wake := f.writerClosed, fits > 0 && f.sleepers > 0
-	f.mu.Unlock()
+	f.mu.Unlock() // the one who is woken needs it
 
 	if wake {
 		f.nonEmpty.Signal()
@@ -100,6 +100,8 @@ func (f *fifo) take(batch []*buf.Packet) (int, bool) {
 	return f.pop(batch), true
 }
 
+// pop moves packets out, a run of a chunk at a time. Their places are cleared: a chunk that
+// lies around must hold no packet alive.
 func (f *fifo) pop(batch []*buf.Packet) int {
 	total := min(len(batch), f.count)
 	for n := 0; n < total; {
@@ -138,6 +140,7 @@ func (f *fifo) closeReader() {
 	release(rest)
 }
 
+// closeWriter leaves the reader waiting: like a cable that is unplugged at the other end.
 func (f *fifo) closeWriter() {
 	f.mu.Lock()
 	f.writerClosed = true

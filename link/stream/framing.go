@@ -68,6 +68,8 @@ func (f Framing) frameSize(b []byte) (int, error) {
 	if f == HyperkitBare {
 		return int(binary.LittleEndian.Uint16(b)), nil
 	}
+	// A length that cannot be is no reason to wait for so much: what comes is not what was
+	// expected, and the first four bytes often say what it is.
 	n := binary.BigEndian.Uint32(b)
 	if n <= MaxFrame {
 		return int(n), nil

@@ -56,6 +56,7 @@ func (m *messageReader) receiveOne(fd uintptr) bool {
 		case m.err == unix.EAGAIN:
 			m.err = errNoneNow
 			return !m.wait
+		// On a unixpacket socket an empty message and the end look the same, and no frame is empty.
 		case m.err == nil && m.size == 0 && !isDatagram(m.conn):
 			m.err = io.EOF
 			return true

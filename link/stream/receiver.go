@@ -56,7 +56,8 @@ func (r *receiver) read(batch []*buf.Packet) (int, error) {
 	}
 }
 
-// begin finds out which framing it is, and shakes hands.
+// begin finds out which framing it is, and shakes hands. Both say it with their first four
+// bytes: hyperkit's greeting would be a frame longer than any, if it were a length.
 func (r *receiver) begin() error {
 	for r.framing == Detect && r.end < maxHeader {
 		if err := r.fill(); err != nil {
@@ -161,6 +162,7 @@ func (r *receiver) fill() error {
 	if r.start == r.end {
 		r.start, r.end = 0, 0
 	} else if r.start > 0 && len(r.memory)-r.end < maxHeader+MaxFrame {
+		// Only when the largest frame would no longer fit: so it is seldom moved.
 		r.end = copy(r.memory, r.memory[r.start:r.end])
 		r.start = 0
 	}

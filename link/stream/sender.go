@@ -108,6 +108,7 @@ func (s *sender) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopped = true
+	// Closing the link does not wait until a machine has taken what is for it.
 	for s.count > 0 {
 		s.ring[s.first].Release()
 		s.ring[s.first] = nil
@@ -133,6 +134,8 @@ func (s *sender) run() {
 	}
 }
 
+// write waits as long as the machine does not read: its goroutine is for that, and its queue
+// is where frames are dropped meanwhile.
 func (s *sender) write(batch []*buf.Packet, f Framing) error {
 	if f == Message {
 		return s.writeMessages(batch)

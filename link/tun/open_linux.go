@@ -260,6 +260,7 @@ func acceptOffload(fd int) error {
 	if err := unix.IoctlSetPointerInt(fd, unix.TUNSETVNETHDRSZ, offload.HeaderSize); err != nil {
 		return fmt.Errorf("tun: set the length of the virtio-net header (NoOffload does without): %w", err)
 	}
+	// Without TSO_ECN the kernel cuts up itself what has CWR.
 	const tso = unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO6
 	for _, wanted := range []int{tso | unix.TUN_F_TSO_ECN, tso, unix.TUN_F_CSUM} {
 		if unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, wanted) == nil {

@@ -68,6 +68,7 @@ func (q *queue) drainReady(fd uintptr) bool {
 	for q.got < len(q.in) {
 		switch err := q.readOne(int(fd)); err {
 		case nil, unix.EINTR:
+		// Whoever has something does not wait for more.
 		case unix.EAGAIN:
 			return q.got > 0
 		default:
@@ -78,6 +79,8 @@ func (q *queue) drainReady(fd uintptr) bool {
 	return true
 }
 
+// readOne reads one packet. Each has a block of the largest size, because its length is known
+// only when it lies there; one that is not used is there for the next read.
 func (q *queue) readOne(fd int) error {
 	p := q.spare
 	if p == nil {
@@ -109,6 +112,7 @@ func (q *queue) accept(p *buf.Packet, mem []byte) bool {
 	return !q.device.vnet || offload.Decode(mem[frameStart-offload.HeaderSize:], p)
 }
 
+// dropSpare gives the block back while nothing comes: an idle device holds none.
 func (q *queue) dropSpare() {
 	if q.spare != nil {
 		q.spare.Release()
@@ -132,6 +136,8 @@ func (q *queue) sendAll(fd uintptr) bool {
 	for _, p := range q.out {
 		switch err := q.sendOne(fd, p); err {
 		case 0:
+		// The device is gone, and so it is for all packets. Anything else is this packet's own:
+		// a full queue, or a device that is down, drops like a card.
 		case unix.EBADFD:
 			q.writeError = err
 			return true
