@@ -101,6 +101,22 @@ func TestRunDelays(t *testing.T) {
 	})
 }
 
+// By either device all that the command sends comes to us, also what would be its
+// neighbour's, and nobody has to ask where we are: the question fails when we are late.
+func TestRunIsTheOnlyNeighbour(t *testing.T) {
+	port := oneFile(t, []byte("hello"))
+	eachLink(t, func(t *testing.T, link string) {
+		for _, command := range []string{"curl -sS http://10.0.2.7:" + port, "curl -sS http://[fd00:2::7]:" + port} {
+			command += "; ip neigh show nud reachable; ip neigh show nud stale"
+			got, err := handfastRun(t, "--link", link, "--map", "10.0.2.7=127.0.0.1", "--map", "fd00:2::7=127.0.0.1",
+				"--", "sh", "-c", command).Output()
+			if err != nil || string(got) != "hello" {
+				t.Errorf("%s: %q, %v", command, got, err)
+			}
+		}
+	})
+}
+
 // --loss and --delay are what a program measures.
 func TestRunLoses(t *testing.T) {
 	eachLink(t, func(t *testing.T, link string) {

@@ -117,6 +117,9 @@ func (o *Options) device() (f *os.File, what found, err error) {
 	return nil, what, errors.Join(failed...)
 }
 
+// gatewayHardware is where our host is on the veth pair.
+var gatewayHardware = link.HardwareAddr{0x02, 'h', 'f', 'g', 'w', 1}
+
 // veth makes a veth pair, of which the program has one end. The other one carries an
 // address of its own, since the kernel must not answer for it.
 func (o *Options) veth() (*packet.Device, error) {
@@ -138,10 +141,11 @@ func (o *Options) veth() (*packet.Device, error) {
 	if err != nil {
 		return nil, say.Errorf(say.All("%s: %w"), behindName, stage.Explain(err))
 	}
-	return packet.Open(packet.Options{Name: behindName, HardwareAddr: link.HardwareAddr{0x02, 'h', 'f', 'g', 'w', 1}})
+	return packet.Open(packet.Options{Name: behindName, HardwareAddr: gatewayHardware})
 }
 
-// configure gives the device its addresses and routes.
+// configure gives the device its addresses and routes. All that the program sends comes
+// to us, by a veth pair as by a TUN: no other address is on its link.
 func (o *Options) configure(kind string) error {
 	if lo, err := netlink.LinkByName("lo"); err == nil {
 		netlink.LinkSetUp(lo)
@@ -159,7 +163,7 @@ func (o *Options) configure(kind string) error {
 		}
 	}
 	for i, p := range o.Addrs {
-		err := stage.Configure(deviceName, []netip.Prefix{p})
+		err := stage.Configure(deviceName, []netip.Prefix{netip.PrefixFrom(p.Addr(), p.Addr().BitLen())})
 		if err == nil {
 			err = o.route(dev, o.Gateways[i], kind)
 		}
@@ -181,12 +185,24 @@ func (o *Options) route(dev netlink.Link, gateway netip.Addr, kind string) error
 	}
 	r := &netlink.Route{LinkIndex: dev.Attrs().Index, Dst: dst}
 	if kind == "packet" {
-		r.Gw = gateway.AsSlice()
+		r.Gw, r.Flags = gateway.AsSlice(), int(netlink.FLAG_ONLINK)
+		err = knowGateway(dev, r.Gw)
 	}
-	if err := netlink.RouteAdd(r); err != nil {
+	if err == nil {
+		err = netlink.RouteAdd(r)
+	}
+	if err != nil {
 		return say.Errorf(say.Text{"default route: %w", "默认路由：%w"}, stage.Explain(err))
 	}
 	return nil
+}
+
+// knowGateway tells the kernel where the gateway is. If it had to ask, a connection would
+// fail when we do not get our turn within three seconds, on a busy machine.
+func knowGateway(dev netlink.Link, gateway net.IP) error {
+	return netlink.NeighSet(&netlink.Neigh{
+		LinkIndex: dev.Attrs().Index, IP: gateway, HardwareAddr: gatewayHardware[:], State: netlink.NUD_PERMANENT,
+	})
 }
 
 // mounts are what the program sees elsewhere than outside.
