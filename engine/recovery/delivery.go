@@ -186,10 +186,12 @@ func (l *Ledger) deliver(a *Ack, d *Delivery, r *Run, end seq.Num, high seq.Num)
 // mayBeEarlier reports whether an ACK of what was sent again, up to number end, may
 // answer an earlier copy. One that comes at the same time by our clock may, if that is
 // coarse. The echo tells of what is acknowledged by number alone: what came out of order
-// leaves the peer's TS.Recent as it was (RFC 7323 §4.3).
+// leaves the peer's TS.Recent as it was (RFC 7323 §4.3). Where there is neither an echo
+// nor any round trip to compare with, all may: Karn's rule.
 // https://www.rfc-editor.org/rfc/rfc8985#section-6.2
 func (a *Ack) mayBeEarlier(r *Run, end seq.Num) bool {
-	return a.HasEcho && end.LessEq(a.Una) && int32(a.Echo-r.At.Milliseconds()) < 0 || a.Now.Sub(r.At) < max(a.MinRTT, 1)
+	return a.HasEcho && end.LessEq(a.Una) && int32(a.Echo-r.At.Milliseconds()) < 0 ||
+		!a.HasEcho && a.MinRTT == 0 || a.Now.Sub(r.At) < max(a.MinRTT, 1)
 }
 
 // sack notes that the peer holds a block. One that lies not wholly between SND.UNA

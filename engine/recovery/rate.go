@@ -1,6 +1,10 @@
 package recovery
 
-import "time"
+import (
+	"time"
+
+	"github.com/handfast-tcp/handfast/engine/clock"
+)
 
 // Rate is a sample of the delivery rate: what was delivered while the newest of what
 // an ACK delivers was under way; or what is known of a run that is lost.
@@ -17,21 +21,23 @@ type Rate struct {
 const tick = 1024 * time.Nanosecond
 
 // Rate returns the sample that an ACK gives, which was delivered already.
-func (l *Ledger) Rate(d *Delivery) Rate {
+func (l *Ledger) Rate(now clock.Time, d *Delivery) Rate {
 	if !d.HasNewest {
 		return Rate{}
 	}
-	return l.RateOf(&d.Newest)
+	return l.RateOf(now, &d.Newest)
 }
 
-// RateOf returns the sample that an ACK gives whose newest run is r.
-func (l *Ledger) RateOf(r *Run) Rate {
+// RateOf returns the sample that an ACK gives whose newest run is r. What was delivered
+// when that was sent was so before: the interval is never less than its round trip, which
+// is known more exactly. Else the sample of the shortest round trip would be none.
+func (l *Ledger) RateOf(now clock.Time, r *Run) Rate {
 	// The longer of the two: ACKs that come in a heap make the one short, and sending in a
 	// burst the other, and neither says that the path is faster.
 	sending, acknowledging := ticks(r.At)-r.sent.firstAt, l.now.deliveredAt-r.sent.deliveredAt
 	return Rate{
 		Delivered: int(l.now.delivered - r.sent.delivered),
-		Interval:  time.Duration(max(sending, acknowledging)) * tick,
+		Interval:  max(time.Duration(max(sending, acknowledging))*tick, now.Sub(r.At)),
 		InFlight:  int(r.sent.inFlight),
 		Lost:      int(l.now.lost - r.sent.lost),
 		Limited:   r.is(Limited),

@@ -281,8 +281,11 @@ func TestPathThatDropsTheOption(t *testing.T) {
 
 // TestEveryMarkIsCounted: over wires that mark, lose, reorder and repeat at random, with
 // super-segments and without, both ends agree in the end, when a last piece has passed
-// unharmed, on how much was marked, to the byte where options arrive; where they do not, the sender never believes in less than
-// there was as long as the ACKs that are lost are few.
+// unharmed, on how much was marked, to the byte where options arrive. Where they do not, or
+// the receiver has given them up, the sender never believes in less than there was as long
+// as the ACKs that are lost are few. But super-segments are acknowledged as a whole (RFC 9768
+// §3.2.2.5.1 allows that): of more than seven marks at once the flags alone say how many
+// modulo 8, and the sender takes the least.
 func TestEveryMarkIsCounted(t *testing.T) {
 	seeds := uint64(150)
 	if testing.Short() {
@@ -349,12 +352,13 @@ func TestEveryMarkIsCounted(t *testing.T) {
 				t.Error(what)
 			case !strip && sent.DeliveredCEBytes != seen.ReceivedCEBytes && !ends[1].ecn.marks.accurate.is(optionOff): // it has not given the option up
 				t.Error(what)
-			case !strip && sent.DeliveredCE != seen.ReceivedCE:
+			case !strip && sent.DeliveredCE != seen.ReceivedCE && !(super && ends[1].ecn.marks.accurate.is(optionOff)):
 				t.Error(what)
-			case strip && sent.DeliveredCE < seen.ReceivedCE:
+			case strip && sent.DeliveredCE < seen.ReceivedCE && !super:
 				t.Error(what)
 			}
-			if ends[0].is(unmarkable) {
+			// Whose SYN-ACK was not answered twice sends one without flags, and marks nothing.
+			if ends[0].is(unmarkable) && p.ends[i].Counters().TCPSynRetrans < 2 {
 				t.Error(what, "nothing is markable any more")
 			}
 		}

@@ -44,7 +44,7 @@ func (c *Conn) acknowledgeInOrder(now clock.Time, s *Segment) {
 		c.loss.shortest(now, trip)
 	}
 	if f.round.LessEq(s.Ack) {
-		c.noteRate(n, f.RateOf(last), limited)
+		c.noteRate(n, f.RateOf(now, last), limited)
 		if f.round.Less(s.Ack) {
 			c.measureTimeout(now, s, first, last.Marks&recovery.Probe == 0)
 		}
@@ -52,7 +52,7 @@ func (c *Conn) acknowledgeInOrder(now clock.Time, s *Segment) {
 	f.rack.Take(now, last, s.Ack)
 	a := cc.Ack{Delivered: n, InFlight: f.Out(), Total: c.tally.bytesAcked, RTT: trip, Limited: limited}
 	if f.wants&cc.WantsSend != 0 {
-		a.Rate, a.Shut = ratio(f.RateOf(last)), f.shut
+		a.Rate, a.Shut = ratio(f.RateOf(now, last)), f.shut
 	}
 	c.cc.OnAck(now, a)
 	if f.Empty() {
@@ -116,7 +116,7 @@ func (c *Conn) tellDelivered(now clock.Time, h heard, d *recovery.Delivery, a cc
 	a.Delivered, a.Lost, a.InFlight = d.Bytes, d.Lost, f.Pipe()
 	a.Total = c.tally.bytesAcked + uint64(f.Early())
 	if f.wants&cc.WantsSend != 0 {
-		a.Rate, a.Shut = ratio(f.Rate(d)), f.shut
+		a.Rate, a.Shut = ratio(f.Rate(now, d)), f.shut
 	}
 	if c.has(ecnOK) {
 		c.heed(h, &a)
@@ -275,10 +275,13 @@ func (c *Conn) measure(a *recovery.Ack, s *Segment, d *recovery.Delivery, limite
 		c.loss.shortest(a.Now, newest)
 	}
 	if f := c.flight; d.Acked > 0 && f.round.LessEq(c.snd.una) {
-		c.noteRate(d.Acked, f.Rate(d), limited)
+		c.noteRate(d.Acked, f.Rate(a.Now, d), limited)
 	}
 	if d.Acked > 0 && c.flight.round.Less(c.snd.una) {
 		c.measureTimeout(a.Now, s, d.First, d.HasFirst && !d.Repaired)
+	}
+	if c.rtt.smoothed == 0 && newest > 0 { // nothing was ever measured, and this one is sure
+		c.rtt.sample(newest, c.cfg)
 	}
 	return newest
 }

@@ -89,11 +89,12 @@ func (c *Conn) bare() {
 
 // noteRate keeps a sample of the delivery rate: the last that the network limited, or a
 // higher one that the program did. It is taken once in a round trip, when an ACK of n
-// bytes reaches the round's end, and tells of all that it brought; or nothing is out.
+// bytes reaches the round's end, and tells of all that it brought; or nothing is out. The
+// first sample of a connection counts all the same: of a short one there may be no other.
 // https://www.ietf.org/archive/id/draft-ietf-ccwg-bbr-04.html#section-4.1
 func (c *Conn) noteRate(n int, r recovery.Rate, limited bool) {
 	f := c.flight
-	reached := int(c.snd.una.Sub(f.round)) < n || f.Empty()
+	reached := int(c.snd.una.Sub(f.round)) < n || f.Empty() || c.live.rate == 0
 	if !reached || r.Interval <= 0 || r.Interval < c.loss.least {
 		return
 	}

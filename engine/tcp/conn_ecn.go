@@ -213,5 +213,9 @@ func (c *Conn) noteReduced() {
 }
 
 // hasYielded reports whether the window was reduced for a mark, of a flight that is
-// still out: a loss of the same round trip reduces it no further.
-func (c *Conn) hasYielded() bool { return c.ecn.is(yielded) && c.snd.una.Less(c.ecn.point) }
+// still out: a loss of the same round trip, or a timeout, reduces it no further. A
+// controller with a recovery of its own hears of all.
+// https://www.rfc-editor.org/rfc/rfc3168#section-6.1.2
+func (c *Conn) hasYielded() bool {
+	return c.ecn.is(yielded) && c.snd.una.Less(c.ecn.point) && c.flight.wants&cc.OwnRecovery == 0
+}

@@ -120,6 +120,51 @@ func TestMarkAndLossAreOneReduction(t *testing.T) {
 	})
 }
 
+// Whatever tells of congestion of one flight, and in whatever order, ssthresh falls once:
+// by a mark, a loss that what arrives shows, or a timeout. That the timeout was for
+// nothing gives back nothing that a mark has taken.
+// https://www.rfc-editor.org/rfc/rfc3168#section-6.1.2
+func TestOneReductionForOneFlight(t *testing.T) {
+	mark, loss, timeout := ".E 1:1(0) ack 1001", ". 1:1(0) ack 1001 <sack 2001:10001>", ""
+	for _, name := range []string{"reno", "cubic", "dctcp"} {
+		for _, told := range [][]string{{mark, timeout}, {mark, loss, timeout}, {loss, timeout}, {loss, mark, timeout}, {timeout, mark}, {timeout, timeout}, {timeout, loss}} {
+			everywhere(t, func(w world) {
+				c := w.withECN(Config{CongestionControl: name})
+				c.write(30000)
+				c.flush()
+				c.advance(5 * time.Millisecond)
+				c.receive(". 1:1(0) ack 1001")
+				c.flush()
+				before, once := c.conn.cc.Limits(), 0
+				for i, text := range told {
+					if text == timeout {
+						for from := c.conn.rtt.timeouts; c.conn.rtt.timeouts == from; {
+							c.advance(c.conn.Deadline().Sub(c.now))
+							c.flush()
+						}
+					} else {
+						c.receive(text)
+						c.flush()
+					}
+					if got := c.conn.cc.Limits().Threshold; i == 0 {
+						once = got
+					} else if got != once {
+						c.fail("%s, %q: ssthresh fell to %d and then to %d", name, told, once, got)
+					}
+				}
+				if once >= before.Window {
+					c.fail("%s, %q: ssthresh did not fall: %d", name, told, once)
+				}
+				c.receive(". 1:1(0) ack 10001")
+				c.flush()
+				if got := c.conn.cc.Limits().Threshold; told[0] == mark && got != once {
+					c.fail("%s, %q: ssthresh rose to %d", name, told, got)
+				}
+			})
+		}
+	}
+}
+
 // The other way round: a mark of the flight of which something was lost. The peer
 // learns of the reduction, whatever its reason, with the next new text.
 func TestLossIsToldToo(t *testing.T) {

@@ -25,8 +25,10 @@ type watcher struct {
 	exact                       bool // no segment stands for several, which the window may cut, nor falls to PAWS
 
 	busy    time.Duration
+	took    time.Duration // from the first of them to the end of the last
 	periods int
 	since   clock.Time
+	begun   clock.Time
 	working bool
 }
 
@@ -76,16 +78,21 @@ func (w *watcher) arrives(s *Segment) {
 	}
 }
 
-// tick follows the time in which there was something to send.
-func (w *watcher) tick(now clock.Time, closing bool) {
-	end := w.first.Add(seq.Size(w.written))
-	working := w.acked.Less(end) || closing && w.acked == end
+// tick follows the time in which something that was written was not acknowledged, by
+// what the end says of that, which check holds against the wire: the wire does not tell
+// whether a segment was too old, and its ACK counts for nothing.
+func (w *watcher) tick(now clock.Time, i *Info) {
+	working := int(i.BytesAcked) < w.written
 	if working == w.working {
 		return
 	}
 	if w.working {
 		w.busy += now.Sub(w.since)
 	}
+	if w.periods == 0 {
+		w.begun = now
+	}
+	w.took = now.Sub(w.begun)
 	w.working, w.since = working, now
 	w.periods++
 }
@@ -162,7 +169,7 @@ func seenTalk(t *testing.T, seed uint64) (p *pair, ends [2]*Entry, seen [2]*watc
 	}
 	infos := [2]Info{ends[0].Info(p.now), ends[1].Info(p.now)}
 	seen[1].segsIn, seen[1].segsOut, seen[1].again = infos[1].SegsIn, infos[1].SegsOut, infos[1].TotalRetrans // it was half-open, and small, before
-	limit := p.now.Add(time.Hour)
+	limit := p.now.Add(6 * time.Hour)                                                                         // a slow reader looks once for each probe, and a probe comes every two minutes
 	for {
 		for i, en := range ends {
 			w := seen[i]
@@ -178,7 +185,7 @@ func seenTalk(t *testing.T, seed uint64) (p *pair, ends [2]*Entry, seen [2]*watc
 		p.pump()
 		for i, en := range ends {
 			info := en.Info(p.now)
-			seen[i].tick(p.now, false)
+			seen[i].tick(p.now, &info)
 			if err := seen[i].check(&info, &infos[i]); err != nil {
 				t.Fatalf("seed %d, %v, end %d: %v", seed, p.now.Sub(clock.Time(time.Hour)), i, err)
 			}
@@ -193,7 +200,7 @@ func seenTalk(t *testing.T, seed uint64) (p *pair, ends [2]*Entry, seen [2]*watc
 // What an end tells of itself is what is seen on the wire, at every moment; in the end
 // all that was written is delivered, and the times add up.
 func TestInfoIsWhatIsSeen(t *testing.T) {
-	seeds := uint64(60)
+	seeds := uint64(400)
 	if raceEnabled || testing.Short() {
 		seeds = 12
 	}
@@ -207,9 +214,9 @@ func TestInfoIsWhatIsSeen(t *testing.T) {
 				t.Errorf("seed %d, end %d: %d of %d acknowledged, %d segments out", seed, i, info.BytesAcked, w.written, info.Unacked)
 			case info.Delivered != 1+first+info.DsackDups:
 				t.Errorf("seed %d, end %d: %d delivered, of %d; %d came twice", seed, i, info.Delivered, first, info.DsackDups)
-			case info.MinRTT < 2*p.delay || info.MinRTT > info.RTT+4*info.RTTVar+time.Millisecond:
+			case info.MinRTT < 2*p.delay || info.MinRTT > info.RTT+4*info.RTTVar+time.Millisecond && w.took < 5*time.Minute: // after that a longer one takes its place
 				t.Errorf("seed %d, end %d: the shortest round trip is %v of %v, the last %v", seed, i, info.MinRTT, 2*p.delay, info.RTT)
-			case info.DeliveryRate == 0 || info.CAState != "open":
+			case info.DeliveryRate == 0 && (w.again == 0 || w.written > 10*1448) || info.CAState != "open": // of one flight all may have been sent again, and nothing be sure
 				t.Errorf("seed %d, end %d: rate %d, %s", seed, i, info.DeliveryRate, info.CAState)
 			case (info.BusyTime - w.busy).Abs() > time.Duration(w.periods+1)<<timeUnit:
 				t.Errorf("seed %d, end %d: busy for %v, was for %v in %d periods", seed, i, info.BusyTime, w.busy, w.periods)

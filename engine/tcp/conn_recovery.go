@@ -20,13 +20,15 @@ func (c *Conn) recover(a *recovery.Ack, d *recovery.Delivery) {
 		c.undoReduction(a.Now)
 		d.Lost = 0 // it is forgiven
 	}
+	lost := d.Lost > 0
 	if l.phase != noLoss && l.point.LessEq(c.snd.una) {
 		c.endRecovery(a.Now)
+		lost = c.flight.LostBytes() > 0 // of what was sent since the repair began, some may have been found lost before
 	}
 	if l.probed != notProbed {
 		c.tailAnswered(a.Now)
 	}
-	if l.phase == noLoss && d.Lost > 0 {
+	if l.phase == noLoss && lost {
 		c.beginRecovery(a.Now, d)
 	}
 	if d.Lost > 0 {
@@ -62,7 +64,7 @@ func (c *Conn) needless(a *recovery.Ack, d *recovery.Delivery) bool {
 func (c *Conn) beginRecovery(now clock.Time, d *recovery.Delivery) {
 	c.cfg.stats.recovering(c.has(sackOK))
 	c.loss.phase, c.loss.point, c.flight.again = fastRecovery, c.snd.nxt, false
-	if !c.hasYielded() || c.flight.wants&cc.OwnRecovery != 0 {
+	if !c.hasYielded() {
 		c.loss.undo.Begin(&c.flight.Ledger)
 		c.cc.OnEvent(now, cc.Event{Kind: cc.Loss, InFlight: c.flightSize(d.Acked)})
 		c.noteReduced()

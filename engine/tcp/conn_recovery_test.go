@@ -52,6 +52,40 @@ func TestSACKRecovery(t *testing.T) {
 	})
 }
 
+// What was sent since a repair began, and is found lost before that ends, is another loss:
+// it begins the next repair, which reduces the window again and counts what it sends.
+// https://www.rfc-editor.org/rfc/rfc6675#section-5
+func TestLossDuringRecoveryIsTheNext(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.lossyWithSACK() // the first is lost, and of what is sent in its repair the first two
+		c.receive(". 1:1(0) ack 1 <sack 1001:4001>")
+		c.want("the hole", ". 1:1001(1000) ack 1")
+		c.receive(". 1:1(0) ack 1 <sack 1001:10001>")
+		first := c.conn.cc.Limits().Threshold
+		_, sent := c.flush()
+		if sent < 4000 {
+			c.fail("%d bytes of new text", sent)
+		}
+		c.advance(100 * time.Millisecond)
+		c.receive(". 1:1(0) ack 1 win 11000 <sack 1001:10001 12001:13001>")
+		c.want("the first once more", ". 1:1001(1000) ack 1")
+		c.want("of the new ones that for which there is room", ". 10001:11001(1000) ack 1")
+		if c.conn.flight.LostBytes() == 0 {
+			c.fail("nothing else is lost")
+		}
+		counted := c.conn.cfg.stats.TCPFastRetrans
+		c.receive(". 1:1(0) ack 10001 win 65535 <sack 12001:13001>")
+		c.want("the other", ". 11001:12001(1000) ack 1")
+		if c.conn.cfg.stats.TCPFastRetrans == counted {
+			c.fail("not counted")
+		}
+		if got := c.conn.cc.Limits().Threshold; c.conn.loss.phase != fastRecovery || got >= first {
+			c.fail("ssthresh was %d, and is %d", first, got)
+		}
+		c.flush()
+	})
+}
+
 // A segment that is only late makes the window of reordering wait, when one has been
 // late before; then nothing is repeated.
 func TestReorderingIsLearned(t *testing.T) {

@@ -177,8 +177,10 @@ func (c *Conn) retransmitTimeout(now clock.Time) {
 		if f.trial == awaitsMore { // what new text it let go is lost too
 			f.trial = noTrial
 		}
-	case c.loss.phase == fastRecovery:
-		flight, f.trial = 0, noTrial // it fell for this flight already, and so Linux: what is undone is that
+	// It fell for this flight already, as in Linux: what is undone is the loss, and of a
+	// mark nothing. https://www.rfc-editor.org/rfc/rfc3168#section-6.1.2
+	case c.loss.phase == fastRecovery, c.hasYielded():
+		flight, f.trial = 0, noTrial
 	case c.loss.phase == noLoss:
 		c.loss.undo.Begin(&f.Ledger)
 		f.trial = awaitsAck
