@@ -48,7 +48,8 @@ func (a *actor) play(steps []step) {
 	}
 }
 
-// say turns an error into an outcome.
+// say turns an error into an outcome: a word that a scenario's file can hold against, which
+// does not change when the engine words an error otherwise.
 func say(err error) string {
 	switch err {
 	case nil:
@@ -186,6 +187,8 @@ func told(got []byte, urgent int, end string) string {
 	return strings.Join(s, ", ")
 }
 
+// content tells text apart from runs of letters, as write N of X makes them: which write a
+// byte came of shows in a ladder, without the bytes themselves.
 func content(b []byte) string {
 	var runs []string
 	for i := 0; i < len(b); {
@@ -207,6 +210,8 @@ func content(b []byte) string {
 	return ": " + strings.Join(runs, ", then ")
 }
 
+// call is for all that needs a connection. A scenario that has none is told so by the outcome,
+// and goes on: its file may expect just that.
 func (a *actor) call(f func(*Conn) error) string {
 	if a.conn == nil {
 		return noConn

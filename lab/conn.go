@@ -24,6 +24,8 @@ var (
 	ErrNoHost      = errors.New("no such host")
 )
 
+// failureError names a failure as a program would hear of it: of the engine's reasons some
+// are one errno.
 func failureError(f tcp.Failure) error {
 	switch f {
 	case tcp.Reset:
@@ -100,6 +102,7 @@ func (l *Listener) Close() {
 	}
 }
 
+// newConn makes p the owner. That a linger of 0 aborts leaves less than 0 for none.
 func newConn(p *Proc, en *tcp.Entry) *Conn {
 	c := &Conn{p, &end{entry: en, boot: p.node.boots, linger: -1}}
 	en.Owner = c
@@ -172,7 +175,8 @@ func (c *Conn) State() tcp.State {
 	return c.entry.State()
 }
 
-// act calls the endpoint and puts on the wire what comes of it.
+// act calls the endpoint and puts on the wire what comes of it, at once: the packet is in the
+// record behind the call that has caused it.
 func (c *Conn) act(call func(e *tcp.Endpoint, now clock.Time)) {
 	if c.usable() {
 		call(c.proc.node.host.TCP(), c.proc.node.now())

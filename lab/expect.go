@@ -64,7 +64,8 @@ func (l *lineReader) ofHost(name string) (func(*World) string, error) {
 	return func(w *World) string { return w.record.checkStates(name, verb, states) }, nil
 }
 
-// checkStates holds a host's changes of state against an expectation.
+// checkStates holds a host's changes of state against an expectation. Those that are wanted
+// must come in their order; others may come between them.
 func (r *record) checkStates(name, verb string, want []tcp.State) string {
 	var seen []tcp.State
 	for i := range r.events {
@@ -93,7 +94,8 @@ func (r *record) checkStates(name, verb string, want []tcp.State) string {
 	return ""
 }
 
-// dropped looks for a segment that a host dropped for a reason.
+// dropped looks for a segment that a host dropped for a reason. When there is none it tells
+// the reasons that there were, which is mostly what one wants to know next.
 func (r *record) dropped(name, reason string) string {
 	var other []string
 	for i := range r.events {
@@ -145,7 +147,8 @@ func (p *parser) ofSegments(l *lineReader) (func(*World) string, error) {
 	}, err
 }
 
-// count counts the segments that were sent and match.
+// count counts the segments that were sent and match. A pattern may look at the world's time,
+// so that time is what it was at each of them, and afterwards what it is.
 func (t *pattern) count(w *World) (n int) {
 	r := &w.record
 	now := w.now

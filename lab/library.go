@@ -33,7 +33,8 @@ var groups = []struct {
 	{"SYN floods", "SYN 泛洪", []string{"syn-flood", "syn-flood-cache", "syn-flood-with-shorter-timeouts", "syn-flood-cookies", "syn-flood-attack-mode"}},
 }
 
-// Scenarios lists the scenarios that come with the package, group by group.
+// Scenarios lists the scenarios that come with the package, group by group. They are read
+// each time: nobody waits for a page of text.
 func Scenarios() (list []Info) {
 	for _, g := range groups {
 		for _, name := range g.scenarios {

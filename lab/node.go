@@ -12,7 +12,8 @@ import (
 	"github.com/handfast-tcp/handfast/lab/oracle"
 )
 
-// firstPort is the first local port that a connection gets that asks for none.
+// firstPort is the first local port that a connection gets that asks for none: one that no
+// scenario takes for a service.
 const firstPort = 40000
 
 // node is a host in the world.
@@ -79,6 +80,8 @@ func (n *node) reboot(but *Proc) error {
 	return n.boot()
 }
 
+// deadline is when the host wants its turn, by the world's clock: its own may run fast, or
+// slowly.
 func (n *node) deadline() clock.Time {
 	if n.Scripted {
 		return clock.Never

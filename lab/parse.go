@@ -60,7 +60,8 @@ func (p *parser) line(n int, text string) error {
 	return l.done()
 }
 
-// title takes the lines that are text for the reader.
+// title takes the lines that are text for the reader. They come before words are looked for:
+// a summary may have a quotation mark, or a sign that begins a remark.
 func (p *parser) title(text string) bool {
 	key, value, ok := strings.Cut(text, ":")
 	value = strings.TrimSpace(value)
@@ -140,7 +141,8 @@ func (p *parser) statement(l *lineReader) (err error) {
 	return l.at(verb, "%q is not a statement; known are host, wire, limit, lose, duplicate, delay, hold, corrupt, cut, forge, expect, and NAME: before a program", verb.text)
 }
 
-// condition reads a time since the start, or: HOST is STATE.
+// condition reads a time since the start, or: HOST is STATE. A state says what is meant where
+// a time would have to be computed, and stays right when the wire gets slower.
 func (p *parser) condition(l *lineReader) (condition, error) {
 	w, ok := l.peek()
 	if ok && p.hasHost(w.text) {

@@ -29,7 +29,8 @@ type Proc struct {
 	background bool
 }
 
-// killed is what a program that waits is ended with.
+// killed is what a program that waits is ended with: a panic unwinds it wherever it stands,
+// and its deferred calls run.
 type killed struct{}
 
 func newProc(w *World, n *node, name string, program func(*Proc)) *Proc {
@@ -47,7 +48,8 @@ func newProc(w *World, n *node, name string, program func(*Proc)) *Proc {
 }
 
 // runPrograms lets every program run that can, until all of them wait. It
-// reports whether any ran.
+// reports whether any ran. Always in the order in which they were started: who is first
+// must not be left to chance.
 func (w *World) runPrograms() (any bool) {
 	for busy := true; busy; {
 		busy = false

@@ -98,7 +98,8 @@ func (l *lineReader) next(what string) (word, error) {
 	return w, nil
 }
 
-// accept skips the next word if it is this one.
+// accept skips the next word if it is this one. In quotes it is somebody's text, whatever it
+// says.
 func (l *lineReader) accept(text string) bool {
 	w, ok := l.peek()
 	if ok && w.text == text && !w.quoted {
@@ -135,7 +136,7 @@ func (l *lineReader) number(what string) (int64, error) {
 	return n, nil
 }
 
-// int is a number that is not negative and not huge.
+// int is a number that is not negative and not huge: an int of 32 bits holds it.
 func (l *lineReader) int(what string) (int, error) {
 	w, _ := l.peek()
 	n, err := l.number(what)

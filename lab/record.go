@@ -156,7 +156,8 @@ func (r *record) announce(p *parcel, ip *wire.IP) {
 	}
 }
 
-// parse finds the TCP header.
+// parse finds the TCP header. Its checksum is not looked at: what a script or a forger sends is
+// told of, also when its receiver will not take it.
 func (p *parcel) parse(ip *wire.IP) {
 	if ip.Proto != wire.ProtoTCP {
 		return
@@ -189,6 +190,8 @@ func (p *parcel) event() tcp.Event {
 	return tcp.Event{Kind: tcp.SegmentSent, Tuple: p.tuple, Segment: *p.tcp, Len: p.len}
 }
 
+// noteISN makes the SYN's number the one that all of its stream are counted from: the latest
+// SYN's, so that each connection of a pair of ports begins with 0.
 func (r *record) noteISN(p *parcel) {
 	if r.isns == nil {
 		r.isns = map[direction]seq.Num{}
@@ -211,6 +214,8 @@ func (r *record) bases(d direction) (own, far uint32) {
 	return uint32(r.isns[d]), uint32(r.isns[d.reverse()])
 }
 
+// arrival notes what came out of the wire. Until then a packet counts as lost: so nobody has
+// to say that it is.
 func (r *record) arrival(id int, data []byte) {
 	if r.off {
 		return

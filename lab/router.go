@@ -12,7 +12,8 @@ import (
 const routerName = "router"
 
 // router returns the world's router. It has an address of each family, and
-// forwards what fits without being seen.
+// forwards what fits without being seen. It is made when it has something to say: pictures
+// of other scenarios have no lane for it.
 func (w *World) router() *node {
 	if n := w.node(routerName); n != nil {
 		return n

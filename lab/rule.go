@@ -173,7 +173,8 @@ func (p *parcel) number(r *record, which string) seq.Num {
 	return p.tcp.Ack - r.isns[p.direction().reverse()]
 }
 
-// matches reports whether the pattern describes the parcel.
+// matches reports whether the pattern describes the parcel. Forged packets are nobody's: a
+// rule for the 2nd segment from a host counts that host's own.
 func (t *pattern) matches(p *parcel, r *record) bool {
 	if p.tcp == nil || p.forged || p.from.Name != t.from || t.to != "" && p.peer() != t.to {
 		return false
@@ -189,7 +190,8 @@ func (t *pattern) matches(p *parcel, r *record) bool {
 	return true
 }
 
-// judge asks all rules about a parcel; counts are theirs.
+// judge asks all rules about a parcel; counts are theirs, and not in the rules, because a
+// scenario may be played more than once.
 func (s *Scenario) judge(w *World, counts []int) func(*parcel) verdict {
 	return func(p *parcel) (v verdict) {
 		for i := range s.rules {
@@ -239,7 +241,8 @@ func (p *parcel) acknowledging(ack seq.Num) []byte {
 	return packet(p.direction(), &h, p.data[len(p.data)-p.len:])
 }
 
-// when does something as soon as a condition holds.
+// when does something as soon as a condition holds: as a program of nobody's, so that what
+// happens to the world waits like all else.
 func (w *World) when(c condition, do func()) {
 	p := newProc(w, nil, "", func(p *Proc) {
 		ready, until := c.ready(w)

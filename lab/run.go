@@ -54,6 +54,8 @@ func (s *Scenario) world(o Options) (*World, error) {
 			return nil, err
 		}
 	}
+	// First what holds for all wires, then what a line says of one, and on top of each what the
+	// caller asked for.
 	base := w.base
 	for i := range s.wires {
 		if s.wires[i].from == "" {
@@ -77,7 +79,8 @@ func (s *Scenario) world(o Options) (*World, error) {
 
 var cookieModes = map[string]tcp.CookieMode{"off": tcp.CookiesOff, "auto": tcp.CookiesAuto, "always": tcp.CookiesAlways}
 
-// configure puts what the caller asked for in the place of a host's settings.
+// configure puts what the caller asked for in the place of a host's settings, of all hosts:
+// an option of the command says nothing of which.
 func (o *Options) configure(c *tcp.Config) {
 	if o.Cookies != "" {
 		c.Cookies = cookieModes[o.Cookies]
@@ -98,6 +101,7 @@ func (o *Options) change(c *WireConfig) {
 	if o.Delay > 0 {
 		c.Delay = o.Delay
 	}
+	// Two chances that do not know of each other: a packet survives when both let it pass.
 	c.Loss = 1 - (1-c.Loss)*(1-o.Loss)
 	c.Reorder = 1 - (1-c.Reorder)*(1-o.Reorder)
 	if c.ReorderDelay == 0 {

@@ -69,6 +69,8 @@ func (l *lineReader) template() (t template, err error) {
 	return t, nil
 }
 
+// parseFlags reads flags as tcpdump writes them: the letters stand in the order of the bits,
+// from FIN on.
 func parseFlags(s string) (f wire.Flags, err error) {
 	for _, c := range s {
 		i := strings.IndexRune("FSRP.UEWe", c)
@@ -91,6 +93,7 @@ func (t *template) parseRange(s string) error {
 	if !ok1 || !ok2 || !ok3 || err1 != nil || err2 != nil || err3 != nil || n < 0 || n > 60000 {
 		return fmt.Errorf("%q is not a range of sequence numbers", s)
 	}
+	// The length says again what the numbers say: whoever miscounts learns it here.
 	if b-a != int64(n) {
 		return fmt.Errorf("%q: the numbers are %d apart", s, b-a)
 	}
@@ -158,7 +161,8 @@ func (t *template) header(d direction, own, far seq.Num) wire.TCP {
 	return h
 }
 
-// matches reports whether a segment that arrived is the one awaited.
+// matches reports whether a segment that arrived is the one awaited. What the script leaves
+// out may be anything, so that it holds what it is about and nothing else.
 func (t *template) matches(h *wire.TCP, n int, own, far seq.Num) bool {
 	return t.flags == h.Flags && t.len == n && h.Seq == own+seq.Num(t.seq) &&
 		(!t.hasAck || h.Ack == far+seq.Num(t.ack)) && (!t.hasWin || int(h.Window) == t.win)

@@ -64,7 +64,8 @@ func (l *lineReader) find(text string) int {
 	return -1
 }
 
-// byteEnd is where the line's remark begins, in bytes.
+// byteEnd is where the line's remark begins, in bytes: words are placed by characters, which
+// is what an editor shows.
 func (l *lineReader) byteEnd() int {
 	n, col := 0, 1
 	for _, r := range l.text {

@@ -229,7 +229,8 @@ func (c *WireConfig) option(l *lineReader, w word) (err error) {
 	return err
 }
 
-// copyTo sets what the line named.
+// copyTo sets what the line named, and leaves what it did not: that a wire has no delay is
+// something else than that a line says nothing of it.
 func (c *WireConfig) copyTo(to *WireConfig, seen map[string]bool) {
 	for name, set := range map[string]func(){
 		"delay": func() { to.Delay = c.Delay }, "jitter": func() { to.Jitter = c.Jitter },

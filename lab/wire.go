@@ -23,7 +23,8 @@ type WireConfig struct {
 	Silent bool
 }
 
-// link is a wire in one direction.
+// link is a wire in one direction. It is made when it is first used: of many hosts few speak
+// with each other.
 type link struct {
 	WireConfig
 	wire   *netem.Wire
@@ -84,7 +85,8 @@ func (w *World) configure(l *link, from, to *node, c WireConfig) {
 	l.wire = netem.New(c.Config, l.random.Uint64())
 }
 
-// eachLink calls f for all wires, always in the same order.
+// eachLink calls f for all wires, always in the same order: the order of a map would be
+// another one in each run.
 func (w *World) eachLink(f func(*link)) {
 	for _, row := range w.links {
 		for _, l := range row {

@@ -109,6 +109,8 @@ func (w *World) Renumber(seed uint64) { w.secrets = seed }
 // random returns a source of its own for the pair of numbers.
 func (w *World) random(a, b int) *rand.Rand { return random(w.seed, a, b) }
 
+// random makes a source for each purpose. With one for all, a packet more in one place would
+// change what happens in every other.
 func random(seed uint64, a, b int) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, uint64(a)<<32|uint64(b)))
 }

@@ -16,7 +16,8 @@ func (i *item) before(j *item) bool {
 	return i.at < j.at || i.at == j.at && i.order < j.order
 }
 
-// flight is a heap of packets by time of arrival.
+// flight is a heap of packets by time of arrival. Written out and not by container/heap, which
+// would allocate for each packet that it is given.
 type flight struct {
 	items []item
 	next  uint64 // order of the next packet

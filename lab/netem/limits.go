@@ -41,6 +41,7 @@ func (c *Config) settings() []setting {
 	}
 }
 
+// inside also refuses what is not a number, which no comparison holds for.
 func (s *setting) inside() bool { return s.value >= s.least && s.value <= s.most }
 
 // Check returns an error that names the first field outside its range.

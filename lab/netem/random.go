@@ -15,6 +15,7 @@ type GilbertElliott struct {
 func (w *Wire) loses() bool {
 	b := &w.config.Burst
 	lost := w.chance(w.config.Loss)
+	// Without bursts no number is drawn for them: see chance.
 	if b.ToBad == 0 && !w.burst {
 		return lost || w.chance(b.LossGood)
 	}
@@ -40,7 +41,8 @@ func (w *Wire) chance(p float64) bool {
 	return float64(w.random.Uint64()>>11)/(1<<53) < p
 }
 
-// below returns a random number less than n.
+// below returns a random number less than n: the high half of a product, without a division.
+// It favours some by less than n in 2^64, which shows in no run.
 func (w *Wire) below(n uint64) uint64 {
 	high, _ := bits.Mul64(w.random.Uint64(), n)
 	return high

@@ -155,6 +155,7 @@ func (w *Wire) Clone() *Wire {
 // send lets a packet that is not lost queue for the rate, and decides when it
 // arrives.
 func (w *Wire) send(now clock.Time, p *buf.Packet) {
+	// What overflows has not taken any of the rate: the next packet finds the place.
 	sent, ok := w.transmit(now, p.Len())
 	if !ok || len(w.flight.items) >= w.config.Limit {
 		drop(p, &w.counters.Overflow)
@@ -187,7 +188,8 @@ func (w *Wire) duration(size int) time.Duration {
 	return time.Duration(uint64(size) * 8 * uint64(time.Second) / w.config.Rate)
 }
 
-// arrival decides when a packet arrives that was sent at the given time.
+// arrival decides when a packet arrives that was sent at the given time. Only one that is
+// reordered may be passed; jitter makes the others wait for each other, as in one queue.
 func (w *Wire) arrival(sent clock.Time) clock.Time {
 	at := sent.Add(max(w.config.Delay+w.jitter(), 0))
 	if w.chance(w.config.Reorder) {

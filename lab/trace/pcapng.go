@@ -70,7 +70,7 @@ func NewPcapng(w io.Writer, comment string) *Pcapng {
 	p.put32(byteOrderMagic)
 	p.put16(1) // version 1.0
 	p.put16(0)
-	p.put32(0xffffffff) // length of the section: not told
+	p.put32(0xffffffff) // length of the section: not told, as the writer need not seek
 	p.put32(0xffffffff)
 	p.option(optComment, comment)
 	p.option(optApplication, "Handfast")
@@ -133,7 +133,8 @@ func (p *Pcapng) end() {
 	}
 }
 
-// option appends an option, or nothing when it has no value.
+// option appends an option, or nothing when it has no value. A comment that is cut is better
+// than none; its length has 16 bits.
 func (p *Pcapng) option(code uint16, value string) {
 	if value == "" {
 		return

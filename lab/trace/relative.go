@@ -15,7 +15,7 @@ func Relative(e *tcp.Event) (sequence, ack seq.Num) {
 }
 
 // bases returns the first sequence numbers of the segment's sender and of its
-// receiver. A SYN carries its sender's own.
+// receiver. A SYN carries its sender's own, also where the event's host does not know it yet.
 func bases(e *tcp.Event) (own, far seq.Num) {
 	own, far = seq.Num(e.ISS), seq.Num(e.IRS)
 	if e.Kind != tcp.SegmentSent {

@@ -94,7 +94,7 @@ func (t *Text) appendHeader(b []byte, e *tcp.Event) []byte {
 }
 
 // options returns each option as tcpdump spells it; SACK blocks are counted
-// from base.
+// from base, the stream that the ACK is about.
 func options(o *wire.Options, base seq.Num) []string {
 	var s []string
 	if o.Has(wire.OptMSS) {
