@@ -133,6 +133,7 @@ func (d *Door) Attributes() link.Attributes {
 
 // Read waits for packets of visitors. See link.Link.
 func (d *Door) Read(_ int, batch []*buf.Packet) (int, error) {
+	// The first is waited for, the others are taken if they are there.
 	select {
 	case batch[0] = <-d.in:
 	case <-d.done:
@@ -148,7 +149,8 @@ func (d *Door) Read(_ int, batch []*buf.Packet) (int, error) {
 	return len(batch), nil
 }
 
-// Write sends packets to the visitors that they are for. See link.Link.
+// Write sends packets to the visitors that they are for. See link.Link. It never waits: a
+// visitor that does not read must not hold up the host, which would be everybody.
 func (d *Door) Write(_ int, batch []*buf.Packet) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -162,7 +164,8 @@ func (d *Door) Write(_ int, batch []*buf.Packet) error {
 	return nil
 }
 
-// destination returns the number of the visitor that a packet is for.
+// destination returns the number of the visitor that a packet is for: the last byte of its
+// address. Whoever sends from another's address hears nothing of what comes back.
 func destination(b []byte) int {
 	switch {
 	case len(b) >= 20 && b[0]>>4 == 4 && network4.Contains(netip.AddrFrom4([4]byte(b[16:20]))):

@@ -63,6 +63,7 @@ func (r dumpRequest) rows() ([]inspect.Row, error) {
 		return nil, fmt.Errorf("sock_diag: %w", err)
 	}
 	rows := make([]inspect.Row, 0, len(answers))
+	// A newer kernel may have states that this does not know: what cannot be named is left out.
 	for _, b := range answers {
 		if len(b) >= diagMessage && int(b[1]) < len(linuxStates) {
 			rows = append(rows, r.row(b))
@@ -120,6 +121,8 @@ func everyFamily(r *inspect.Row) {
 	}
 }
 
+// end reads one end. Ports and addresses are in the order of the network, all else in the
+// machine's.
 func end(family uint8, addr, port []byte) inspect.Endpoint {
 	e := inspect.Endpoint{Port: binary.BigEndian.Uint16(port)}
 	if family == unix.AF_INET {

@@ -17,7 +17,7 @@ import (
 	"github.com/handfast-tcp/handfast/inspect"
 )
 
-// lookEvery is how often the kernel is looked at.
+// lookEvery is how often the kernel is looked at: at least once in each of the detector's ticks.
 const lookEvery = 100 * time.Millisecond
 
 // Limits of one look: what is more is left out, which no longer matters to the
@@ -212,6 +212,8 @@ func nobody() wire.Addr {
 	return wire.AddrFrom(netip.AddrFrom16(a))
 }
 
+// defence is what the kernel does, as far as it can be seen: the age of its oldest entry is
+// that since we have seen it.
 func (k *watcher) defence(now clock.Time) detect.Defence {
 	d := detect.Defence{HalfOpen: len(k.open), Limit: k.limit, Cookies: k.cookies, Dropped: k.last["TCPReqQFullDrop"]}
 	for _, h := range k.open {

@@ -56,6 +56,7 @@ func addresses(d netlink.Link) (all []netip.Prefix) {
 	return all
 }
 
+// packets are the columns of netstat -i, which counts missed frames among those dropped.
 func packets(s *netlink.LinkStatistics) *inspect.Packets {
 	if s == nil {
 		return nil
@@ -110,6 +111,7 @@ const (
 	route6Cache, route6Nonexthop       = 0x01000000, 0x00200000
 )
 
+// flagText writes a route's flags in netstat's order, which differs between the families.
 func flagText(flags uint64, v6 bool) string {
 	text := ""
 	switch {

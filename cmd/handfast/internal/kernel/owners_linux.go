@@ -38,6 +38,7 @@ func findOwners(rows []inspect.Row) {
 	}
 }
 
+// addOwner adds a process that holds the socket: after a fork several do.
 func addOwner(r *inspect.Row, p inspect.Process) {
 	if r.Process == nil {
 		r.Process = &p

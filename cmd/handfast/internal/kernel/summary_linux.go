@@ -21,6 +21,8 @@ func Summary() (*inspect.Summary, error) {
 	}
 	s := &inspect.Summary{Total: v4["sockets used"], Orphaned: v4["TCP orphan"], TimeWaits: v4["TCP tw"],
 		Estab: int(counters()["Tcp"]["CurrEstab"])}
+	// As ss adds them up: TIME-WAIT has no socket of its own and is not among those allocated,
+	// and closed is what is allocated and in no table.
 	s.TCP = v4["TCP alloc"] + s.TimeWaits
 	s.Closed = v4["TCP alloc"] - (v4["TCP inuse"] + v6["TCP6 inuse"] - s.TimeWaits)
 	sum := inspect.Transport{Name: "INET"}

@@ -31,6 +31,7 @@ var caStates = [...]string{"open", "disorder", "cwr", "recovery", "loss"}
 
 // readTCPInfo reads a struct tcp_info, of which older kernels know less.
 func readTCPInfo(b []byte, d *inspect.Details) {
+	// The struct has only ever grown at its end: what an older kernel does not know stays 0.
 	full := make([]byte, max(len(b), 276))
 	copy(full, b)
 	u32 := func(at int) uint32 { return binary.NativeEndian.Uint32(full[at:]) }

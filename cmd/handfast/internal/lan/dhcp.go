@@ -50,6 +50,7 @@ func (s *Server) Serve(c net.PacketConn) {
 // answer returns what a request gets; nil: nothing.
 // https://www.rfc-editor.org/rfc/rfc2131.html#section-4.3
 func (s *Server) answer(now time.Time, request *dhcpv4.DHCPv4) *dhcpv4.DHCPv4 {
+	// What a relay passes on is of another network, and only Ethernet addresses are known here.
 	if request.OpCode != dhcpv4.OpcodeBootRequest || !request.GatewayIPAddr.IsUnspecified() || len(request.ClientHWAddr) != 6 {
 		return nil
 	}
@@ -87,6 +88,7 @@ func (s *Server) request(now time.Time, machine string, request *dhcpv4.DHCPv4) 
 	if known && had.address != wanted || !s.leases.isFree(now, wanted, machine) {
 		return s.reply(request, dhcpv4.MessageTypeNak, netip.Addr{})
 	}
+	// Only of the first is anybody told: machines ask again in the middle of a lease.
 	s.leases.give(now, machine, wanted, leaseTime)
 	if had.until.Sub(now) <= offerTime {
 		s.given(request.ClientHWAddr, wanted)

@@ -5,6 +5,8 @@ import (
 	"time"
 )
 
+// A lease is short, because machines come and go without a word, and an offer shorter, because
+// a machine that does not take it does not say so.
 const (
 	leaseTime = time.Hour
 	offerTime = time.Minute // for which an offer is kept
@@ -62,6 +64,8 @@ func (l *leases) give(now time.Time, machine string, wanted netip.Addr, time tim
 	return a, true
 }
 
+// choose finds an address for a new machine. One that nobody has had comes first: whoever
+// comes back finds his own free for as long as possible.
 func (l *leases) choose(now time.Time) (best netip.Addr) {
 	var ended time.Time
 	for a := l.first; !l.last.Less(a); a = a.Next() {

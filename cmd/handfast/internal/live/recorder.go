@@ -35,7 +35,8 @@ type Options struct {
 	Withholds bool
 }
 
-// midMoments are the last before the close.
+// midMoments are the last before the close: the answer whose end the FIN follows is part of
+// the story.
 const midMoments = 2
 
 // moment is one thing that happened at our end, or a state that was seen at
@@ -150,6 +151,8 @@ func (r *Recorder) known(a netip.Addr) bool {
 	return r.Known == nil || slices.ContainsFunc(r.Known, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
+// finish ends the wait of whoever wants to draw the first connection, also if its ports are
+// used a second time.
 func (r *Recorder) finish(c *connection) {
 	c.closed = true
 	if c != r.connections[0] {
@@ -191,6 +194,7 @@ func (r *Recorder) keep(c *connection, m moment, closes bool) {
 	c.tail = append(c.tail, m)
 }
 
+// skip counts what is left out: segments, as only their number is told of in a gap.
 func (c *connection) skip(m *moment) {
 	if m.peer == nil && m.event.Kind <= tcp.SegmentDropped {
 		c.skipped++

@@ -74,7 +74,8 @@ func (r *Recorder) titles(lanes []story.Head) {
 	}
 }
 
-// gapEnd is how the text of a gap ends, which counts segments.
+// gapEnd is how the text of a gap ends, which counts segments. By it a gap is found again
+// among the remarks: a run, which the lab has too, knows of none.
 var gapEnd = say.Text{" segments more", " 个报文段从略"}
 
 func (r *Recorder) isGap(text string) bool {

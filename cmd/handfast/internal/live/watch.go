@@ -41,6 +41,7 @@ func (w *Watched) Write(queue int, batch []*buf.Packet) error {
 		}
 	}
 	err := w.Link.Write(queue, batch) // the packets are the link's from here on
+	// Once for a batch: the kernel has taken all of it, and earlier states are gone.
 	if found {
 		w.look(last.dst, last.src)
 	}

@@ -157,6 +157,8 @@ func (o *Options) configure(kind string) error {
 	if err := netlink.LinkSetMTU(dev, o.MTU); err != nil {
 		return say.Errorf(say.Text{"MTU %d: %w", "MTU %d：%w"}, o.MTU, stage.Explain(err))
 	}
+	// On a bad network each packet has a fate of its own, so that the kernel may give us none
+	// that stands for several.
 	if o.Plain && kind == "packet" {
 		if err := netlink.LinkSetGSOMaxSegs(dev, 1); err != nil {
 			return say.Errorf(say.Text{"plain packets: %w", "普通报文：%w"}, stage.Explain(err))
@@ -174,6 +176,7 @@ func (o *Options) configure(kind string) error {
 	return nil
 }
 
+// route sends everything to us. A TUN has no neighbours, and so no gateway.
 func (o *Options) route(dev netlink.Link, gateway netip.Addr, kind string) error {
 	all := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 	if gateway.Is6() {
@@ -205,7 +208,8 @@ func knowGateway(dev netlink.Link, gateway net.IP) error {
 	})
 }
 
-// mounts are what the program sees elsewhere than outside.
+// mounts are what the program sees elsewhere than outside. As a slave first: what is mounted
+// here must not appear outside.
 func (o *Options) mounts() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
 		return say.Errorf(say.Text{"mounts of its own: %w", "独立的挂载：%w"}, err)
@@ -234,6 +238,8 @@ func (o *Options) nameServer() error {
 	if err != nil {
 		return err
 	}
+	// Its name may go at once: the mount holds the file. Anybody may read it, as the one below,
+	// and not its maker alone, as CreateTemp has it.
 	defer os.Remove(f.Name())
 	defer f.Close()
 	f.Chmod(0o644)

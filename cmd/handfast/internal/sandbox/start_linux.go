@@ -142,6 +142,8 @@ func (s *Sandbox) receive(mtu int) error {
 	return nil
 }
 
+// passedFile takes the descriptor that came beside a message: the device lies in the other
+// network namespace, and this is the only way to it.
 func passedFile(rights []byte) (*os.File, error) {
 	messages, err := unix.ParseSocketControlMessage(rights)
 	if err != nil || len(messages) != 1 {
@@ -191,6 +193,8 @@ func (s *Sandbox) Wait() (code int, err error) {
 			}
 		}
 	}()
+	// The first process of a PID namespace is who we wait for: with it the kernel ends all that
+	// is still inside.
 	err = s.cmd.Wait()
 	close(stop)
 	s.stop()
@@ -199,6 +203,8 @@ func (s *Sandbox) Wait() (code int, err error) {
 	return stage.ExitCode(err)
 }
 
+// fromTerminal reports whether the program has got this signal already, from its terminal: a
+// second one would be a second Ctrl-C.
 func fromTerminal(n os.Signal) bool {
 	return (n == syscall.SIGINT || n == syscall.SIGQUIT) && inForeground()
 }
