@@ -281,7 +281,7 @@ func echo(c net.Conn, most int) {
 	}
 }
 
-// measurePingPong sends that many bytes to and fro and times each round trip.
+// measurePingPong sends that many bytes back and forth and times each round trip.
 func measurePingPong(bytes int, l net.Listener, dial func() (net.Conn, error), window time.Duration) (result, error) {
 	dialled, accepted, err := pairUp(1, l, dial)
 	if err != nil {

@@ -13,7 +13,7 @@ type kind string
 const (
 	bulk     kind = "bulk"     // one way, as fast as it goes
 	crr      kind = "crr"      // connect, one byte each way, close; many at a time
-	pingpong kind = "pingpong" // some bytes to and fro on one connection
+	pingpong kind = "pingpong" // some bytes back and forth on one connection
 	idle     kind = "idle"     // memory of established connections, our end
 	idleBoth kind = "idleboth" // the same, both ends
 	halfOpen kind = "halfopen" // memory of connections whose handshake does not end

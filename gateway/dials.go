@@ -79,7 +79,7 @@ func (d *dials) victim() *dial {
 func (d *dials) finish(n *dial) *handfast.Request {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	// It may have been a victim, and its flow be dialled anew.
+	// It may have been a victim, and its flow be dialled again.
 	if d.by[n.flow] == n {
 		d.remove(n)
 	}

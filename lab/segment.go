@@ -25,7 +25,7 @@ type template struct {
 	hasAck, hasWin, hasOptions bool
 }
 
-// parseTemplate reads a segment from the words of a line.
+// template reads a segment from the words of a line.
 func (l *lineReader) template() (t template, err error) {
 	t.win = 65535
 	w, err := l.next("flags, as tcpdump writes them")

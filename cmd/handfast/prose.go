@@ -51,7 +51,7 @@ func hang(first, rest, text string, width int) string {
 }
 
 // fitText fits a text that was written for 80 columns into fewer or more: a
-// paragraph is broken anew, and so is what is said of a name in several lines. What
+// paragraph is broken again, and so is what is said of a name in several lines. What
 // is indented and says nothing of a name is a command line, and stays as it is.
 func fitText(text string, width int) string {
 	var out, open []string // open is the paragraph or the row that may go on

@@ -38,7 +38,7 @@ type transfer struct {
 
 func (t *transfer) equal() bool { return t.sent == t.received }
 
-// trialFile is the file that goes to and fro, and the room for what arrives.
+// trialFile is the file that goes back and forth, and the room for what arrives.
 // Both are in memory, so that the clock measures the way and not the digest.
 type trialFile struct {
 	content []byte

@@ -40,7 +40,7 @@ const (
 	hyExact        = 100  // µs: a shorter round trip shows no train
 )
 
-// reset begins anew: what was measured is old.
+// reset begins again: what was measured is old.
 func (h *hystart) reset() { *h = hystart{} }
 
 // onAck takes an ACK of slow start. It returns what of the delivered bytes the

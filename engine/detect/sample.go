@@ -130,7 +130,7 @@ func (f *flowSample) crowd() {
 }
 
 // adapt begins a tick. A third of the quota is far enough below half of it, which is what
-// a narrower choice leaves: the choice does not go to and fro. lookup remembers the widest
+// a narrower choice leaves: the choice does not go back and forth. lookup remembers the widest
 // choice of the flows that have no end yet.
 func (f *flowSample) adapt(tick uint32) {
 	if f.accepts < flowQuota/3 {

@@ -169,7 +169,7 @@ func isLoopback(a wire.Addr) bool {
 // limitedBroadcast is 255.255.255.255.
 var limitedBroadcast = wire.AddrFrom4(0xffff_ffff)
 
-// allNodes are the groups that every host is in.
+// allHosts4 and allNodes6 are the groups that every host is in.
 var (
 	allHosts4 = wire.AddrFrom4(224<<24 | 1)
 	allNodes6 = wire.AddrFrom(netip.MustParseAddr("ff02::1"))

@@ -101,7 +101,7 @@ func (c *destinationCache) crowded() bool {
 	return int(c.evicted) >= len(c.slots) && len(c.slots) < mostDestinations
 }
 
-// grow doubles the cache, which begins anew, and returns the slot of dst.
+// grow doubles the cache, which begins empty again, and returns the slot of dst.
 func (c *destinationCache) grow(dst wire.Addr) *destination {
 	*c = destinationCache{slots: make([]destination, 2*len(c.slots)), shift: c.shift - 1}
 	return c.slot(dst)

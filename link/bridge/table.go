@@ -21,7 +21,7 @@ type entry struct {
 	pinned     bool // it neither ages nor moves
 }
 
-// share is the addresses of a port, in the order in which they were learnt.
+// share is the addresses of a port, in the order in which they were learned.
 type share struct {
 	slots []link.HardwareAddr // zero: free
 	next  int                 // the oldest

@@ -73,7 +73,7 @@ func (s *Server) answer(now time.Time, request *dhcpv4.DHCPv4) *dhcpv4.DHCPv4 {
 }
 
 // request answers a DHCPREQUEST: the address that a machine names is its own, or it
-// is told to begin anew.
+// is told to begin again.
 func (s *Server) request(now time.Time, machine string, request *dhcpv4.DHCPv4) *dhcpv4.DHCPv4 {
 	chosen := request.ServerIdentifier()
 	if chosen != nil && addressOf(chosen) != s.network.Gateway4.Addr() {
