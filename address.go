@@ -81,6 +81,8 @@ type endpoint struct {
 	port uint16
 }
 
+// addrError is what package net gives for an address that is none: programs tell it from an
+// error of the network.
 func addrError(err, addr string) error { return &net.AddrError{Err: err, Addr: addr} }
 
 // splitAddress splits "host:port" and looks up the port: "http" is one, as in package net.
@@ -153,7 +155,8 @@ func udpAddrOrNil(a netip.AddrPort) *net.UDPAddr {
 	return net.UDPAddrFromAddrPort(a)
 }
 
-// addrPortOrNil is an address for errors: a nil interface when there is none.
+// addrPortOrNil is an address for errors: a nil interface when there is none. A nil pointer in
+// an interface is not nil to who prints it.
 func addrPortOrNil(a netip.AddrPort) net.Addr {
 	if a := udpAddrOrNil(a); a != nil {
 		return a

@@ -91,7 +91,8 @@ func (c *TCPConn) WriteTo(w io.Writer) (int64, error) {
 	return n, err
 }
 
-// copyAtOnce is how many received bytes are taken at once for WriteTo.
+// copyAtOnce is how many received bytes are taken at once for WriteTo: enough for a lock to be
+// nothing beside it.
 const copyAtOnce = 256 << 10
 
 func (c *TCPConn) writeTo(w io.Writer) (total int64, err error) {

@@ -41,7 +41,8 @@ func (w dialling) dial(ctx context.Context) (net.Conn, error) {
 	return w.inTurn(ctx, w.remotes)
 }
 
-// families splits remotes into those of the first one's family and the rest.
+// families splits remotes into those of the first one's family and the rest. The resolver has
+// put the better family first.
 func families(remotes []wire.Addr) (first, second []wire.Addr) {
 	for _, r := range remotes {
 		if r.Is4() == remotes[0].Is4() {
@@ -263,6 +264,7 @@ func (h *Host) connectFrom(n network, t wire.Tuple, o opening) (*TCPConn, error)
 	if s.err != nil {
 		return nil, s.err
 	}
+	// Made before the SYN: the owner is what the shard wakes when something comes.
 	c := newTCPConn(s, n, o.probes)
 	e, err := s.host.Connect(now, t.Local, t.LocalPort, t.Remote, t.RemotePort, c)
 	if err != nil {

@@ -30,6 +30,7 @@ func (e *LinkError) Unwrap() error { return e.Err }
 // Is makes it a syscall.ENETDOWN, as the kernel says when an interface is down.
 func (e *LinkError) Is(err error) bool { return err == syscall.ENETDOWN }
 
+// failureErrno are what the kernel's sockets give for the same: programs compare with them.
 var failureErrno = [...]syscall.Errno{
 	tcp.Reset:              syscall.ECONNRESET,
 	tcp.Refused:            syscall.ECONNREFUSED,
@@ -45,6 +46,8 @@ func failed(call string, f tcp.Failure) error {
 	return os.NewSyscallError(call, failureErrno[f])
 }
 
+// hostErrno are those of calls that a host refuses. No route and no endpoint are one errno, as
+// in Linux.
 var hostErrno = []struct {
 	err   error
 	errno syscall.Errno

@@ -10,7 +10,8 @@ import (
 	"github.com/handfast-tcp/handfast/internal/ports"
 )
 
-// resetPatience is how long Close waits, for each shard, for its resets to leave.
+// resetPatience is how long Close waits, for each shard, for its resets to leave: a link that
+// takes nothing must not keep a program from ending.
 const resetPatience = time.Second
 
 // Host is an IP host of the program's own: addresses on links, and TCP and UDP

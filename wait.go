@@ -11,7 +11,7 @@ import (
 )
 
 // maxIdleWaiters is how many waiters a pool keeps for later; the rest is
-// garbage.
+// garbage. What ten thousand calls at once have needed is not kept for the next ten.
 const maxIdleWaiters = 1024
 
 // waiter is one blocked call. Only a call that does block has one, so that an

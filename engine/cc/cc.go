@@ -40,6 +40,8 @@ type Params struct {
 
 func (p *Params) window() int { return max(cmp.Or(p.Window, InitialWindow(p.MSS)), p.MSS) }
 
+// threshold is the largest number while none was measured: slow start then has no end but what
+// it finds.
 func (p *Params) threshold() int { return cmp.Or(p.Threshold, math.MaxInt32) }
 
 // Controller is one connection's congestion control. All sizes are bytes. It
@@ -154,7 +156,8 @@ type Event struct {
 	Sent     Rate // of kind Lost: InFlight, Lost (with it) and AppLimited
 }
 
-// algorithms are the controllers by name.
+// algorithms are the controllers by name, the names of Linux: what a program has asked the
+// kernel for it asks us for in the same word.
 var algorithms = []struct {
 	name string
 	make func(Params) Controller

@@ -40,7 +40,8 @@ const (
 	hyExact        = 100  // µs: a shorter round trip shows no train
 )
 
-// reset begins again: what was measured is old.
+// reset begins again: what was measured before an idle time is of another path, as far as one
+// knows.
 func (h *hystart) reset() { *h = hystart{} }
 
 // onAck takes an ACK of slow start. It returns what of the delivered bytes the

@@ -14,6 +14,7 @@ func (l *Ledger) NextLost() (start seq.Num, n int, ok bool) {
 	if l.lost == 0 {
 		return 0, 0, false
 	}
+	// There is one, because something is lost, and nothing before lostFrom is.
 	i := l.find(l.lostFrom)
 	for !l.runs[i].is(Lost) {
 		i++

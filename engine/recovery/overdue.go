@@ -65,6 +65,7 @@ type overdue struct {
 // https://www.rfc-editor.org/rfc/rfc8985#section-6.2
 func (l *Ledger) Overdue(now clock.Time, r *Rack, window time.Duration) (lost int, wait time.Duration) {
 	o := overdue{now: now, than: r, window: window}
+	// The longest of all waits counts (RFC 8985 §6.2): one timer then finds all that is overdue.
 	l.overdueOnce(&o)
 	l.overdueAgain(&o)
 	return o.lost, o.wait

@@ -42,6 +42,7 @@ type state struct {
 
 func (r *Run) is(m Marks) bool { return r.Marks&m != 0 }
 
+// size is how many numbers r has: a FIN is one, like a byte.
 func (r *Run) size() int { return int(r.End.Sub(r.Start)) }
 
 // extends reports whether next, which follows r, was sent with it and has the same

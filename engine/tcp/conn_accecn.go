@@ -191,7 +191,8 @@ func (c *Conn) countersBesideText() int {
 	return m.form().Size()
 }
 
-// roomBesideText reports whether text may have the option at all.
+// roomBesideText reports whether text may have the option at all: not where little more than
+// the option would fit.
 func (c *Conn) roomBesideText() bool { return c.rtt.backoff == 0 && c.path.mss > 2*maxCounters }
 
 // maxCounters is the longest option, with its padding.

@@ -147,6 +147,7 @@ func (c *Conn) buildNew(now clock.Time, out *Output) bool {
 	if c.idled(now) {
 		c.cc.OnEvent(now, cc.Event{Kind: cc.Idle})
 	}
+	// Asked for each segment and not once for all: what leaves changes what may leave next.
 	out.again = false
 	n, w := c.allowed(left)
 	if w != nothing {
@@ -203,7 +204,8 @@ func (out *Output) wholeSegments(n, mss int) {
 	}
 }
 
-// cutBack takes n bytes off the end.
+// cutBack takes n bytes off the end. What a view loses it still holds: only a whole one gives
+// its reference back.
 func (out *Output) cutBack(n int) {
 	out.Len -= n
 	for n > 0 {

@@ -78,6 +78,7 @@ func (d *deadlines[K]) pushNow(at clock.Time, key K) {
 // push adds an item, unless it is due before what the slots are for, or after.
 func (l *later[K]) push(at clock.Time, key K) bool {
 	n := int64(at >> slotShift)
+	// Half of them before this item: the next one may be due earlier.
 	if l.count == 0 { // the slots are for what comes from now on
 		l.first = max(l.first, n-numSlots/2)
 	}
@@ -187,7 +188,7 @@ func (d *deadlines[K]) down(i int) {
 }
 
 // prune drops the items that do not count any more, when they may be most of
-// all. Of none that live nothing is kept, and no room for many.
+// all: so each item that was ever pushed pays for a constant part of the search. Of none that live nothing is kept, and no room for many.
 func (d *deadlines[K]) prune(live int, counts func(at clock.Time, key K) bool) {
 	if live > 0 && d.len() < 2*live+64 {
 		return
@@ -223,6 +224,7 @@ func (d *deadlines[K]) expose(counts func(at clock.Time, key K) bool) {
 	}
 }
 
+// pruned is items without those that do not count, in their room unless that is for many more.
 func pruned[K any](items []deadline[K], counts func(at clock.Time, key K) bool) []deadline[K] {
 	kept := items[:0]
 	for _, it := range items {

@@ -9,7 +9,8 @@ import (
 // no room for a link: it is named in a queue of names, and names outlive what they
 // name. So each item is checked when its turn comes, and too many stale ones are swept.
 
-// owing is a connection in compact form that owes a segment.
+// owing is a connection in compact form that owes a segment. With the hash of its name, which
+// is not computed again for the look-up.
 type owing struct {
 	tuple wire.Tuple
 	flow

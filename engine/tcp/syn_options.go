@@ -26,6 +26,8 @@ func offerOf(cfg *Config, t *wire.Tuple, s *Segment, m cc.ECNMode) offer {
 	if s.Options.Has(wire.OptWindowScale) && !cfg.NoWindowScale {
 		o.options = min(s.Options.WindowScale, wire.MaxWindowScale)
 	}
+	// A cookie has two bits for SACK, ECN and AccECN, each of which includes the one before.
+	// Whoever knows ECN knows SACK.
 	if s.Options.Has(wire.OptSACKPermitted) && !cfg.NoSACK {
 		kind := uint8(withSACK)
 		if !s.Flags.Has(wire.ACK) {

@@ -180,6 +180,7 @@ func (e *Endpoint) keep(a *arrival, l *Listener, iss seq.Num, p synPlace) {
 // redeem makes a half-open connection of the cookie that an ACK brings back, or
 // says why it does not.
 func (e *Endpoint) redeem(a *arrival, l *Listener) (h halfOpen, d wire.Drop) {
+	// Where none can be under way it is not looked for: ACKs out of nowhere cost no hash then.
 	if !e.cookies.believed(a.now) {
 		return h, wire.NoSocket
 	}
@@ -215,6 +216,7 @@ func (e *Endpoint) arrivedHalfOpen(a *arrival, h *halfOpen, at ref) outcome {
 		l.Overflows++
 		return dropped(wire.ListenFull) // the SYN-ACK will be repeated, and so will the ACK
 	}
+	// From here on it is a connection like any other, with the same checks in the same order.
 	c := e.expand(a.now, a.tuple, a.flow, h, a.path)
 	c.ecn.mode = l.ecn(e.cfg)
 	if !c.answersSynAck(s) {
