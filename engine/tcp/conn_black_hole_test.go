@@ -77,7 +77,31 @@ func TestBlackHoleIsTriedAgain(t *testing.T) {
 	}
 }
 
-// Timeouts of text that does not fill a segment say nothing of the size.
+// A single text of any size gets through a hole that is smaller, also where it does not
+// fill a segment; after it the connection closes.
+func TestBlackHoleOfAnySize(t *testing.T) {
+	for _, cfg := range []Config{{}, {NoTimestamps: true}} {
+		least := 576 - 40 // what every host takes
+		if !cfg.NoTimestamps {
+			least -= timestampSize
+		}
+		for size := least + 1; size < 1600; size += 23 {
+			for _, hole := range []int{least, 1000, size - 1} {
+				if hole >= size {
+					continue
+				}
+				p := newPair(t, cfg)
+				client, server := p.connect()
+				swallow(p, &hole)
+				if took := p.carry(client, server, size); took > 20*time.Second {
+					t.Errorf("%+v: %d bytes through a hole of %d took %v", cfg, size, hole, took)
+				}
+			}
+		}
+	}
+}
+
+// Timeouts of text that would be in no smaller segments say nothing of the size.
 func TestSmallTextSuspectsNoSize(t *testing.T) {
 	p := newPair(t, Config{})
 	client, server := p.connect()

@@ -176,7 +176,7 @@ func (c *Conn) confirmClaim(now clock.Time) {
 }
 
 // A router that drops what is too large and does not say so is a black hole, RFC 2923
-// §2.1. As in Linux with tcp_mtu_probing=1 it is suspected when full segments were sent
+// §2.1. As in Linux with tcp_mtu_probing=1 it is suspected when segments were sent
 // so often in a row without an answer: R1 of RFC 9293 §3.8.3. Then segments have the base
 // size of RFC 4821 §7.2 and RFC 8899 §5.1.2, and if that is too large, one that every host
 // takes. After mtuAge the path's own size is tried again (PMTU_RAISE_TIMER of RFC 8899);
@@ -192,11 +192,17 @@ var baseMTUs = [2][]uint16{{1024 + 40, 576}, {1280}}
 // hole for those that are out.
 func (c *Conn) suspectSize(now clock.Time) {
 	raised := c.is(sizeSuspect) && c.out.claim == sizeUnproven && c.path.mtu == c.path.told
-	if int(c.live.retries) < suspectAfter && !raised || c.textOut() < int(c.path.mss) {
+	if int(c.live.retries) < suspectAfter && !raised {
 		return
 	}
+	headers := headerSize(c.tuple.Local)
+	if c.has(stamping) {
+		headers += timestampSize
+	}
 	for _, mtu := range baseMTUs[version(c.tuple.Local)] {
-		if mtu < c.path.mtu {
+		// What would be no smaller in smaller segments has been lost for another reason. It
+		// need not be a full segment: the last one of a stream never is.
+		if mtu < c.path.mtu && c.textOut() > int(mtu)-headers {
 			if raised {
 				c.cfg.stats.TCPMTUPFail++
 			}
