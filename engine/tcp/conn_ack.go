@@ -205,7 +205,7 @@ func (c *Conn) acknowledgeSyn(now clock.Time, s *Segment) {
 	case c.rtt.backoff > 0:
 		// The SYN was sent more than once. Only the peer's echo says which copy this
 		// answers.
-		if trip := c.echoed(now, s); trip > 0 {
+		if trip := c.echoedSyn(now, s); trip > 0 {
 			c.rtt.sample(trip, c.cfg)
 		}
 	}

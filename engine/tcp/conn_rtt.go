@@ -82,6 +82,27 @@ func (c *Conn) measureTimeout(now clock.Time, s *Segment, first clock.Time, sure
 	}
 }
 
+// echoedSyn returns the round trip that the echo of a SYN tells which was sent more than
+// once; 0 when it tells none. The timestamp of a SYN-ACK is up to half a second older than
+// the segment (cookieTimestamp): it says which of the copies came, and not when that was
+// sent. The timer knows when it sent the last one, and how long it waited for each. What
+// a repeated SYN called for in between is told by the timestamp alone.
+func (c *Conn) echoedSyn(now clock.Time, s *Segment) time.Duration {
+	trip := c.echoed(now, s)
+	if trip == 0 || !c.halfOpen() {
+		return trip
+	}
+	sent, each, o := c.timers[TimerRetransmit], c.rtt, c.offered()
+	for left := int(each.backoff); left >= 0; left-- {
+		each.backoff = uint8(left)
+		sent = sent.Add(-each.timeout(c.cfg))
+		if sent <= now && s.Options.TSEcr == cookieTimestamp(c.ts.value(sent), o.data()) {
+			return max(now.Sub(sent), 1)
+		}
+	}
+	return trip
+}
+
 // echoed returns the round trip that TSecr tells, 0 when it tells none that can
 // be true: the peer may echo what it likes. RFC 7323 §4.1.
 func (c *Conn) echoed(now clock.Time, s *Segment) time.Duration {

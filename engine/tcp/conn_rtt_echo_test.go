@@ -37,6 +37,36 @@ func TestEchoEndsBackOff(t *testing.T) {
 	}
 }
 
+// The round trip of a SYN-ACK that was sent more than once is right, or is not known: its
+// timestamp is up to half a second older than the segment.
+func TestEchoOfRepeatedSynAck(t *testing.T) {
+	known := 0
+	for millisecond := range time.Duration(few(600)) {
+		for losses := range 3 {
+			p := newPair(t, Config{})
+			p.now = p.now.Add(millisecond * time.Millisecond)
+			lost := 0
+			p.fate = func(from int, o *Output) (bool, time.Duration) {
+				if from == 1 && o.Flags.Has(wire.SYN) && lost < losses {
+					lost++
+					return true, 0
+				}
+				return false, 0
+			}
+			_, server := p.connect()
+			switch trip := server.rtt.smoothed; {
+			case trip != 0 && (trip < 9*time.Millisecond || trip > 12*time.Millisecond):
+				t.Fatalf("%d SYN-ACKs lost: the round trip is taken for %v, and is 10 ms", losses, trip)
+			case trip != 0:
+				known++
+			}
+		}
+	}
+	if known < 3*int(few(600))/2 {
+		t.Errorf("only %d round trips are known", known)
+	}
+}
+
 // A listener on every IPv6 address refuses IPv4.
 func TestIPv6Only(t *testing.T) {
 	e, l := server(t, Config{})

@@ -233,7 +233,31 @@ func TestSharedKeys(t *testing.T) {
 			if int32(data.Options.TSVal-out.Options.TSVal) < 0 {
 				t.Errorf("timestamps fall from %d to %d", out.Options.TSVal, data.Options.TSVal)
 			}
+			stampsInTimeWait(t, b, now, en, data)
 		}
+	}
+}
+
+// stampsInTimeWait closes a connection, this end first, and wants the timestamps of what
+// answers a repeated FIN not to fall below those before.
+func stampsInTimeWait(t *testing.T, e *Endpoint, now clock.Time, en *Entry, last Output) {
+	t.Helper()
+	e.Close(now, en)
+	fin, _ := drain(e, now)
+	tuple := fin.Tuple
+	s := Segment{TCP: wire.TCP{Flags: wire.FIN | wire.ACK, Seq: fin.Ack, Ack: fin.Seq.Add(1), Window: 1000,
+		Options: wire.Options{Set: wire.OptTimestamps, TSVal: fin.Options.TSEcr, TSEcr: fin.Options.TSVal}}}
+	for i := range 3 {
+		again := s
+		e.Receive(now, path1500, &tuple, &again)
+		ack, n := drain(e, now)
+		if n != 1 || ack.Flags != wire.ACK || e.timeWait.count != 1 {
+			t.Fatalf("FIN %d is answered by %d segments, %v; in TIME-WAIT are %d", i, n, ack.Flags, e.timeWait.count)
+		}
+		if int32(ack.Options.TSVal-last.Options.TSVal) < 0 {
+			t.Errorf("timestamps fall from %d to %d", last.Options.TSVal, ack.Options.TSVal)
+		}
+		now, last = now.Add(time.Second), ack
 	}
 }
 

@@ -20,7 +20,7 @@ type timeWait struct {
 	window         uint16    // ours, as in the field
 	challenge      challengeTime
 	flags          waitFlags
-	ace            uint8 // what AccECN has each segment say
+	more           waitMore
 }
 
 // shortTime is the low 48 bits of an instant: they come round in 78 hours.
@@ -52,6 +52,25 @@ const (
 	waitSynChallenged waitFlags = 1 << 7
 )
 
+// waitMore is what AccECN has each segment say, in three bits, and in the others by how
+// much our timestamps are ahead of those of the four-tuple, in units of ahead. They are
+// where another host made the SYN-ACK (see promote). Rounded up they are later than any
+// that were sent, which is all that PAWS asks of those that follow.
+type waitMore uint8
+
+const (
+	waitACE   waitMore = 7
+	aheadBits          = 27 // of a unit, 37 hours in milliseconds
+)
+
+// moreOf returns ace and the offset of timestamps, which is by so much larger than that
+// of the four-tuple.
+func moreOf(ace uint8, ahead uint32) waitMore {
+	return waitMore(ace) | waitMore((ahead+1<<aheadBits-1)>>aheadBits<<3)
+}
+
+func (m waitMore) ahead() uint32 { return uint32(m>>3) << aheadBits }
+
 // challengeUnit is 256 ms: a limit of 500 ms needs no more.
 const challengeUnit = 1 << 28
 
@@ -81,11 +100,12 @@ func (n challengeTime) upTo(now clock.Time) clock.Time {
 }
 
 // compactTimeWait keeps of c what a segment that still arrives is judged by: its number,
-// its timestamp and its window. All else was for text, and there is none any more.
-func (c *Conn) compactTimeWait() timeWait {
+// its timestamp and its window. All else was for text, and there is none any more. Of
+// timestamps the four-tuple has the offset tsOffset.
+func (c *Conn) compactTimeWait(tsOffset uint32) timeWait {
 	w := timeWait{ends: shorten(c.timers[TimerLife]), sndNxt: c.snd.nxt, rcvNxt: c.rcv.nxt,
 		tsRecent: c.ts.recent, window: uint16(c.rcv.edge.Sub(c.rcv.nxt) >> c.rcv.shift), challenge: packChallenge(c.live.challenge),
-		flags: waitFlags(c.rcv.shift), ace: c.ecn.ace.ACE()}
+		flags: waitFlags(c.rcv.shift), more: moreOf(c.ecn.ace.ACE(), c.ts.offset-tsOffset)}
 	if c.has(stamping) {
 		w.flags |= waitTimestamps
 	}
@@ -113,11 +133,12 @@ func (c *Conn) expandTimeWait(now clock.Time, w *timeWait, ends clock.Time) {
 	// The age of TS.Recent is not kept: a wait is much shorter than the 24 days after
 	// which it would be out of date.
 	c.ts.recent, c.ts.at = w.tsRecent, now
+	c.ts.offset += w.more.ahead()
 	c.timers[TimerLife] = ends
 	if w.flags&waitOwesAck != 0 {
 		c.owes = owesAck
 	}
-	c.live.challenge, c.ecn.ace = w.challenge.upTo(now), wire.ACEFlags(w.ace)
+	c.live.challenge, c.ecn.ace = w.challenge.upTo(now), wire.ACEFlags(uint8(w.more&waitACE))
 }
 
 // waiting holds all connections in TIME-WAIT whose programs have gone.
@@ -185,7 +206,7 @@ func (e *Endpoint) keepTimeWait(c *Conn) {
 }
 
 func (e *Endpoint) putTimeWait(f flow, c *Conn) {
-	e.timeWait.put(f, &c.tuple, c.timers[TimerLife], c.compactTimeWait())
+	e.timeWait.put(f, &c.tuple, c.timers[TimerLife], c.compactTimeWait(f.tsOffset()))
 	e.trace.keepOrigin(&c.tuple, c.snd.iss, c.rcv.irs)
 }
 
