@@ -18,7 +18,9 @@ import (
 
 // AimISN moves a host's clock, which must not have been used yet, so that the connection
 // that it opens to a port of a peer from a port of its own when the world has lived for
-// so long begins with the number want, or up to a tick of its clock before that.
+// so long begins with the number want or up to 15 before it, and where the clock ticks
+// coarsely up to a tick more. The clock moves by so many times three seconds: what else
+// depends on it, like where milliseconds end, stays.
 func (w *World) AimISN(from, to string, ports [2]uint16, life time.Duration, want seq.Num) {
 	n := w.node(from)
 	c := n.double(tcp.CookiesAuto)
@@ -26,10 +28,17 @@ func (w *World) AimISN(from, to string, ports [2]uint16, life time.Duration, wan
 	if err != nil {
 		return // no way to the peer: there will be no connection
 	}
-	// RFC 6528 §3: the number grows by one every four microseconds.
+	// RFC 6528 §3: the number grows by one every four microseconds, and by 750,000 in
+	// three seconds. That is 46,875 times 16, so that multiples of it reach every 16th
+	// number; the inverse of 46,875 says how often.
+	// https://www.rfc-editor.org/rfc/rfc6528#section-3
 	first := c.firstNumber(n.Clock.at(start.Add(life)))
-	n.Clock.Offset += time.Duration(want-first) * 4 * time.Microsecond
+	times := uint32(want-first) / 16 * inverse % (1 << 28)
+	n.Clock.Offset += time.Duration(times) * 3 * time.Second
 }
+
+// inverse times 46,875 is 1, modulo 2^32.
+const inverse uint32 = 2017512211
 
 // AimCookies gives a host keys of cookies with which it answers the first SYN that
 // arrives by a number from want on to within after it, if it finds some in so many
@@ -63,7 +72,7 @@ func (w *World) AimCookies(name string, want seq.Num, within seq.Size, tries int
 func (n *node) double(m tcp.CookieMode) *node {
 	c := &node{HostConfig: n.HostConfig, world: n.world, index: n.index, addr: n.addr}
 	c.Host.TCP.Cookies = m
-	c.HostConfig.Bulk = false
+	c.HostConfig.Batches = false
 	if err := c.boot(); err != nil {
 		panic(err) // the node has booted with the same
 	}

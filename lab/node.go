@@ -30,7 +30,7 @@ type node struct {
 	audit func() error     // of host
 	wire  *oracle.Wire     // what host sends is judged by it
 	aim   func(syn []byte) // is called with the first SYN that comes; nil: nothing to do
-	batch []*buf.Packet    // of Bulk: has come in, and goes in together
+	batch []*buf.Packet    // of Batches: has come in, and goes in together
 	inbox []arrived        // scripted: segments that nobody has looked at
 }
 
@@ -49,7 +49,7 @@ func (n *node) boot() error {
 	}
 	iface := h.AddLink(link)
 	n.host, n.trace, n.audit, n.wire = h, &tcp.Trace{}, h.TCP().Audit(), &oracle.Wire{MTU: n.MTU}
-	if n.Bulk {
+	if n.Supers {
 		// The host itself does not know that TCP is observed, or it would spare the
 		// observer its super-segments.
 		h.TCP().SetTrace(n.trace)
@@ -141,7 +141,7 @@ func (n *node) take(id int, data []byte) {
 	if !n.Scripted {
 		n.wire.Delivered(n.now(), data)
 	}
-	if !n.Bulk {
+	if !n.Batches {
 		n.receive(id, data)
 		return
 	}

@@ -63,9 +63,12 @@ type HostConfig struct {
 	Scripted bool
 	// Clock is the host's own clock.
 	Clock Clock
-	// Bulk is a host under load: what has arrived by the same instant goes in as one
-	// batch, in which segments are merged, and TCP makes super-segments.
-	Bulk bool
+	// Batches is a host under load: what has arrived by the same instant goes in
+	// together.
+	Batches bool
+	// Supers lets the host make super-segments, and of the segments of a batch, too.
+	// Otherwise it spares whoever looks on.
+	Supers bool
 	// Offload is a link that cuts super-segments up and completes checksums.
 	Offload bool
 	// Prompt lets programs run before the host sends what a segment made it

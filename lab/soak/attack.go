@@ -93,7 +93,7 @@ func (x *life) ammunition(d dice, s shot) []byte {
 	case blindReset:
 		h.Flags = wire.RST
 	case blindSyn:
-		if x.opening(v, s.side) {
+		if !x.opened(v, s.side) {
 			return nil
 		}
 		h.Flags, h.Ack = wire.SYN, 0
@@ -116,16 +116,20 @@ func (x *life) ammunition(d dice, s shot) []byte {
 	return segment(from, to, &h)
 }
 
-// opening reports whether a host has sent its SYN and heard nothing yet. Whoever knows
-// its ports can end that: his SYN makes it a simultaneous open, and the peer, which knows
-// nothing of it, refuses. https://www.rfc-editor.org/rfc/rfc9293#section-3.5
-func (x *life) opening(v *visitPlan, side int) bool {
-	for en := range x.w.Host(x.names[side]).TCP().All {
-		if en.Tuple().LocalPort == v.ports[side] && !en.State().Synchronized() {
-			return true
+// opened reports whether a host opens no connection with a plan's ports, any more. Whoever
+// knows them can end one that has sent its SYN: his own makes it a simultaneous open, and
+// the peer, which knows nothing of it, refuses.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.5
+func (x *life) opened(plan *visitPlan, side int) bool {
+	if side == 1 && !x.plan.both {
+		return true
+	}
+	for _, v := range x.visits {
+		if v.plan == plan && !v.ends[side].started {
+			return false
 		}
 	}
-	return false
+	return true
 }
 
 // old is a segment that was sent before. Of ports that are used again it could belong to

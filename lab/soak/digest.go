@@ -49,14 +49,17 @@ func (g *digest) add(now clock.Time, side int, ip *wire.IP, h *wire.TCP, n int) 
 	if h.Flags.Has(wire.ACK) {
 		head = append(head, uint64(h.Ack-far.isn))
 	}
+	if n > 0 && !h.Flags.Has(wire.SYN) && h.Options.Has(wire.OptTimestamps) && !b.stamped {
+		b.timestamp, b.stamped = h.Options.TSVal, true
+	}
 	head = g.options(head, h, b, far)
 	for _, v := range head {
 		g.sum = (g.sum ^ v) * 0x9e3779b97f4a7c15
 		g.sum ^= g.sum >> 29
 	}
 	if g.keep {
-		g.lines = append(g.lines, fmt.Sprintf("%v %d>%d from %d: %v seq %d ack %d len %d win %d %v", now, h.SrcPort, h.DstPort, side, h.Flags,
-			h.Seq-b.isn, h.Ack-far.isn, n, h.Window, head[10:]))
+		g.lines = append(g.lines, fmt.Sprintf("%v %d>%d from %d: %v seq %d len %d win %d TOS %d, then %v", now, h.SrcPort, h.DstPort, side, h.Flags,
+			h.Seq-b.isn, n, h.Window, ip.TOS, head[8:]))
 	}
 }
 
@@ -67,12 +70,9 @@ func (g *digest) options(head []uint64, h *wire.TCP, b, far *base) []uint64 {
 	for _, k := range o.SACK[:o.SACKBlocks] {
 		head = append(head, uint64(k.Left-far.isn), uint64(k.Right-far.isn))
 	}
-	// The timestamp of a SYN-ACK says what the SYN said, and is up to half a second old;
-	// what echoes it is no better.
-	if o.Set&wire.OptTimestamps != 0 && !h.Flags.Has(wire.SYN) {
-		if !b.stamped {
-			b.timestamp, b.stamped = o.TSVal, true
-		}
+	// Until a connection is established its timestamps say what the SYN said, and are up to
+	// half a second old: they count from the first text on. What echoes them is no better.
+	if o.Has(wire.OptTimestamps) && b.stamped {
 		head = append(head, uint64(o.TSVal-b.timestamp))
 	}
 	return head

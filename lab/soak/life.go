@@ -129,7 +129,7 @@ func (x *life) build() {
 	for side, name := range x.names {
 		h := &x.plan.hosts[side]
 		x.mustNot(x.w.AddHost(lab.HostConfig{Name: name, Address: x.address(side), MTU: h.mtu, Host: hostConfig(h), Clock: h.clock,
-			Bulk: h.bulk, Offload: h.offload}))
+			Batches: h.batches, Supers: h.supers, Offload: h.offload}))
 	}
 	for side := range x.names {
 		x.w.SetWireBetween(x.names[side], x.names[1-side], x.plan.wires[side])

@@ -37,7 +37,8 @@ type hostPlan struct {
 	tcp     tcp.Config
 	clock   lab.Clock
 	mtu     int
-	bulk    bool // a host under load: batches and super-segments
+	batches bool // see lab.HostConfig
+	supers  bool
 	offload bool
 }
 

@@ -26,7 +26,7 @@ func (p *plan) drawHosts(d dice, seed uint64) {
 		if !p.v6 && d.chance(0.3) {
 			h.mtu = 150 + d.IntN(1350)
 		}
-		h.bulk = d.chance(0.3)
+		h.batches, h.supers = d.chance(0.3), d.chance(0.3)
 		h.offload = d.chance(0.2)
 	}
 	if p.flood.count > 0 {

@@ -50,7 +50,7 @@ const (
 )
 
 // gigaSeeds is of how many seeds one carries gigabytes.
-const gigaSeeds = 5000
+const gigaSeeds = 20_000
 
 func (p *plan) drawVisits(d dice, seed uint64) {
 	most, visits := usual, 1+d.upTo(4)
@@ -140,7 +140,7 @@ func (p *plan) drawGigabytes(d dice) {
 	v.ends[d.IntN(2)].total = 4*gigantic + d.upTo(gigantic)
 	p.visits, p.changes, p.shots, p.flood, p.cutFrom, p.reboots = []visitPlan{v}, nil, nil, flood{}, 0, [2]time.Duration{}
 	for i := range p.hosts {
-		p.hosts[i].bulk, p.hosts[i].offload, p.hosts[i].mtu = true, true, 1500
+		p.hosts[i].batches, p.hosts[i].supers, p.hosts[i].offload, p.hosts[i].mtu = true, true, true, 1500
 		p.hosts[i].tcp.ReceiveBuffer, p.hosts[i].tcp.SendBuffer, p.hosts[i].tcp.BufferMemory = 0, 0, 0
 		p.hosts[i].tcp.NoSACK, p.hosts[i].tcp.NoWindowScale = false, false
 		p.wires[i] = calmed(p.wires[i])
