@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/lab/story"
 	"github.com/handfast-tcp/handfast/lab/trace"
@@ -49,8 +48,16 @@ func (o *outFile) check() error {
 
 func (o *outFile) form() string { return strings.ToLower(filepath.Ext(o.path)) }
 
+// recording is what a file is written of: what a host did in real time, or a life of soak.
+type recording interface {
+	Tell(story.TellOptions) *story.Telling
+	Run() *trace.Run
+	Empty() bool
+	Speaks() story.Lang
+}
+
 // write writes what r has kept.
-func (o *outFile) write(r *live.Recorder, title string) error {
+func (o *outFile) write(r recording, title string) error {
 	if !o.wanted() {
 		return nil
 	}
@@ -83,25 +90,26 @@ var outFooter = say.Text{
 	story.Chinese: "序号从各自的 SYN 算起，窗口以字节为单位 · 箭头密集处的时间不按比例",
 }
 
-func (o *outFile) show(w io.Writer, r *live.Recorder, title string) error {
+func (o *outFile) show(w io.Writer, r recording, title string) error {
+	lang := r.Speaks()
 	switch o.form() {
 	case ".svg":
-		t := r.Tell(story.TellOptions{Lang: r.Lang})
-		return story.Picture{Title: title, Lanes: t.Lanes, Lang: r.Lang, Footer: outFooter[r.Lang]}.Write(w, t.Steps)
+		t := r.Tell(story.TellOptions{Lang: lang})
+		return story.Picture{Title: title, Lanes: t.Lanes, Lang: lang, Footer: outFooter[lang]}.Write(w, t.Steps)
 	case ".html":
-		t := r.Tell(story.TellOptions{Explain: true, Lang: r.Lang})
-		page := story.PageRun{Title: title, Lanes: t.Lanes, Steps: t.Steps, Footer: outFooter[r.Lang]}
-		return story.Page{Title: title, Lang: r.Lang, Runs: []story.PageRun{page}}.Write(w)
+		t := r.Tell(story.TellOptions{Explain: true, Lang: lang})
+		page := story.PageRun{Title: title, Lanes: t.Lanes, Steps: t.Steps, Footer: outFooter[lang]}
+		return story.Page{Title: title, Lang: lang, Runs: []story.PageRun{page}}.Write(w)
 	case ".pcapng":
 		return trace.WriteCapture(w, title, r.Run())
 	case ".json":
-		return story.WriteJSON(w, r.Run(), story.TellOptions{Lang: r.Lang})
+		return story.WriteJSON(w, r.Run(), story.TellOptions{Lang: lang})
 	}
-	t := r.Tell(story.TellOptions{Lang: r.Lang})
+	t := r.Tell(story.TellOptions{Lang: lang})
 	fmt.Fprintf(w, "%s\n\n", title)
 	if err := (story.Ladder{Lanes: t.Lanes}).Write(w, t.Steps); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\n%s\n", strings.Join(story.Legend(t.Steps, r.Lang, false, story.DefaultWidth), "\n"))
+	_, err := fmt.Fprintf(w, "\n%s\n", strings.Join(story.Legend(t.Steps, lang, false, story.DefaultWidth), "\n"))
 	return err
 }

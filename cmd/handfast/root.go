@@ -46,6 +46,7 @@ And see what goes on, in another terminal:
                             a client of serve that stays in SYN_RECV
   handfast flood            a SYN flood against a host of ours, without and with
                             the defence
+  handfast soak             random lives in virtual time, with all that can go wrong
 
 Exit codes: 0 done, 1 it did not work, 2 the command line makes no sense, 130
 stopped by Ctrl-C.
@@ -65,7 +66,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{flagError(cmd, err)} })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newTry(), newRun(), newVM(), newServe(), newConnect(), newLab(), newStates(), newSS(), newNetstat(), newFlood(), newVersion(), newMan())
+	root.AddCommand(newTry(), newRun(), newVM(), newServe(), newConnect(), newLab(), newStates(), newSS(), newNetstat(), newFlood(), newSoak(), newVersion(), newMan())
 	root.SetVersionTemplate(versionLine() + "\n")
 	addCompletions(root)
 	fitHelp(root)

@@ -22,16 +22,30 @@ type Report struct {
 	Life     time.Duration // how long the world lived
 	Polite   int           // connections that had to deliver all, and did
 	Failures int           // connections that ended with an error, as they had to
+	// Relation is the name of the relation that was tried, or empty.
+	Relation string
 	// Coverage is what it reached of the engine.
 	Coverage *Coverage
 	// Err is nil when the life was as it has to be.
 	Err error
 }
 
-// Run plays the life of a seed.
-func Run(seed uint64) Report { return newLife(seed, draw(seed)).play() }
+// Run plays the life of a seed, and for one of four seeds once more, with something changed
+// that should make no difference: a Relation.
+func Run(seed uint64) Report {
+	rep := newLife(seed, draw(seed)).play()
+	d := diceOf(seed, forRelations<<32)
+	if rep.Err != nil || seed%gigaSeeds == gigaSeeds-1 || !d.chance(0.25) {
+		return rep
+	}
+	if r := oneOf(d, relations...); r.applies(new(draw(seed))) {
+		rep.Relation = r.Name
+		rep.Err = Compare(seed, r)
+	}
+	return rep
+}
 
-// Replay is Run, with all that happened.
+// Replay plays the life of a seed, and returns all that happened.
 func Replay(seed uint64) (Report, *lab.Result) {
 	x := newLife(seed, draw(seed))
 	x.keep = true

@@ -42,22 +42,22 @@ var relations = []Relation{
 // Relations returns all relations.
 func Relations() []Relation { return relations }
 
-// Compare plays the life of a seed without and with a relation, and says what is not
-// related as it must be. It reports false where a relation says nothing of the life.
-func Compare(seed uint64, r Relation) (said bool, err error) {
-	p := draw(seed)
-	if !r.applies(&p) {
-		return false, nil
-	}
+// Applies reports whether the relation says anything of the life of a seed.
+func (r Relation) Applies(seed uint64) bool { return r.applies(new(draw(seed))) }
+
+// Compare plays the life of a seed without and with a relation that applies to it, and
+// returns what is not related as it must be.
+func Compare(seed uint64, r Relation) error {
 	one, two := r.pair(seed, false)
-	if err = differ(one, two, r.Exact); err != nil && r.Exact {
+	err := differ(one, two, r.Exact)
+	if err != nil && r.Exact {
 		one, two = r.pair(seed, true)
 		err = fmt.Errorf("%w: %s", err, firstDifference(one.digest, two.digest))
 	}
 	if err != nil {
 		err = fmt.Errorf("%s: %w", r.Name, err)
 	}
-	return true, err
+	return err
 }
 
 // pair plays both lives.

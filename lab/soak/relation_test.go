@@ -11,12 +11,13 @@ func TestRelations(t *testing.T) {
 	for _, r := range Relations() {
 		said := 0
 		for i := range n / 2 {
-			ok, err := Compare(*firstSeed+uint64(i), r)
-			if err != nil {
-				t.Errorf("seed %d: %v", *firstSeed+uint64(i), err)
+			seed := *firstSeed + uint64(i)
+			if !r.Applies(seed) {
+				continue
 			}
-			if ok {
-				said++
+			said++
+			if err := Compare(seed, r); err != nil {
+				t.Errorf("seed %d: %v", seed, err)
 			}
 		}
 		if said == 0 {

@@ -30,12 +30,12 @@ func words(v reflect.Value) string {
 		if len(all) == 0 {
 			return ""
 		}
-		return "{" + strings.Join(all, ", ") + "}"
+		return "{" + strings.Join(all, "; ") + "}"
 	case reflect.Slice, reflect.Array:
 		for i := range v.Len() {
 			all = append(all, words(v.Index(i)))
 		}
-		return "[" + strings.Join(all, "; ") + "]"
+		return "[" + strings.Join(all, " | ") + "]"
 	case reflect.Int64:
 		if v.Type() == reflect.TypeFor[time.Duration]() {
 			return time.Duration(v.Int()).String()

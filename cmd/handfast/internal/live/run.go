@@ -33,6 +33,9 @@ func (r *Recorder) Run() *trace.Run {
 	return b.run
 }
 
+// Speaks returns the language in which it is told.
+func (r *Recorder) Speaks() story.Lang { return r.Lang }
+
 // Empty reports whether nothing was kept.
 func (r *Recorder) Empty() bool {
 	r.mu.Lock()
