@@ -44,7 +44,7 @@ func addCompletions(root *cobra.Command) {
 	arguments := map[string]cobra.CompletionFunc{
 		"lab": completeScenario, "states": completeState, "ss": completeFilter,
 		"try": cobra.NoFileCompletions, "connect": cobra.NoFileCompletions, "flood": cobra.NoFileCompletions, "netstat": cobra.NoFileCompletions,
-		"soak": cobra.NoFileCompletions,
+		"soak":    cobra.NoFileCompletions,
 		"version": cobra.NoFileCompletions,
 	}
 	for _, cmd := range root.Commands() {

@@ -11,11 +11,10 @@ import (
 // digest is a number for all that hosts send, and when, as it would be if every stream
 // began with 0 and every clock too. Lives that differ in nothing else have the same.
 type digest struct {
-	sum     uint64
-	packets int
-	bases   map[stream]*base
-	lines   []string // what it is made of, for who asks why two differ
-	keep    bool
+	sum   uint64
+	bases map[stream]*base
+	lines []string // what it is made of, for who asks why two differ
+	keep  bool
 }
 
 // stream is one direction of a connection.
@@ -43,8 +42,11 @@ func (g *digest) add(now clock.Time, side int, ip *wire.IP, h *wire.TCP, n int) 
 		*b = base{isn: h.Seq}
 	}
 	far := g.base(s.reverse())
-	g.packets++
-	head := []uint64{uint64(now), uint64(side), uint64(ip.TOS), uint64(h.SrcPort)<<16 | uint64(h.DstPort), uint64(h.Seq - b.isn), uint64(h.Flags), uint64(h.Window),
+	number := h.Seq - b.isn
+	if h.Flags.Has(wire.RST) && h.Seq == 0 {
+		number = 0 // of who knows of no connection: that is no place in a stream
+	}
+	head := []uint64{uint64(now), uint64(side), uint64(ip.TOS), uint64(h.SrcPort)<<16 | uint64(h.DstPort), uint64(number), uint64(h.Flags), uint64(h.Window),
 		uint64(n), uint64(h.Urgent), uint64(h.Options.Set)}
 	if h.Flags.Has(wire.ACK) {
 		head = append(head, uint64(h.Ack-far.isn))
@@ -59,7 +61,7 @@ func (g *digest) add(now clock.Time, side int, ip *wire.IP, h *wire.TCP, n int) 
 	}
 	if g.keep {
 		g.lines = append(g.lines, fmt.Sprintf("%v %d>%d from %d: %v seq %d len %d win %d TOS %d, then %v", now, h.SrcPort, h.DstPort, side, h.Flags,
-			h.Seq-b.isn, n, h.Window, ip.TOS, head[8:]))
+			number, n, h.Window, ip.TOS, head[8:]))
 	}
 }
 

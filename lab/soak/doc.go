@@ -18,8 +18,8 @@
 //   - when nobody was impolite (closed before the end, aborted, rebooted) and the wire was
 //     not cut for longer than hosts bear, all arrives, nobody sees an error except for the
 //     ACKs of its last text, and no connection gives up waiting;
-//   - and it arrives within patience of the time when the wires have become calm and no
-//     program sleeps any more;
+//   - and once the wires have become calm and no program sleeps, something always moves
+//     within patience;
 //   - every packet is well-formed, with right checksums, and no larger than the link takes;
 //   - every connection is as tcp.Endpoint.Audit wants it, after every step;
 //   - every program ends, no connection is left behind, and no byte of buffers.

@@ -6,10 +6,22 @@ import (
 	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
-// patience is how long what can happen may take, once the wires are calm and no program
-// sleeps: the longest retransmission timeout is two minutes, and a loss in what is sent
-// then, by a queue or a router, costs a few more.
-const patience = 30 * time.Minute
+// patience is how long nothing may move, once the wires are calm and no program sleeps: the
+// longest retransmission timeout is two minutes, and several in a row may meet a loss, since
+// queues stay as short as they are.
+const patience = 20 * time.Minute
+
+// moves notes that the visit goes on, and says so when that has taken too long. This is
+// liveness: nothing waits for what will not come, or for longer than timers say. Where
+// memory is short, a program that sleeps holds what another's connection waits for.
+func (v *visit) moves() {
+	x := v.life
+	since := max(x.calmAt, v.rested, v.moved)
+	v.moved = x.w.Now()
+	if waited := v.moved.Sub(since); waited > patience && v.polite() && !x.plan.short() {
+		x.fault("port %d: nothing moved for %v, although the wires were calm and all programs awake", v.plan.ports[1], waited)
+	}
+}
 
 // unheard reports whether all came, but the ACKs of the last text were lost for 2MSL: the
 // peer, which has the end, is gone, and answers with a RST.
@@ -40,11 +52,6 @@ func (v *visit) judge() {
 	if polite && v.gaveUp != tcp.CauseNone {
 		x.fault("port %d: an end gave up (%v), although no end misbehaved", v.plan.ports[1], v.gaveUp)
 	}
-	// Liveness: nothing waits for what will not come, or for longer than timers say. Where
-	// memory is short, a program that sleeps holds what another's connection waits for.
-	if calm := max(x.calmAt, v.rested); polite && !x.plan.short() && v.over.Sub(calm) > patience+v.carriage() {
-		x.fault("port %d: over %v after the wires were calm and all programs awake", v.plan.ports[1], v.over.Sub(calm))
-	}
 	x.Failures += failures
 	if polite && failures == 0 {
 		x.Polite++
@@ -53,21 +60,3 @@ func (v *visit) judge() {
 
 // short says whether a host has less memory than its connections may use.
 func (p *plan) short() bool { return p.hosts[0].tcp.BufferMemory+p.hosts[1].tcp.BufferMemory > 0 }
-
-// carriage is how long the visit's bytes take on the slowest of its wires, if most of
-// what is carried is headers.
-func (v *visit) carriage() time.Duration {
-	slowest := uint64(100_000_000)
-	for _, c := range v.life.plan.wires {
-		if c.Rate > 0 {
-			slowest = min(slowest, c.Rate)
-		}
-	}
-	for _, c := range v.life.plan.changes {
-		if c.wire.Rate > 0 {
-			slowest = min(slowest, c.wire.Rate)
-		}
-	}
-	bytes := v.ends[0].total + v.ends[1].total
-	return time.Duration(float64(bytes) * 8 * 10 / float64(slowest) * float64(time.Second))
-}

@@ -19,7 +19,7 @@ type visit struct {
 	ends   [2]end
 	gaveUp tcp.Cause  // an end of it did
 	rested clock.Time // when a program of it last slept of its own will
-	over   clock.Time // when the last program of it ended
+	moved  clock.Time // when a program last read something
 }
 
 // end is what came of one end of a visit.
@@ -75,7 +75,7 @@ func (x *life) open(p *lab.Proc, rounds []*visit, side int) {
 		if c != nil {
 			v.ends[side].live(p, c)
 		}
-		v.over = p.Now()
+		v.moves()
 	}
 }
 
@@ -106,7 +106,7 @@ func (x *life) accept(p *lab.Proc, rounds []*visit) {
 		if err == nil {
 			v.ends[1].live(p, c)
 		}
-		v.over = max(v.over, p.Now())
+		v.moves()
 	}
 }
 
@@ -272,6 +272,9 @@ func (e *end) takes(b []byte) bool {
 		return false
 	}
 	e.got += len(b)
+	if len(b) > 0 {
+		e.visit.moves()
+	}
 	// The count of a write is known only when it returns; so many bytes of it may be here
 	// already.
 	if e.got > peer.written+peer.chunk || e.got > peer.total {
