@@ -24,6 +24,7 @@ func TestInstallFromProxy(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it compiles the command")
 	}
+	t.Parallel()
 	proxy, gopath := t.TempDir(), t.TempDir()
 	publish(t, proxy, "../..", rootModule, requiredVersion(t))
 	publish(t, proxy, ".", rootModule+"/cmd/handfast", publishedVersion)

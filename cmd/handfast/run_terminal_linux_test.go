@@ -78,7 +78,7 @@ func (y *typist) types(text string) {
 // awaits waits until the screen shows text behind what was awaited before.
 func (y *typist) awaits(text string) {
 	y.Helper()
-	for end := time.After(time.Minute); ; {
+	for end := time.After(untilLimit); ; {
 		if _, rest, ok := bytes.Cut(y.seen, []byte(text)); ok {
 			y.seen = rest
 			return

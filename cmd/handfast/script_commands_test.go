@@ -134,9 +134,10 @@ func awaits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// The time that until, and each wait for a program, takes at most, and between two tries.
+// The time that until, and each wait for a program, takes at most, which is for what
+// never comes, however busy the machine is; and between two tries.
 const (
-	untilLimit = time.Minute
+	untilLimit = 5 * time.Minute
 	untilPause = 50 * time.Millisecond
 )
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"os"
 	"path/filepath"
 	"testing"
@@ -33,6 +34,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(isolatedVariable) != "" {
 		raiseLoopback() // a test that needs it says so when it is not there
 	}
+	flag.Set("test.parallel", "8") // a script waits more than it computes; what -parallel says counts
 	testscript.Main(m, map[string]func(){"handfast": main, "kernel-listener": kernelListener})
 }
 
@@ -42,6 +44,7 @@ func TestCommandLine(t *testing.T) { runScripts(t, "testdata/cli") }
 func TestKernel(t *testing.T)      { runScripts(t, "testdata/kernel") }
 
 func runScripts(t *testing.T, dir string) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:       dir,
 		Condition: condition,

@@ -87,7 +87,7 @@ func TestInfoBesideKernel(t *testing.T) {
 	const n = 3 << 20
 	client := transferBothWays(t, a, n).LocalAddr().(*net.TCPAddr).AddrPort()
 	var theirs, ours *inspect.Details
-	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) { // until the last ACK has come
+	for end := time.Now().Add(untilLimit); ; time.Sleep(10 * time.Millisecond) { // until the last ACK has come
 		if theirs, ours = bothEnds(t, a, client); ours.Unacked == 0 && theirs.Unacked == 0 && ours.BytesAcked == n && uint64(theirs.SegsOut) == uint64(ours.SegsIn)+1 || time.Now().After(end) {
 			break
 		}
@@ -124,7 +124,7 @@ func TestInfoBesideKernel(t *testing.T) {
 		t.Errorf("options %v, and ours %v", theirs.Options, ours.Options)
 	}
 	for name, d := range map[string]*inspect.Details{"kernel": theirs, "ours": ours} {
-		if d.RTT <= 0 || d.RTT > inspect.Seconds(10*time.Second) || d.MinRTT <= 0 || d.MinRTT > d.RTT+4*d.RTTVar+inspect.Seconds(time.Millisecond) ||
+		if d.RTT <= 0 || d.RTT > inspect.Seconds(untilLimit) || d.MinRTT <= 0 || d.MinRTT > d.RTT+4*d.RTTVar+inspect.Seconds(time.Millisecond) ||
 			d.DeliveryRate == 0 || d.CAState != "open" || d.Lost+d.Sacked+d.Retrans != 0 {
 			t.Errorf("%s: %+v", name, *d)
 		}

@@ -30,7 +30,7 @@ func TestTheFirstPacketPasses(t *testing.T) {
 						if err := Configure(device, KernelAddrs); err != nil {
 							return err
 						}
-						defer time.AfterFunc(time.Minute, func() { l.Close() }).Stop()
+						defer time.AfterFunc(5*time.Minute, func() { l.Close() }).Stop()
 						return askKernel(l, device, OurAddrs[to].Addr(), KernelAddrs[to].Addr())
 					})
 					if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.EPERM) {
