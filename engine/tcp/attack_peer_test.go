@@ -17,7 +17,10 @@ import (
 // took, what was marked, how much they take; or that never come to an end. What they gain
 // is counted in bytes and segments against an honest peer, or against what an RFC allows.
 
-const liarMSS = 1000
+const (
+	liarMSS  = 1000
+	liarTrip = 50 * time.Millisecond // of the handshake, and until the first lie
+)
 
 // controlled is opened for a controller that may ask for ECN, and does not get it.
 func (w world) controlled(cfg Config, synAck string) *testConn {
@@ -25,6 +28,7 @@ func (w world) controlled(cfg Config, synAck string) *testConn {
 	c := w.newConn(cfg)
 	c.open()
 	c.pull()
+	c.advanceOver(liarTrip)
 	c.receive(synAck)
 	c.wantFlags("ACK of the peer's SYN", wire.ACK)
 	return c
@@ -39,7 +43,7 @@ func (w world) lied(name string) *testConn {
 	c.setNoDelay()
 	c.write(900 * liarMSS)
 	c.flush()
-	c.advanceOver(50 * time.Millisecond)
+	c.advanceOver(liarTrip)
 	return c
 }
 
