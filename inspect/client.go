@@ -27,7 +27,7 @@ type Instance struct {
 
 func (i Instance) String() string { return fmt.Sprintf("%d %s", i.PID, i.Name) }
 
-// maxReport is how many bytes of a report are read at most.
+// maxReport is how many bytes of a report are read at most: millions of sockets.
 const maxReport = 1 << 30
 
 // Running returns the programs of this user that have a control socket, in
@@ -93,6 +93,7 @@ func (i Instance) alive() bool {
 
 // ask asks for a path and returns the answer.
 func (i Instance) ask(ctx context.Context, method, path string, body io.Reader) (io.ReadCloser, error) {
+	// One question, one connection: nothing is left open in the program that is asked.
 	t := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", i.Path)
 	}}

@@ -124,6 +124,7 @@ func details(i *tcp.Info) *Details {
 	if i.WindowScale {
 		d.Wscale = &[2]int{int(i.SndWscale), int(i.RcvWscale)}
 	}
+	// What Linux has and we do not stays 0: memory beside the payload, and a backlog.
 	inFlight := i.SendQ - i.NotsentBytes
 	d.Memory = &[9]uint32{0: uint32(i.RecvQ), 1: uint32(i.RcvBuf), 2: uint32(max(inFlight, 0)), 3: uint32(i.SndBuf), 5: uint32(i.SendQ)}
 	return d
@@ -141,7 +142,8 @@ func (d *Details) memory() string {
 	return "skmem:(" + b.String()[1:] + ")"
 }
 
-// words collects what ss -i shows: things that are zero are left out.
+// words collects what ss -i shows: things that are zero are left out, as there. Whoever has a
+// script for ss finds the same words, in the same order.
 type words []string
 
 func (w *words) add(when bool, format string, args ...any) {
@@ -152,7 +154,8 @@ func (w *words) add(when bool, format string, args ...any) {
 
 func (w *words) number(name string, n uint64) { w.add(n != 0, "%s:%d", name, n) }
 
-// milliseconds writes like C's %g: with six digits and no zeros behind.
+// milliseconds writes like C's %g, which ss uses: with six digits and no zeros behind. Never with
+// an exponent, as %g would for what takes longer than a quarter of an hour.
 func milliseconds(s Seconds) string {
 	return strconv.FormatFloat(sixDigits(float64(s)/1e6), 'f', -1, 64)
 }
@@ -286,6 +289,7 @@ func (w *ssLine) queues(d *Details) {
 	w.number("sacked", uint64(d.Sacked))
 	w.number("dsack_dups", uint64(d.DsackDups))
 	w.number("fackets", uint64(d.Fackets))
+	// 3 is what each connection of Linux begins with, and ss leaves it out.
 	w.add(d.Reordering > 0 && d.Reordering != 3, "reordering:%d", d.Reordering)
 	w.number("reord_seen", uint64(d.ReordSeen))
 	w.add(d.RcvRTT != 0, "rcv_rtt:%s", milliseconds(d.RcvRTT))

@@ -123,6 +123,8 @@ func (f *Filter) Apply(rows []Row) []Row {
 	return chosen
 }
 
+// compareRows makes an order that is the same each time: tables of connections have none, and
+// two looks can then be compared line by line.
 func compareRows(a, b *Row) int {
 	if a.UDP() != b.UDP() {
 		return strings.Compare(b.Proto, a.Proto)

@@ -78,7 +78,8 @@ func (c *cutter) segments(p *buf.Packet, bufs [][]byte, sizes []int, offset int)
 	return n, true
 }
 
-// whole writes a packet that is one, and returns its length.
+// whole writes a packet that is one, and returns its length. WireGuard enciphers what is in one
+// piece, so that this copy has to be.
 func whole(b []byte, p *buf.Packet) int {
 	n := copy(b, p.Data)
 	for i := range p.N {
@@ -119,6 +120,8 @@ func (c *cutter) finish(b []byte, p *buf.Packet, payload int) {
 		put16(b[ip6Length:], uint16(len(b)-wire.IPv6Size))
 	}
 	binary.BigEndian.PutUint32(t[tcpSeq:], binary.BigEndian.Uint32(t[tcpSeq:])+uint32(c.done))
+	// As a card cuts up: CWR is for the first segment, FIN and PSH for the last. Under AccECN CWR
+	// is part of a count, and the host gives no super-segment out that has it.
 	if c.part > 0 {
 		t[tcpFlags] &^= byte(wire.CWR)
 	}

@@ -35,6 +35,7 @@ type device struct {
 	batch   []*buf.Packet // copies of what is written
 }
 
+// newDevice tells at once that it is up: WireGuard begins when a device does.
 func newDevice(mtu int) *device {
 	d := &device{mtu: mtu, out: newQueue(), in: newQueue(), events: make(chan tun.Event, 1)}
 	d.events <- tun.EventUp
@@ -91,6 +92,7 @@ func (d *device) Write(bufs [][]byte, offset int) (int, error) {
 	defer d.writing.Unlock()
 	d.batch = d.batch[:0]
 	for _, b := range bufs {
+		// Copied, because WireGuard uses its buffers again as soon as this returns.
 		if n := len(b) - offset; n > 0 && n <= buf.LargeSize {
 			p := buf.NewPacket()
 			room := p.ReceiveInto(n)
@@ -138,6 +140,8 @@ func (c cable) Write(_ int, batch []*buf.Packet) error {
 	return nil
 }
 
+// Close lets what the host has sent still be read: its resets are among it. What came for it
+// nobody wants any more.
 func (c cable) Close() error {
 	c.out.close()
 	c.in.drain()

@@ -71,7 +71,8 @@ func Link(d tun.Device) (*TUN, error) {
 	return l, nil
 }
 
-// watch takes events. What they tell, Read and Write find out.
+// watch takes events: a driver waits until somebody does. What they tell, Read and Write find
+// out.
 func (l *TUN) watch() {
 	for {
 		select {
@@ -154,7 +155,8 @@ func (l *TUN) Write(_ int, batch []*buf.Packet) (err error) {
 	return err
 }
 
-// send gives the driver what is filled.
+// send gives the driver what is filled. An error is of the packets, unless the device is gone:
+// drivers say of the one that they did not like only that it was among these.
 func (l *TUN) send() error {
 	if len(l.filled) == 0 {
 		return nil

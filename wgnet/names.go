@@ -46,6 +46,7 @@ func (n *Net) lookUp(ctx context.Context, host string) ([]netip.Addr, error) {
 	for i, a := range all {
 		all[i] = a.Unmap()
 	}
+	// IPv6 first, as netstack has it: programs take the first.
 	slices.SortStableFunc(all, func(a, b netip.Addr) int { return b.BitLen() - a.BitLen() })
 	return all, err
 }

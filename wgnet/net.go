@@ -53,7 +53,7 @@ func CreateNetTUNConfig(cfg handfast.Config, localAddresses, dnsServers []netip.
 }
 
 // options gives the host each address by itself, and of its family everything else
-// behind the link.
+// behind the link: a tunnel has no neighbours, so that no prefix has to be known.
 func options(addresses []netip.Addr) (o handfast.LinkOptions) {
 	has := map[bool]bool{}
 	for _, a := range addresses {

@@ -41,6 +41,8 @@ func (q *queue) put(batch []*buf.Packet) bool {
 	q.mu.Lock()
 	fits := 0
 	for _, p := range batch {
+		// Bytes are compared before and not with this packet: a full queue takes no more, and any
+		// packet finds an empty one large enough.
 		if q.closed || q.count == maxPackets || q.bytes > maxBytes {
 			break
 		}
@@ -66,7 +68,7 @@ func (q *queue) put(batch []*buf.Packet) bool {
 	return open
 }
 
-// grow makes the ring twice as long.
+// grow makes the ring twice as long. It is never made shorter: the bound is that of one device.
 func (q *queue) grow() {
 	ring := make([]*buf.Packet, max(64, 2*len(q.ring)))
 	n := copy(ring, q.ring[q.head:])
