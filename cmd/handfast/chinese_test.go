@@ -137,6 +137,16 @@ func TestChineseVerdicts(t *testing.T) {
 	}
 }
 
+// A table that is cut short says so in the language of who reads it.
+func TestChineseOmission(t *testing.T) {
+	for lang, want := range []string{"… and 1,234 more\n", "…… 另有 1,234 个未显示\n"} {
+		var out strings.Builder
+		if err := omitted(&out, 1234, story.Lang(lang)); err != nil || out.String() != want {
+			t.Errorf("%q, %v", &out, err)
+		}
+	}
+}
+
 func texts(reasons []detect.Reason) (all []string) {
 	for _, r := range reasons {
 		all = append(all, r.String())

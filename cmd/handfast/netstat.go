@@ -18,6 +18,7 @@ import (
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/inspect"
+	"github.com/handfast-tcp/handfast/lab/story"
 )
 
 const netstatHelp = `Shows the sockets of every running handfast as netstat shows those of the kernel;
@@ -228,7 +229,7 @@ func (o *netstatOptions) table(w io.Writer, all []answer) error {
 	if !o.numeric {
 		show.User = userName
 	}
-	return errors.Join(inspect.WriteNetstat(w, rows, show), omitted(w, more))
+	return errors.Join(inspect.WriteNetstat(w, rows, show), omitted(w, more, story.English))
 }
 
 func userName(uid int) string {

@@ -15,6 +15,7 @@ import (
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/inspect"
+	"github.com/handfast-tcp/handfast/lab/story"
 )
 
 const ssHelp = `Shows the sockets of every running handfast as ss shows those of the kernel,
@@ -221,7 +222,7 @@ func (o *ssOptions) run(ctx context.Context, w io.Writer, text string) error {
 	if o.resolve {
 		o.show.Host = hostNamer(ctx)
 	}
-	return errors.Join(inspect.WriteSS(w, rows, o.show), omitted(w, more))
+	return errors.Join(inspect.WriteSS(w, rows, o.show), omitted(w, more, o.stdout.lang))
 }
 
 // states are those that are shown when the filter names none.
@@ -242,7 +243,7 @@ func (o *ssOptions) ask(ctx context.Context) ([]answer, error) {
 		return all, err
 	}
 	if o.stderr.interactive {
-		fmt.Fprintf(o.stderr, "watching the kernel for %v …\n", o.watch)
+		fmt.Fprintf(o.stderr, say.Text{"watching the kernel for %v …\n", "正在观察内核，时长 %v ……\n"}[o.stderr.lang], o.watch)
 	}
 	all[0].Flood, err = kernel.Flood(ctx, o.watch)
 	return all, err
@@ -271,10 +272,10 @@ func (o *ssOptions) chosen(rows []inspect.Row) []inspect.Row {
 }
 
 // omitted says that not all is shown.
-func omitted(w io.Writer, n int) error {
+func omitted(w io.Writer, n int, l story.Lang) error {
 	if n == 0 {
 		return nil
 	}
-	_, err := fmt.Fprintf(w, "… and %s more\n", formatCount(n))
+	_, err := fmt.Fprintf(w, say.Text{"… and %s more\n", "…… 另有 %s 个未显示\n"}[l], formatCount(n))
 	return err
 }

@@ -131,7 +131,7 @@ func (o *ssOptions) writeSummary(w io.Writer, all []answer) error {
 		for _, s := range slices.Sorted(maps.Keys(count)) {
 			fmt.Fprintf(w, "  %-12s %d\n", s.SS(), count[s])
 		}
-		return errors.Join(err, omitted(w, a.Omitted))
+		return errors.Join(err, omitted(w, a.Omitted, o.stdout.lang))
 	})
 }
 
