@@ -29,8 +29,19 @@ const (
 type Config struct {
 	// Shards is over how many independent parts, each with its own lock, the
 	// connections are spread, 1 to MaxShards; rounded up to a power of two.
-	// Default: GOMAXPROCS rounded down to a power of two, at most 8.
+	// Default: GOMAXPROCS rounded down to a power of two, at most 8, and where Memory
+	// is set no more than it has 4 MiB for.
 	Shards int
+
+	// Memory is how many bytes the host may take for what others can make grow: its
+	// connections, whole, half-open and in TIME-WAIT, their text, packets that wait,
+	// UDP sockets' datagrams, fragments, neighbours; 4 MiB for each shard to
+	// tcp.MaxBufferMemory. As it fills buffers shrink first; then connections that come are refused, which
+	// SYNs are dropped for and dials fail for with ENOBUFS; those that there are go on. All
+	// bounds are derived from it where they are not set; see docs/RELIABILITY.md for
+	// what it does not count. Default: each bound by itself, and none for the number
+	// of connections.
+	Memory int64
 
 	// TCP is what all connections share. Its limits hold for each shard. A zero
 	// Secret is replaced by a random one.
@@ -47,7 +58,7 @@ type Config struct {
 
 	// BufferMemory is how many bytes the buffers of all connections may hold, over all
 	// shards, in equal parts, tcp.MinBuffer to tcp.MaxBufferMemory.
-	// Default: TCP.BufferMemory in each shard.
+	// Default: TCP.BufferMemory in each shard, or what follows from Memory.
 	BufferMemory int64
 
 	// FirstPort and LastPort bound the ports that are chosen when the program
@@ -90,17 +101,22 @@ type Config struct {
 func (c *Config) setDefaults() error {
 	if c.Shards == 0 {
 		c.Shards = min(1<<(bits.Len(uint(runtime.GOMAXPROCS(0)))-1), 8)
+		c.capShards()
 	}
 	if err := c.check(); err != nil {
 		return err
 	}
 	c.Shards = 1 << bits.Len(uint(c.Shards-1))
+	if err := c.checkMemory(); err != nil {
+		return err
+	}
 	if c.HalfOpen > 0 {
 		c.TCP.MaxHalfOpen = (c.HalfOpen + c.Shards - 1) / c.Shards
 	}
 	if c.BufferMemory > 0 {
 		c.TCP.BufferMemory = max(c.BufferMemory/int64(c.Shards), tcp.MinBuffer)
 	}
+	c.spread()
 	setting.Settle(c.settings())
 	if c.FirstPort == 0 {
 		c.FirstPort = DefaultFirstPort
@@ -132,10 +148,11 @@ func (c *Config) settings() []setting.Setting {
 
 // check refuses what is outside its range.
 func (c *Config) check() error {
-	halfOpen, memory := c.HalfOpen, c.BufferMemory // without defaults of their own
+	halfOpen, buffers, memory := c.HalfOpen, c.BufferMemory, c.Memory // without defaults of their own
 	err := cmp.Or(setting.Check(c.settings()),
 		setting.Of("Config.HalfOpen", &halfOpen, 0, 1, tcp.MaxEntries).Check(),
-		setting.Of("Config.BufferMemory", &memory, 0, tcp.MinBuffer, tcp.MaxBufferMemory).Check(),
+		setting.Of("Config.BufferMemory", &buffers, 0, tcp.MinBuffer, tcp.MaxBufferMemory).Check(),
+		setting.Of("Config.Memory", &memory, 0, shardMemory, tcp.MaxBufferMemory).Check(),
 		c.TCP.Check())
 	if err != nil {
 		return fmt.Errorf("handfast: %w", err)
@@ -145,7 +162,9 @@ func (c *Config) check() error {
 
 // hostConfig returns what one shard's host is made of.
 func (c *Config) hostConfig(shard int) host.Config {
-	return host.Config{TCP: c.TCP, Shard: shard, Shards: c.Shards}
+	h := host.Config{TCP: c.TCP, Shard: shard, Shards: c.Shards}
+	c.spreadBelow(&h)
+	return h
 }
 
 // Logger is what a host tells of to people. A *slog.Logger is one.

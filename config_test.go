@@ -23,8 +23,8 @@ var extremes = []int64{math.MinInt64, math.MinInt32, -1, 0, 1, 2, math.MaxUint16
 // field needs a line here, or in noNumber. Those of TCP are in the tests of tcp.
 var ranges = map[string][2]int64{
 	"Shards": {1, handfast.MaxShards}, "Backlog": {1, handfast.MaxBacklog}, "HalfOpen": {1, tcp.MaxEntries},
-	"BufferMemory": {tcp.MinBuffer, tcp.MaxBufferMemory},
-	"FirstPort":    {1, math.MaxUint16}, "LastPort": {handfast.DefaultFirstPort, math.MaxUint16},
+	"BufferMemory": {tcp.MinBuffer, tcp.MaxBufferMemory}, "Memory": {4 << 20, tcp.MaxBufferMemory},
+	"FirstPort": {1, math.MaxUint16}, "LastPort": {handfast.DefaultFirstPort, math.MaxUint16},
 }
 
 var noNumber = map[string]bool{"NoKeepAlive": true, "CookieKeys": true, "Resolver": true, "NameServers": true, "Trace": true, "Logger": true}

@@ -71,7 +71,8 @@ func (c *TCPConn) write(pieces [][]byte) (n int, err error) {
 		if now, err = c.awaitSpace(now); err != nil {
 			break
 		}
-		if size-n <= smallWrite {
+		most := s.tcp.WriteLimit()
+		if size-n <= min(smallWrite, most) {
 			soon = size <= smallWrite && c.piecemeal()
 			for len(rest.pieces) > 0 {
 				s.tcp.SendCopy(now, c.entry, rest.next())
@@ -82,7 +83,7 @@ func (c *TCPConn) write(pieces [][]byte) (n int, err error) {
 		// A large write is copied without the lock, a chunk at a time: others use the
 		// shard, and the first chunk is on its way while the next is copied.
 		s.flushAndUnlock(now)
-		v := rest.copyIn(firstChunk(size - n))
+		v := rest.copyIn(min(firstChunk(size-n), most))
 		now = s.lock()
 		// The connection may have ended during the copy: queue asks again.
 		if err = c.queue(now, v); err != nil {

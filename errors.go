@@ -53,6 +53,7 @@ var hostErrno = []struct {
 	errno syscall.Errno
 }{
 	{tcp.ErrInUse, syscall.EADDRINUSE},
+	{tcp.ErrNoMemory, syscall.ENOBUFS},
 	{host.ErrInUse, syscall.EADDRINUSE},
 	{host.ErrNotLocal, syscall.EADDRNOTAVAIL},
 	{host.ErrNoRoute, syscall.ENETUNREACH},

@@ -17,12 +17,13 @@ import (
 // Sizes of the blocks, in bytes. The largest holds one 64 KiB IP packet and
 // the headers below it.
 const (
+	TinySize   = 512
 	SmallSize  = 2 << 10
 	MediumSize = 16 << 10
 	LargeSize  = 72 << 10
 )
 
-var sizes = [...]int{SmallSize, MediumSize, LargeSize}
+var sizes = [...]int{TinySize, SmallSize, MediumSize, LargeSize}
 
 var pools [len(sizes)]sync.Pool
 

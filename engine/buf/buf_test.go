@@ -9,7 +9,7 @@ import (
 
 // Sizes map to the smallest block that holds them.
 func TestSizes(t *testing.T) {
-	for size, want := range map[int]int{0: SmallSize, 1: SmallSize, SmallSize: SmallSize, SmallSize + 1: MediumSize,
+	for size, want := range map[int]int{0: TinySize, 1: TinySize, TinySize: TinySize, TinySize + 1: SmallSize, SmallSize: SmallSize, SmallSize + 1: MediumSize,
 		MediumSize: MediumSize, MediumSize + 1: LargeSize, LargeSize: LargeSize} {
 		b := Get(size)
 		if b.Cap() != want {
@@ -26,7 +26,7 @@ func TestSizes(t *testing.T) {
 // block ends and another begins.
 func TestPlaces(t *testing.T) {
 	seen := map[Place]bool{}
-	for _, size := range []int{1, SmallSize, SmallSize + 1, MediumSize, MediumSize + 1, LargeSize} {
+	for _, size := range []int{1, TinySize, TinySize + 1, SmallSize, SmallSize + 1, MediumSize, MediumSize + 1, LargeSize} {
 		for range 50 {
 			b := Get(size)
 			defer b.Release()

@@ -52,6 +52,7 @@ type Config struct {
 	FragmentTimeout      time.Duration // 1 ms to tcp.MaxTimeout; default 30 s
 
 	UDPReceiveBuffer int // bytes that wait in a UDP socket; a new datagram is dropped; default 208 KiB
+	MaxUDPBytes      int // bytes that wait in all of them; so is one for a socket in which another waits; default 64 MiB
 
 	EchoPerSecond  int // echo replies; default 10000
 	ErrorPerSecond int // ICMP errors that we send; default 1000, as Linux
@@ -121,8 +122,8 @@ func New(cfg Config) *Host {
 	h.neighbours.init(cfg.MaxNeighbour, cfg.MaxNeighbourBytes)
 	h.mtus.init(cfg.MaxPathMTUs)
 	h.fragments.init(&h.cfg)
-	h.udp.init()
-	h.pings.init()
+	h.udp.init(cfg.MaxUDPBytes)
+	h.pings.init(0)
 	// Errors come one by one, and 50 at once are Linux's burst; pings are answered as fast as
 	// they come for a second.
 	h.echoes = newBucket(cfg.EchoPerSecond, cfg.EchoPerSecond)

@@ -37,7 +37,8 @@ type UDPSocket struct {
 	ready     bool // is in sockets.ready
 
 	queue   fifo[Datagram]
-	bytes   int // memory that the queue holds
+	bytes   int  // memory that the queue holds
+	total   *int // what all queues hold: sockets.bytes
 	limit   int
 	failure tcp.Failure
 
@@ -76,6 +77,7 @@ func (s *UDPSocket) Queued() (bytes, limit int) { return s.bytes, s.limit }
 func (s *UDPSocket) Receive() (d Datagram, ok bool) {
 	if d, ok = s.queue.pop(); ok {
 		s.bytes -= held(d.Payload)
+		*s.total -= held(d.Payload)
 	}
 	return d, ok
 }
@@ -101,9 +103,12 @@ type sockets struct {
 	wild      []*UDPSocket // for every port that no other has, narrowest network first
 	echo      []*UDPSocket // for echo requests, in the same order
 	ready     []*UDPSocket
+	bytes     int // memory that all queues hold
+	most      int // that they may
 }
 
-func (u *sockets) init() {
+func (u *sockets) init(most int) {
+	u.most = most
 	u.bound = map[udpKey]*UDPSocket{}
 	u.connected = map[wire.Tuple]*UDPSocket{}
 }
@@ -204,7 +209,7 @@ func (h *Host) OpenUDP(local wire.Addr, port uint16, remote wire.Addr, remotePor
 
 // open makes s a socket for t, in the table u.
 func (h *Host) open(u *sockets, s *UDPSocket, t wire.Tuple) (*UDPSocket, error) {
-	s.limit, s.open = h.cfg.UDPReceiveBuffer, true
+	s.limit, s.open, s.total = h.cfg.UDPReceiveBuffer, true, &h.udp.bytes
 	s.tuple = wire.Tuple{LocalPort: t.LocalPort}
 	switch {
 	case !isUnspecified(t.Remote):
@@ -241,7 +246,7 @@ func (h *Host) openAny(s *UDPSocket, p netip.Prefix) (*UDPSocket, error) {
 			return nil, ErrInUse
 		}
 	}
-	s.limit, s.open = h.cfg.UDPReceiveBuffer, true
+	s.limit, s.open, s.total = h.cfg.UDPReceiveBuffer, true, &h.udp.bytes
 	h.udp.add(s)
 	return s, nil
 }

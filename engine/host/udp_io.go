@@ -54,16 +54,19 @@ func (h *Host) deliverUDP(s *UDPSocket, t wire.Tuple, ttl uint8, payload buf.Vie
 	return wire.None
 }
 
-// enqueue has d wait in s. It reports false when s is full. One datagram always has
-// room: a socket whose buffer is smaller than what comes would never receive anything.
+// enqueue has d wait in s. It reports false when s is full, or all sockets together are.
+// One datagram always has room: a socket whose buffer is smaller than what comes would
+// never receive anything.
 // What is counted is memory that is held, which a small payload in a large block may be
 // much of.
 func (u *sockets) enqueue(s *UDPSocket, d Datagram) bool {
-	if s.bytes > 0 && s.bytes+held(d.Payload) > s.limit {
+	n := held(d.Payload)
+	if s.bytes > 0 && (s.bytes+n > s.limit || u.bytes+n > u.most) {
 		d.Payload.Release()
 		return false
 	}
-	s.bytes += held(d.Payload)
+	s.bytes += n
+	u.bytes += n
 	s.queue.push(d)
 	u.markReady(s)
 	return true

@@ -118,12 +118,52 @@ func TestReceiveQueueIsBounded(t *testing.T) {
 		d.Payload.Release()
 		kept++
 	}
-	// A small datagram holds a block of 2 KiB.
-	if kept != 32 || full != 1000-32 {
-		t.Errorf("kept %d and dropped %d of 1000 in 64 KiB, want 32 and 968", kept, full)
+	// A small datagram holds a block of 512 bytes.
+	if kept != 128 || full != 1000-128 {
+		t.Errorf("kept %d and dropped %d of 1000 in 64 KiB, want 128 and 872", kept, full)
 	}
-	if c := p.b.Counters(); c.UdpRcvbufErrors != 968 || c.Drops[wire.QueueFull] != 968 {
+	if c := p.b.Counters(); c.UdpRcvbufErrors != 872 || c.Drops[wire.QueueFull] != 872 {
 		t.Errorf("counted %d and %d", c.UdpRcvbufErrors, c.Drops[wire.QueueFull])
+	}
+}
+
+// All sockets together hold no more than they may, but for one datagram in each; what is
+// read, and what a socket held that is closed, makes room.
+func TestAllReceiveQueuesAreBounded(t *testing.T) {
+	p := newPair(t, config{host: Config{MaxUDPBytes: 64 << 10}})
+	var all []*UDPSocket
+	for i := range 200 {
+		all = append(all, p.open(p.b, uint16(1000+i), wire.Addr{}, 0))
+	}
+	ip := p.fromA(wire.ProtoUDP)
+	fill := func() (n int) {
+		for range 3 {
+			for _, s := range all {
+				p.inject(ip, udp(ip, 1, s.tuple.LocalPort, pattern(100)))
+			}
+		}
+		for _, s := range all {
+			n += s.queue.len()
+		}
+		return n
+	}
+	if n := fill(); n != 200 { // of 512 bytes: more than 128, and one in each
+		t.Errorf("%d datagrams wait in 200 sockets", n)
+	}
+	for _, s := range all[:100] {
+		p.b.CloseUDP(s)
+	}
+	all = all[100:]
+	if n := fill(); n != 128 {
+		t.Errorf("%d datagrams wait in 100 sockets", n)
+	}
+	for _, s := range all {
+		for d, ok := s.Receive(); ok; d, ok = s.Receive() {
+			d.Payload.Release()
+		}
+	}
+	if p.b.udp.bytes != 0 {
+		t.Errorf("empty queues hold %d bytes", p.b.udp.bytes)
 	}
 }
 

@@ -10,6 +10,10 @@ import (
 // the same four-tuple exists, TIME-WAIT included.
 var ErrInUse = errors.New("tcp: address in use")
 
+// ErrNoMemory says that there is no memory for another connection: see
+// Config.ConnMemory.
+var ErrNoMemory = errors.New("tcp: no memory for another connection")
+
 // ErrNotEstablished says that a connection has no congestion control yet.
 var ErrNotEstablished = errors.New("tcp: congestion control is chosen when the connection is established")
 

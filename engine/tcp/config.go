@@ -28,6 +28,11 @@ type Config struct {
 	// MinBuffer to MaxBufferMemory; default 256 MiB. See memory for what happens below
 	// and at it.
 	BufferMemory int64
+	// ConnMemory is what each connection counts in BufferMemory beside its text, in
+	// bytes, at most MaxConnMemory. With it none begins while all hold more than seven
+	// eighths: its SYN is dropped, and Connect fails with ErrNoMemory. Those that there
+	// are go on. 0, the default: connections are not counted, nor refused.
+	ConnMemory int64
 
 	MSL        time.Duration // TIME-WAIT lasts twice as long; 1 ns to MaxTimeout; default 30 s, as Linux
 	InitialRTO time.Duration // at most MaxRTO; default 1 s (RFC 6298 §2)

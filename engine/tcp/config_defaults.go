@@ -11,7 +11,7 @@ import (
 // number in its range.
 func (cfg Config) withDefaults() *Config {
 	setting.Settle(cfg.settings())
-	cfg.shift, cfg.stats, cfg.memory = shiftFor(&cfg), new(Counters), newMemory(cfg.BufferMemory)
+	cfg.shift, cfg.stats, cfg.memory = shiftFor(&cfg), new(Counters), newMemory(cfg.BufferMemory, cfg.ConnMemory)
 	return &cfg
 }
 

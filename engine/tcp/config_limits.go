@@ -15,6 +15,8 @@ const (
 	MaxBuffer = 1 << 30 // bytes: the largest window, RFC 7323 §2.3
 	// MaxBufferMemory bounds what all buffers together may hold, in bytes.
 	MaxBufferMemory = 1 << 40
+	// MaxConnMemory bounds what a connection counts in it, in bytes.
+	MaxConnMemory = 1 << 20
 
 	// MaxTimeout bounds every time but those that have a lower bound of their own.
 	MaxTimeout = 24 * time.Hour
@@ -38,6 +40,7 @@ func (cfg *Config) settings() []setting.Setting {
 		setting.Of("tcp.Config.SendBuffer", &cfg.SendBuffer, 16<<20, MinBuffer, MaxBuffer),
 		setting.Of("tcp.Config.ReceiveBuffer", &cfg.ReceiveBuffer, 16<<20, MinBuffer, MaxBuffer),
 		setting.Of("tcp.Config.BufferMemory", &cfg.BufferMemory, 256<<20, MinBuffer, MaxBufferMemory),
+		setting.Of("tcp.Config.ConnMemory", &cfg.ConnMemory, 0, 0, MaxConnMemory),
 		setting.Of("tcp.Config.MSL", &cfg.MSL, 30*time.Second, 1, maxMSL),
 		setting.Of("tcp.Config.MaxRTO", &cfg.MaxRTO, 120*time.Second, time.Millisecond, MaxTimeout),
 		setting.Of("tcp.Config.InitialRTO", &cfg.InitialRTO, min(time.Second, maxRTO), time.Millisecond, maxRTO),

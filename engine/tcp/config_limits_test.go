@@ -16,13 +16,13 @@ import (
 // needs a line here, and in settings.
 var inside = map[string][2]int64{
 	"SendBuffer": {MinBuffer, MaxBuffer}, "ReceiveBuffer": {MinBuffer, MaxBuffer},
-	"BufferMemory": {MinBuffer, MaxBufferMemory},
-	"MSL":          {1, int64(MaxTimeout)},
-	"InitialRTO":   {int64(time.Millisecond), int64(120 * time.Second)}, // MaxRTO's default
-	"MinRTO":       {int64(time.Millisecond), int64(120 * time.Second)},
-	"MaxRTO":       {int64(time.Millisecond), int64(MaxTimeout)},
-	"DelayedAck":   {int64(time.Millisecond), int64(MaxDelayedAck)},
-	"QuickAcks":    {-1, 255}, "SynRetries": {-1, MaxSynRetries}, "SynAckRetries": {-1, MaxSynAckRetries},
+	"BufferMemory": {MinBuffer, MaxBufferMemory}, "ConnMemory": {0, MaxConnMemory},
+	"MSL":        {1, int64(MaxTimeout)},
+	"InitialRTO": {int64(time.Millisecond), int64(120 * time.Second)}, // MaxRTO's default
+	"MinRTO":     {int64(time.Millisecond), int64(120 * time.Second)},
+	"MaxRTO":     {int64(time.Millisecond), int64(MaxTimeout)},
+	"DelayedAck": {int64(time.Millisecond), int64(MaxDelayedAck)},
+	"QuickAcks":  {-1, 255}, "SynRetries": {-1, MaxSynRetries}, "SynAckRetries": {-1, MaxSynAckRetries},
 	"UserTimeout": {int64(time.Millisecond), int64(MaxTimeout)}, "FinWait2": {int64(time.Millisecond), int64(MaxTimeout)},
 	"MaxHalfOpen": {1, MaxEntries}, "Cookies": {0, int64(CookiesOff)},
 	"AttackEnter": {1, math.MaxInt32}, "AttackLeave": {1, 4096 / 2},

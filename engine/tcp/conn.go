@@ -102,6 +102,7 @@ const (
 	fixedSend                           // the program has set its send buffer
 	sizeSuspect                         // the path was found narrower by silence: see suspectSize
 	synChallenged                       // a SYN was answered in TIME-WAIT: RST may be the answer to that
+	counted                             // in memory.used: see enlist
 	unmarkable                          // the path changes marks, or the peer may not be able to tell of them: see AccECN
 )
 

@@ -149,7 +149,7 @@ func (c *Conn) SendSpace() int {
 // its end by the ACK of that.
 func (c *Conn) pressedSpace() int {
 	if c.cfg.memory.full() {
-		return leastQueued - c.out.len()
+		return c.cfg.memory.least() - c.out.len()
 	}
 	return pressedUnsent - c.notSent()
 }

@@ -96,7 +96,7 @@ func (q *recvQueue) insertView(in *insertion, s seq.Num, v buf.View, most int) {
 				in.full = true
 				return
 			}
-			piece := o.keep(v.Slice(int(at.Sub(s)), int(stop.Sub(s))), q.bytes)
+			piece := o.keep(v.Slice(int(at.Sub(s)), int(stop.Sub(s))), max(q.bytes, 1)) // more follows
 			o.bytes += int32(piece.Len())
 			if o.extend(i, at, piece) {
 				i--

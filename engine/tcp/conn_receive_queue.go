@@ -65,12 +65,21 @@ func (k *keeping) copy(v buf.View, waiting int32) buf.View {
 		k.forget()
 	}
 	if k.copies == nil {
-		k.copies, k.used = buf.Get(max(n, min(int(waiting), buf.MediumSize))), 0
+		k.copies, k.used = buf.Get(roomFor(n, min(int(waiting), buf.MediumSize))), 0
 	}
 	c := buf.MakeView(k.copies, int(k.used), n)
 	copy(k.copies.Bytes()[k.used:], v.Bytes())
 	k.used += int32(n)
 	return c.Retain()
+}
+
+// roomFor is how large a block is taken for n bytes, behind so many that wait. A first
+// message may be all that comes, and is kept in as little as it needs.
+func roomFor(n, waiting int) int {
+	if waiting > 0 {
+		n = max(n, waiting, buf.SmallSize)
+	}
+	return n
 }
 
 // forget lets go of the block for copies.

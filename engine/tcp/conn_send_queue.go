@@ -48,7 +48,7 @@ func (q *sendQueue) copyIn(b []byte) {
 		// As large as what waits already, since so much may follow: a program that
 		// writes faster than it is sent gets few blocks, and one that writes little a
 		// small one.
-		block := buf.Get(min(max(len(b), int(q.bytes)), buf.LargeSize))
+		block := buf.Get(min(roomFor(len(b), int(q.bytes)), buf.LargeSize))
 		n := copy(block.Bytes(), b)
 		q.add(buf.MakeView(block, 0, n))
 		q.own = true

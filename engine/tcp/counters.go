@@ -12,6 +12,7 @@ type Counters struct {
 	RetransSegs               uint64
 	ListenOverflows           uint64 // the accept queue was full
 	ListenDrops               uint64 // SYNs dropped for any reason
+	ConnsRefused              uint64 // SYNs and last ACKs dropped, and Connects failed: there was no memory for a connection
 	TCPReqQFullDrop           uint64 // the half-open queue was full, without cookies
 	TCPReqQFullDoCookies      uint64 // an entry was evicted and lives on as a cookie
 	SyncookiesSent            uint64 // stateless SYN-ACKs sent

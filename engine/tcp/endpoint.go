@@ -175,10 +175,15 @@ func (e *Endpoint) ReceiveICMP(now clock.Time, t wire.Tuple, icmp ICMPError) wir
 }
 
 // Connect opens a connection to t.Remote from t.Local: OPEN of RFC 9293
-// §3.10.1. It fails with ErrInUse when the four-tuple is taken.
+// §3.10.1. It fails with ErrInUse when the four-tuple is taken, and with ErrNoMemory
+// when there is none for another connection.
 func (e *Endpoint) Connect(now clock.Time, path Path, t wire.Tuple, owner any) (*Entry, error) {
 	if e.InUse(t) {
 		return nil, ErrInUse
+	}
+	if !e.cfg.memory.admits() {
+		e.stats.ConnsRefused++
+		return nil, ErrNoMemory
 	}
 	en := &Entry{Owner: owner, armed: clock.Never}
 	en.init(e.cfg, t, path, e.cookies.flow(&t).tsOffset(), e.trace)
@@ -186,6 +191,7 @@ func (e *Endpoint) Connect(now clock.Time, path Path, t wire.Tuple, owner any) (
 	en.openActive(now, isn(&e.isn, now, &t))
 	e.conns.insert(en)
 	e.stats.ActiveOpens++
+	e.enlist(now, en)
 	e.update(now, en)
 	return en, nil
 }
@@ -432,6 +438,7 @@ func (e *Endpoint) remove(now clock.Time, en *Entry) {
 	if en.is(orphan) {
 		en.release()
 		e.charge(now, en, held)
+		e.delist(now, en)
 	}
 }
 

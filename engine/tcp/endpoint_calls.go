@@ -68,10 +68,7 @@ func (e *Endpoint) CloseRead(now clock.Time, en *Entry) {
 func (e *Endpoint) Close(now clock.Time, en *Entry) {
 	held := en.holds()
 	en.close(now)
-	if en.is(gone) {
-		en.release()
-	}
-	e.charge(now, en, held)
+	e.letGo(now, en, held)
 	e.update(now, en)
 }
 
@@ -80,11 +77,17 @@ func (e *Endpoint) Abort(now clock.Time, en *Entry) {
 	held := en.holds()
 	en.abort(now)
 	en.set(orphan|readClosed, true)
+	e.letGo(now, en, held)
+	e.update(now, en)
+}
+
+// letGo follows the program's last call. What has left the table already goes now.
+func (e *Endpoint) letGo(now clock.Time, en *Entry, held int32) {
 	if en.is(gone) {
 		en.release()
+		e.delist(now, en)
 	}
 	e.charge(now, en, held)
-	e.update(now, en)
 }
 
 // SetNoDelay turns Nagle's algorithm off, or on.

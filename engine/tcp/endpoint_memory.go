@@ -5,7 +5,9 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // memory is the budget for what the queues of all connections hold, in bytes of text
@@ -23,9 +25,16 @@ import (
 //
 // So all connections hold no more than the budget, and one segment and one write each.
 // The blocks that the bytes lie in are at most pinShare times as large.
+//
+// Where connections are counted too, each is from its beginning, with what it may always
+// hold: a tiny block of text each way. None begins above seven eighths of the budget, so
+// that there is some left for those that have begun; and an eighth above it is for those
+// that hold nothing. Where that is used up they take, and write, no more than a tiny block
+// at a time. So all hold no more than nine eighths of the budget.
 type memory struct {
 	used     int64
 	high     int64
+	each     int64 // what a connection counts, beside its text; 0: nothing
 	above    int64 // what calls press when more is held, or less than below
 	below    int64
 	freely   int32 // less than this may wait to be sent without a further look
@@ -33,8 +42,8 @@ type memory struct {
 	prunedAt clock.Time // when the endpoint last gave up what came out of order
 }
 
-func newMemory(high int64) memory {
-	m := memory{high: high}
+func newMemory(high, each int64) memory {
+	m := memory{high: high, each: each}
 	m.relax()
 	return m
 }
@@ -50,6 +59,37 @@ func (m *memory) strain() {
 
 func (m *memory) full() bool { return m.used >= m.high }
 
+// dry reports whether not even those that hold nothing have a whole segment.
+func (m *memory) dry() bool { return m.each > 0 && m.used >= m.high+m.high/8 }
+
+// least is how much of a connection may be queued when there is no memory.
+func (m *memory) least() int {
+	if m.dry() {
+		return buf.TinySize
+	}
+	return leastQueued
+}
+
+// admits reports whether another connection may begin.
+func (m *memory) admits() bool { return m.each == 0 || m.used+m.each <= m.high-m.high/8 }
+
+// enlist counts a connection that begins, with what it holds already.
+func (e *Endpoint) enlist(now clock.Time, en *Entry) {
+	en.set(counted, true)
+	e.cfg.memory.used += e.cfg.memory.each
+	e.charge(now, en, 0)
+	e.weigh(now)
+}
+
+// delist ends that, when neither the table nor a program has it any more.
+func (e *Endpoint) delist(now clock.Time, en *Entry) {
+	if en.is(counted) {
+		en.set(counted, false)
+		e.cfg.memory.used -= e.cfg.memory.each
+		e.weigh(now)
+	}
+}
+
 // holds is what c adds to it.
 func (c *Conn) holds() int32 {
 	n := c.out.bytes + c.in.bytes
@@ -63,11 +103,15 @@ func (c *Conn) holds() int32 {
 // ends with it.
 func (e *Endpoint) charge(now clock.Time, en *Entry, held int32) {
 	if more := en.holds() - held; more != 0 {
-		m := &e.cfg.memory
-		m.used += int64(more)
-		if m.used > m.above || m.used < m.below {
-			e.press(now)
-		}
+		e.cfg.memory.used += int64(more)
+		e.weigh(now)
+	}
+}
+
+// weigh looks whether what all hold has passed a mark.
+func (e *Endpoint) weigh(now clock.Time) {
+	if m := &e.cfg.memory; m.used > m.above || m.used < m.below {
+		e.press(now)
 	}
 }
 
@@ -109,14 +153,40 @@ func (c *Conn) accepts(s *Segment) bool {
 	case c.in.bytes > 0:
 		c.cfg.stats.TCPRcvQDrop += uint64(s.Count())
 	default:
+		if over := s.Len - c.cfg.memory.leastTaken(); over > 0 {
+			s.Flags &^= wire.FIN
+			s.cutBack(over)
+		}
 		return true
 	}
 	c.owes |= owesAck
 	return false
 }
 
+// leastTaken is how much text of a segment is taken when there is no memory. The rest is
+// cut off, and comes again.
+func (m *memory) leastTaken() int {
+	switch {
+	case m.dry():
+		return buf.SmallSize/pinShare - 1 // holds no small block: it is copied into a tiny one
+	case m.each > 0:
+		return buf.SmallSize
+	}
+	return math.MaxInt
+}
+
+// WriteLimit returns how many bytes a program may queue at once: a larger write is queued
+// in parts, and waits between them.
+func (e *Endpoint) WriteLimit() int {
+	if m := &e.cfg.memory; m.each > 0 && m.full() {
+		return m.least()
+	}
+	return math.MaxInt
+}
+
 // BufferMemory returns how many bytes the buffers of e's connections hold and may
-// hold, and whether that is short: see Config.BufferMemory.
+// hold, and whether that is short: see Config.BufferMemory. Where Config.ConnMemory is
+// set, connections count too.
 func (e *Endpoint) BufferMemory() (used, most int64, short bool) {
 	m := &e.cfg.memory
 	return m.used, m.high, m.pressed

@@ -2,6 +2,7 @@ package tcp
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -88,7 +89,13 @@ func TestBufferMemoryIsBounded(t *testing.T) {
 // While others hold the memory, connections whose programs read and whose peers
 // acknowledge go on, slower, and all arrives.
 func TestTransferWithoutMemory(t *testing.T) {
-	p := newPair(t, Config{BufferMemory: 100_000})
+	for _, each := range []int64{0, 700} { // where connections are counted, too, they take less at a time
+		t.Run(fmt.Sprint(each), func(t *testing.T) { transferWithoutMemory(t, each) })
+	}
+}
+
+func transferWithoutMemory(t *testing.T, each int64) {
+	p := newPair(t, Config{BufferMemory: 100_000, ConnMemory: each})
 	client, server := p.connect()
 	l := p.ends[1].listener(&server.tuple)
 	var idle []*Entry
@@ -125,6 +132,64 @@ func TestTransferWithoutMemory(t *testing.T) {
 	if took := p.now.Sub(begun); took > time.Minute {
 		t.Errorf("it took %v", took)
 	}
+}
+
+// Where connections are counted, none begins above seven eighths of the budget, by
+// whichever way it comes: not by a SYN, a last ACK, or a cookie, and not by Connect.
+// Those that there are have their memory, and give it back once when they end, whoever
+// closes first.
+func TestConnectionsAreCounted(t *testing.T) {
+	const each, most = 1000, 7
+	h := serving(t, Config{BufferMemory: most * each / 7 * 8, ConnMemory: each}, 100)
+	l := h.e.listener(&wire.Tuple{Local: addrA, Remote: addrB, LocalPort: 80})
+	l.Owner = nil
+	wants := func(used int64) {
+		t.Helper()
+		if n, _, _ := h.e.BufferMemory(); n != used {
+			t.Fatalf("%d bytes are counted, want %d", n, used)
+		}
+	}
+	waiting := h.from(999, 0)
+	waiting.receive("S 0:0(0) <mss 1460>")
+	waiting.wantAny("SYN-ACK", wire.SYN|wire.ACK)
+	var entries []*Entry
+	for i := range uint16(most) {
+		entries = append(entries, h.from(1000+i, 0).handshake("S 0:0(0) <mss 1460>", ". 1:1(0) ack 1"))
+		wants(int64(len(entries)) * each)
+	}
+	waiting.receive(". 1:1(0) ack 1")
+	waiting.wantNothing("the last ACK finds no memory")
+	late := h.from(2000, 0)
+	late.receive("S 0:0(0) <mss 1460>")
+	late.wantNothing("nor does a SYN")
+	if _, err := h.e.Connect(h.now, h.path, numbered(false, 5), nil); !errors.Is(err, ErrNoMemory) {
+		t.Errorf("Connect: %v", err)
+	}
+	if n := h.e.Counters(); n.ConnsRefused != 3 || n.ListenDrops != 1 {
+		t.Errorf("refused %d, ListenDrops %d", n.ConnsRefused, n.ListenDrops)
+	}
+	h.e.Abort(h.now, entries[0])
+	h.drain()
+	wants((most - 1) * each)
+	waiting.receive(". 1:1(0) ack 1")
+	wants(most * each)
+	entries[0] = h.e.Accept(l)
+	for i, en := range entries {
+		p := testPeer{testHost: h, tuple: en.tuple}
+		if i%2 == 0 { // the peer resets, and the program lets go later
+			rst := resetOf(en.tuple, en.rcv.nxt)
+			h.e.Receive(h.now, h.path, &p.tuple, &rst)
+			h.drain()
+		}
+		h.e.Close(h.now, en)
+		h.drain()
+		h.e.Close(h.now, en)
+		h.e.Abort(h.now, en)
+		h.drain()
+	}
+	h.advance(time.Hour)
+	h.drain()
+	wants(0)
 }
 
 // Under pressure receive buffers do not grow, and what has been read is not offered

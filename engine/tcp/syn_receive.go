@@ -75,7 +75,7 @@ func (e *Endpoint) arrivedSyn(a *arrival, l *Listener) outcome {
 }
 
 // admits is the first decision about a SYN: not when the program is behind with
-// accepting. It counts the SYN either way.
+// accepting, nor when there is no memory for another connection. It counts the SYN either way.
 func (e *Endpoint) admits(a *arrival, l *Listener) bool {
 	remote, port := a.tuple.Remote, a.tuple.LocalPort
 	switch {
@@ -85,6 +85,11 @@ func (e *Endpoint) admits(a *arrival, l *Listener) bool {
 		e.stats.ListenOverflows++
 		e.stats.ListenDrops++
 		l.Overflows++
+		e.watcher().Refused(remote, port)
+		return false
+	case !e.cfg.memory.admits():
+		e.stats.ConnsRefused++
+		e.stats.ListenDrops++
 		e.watcher().Refused(remote, port)
 		return false
 	case l.Ask:
@@ -216,6 +221,10 @@ func (e *Endpoint) arrivedHalfOpen(a *arrival, h *halfOpen, at ref) outcome {
 		l.Overflows++
 		return dropped(wire.ListenFull) // the SYN-ACK will be repeated, and so will the ACK
 	}
+	if !e.cfg.memory.admits() && !s.Flags.Has(wire.RST) {
+		e.stats.ConnsRefused++
+		return dropped(wire.NoMemory) // and so here
+	}
 	// From here on it is a connection like any other, with the same checks in the same order.
 	c := e.expand(a.now, a.tuple, a.flow, h, a.path)
 	c.ecn.mode = l.ecn(e.cfg)
@@ -278,7 +287,7 @@ func (e *Endpoint) promote(a *arrival, l *Listener, c *Conn, at ref) {
 	e.conns.insert(en)
 	e.stats.PassiveOpens++
 	l.Completed++
-	e.charge(a.now, en, 0)
+	e.enlist(a.now, en)
 	e.update(a.now, en)
 }
 
