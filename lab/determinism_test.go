@@ -2,58 +2,12 @@ package lab
 
 import (
 	"bytes"
-	"encoding/binary"
-	"hash/fnv"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/handfast-tcp/handfast/lab/trace"
 )
-
-// digest is a hash of every byte that was sent and arrived, and of when.
-func digest(r *Result) uint64 {
-	h := fnv.New64a()
-	for i := range r.Packets {
-		p := &r.Packets[i]
-		binary.Write(h, binary.BigEndian, int64(p.Time))
-		h.Write(p.Data)
-		for _, a := range p.Arrivals {
-			binary.Write(h, binary.BigEndian, int64(a.Time))
-			h.Write(a.Data)
-		}
-	}
-	h.Write([]byte(r.Text()))
-	return h.Sum64()
-}
-
-// The same seed gives the same bytes at the same times, another one others.
-func TestSameSeedSameBytes(t *testing.T) {
-	seen := map[uint64]uint64{}
-	for seed := uint64(1); seed <= 40; seed++ {
-		_, first := ReplayRandom(seed)
-		_, second := ReplayRandom(seed)
-		d := digest(first)
-		if d != digest(second) {
-			t.Errorf("seed %d gives two different runs", seed)
-		}
-		if other, twice := seen[d]; twice {
-			t.Errorf("seeds %d and %d give the same run", seed, other)
-		}
-		seen[d] = seed
-	}
-}
-
-// A run that keeps a record is the run that keeps none.
-func TestReplayIsTheRun(t *testing.T) {
-	for seed := uint64(1); seed <= 100; seed++ {
-		run := RandomRun(seed)
-		replay, _ := ReplayRandom(seed)
-		if run != replay {
-			t.Errorf("seed %d: the run was %+v, its replay %+v", seed, run, replay)
-		}
-	}
-}
 
 // A scenario keeps its shape whatever the seed: what differs are the numbers on
 // the wire.

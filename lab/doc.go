@@ -8,8 +8,8 @@
 //     package, then Run. The Result has every event and every packet.
 //   - A World is built by hand: AddHost, SetWire, Go with programs in ordinary
 //     blocking code (Proc, Conn), Run.
-//   - RandomRun lets two hosts of random behaviour meet on random bad wires and
-//     checks that TCP keeps its promises.
+//   - Package soak draws worlds at random, with everything bad that may befall two
+//     hosts, and checks that TCP keeps its promises.
 //
 // # The language of scenarios
 //

@@ -17,9 +17,8 @@ type record struct {
 	events  []trace.Event
 	packets []trace.Packet
 	sends   int
-	isns    map[direction]seq.Num       // of the last SYN of an engine or a script
-	states  map[string]tcp.State        // where a host's latest connection is
-	ended   func(wire.Tuple, tcp.Cause) // is told why connections ended; may be nil
+	isns    map[direction]seq.Num // of the last SYN of an engine or a script
+	states  map[string]tcp.State  // where a host's latest connection is
 }
 
 // told returns all that happened.
@@ -73,9 +72,6 @@ func (r *record) engine(n *node, id int) (seen bool) {
 			out.Packet = r.sends + 1 // it is on its way out
 		case tcp.StateChanged:
 			r.moved(n.Name, e.State)
-			if r.ended != nil && e.State == tcp.Closed {
-				r.ended(e.Tuple, e.Cause)
-			}
 		}
 		if !r.off {
 			out.HalfOpen = n.host.TCP().Defence().HalfOpen

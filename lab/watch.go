@@ -54,6 +54,9 @@ func (w *World) Host(name string) *host.Host {
 	return nil
 }
 
+// Clock returns the clock of a host.
+func (w *World) Clock(name string) Clock { return w.node(name).Clock }
+
 // Forge puts an IP packet on the wire that leads from a host to the one with the
 // packet's destination, whoever it says it is from.
 func (w *World) Forge(from string, packet []byte) { w.send(w.node(from), packet, true) }

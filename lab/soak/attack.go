@@ -125,7 +125,7 @@ func (x *life) opened(plan *visitPlan, side int) bool {
 		return true
 	}
 	for _, v := range x.visits {
-		if v.plan == plan && !v.ends[side].started {
+		if v.plan == plan && (plan.ends[side].hasty || !v.ends[side].started) {
 			return false
 		}
 	}

@@ -18,7 +18,7 @@ func (v *visit) moves() {
 	x := v.life
 	since := max(x.calmAt, v.rested, v.moved)
 	v.moved = x.w.Now()
-	if waited := v.moved.Sub(since); waited > patience && v.polite() && !x.plan.short() {
+	if waited := v.moved.Sub(since); waited > patience && v.asleep == 0 && v.polite() && !x.plan.short() {
 		x.fault("port %d: nothing moved for %v, although the wires were calm and all programs awake", v.plan.ports[1], waited)
 	}
 }

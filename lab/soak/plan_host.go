@@ -56,6 +56,9 @@ func (d dice) tcp() tcp.Config {
 	if d.chance(0.1) {
 		c.QuickAcks = -1
 	}
+	if d.chance(0.05) {
+		c.MaxTimeWait = 1 + d.upTo(3)
+	}
 	if d.chance(0.05) { // less than its buffers may take
 		c.BufferMemory = 2048 + int64(d.upTo(1<<18))
 	}

@@ -26,6 +26,8 @@ type endPlan struct {
 	linger  time.Duration // 0: none
 	patient time.Duration // how long a read waits before it is tried again; 0: for ever
 
+	hasty bool // who opens goes on before the handshake is done
+
 	noDelay, keepAlive, urgent bool
 	resizes                    []resize
 }
@@ -116,6 +118,7 @@ func (d dice) end(most int) endPlan {
 	if d.chance(0.25) {
 		e.quit, e.quitAt = oneOf(d, "close", "close", "abort"), d.time(10*time.Second)
 	}
+	e.hasty = d.chance(0.15)
 	if d.chance(0.1) {
 		e.linger = 1 + d.time(time.Minute)
 	}

@@ -21,22 +21,24 @@ type Relation struct {
 	// programs see: all the bytes and the end of both streams.
 	Exact bool
 
+	clocks  bool // what it changes are the clocks
 	applies func(*plan) bool
-	change  func(*life)
+	// change makes the second life other than the first; both are as drawn before.
+	change func(one, two *life)
 }
 
 // relations are all of them.
 var relations = []Relation{
-	{"again", true, (*plan).always, func(*life) {}},
-	{"renumbered", true, (*plan).undisturbed, renumber},
-	{"later", true, (*plan).undisturbed, postpone},
-	{"in batches", false, (*plan).gentle, func(x *life) { x.bothHosts(func(h *hostPlan) { h.batches = !h.batches }) }},
-	{"in super-segments", false, (*plan).gentle, func(x *life) { x.bothHosts(func(h *hostPlan) { h.supers = !h.supers }) }},
-	{"offloaded", false, (*plan).gentle, func(x *life) { x.bothHosts(func(h *hostPlan) { h.offload = !h.offload }) }},
-	{"over the other IP", false, (*plan).fitsIPv6, func(x *life) { x.plan.v6 = !x.plan.v6 }},
-	{"by cookie", false, (*plan).cookieSafe, byCookie},
-	{"in smaller segments", false, (*plan).gentle, func(x *life) { x.bothHosts(func(h *hostPlan) { h.mtu = max(h.mtu-300, smallest(x.plan.v6)) }) }},
-	{"with old segments", false, (*plan).gentle, repeatOld},
+	{"again", true, false, (*plan).always, func(_, _ *life) {}},
+	{"renumbered", true, false, (*plan).undisturbed, renumber},
+	{"later", true, true, (*plan).undisturbed, postpone},
+	{"in batches", false, false, (*plan).gentle, func(_, x *life) { x.bothHosts(func(h *hostPlan) { h.batches = !h.batches }) }},
+	{"in super-segments", false, false, (*plan).gentle, func(_, x *life) { x.bothHosts(func(h *hostPlan) { h.supers = !h.supers }) }},
+	{"offloaded", false, false, (*plan).gentle, func(_, x *life) { x.bothHosts(func(h *hostPlan) { h.offload = !h.offload }) }},
+	{"over the other IP", false, false, (*plan).fitsIPv6, func(_, x *life) { x.plan.v6 = !x.plan.v6 }},
+	{"by cookie", false, false, (*plan).cookieSafe, byCookie},
+	{"in smaller segments", false, false, (*plan).gentle, func(_, x *life) { x.bothHosts(func(h *hostPlan) { h.mtu = max(h.mtu-300, smallest(x.plan.v6)) }) }},
+	{"with old segments", false, false, (*plan).gentle, repeatOld},
 }
 
 // Relations returns all relations.
@@ -60,19 +62,26 @@ func Compare(seed uint64, r Relation) error {
 	return err
 }
 
-// pair plays both lives.
+// pair plays both lives, the second one first: where its streams are aimed its clocks tell
+// only then what time it is, and those of the other must be the same.
 func (r *Relation) pair(seed uint64, lines bool) (one, two *life) {
 	one, two = newLife(seed, draw(seed)), newLife(seed, draw(seed))
-	r.change(two)
-	for _, x := range []*life{one, two} {
-		if r.Exact {
-			x.digest = newDigest(lines)
-			// Hosts that share keys do not keep where a clock of timestamps began that is
-			// not theirs: in TIME-WAIT it may be ahead.
+	r.change(one, two)
+	if r.Exact {
+		one.digest, two.digest = newDigest(lines), newDigest(lines)
+		// Hosts that share keys do not keep where a clock of timestamps began that is not
+		// theirs: in TIME-WAIT it may be ahead.
+		for _, x := range []*life{one, two} {
 			x.plan.aim.on[1] = x.plan.aim.on[1] && x.plan.both
 		}
-		x.play()
 	}
+	two.play()
+	if r.Exact && !r.clocks {
+		for i := range one.plan.hosts {
+			one.plan.hosts[i].clock = two.w.Clock(two.names[i])
+		}
+	}
+	one.play()
 	return one, two
 }
 
@@ -153,28 +162,30 @@ func smallest(v6 bool) int {
 	return 150
 }
 
-// renumber draws other secrets, and lets streams begin at an edge that began anywhere, and
-// the other way round.
-func renumber(x *life) {
-	x.secrets = x.Seed ^ 0x5eed
-	for side := range x.plan.aim.on {
-		x.plan.aim.on[side] = !x.plan.aim.on[side]
-	}
+// renumber draws other secrets, and aims the streams that can be aimed to the microsecond.
+func renumber(one, two *life) {
+	two.secrets = two.Seed ^ 0x5eed
+	one.plan.aim.on, two.plan.aim.on = [2]bool{}, [2]bool{true, true}
 }
 
-// postpone lets the clocks of both hosts begin later: by a little, or so that they pass
-// where 31 or 32 bits of milliseconds end, or years.
-func postpone(x *life) {
-	d := diceOf(x.Seed, forRelations)
+// grid is a multiple of what clocks tick in: 15 ms, 500 µs, and the 2^28 nanoseconds that
+// the engine counts in where it has little room.
+const grid = 234_375 << 28
+
+// postpone lets the clocks of both hosts begin much later: so that they pass where 31 or 32
+// bits of milliseconds end, or up to 200 years.
+func postpone(one, two *life) {
+	d := diceOf(two.Seed, forRelations)
 	const millisecond = clock.Time(time.Millisecond)
-	to := oneOf(d, clock.Time(d.time(time.Hour)), millisecond<<31, millisecond<<32, clock.Time(d.time(200*365*24*time.Hour)))
-	x.bothHosts(func(h *hostPlan) {
-		later := max(to-clock.Time(h.clock.Offset)-clock.Time(d.time(time.Minute)), 0)
-		h.clock.Offset += time.Duration(later - later%clock.Time(3*time.Second)) // whole ticks of all clocks
-	})
+	to := oneOf(d, millisecond<<31, millisecond<<32, clock.Time(d.time(200*365*24*time.Hour)))
+	for i := range two.plan.hosts {
+		at := max(to-clock.Time(d.time(time.Minute)), 0)
+		two.plan.hosts[i].clock.Offset, one.plan.hosts[i].clock.Offset = time.Duration(at), time.Duration(at%grid)
+	}
+	one.plan.aim, two.plan.aim = aim{}, aim{}
 }
 
-func byCookie(x *life) {
+func byCookie(_, x *life) {
 	c := &x.plan.hosts[1].tcp.Cookies
 	if *c == tcp.CookiesAlways {
 		*c = tcp.CookiesAuto
@@ -184,7 +195,7 @@ func byCookie(x *life) {
 }
 
 // repeatOld has the wire deliver what was sent a while ago.
-func repeatOld(x *life) {
+func repeatOld(_, x *life) {
 	d := diceOf(x.Seed, forRelations)
 	for range 30 {
 		x.plan.shots = append(x.plan.shots, shot{at: d.time(time.Minute), kind: oldSegment, side: d.IntN(2)})

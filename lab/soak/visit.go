@@ -17,9 +17,16 @@ type visit struct {
 	plan   *visitPlan
 	round  int
 	ends   [2]end
-	gaveUp tcp.Cause  // an end of it did
-	rested clock.Time // when a program of it last slept of its own will
-	moved  clock.Time // when a program last read something
+	gaveUp tcp.Cause // an end of it did
+	*sleepers
+	moved clock.Time // when a program last read something
+}
+
+// sleepers are the programs of a plan's visits that sleep of their own will: who sleeps in
+// one round lets the next one wait.
+type sleepers struct {
+	asleep int
+	rested clock.Time // when one last woke
 }
 
 // end is what came of one end of a visit.
@@ -43,8 +50,9 @@ type end struct {
 // newVisit starts the programs of a plan's connections.
 func (x *life) newVisit(plan *visitPlan) {
 	var rounds []*visit
+	all := &sleepers{}
 	for round := range plan.rounds {
-		v := &visit{life: x, plan: plan, round: round}
+		v := &visit{life: x, plan: plan, round: round, sleepers: all}
 		for side := range v.ends {
 			number := uint64(plan.ports[1])<<16 | uint64(round)<<8 | uint64(side)<<1
 			v.ends[side] = end{endPlan: &plan.ends[side], visit: v, side: side,
@@ -83,7 +91,11 @@ func (x *life) open(p *lab.Proc, rounds []*visit, side int) {
 // for 2MSL.
 func (v *visit) dial(p *lab.Proc, side int) (*lab.Conn, error) {
 	for {
-		c, err := p.Dial(v.life.names[1-side], v.plan.ports[1-side], v.plan.ports[side])
+		open := p.Dial
+		if v.plan.ends[side].hasty {
+			open = p.Open
+		}
+		c, err := open(v.life.names[1-side], v.plan.ports[1-side], v.plan.ports[side])
 		if !errors.Is(err, lab.ErrInUse) || v.round == 0 {
 			return c, err
 		}
@@ -110,9 +122,11 @@ func (x *life) accept(p *lab.Proc, rounds []*visit) {
 	}
 }
 
-func (v *visit) sleep(p *lab.Proc, d time.Duration) {
+func (s *sleepers) sleep(p *lab.Proc, d time.Duration) {
+	s.asleep++
 	p.Sleep(d)
-	v.rested = max(v.rested, p.Now())
+	s.asleep--
+	s.rested = max(s.rested, p.Now())
 }
 
 func (e *end) failed(err error) {
@@ -203,6 +217,9 @@ func (e *end) writes(p *lab.Proc) {
 			return
 		}
 	}
+	// Who closes in SYN-SENT has no connection any more: RFC 9293 §3.10.4.
+	// https://www.rfc-editor.org/rfc/rfc9293#section-3.10.4
+	p.Wait(func() bool { return c.State() != tcp.SynSent }, clock.Never)
 	if c.CloseWrite() == nil {
 		e.promised = true
 	}
