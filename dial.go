@@ -213,6 +213,8 @@ func (h *Host) resolve(ctx context.Context, r *net.Resolver, n network, address 
 	if len(all) == 0 {
 		return nil, 0, addrError("no suitable address found", host)
 	}
+	// From an address of one family none of the other can be dialled; package net fails in
+	// these words.
 	if !isAny(local.addr) {
 		all = slices.DeleteFunc(all, func(a wire.Addr) bool { return a.Is4() != local.addr.Is4() })
 	}

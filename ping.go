@@ -49,7 +49,7 @@ func pingNetwork(a netip.Addr) network {
 }
 
 func (h *Host) openPing(local, remote netip.Addr, call string) (*PingConn, error) {
-	family := remote
+	family := remote // what listens has none
 	if call == "bind" {
 		family = local
 	}

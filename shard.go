@@ -104,6 +104,7 @@ func newShard(common *shared, index int, cfg host.Config) *shard {
 		s.sendsSoon = false
 		s.flushAndUnlock(now)
 	}
+	// There is no other way to a timer with a function: the hour is never waited for.
 	s.timer = time.AfterFunc(time.Hour, s.tick)
 	s.timer.Stop()
 	return s

@@ -175,6 +175,7 @@ func (u *UDPConn) WriteMsgUDPAddrPort(p, oob []byte, to netip.AddrPort) (n, oobn
 }
 
 func (u *UDPConn) writeTo(p []byte, from, to netip.AddrPort, call string) (int, error) {
+	// Even when to is the peer: package net refuses before it asks the kernel.
 	err := error(net.ErrWriteToConnected)
 	if u.remote == (endpoint{}) {
 		err = u.sendTo(p, from, to, call)

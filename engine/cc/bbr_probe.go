@@ -146,6 +146,7 @@ func (b *bbr) timeToGoDown(s *bbrSample) bool {
 // flight was not too much, and reports whether it has changed the state.
 func (b *bbr) adaptLongTerm(s *bbrSample) bool {
 	p := &b.probe
+	// What left in a probe is heard of one round later: so late the samples begin, and end.
 	if p.phase == bbrStarting && b.rounds.start {
 		p.phase = bbrFeedback
 	}

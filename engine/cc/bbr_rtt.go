@@ -69,6 +69,7 @@ func (b *bbr) handleProbeRTT(now clock.Time, s *bbrSample) {
 	// So little is in flight on purpose: the rates that it gives are no measure of the path.
 	r.quietUntil = s.Total + uint64(s.InFlight)
 	switch {
+	// The time runs from when so little is in flight: before, the queue is still there.
 	case r.doneAt == 0 && s.InFlight <= b.probeRTTWindow():
 		r.doneAt, r.roundDone = now.Add(bbrProbeDuration), false
 		b.rounds.begin()

@@ -183,6 +183,7 @@ func (f *flowSample) sweep(tick uint32, ring *[history]counts) {
 			continue
 		}
 		n.fates[w.fate]++
+		// Those that failed stay: their SYN may come again, and is no new flow then.
 		switch w.fate {
 		case silent, reset:
 			if w.known {

@@ -45,6 +45,7 @@ func (t *scanTable) probe(h uint64, port uint16, tick uint32) bool {
 		*slot = scanSource{hash: id}
 	}
 	slot.seen = tick
+	// With the source's keyed hash: no list of ports falls on few bits for every source.
 	slot.ports |= 1 << (mix(uint64(port)+1, h) >> 58)
 	return slot.scans()
 }

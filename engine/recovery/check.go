@@ -9,6 +9,8 @@ import (
 // Check returns what is wrong with the ledger of a connection whose SND.UNA and
 // SND.NXT are as given, nil when nothing is. It is for tests and audits.
 func (l *Ledger) Check(una, nxt seq.Num) error {
+	// The sums are kept as segments come and go, because Pipe is asked for each of them; here
+	// they are counted again, by the runs alone.
 	next, sum := una, Ledger{}
 	for i, r := range l.Runs() {
 		if r.Start != next || !r.Start.Less(r.End) {

@@ -48,6 +48,8 @@ type Delivery struct {
 // d, which is.
 func (l *Ledger) Deliver(a *Ack, d *Delivery) {
 	d.Pipe = l.Pipe()
+	// Order is judged by what was known before this ACK: in which order the
+	// parts of what it tells arrived it does not say.
 	high := l.high
 	l.acknowledge(a, d, high)
 	for _, b := range a.Blocks {
@@ -111,7 +113,7 @@ func (l *Ledger) acknowledge(a *Ack, d *Delivery, high seq.Num) {
 			l.early -= n
 		}
 		switch {
-		case r.is(Sacked):
+		case r.is(Sacked): // delivered when a block told of it
 			l.sacked -= n
 		case r.is(Lost):
 			l.lost -= n
@@ -139,6 +141,7 @@ func (l *Ledger) acknowledged(a *Ack, d *Delivery) {
 		l.left -= told
 		d.Guess -= told
 	}
+	// No mark stays behind SND.UNA: half the number space later it would count as ahead.
 	if l.high.Less(a.Una) {
 		l.high = a.Una
 	}

@@ -34,22 +34,27 @@ type Config struct {
 	// are go on. 0, the default: connections are not counted, nor refused.
 	ConnMemory int64
 
-	MSL        time.Duration // TIME-WAIT lasts twice as long; 1 ns to MaxTimeout; default 30 s, as Linux
+	// MSL is half of what TIME-WAIT lasts. RFC 9293 §3.4.2 takes two minutes and calls that an
+	// engineering choice; half a minute is Linux's.
+	MSL        time.Duration // 1 ns to MaxTimeout; default 30 s
 	InitialRTO time.Duration // at most MaxRTO; default 1 s (RFC 6298 §2)
-	MinRTO     time.Duration // the RTO is at least so far above the smoothed round trip; at most MaxRTO; default 200 ms, as Linux
-	MaxRTO     time.Duration // default 120 s
-	DelayedAck time.Duration // at most MaxDelayedAck, 500 ms; default 40 ms
+	// MinRTO is how far the RTO is above the smoothed round trip at least. RFC 6298 §2.4 asks
+	// for an RTO of a second at least, as a guard against timeouts that come too early; here
+	// those are found out, by Eifel or F-RTO, and undone.
+	MinRTO     time.Duration // at most MaxRTO; default 200 ms, as Linux
+	MaxRTO     time.Duration // default 120 s, as Linux; RFC 6298 §2.5 wants 60 at least
+	DelayedAck time.Duration // at most MaxDelayedAck, 500 ms; default 40 ms, the least of Linux
 	QuickAcks  int           // first segments of a connection that are acknowledged at once: default 16, at most 255; -1: none
 
 	// SynRetries is how often a SYN is repeated. RFC 9293 §3.8.3 asks for three minutes at
 	// least (MUST-23), which 7 are; the default is Linux's, as nobody waits for so long.
 	SynRetries    int // at most MaxSynRetries, 127; -1: none; default 6: gives up after 127 s
-	SynAckRetries int // at most MaxSynAckRetries, 15; -1: none; default 5: gives up after 63 s
+	SynAckRetries int // at most MaxSynAckRetries, 15; -1: none; default 5, as Linux: gives up after 63 s
 	// UserTimeout is how long data may stay unacknowledged, from when it was first
 	// sent; how long a peer whose window is shut may leave probes unanswered; and
 	// how long it has to open that for a program that has closed. Default 15 min.
 	UserTimeout time.Duration
-	FinWait2    time.Duration // how long FIN-WAIT-2 of a closed program lasts; default 60 s
+	FinWait2    time.Duration // how long FIN-WAIT-2 of a closed program lasts; default 60 s, as Linux
 
 	// The four measures against SYN floods: a larger queue, fewer SYN-ACKs
 	// (SynAckRetries), cookies, and the attack mode.

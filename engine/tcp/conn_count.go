@@ -42,6 +42,8 @@ func (c *Conn) countTimeout() {
 	stats := c.cfg.stats
 	stats.TCPTimeouts++
 	c.rtt.timeouts++
+	// A repair fails once, however often the timer repeats what it says: the cases and
+	// their order are those of Linux's tcp_retransmit_timer.
 	if c.flight == nil || c.rtt.backoff > 0 {
 		return
 	}

@@ -98,7 +98,7 @@ func (q *recvQueue) insertView(in *insertion, s seq.Num, v buf.View, most int) {
 			}
 			piece := o.keep(v.Slice(int(at.Sub(s)), int(stop.Sub(s))), max(q.bytes, 1)) // more follows
 			o.bytes += int32(piece.Len())
-			if o.extend(i, at, piece) {
+			if o.extend(i, at, piece) { // the one before took it: part i is still the next
 				i--
 			} else {
 				o.parts = slices.Insert(o.parts, i, part{at, piece})

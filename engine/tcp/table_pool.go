@@ -30,7 +30,8 @@ func (k *key6) tuple() wire.Tuple {
 	return wire.Tuple{Local: whole(k.local), Remote: whole(k.remote), LocalPort: k.localPort, RemotePort: k.remotePort}
 }
 
-// quarters and whole convert an address that needs no alignment of eight bytes.
+// quarters and whole convert an address that needs no alignment of eight bytes, which would
+// make 40 bytes of the 36 of a key.
 func quarters(a wire.Addr) [4]uint32 {
 	hi, lo := a.Words()
 	return [4]uint32{uint32(hi >> 32), uint32(hi), uint32(lo >> 32), uint32(lo)}

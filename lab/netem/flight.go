@@ -46,6 +46,7 @@ func (f *flight) push(at clock.Time, p *buf.Packet) {
 
 func (f *flight) pop() *buf.Packet {
 	first, end := f.items[0].packet, len(f.items)-1
+	// Emptied, or the heap would hold on to a packet that others have by now.
 	f.items[0], f.items[end] = f.items[end], item{}
 	f.items = f.items[:end]
 	f.sink()
