@@ -65,7 +65,7 @@ func (c *Conn) textTooEarly(s *Segment) wire.Drop {
 	c.rcv.dupAcks = uint8(min(int(c.rcv.dupAcks)+n, maxDupAcksOwed))
 	c.tally.early += uint32(n)
 	c.cfg.stats.TCPOFOQueue += uint64(n)
-	in := c.in.insert(s, maxParts(c.rcv.limit))
+	in := c.in.insert(s)
 	c.repeated(in.run.Left, in.run.Right)
 	switch {
 	case in.full:

@@ -9,11 +9,12 @@ import (
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
-// maxParts bounds the pieces that wait out of order for a receive buffer of limit
-// bytes: full segments of any usual size that fill it always have room, and whoever
-// sends less has 2048. A segment that would make one more is dropped and will be sent
-// again.
-func maxParts(limit int32) int { return max(2048, int(limit)/512) }
+// maxParts bounds the pieces that wait out of order when they hold so many bytes:
+// full segments of any usual size that fill a window always have room, and whoever
+// sends less has 2048, however large the window is: the more parts there are, the more
+// has to be moved for one that comes between them. A segment that would make one more is
+// dropped and will be sent again.
+func maxParts(held int32) int { return max(2048, 1024+int(held)/512) }
 
 // The parts lie in a sorted slice: what comes out of order is nearly always appended
 // at the end or fills the first hole, and a search takes a dozen steps among 2048.
@@ -64,14 +65,14 @@ type insertion struct {
 	full  bool           // there was no room for all of it
 }
 
-// insert adds the text of s where nothing is held yet, up to so many parts in all.
-func (q *recvQueue) insert(s *Segment, most int) insertion {
+// insert adds the text of s where nothing is held yet.
+func (q *recvQueue) insert(s *Segment) insertion {
 	if q.ooo == nil {
 		q.ooo = &outOfOrder{}
 	}
 	in, at := insertion{repeats: s.repeats()}, s.Seq
 	forEachPart(s.Views, s.skip, s.Len, func(v buf.View) {
-		q.insertView(&in, at, v, most)
+		q.insertView(&in, at, v)
 		at = at.Add(seq.Size(v.Len()))
 	})
 	if !isEmpty(in.held) {
@@ -81,7 +82,7 @@ func (q *recvQueue) insert(s *Segment, most int) insertion {
 }
 
 // insertView adds the bytes of v that no part covers yet.
-func (q *recvQueue) insertView(in *insertion, s seq.Num, v buf.View, most int) {
+func (q *recvQueue) insertView(in *insertion, s seq.Num, v buf.View) {
 	o := q.ooo
 	end := s.Add(seq.Size(v.Len()))
 	i := sort.Search(len(o.parts), func(i int) bool { return s.Less(o.parts[i].end()) })
@@ -92,7 +93,7 @@ func (q *recvQueue) insertView(in *insertion, s seq.Num, v buf.View, most int) {
 			stop = seq.Min(end, o.parts[i].seq)
 		}
 		if at.Less(stop) {
-			if len(o.parts) >= most {
+			if len(o.parts) >= maxParts(o.bytes) {
 				in.full = true
 				return
 			}
