@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gopacket/gopacket"
@@ -148,7 +149,9 @@ func TestLeasesAreNeverShared(t *testing.T) {
 }
 
 // Who solicits a router is told of ours, in a message that another library reads.
-func TestRouterAdvertises(t *testing.T) {
+func TestRouterAdvertises(t *testing.T) { synctest.Test(t, routerAdvertises) }
+
+func routerAdvertises(t *testing.T) {
 	ours, machine := pipe.New(pipe.Options{Medium: link.Ethernet})
 	r := NewRouter(ours, network)
 	defer r.Close()

@@ -14,7 +14,8 @@ import (
 // Times of router advertisements. https://www.rfc-editor.org/rfc/rfc4861.html#section-6.2.1
 const (
 	advertiseEvery = 200 * time.Second
-	routerLifetime = 1800 // seconds
+	advertiseApart = 3 * time.Second // at least
+	routerLifetime = 1800            // seconds
 	prefixValid    = 86400
 	prefixPrefer   = 14400
 )
@@ -28,6 +29,7 @@ type Router struct {
 
 	mu     sync.Mutex
 	timer  *time.Timer
+	last   time.Time // when all machines were told
 	closed bool
 }
 
@@ -67,13 +69,20 @@ func isSolicitation(frame []byte) bool {
 		frame[l3+6] == wire.ProtoICMPv6 && frame[l3+7] == 255 && frame[icmp] == wire.ICMPv6RouterSolicitation
 }
 
-// advertise tells all machines, and does so again later.
+// advertise tells all machines, and does so again later. When they have been told a
+// moment ago they are in a moment: one that solicits without end must not have us speak to
+// all others as often. https://www.rfc-editor.org/rfc/rfc4861.html#section-6.2.6
 func (r *Router) advertise() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
 		return
 	}
+	if wait := time.Until(r.last.Add(advertiseApart)); wait > 0 {
+		r.timer.Reset(wait)
+		return
+	}
+	r.last = time.Now()
 	p := buf.NewPacket()
 	p.Data = p.ReceiveInto(len(r.frame))[:len(r.frame)]
 	copy(p.Data, r.frame)
