@@ -148,12 +148,13 @@ var errNoAnswer = errors.New("a name server has answered another question")
 const (
 	dnsHeader      = 12
 	truncated      = 2 // in the third byte
+	response       = 0x80
 	noSuchName     = 3 // the code, in the fourth
 	maxDNSDatagram = 4 << 10
 )
 
-// isAnswer reports whether b, which anybody can have sent, has the question's ID and
-// repeats the question.
+// isAnswer reports whether b, which anybody can have sent, has the question's ID, repeats
+// the question, and is no question itself: one that is sent back would end the wait.
 func (q *question) isAnswer(b []byte) bool {
 	text := q.text[2:]
 	end := dnsHeader
@@ -161,7 +162,7 @@ func (q *question) isAnswer(b []byte) bool {
 		end += 1 + int(text[end])
 	}
 	end += 5 // the root, type and class
-	return end <= len(text) && end <= len(b) && [2]byte(b) == [2]byte(text) && bytes.EqualFold(b[dnsHeader:end], text[dnsHeader:end])
+	return end <= len(text) && end <= len(b) && b[2]&response != 0 && [2]byte(b) == [2]byte(text) && bytes.EqualFold(b[dnsHeader:end], text[dnsHeader:end])
 }
 
 // isTrouble reports whether an answer says nothing of the name.
