@@ -23,6 +23,9 @@ var bounded = []string{".", "internal/ports", "engine/recovery", "engine/tcp", "
 // judging are packages of tests and worlds, whose tests it names as well.
 var judging = []string{"lab", "lab/oracle"}
 
+// besides are other packages with tests that it names.
+var besides = []string{"engine/wire", "internal/nameserver", "cmd/handfast/internal/lan"}
+
 // containers are types of ours that hold as many as there are.
 var containers = map[string]bool{"ring": true, "fifo": true, "deadlines": true, "refQueue": true, "entryQueue": true, "connTable": true,
 	"halfOpenCache": true, "waiting": true, "packetQueue": true, "waitList": true, "waiterPool": true, "sendQueue": true, "recvQueue": true}
@@ -52,9 +55,43 @@ func TestEveryQueueIsListed(t *testing.T) {
 			}
 		}
 	}
+	for _, dir := range besides {
+		for _, file := range goFiles(t, dir) {
+			if strings.HasSuffix(file, "_test.go") {
+				noteTests(t, file, tests)
+			}
+		}
+	}
 	for word := range listed {
-		if strings.HasPrefix(word, "Test") && !tests[word] {
+		if (strings.HasPrefix(word, "Test") || strings.HasPrefix(word, "Fuzz")) && !tests[word] {
 			t.Errorf("docs/RELIABILITY.md names %s, which does not exist", word)
+		}
+	}
+}
+
+// attacks are how many rows docs/RELIABILITY.md has at least, by their letter.
+var attacks = map[string]int{"A": 19, "B": 16, "C": 17, "D": 12}
+
+// Each attack that is known has a row in docs/RELIABILITY.md, which says what holds and
+// names a test. That the tests exist TestEveryQueueIsListed wants.
+func TestEveryAttackIsHeld(t *testing.T) {
+	text, err := os.ReadFile("docs/RELIABILITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]int{}
+	for _, row := range regexp.MustCompile(`(?m)^\| ([A-D])(\d+) \| (.+) \| (.+) \| (.*) \|$`).FindAllStringSubmatch(string(text), -1) {
+		letter, number := row[1], row[2]
+		if seen[letter]++; number != fmt.Sprint(seen[letter]) {
+			t.Errorf("%s%s stands where %s%d should", letter, number, letter, seen[letter])
+		}
+		if !strings.Contains(row[5], "`Test") {
+			t.Errorf("%s%s names no test", letter, number)
+		}
+	}
+	for letter, n := range attacks {
+		if seen[letter] < n {
+			t.Errorf("of the attacks of group %s there are %d, not %d", letter, seen[letter], n)
 		}
 	}
 }
