@@ -57,8 +57,9 @@ type Config struct {
 	// that is idle the longest.
 	MaxSessions int
 	// UDPIdle and DNSIdle are after which time without a datagram a session ends, in
-	// general and to port 53, 1 ms to an hour; default 30 s and 5 s. Sessions of echo
-	// requests end after UDPIdle.
+	// general and to port 53, 1 ms to an hour; default 30 s and 5 s. RFC 4787 §4.3 asks a
+	// NAT for two minutes at least, and allows less for the well-known ports. Sessions of
+	// echo requests end after UDPIdle.
 	UDPIdle, DNSIdle time.Duration
 }
 

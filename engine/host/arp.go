@@ -57,6 +57,7 @@ func (h *Host) heardARP(now clock.Time, iface int, m *wire.ARP, ours bool) {
 
 // askARP asks everybody, or to confirm what is known that station alone: it answers if
 // it is still there, and nobody else is disturbed.
+// https://www.rfc-editor.org/rfc/rfc1122#section-2.3.2.1
 func (h *Host) askARP(n *neighbour) {
 	src, ok := h.sourceOn(n.key.iface, n.key.addr)
 	if !ok {
@@ -75,6 +76,7 @@ func (h *Host) sendARP(iface int, op uint16, to [6]byte, sender, target wire.Add
 	p.L3 = wire.EthernetSize
 	p.Data = (&wire.Ethernet{Dst: to, Src: own, Type: wire.EtherTypeARP}).Append(p.Data)
 	m := wire.ARP{Op: op, SenderHW: own, SenderIP: sender, TargetIP: target}
+	// In a request it is what is asked for, and zero (RFC 5227 §2.1.1).
 	if op == wire.ARPReply {
 		m.TargetHW = to
 	}

@@ -85,6 +85,7 @@ func (k *FlowKey) FlowHash(ethernet bool, p *buf.Packet) (hash uint32, f Flow) {
 		return hash, FlowHashed
 	}
 	var ip wire.IP
+	// Of fragments only the first has ports: all go to where datagrams are put together.
 	if wire.ParseQuotedIP(b, &ip) != wire.None || ip.IsFragment() {
 		return 0, FlowFirst
 	}

@@ -137,6 +137,8 @@ func (h *Host) sendNDP(iface int, to [6]byte, src, dst wire.Addr, m *wire.Neighb
 	p.L3 = wire.EthernetSize
 	e := wire.Ethernet{Dst: to, Src: h.links[iface].HardwareAddr, Type: wire.EtherTypeIPv6}
 	p.Data = e.Append(p.Data)
+	// No router lets 255 pass as it is: so whoever gets it knows that it comes from the link.
+	// https://www.rfc-editor.org/rfc/rfc4861#section-7.1.1
 	ip := wire.IP{Version: 6, Proto: wire.ProtoICMPv6, TTL: 255, Src: src, Dst: dst}
 	size := wire.NeighbourSize
 	if m.HasHW {

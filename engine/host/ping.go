@@ -56,6 +56,7 @@ func (h *Host) SendPing(now clock.Time, s *UDPSocket, dst wire.Addr, request []b
 	}
 	b := buf.Get(len(request))
 	v := buf.MakeView(b, 0, copy(b.Bytes(), request))
+	// The socket's, whatever the request says: by it the reply finds its way back.
 	binary.BigEndian.PutUint16(b.Bytes()[echoIDAt:], t.LocalPort)
 	h.counters.IcmpOutMsgs++
 	h.counters.IcmpOutEchos++

@@ -42,7 +42,7 @@ type UDPSocket struct {
 	limit   int
 	failure tcp.Failure
 
-	// Where an unconnected socket sent last.
+	// Where an unconnected socket sent last: no forged ICMP error about another address counts.
 	lastAddr wire.Addr
 	lastPort uint16
 }
@@ -155,6 +155,7 @@ func (u *sockets) wildLike(s *UDPSocket) *[]*UDPSocket {
 func (u *sockets) add(s *UDPSocket) {
 	switch {
 	case s.wild != nil:
+		// The narrowest first: so the first that has an address is the one to get it.
 		all := u.wildLike(s)
 		*all = append(*all, s)
 		slices.SortStableFunc(*all, func(a, b *UDPSocket) int { return cmp.Or(b.widest()-a.widest(), len(a.wild)-len(b.wild)) })

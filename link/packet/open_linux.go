@@ -48,6 +48,7 @@ func Open(o Options) (*Device, error) {
 	}
 	d, a := &Device{}, attributes(o, device)
 	netdev.Describe(&d.Device, a, device.Index)
+	// Frames to any other address the card passes on only when it was asked to.
 	ours := a.HardwareAddr != link.HardwareAddr(device.HardwareAddr)
 	if err := d.openQueues(a.Queues, ours); err != nil {
 		d.Close()
@@ -118,7 +119,7 @@ func (d *Device) openQueues(count int, ownAddress bool) error {
 			return fmt.Errorf("packet: %w", err)
 		}
 		d.queues = append(d.queues, q)
-		if count == 1 {
+		if count == 1 { // it gets all, without a group
 			break
 		}
 		if group, err = join(fd, group, i == 0); err != nil {

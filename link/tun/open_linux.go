@@ -101,6 +101,8 @@ func FromFile(f *os.File, o Options) (*Device, error) {
 	return d, nil
 }
 
+// newDevice describes what was opened. The first byte of the address says that it was
+// chosen here, and is no card's: locally administered.
 func newDevice(flags uint16, o Options) *Device {
 	d := &Device{vnet: flags&unix.IFF_VNET_HDR != 0, address: cmp.Or(o.HardwareAddr, link.HardwareAddr{2, 'h', 'f', 0, 0, 1})}
 	if flags&unix.IFF_TAP != 0 {
