@@ -66,6 +66,9 @@ type CookieKeys struct {
 // cookieEpoch is the length of an epoch for keys that an endpoint makes itself.
 const cookieEpoch = 64 * time.Second
 
+// cookieLife is how old a cookie may be that is believed, in milliseconds of timestamps.
+const cookieLife = uint32(2 * cookieEpoch / time.Millisecond)
+
 // cookies makes and checks cookies.
 type cookies struct {
 	secret secret.Key

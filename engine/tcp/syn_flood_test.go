@@ -238,6 +238,31 @@ func TestSharedKeys(t *testing.T) {
 	}
 }
 
+// TestSharedKeysOfRepeatedSyn: the timestamps of a host that believes a cookie of its own do
+// not fall below those of a SYN-ACK that it sent after the one that is acknowledged.
+func TestSharedKeysOfRepeatedSyn(t *testing.T) {
+	for step := range time.Duration(30) {
+		e, l := server(t, Config{Cookies: CookiesAlways})
+		e.ShareCookieKeys(CookieKeys{Epoch: 7, Base: [16]byte{1}, Current: [16]byte{3}})
+		tuple, s := spoofed(rand.New(rand.NewPCG(1, 1)), false, true)
+		isn, now := s.Seq, clock.Time(time.Hour)
+		var synAcks []Output
+		for range 2 {
+			again := s
+			e.Receive(now, path1500, &tuple, &again)
+			out, _ := drain(e, now)
+			synAcks = append(synAcks, out)
+			now = now.Add(step * 100 * time.Millisecond)
+		}
+		en := finish(t, e, l, now, tuple, isn, synAcks[0].TCP)
+		e.SendCopy(now, en, []byte("x"))
+		data, _ := drain(e, now)
+		if int32(data.Options.TSVal-synAcks[1].Options.TSVal) < 0 {
+			t.Errorf("%v apart: timestamps fall from %d to %d", step*100*time.Millisecond, synAcks[1].Options.TSVal, data.Options.TSVal)
+		}
+	}
+}
+
 // stampsInTimeWait closes a connection, this end first, and wants the timestamps of what
 // answers a repeated FIN not to fall below those before.
 func stampsInTimeWait(t *testing.T, e *Endpoint, now clock.Time, en *Entry, last Output) {

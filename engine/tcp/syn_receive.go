@@ -278,8 +278,10 @@ func (e *Endpoint) promote(a *arrival, l *Listener, c *Conn, at ref) {
 			owner = e.halfOpen.takePrepared(at)
 		}
 		e.halfOpen.remove(a.flow, at)
-	} else if c.has(stamping) && e.cookies.shared {
-		// Another host made the SYN-ACK. Our timestamps go on from its last.
+	} else if c.has(stamping) && e.cookies.shared && c.ts.value(a.now)-a.segment.Options.TSEcr > cookieLife {
+		// Another host made the SYN-ACK, whose clock is another. Our timestamps go on from
+		// its last. Where they would be a little later anyway they stay, since the SYN-ACK
+		// that came need not be the last.
 		c.ts.offset = a.segment.Options.TSEcr + 1 - a.now.Milliseconds()
 	}
 	en := &Entry{Conn: *c, Owner: owner, listener: l, armed: clock.Never}
