@@ -2,6 +2,7 @@ package soak
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/seq"
@@ -15,6 +16,9 @@ type digest struct {
 	bases map[stream]*base
 	lines []string // what it is made of, for who asks why two differ
 	keep  bool
+	// vague says that a SYN-ACK was repeated out of turn, because a SYN was. Its echo tells
+	// the round trip to half a second, and the half seconds begin where the numbers do.
+	vague bool
 }
 
 // stream is one direction of a connection.
@@ -30,6 +34,25 @@ type base struct {
 	isn       seq.Num
 	timestamp uint32
 	stamped   bool
+	answered  clock.Time // when the last SYN-ACK with a timestamp was sent; 0: never
+}
+
+// answers notes a SYN-ACK.
+func (g *digest) answers(now clock.Time, b *base) {
+	if b.answered != 0 && !inTurn(now.Sub(b.answered)) {
+		g.vague = true
+	}
+	b.answered = now
+}
+
+// inTurn reports whether so much time lies between two SYN-ACKs that a timer repeats.
+func inTurn(gap time.Duration) bool {
+	for turn := time.Second; turn <= 2*time.Minute; turn *= 2 {
+		if (gap - turn).Abs() < 20*time.Millisecond {
+			return true
+		}
+	}
+	return (gap - 2*time.Minute).Abs() < 20*time.Millisecond // the longest
 }
 
 func newDigest(keep bool) *digest { return &digest{bases: map[stream]*base{}, keep: keep} }
@@ -39,11 +62,14 @@ func (g *digest) add(now clock.Time, side int, ip *wire.IP, h *wire.TCP, n int) 
 	s := stream{side, h.SrcPort, h.DstPort}
 	b := g.base(s)
 	if h.Flags.Has(wire.SYN) {
-		*b = base{isn: h.Seq}
+		*b = base{isn: h.Seq, answered: b.answered}
+	}
+	if h.Flags.Has(wire.SYN|wire.ACK) && h.Options.Has(wire.OptTimestamps) {
+		g.answers(now, b)
 	}
 	far := g.base(s.reverse())
 	number := h.Seq - b.isn
-	if h.Flags.Has(wire.RST) && h.Seq == 0 {
+	if h.Flags.Has(wire.RST) && h.Seq == 0 && number > 1<<26 {
 		number = 0 // of who knows of no connection: that is no place in a stream
 	}
 	head := []uint64{uint64(now), uint64(side), uint64(ip.TOS), uint64(h.SrcPort)<<16 | uint64(h.DstPort), uint64(number), uint64(h.Flags), uint64(h.Window),

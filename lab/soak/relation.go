@@ -92,6 +92,8 @@ func differ(one, two *life, exact bool) error {
 		return fmt.Errorf("without it: %w", one.Err)
 	case two.Err != nil:
 		return fmt.Errorf("with it: %w", two.Err)
+	case exact && (one.digest.vague || two.digest.vague):
+		return nil
 	case exact && one.digest.sum != two.digest.sum:
 		return errors.New("what is sent differs")
 	}
