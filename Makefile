@@ -25,13 +25,14 @@ TOOLS := unshare:util-linux script:bsdutils ip:iproute2 netstat:net-tools curl:c
 FUZZTIME ?= 10s
 COUNT    ?= 5
 
-.PHONY: help try test race emulated fuzz bench lint systems tools
+.PHONY: help try test race emulated explore fuzz bench lint systems tools
 
 help:
 	@echo 'make try    a transfer between our TCP and the kernel, shown as a ladder'
 	@echo 'make test   everything: format, vet, staticcheck, all tests, with the race detector where goroutines are, and on other machines'
 	@echo 'make race   all tests with the race detector, COUNT=$(COUNT) times'
 	@echo 'make emulated  tests of the library on $(EMULATED), by QEMU'
+	@echo 'make explore  every way that two endpoints can take, within the bounds of lab/explore'
 	@echo 'make fuzz   every fuzz target for FUZZTIME=$(FUZZTIME)'
 	@echo 'make bench  the table beside gVisor netstack and the kernel (ARGS=-h for flags)'
 	@echo 'make lint   gofmt, vet, staticcheck'
@@ -79,6 +80,11 @@ systems:
 		echo "go $$check for $$s"; \
 		GOOS=$${s%/*} GOARCH=$${s#*/} CGO_ENABLED=0 go $$check ./... $$command || exit 1; \
 	done
+
+# The garbage of an exploration is much and short-lived.
+explore:
+	go test -c -o /dev/null ./lab/explore
+	@seq 7 | GOGC=1000 xargs -P $$(nproc) -I{} go test ./lab/explore -run TestRungs -v -timeout 0 -level {}
 
 fuzz:
 	@go list -f '{{.Dir}}' $(PACKAGES) | while read -r dir; do \

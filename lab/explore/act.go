@@ -1,0 +1,247 @@
+package explore
+
+import (
+	"fmt"
+
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// act is one thing that can happen.
+type act struct {
+	kind actKind
+	at   uint8 // call: the end; deliver, drop, duplicate, mutate: the place in world.wire
+	how  uint8 // mutate: which of mutations
+}
+
+type actKind uint8
+
+const (
+	nothing   actKind = iota
+	call              // a program makes its next call
+	deliver           // a packet arrives
+	pass              // time passes, to the next deadline
+	drop              // a packet is lost
+	duplicate         // a packet arrives, and stays under way
+	mutate            // a packet is changed on its way
+)
+
+// Budget is how much may go wrong in one world.
+type Budget struct {
+	Drop, Duplicate, Mutate uint8
+	// Early is how often a timer may fire although a packet is under way or a program
+	// could call.
+	Early uint8
+}
+
+// mutation is a way to change a packet.
+type mutation struct {
+	name string
+	f    func(k *packet)
+}
+
+// mutations toggle each flag, and put SEQ and ACK at the edges of what can be right.
+var mutations = makeMutations()
+
+func makeMutations() (all []mutation) {
+	for _, f := range []wire.Flags{wire.FIN, wire.SYN, wire.RST, wire.ACK, wire.URG} {
+		all = append(all, mutation{"toggles " + f.String(), func(k *packet) { k.segment.Flags ^= f }})
+	}
+	for _, d := range []int{-1, 1, -unit, 1 << 16, 1 << 31} {
+		all = append(all, mutation{fmt.Sprintf("SEQ %+d", d), func(k *packet) { k.segment.Seq += seq.Num(d) }},
+			mutation{fmt.Sprintf("ACK %+d", d), func(k *packet) { k.segment.Ack += seq.Num(d) }})
+	}
+	return append(all, mutation{"without payload", func(k *packet) { k.segment.Len = 0 }},
+		mutation{"window 0", func(k *packet) { k.segment.Window = 0 }})
+}
+
+// fair returns what happens next when nothing goes wrong: programs call as soon as they
+// can, packets arrive in order, and time passes when there is nothing else. nothing
+// when that is all: the world has ended.
+func (w *world) fair(r *Rung) act {
+	for i := range w.ends {
+		if _, ready := w.pending(r, i); ready {
+			return act{kind: call, at: uint8(i)}
+		}
+	}
+	if len(w.wire) > 0 {
+		return act{kind: deliver}
+	}
+	if w.deadline() != clock.Never {
+		return act{kind: pass}
+	}
+	return act{}
+}
+
+// choices appends all that can happen, what is fair first.
+func (w *world) choices(r *Rung, acts []act) []act {
+	first := w.fair(r)
+	if first.kind == nothing {
+		return acts
+	}
+	acts = append(acts, first)
+	add := func(a act) {
+		if a != first {
+			acts = append(acts, a)
+		}
+	}
+	for i := range w.ends {
+		if _, ready := w.pending(r, i); ready {
+			add(act{kind: call, at: uint8(i)})
+		}
+	}
+	if w.left.Early > 0 && w.deadline() != clock.Never {
+		add(act{kind: pass})
+	}
+	var passed [2]int // packets to each end that were looked at
+	for i := range w.wire {
+		to := w.wire[i].to
+		if passed[to]++; passed[to] > r.Reorder {
+			continue
+		}
+		at := uint8(i)
+		add(act{kind: deliver, at: at})
+		if w.left.Drop > 0 {
+			add(act{kind: drop, at: at})
+		}
+		if w.left.Duplicate > 0 {
+			add(act{kind: duplicate, at: at})
+		}
+		if w.left.Mutate > 0 {
+			for how := range mutations {
+				add(act{kind: mutate, at: at, how: uint8(how)})
+			}
+		}
+	}
+	return acts
+}
+
+// step returns the world after a.
+func (w *world) step(x *explorer, a act) *world {
+	n := w.next()
+	switch a.kind {
+	case call:
+		n.watch(x, int(a.at), func(int) { n.call(x.rung, int(a.at)) })
+	case deliver, duplicate:
+		n.arrive(x, a)
+	case drop:
+		n.left.Drop--
+		n.take(a.at)
+	case mutate:
+		n.left.Mutate--
+		n.bent = true
+		mutations[a.how].f(&n.wire[a.at])
+	case pass:
+		n.pass(x, w.fair(x.rung) != a)
+	}
+	return n
+}
+
+// take takes a packet off the wire.
+func (w *world) take(at uint8) packet {
+	k := w.wire[at]
+	w.wire = append(w.wire[:at], w.wire[at+1:]...)
+	return k
+}
+
+func (w *world) arrive(x *explorer, a act) {
+	k := w.take(a.at)
+	if a.kind == duplicate {
+		w.left.Duplicate--
+		w.wire = append(w.wire, k)
+	}
+	w.watch(x, k.to, func(i int) {
+		s := k.segment
+		x.views = appendStream(x.views[:0], k.life, k.offset, s.Len)
+		s.Views = x.views
+		t := k.tuple
+		w.ends[i].tcp.Receive(w.now, tcp.Path{MTU: mtu}, &t, &s)
+	})
+}
+
+// pass lets time pass to the next deadline. No packet lives longer than the MSL.
+func (w *world) pass(x *explorer, early bool) {
+	if early {
+		w.left.Early--
+	}
+	at := w.deadline()
+	if at < w.now {
+		w.wrong = fmt.Errorf("a deadline %v in the past", w.now.Sub(at))
+		return
+	}
+	w.now = at
+	for i := len(w.wire) - 1; i >= 0; i-- {
+		if w.now.Sub(w.wire[i].sent) > x.rung.Config.MSL {
+			w.take(uint8(i))
+		}
+	}
+	for i := range w.ends {
+		if w.ends[i].tcp.Deadline() > at {
+			continue
+		}
+		w.watch(x, i, func(i int) {
+			e := w.ends[i].tcp
+			e.Advance(w.now)
+		})
+		if w.wrong == nil && w.ends[i].tcp.Deadline() <= at {
+			w.wrong = fmt.Errorf("firing its timers does not move its deadline")
+		}
+	}
+}
+
+// watch does something to one end, with the audit before and after, and puts what it
+// sends on the wire.
+func (w *world) watch(x *explorer, i int, f func(i int)) {
+	e := w.touch(x.copier, i)
+	audit := e.tcp.Audit()
+	if err := audit(); err != nil {
+		w.wrong = err
+		return
+	}
+	f(i)
+	if w.wrong == nil {
+		w.settle(x, i)
+	}
+	if w.wrong == nil {
+		w.wrong = audit()
+	}
+}
+
+// settle puts what an end has to send on the wire.
+func (w *world) settle(x *explorer, i int) {
+	e := w.ends[i]
+	for n := 0; e.tcp.Output(w.now, &x.out); n++ {
+		out := &x.out
+		if n > 100 {
+			w.wrong = fmt.Errorf("it does not stop sending")
+			return
+		}
+		if out.Flags.Has(wire.SYN) {
+			e.iss = out.Seq
+		}
+		k := packet{id: w.sent, from: i, to: w.peer(i), sent: w.now, tuple: out.Tuple.Reverse(), segment: out.Segment, life: e.life}
+		k.segment.Views = nil
+		if out.Len > 0 {
+			k.offset = int(out.Seq - e.iss - 1)
+		}
+		w.checkText(x, e, &k)
+		w.sent++
+		w.wire = append(w.wire, k)
+	}
+	for _, _, ok := e.tcp.NextReady(); ok; _, _, ok = e.tcp.NextReady() {
+	}
+}
+
+// checkText: what leaves is what the program has written there.
+func (w *world) checkText(x *explorer, e *end, k *packet) {
+	at := k.offset
+	for _, v := range x.out.Views {
+		if at < 0 || at+v.Len() > e.written || !isStream(e.life, at, v.Bytes()) {
+			w.wrong = fmt.Errorf("what leaves at %d is not what was written there", at)
+		}
+		at += v.Len()
+		v.Release()
+	}
+}

@@ -1,0 +1,204 @@
+package explore
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+)
+
+// Report is what an exploration came to.
+type Report struct {
+	States, Steps int                               // different ones, and what leads from one to the next
+	Depth         int                               // of the longest path that was taken
+	Ends          int                               // worlds in which nothing can happen any more, all as they have to be
+	Strays        int                               // of these, worlds in which old duplicates made a connection that nobody opened
+	Longest       time.Duration                     // that a world lived, in virtual time
+	Moves         [tcp.NumStates][tcp.NumStates]int // of the state diagram, how often each was seen
+	// Complete is false when the exploration ended before it had seen all.
+	Complete bool
+	// Err is what is wrong with a world, and Path the shortest way to it.
+	Err    error
+	Path   Path
+	Budget Budget // as much has to go wrong for it
+}
+
+// explorer is an exploration under way.
+type explorer struct {
+	rung    *Rung
+	copier  *copier
+	printer *printer
+	seen    table
+	states  []state // by their number
+	report  Report
+
+	// scratch
+	out   tcp.Output
+	views []buf.View
+}
+
+// state is what is kept of a world that was seen.
+type state struct {
+	parent uint32
+	act    act
+	fair   uint32 // the state after what is fair; 0: it is an end
+}
+
+func newExplorer(r *Rung) *explorer {
+	return &explorer{rung: r, copier: newCopier(streams[0], streams[1]), printer: newPrinter(), states: make([]state, 1)}
+}
+
+// frame is a world on the way that the search has taken.
+type frame struct {
+	world  *world
+	number uint32
+	acts   []act
+	next   int
+}
+
+// Explore plays a rung in every way that its bounds allow, until it has seen all states
+// or limit of them. progress, when it is not nil, is told of every 100,000th.
+//
+// It goes deep first: then no more worlds are kept than one way is long. A state that
+// was seen before is not entered again.
+func Explore(r *Rung, limit int, progress func(Report)) Report {
+	x := newExplorer(r)
+	w := newWorld(r, false)
+	stack := make([]frame, 0, 256)
+	stack = x.enter(stack, w, 0, act{})
+	for len(stack) > 0 && x.report.Err == nil && len(x.states) <= limit {
+		f := &stack[len(stack)-1]
+		if f.next == len(f.acts) {
+			x.copier.recycle(f.world.made)
+			stack = stack[:len(stack)-1]
+			continue
+		}
+		a := f.acts[f.next]
+		f.next++
+		n := f.world.step(x, a)
+		x.report.Steps++
+		before := len(x.states)
+		stack = x.enter(stack, n, f.number, a)
+		if progress != nil && len(x.states) > before && len(x.states)%100_000 == 0 {
+			progress(x.told())
+		}
+	}
+	x.report.Complete = len(stack) == 0
+	if x.report.Err == nil && x.report.Complete {
+		x.checkProgress()
+	}
+	if x.report.Err != nil {
+		x.shorten()
+	}
+	return x.told()
+}
+
+func (x *explorer) told() Report {
+	x.report.States = len(x.states) - 1
+	return x.report
+}
+
+// enter takes a world that a led to from state parent, and puts it on the stack when it
+// is new.
+func (x *explorer) enter(stack []frame, w *world, parent uint32, a act) []frame {
+	if w.wrong != nil {
+		x.fail(w.wrong, parent, a)
+		return stack
+	}
+	n, isNew := x.seen.number(w.print(x.printer))
+	if parent != 0 && x.states[parent].fair == 0 { // the first of all that can happen is the fair one
+		x.states[parent].fair = n
+	}
+	if !isNew {
+		x.copier.recycle(w.made)
+		return stack
+	}
+	x.states = append(x.states, state{parent: parent, act: a})
+	x.report.Longest = max(x.report.Longest, w.now.Sub(start))
+	acts := w.choices(x.rung, nil)
+	if len(acts) == 0 {
+		x.report.Ends++
+		x.report.Strays += min(w.strays, 1)
+		if err := w.over(x.rung); err != nil {
+			x.fail(err, parent, a)
+		}
+		return stack
+	}
+	stack = append(stack, frame{w, n, acts, 0})
+	x.report.Depth = max(x.report.Depth, len(stack))
+	return stack
+}
+
+// fail notes what is wrong after a, which was done in a state.
+func (x *explorer) fail(err error, at uint32, a act) {
+	x.report.Err = err
+	x.report.Path = append(x.path(at), a)
+}
+
+// path returns the way to a state.
+func (x *explorer) path(n uint32) (p Path) {
+	for ; n > 1; n = x.states[n].parent {
+		p = append(p, x.states[n].act)
+	}
+	slices.Reverse(p)
+	return p
+}
+
+// over returns what is wrong with a world in which nothing can happen any more: all
+// programs must have made all their calls, with what these had to give, and nothing may
+// be left of the connections.
+func (w *world) over(r *Rung) error {
+	for i, e := range w.ends {
+		clean := r.Polite && !w.bent
+		if !clean && e.at < len(r.Scripts[i]) && r.Scripts[i][e.at] == Accept {
+			continue // who would have come was reset
+		}
+		if e.at < len(r.Scripts[i]) {
+			return fmt.Errorf("%s waits for ever in %v: nothing is under way, and no timer runs", r.Hosts[i], r.Scripts[i][e.at])
+		}
+		if e.tcp.Len() > 0 {
+			return fmt.Errorf("a connection of %s stays behind", r.Hosts[i])
+		}
+		if !clean {
+			continue
+		}
+		from := w.ends[w.peer(i)]
+		switch {
+		case e.failure != tcp.NoFailure:
+			return fmt.Errorf("%s sees an error (%v) although nobody was impolite", r.Hosts[i], failureText[e.failure])
+		case slices.Contains(r.Scripts[i], ReadEnd) && (!e.ended || e.read != from.written):
+			return fmt.Errorf("%s has read %d bytes of %d", r.Hosts[i], e.read, from.written)
+		}
+	}
+	return nil
+}
+
+var failureText = [...]string{"", "reset", "refused", "timed out", "host unreachable", "network unreachable", "protocol error", "aborted"}
+
+// checkProgress: from every state, if nothing more goes wrong, the world comes to its
+// end. What happens next is then a chain, which must not come back to itself.
+func (x *explorer) checkProgress() {
+	const unknown, under, good = 0, 1, 2
+	marks := make([]uint8, len(x.states))
+	var chain []uint32
+	for first := range x.states[1:] {
+		chain = chain[:0]
+		n := uint32(first + 1)
+		for ; n != 0 && marks[n] == unknown; n = x.states[n].fair {
+			marks[n] = under
+			chain = append(chain, n)
+		}
+		if n != 0 && marks[n] == under {
+			x.fail(errCircle, x.states[n].parent, x.states[n].act)
+			return
+		}
+		for _, n := range chain {
+			marks[n] = good
+		}
+	}
+}
+
+var errCircle = errors.New("it goes round in a circle: without any further loss it comes back to the same state, and never to an end")

@@ -1,0 +1,106 @@
+package explore
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/handfast-tcp/handfast/engine/tcp"
+)
+
+// What is wrong is found, by the shortest way with the least that goes wrong, and that
+// way leads there again.
+func TestFindsWhatIsWrong(t *testing.T) {
+	b := Budget{Drop: 1, Duplicate: 1, Early: 1}
+	for _, test := range []struct {
+		rung  *Rung
+		want  string
+		spent Budget
+	}{
+		{oneListens("somebody is impolite", b, true, []Op{Open, Write, Abort}, []Op{Accept, ReadEnd, Close}), "sees an error (reset)", Budget{}},
+		{oneListens("who waits for ever", b, true, []Op{Open, ReadEnd, Close}, []Op{Accept, ReadEnd, Close}), "waits for ever in read to the end", Budget{}},
+		{oneListens("one more comes than is accepted", b, true, []Op{Open, CloseWrite, ReadEnd, Close}, []Op{Accept, ReadEnd, Close, Accept}), "waits for ever in accept", Budget{}},
+		{givesUpSoon(Budget{Drop: 1}), "sees an error (timed out)", Budget{Drop: 1}},
+	} {
+		rep := Explore(test.rung, 100_000, nil)
+		if rep.Err == nil || !strings.Contains(rep.Err.Error(), test.want) || rep.Budget != test.spent {
+			t.Errorf("%s: %v with %v, want %q with %v", test.rung.Name, rep.Err, rep.Budget, test.want, test.spent)
+			continue
+		}
+		p, err := ParsePath(rep.Path.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Tell(test.rung, p); err == nil || err.Error() != rep.Err.Error() {
+			t.Errorf("%s: %v, and when it is played again %v", test.rung.Name, rep.Err, err)
+		}
+	}
+}
+
+// givesUpSoon has a client that does not repeat its SYN.
+func givesUpSoon(b Budget) *Rung {
+	r := oneListens("one SYN and no more", b, true, []Op{Open, CloseWrite, ReadEnd, Close}, []Op{Accept, ReadEnd, Close})
+	r.Config.SynRetries = -1
+	return r
+}
+
+// A chain that comes back to itself is found, one that does not is none.
+func TestCircle(t *testing.T) {
+	x := newExplorer(Rungs()[0])
+	x.states = []state{{}, {fair: 2}, {fair: 3, parent: 1}, {parent: 2}, {fair: 3, parent: 1}}
+	if x.checkProgress(); x.report.Err != nil {
+		t.Error(x.report.Err)
+	}
+	x.states[3].fair = 2
+	if x.checkProgress(); x.report.Err != errCircle {
+		t.Errorf("%v, want %v", x.report.Err, errCircle)
+	}
+}
+
+// The fingerprint does not change with where in time and in the number space a world
+// is, and does with what decides what comes next.
+func TestPrint(t *testing.T) {
+	r := Rungs()[0]
+	play := func(later time.Duration, secret byte, p string) uint64 {
+		x := newExplorer(r)
+		w := newWorld(r, false)
+		for i, e := range w.ends {
+			cfg := r.Config
+			cfg.Secret = [16]byte{secret, byte(i)}
+			e.tcp = tcp.NewEndpoint(&cfg)
+			if r.Listens[i] > 0 {
+				e.listener, w.wrong = e.tcp.Listen(e.addr, port, 4, nil)
+			}
+		}
+		w.now = w.now.Add(later)
+		path, err := ParsePath(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range path {
+			w = w.step(x, a)
+		}
+		if w.wrong != nil {
+			t.Fatal(w.wrong)
+		}
+		return w.print(x.printer)
+	}
+	const way = "call 0, deliver 0, deliver 0, call 0, deliver 0"
+	if a, b := play(0, 1, way), play(0, 2, way); a != b {
+		t.Errorf("%x and %x with other numbers", a, b)
+	}
+	if a, b := play(0, 1, way), play(time.Hour, 1, way); a != b {
+		t.Errorf("%x and %x an hour later", a, b)
+	}
+	if a, b := play(0, 1, way), play(0, 1, way+", deliver 0"); a == b {
+		t.Errorf("%x, whether a packet has arrived or not", a)
+	}
+}
+
+func TestParsePathRefuses(t *testing.T) {
+	for _, s := range []string{"", "jump 1", "deliver", "mutate 1", "call x"} {
+		if p, err := ParsePath(s); err == nil {
+			t.Errorf("%q is read as %v", s, p)
+		}
+	}
+}
