@@ -110,6 +110,15 @@ func (c *TCPConn) SetWriteBuffer(bytes int) error {
 	})
 }
 
+// SetUserTimeout sets how long data may stay unacknowledged, from when it was first sent,
+// before the connection fails with ETIMEDOUT; and with keep-alive how long a silent peer is
+// believed to be there. It is rounded up to milliseconds; 0 is Config.TCP.UserTimeout. As
+// TCP_USER_TIMEOUT does in Linux. Where Config.TCP.UserTimeoutOption is on the peer is told,
+// and its advice no longer counts (RFC 5482).
+func (c *TCPConn) SetUserTimeout(d time.Duration) error {
+	return c.set(func(now clock.Time) { c.shard.tcp.SetUserTimeout(now, c.entry, d) })
+}
+
 // CongestionControls returns the names of the congestion controls that there are.
 func CongestionControls() []string { return cc.Names() }
 

@@ -164,6 +164,7 @@ var pairCalls = map[string]func(p *playground){
 	"TCPConn.SetLinger":            func(p *playground) { p.peer.SetLinger(0) },
 	"TCPConn.SetNoDelay":           func(p *playground) { p.peer.SetNoDelay(false) },
 	"TCPConn.SetReadBuffer":        func(p *playground) { p.peer.SetReadBuffer(1 << 20) },
+	"TCPConn.SetUserTimeout":       func(p *playground) { p.peer.SetUserTimeout(time.Hour) },
 	"TCPConn.SetReadDeadline":      func(p *playground) { p.peer.SetReadDeadline(time.Now()) },
 	"TCPConn.SetWriteBuffer":       func(p *playground) { p.peer.SetWriteBuffer(1) },
 	"TCPConn.SetWriteDeadline":     func(p *playground) { p.peer.SetWriteDeadline(time.Now()) },

@@ -32,7 +32,7 @@
 // The options are those of the engine, with their values:
 //
 //	address A      mtu N
-//	nodelay        no-timestamps  no-sack  no-window-scale  no-quick-acks
+//	nodelay        no-timestamps  no-sack  no-window-scale  no-quick-acks  user-timeout-option
 //	msl D          initial-rto D  min-rto D  max-rto D  delayed-ack D
 //	user-timeout D fin-wait-2 D
 //	send-buffer N  receive-buffer N

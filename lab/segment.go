@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/tcp"
@@ -144,6 +145,8 @@ func addOption(o *wire.Options, words []string) error {
 		o.Set, o.WindowScale = o.Set|wire.OptWindowScale, uint8(number(1))
 	case "TS":
 		o.Set, o.TSVal, o.TSEcr = o.Set|wire.OptTimestamps, number(2), number(4)
+	case "uto":
+		o.Set, o.UserTimeout = o.Set|wire.OptUserTimeout, wire.UserTimeoutOf(time.Duration(number(len(words)-1))*time.Second)
 	case "nop", "eol":
 	default:
 		return fmt.Errorf("%q is not a TCP option known to scenarios", words[0])
@@ -229,6 +232,9 @@ func describeOptions(o *wire.Options, syn bool, far uint32) string {
 	}
 	if o.Has(wire.OptWindowScale) {
 		s = append(s, fmt.Sprintf("wscale %d", o.WindowScale))
+	}
+	if o.Has(wire.OptUserTimeout) {
+		s = append(s, o.UserTimeout.String())
 	}
 	if o.Has(wire.OptAccECN) {
 		s = append(s, o.AccECNString())

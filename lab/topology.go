@@ -67,7 +67,7 @@ const maxMTU = 65535
 func (h *hostLine) switches() map[string]*bool {
 	t := &h.Host.TCP
 	return map[string]*bool{"scripted": &h.Scripted, "prompt": &h.Prompt, "nodelay": &h.noDelay, "no-quick-acks": &h.noQuick, "no-timestamps": &t.NoTimestamps,
-		"no-sack": &t.NoSACK, "no-window-scale": &t.NoWindowScale}
+		"no-sack": &t.NoSACK, "no-window-scale": &t.NoWindowScale, "user-timeout-option": &t.UserTimeoutOption}
 }
 
 func (h *hostLine) durations() map[string]*time.Duration {

@@ -54,7 +54,15 @@ type Config struct {
 	// sent; how long a peer whose window is shut may leave probes unanswered; and
 	// how long it has to open that for a program that has closed. Default 15 min.
 	UserTimeout time.Duration
-	FinWait2    time.Duration // how long FIN-WAIT-2 of a closed program lasts; default 60 s, as Linux
+	// UserTimeoutOption has connections tell their peers of it, and follow their advice
+	// (RFC 5482, which calls it ENABLED): where the program has not asked for a time of its
+	// own (SetUserTimeout) that of both which is longer counts, not below MinUserTimeout
+	// nor above MaxUserTimeout. A peer can then have us keep what is unacknowledged for so
+	// long. Default off.
+	UserTimeoutOption bool
+	MinUserTimeout    time.Duration // default 100 s, or MaxUserTimeout if that is less
+	MaxUserTimeout    time.Duration // default an hour, or UserTimeout if that is more
+	FinWait2          time.Duration // how long FIN-WAIT-2 of a closed program lasts; default 60 s, as Linux
 
 	// The four measures against SYN floods: a larger queue, fewer SYN-ACKs
 	// (SynAckRetries), cookies, and the attack mode.

@@ -36,6 +36,8 @@ func (cfg *Config) settings() []setting.Setting {
 	maxRTO := settled(cfg.MaxRTO, 120*time.Second, time.Millisecond, MaxTimeout)
 	halfOpen := settled(cfg.MaxHalfOpen, 4096, 1, MaxEntries)
 	enter := settled(cfg.AttackEnter, max(halfOpen/2, 1), 1, math.MaxInt32)
+	user := settled(cfg.UserTimeout, 15*time.Minute, time.Millisecond, MaxTimeout)
+	longest := settled(cfg.MaxUserTimeout, max(user, time.Hour), time.Millisecond, MaxTimeout)
 	return []setting.Setting{
 		setting.Of("tcp.Config.SendBuffer", &cfg.SendBuffer, 16<<20, MinBuffer, MaxBuffer),
 		setting.Of("tcp.Config.ReceiveBuffer", &cfg.ReceiveBuffer, 16<<20, MinBuffer, MaxBuffer),
@@ -50,6 +52,8 @@ func (cfg *Config) settings() []setting.Setting {
 		setting.Of("tcp.Config.SynRetries", &cfg.SynRetries, 6, -1, MaxSynRetries),
 		setting.Of("tcp.Config.SynAckRetries", &cfg.SynAckRetries, 5, -1, MaxSynAckRetries),
 		setting.Of("tcp.Config.UserTimeout", &cfg.UserTimeout, 15*time.Minute, time.Millisecond, MaxTimeout),
+		setting.Of("tcp.Config.MaxUserTimeout", &cfg.MaxUserTimeout, max(user, time.Hour), time.Millisecond, MaxTimeout),
+		setting.Of("tcp.Config.MinUserTimeout", &cfg.MinUserTimeout, min(100*time.Second, longest), time.Millisecond, longest),
 		setting.Of("tcp.Config.FinWait2", &cfg.FinWait2, time.Minute, time.Millisecond, MaxTimeout),
 		setting.Of("tcp.Config.MaxHalfOpen", &cfg.MaxHalfOpen, 4096, 1, MaxEntries),
 		setting.Of("tcp.Config.Cookies", &cfg.Cookies, CookiesAuto, CookiesAuto, CookiesOff),

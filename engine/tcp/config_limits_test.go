@@ -24,6 +24,7 @@ var inside = map[string][2]int64{
 	"DelayedAck": {int64(time.Millisecond), int64(MaxDelayedAck)},
 	"QuickAcks":  {-1, 255}, "SynRetries": {-1, MaxSynRetries}, "SynAckRetries": {-1, MaxSynAckRetries},
 	"UserTimeout": {int64(time.Millisecond), int64(MaxTimeout)}, "FinWait2": {int64(time.Millisecond), int64(MaxTimeout)},
+	"MaxUserTimeout": {int64(time.Millisecond), int64(MaxTimeout)}, "MinUserTimeout": {int64(time.Millisecond), int64(time.Hour)}, // MaxUserTimeout's default
 	"MaxHalfOpen": {1, MaxEntries}, "Cookies": {0, int64(CookiesOff)},
 	"AttackEnter": {1, math.MaxInt32}, "AttackLeave": {1, 4096 / 2},
 	"ECN":            {int64(cc.ECNDefault), int64(cc.ECNAccurate)},

@@ -103,6 +103,7 @@ const (
 	sizeSuspect                         // the path was found narrower by silence: see suspectSize
 	synChallenged                       // a SYN was answered in TIME-WAIT: RST may be the answer to that
 	counted                             // in memory.used: see enlist
+	tellTimeout                         // the next segment that has room says what the user timeout is
 	unmarkable                          // the path changes marks, or the peer may not be able to tell of them: see AccECN
 )
 

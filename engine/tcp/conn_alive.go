@@ -21,7 +21,7 @@ type liveness struct {
 	probes    uint8      // probes of both kinds since the peer was last heard of
 	quick     uint8      // segments acknowledged at once so far
 	at        uint32     // microseconds: when our SYN was sent; then, when rcv.read was noted
-	user      uint32     // milliseconds; 0: Config.UserTimeout
+	user      uint32     // milliseconds, and fixedTimeout; 0: Config.UserTimeout
 	rate      float32    // of delivery, bytes per nanosecond; below 0: it was limited by the program; see noteRate
 	alive     *KeepAlive // nil: off
 }
@@ -111,27 +111,6 @@ func (c *Conn) synRetries() int {
 		return c.cfg.SynAckRetries
 	}
 	return c.cfg.SynRetries
-}
-
-// userTimeout is how long something may stay unacknowledged: the program's for this
-// connection, or else that of all.
-func (c *Conn) userTimeout() time.Duration {
-	if c.live.user > 0 {
-		return time.Duration(c.live.user) * time.Millisecond
-	}
-	return c.cfg.UserTimeout
-}
-
-// lastMoment is when what is unacknowledged has waited for the user timeout.
-func (c *Conn) lastMoment() clock.Time { return c.live.stalled.Add(c.userTimeout()) }
-
-// setUserTimeout also counts for what waits already.
-func (c *Conn) setUserTimeout(d time.Duration) {
-	c.live.user = uint32(min((max(d, 0)+time.Millisecond-1)/time.Millisecond, math.MaxUint32))
-	if c.timers.armed(TimerRetransmit) {
-		c.timers.arm(TimerRetransmit, c.notTooLate(c.timers[TimerRetransmit]))
-	}
-	c.hastenPersist()
 }
 
 // fail ends the connection and tells the peer, should it be alive after all. The program

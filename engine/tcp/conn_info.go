@@ -65,6 +65,7 @@ type Info struct {
 	Timer       Timer         // which timer is due first
 	Expires     time.Duration // in what time; 0: no timer runs
 	RTO         time.Duration
+	UserTimeout time.Duration // how long data may stay unacknowledged: the program's, the peer's advice, or the default
 	ATO         time.Duration // delayed ACK
 	RTT, RTTVar time.Duration
 	MinRTT      time.Duration // of the last minutes
@@ -129,7 +130,7 @@ type Info struct {
 func (c *Conn) Info(now clock.Time) Info {
 	n := &c.tally
 	i := Info{State: c.state, CAState: c.caState(), Timestamps: c.has(stamping), SACK: c.has(sackOK), WindowScale: c.has(scaling), SndWscale: c.snd.shift, RcvWscale: c.rcv.shift, Retransmits: c.live.retries, Probes: c.live.probes,
-		Backoff: c.rtt.backoff, RTO: c.rtt.timeout(c.cfg), ATO: c.cfg.DelayedAck, RTT: c.rtt.smoothed, RTTVar: c.rtt.variation, MinRTT: c.loss.least,
+		Backoff: c.rtt.backoff, RTO: c.rtt.timeout(c.cfg), UserTimeout: c.userTimeout(), ATO: c.cfg.DelayedAck, RTT: c.rtt.smoothed, RTTVar: c.rtt.variation, MinRTT: c.loss.least,
 		SndMSS: int(c.path.mss), RcvMSS: int(c.rcv.mss), AdvMSS: int(c.path.ours), PMTU: int(c.path.mtu),
 		SndWnd: int(c.snd.wnd), RcvWnd: int(c.rcv.edge.Sub(c.rcv.nxt)), RcvSpace: int(c.rcv.space), RcvBuf: int(c.rcv.limit), SndBuf: int(c.out.limit),
 		RcvSsthresh:  int(min(seq.Size(c.rcv.limit)>>c.rcv.shift, 0xffff) << c.rcv.shift),

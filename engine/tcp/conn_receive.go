@@ -146,6 +146,9 @@ func (c *Conn) arrivesInSynSent(now clock.Time, s *Segment) outcome {
 	if c.has(accurateOK) {
 		c.acceptAnswer(s)
 	}
+	if s.Options.Has(wire.OptUserTimeout) {
+		c.hearUserTimeout(s)
+	}
 	s.Flags &^= wire.SYN
 	s.Seq = c.rcv.nxt // what is left is text that follows the SYN
 	c.trim(s)
@@ -161,6 +164,7 @@ func (c *Conn) establish(now clock.Time, why Cause) {
 		c.beginMarks()
 	}
 	c.rcv.push = c.rcv.nxt
+	c.set(tellTimeout, c.cfg.UserTimeoutOption)
 	c.beginTuning(now)
 	// If the program closed during the handshake, the state is FIN-WAIT-1 already.
 	if c.state == SynSent || c.state == SynReceived {
@@ -207,6 +211,9 @@ func (c *Conn) arrivesOtherwise(now clock.Time, s *Segment) outcome {
 	c.arrived(now)
 	if c.has(ecnOK) {
 		c.arrivedMark(s)
+	}
+	if s.Options.Has(wire.OptUserTimeout) {
+		c.hearUserTimeout(s)
 	}
 	c.checkUrgent(s)
 	if o := c.checkText(now, s); o.ends() {

@@ -82,6 +82,10 @@ func (c *Conn) buildSyn(now clock.Time, out *Output) bool {
 		c.ackSent()
 	}
 	y.write(&out.TCP, &c.tuple, c.cfg)
+	if c.state == SynSent && c.cfg.UserTimeoutOption && !out.again {
+		out.Options.Set |= wire.OptUserTimeout
+		out.Options.UserTimeout = c.advertised()
+	}
 	c.rcv.edge = seq.Max(c.rcv.edge, c.rcv.nxt.Add(seq.Size(out.Window))) // an ACK between offers what the program asked for
 	c.sentSyn(now)
 	return true
@@ -238,6 +242,9 @@ func (c *Conn) finish(now clock.Time, out *Output) {
 	out.Flags |= c.ecn.ace
 	if c.ecn.marks != nil {
 		c.mark(out)
+	}
+	if c.is(tellTimeout) {
+		c.tellUserTimeout(out)
 	}
 	c.ackSent()
 }

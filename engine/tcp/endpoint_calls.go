@@ -105,8 +105,9 @@ func (e *Endpoint) SetKeepAlive(now clock.Time, en *Entry, k KeepAlive) {
 	e.update(now, en)
 }
 
-// SetUserTimeout sets how long data may stay unacknowledged, from when it was
-// first sent; 0 is the default.
+// SetUserTimeout sets how long data may stay unacknowledged, from when it was first sent,
+// rounded up to milliseconds; 0 is the default. The peer is told, and what it advises
+// counts no more, where Config.UserTimeoutOption is on.
 func (e *Endpoint) SetUserTimeout(now clock.Time, en *Entry, d time.Duration) {
 	en.setUserTimeout(d)
 	e.update(now, en)

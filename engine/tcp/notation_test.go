@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
@@ -100,6 +101,11 @@ func (s *spelled) takeOptions(t testing.TB, text string) {
 		case w[0] == "TS":
 			o.Set |= wire.OptTimestamps
 			o.TSVal, o.TSEcr = uint32(number(t, w[2])), uint32(number(t, w[4]))
+		case w[0] == "uto":
+			o.Set |= wire.OptUserTimeout
+			if n := number(t, w[1]); n > 0 {
+				o.UserTimeout = wire.UserTimeoutOf(time.Duration(n) * time.Second)
+			}
 		case w[0] == "ECN":
 			s.takeCounters(w[1:])
 		case w[0] == "sack":

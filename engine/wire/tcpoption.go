@@ -13,12 +13,14 @@ const (
 	OptTimestamps
 	OptSACK
 	OptAccECN
+	OptUserTimeout
 )
 
 // Kinds of options on the wire.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.2
 // https://www.rfc-editor.org/rfc/rfc7323#section-2.2
 // https://www.rfc-editor.org/rfc/rfc2018#section-2
+// https://www.rfc-editor.org/rfc/rfc5482#section-2
 // https://www.rfc-editor.org/rfc/rfc9768#section-3.2.3
 const (
 	kindEnd = iota
@@ -27,9 +29,10 @@ const (
 	kindWindowScale
 	kindSACKPermitted
 	kindSACK
-	kindTimestamps = 8
-	kindAccECN0    = 172
-	kindAccECN1    = 174
+	kindTimestamps  = 8
+	kindUserTimeout = 28
+	kindAccECN0     = 172
+	kindAccECN1     = 174
 )
 
 // MaxWindowScale is the largest shift count of a window scale option.
@@ -41,6 +44,7 @@ const (
 	nopNopTimestamps    = kindNOP<<24 | kindNOP<<16 | kindTimestamps<<8 | 10
 	sackOKTimestamps    = kindSACKPermitted<<24 | 2<<16 | kindTimestamps<<8 | 10
 	nopNopSACKPermitted = kindNOP<<24 | kindNOP<<16 | kindSACKPermitted<<8 | 2
+	userTimeout         = kindUserTimeout<<24 | 4<<16
 	nopNopSACK          = kindNOP<<24 | kindNOP<<16 | kindSACK<<8
 	nopWindowScale      = kindNOP<<24 | kindWindowScale<<16 | 3<<8
 	mss                 = kindMSS<<24 | 4<<16
@@ -56,6 +60,7 @@ type Options struct {
 	SACKBlocks   uint8 // how many of SACK are used
 	AccECN       AccECN
 	MSS          uint16
+	UserTimeout  UserTimeout
 	TSVal, TSEcr uint32
 	SACK         [4]SACKBlock
 	Echo         [3]uint32 // bytes that came as ECT(0), CE and ECT(1), modulo 2^24: those that AccECN says
@@ -126,6 +131,10 @@ func (o *Options) take(kind byte, v []byte) {
 		if o.first(OptTimestamps, len(v) == 8) {
 			o.TSVal, o.TSEcr = be32(v), be32(v[4:])
 		}
+	case kindUserTimeout:
+		if o.first(OptUserTimeout, len(v) == 2) {
+			o.UserTimeout = UserTimeout(be16(v))
+		}
 	case kindAccECN0, kindAccECN1:
 		if o.first(OptAccECN, true) {
 			o.takeAccECN(kind, v)
@@ -183,6 +192,9 @@ var optionSizes = func() (sizes [OptSACK]uint8) {
 
 func (o *Options) sizeOfMore() int {
 	n := int(optionSizes[o.Set&(OptSACK-1)])
+	if o.Has(OptUserTimeout) {
+		n += 4
+	}
 	if o.Has(OptAccECN) {
 		n += o.AccECN.Size()
 	}
@@ -246,6 +258,11 @@ func (o *Options) putEach(w []byte) (sum uint64) {
 	}
 	if o.Set&OptWindowScale != 0 {
 		v := nopWindowScale | uint32(min(o.WindowScale, MaxWindowScale))
+		put32(w, v)
+		w, sum = w[4:], sum+uint64(v)
+	}
+	if o.Has(OptUserTimeout) {
+		v := userTimeout | uint32(o.UserTimeout)
 		put32(w, v)
 		w, sum = w[4:], sum+uint64(v)
 	}

@@ -38,6 +38,7 @@ func (o *Options) String() string {
 	add(OptSACKPermitted, "sackOK")
 	add(OptTimestamps, "TS val %d ecr %d", o.TSVal, o.TSEcr)
 	add(OptWindowScale, "wscale %d", o.WindowScale)
+	add(OptUserTimeout, "%v", o.UserTimeout)
 	add(OptAccECN, "%s", o.AccECNString())
 	n := min(int(o.SACKBlocks), len(o.SACK))
 	add(OptSACK, "sack %d ", n)

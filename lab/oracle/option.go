@@ -11,6 +11,7 @@ const (
 	kindSACKOK    = 4
 	kindSACK      = 5
 	kindTimes     = 8
+	kindTimeout   = 28
 	kindAccECN0   = 172
 	kindAccECN1   = 174
 	maxShift      = 14
@@ -27,6 +28,7 @@ const (
 	optSACK
 	optTimes
 	optAccECN
+	optTimeout
 )
 
 // optionForm is what is known of a kind.
@@ -53,6 +55,8 @@ func formOf(kind byte) (f optionForm, known bool) {
 		return optionForm{optSACK, 10, 8, 34, false, "RFC 2018 §3"}, true
 	case kindTimes:
 		return optionForm{optTimes, 10, 1, 10, false, "RFC 7323 §3.2"}, true
+	case kindTimeout:
+		return optionForm{optTimeout, 4, 1, 4, false, "RFC 5482 §2"}, true
 	case kindAccECN0, kindAccECN1:
 		return optionForm{optAccECN, 2, 3, 11, false, "RFC 9768 §3.2.3"}, true
 	}

@@ -96,7 +96,7 @@ func (f *flow) sentSyn(now clock.Time, p *packet) (err error) {
 		l.keep(1, p.text)
 		l.next += int64(len(p.text))
 		f.lives = bounded(f.lives, l, maxLives, &f.forgot)
-	} else if l.known == p.has(flagACK) && l.options.set&^optAccECN != p.options.set&^optAccECN {
+	} else if l.known == p.has(flagACK) && (l.options.set^p.options.set)&^(optAccECN|optTimeout) != 0 {
 		err = fault("W2", "RFC 9293 §3.8.1", "a SYN that is sent again has other options: %v", p)
 	}
 	l.options, l.spoke = p.options, now

@@ -104,6 +104,9 @@ func drillOptions(o *wire.Options, far seq.Num) string {
 	}
 	add(wire.OptTimestamps, "TS val %d ecr %d", o.TSVal, o.TSEcr)
 	add(wire.OptWindowScale, "nop,wscale %d", o.WindowScale)
+	if o.Has(wire.OptUserTimeout) {
+		s = append(s, o.UserTimeout.String())
+	}
 	if o.Has(wire.OptAccECN) {
 		for range o.AccECN.Size() - 2 - 3*o.AccECN.Count() {
 			s = append(s, "nop")

@@ -48,6 +48,7 @@ type segment struct {
 	TSVal      *uint32     `json:"tsval,omitempty"`
 	TSEcr      *uint32     `json:"tsecr,omitempty"`
 	SACK       [][2]uint32 `json:"sack,omitempty"`
+	UTO        uint32      `json:"uto,omitempty"` // in seconds
 	AccECN     string      `json:"accECN,omitempty"`
 	ISS        uint32      `json:"iss,omitempty"` // of the one whose event it is
 	IRS        uint32      `json:"irs,omitempty"`
@@ -117,6 +118,9 @@ func jsonSegment(e *tcp.Event) *segment {
 	}
 	if o.Has(wire.OptTimestamps) {
 		s.TSVal, s.TSEcr = &o.TSVal, &o.TSEcr
+	}
+	if o.Has(wire.OptUserTimeout) {
+		s.UTO = uint32(o.UserTimeout.Duration() / time.Second)
 	}
 	if o.Has(wire.OptAccECN) {
 		s.AccECN = o.AccECNString()

@@ -109,6 +109,9 @@ func options(o *wire.Options, base seq.Num) []string {
 	if o.Has(wire.OptWindowScale) {
 		s = append(s, fmt.Sprintf("wscale %d", o.WindowScale))
 	}
+	if o.Has(wire.OptUserTimeout) {
+		s = append(s, o.UserTimeout.String())
+	}
 	if o.Has(wire.OptAccECN) {
 		s = append(s, o.AccECNString())
 	}
