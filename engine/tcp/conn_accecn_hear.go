@@ -163,7 +163,7 @@ func (c *Conn) hearCounters(s *Segment, more int) (packets, bytes int) {
 		if since == 0 && between <= aceMask { // the flags cannot have gone round: they do not arrive as they left
 			c.set(unmarkable, true)
 		} else {
-			least, likely := c.segments(marked), c.packetsOf(marked)
+			least, likely := c.fewest(marked), c.packetsOf(marked)
 			for since < least || likely-since > aceMask/2+1 {
 				since, more = since+aceMask+1, more+aceMask+1
 			}
@@ -206,5 +206,13 @@ func (c *Conn) packetsOf(bytes int) int {
 	if sent == 0 || bytes <= 0 {
 		return 0
 	}
-	return max(int((uint64(bytes)*uint64(n.dataOut)+sent/2)/sent), c.segments(bytes))
+	return max(int((uint64(bytes)*uint64(n.dataOut)+sent/2)/sent), c.fewest(bytes))
+}
+
+// fewest is how few segments so many bytes can have been. None was larger than the peer
+// takes; by the size that segments have now those that left before it fell, behind a black
+// hole, would seem to have been more.
+func (c *Conn) fewest(bytes int) int {
+	size := max(int(c.snd.peer), minMSS)
+	return (bytes + size - 1) / size
 }

@@ -285,13 +285,16 @@ func TestPathThatDropsTheOption(t *testing.T) {
 // the receiver has given them up, the sender never believes in less than there was as long
 // as the ACKs that are lost are few. But super-segments are acknowledged as a whole (RFC 9768
 // §3.2.2.5.1 allows that): of more than seven marks at once the flags alone say how many
-// modulo 8, and the sender takes the least.
+// modulo 8, and the sender takes the least, or until the first option has come the most.
 func TestEveryMarkIsCounted(t *testing.T) {
 	seeds := uint64(150)
 	if testing.Short() {
 		seeds = 24
 	}
-	for seed := range seeds {
+	for seed := range seeds + 1 {
+		if seed == seeds {
+			seed = 12833 // so many timeouts that segments become smaller
+		}
 		r := rand.New(rand.NewPCG(seed, 9768))
 		names := cc.Names()
 		strip, super, burst, calm := seed%4 == 3, seed%3 == 0, 0, false
@@ -352,7 +355,7 @@ func TestEveryMarkIsCounted(t *testing.T) {
 				t.Error(what)
 			case !strip && sent.DeliveredCEBytes != seen.ReceivedCEBytes && !ends[1].ecn.marks.accurate.is(optionOff): // it has not given the option up
 				t.Error(what)
-			case !strip && sent.DeliveredCE != seen.ReceivedCE && !(super && ends[1].ecn.marks.accurate.is(optionOff)):
+			case !strip && sent.DeliveredCE != seen.ReceivedCE && !(super && (sent.DeliveredCE > seen.ReceivedCE || ends[1].ecn.marks.accurate.is(optionOff))):
 				t.Error(what)
 			case strip && sent.DeliveredCE < seen.ReceivedCE && !super:
 				t.Error(what)
