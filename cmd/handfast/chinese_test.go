@@ -18,6 +18,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/detect"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/lab"
+	"github.com/handfast-tcp/handfast/lab/soak"
 	"github.com/handfast-tcp/handfast/lab/story"
 	"github.com/handfast-tcp/handfast/lab/trace"
 )
@@ -134,6 +135,18 @@ func TestChineseVerdicts(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Every relation that soak tries has its Chinese words.
+func TestChineseRelations(t *testing.T) {
+	for _, r := range soak.Relations() {
+		if zh := relationText(r.Name, story.Chinese); zh == r.Name {
+			t.Errorf("%q has no Chinese words", r.Name)
+		}
+	}
+	if all := len(soak.Relations()); len(relationsZh) != all {
+		t.Errorf("words for %d relations, of which there are %d", len(relationsZh), all)
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -23,6 +24,28 @@ var (
 	lifeGood  = say.Text{"it is as it has to be\n", "符合要求\n"}
 	lifeWrong = say.Text{"the life of seed %d is not as it has to be: %w", "种子 %d 的结果不符合要求：%w"}
 )
+
+// relationsZh are the Chinese words for what is other in the second life, by Relation.Name.
+var relationsZh = map[string]string{
+	"again":               "原样重演",
+	"renumbered":          "改变初始序列号",
+	"later":               "改变开始时间",
+	"in batches":          "切换成批处理",
+	"in super-segments":   "切换超级报文段（GSO）",
+	"offloaded":           "切换校验和卸载",
+	"over the other IP":   "改用另一 IP 版本",
+	"by cookie":           "凭 SYN cookie 建立连接",
+	"in smaller segments": "使用较小的报文段",
+	"with old segments":   "重复旧报文段",
+}
+
+// relationText tells a relation; one that has no Chinese words is told in English.
+func relationText(name string, l story.Lang) string {
+	if l == story.Chinese {
+		return cmp.Or(relationsZh[name], name)
+	}
+	return name
+}
 
 // show plays one life, and tells of it.
 func (o *soakOptions) show() error {
@@ -49,7 +72,7 @@ func (o *soakOptions) show() error {
 	if !o.json {
 		o.stdout.printf(lifeTold, title, formatCount(rep.Packets), formatSize(int64(rep.Bytes)), rep.Conns, rep.Life)
 		if rep.Relation != "" {
-			o.stdout.printf(lifeTwice, rep.Relation)
+			o.stdout.printf(lifeTwice, relationText(rep.Relation, o.stdout.lang))
 		}
 		o.stdout.printf(lifeDrawn, rep.Plan)
 	}
