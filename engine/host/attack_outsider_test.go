@@ -33,6 +33,7 @@ var victims = []victim{
 	{"another port", tcp.Established, victimPort + 1, victimISN, 0},
 	{"text under way", tcp.Established, victimPort, victimISN, 30000},
 	{"closed by the peer", tcp.CloseWait, victimPort, victimISN, 0},
+	{"in TIME-WAIT", tcp.TimeWait, victimPort, victimISN, 0},
 	{"half-open", tcp.SynReceived, victimPort, victimISN, 0},
 	{"there is none", tcp.Closed, victimPort, victimISN, 0},
 }
@@ -104,8 +105,17 @@ func (o *outsider) make(l *tcp.Listener, v *victim) {
 	}
 	o.say(o.other, h, nil)
 	en := o.b.TCP().Accept(l)
+	if v.state == tcp.TimeWait {
+		o.b.TCP().CloseWrite(o.now, en)
+		o.watch()
+		h.Ack, h.Flags = h.Ack+1, wire.ACK|wire.FIN
+		o.say(o.other, h, nil)
+	}
 	if en == nil || en.State() != v.state {
 		o.Fatalf("%s: no connection", v.what)
+	}
+	if v.state == tcp.TimeWait {
+		o.b.TCP().Close(o.now, en)
 	}
 	if v.text > 0 {
 		o.b.TCP().SendCopy(o.now, en, pattern(v.text))
