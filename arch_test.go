@@ -53,7 +53,7 @@ const layers = `
 	lab/story             : engine/clock engine/seq engine/wire engine/tcp lab/trace
 	lab/oracle            : engine/clock
 	lab                   : engine/clock engine/seq engine/buf engine/wire engine/cc engine/tcp engine/host lab/netem lab/trace lab/oracle
-	lab/soak              : engine/clock engine/seq engine/wire engine/cc engine/tcp engine/host lab lab/netem
+	lab/soak              : engine/clock engine/seq engine/wire engine/cc engine/tcp engine/host lab lab/netem lab/oracle
 	lab/explore           : engine/clock engine/seq engine/buf engine/wire engine/tcp lab/trace lab/story
 	lab/script            : engine/seq engine/wire
 	lab/drill             : engine/clock engine/seq engine/wire engine/tcp engine/host lab lab/script

@@ -29,6 +29,7 @@ type node struct {
 
 	audit func() error     // of host
 	wire  *oracle.Wire     // what host sends is judged by it
+	step  *hearing         // that host is answering; nil: none
 	aim   func(syn []byte) // is called with the first SYN that comes; nil: nothing to do
 	batch []*buf.Packet    // of Batches: has come in, and goes in together
 	inbox []arrived        // scripted: segments that nobody has looked at
@@ -120,9 +121,7 @@ func (n *node) flush() (any bool) {
 		any = true
 		p.Flatten()
 		for _, data := range cut(p) {
-			if err := n.wire.Sent(n.now(), data); err != nil {
-				w.fault(n, err)
-			}
+			n.sent(data)
 			w.send(n, data, false)
 		}
 		p.Release()
@@ -174,11 +173,18 @@ func (n *node) receive(id int, data []byte) {
 		n.aimed(data)
 	}
 	w.record.icmpArrived(n, id, data)
+	k := n.begin(data)
 	d := n.host.Receive(n.now(), 0, packetOf(data))
-	if !w.record.engine(n, id) && d != wire.None {
+	seen := w.record.engine(n, id)
+	if !seen && d != wire.None {
 		w.record.refused(n, id, data, d)
 	}
+	n.step = k
 	n.react()
+	n.step = nil
+	if seen && k != nil {
+		n.finish(k)
+	}
 }
 
 // react puts on the wire what a segment or a call made the host owe, unless

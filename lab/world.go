@@ -11,6 +11,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/host"
 	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/lab/netem"
+	"github.com/handfast-tcp/handfast/lab/oracle"
 )
 
 // start is when a world begins: not 0, which some clocks read as "never was".
@@ -34,6 +35,9 @@ type World struct {
 	procs   []*Proc
 	record  record
 
+	// Relation holds what each segment brings about against RFC 9293 §3.10.7.
+	Relation *oracle.Relation
+
 	watch Watch
 	// judge decides about a packet before the wire's own chance does; nil: nobody.
 	judge func(*parcel) verdict
@@ -43,7 +47,7 @@ type World struct {
 
 // NewWorld returns an empty world.
 func NewWorld(seed uint64) *World {
-	w := &World{now: start, seed: seed, secrets: seed, byAddr: map[wire.Addr]*node{}, base: WireConfig{Config: netem.Config{Delay: 10 * time.Millisecond}}}
+	w := &World{now: start, seed: seed, secrets: seed, byAddr: map[wire.Addr]*node{}, Relation: &oracle.Relation{}, base: WireConfig{Config: netem.Config{Delay: 10 * time.Millisecond}}}
 	w.record.world = w
 	w.fault = func(n *node, err error) { panic(fmt.Sprintf("lab: seed %d, at %v, %s: %v", seed, w.now, n.Name, err)) }
 	return w

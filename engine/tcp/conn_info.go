@@ -124,6 +124,16 @@ type Info struct {
 	Congestion   string // name of the controller
 	AppLimited   bool   // what is in flight does not fill the congestion window, and did not before
 	Orphan       bool   // the program has let go of it
+
+	// The variables of RFC 9293 §3.3.1, as on the wire, and what else a segment that arrives
+	// is judged by.
+	ISS, SndUna, SndNxt uint32
+	SndMaxWnd           uint32 // the largest window that the peer has offered: RFC 5961 §5
+	IRS, RcvNxt         uint32
+	TSRecent            uint32 // RFC 7323 §4.3, where Timestamps
+	Passive             bool   // a SYN from outside opened it
+	FinSent             bool   // our FIN is out: its number is below SndNxt
+	EarlyFin            bool   // the peer's FIN came, and text before it did not
 }
 
 // Info returns what c looks like.
@@ -139,12 +149,21 @@ func (c *Conn) Info(now clock.Time) Info {
 		RcvOOOPack: n.early, TotalRTO: c.rtt.timeouts, TotalRTORecoveries: c.rtt.repairs,
 		DeliveryRate: uint64(float64(max(c.live.rate, -c.live.rate)) * float64(time.Second)), DeliveryRateAppLimited: c.live.rate <= 0,
 		RecvQ: c.in.buffered(), SendQ: c.out.len(), AppLimited: !c.limited() && (c.cc == nil || c.filled() == 0), Orphan: c.is(orphan)}
+	c.infoNumbers(&i)
 	c.infoMarks(&i)
 	c.infoTimer(now, &i)
 	c.infoText(&i)
 	c.infoWindow(&i)
 	c.infoTimes(now, &i)
 	return i
+}
+
+// infoNumbers fills in the variables of the protocol.
+func (c *Conn) infoNumbers(i *Info) {
+	i.ISS, i.SndUna, i.SndNxt, i.SndMaxWnd = uint32(c.snd.iss), uint32(c.snd.una), uint32(c.snd.nxt), uint32(c.snd.maxWnd)
+	i.IRS, i.RcvNxt, i.TSRecent = uint32(c.rcv.irs), uint32(c.rcv.nxt), c.ts.recent
+	i.Passive, i.EarlyFin = c.has(passive), c.in.ooo != nil && c.in.ooo.hasFin
+	i.FinSent = c.is(finQueued) && c.state >= FinWait1 && !c.opening() && c.snd.nxt == c.finEnd()
 }
 
 func (c *Conn) infoMarks(i *Info) {

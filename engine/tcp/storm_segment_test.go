@@ -6,6 +6,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/lab/oracle"
 )
 
 // What peers and programs do in a storm.
@@ -109,10 +110,12 @@ func (s *storm) arrive(t wire.Tuple, g *Segment) {
 	borrowed, before := g.Views, s.e.replies.len()
 	s.note("< %d %s +%d", t.RemotePort, g.TCP.String(), g.Len)
 	was := g.Flags
+	k := oracle.Step{Before: viewed(s.e.Look(t)), Segment: judged(g), Unheard: !s.clean || g.GSOSize > 0}
 	d := s.e.Receive(s.now, s.path, &t, g)
 	if was.Has(wire.RST) && s.e.replies.len() > before {
 		s.fail("a RST is answered (%v)", d)
 	}
+	s.judge(&k, t)
 	for _, v := range borrowed {
 		s.blocks[v.Block] = true
 		v.Release()
@@ -128,6 +131,7 @@ func (s *storm) call() {
 	if p.left {
 		return
 	}
+	s.clean = false
 	what := s.r.IntN(16)
 	s.note("%d %v calls %d", p.tuple.RemotePort, p.state, what)
 	switch what {
@@ -208,4 +212,31 @@ func (s *storm) finish() {
 	if s.Failed() {
 		s.fail("memory is left")
 	}
+}
+
+// judge holds what a segment brought about against RFC 9293 §3.10.7. If nothing was to be
+// sent before, all that is sent now is its answer.
+func (s *storm) judge(k *oracle.Step, t wire.Tuple) {
+	s.heard, s.asked = nil, t
+	if s.clean = s.clean && !k.Unheard; s.clean {
+		s.output()
+		k.Replies = s.heard
+	}
+	k.After = viewed(s.e.Look(t))
+	if err := s.relation.Check(k); err != nil {
+		s.fail("%v", err)
+	}
+}
+
+// judged is a segment as the relation wants it.
+func judged(g *Segment) oracle.Segment {
+	return oracle.Segment{Seq: uint32(g.Seq), Ack: uint32(g.Ack), Flags: uint16(g.Flags), Len: g.Len,
+		Stamped: g.Options.Has(wire.OptTimestamps), Stamp: g.Options.TSVal}
+}
+
+// viewed is a connection as the relation wants it.
+func viewed(i Info) oracle.View {
+	return oracle.View{State: oracle.State(i.State), ISS: i.ISS, Una: i.SndUna, Next: i.SndNxt, MaxWindow: i.SndMaxWnd,
+		IRS: i.IRS, RcvNext: i.RcvNxt, Window: uint32(i.RcvWnd), TSRecent: i.TSRecent, Timestamps: i.Timestamps,
+		Passive: i.Passive, FinSent: i.FinSent, EarlyFin: i.EarlyFin, Orphan: i.Orphan}
 }

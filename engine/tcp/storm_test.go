@@ -13,6 +13,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/lab/oracle"
 )
 
 var (
@@ -39,6 +40,10 @@ type storm struct {
 	e        *Endpoint
 	listener *Listener
 	audit    audit
+	relation oracle.Relation
+	asked    wire.Tuple       // of the last segment that came
+	heard    []oracle.Segment // what answers it
+	clean    bool             // nothing waits to be sent
 	trace    Trace
 	progs    []*stormProgram
 	known    map[wire.Tuple]isns // the numbers that our side showed last
@@ -54,6 +59,7 @@ type stormProgram struct {
 }
 
 func TestStorm(t *testing.T) {
+	var rows oracle.Coverage
 	for i := range *stormRuns {
 		s := newStorm(t, *stormSeed+uint64(i))
 		s.play()
@@ -61,7 +67,10 @@ func TestStorm(t *testing.T) {
 		if t.Failed() {
 			return
 		}
+		seen := s.relation.Coverage()
+		rows.Add(&seen)
 	}
+	t.Logf("%v of the relation; not %q", &rows, rows.Missing())
 }
 
 func newStorm(tb testing.TB, seed uint64) *storm {
@@ -91,6 +100,7 @@ func (s *storm) note(format string, args ...any) {
 
 func (s *storm) play() {
 	for range 50 + s.r.IntN(300) {
+		s.clean = s.clean && s.r.IntN(2) == 0
 		quiet := s.r.IntN(4) > 0
 		switch s.r.IntN(10) {
 		case 0:
@@ -132,6 +142,7 @@ func (s *storm) pull() {
 	for _, _, ok := s.e.NextReady(); ok; _, _, ok = s.e.NextReady() {
 	}
 	s.watch(true)
+	s.clean = true
 }
 
 func (s *storm) output() {
@@ -141,6 +152,9 @@ func (s *storm) output() {
 			s.fail("it does not stop sending")
 		}
 		s.note("> %d %s +%d", out.Tuple.RemotePort, out.TCP.String(), out.Len)
+		if out.Tuple == s.asked {
+			s.heard = append(s.heard, judged(&out.Segment))
+		}
 		s.known[out.Tuple] = isns{own: out.Seq.Add(out.SeqLen()), peer: out.Ack}
 		if en := s.e.conns.find(&out.Tuple); en != nil && en.state >= Established && !out.Flags.Has(wire.SYN) && !out.Flags.Has(wire.RST) {
 			if err := checkReport(&en.Conn, &out); err != nil {
@@ -179,6 +193,7 @@ func (s *storm) tuple() wire.Tuple {
 }
 
 func (s *storm) connect() {
+	s.clean = false
 	t := s.tuple()
 	if en, err := s.e.Connect(s.now, s.path, t, "active"); err == nil {
 		s.note("connect to %d", t.RemotePort)

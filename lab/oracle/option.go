@@ -69,6 +69,7 @@ type options struct {
 	shift         uint8
 	blocks        uint8
 	size          uint8 // of the field in bytes
+	broken        bool  // it cannot be read to its end
 	mss           uint16
 	tsVal, tsEcho uint32
 	sack          [maxSACKBlocks]block
@@ -95,6 +96,7 @@ func (o *options) parse(b []byte, syn bool) (err error) {
 			b = b[1:]
 			continue
 		case len(b) < 2 || b[1] < 2 || int(b[1]) > len(b):
+			o.broken = true
 			return first(err, fault("W2", "RFC 9293 §3.1", "option %d runs past the header", kind))
 		default:
 			wrong = o.take(kind, b[2:b[1]], syn)

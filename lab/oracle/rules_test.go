@@ -17,6 +17,9 @@ func TestEveryRuleIsBroken(t *testing.T) {
 	for _, k := range wireRules {
 		broken[k.rule] = true
 	}
+	for _, rule := range []string{"O2", "S3", "R2"} {
+		broken[rule] = true // by the tests of the relation
+	}
 	named := map[string]bool{}
 	files, err := filepath.Glob("*.go")
 	if err != nil || len(files) == 0 {

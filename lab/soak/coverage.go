@@ -8,6 +8,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/engine/host"
 	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/lab/oracle"
 )
 
 // Coverage is what lives have reached of the engine.
@@ -16,6 +17,9 @@ type Coverage struct {
 	drops  [4]uint64             // a bit for each reason to drop a segment
 	timers uint32                // a bit for each that fired
 	counts [2][]bool             // counters above zero: of TCP, of the host
+
+	// Rows are those of RFC 9293 §3.10.7 as a table that segments met.
+	Rows oracle.Coverage
 }
 
 func (c *Coverage) addEvent(e *tcp.Event) {
@@ -45,6 +49,7 @@ func (c *Coverage) addCounters(h *host.Host) {
 
 // Add adds what others have reached.
 func (c *Coverage) Add(o *Coverage) {
+	c.Rows.Add(&o.Rows)
 	for i := range c.moves {
 		c.moves[i] |= o.moves[i]
 	}

@@ -95,6 +95,7 @@ func (x *life) play() Report {
 	for _, name := range x.names {
 		x.judgeHost(name, err == nil)
 	}
+	x.Coverage.Rows = x.w.Relation.Coverage()
 	x.Packets, x.Life = x.w.Sent(), x.w.Life()
 	x.Err = errors.Join(x.errs...)
 	return x.Report

@@ -39,6 +39,7 @@ func TestLives(t *testing.T) {
 	t.Logf("%d lives: %d packets, %d bytes, %.1f virtual days; %d connections: %d whole, %d ended with an error",
 		sum.Lives, sum.Packets, sum.Bytes, sum.Life.Hours()/24, sum.Conns, sum.Polite, sum.Failures)
 	moves, all := sum.Coverage.Moves()
+	t.Logf("%v of the relation; not %q", &sum.Coverage.Rows, sum.Coverage.Rows.Missing())
 	missing, counters := sum.Coverage.Missing()
 	t.Logf("%d of %d arrows; not %v; never counted %v", moves, all, missing, counters)
 	if n > 50 && (sum.Polite == 0 || sum.Failures == 0) {

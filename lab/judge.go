@@ -1,0 +1,58 @@
+package lab
+
+import (
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/lab/oracle"
+)
+
+// A host's judges: what it sends goes through wire, and what a segment made of its
+// connection through the world's relation.
+
+// hearing is a segment that a host takes in, while it does.
+type hearing struct {
+	oracle.Step
+	tuple wire.Tuple
+	back  oracle.Flow // of what answers it
+}
+
+// begin notes what a segment meets; nil when it is none.
+func (n *node) begin(data []byte) *hearing {
+	s, flow, ok := oracle.SegmentOf(data)
+	if !ok {
+		return nil
+	}
+	k := &hearing{back: flow.Reverse()}
+	k.Segment, k.Unheard = s, n.Prompt
+	k.tuple = wire.Tuple{Local: wire.AddrFrom16(flow.Dst), Remote: wire.AddrFrom16(flow.Src), LocalPort: flow.DstPort, RemotePort: flow.SrcPort}
+	k.Before = viewOf(n.host.TCP().Look(k.tuple))
+	return k
+}
+
+// sent has the judges look at a packet that leaves.
+func (n *node) sent(data []byte) {
+	if err := n.wire.Sent(n.now(), data); err != nil {
+		n.world.fault(n, err)
+	}
+	if n.step == nil {
+		return
+	}
+	if s, flow, ok := oracle.SegmentOf(data); ok && flow == n.step.back {
+		n.step.Replies = append(n.step.Replies, s)
+	}
+}
+
+// finish has the relation judge what the segment made of the connection.
+func (n *node) finish(k *hearing) {
+	k.After = viewOf(n.host.TCP().Look(k.tuple))
+	if err := n.world.Relation.Check(&k.Step); err != nil {
+		n.world.fault(n, err)
+	}
+}
+
+// viewOf is what the relation wants to know of a connection.
+func viewOf(i tcp.Info) oracle.View {
+	return oracle.View{State: oracle.State(i.State), ISS: i.ISS, Una: i.SndUna, Next: i.SndNxt, MaxWindow: i.SndMaxWnd,
+		IRS: i.IRS, RcvNext: i.RcvNxt, Window: uint32(i.RcvWnd), TSRecent: i.TSRecent, Timestamps: i.Timestamps,
+		Passive: i.Passive, FinSent: i.FinSent, EarlyFin: i.EarlyFin, Orphan: i.Orphan}
+}
