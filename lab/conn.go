@@ -9,6 +9,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/lab/oracle"
 )
 
 // Errors of a program's calls, in the words of the system calls' errors. The
@@ -54,6 +55,7 @@ type end struct {
 	boot   int // of the host when the connection was made
 	linger time.Duration
 	closed bool
+	stream oracle.Stream // that it writes
 }
 
 // For returns the same connection for another program on the same host.
@@ -106,6 +108,7 @@ func (l *Listener) Close() {
 func newConn(p *Proc, en *tcp.Entry) *Conn {
 	c := &Conn{p, &end{entry: en, boot: p.node.boots, linger: -1}}
 	en.Owner = c
+	c.beginStream()
 	return c
 }
 
@@ -198,13 +201,16 @@ func (c *Conn) ReadUntil(b []byte, until clock.Time) (n int, err error) {
 			n += copy(b[n:], v.Bytes())
 			v.Release()
 		}
+		c.judgeRead(b[:n])
 	})
 	switch err := c.dead(); {
 	case n > 0:
 		return n, nil
 	case err != nil:
+		c.judgeEnd(false)
 		return 0, err
 	}
+	c.judgeEnd(true)
 	return 0, io.EOF
 }
 
@@ -226,6 +232,9 @@ func (c *Conn) write(b []byte, urgent bool) (n int, err error) {
 		k := min(len(b)-n, max(c.entry.SendSpace(), 0))
 		c.act(func(e *tcp.Endpoint, now clock.Time) {
 			took = k > 0 && e.SendCopy(now, c.entry, b[n:n+k])
+			if took {
+				c.judge(c.proc.world.Streams.Wrote(c.stream, b[n:n+k]))
+			}
 			if took && urgent {
 				e.MarkUrgent(now, c.entry)
 			}
@@ -244,6 +253,7 @@ func (c *Conn) CloseWrite() error {
 		return err
 	}
 	c.act(func(e *tcp.Endpoint, now clock.Time) { e.CloseWrite(now, c.entry) })
+	c.proc.world.Streams.Closed(c.stream)
 	return nil
 }
 
@@ -265,6 +275,9 @@ func (c *Conn) Close() error {
 		c.wait(func() bool { return c.entry.Delivered() }, c.proc.world.now.Add(c.linger))
 	}
 	c.act(func(e *tcp.Endpoint, now clock.Time) { e.Close(now, c.entry) })
+	if c.entry.Failure() != tcp.Aborted {
+		c.proc.world.Streams.Closed(c.stream)
+	}
 	c.closed = true
 	return nil
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/handfast-tcp/handfast/lab/oracle"
 )
 
-// A host's judges: what it sends goes through wire, and what a segment made of its
-// connection through the world's relation.
+// A host's judges: what it sends goes through wire, what a segment made of its connection
+// through the world's relation, and what its programs write and read through the streams.
 
 // hearing is a segment that a host takes in, while it does.
 type hearing struct {
@@ -55,4 +55,48 @@ func viewOf(i tcp.Info) oracle.View {
 	return oracle.View{State: oracle.State(i.State), ISS: i.ISS, Una: i.SndUna, Next: i.SndNxt, MaxWindow: i.SndMaxWnd,
 		IRS: i.IRS, RcvNext: i.RcvNxt, Window: uint32(i.RcvWnd), TSRecent: i.TSRecent, Timestamps: i.Timestamps,
 		Passive: i.Passive, FinSent: i.FinSent, EarlyFin: i.EarlyFin, Orphan: i.Orphan}
+}
+
+// beginStream names the stream that a program writes.
+func (c *Conn) beginStream() {
+	t := c.entry.Tuple()
+	c.stream = oracle.Stream{Flow: oracle.Flow{Src: t.Local.As16(), Dst: t.Remote.As16(), SrcPort: t.LocalPort, DstPort: t.RemotePort},
+		ISN: c.proc.node.host.TCP().Look(t).ISS}
+	c.proc.world.Streams.Opened(c.stream)
+}
+
+// reads names the stream that it reads; not ok when the handshake never came to it, or
+// another connection has taken the four-tuple.
+func (c *Conn) reads() (k oracle.Stream, ok bool) {
+	i := c.proc.node.host.TCP().Look(c.entry.Tuple())
+	return oracle.Stream{Flow: c.stream.Flow.Reverse(), ISN: i.IRS}, i.ISS == c.stream.ISN && i.IRS != 0
+}
+
+// judge tells of a fault. Where TIME-WAIT is shorter than packets live, nothing keeps old
+// text out of a new connection: a scenario shows that.
+func (c *Conn) judge(err error) {
+	n := c.proc.node
+	if msl := n.Host.TCP.MSL; err != nil && (msl == 0 || msl >= n.world.base.Delay) {
+		n.world.fault(n, err)
+	}
+}
+
+func (c *Conn) judgeRead(text []byte) {
+	if k, ok := c.reads(); ok {
+		c.judge(c.proc.world.Streams.Read(k, text))
+	}
+}
+
+// judgeEnd judges that a program is told of an end, or else of a failure.
+func (c *Conn) judgeEnd(end bool) {
+	if !c.usable() {
+		return
+	}
+	switch k, ok := c.reads(); {
+	case !ok:
+	case end:
+		c.judge(c.proc.world.Streams.Ended(k))
+	default:
+		c.proc.world.Streams.Failed(k)
+	}
 }

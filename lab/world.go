@@ -37,6 +37,8 @@ type World struct {
 
 	// Relation holds what each segment brings about against RFC 9293 §3.10.7.
 	Relation *oracle.Relation
+	// Streams judges what programs write and read.
+	Streams oracle.Streams
 
 	watch Watch
 	// judge decides about a packet before the wire's own chance does; nil: nobody.

@@ -39,7 +39,7 @@ type said struct {
 
 // keptText is how much of what was acknowledged stays to compare with. An ACK that
 // came may not have been believed.
-const keptText = 1 << 17
+const keptText = 1 << 14
 
 // place returns where a number of ours is that lies near to what was sent last.
 func (l *life) place(n uint32) int64 { return l.next + int64(int32(n-l.iss-uint32(l.next))) }

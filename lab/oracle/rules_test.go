@@ -17,8 +17,8 @@ func TestEveryRuleIsBroken(t *testing.T) {
 	for _, k := range wireRules {
 		broken[k.rule] = true
 	}
-	for _, rule := range []string{"O2", "S3", "R2"} {
-		broken[rule] = true // by the tests of the relation
+	for _, rule := range []string{"O2", "S3", "R2", "R1", "R9", "M6"} {
+		broken[rule] = true // by the tests of the relation, and of streams
 	}
 	named := map[string]bool{}
 	files, err := filepath.Glob("*.go")

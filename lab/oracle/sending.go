@@ -65,7 +65,7 @@ func (l *life) checkNews(p *packet) error {
 	if !l.known || tells != l.last || to > l.acked || to+int64(p.window)*l.unit() > l.right {
 		return nil
 	}
-	return fault("E5", "RFC 9293 §3.10.7.4", "it tells nothing new and answers nothing: %v", p)
+	return fault("E5", "RFC 9293 §3.10.7.4", "it tells nothing new and answers nothing: %v", p.String())
 }
 
 // remember takes note of what was sent.

@@ -74,7 +74,7 @@ func (f *flow) sentReset(p *packet) error {
 	case (l == nil || !p.has(flagACK)) && f.forgot:
 		return nil
 	case l == nil || !p.has(flagACK):
-		return fault("E3", "RFC 9293 §3.10.7.1", "a RST that answers nothing that came and ends nothing: %v", p)
+		return fault("E3", "RFC 9293 §3.10.7.1", "a RST that answers nothing that came and ends nothing: %v", p.String())
 	case !l.known:
 		return nil
 	}
@@ -87,7 +87,7 @@ func (f *flow) sentSyn(now clock.Time, p *packet) (err error) {
 	var a *arrivals
 	if p.has(flagACK) {
 		if a = f.peer(p.ack - 1); a == nil && !f.forgot {
-			return fault("R5", "RFC 9293 §3.10.7.2", "a SYN-ACK of a SYN that never came: %v", p)
+			return fault("R5", "RFC 9293 §3.10.7.2", "a SYN-ACK of a SYN that never came: %v", p.String())
 		}
 	}
 	l := f.life(p.seq)
@@ -97,7 +97,7 @@ func (f *flow) sentSyn(now clock.Time, p *packet) (err error) {
 		l.next += int64(len(p.text))
 		f.lives = bounded(f.lives, l, maxLives, &f.forgot)
 	} else if l.known == p.has(flagACK) && (l.options.set^p.options.set)&^(optAccECN|optTimeout) != 0 {
-		err = fault("W2", "RFC 9293 §3.8.1", "a SYN that is sent again has other options: %v", p)
+		err = fault("W2", "RFC 9293 §3.8.1", "a SYN that is sent again has other options: %v", p.String())
 	}
 	l.options, l.spoke = p.options, now
 	if a == nil {
@@ -131,7 +131,7 @@ func (f *flow) sentSegment(now clock.Time, p *packet) error {
 		err = first(err, l.checkReceiving(now, p, a))
 		err = first(err, l.checkSize(p, a))
 	case !l.blind && !f.forgot:
-		err = first(err, fault("R5", "RFC 9293 §3.4", "an ACK of a SYN that never came: %v", p))
+		err = first(err, fault("R5", "RFC 9293 §3.4", "an ACK of a SYN that never came: %v", p.String()))
 	}
 	err = first(err, l.checkNews(p))
 	if p.ttl != l.ttl {
@@ -171,8 +171,8 @@ func (f *flow) outOfNothing(p *packet) error {
 	case f.forgot:
 		return nil
 	case len(f.lives) == 0:
-		return fault("M2", "RFC 9293 §3.5", "a segment of a connection that never began: %v", p)
+		return fault("M2", "RFC 9293 §3.5", "a segment of a connection that never began: %v", p.String())
 	}
 	last := f.lives[len(f.lives)-1]
-	return fault("S2", "RFC 9293 §3.4", "number %d, and %d comes next: %v", last.place(p.seq), last.next, p)
+	return fault("S2", "RFC 9293 §3.4", "number %d, and %d comes next: %v", last.place(p.seq), last.next, p.String())
 }
