@@ -119,7 +119,9 @@ func (h *Host) Attach(l link.Link, o LinkOptions) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	a := &attachment{link: l, attributes: l.Attributes(), options: o.clone()}
+	a := &attachment{link: l, attributes: l.Attributes()}
+	options := o.clone()
+	a.options.Store(&options)
 	if err := checkLink(&a.attributes, &o); err != nil {
 		return err
 	}
@@ -192,7 +194,8 @@ type LinkInfo struct {
 func (h *Host) Links() []LinkInfo {
 	var all []LinkInfo
 	for _, a := range *h.attached.Load() {
-		info := LinkInfo{Attributes: a.attributes, Addresses: slices.Clone(a.options.Addresses), Routes: slices.Clone(a.options.allRoutes())}
+		o := a.options.Load()
+		info := LinkInfo{Attributes: a.attributes, Addresses: slices.Clone(o.Addresses), Routes: slices.Clone(o.allRoutes())}
 		if gone := a.gone.Load(); gone != nil {
 			info.Err = gone
 		}

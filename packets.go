@@ -118,8 +118,8 @@ type attachment struct {
 	attributes link.Attributes
 	queues     []sync.Mutex // held while writing to that queue
 	addresses  []wire.Addr  // the host's own on this link
-	options    LinkOptions  // that it was attached with
 
+	options   atomic.Pointer[LinkOptions] // that it was attached with, and what has changed; replaced, never changed
 	lost      atomic.Pointer[[]*AddressError]
 	gone      atomic.Pointer[LinkError]
 	unplugged bool // the host knows; under its lock

@@ -60,9 +60,9 @@ func (h *Host) AddAddress(iface int, p netip.Prefix) error {
 	h.addresses = append(h.addresses, a)
 	h.watchAddress(iface, a.addr)
 	h.addRoute(route{network: a.network, iface: iface})
-	if !a.addr.Is4() {
-		// Neighbours speak from link-local addresses too.
-		h.addRoute(route{network: makeNetwork(linkLocal), iface: iface})
+	// Neighbours speak from link-local addresses too. One route is enough for all.
+	if r := (route{network: makeNetwork(linkLocal), iface: iface}); !a.addr.Is4() && h.routeLike(r) < 0 {
+		h.addRoute(r)
 	}
 	return nil
 }

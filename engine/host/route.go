@@ -56,6 +56,33 @@ func (r *route) before(old *route) bool {
 	return old.gone && !r.gone
 }
 
+// RemoveRoute takes away what AddRoute, or AddAddress for the network of an address, has
+// added by the same values. It reports whether there was such a route.
+func (h *Host) RemoveRoute(dst netip.Prefix, gateway netip.Addr, iface int) bool {
+	if dst = unmapPrefix(dst); !dst.IsValid() {
+		return false
+	}
+	r := route{network: makeNetwork(dst), iface: iface}
+	if gateway.IsValid() {
+		r.gateway = wire.AddrFrom(gateway)
+	}
+	i := h.routeLike(r)
+	if i < 0 {
+		return false
+	}
+	all := &h.routes[r.network.family]
+	*all = slices.Delete(*all, i, i+1)
+	h.forget()
+	return true
+}
+
+// routeLike returns which route of its family is as r; below zero: none.
+func (h *Host) routeLike(r route) int {
+	return slices.IndexFunc(h.routes[r.network.family], func(o route) bool {
+		return o.network == r.network && o.gateway == r.gateway && o.iface == r.iface
+	})
+}
+
 // localMTU is the MTU between two of our own addresses: the largest IP packet. No link
 // limits what never leaves.
 const localMTU = 65535
