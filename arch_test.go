@@ -54,7 +54,7 @@ const layers = `
 	lab/oracle            : engine/clock
 	lab                   : engine/clock engine/seq engine/buf engine/wire engine/cc engine/tcp engine/host lab/netem lab/trace lab/oracle
 	lab/soak              : engine/clock engine/seq engine/wire engine/cc engine/tcp engine/host lab lab/netem lab/oracle
-	lab/explore           : engine/clock engine/seq engine/buf engine/wire engine/tcp lab/trace lab/story
+	lab/explore           : engine/clock engine/seq engine/buf engine/wire engine/tcp lab/trace lab/story lab/oracle
 	lab/script            : engine/seq engine/wire
 	lab/drill             : engine/clock engine/seq engine/wire engine/tcp engine/host lab lab/script
 	lab/capture           : engine/clock engine/seq engine/wire engine/tcp lab/trace

@@ -7,6 +7,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/lab/oracle"
 )
 
 // act is one thing that can happen.
@@ -152,13 +153,38 @@ func (w *world) arrive(x *explorer, a act) {
 		w.left.Duplicate--
 		w.wire = append(w.wire, k)
 	}
+	t, s, before := k.tuple, k.segment, len(w.wire)
+	judged := oracle.Step{Before: viewOf(w.ends[k.to].tcp.Look(t)), Segment: segmentOf(&s)}
 	w.watch(x, k.to, func(i int) {
-		s := k.segment
 		x.views = appendStream(x.views[:0], k.life, k.offset, s.Len)
 		s.Views = x.views
-		t := k.tuple
 		w.ends[i].tcp.Receive(w.now, tcp.Path{MTU: mtu}, &t, &s)
 	})
+	if w.wrong != nil {
+		return
+	}
+	x.replies = x.replies[:0]
+	for i := range w.wire[before:] {
+		if r := &w.wire[before+i]; r.tuple == k.tuple.Reverse() {
+			x.replies = append(x.replies, segmentOf(&r.segment))
+		}
+	}
+	judged.Replies, judged.After = x.replies, viewOf(w.ends[k.to].tcp.Look(k.tuple))
+	if err := x.report.Relation.Check(&judged); err != nil {
+		w.wrong = err
+	}
+}
+
+// viewOf is what the relation wants to know of a connection.
+func viewOf(i tcp.Info) oracle.View {
+	return oracle.View{State: oracle.State(i.State), ISS: i.ISS, Una: i.SndUna, Next: i.SndNxt, MaxWindow: i.SndMaxWnd,
+		IRS: i.IRS, RcvNext: i.RcvNxt, Window: uint32(i.RcvWnd), TSRecent: i.TSRecent, Timestamps: i.Timestamps,
+		Passive: i.Passive, FinSent: i.FinSent, EarlyFin: i.EarlyFin, Orphan: i.Orphan}
+}
+
+func segmentOf(s *tcp.Segment) oracle.Segment {
+	return oracle.Segment{Seq: uint32(s.Seq), Ack: uint32(s.Ack), Flags: uint16(s.Flags), Len: s.Len,
+		Stamped: s.Options.Has(wire.OptTimestamps), Stamp: s.Options.TSVal}
 }
 
 // pass lets time pass to the next deadline. No packet lives longer than the MSL.

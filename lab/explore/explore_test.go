@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/lab/explore"
+	"github.com/handfast-tcp/handfast/lab/oracle"
 	"github.com/handfast-tcp/handfast/lab/story"
 )
 
@@ -21,6 +22,7 @@ var (
 //	make explore
 //	go test ./lab/explore -run TestRungs -v -level 4
 func TestRungs(t *testing.T) {
+	var all oracle.Coverage
 	for _, r := range explore.Rungs() {
 		if *level > 0 && r.Level != *level {
 			continue
@@ -35,13 +37,16 @@ func TestRungs(t *testing.T) {
 			}
 			begun := time.Now()
 			rep := explore.Explore(r, limit, nil)
-			t.Logf("level %d: %8d states, %9d steps, at most %2d deep, %v of virtual time, %d strays, complete: %v, in %v",
-				r.Level, rep.States, rep.Steps, rep.Depth, rep.Longest, rep.Strays, rep.Complete, time.Since(begun).Round(time.Second/10))
+			rows := rep.Relation.Coverage()
+			all.Add(&rows)
+			t.Logf("level %d: %8d states, %9d steps, at most %2d deep, %v of virtual time, %d strays, %d rows of the relation, complete: %v, in %v",
+				r.Level, rep.States, rep.Steps, rep.Depth, rep.Longest, rep.Strays, rows.Seen(), rep.Complete, time.Since(begun).Round(time.Second/10))
 			if rep.Err != nil {
 				t.Fatalf("%v\n-rung %q -path %q\n%s", rep.Err, r.Name, rep.Path, ladder(t, r, rep.Path))
 			}
 		})
 	}
+	t.Logf("%d of %d rows of the relation were seen", all.Seen(), all.Reachable())
 }
 
 // A way that was found is drawn:

@@ -8,16 +8,18 @@ import (
 
 	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/lab/oracle"
 )
 
 // Report is what an exploration came to.
 type Report struct {
-	States, Steps int                               // different ones, and what leads from one to the next
-	Depth         int                               // of the longest path that was taken
-	Ends          int                               // worlds in which nothing can happen any more, all as they have to be
-	Strays        int                               // of these, worlds in which old duplicates made a connection that nobody opened
-	Longest       time.Duration                     // that a world lived, in virtual time
-	Moves         [tcp.NumStates][tcp.NumStates]int // of the state diagram, how often each was seen
+	States, Steps int           // different ones, and what leads from one to the next
+	Depth         int           // of the longest path that was taken
+	Ends          int           // worlds in which nothing can happen any more, all as they have to be
+	Strays        int           // of these, worlds in which old duplicates made a connection that nobody opened
+	Longest       time.Duration // that a world lived, in virtual time
+	// Relation has held each segment that arrived against RFC 9293, and counts the rows.
+	Relation oracle.Relation
 	// Complete is false when the exploration ended before it had seen all.
 	Complete bool
 	// Err is what is wrong with a world, and Path the shortest way to it.
@@ -36,8 +38,9 @@ type explorer struct {
 	report  Report
 
 	// scratch
-	out   tcp.Output
-	views []buf.View
+	out     tcp.Output
+	views   []buf.View
+	replies []oracle.Segment
 }
 
 // state is what is kept of a world that was seen.
