@@ -280,6 +280,14 @@ func (c *Conn) tooOld(ack seq.Num) bool {
 	return ack.Less(c.snd.una - seq.Num(min(uint64(c.snd.maxWnd), acked)))
 }
 
+// leaveFinWait1 moves on to FIN-WAIT-2 when our FIN is acknowledged.
+func (c *Conn) leaveFinWait1(now clock.Time) {
+	if c.snd.una == c.finEnd() {
+		c.setState(now, FinWait2, CauseAckOfFin)
+		c.armFinWait2(now)
+	}
+}
+
 // ackedFin makes the moves that the ACK of our FIN allows.
 func (c *Conn) ackedFin(now clock.Time, s *Segment) outcome {
 	if !c.is(finQueued) || c.snd.una != c.finEnd() {
@@ -290,8 +298,7 @@ func (c *Conn) ackedFin(now clock.Time, s *Segment) outcome {
 		if s.Flags.Has(wire.FIN) && s.Seq == c.rcv.nxt {
 			return goOn // its FIN comes with it: TIME-WAIT at once
 		}
-		c.setState(now, FinWait2, CauseAckOfFin)
-		c.armFinWait2(now)
+		c.leaveFinWait1(now)
 	case Closing:
 		c.enterTimeWait(now, CauseAckOfFin)
 	case LastAck:

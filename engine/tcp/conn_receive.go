@@ -216,9 +216,14 @@ func (c *Conn) arrivesOtherwise(now clock.Time, s *Segment) outcome {
 		c.hearUserTimeout(s)
 	}
 	c.checkUrgent(s)
-	if o := c.checkText(now, s); o.ends() {
-		return o
+	o := c.checkText(now, s)
+	if !o.ends() {
+		c.checkFin(now, s)
+		o = taken
 	}
-	c.checkFin(now, s)
-	return taken
+	// The FIN that was to come with the ACK of ours may have found no memory.
+	if c.state == FinWait1 {
+		c.leaveFinWait1(now)
+	}
+	return o
 }

@@ -134,6 +134,43 @@ func transferWithoutMemory(t *testing.T, each int64) {
 	}
 }
 
+// The peer's last text, with its FIN and the ACK of ours, finds no memory. Our FIN is
+// acknowledged all the same, and the connection waits in FIN-WAIT-2: in FIN-WAIT-1 no
+// timer would run.
+func TestLastTextFindsNoMemory(t *testing.T) {
+	p := newPair(t, Config{BufferMemory: 100_000})
+	client, server := p.connect()
+	l := p.ends[1].listener(&server.tuple)
+	p.write(0, client, make([]byte, 1000)) // which the server does not read: it gets no more when memory is short
+	other, err := p.ends[0].Connect(p.now, p.path, wire.Tuple{Local: addrA, Remote: addrB, LocalPort: 50000, RemotePort: 80}, "other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.until("accepted", func() bool { return p.ends[1].Accept(l) != nil })
+	p.until("there is no memory", func() bool {
+		if other.SendSpace() > 0 {
+			p.write(0, other, make([]byte, 1000))
+		}
+		return p.ends[1].cfg.memory.full()
+	})
+	p.ends[1].CloseWrite(p.now, server)
+	p.fate = func(from int, o *Output) (bool, time.Duration) {
+		return from == 0 && o.Tuple == client.tuple && o.SeqLen() == 0, 0
+	}
+	p.until("the server's FIN", func() bool { return client.state == CloseWait })
+	p.write(0, client, make([]byte, 1000))
+	p.ends[0].CloseWrite(p.now, client)
+	drops := p.ends[1].Counters().TCPRcvQDrop
+	p.until("the last text is refused", func() bool { return p.ends[1].Counters().TCPRcvQDrop > drops })
+	if server.state != FinWait2 {
+		t.Errorf("our FIN is acknowledged, and the connection is in %v", server.state)
+	}
+	p.until("all has come", func() bool {
+		p.read(1, server)
+		return server.EOF()
+	})
+}
+
 // Where connections are counted, none begins above seven eighths of the budget, by
 // whichever way it comes: not by a SYN, a last ACK, or a cookie, and not by Connect.
 // Those that there are have their memory, and give it back once when they end, whoever
