@@ -58,10 +58,10 @@ const (
 // that were sent, which is all that PAWS asks of those that follow.
 type waitMore uint8
 
-const (
-	waitACE   waitMore = 7
-	aheadBits          = 27 // of a unit, 37 hours in milliseconds
-)
+const waitACE waitMore = 7
+
+// aheadBits are those of a unit, 37 hours in milliseconds.
+const aheadBits = 27
 
 // moreOf returns ace and the offset of timestamps, which is by so much larger than that
 // of the four-tuple.

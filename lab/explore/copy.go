@@ -185,22 +185,21 @@ func (c *copier) survey(pl *copyPlan, t reflect.Type, at uintptr) {
 func (c *copier) fixSlice(t reflect.Type) fixer {
 	elem := c.plan(t.Elem())
 	return func(c *copier, to, from unsafe.Pointer) {
-		s := (*reflect.SliceHeader)(from)
-		first := *(*unsafe.Pointer)(from)
-		if s.Cap == 0 || c.isShared(first) {
+		s := reflect.NewAt(t, from).Elem()
+		first, size := s.UnsafePointer(), elem.size*uintptr(s.Cap())
+		if s.Cap() == 0 || c.isShared(first) {
 			return
 		}
-		size := elem.size * uintptr(s.Cap)
 		if within, ok := c.find(uintptr(first), size); ok { // of an array in a value that was met
 			*(*unsafe.Pointer)(to) = within
 			return
 		}
-		all := reflect.MakeSlice(t, s.Cap, s.Cap)
+		all := reflect.MakeSlice(t, s.Cap(), s.Cap())
 		data := all.UnsafePointer()
 		c.done = append(c.done, copied{uintptr(first), uintptr(first) + size, data, nil})
-		reflect.Copy(all, reflect.NewAt(t, from).Elem().Slice(0, s.Cap))
+		reflect.Copy(all, s.Slice(0, s.Cap()))
 		*(*unsafe.Pointer)(to) = data
-		for i := range uintptr(s.Cap) {
+		for i := range uintptr(s.Cap()) {
 			elem.fix(c, unsafe.Add(data, i*elem.size), unsafe.Add(first, i*elem.size))
 		}
 	}
