@@ -50,7 +50,7 @@ func makeMutations() (all []mutation) {
 	for _, f := range []wire.Flags{wire.FIN, wire.SYN, wire.RST, wire.ACK, wire.URG} {
 		all = append(all, mutation{"toggles " + f.String(), func(k *packet) { k.segment.Flags ^= f }})
 	}
-	for _, d := range []int{-1, 1, -unit, 1 << 16, 1 << 31} {
+	for _, d := range []int64{-1, 1, -unit, 1 << 16, 1 << 31} {
 		all = append(all, mutation{fmt.Sprintf("SEQ %+d", d), func(k *packet) { k.segment.Seq += seq.Num(d) }},
 			mutation{fmt.Sprintf("ACK %+d", d), func(k *packet) { k.segment.Ack += seq.Num(d) }})
 	}

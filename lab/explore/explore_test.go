@@ -2,6 +2,7 @@ package explore_test
 
 import (
 	"flag"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -33,7 +34,7 @@ func TestRungs(t *testing.T) {
 				limit = 500
 			}
 			if *level > 0 {
-				limit = 1 << 31
+				limit = math.MaxInt
 			}
 			begun := time.Now()
 			rep := explore.Explore(r, limit, nil)

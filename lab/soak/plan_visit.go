@@ -1,6 +1,9 @@
 package soak
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // visitPlan is a connection that is to be, or several with the same ports one after the
 // other.
@@ -140,7 +143,8 @@ func (p *plan) drawGigabytes(d dice) {
 	for side := range v.ends {
 		v.ends[side] = endPlan{chunk: 1 << 20, readBy: 1 << 20, keepAlive: true}
 	}
-	v.ends[d.IntN(2)].total = 4*gigantic + d.upTo(gigantic)
+	side := d.IntN(2)
+	v.ends[side].total = int(min(4*int64(gigantic)+int64(d.upTo(gigantic)), math.MaxInt)) // where an int has 32 bits, half as far
 	p.visits, p.changes, p.shots, p.flood, p.cutFrom, p.reboots = []visitPlan{v}, nil, nil, flood{}, 0, [2]time.Duration{}
 	for i := range p.hosts {
 		p.hosts[i].batches, p.hosts[i].supers, p.hosts[i].offload, p.hosts[i].mtu = true, true, true, 1500
