@@ -97,10 +97,13 @@ func shutWindow() []*Rung {
 	}
 }
 
+// cookies: what comes before the ACK of a cookie resets its sender, and the ACK may come
+// all the same. Then the server is alone, and probes.
 func cookies() (all []*Rung) {
 	for _, mode := range []tcp.CookieMode{tcp.CookiesAlways, tcp.CookiesOff} {
 		r := oneListens("cookies "+mode.String(), Budget{Drop: 1, Duplicate: 1, Early: 1}, false, []Op{Open, Write, CloseWrite, ReadEnd, Close}, []Op{Accept, ReadEnd, Close})
 		r.Config.Cookies, r.Config.SynAckRetries = mode, 1
+		r.KeepAlive = probes
 		all = append(all, r)
 	}
 	return all
