@@ -5,6 +5,7 @@ import (
 	"io"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/engine/buf"
@@ -91,8 +92,12 @@ func (c *crowd) open(i int, text []byte) (iss seq.Num, ok bool) {
 // something that they never acknowledge, take less than 50 MB, and the next one is not
 // answered. Those that there are go on; when they have gone so has their memory.
 func TestTenThousandConnectionsInFiftyMegabytes(t *testing.T) {
-	const memory, few = 50_000_000, 100
-	c := newCrowd(t, handfast.Config{Memory: memory, Shards: 1, Backlog: 1 << 16, NoKeepAlive: true})
+	const few = 100
+	memory, most := 50_000_000, 10_000
+	if testing.Short() { // an emulator takes seconds for so many, and meanwhile they repeat their text
+		memory, most = memory/10, most/10
+	}
+	c := newCrowd(t, handfast.Config{Memory: int64(memory), Shards: 1, Backlog: 1 << 16, NoKeepAlive: true})
 	l := listen(t, c.host, ":80")
 	before := heap()
 	var conns []*handfast.TCPConn
@@ -122,7 +127,7 @@ func TestTenThousandConnectionsInFiftyMegabytes(t *testing.T) {
 	}
 	took := heap() - before
 	t.Logf("%d connections take %d bytes, %d each", count, took, took/int64(count))
-	if count < 10_000 || took > memory {
+	if count < most || took > int64(memory) {
 		t.Errorf("%d connections take %d bytes", count, took)
 	}
 	if refused < 100 {
@@ -141,8 +146,14 @@ func TestTenThousandConnectionsInFiftyMegabytes(t *testing.T) {
 		server.Close()
 	}
 	clear(conns)
-	c.answers(0) // what the link holds is not the host's
-	if left := heap() - before; left > 1<<20 {
+	left := int64(0)
+	for begun := time.Now(); ; {
+		c.answers(0) // what the link holds is not the host's, and on a slow machine more comes behind
+		if left = heap() - before; left <= 1<<20 || time.Since(begun) > time.Minute {
+			break
+		}
+	}
+	if left > 1<<20 {
 		t.Errorf("%d bytes are left when all have gone", left)
 	}
 	if _, ok := c.open(count, nil); !ok {
@@ -164,7 +175,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		"and pieces":                   {6000, 1, 520},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newCrowd(t, handfast.Config{Memory: memory, Shards: 1, Backlog: 1 << 16})
+			c := newCrowd(t, handfast.Config{Memory: int64(memory), Shards: 1, Backlog: 1 << 16})
 			listen(t, c.host, ":80")
 			before, payload := heap(), make([]byte, text.size)
 			first := make([]seq.Num, text.peers)
