@@ -2,16 +2,19 @@ package handfast
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math/bits"
 	"net"
 	"net/netip"
 	"runtime"
+	"slices"
 
 	"github.com/handfast-tcp/handfast/engine/host"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/internal/random"
 	"github.com/handfast-tcp/handfast/internal/setting"
+	"github.com/handfast-tcp/handfast/link"
 )
 
 // Defaults and limits of Config.
@@ -182,3 +185,178 @@ func (silence) Debug(string, ...any) {}
 func (silence) Info(string, ...any)  {}
 func (silence) Warn(string, ...any)  {}
 func (silence) Error(string, ...any) {}
+
+// shardMemory is what each shard has of Config.Memory at least, in bytes: its tables
+// would be too small to be of use otherwise.
+const shardMemory = 4 << 20
+
+// connMemory is what a connection counts beside its text, in bytes: its entry, what the
+// program has of it, its share of tables, congestion control and what it may always
+// hold, a tiny block each way and what is known of its flight.
+const connMemory = 39 << 6
+
+// textShare is how much of a block must be text for it to be kept: what is counted as
+// text may take so many times as much.
+const textShare = 4
+
+// capShards makes as few shards as Memory has room for, where Shards is not set.
+func (c *Config) capShards() {
+	for c.Memory > 0 && c.Shards > 1 && c.Memory < int64(c.Shards)*shardMemory {
+		c.Shards /= 2
+	}
+}
+
+// checkMemory refuses more shards than there is memory for.
+func (c *Config) checkMemory() error {
+	if least := int64(c.Shards) * shardMemory; c.Memory > 0 && c.Memory < least {
+		return fmt.Errorf("handfast: Config.Memory is %d; %d shards need at least %d bytes: set Config.Shards to fewer, or to 0", c.Memory, c.Shards, least)
+	}
+	return nil
+}
+
+// spread derives the bounds of TCP from Memory, where they are not set. Of 64 parts of
+// what a shard has, 55 are for connections and their text, which may go past their
+// budget by an eighth.
+func (c *Config) spread() {
+	part := c.Memory / int64(c.Shards) / 64
+	if part == 0 {
+		return
+	}
+	c.TCP.ConnMemory = connMemory / textShare
+	if c.TCP.BufferMemory == 0 {
+		c.TCP.BufferMemory = 55 * part / textShare / 9 * 8
+	}
+	atMost(&c.TCP.MaxHalfOpen, part/128, 4096) // bytes of an entry, with all that is kept for it
+	atMost(&c.TCP.MaxTimeWait, part/96, 65536)
+}
+
+// spreadBelow derives the bounds below TCP. The last part is for what does not grow.
+func (c *Config) spreadBelow(h *host.Config) {
+	part := c.Memory / int64(c.Shards) / 64
+	if part == 0 {
+		return
+	}
+	atMost(&h.MaxQueuedBytes, part, 8<<20) // and as much for other shards
+	atMost(&h.MaxUDPBytes, 2*part, 64<<20)
+	atMost(&h.UDPReceiveBuffer, 2*part, 208<<10)
+	atMost(&h.MaxNeighbourBytes, part, 4<<20)
+	atMost(&h.MaxFragmentBytes, part, 1<<20)
+}
+
+// atMost sets a bound that is not set: its usual value, or less.
+func atMost(field *int, n int64, usual int) {
+	if *field == 0 {
+		*field = int(min(max(n, 1), int64(usual)))
+	}
+}
+
+// LinkOptions say what a host is on a link.
+type LinkOptions struct {
+	// Addresses are the host's own on this link, each with the network that is
+	// reached directly: 10.0.0.2/24.
+	Addresses []netip.Prefix
+	// Gateway is where packets go that no route is for; zero: nowhere. It
+	// serves its own address family; for the other one add to Routes.
+	Gateway netip.Addr
+	// Routes are further networks that are reached by this link.
+	Routes []Route
+	// NoConflictDetection is for addresses that other hosts on an Ethernet have as
+	// well, on purpose. Otherwise the host asks there whether they are free, while
+	// it uses them already (RFC 5227, RFC 4862 §5.4). One that is not is lost:
+	// LinkInfo.Lost.
+	NoConflictDetection bool
+}
+
+// Route is the way to a network.
+type Route struct {
+	Destination netip.Prefix
+	// Gateway is the next hop; zero: the destinations are on the link itself.
+	Gateway netip.Addr
+}
+
+// clone returns a copy that the caller of Attach cannot change.
+func (o *LinkOptions) clone() LinkOptions {
+	c := *o
+	c.Addresses, c.Routes = slices.Clone(o.Addresses), slices.Clone(o.Routes)
+	return c
+}
+
+// allRoutes returns o's routes, the one by its gateway among them.
+func (o *LinkOptions) allRoutes() []Route {
+	routes := o.Routes[:len(o.Routes):len(o.Routes)]
+	switch g := o.Gateway.Unmap(); {
+	case g.Is4():
+		routes = append(routes, Route{netip.PrefixFrom(netip.IPv4Unspecified(), 0), g})
+	case g.Is6():
+		routes = append(routes, Route{netip.PrefixFrom(netip.IPv6Unspecified(), 0), g})
+	}
+	return routes
+}
+
+// check finds what an IP host would refuse, before anything is changed.
+func (o *LinkOptions) check() error {
+	for _, a := range o.Addresses {
+		ip := a.Addr().Unmap()
+		if !a.IsValid() || ip.IsUnspecified() || ip.IsMulticast() {
+			return fmt.Errorf("handfast: LinkOptions.Addresses: %v is not an address of a host with its prefix length", a)
+		}
+	}
+	for _, r := range o.Routes {
+		if !r.Destination.IsValid() {
+			return errors.New("handfast: LinkOptions.Routes: not a valid destination")
+		}
+		if g := r.Gateway; g.IsValid() && g.Unmap().Is4() != r.Destination.Addr().Unmap().Is4() {
+			return fmt.Errorf("handfast: route to %v: gateway %v is of the other address family", r.Destination, g)
+		}
+	}
+	return nil
+}
+
+// maxLinks is how many links a host can have, those that are gone among them.
+const maxLinks = 256
+
+// Limits of the links that Attach takes.
+const (
+	MinMTU     = 68   // bytes, RFC 791 §3.2
+	MinIPv6MTU = 1280 // bytes, of a link with an IPv6 address: RFC 8200 §5
+	MaxQueues  = 256  // of a link
+)
+
+// checkLink finds what a link could not work with, before anything is changed.
+func checkLink(a *link.Attributes, o *LinkOptions) error {
+	switch {
+	case a.MTU < MinMTU:
+		return fmt.Errorf("handfast: link %s: MTU is %d; it must be at least %d bytes", a.Name, a.MTU, MinMTU)
+	case a.MTU < MinIPv6MTU && o.speaksIPv6():
+		return fmt.Errorf("handfast: link %s: MTU is %d; IPv6 needs at least %d bytes: give the link IPv4 addresses and routes only",
+			a.Name, a.MTU, MinIPv6MTU)
+	case a.MaxGSO != 0 && a.MaxGSO < a.MTU:
+		return fmt.Errorf("handfast: link %s: MaxGSO is %d; it must be 0 or at least the MTU, %d", a.Name, a.MaxGSO, a.MTU)
+	case a.Queues < 1 || a.Queues > MaxQueues:
+		return fmt.Errorf("handfast: link %s: Queues is %d; it may be 1 to %d", a.Name, a.Queues, MaxQueues)
+	case a.Medium != link.IP && a.Medium != link.Ethernet:
+		return fmt.Errorf("handfast: link %s: Medium is %d; it is IP or Ethernet", a.Name, a.Medium)
+	case a.Medium == link.Ethernet && (a.HardwareAddr[0]&1 != 0 || a.HardwareAddr == link.HardwareAddr{}):
+		return fmt.Errorf("handfast: link %s: HardwareAddr % x is not the address of one station", a.Name, a.HardwareAddr[:])
+	}
+	return nil
+}
+
+// speaksIPv6 reports whether there is an IPv6 address or route.
+func (o *LinkOptions) speaksIPv6() bool {
+	return slices.ContainsFunc(o.Addresses, func(a netip.Prefix) bool { return a.Addr().Unmap().Is6() }) ||
+		slices.ContainsFunc(o.allRoutes(), func(r Route) bool { return r.Destination.Addr().Unmap().Is6() })
+}
+
+// equal reports whether o is the same route.
+func (r Route) equal(o Route) bool {
+	return unmapped(r.Destination).Masked() == unmapped(o.Destination).Masked() && r.Gateway.Unmap() == o.Gateway.Unmap()
+}
+
+// unmapped turns ::ffff:a.b.c.d/96+n into a.b.c.d/n.
+func unmapped(p netip.Prefix) netip.Prefix {
+	if p.Addr().Is4In6() && p.Bits() >= 96 {
+		return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
+	return p
+}

@@ -1,10 +1,10 @@
 package handfast
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"syscall"
@@ -13,104 +13,6 @@ import (
 	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/link"
 )
-
-// LinkOptions say what a host is on a link.
-type LinkOptions struct {
-	// Addresses are the host's own on this link, each with the network that is
-	// reached directly: 10.0.0.2/24.
-	Addresses []netip.Prefix
-	// Gateway is where packets go that no route is for; zero: nowhere. It
-	// serves its own address family; for the other one add to Routes.
-	Gateway netip.Addr
-	// Routes are further networks that are reached by this link.
-	Routes []Route
-	// NoConflictDetection is for addresses that other hosts on an Ethernet have as
-	// well, on purpose. Otherwise the host asks there whether they are free, while
-	// it uses them already (RFC 5227, RFC 4862 §5.4). One that is not is lost:
-	// LinkInfo.Lost.
-	NoConflictDetection bool
-}
-
-// Route is the way to a network.
-type Route struct {
-	Destination netip.Prefix
-	// Gateway is the next hop; zero: the destinations are on the link itself.
-	Gateway netip.Addr
-}
-
-// clone returns a copy that the caller of Attach cannot change.
-func (o *LinkOptions) clone() LinkOptions {
-	c := *o
-	c.Addresses, c.Routes = slices.Clone(o.Addresses), slices.Clone(o.Routes)
-	return c
-}
-
-// allRoutes returns o's routes, the one by its gateway among them.
-func (o *LinkOptions) allRoutes() []Route {
-	routes := o.Routes[:len(o.Routes):len(o.Routes)]
-	switch g := o.Gateway.Unmap(); {
-	case g.Is4():
-		routes = append(routes, Route{netip.PrefixFrom(netip.IPv4Unspecified(), 0), g})
-	case g.Is6():
-		routes = append(routes, Route{netip.PrefixFrom(netip.IPv6Unspecified(), 0), g})
-	}
-	return routes
-}
-
-// check finds what an IP host would refuse, before anything is changed.
-func (o *LinkOptions) check() error {
-	for _, a := range o.Addresses {
-		ip := a.Addr().Unmap()
-		if !a.IsValid() || ip.IsUnspecified() || ip.IsMulticast() {
-			return fmt.Errorf("handfast: LinkOptions.Addresses: %v is not an address of a host with its prefix length", a)
-		}
-	}
-	for _, r := range o.Routes {
-		if !r.Destination.IsValid() {
-			return errors.New("handfast: LinkOptions.Routes: not a valid destination")
-		}
-		if g := r.Gateway; g.IsValid() && g.Unmap().Is4() != r.Destination.Addr().Unmap().Is4() {
-			return fmt.Errorf("handfast: route to %v: gateway %v is of the other address family", r.Destination, g)
-		}
-	}
-	return nil
-}
-
-// maxLinks is how many links a host can have, those that are gone among them.
-const maxLinks = 256
-
-// Limits of the links that Attach takes.
-const (
-	MinMTU     = 68   // bytes, RFC 791 §3.2
-	MinIPv6MTU = 1280 // bytes, of a link with an IPv6 address: RFC 8200 §5
-	MaxQueues  = 256  // of a link
-)
-
-// checkLink finds what a link could not work with, before anything is changed.
-func checkLink(a *link.Attributes, o *LinkOptions) error {
-	switch {
-	case a.MTU < MinMTU:
-		return fmt.Errorf("handfast: link %s: MTU is %d; it must be at least %d bytes", a.Name, a.MTU, MinMTU)
-	case a.MTU < MinIPv6MTU && o.speaksIPv6():
-		return fmt.Errorf("handfast: link %s: MTU is %d; IPv6 needs at least %d bytes: give the link IPv4 addresses and routes only",
-			a.Name, a.MTU, MinIPv6MTU)
-	case a.MaxGSO != 0 && a.MaxGSO < a.MTU:
-		return fmt.Errorf("handfast: link %s: MaxGSO is %d; it must be 0 or at least the MTU, %d", a.Name, a.MaxGSO, a.MTU)
-	case a.Queues < 1 || a.Queues > MaxQueues:
-		return fmt.Errorf("handfast: link %s: Queues is %d; it may be 1 to %d", a.Name, a.Queues, MaxQueues)
-	case a.Medium != link.IP && a.Medium != link.Ethernet:
-		return fmt.Errorf("handfast: link %s: Medium is %d; it is IP or Ethernet", a.Name, a.Medium)
-	case a.Medium == link.Ethernet && (a.HardwareAddr[0]&1 != 0 || a.HardwareAddr == link.HardwareAddr{}):
-		return fmt.Errorf("handfast: link %s: HardwareAddr % x is not the address of one station", a.Name, a.HardwareAddr[:])
-	}
-	return nil
-}
-
-// speaksIPv6 reports whether there is an IPv6 address or route.
-func (o *LinkOptions) speaksIPv6() bool {
-	return slices.ContainsFunc(o.Addresses, func(a netip.Prefix) bool { return a.Addr().Unmap().Is6() }) ||
-		slices.ContainsFunc(o.allRoutes(), func(r Route) bool { return r.Destination.Addr().Unmap().Is6() })
-}
 
 // Attach plugs a link into the host, which reads it from now on and closes it
 // in Close. It fails, and leaves the link to the caller, when an address or
@@ -336,4 +238,141 @@ func (s *shard) loseAddress(c host.Conflict) {
 	now := s.lock()
 	defer s.flushAndUnlock(now)
 	s.host.RemoveAddress(now, c.Iface, c.Addr)
+}
+
+// AddAddress gives the host one more address on a link, with the network that is reached
+// directly, while it works: as if it had stood in LinkOptions.Addresses. The link is named
+// as in its Attributes; of several with one name it is the last that works. It fails with
+// EEXIST for an address that the link has, and with what Attach fails with.
+func (h *Host) AddAddress(link string, p netip.Prefix) error {
+	p = unmapped(p)
+	return h.change(link, func(a *attachment, iface int, o *LinkOptions) error {
+		if slices.ContainsFunc(o.Addresses, func(own netip.Prefix) bool { return own.Addr().Unmap() == p.Addr() }) {
+			return os.NewSyscallError("add address", syscall.EEXIST)
+		}
+		o.Addresses = append(o.Addresses, p)
+		if err := a.accept(o); err != nil {
+			return err
+		}
+		a.addresses = append(a.addresses, wire.AddrFrom(p.Addr()))
+		for _, s := range h.shards {
+			now := s.lock()
+			err := s.host.AddAddress(iface, p)
+			s.flushAndUnlock(now)
+			if err != nil {
+				return err // never in one shard alone
+			}
+		}
+		return nil
+	})
+}
+
+// RemoveAddress takes an address off a link. Unless another link has it too, its
+// connections end, without a word to their peers, and sockets that are bound to it fail,
+// both with ECONNABORTED; listeners on it hear nothing any more. It fails with
+// EADDRNOTAVAIL when the link does not have it.
+func (h *Host) RemoveAddress(link string, address netip.Addr) error {
+	address = address.Unmap()
+	return h.change(link, func(a *attachment, iface int, o *LinkOptions) error {
+		i := slices.IndexFunc(o.Addresses, func(own netip.Prefix) bool { return own.Addr().Unmap() == address })
+		if i < 0 {
+			return os.NewSyscallError("remove address", syscall.EADDRNOTAVAIL)
+		}
+		p := unmapped(o.Addresses[i])
+		o.Addresses = slices.Delete(o.Addresses, i, i+1)
+		gone := wire.AddrFrom(address)
+		a.addresses = slices.DeleteFunc(a.addresses, func(own wire.Addr) bool { return own == gone })
+		a.regain(address)
+		for _, s := range h.shards {
+			now := s.lock()
+			s.host.RemoveAddress(now, iface, gone)
+			s.host.RemoveRoute(p, netip.Addr{}, iface)
+			s.flushAndUnlock(now)
+		}
+		return nil
+	})
+}
+
+// AddRoute makes a network reachable by a link while the host works: as if it had stood in
+// LinkOptions.Routes. Of routes to one network the older counts. Links are named as for
+// AddAddress. It fails with EEXIST when the link has the very same.
+func (h *Host) AddRoute(link string, r Route) error {
+	return h.change(link, func(a *attachment, iface int, o *LinkOptions) error {
+		if slices.ContainsFunc(o.allRoutes(), r.equal) {
+			return os.NewSyscallError("add route", syscall.EEXIST)
+		}
+		o.Routes = append(o.Routes, r)
+		if err := a.accept(o); err != nil {
+			return err
+		}
+		for _, s := range h.shards {
+			now := s.lock()
+			err := s.host.AddRoute(r.Destination, r.Gateway, iface)
+			s.flushAndUnlock(now)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// RemoveRoute takes a route away, also the one by LinkOptions.Gateway. Connections that
+// went there wait until there is another way, or their timers end them. It fails with
+// ESRCH when the link does not have it.
+func (h *Host) RemoveRoute(link string, r Route) error {
+	return h.change(link, func(a *attachment, iface int, o *LinkOptions) error {
+		o.Routes, o.Gateway = slices.Clone(o.allRoutes()), netip.Addr{}
+		i := slices.IndexFunc(o.Routes, r.equal)
+		if i < 0 {
+			return os.NewSyscallError("remove route", syscall.ESRCH)
+		}
+		o.Routes = slices.Delete(o.Routes, i, i+1)
+		for _, s := range h.shards {
+			now := s.lock()
+			s.host.RemoveRoute(r.Destination, r.Gateway, iface)
+			s.flushAndUnlock(now)
+		}
+		return nil
+	})
+}
+
+// change has do change what the host is on a link. What do makes of a copy of the link's
+// options is what they are, unless it fails.
+func (h *Host) change(link string, do func(a *attachment, iface int, o *LinkOptions) error) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.err != nil {
+		return h.err
+	}
+	attached := *h.attached.Load()
+	for iface, a := range slices.Backward(attached) {
+		if a.attributes.Name != link || a.unplugged {
+			continue
+		}
+		o := a.options.Load().clone()
+		if err := do(a, iface, &o); err != nil {
+			return err
+		}
+		a.options.Store(&o)
+		h.collectAddresses()
+		return nil
+	}
+	return fmt.Errorf("handfast: no link is called %q: %w", link, os.NewSyscallError("change link", syscall.ENODEV))
+}
+
+// regain ends that an address counts as another host's: it may be added again.
+func (a *attachment) regain(address netip.Addr) {
+	if all := a.lost.Load(); all != nil {
+		rest := slices.DeleteFunc(slices.Clone(*all), func(e *AddressError) bool { return e.Address == address })
+		a.lost.Store(&rest)
+	}
+}
+
+// accept refuses options that the link cannot work with.
+func (a *attachment) accept(o *LinkOptions) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	return checkLink(&a.attributes, o)
 }

@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,6 +22,8 @@ const (
 	maxParams        = 6
 	maxFields        = 30
 	maxExportedTypes = 25
+	maxTopFiles      = 22 // of the root package
+	maxTopFolders    = 15
 )
 
 // flatTables may have more fields than maxFields: they are lists of numbers, one
@@ -42,6 +45,27 @@ func TestSizes(t *testing.T) {
 	}
 	if s.files < 300 {
 		t.Errorf("only %d files were found", s.files)
+	}
+}
+
+// The top of the repository is its table of contents.
+func TestTop(t *testing.T) {
+	all, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, folders := 0, 0
+	for _, e := range all {
+		switch name := e.Name(); {
+		case strings.HasPrefix(name, "."):
+		case e.IsDir():
+			folders++
+		case strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go"):
+			files++
+		}
+	}
+	if files > maxTopFiles || folders > maxTopFolders {
+		t.Errorf("%d Go files, at most %d; %d folders, at most %d", files, maxTopFiles, folders, maxTopFolders)
 	}
 }
 

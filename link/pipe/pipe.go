@@ -133,8 +133,8 @@ func (e *End) refuse(batch []*buf.Packet) []*buf.Packet {
 	return rest
 }
 
-// carries is as strict as a card: what a host sends wrongly in memory would else be found on
-// the first real link.
+// carries is as strict as a network card: without that, what a host sends wrongly would
+// show on the first real link only.
 func (e *End) carries(p *buf.Packet) bool {
 	limit := e.attributes.MTU
 	if p.GSOSize != 0 {
