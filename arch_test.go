@@ -52,9 +52,10 @@ const layers = `
 	lab/trace             : engine/clock engine/seq engine/wire engine/tcp engine/host
 	lab/story             : engine/clock engine/seq engine/wire engine/tcp lab/trace
 	lab/oracle            : engine/clock
-	lab                   : engine/clock engine/seq engine/buf engine/wire engine/cc engine/tcp engine/host lab/netem lab/trace lab/oracle
+	lab/internal/look     : engine/tcp lab/oracle
+	lab                   : engine/clock engine/seq engine/buf engine/wire engine/cc engine/tcp engine/host lab/netem lab/trace lab/oracle lab/internal/look
 	lab/soak              : engine/clock engine/seq engine/wire engine/cc engine/tcp engine/host lab lab/netem lab/oracle
-	lab/explore           : engine/clock engine/seq engine/buf engine/wire engine/tcp lab/trace lab/story lab/oracle
+	lab/explore           : engine/clock engine/seq engine/buf engine/wire engine/tcp lab/trace lab/story lab/oracle lab/internal/look
 	lab/script            : engine/seq engine/wire
 	lab/drill             : engine/clock engine/seq engine/wire engine/tcp engine/host lab lab/script
 	lab/capture           : engine/clock engine/seq engine/wire engine/tcp lab/trace

@@ -1,8 +1,8 @@
 package lab
 
 import (
-	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/lab/internal/look"
 	"github.com/handfast-tcp/handfast/lab/oracle"
 )
 
@@ -25,7 +25,7 @@ func (n *node) begin(data []byte) *hearing {
 	k := &hearing{back: flow.Reverse()}
 	k.Segment, k.Unheard = s, n.Prompt
 	k.tuple = wire.Tuple{Local: wire.AddrFrom16(flow.Dst), Remote: wire.AddrFrom16(flow.Src), LocalPort: flow.DstPort, RemotePort: flow.SrcPort}
-	k.Before = viewOf(n.host.TCP().Look(k.tuple))
+	k.Before = look.View(n.host.TCP().Look(k.tuple))
 	return k
 }
 
@@ -44,17 +44,10 @@ func (n *node) sent(data []byte) {
 
 // finish has the relation judge what the segment made of the connection.
 func (n *node) finish(k *hearing) {
-	k.After = viewOf(n.host.TCP().Look(k.tuple))
+	k.After = look.View(n.host.TCP().Look(k.tuple))
 	if err := n.world.Relation.Check(&k.Step); err != nil {
 		n.world.fault(n, err)
 	}
-}
-
-// viewOf is what the relation wants to know of a connection.
-func viewOf(i tcp.Info) oracle.View {
-	return oracle.View{State: oracle.State(i.State), ISS: i.ISS, Una: i.SndUna, Next: i.SndNxt, MaxWindow: i.SndMaxWnd,
-		IRS: i.IRS, RcvNext: i.RcvNxt, Window: uint32(i.RcvWnd), TSRecent: i.TSRecent, Timestamps: i.Timestamps,
-		Passive: i.Passive, FinSent: i.FinSent, EarlyFin: i.EarlyFin, Orphan: i.Orphan}
 }
 
 // beginStream names the stream that a program writes.

@@ -7,6 +7,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/lab/internal/look"
 	"github.com/handfast-tcp/handfast/lab/oracle"
 )
 
@@ -76,13 +77,13 @@ func (w *world) fair(r *Rung) act {
 	return act{}
 }
 
-// choices appends all that can happen, what is fair first.
-func (w *world) choices(r *Rung, acts []act) []act {
+// choices returns all that can happen, what is fair first.
+func (w *world) choices(r *Rung) []act {
 	first := w.fair(r)
 	if first.kind == nothing {
-		return acts
+		return nil
 	}
-	acts = append(acts, first)
+	acts := []act{first}
 	add := func(a act) {
 		if a != first {
 			acts = append(acts, a)
@@ -124,7 +125,7 @@ func (w *world) step(x *explorer, a act) *world {
 	n := w.next()
 	switch a.kind {
 	case call:
-		n.watch(x, int(a.at), func(int) { n.call(x.rung, int(a.at)) })
+		n.watch(x, int(a.at), func() { n.call(x.rung, int(a.at)) })
 	case deliver, duplicate:
 		n.arrive(x, a)
 	case drop:
@@ -154,11 +155,11 @@ func (w *world) arrive(x *explorer, a act) {
 		w.wire = append(w.wire, k)
 	}
 	t, s, before := k.tuple, k.segment, len(w.wire)
-	judged := oracle.Step{Before: viewOf(w.ends[k.to].tcp.Look(t)), Segment: segmentOf(&s)}
-	w.watch(x, k.to, func(i int) {
+	judged := oracle.Step{Before: look.View(w.ends[k.to].tcp.Look(t)), Segment: segmentOf(&s)}
+	w.watch(x, k.to, func() {
 		x.views = appendStream(x.views[:0], k.life, k.offset, s.Len)
 		s.Views = x.views
-		w.ends[i].tcp.Receive(w.now, tcp.Path{MTU: mtu}, &t, &s)
+		w.ends[k.to].tcp.Receive(w.now, tcp.Path{MTU: mtu}, &t, &s)
 	})
 	if w.wrong != nil {
 		return
@@ -169,17 +170,10 @@ func (w *world) arrive(x *explorer, a act) {
 			x.replies = append(x.replies, segmentOf(&r.segment))
 		}
 	}
-	judged.Replies, judged.After = x.replies, viewOf(w.ends[k.to].tcp.Look(k.tuple))
+	judged.Replies, judged.After = x.replies, look.View(w.ends[k.to].tcp.Look(k.tuple))
 	if err := x.report.Relation.Check(&judged); err != nil {
 		w.wrong = err
 	}
-}
-
-// viewOf is what the relation wants to know of a connection.
-func viewOf(i tcp.Info) oracle.View {
-	return oracle.View{State: oracle.State(i.State), ISS: i.ISS, Una: i.SndUna, Next: i.SndNxt, MaxWindow: i.SndMaxWnd,
-		IRS: i.IRS, RcvNext: i.RcvNxt, Window: uint32(i.RcvWnd), TSRecent: i.TSRecent, Timestamps: i.Timestamps,
-		Passive: i.Passive, FinSent: i.FinSent, EarlyFin: i.EarlyFin, Orphan: i.Orphan}
 }
 
 func segmentOf(s *tcp.Segment) oracle.Segment {
@@ -207,10 +201,7 @@ func (w *world) pass(x *explorer, early bool) {
 		if w.ends[i].tcp.Deadline() > at {
 			continue
 		}
-		w.watch(x, i, func(i int) {
-			e := w.ends[i].tcp
-			e.Advance(w.now)
-		})
+		w.watch(x, i, func() { w.ends[i].tcp.Advance(w.now) })
 		if w.wrong == nil && w.ends[i].tcp.Deadline() <= at {
 			w.wrong = fmt.Errorf("firing its timers does not move its deadline")
 		}
@@ -219,14 +210,14 @@ func (w *world) pass(x *explorer, early bool) {
 
 // watch does something to one end, with the audit before and after, and puts what it
 // sends on the wire.
-func (w *world) watch(x *explorer, i int, f func(i int)) {
+func (w *world) watch(x *explorer, i int, f func()) {
 	e := w.touch(x.copier, i)
 	audit := e.tcp.Audit()
 	if err := audit(); err != nil {
 		w.wrong = err
 		return
 	}
-	f(i)
+	f()
 	if w.wrong == nil {
 		w.settle(x, i)
 	}

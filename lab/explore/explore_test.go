@@ -37,7 +37,7 @@ func TestRungs(t *testing.T) {
 				limit = math.MaxInt
 			}
 			begun := time.Now()
-			rep := explore.Explore(r, limit, nil)
+			rep := explore.Explore(r, limit)
 			rows := rep.Relation.Coverage()
 			all.Add(&rows)
 			t.Logf("level %d: %8d states, %9d steps, at most %2d deep, %v of virtual time, %d strays, %d rows of the relation, complete: %v, in %v",

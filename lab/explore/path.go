@@ -103,7 +103,7 @@ func (x *explorer) nearestFirst() {
 	x.states = append(x.states, state{})
 	for n := uint32(1); int(n) < len(x.states) && len(x.states) < most; n++ {
 		w := x.replay(x.path(n))
-		for _, a := range w.choices(x.rung, nil) {
+		for _, a := range w.choices(x.rung) {
 			next := w.step(x, a)
 			err := next.wrong
 			if err == nil && next.fair(x.rung).kind == nothing {

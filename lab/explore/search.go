@@ -63,11 +63,11 @@ type frame struct {
 }
 
 // Explore plays a rung in every way that its bounds allow, until it has seen all states
-// or limit of them. progress, when it is not nil, is told of every 100,000th.
+// or limit of them.
 //
 // It goes deep first: then no more worlds are kept than one way is long. A state that
 // was seen before is not entered again.
-func Explore(r *Rung, limit int, progress func(Report)) Report {
+func Explore(r *Rung, limit int) Report {
 	x := newExplorer(r)
 	w := newWorld(r, false)
 	stack := make([]frame, 0, 256)
@@ -83,11 +83,7 @@ func Explore(r *Rung, limit int, progress func(Report)) Report {
 		f.next++
 		n := f.world.step(x, a)
 		x.report.Steps++
-		before := len(x.states)
 		stack = x.enter(stack, n, f.number, a)
-		if progress != nil && len(x.states) > before && len(x.states)%100_000 == 0 {
-			progress(x.told())
-		}
 	}
 	x.report.Complete = len(stack) == 0
 	if x.report.Err == nil && x.report.Complete {
@@ -96,10 +92,6 @@ func Explore(r *Rung, limit int, progress func(Report)) Report {
 	if x.report.Err != nil {
 		x.shorten()
 	}
-	return x.told()
-}
-
-func (x *explorer) told() Report {
 	x.report.States = len(x.states) - 1
 	return x.report
 }
@@ -121,7 +113,7 @@ func (x *explorer) enter(stack []frame, w *world, parent uint32, a act) []frame 
 	}
 	x.states = append(x.states, state{parent: parent, act: a})
 	x.report.Longest = max(x.report.Longest, w.now.Sub(start))
-	acts := w.choices(x.rung, nil)
+	acts := w.choices(x.rung)
 	if len(acts) == 0 {
 		x.report.Ends++
 		x.report.Strays += min(w.strays, 1)

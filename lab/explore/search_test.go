@@ -22,7 +22,7 @@ func TestFindsWhatIsWrong(t *testing.T) {
 		{oneListens("one more comes than is accepted", b, true, []Op{Open, CloseWrite, ReadEnd, Close}, []Op{Accept, ReadEnd, Close, Accept}), "waits for ever in accept", Budget{}},
 		{givesUpSoon(Budget{Drop: 1}), "sees an error (timed out)", Budget{Drop: 1}},
 	} {
-		rep := Explore(test.rung, 100_000, nil)
+		rep := Explore(test.rung, 100_000)
 		if rep.Err == nil || !strings.Contains(rep.Err.Error(), test.want) || rep.Budget != test.spent {
 			t.Errorf("%s: %v with %v, want %q with %v", test.rung.Name, rep.Err, rep.Budget, test.want, test.spent)
 			continue
@@ -69,7 +69,7 @@ func TestPrint(t *testing.T) {
 			cfg.Secret = [16]byte{secret, byte(i)}
 			e.tcp = tcp.NewEndpoint(&cfg)
 			if r.Listens[i] > 0 {
-				e.listener, w.wrong = e.tcp.Listen(e.addr, port, 4, nil)
+				e.listener, w.wrong = e.tcp.Listen(address(i), port, 4, nil)
 			}
 		}
 		w.now = w.now.Add(later)

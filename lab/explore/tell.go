@@ -19,7 +19,7 @@ func Tell(r *Rung, p Path) (trace.Run, error) {
 		t.run.Hosts = append(t.run.Hosts, trace.Host{Name: name, Address: address(i).String()})
 	}
 	w := newWorld(r, true)
-	for _, a := range append(p, act{}) {
+	for _, a := range p {
 		w = t.step(w, a)
 		if w.wrong != nil {
 			break
@@ -46,9 +46,6 @@ func (t *telling) at(w *world) clock.Time {
 }
 
 func (t *telling) step(w *world, a act) *world {
-	if a.kind == nothing {
-		return w
-	}
 	t.steps++
 	var k packet
 	switch a.kind {
@@ -61,6 +58,7 @@ func (t *telling) step(w *world, a act) *world {
 		t.fate(w, &w.wire[a.at], trace.Lost)
 	case mutate:
 		t.fate(w, &w.wire[a.at], trace.Corrupted)
+		t.add(w, trace.Event{Host: t.rung.Hosts[w.wire[a.at].to], Class: trace.Note, Text: "changed on its way: " + mutations[a.how].name})
 	}
 	n := w.step(t.x, a)
 	if k.sent != 0 {

@@ -39,7 +39,6 @@ type world struct {
 
 // end is one endpoint, and the program that uses it.
 type end struct {
-	addr     wire.Addr
 	tcp      *tcp.Endpoint
 	listener *tcp.Listener
 	conn     *tcp.Entry // nil: none, or the program has closed it
@@ -114,7 +113,7 @@ func isStream(life, at int, b []byte) bool {
 func newWorld(r *Rung, traced bool) *world {
 	w := &world{now: start, left: r.Budget}
 	for i := range r.Hosts {
-		e := &end{addr: address(i)}
+		e := &end{}
 		cfg := r.Config
 		cfg.Secret = [16]byte{0: byte(i + 1), 5: 77}
 		e.tcp = tcp.NewEndpoint(&cfg)
