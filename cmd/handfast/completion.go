@@ -34,6 +34,7 @@ var completions = map[string]cobra.CompletionFunc{
 	"sources":       words(sourceKinds...),
 	"style":         words("linux", "bsd", "windows"),
 	"port":          words("80\thttp", "443\thttps", "8080\thttp-alt", "8443\thttps-alt"),
+	"ip-version":    words("4", "6"),
 	"pid":           completePID,
 	"query":         words(socketTables...),
 	"family":        words("inet", "inet6"),

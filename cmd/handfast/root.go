@@ -66,7 +66,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{flagError(cmd, err)} })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newTry(), newRun(), newVM(), newServe(), newConnect(), newLab(), newStates(), newSS(), newNetstat(), newFlood(), newSoak(), newVersion(), newMan())
+	root.AddCommand(newTry(), newRun(), newVM(), newServe(), newConnect(), newLab(), newStates(), newSS(), newNetstat(), newFlood(), newSoak(), newDrill(), newVersion(), newMan())
 	root.SetVersionTemplate(versionLine() + "\n")
 	addCompletions(root)
 	fitHelp(root)

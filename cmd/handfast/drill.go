@@ -1,0 +1,244 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
+	"github.com/handfast-tcp/handfast/lab/drill"
+	"github.com/handfast-tcp/handfast/lab/drill/script"
+	"github.com/handfast-tcp/handfast/lab/story"
+)
+
+const drillHelp = `Plays packetdrill scripts against a host of ours, in virtual time: a script says
+what a program calls, what arrives, and what must leave the host for it, each at
+its time. Nothing is sent anywhere, no root is needed, and an hour of a script
+takes some milliseconds.
+
+A script is this, in a file of its own:
+
+  0   socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+  +0  bind(3, ..., ...) = 0
+  +0  listen(3, 1) = 0
+  +0  < S 0:0(0) win 65535 <mss 1000>
+  +0  > S. 0:0(0) ack 1 <mss 1460>
+  +.1 < . 1:1(0) ack 1 win 65535
+  +0  accept(3, ..., ...) = 4
+
+Of a folder every file that ends in .pkt is played, also in folders below. Each
+has a line; one that fails says where, what it expected and what came, and with
+--ladder draws what led to it. It ends with code 1 when a script fails.
+
+Commands between backticks are read as settings of the host (sysctl), and never
+run. What has no effect here -v tells, with the reason. How to write a script:
+docs/DRILL.md.`
+
+type drillOptions struct {
+	verbose, ladder, strict, ascii bool
+	version                        int
+	jobs                           int
+
+	streams
+}
+
+func newDrill() *cobra.Command {
+	var o drillOptions
+	cmd := &cobra.Command{
+		Use:   "drill FILE|DIR...",
+		Short: "Play packetdrill scripts against our TCP, in virtual time",
+		Long:  drillHelp,
+		Example: `  handfast drill handshake.pkt
+  handfast drill --ladder handshake.pkt
+  handfast drill --strict -v tests/
+  handfast drill --ip-version 6 tests/`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.streams = streamsOf(cmd)
+			if err := o.check(args); err != nil {
+				return err
+			}
+			return o.run(args)
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "say of each script what it is about, and which of its lines have no effect here")
+	f.BoolVar(&o.ladder, "ladder", false, "draw what led to a failure")
+	f.BoolVar(&o.strict, "strict", false, "also a packet that a script does not expect is a failure, at its end, too")
+	f.IntVar(&o.version, "ip-version", 4, "of scripts that do not say it themselves: 4 or 6")
+	f.IntVar(&o.jobs, "jobs", runtime.GOMAXPROCS(0), "how many scripts are played at a time")
+	f.BoolVar(&o.ascii, "ascii", false, "draw with ASCII characters only")
+	return cmd
+}
+
+func (o *drillOptions) check(args []string) error {
+	switch {
+	case len(args) == 0:
+		return usagef(say.All("drill needs a script, or a folder of scripts that end in .pkt"))
+	case o.version != 4 && o.version != 6:
+		return usagef(say.All("--ip-version %d: it is 4 or 6"), o.version)
+	case o.jobs < 1 || o.jobs > 1024:
+		return usagef(say.All("--jobs %d: from 1 to 1024"), o.jobs)
+	}
+	return nil
+}
+
+// run plays all scripts and tells of them in their order.
+func (o *drillOptions) run(args []string) error {
+	files, err := scriptFiles(args)
+	if err != nil {
+		return err
+	}
+	began, failed := time.Now(), 0
+	for r := range o.results(files) {
+		o.tell(&r)
+		if r.err != nil {
+			failed++
+		}
+	}
+	took := time.Since(began).Round(time.Millisecond)
+	if failed > 0 {
+		return say.Errorf(say.All("%d of %d scripts failed (%v)"), failed, len(files), took)
+	}
+	if len(files) > 1 {
+		fmt.Fprintf(o.stdout, "%d scripts passed (%v)\n", len(files), took)
+	}
+	return nil
+}
+
+// scriptFiles returns the files that arguments name, folders by what is in them.
+func scriptFiles(args []string) (files []string, err error) {
+	for _, a := range args {
+		found, err := filesBelow(a)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil, say.Errorf(say.All("there is no file %s"), a)
+		case err != nil:
+			return nil, err
+		case len(found) == 0:
+			return nil, say.Errorf(say.All("in %s there is no file that ends in .pkt"), a)
+		}
+		files = append(files, found...)
+	}
+	return files, nil
+}
+
+func filesBelow(root string) (files []string, err error) {
+	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && (path == root || strings.HasSuffix(path, ".pkt")) {
+			files = append(files, path)
+		}
+		return err
+	})
+	return files, err
+}
+
+// drillResult is what came of a script.
+type drillResult struct {
+	file   string
+	err    error
+	result *drill.Result // nil: it could not be read
+}
+
+// results plays scripts, several at a time, and gives them in the order of the files.
+func (o *drillOptions) results(files []string) func(yield func(drillResult) bool) {
+	return func(yield func(drillResult) bool) {
+		ready := make([]chan drillResult, len(files))
+		for i := range ready {
+			ready[i] = make(chan drillResult, 1)
+		}
+		next := make(chan int, len(files))
+		for i := range files {
+			next <- i
+		}
+		close(next)
+		var workers sync.WaitGroup
+		for range min(o.jobs, len(files)) {
+			workers.Go(func() {
+				for i := range next {
+					ready[i] <- o.play(files[i])
+				}
+			})
+		}
+		defer workers.Wait()
+		for _, r := range ready {
+			if !yield(<-r) {
+				return
+			}
+		}
+	}
+}
+
+func (o *drillOptions) play(file string) drillResult {
+	r := drillResult{file: file}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		r.err = err
+		return r
+	}
+	s, err := script.Parse(file, string(text))
+	if err != nil {
+		r.err = err
+		return r
+	}
+	r.result = drill.Play(s, drill.Options{Strict: o.strict, IPVersion: o.version})
+	r.err = r.result.Err
+	return r
+}
+
+const (
+	drillPassed = "pass"
+	drillFailed = "FAIL"
+	drillNotes  = "      without effect: %s\n"
+)
+
+// tell writes the line of a script, and what belongs to it.
+func (o *drillOptions) tell(r *drillResult) {
+	word := drillPassed
+	if r.err != nil {
+		word = drillFailed
+	}
+	title := ""
+	if o.verbose && r.result != nil {
+		title = "  " + r.result.Script.Title()
+	}
+	fmt.Fprintf(o.stdout, "%s  %s%s\n", word, r.file, title)
+	if r.err != nil {
+		fmt.Fprintf(o.stdout, "      %s\n", strings.ReplaceAll(r.err.Error(), "\n", "\n      "))
+	}
+	if r.result == nil {
+		return
+	}
+	if o.verbose {
+		for _, n := range r.result.Notes {
+			fmt.Fprintf(o.stdout, drillNotes, n)
+		}
+	}
+	if o.ladder && r.err != nil {
+		o.draw(r.result)
+	}
+}
+
+// drawn is how many steps of a ladder are shown: what led to a failure is near its end.
+const drawn = 24
+
+// draw draws what led to a failure.
+func (o *drillOptions) draw(r *drill.Result) {
+	t := story.Tell(&r.Run, story.TellOptions{})
+	steps := t.Steps
+	if len(steps) > drawn {
+		steps = slices.Clone(steps[len(steps)-drawn:])
+	}
+	fmt.Fprintln(o.stdout)
+	l := story.Ladder{Lanes: t.Lanes, Width: o.stdout.columns(), ASCII: o.ascii, Color: o.stdout.color}
+	l.Write(o.stdout, steps)
+	fmt.Fprintln(o.stdout)
+}

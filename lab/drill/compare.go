@@ -1,0 +1,136 @@
+package drill
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/lab/drill/script"
+)
+
+// compare holds a segment that has left against the one that was expected, and returns what
+// is different, or nothing. It learns what the script calls the numbers of the host.
+func (p *player) compare(f *flow, k *script.Packet, s *segment) string {
+	if s.tcp.Flags.Has(wire.SYN) && k.Flags.Has(wire.SYN) {
+		f.learn(s.tcp.Seq, k.Seq)
+	}
+	first, ack := s.tcp.Seq-f.own, s.tcp.Ack-peerISN
+	switch {
+	case s.tcp.Flags != k.Flags:
+		return fmt.Sprintf("the flags are %s and not %s", flagText(s.tcp.Flags), flagText(k.Flags))
+	case first != k.Seq:
+		return fmt.Sprintf("it begins with %d and not %d", first, k.Seq)
+	case len(s.payload) != k.Len:
+		return fmt.Sprintf("it has %d bytes and not %d", len(s.payload), k.Len)
+	case k.HasAck && ack != k.Ack:
+		return fmt.Sprintf("it acknowledges %d and not %d", ack, k.Ack)
+	case k.Window >= 0 && int(s.tcp.Window) != k.Window:
+		return fmt.Sprintf("its window is %d and not %d", s.tcp.Window, k.Window)
+	case int(s.tcp.Urgent) != k.Urgent:
+		return fmt.Sprintf("its urgent pointer is %d and not %d", s.tcp.Urgent, k.Urgent)
+	}
+	if d := compareIP(k, s); d != "" {
+		return d
+	}
+	return p.compareOptions(f, k, s)
+}
+
+func compareIP(k *script.Packet, s *segment) string {
+	ecn := int(s.ip.ECN())
+	switch {
+	case k.IP.ECN == script.AnyECT && ecn != 1 && ecn != 2, k.IP.ECN >= 0 && k.IP.ECN < script.AnyECT && ecn != k.IP.ECN:
+		return fmt.Sprintf("its ECN bits are %s and not %s", ecnNames[ecn], ecnNames[k.IP.ECN])
+	case k.IP.TOS >= 0 && int(s.ip.TOS) != k.IP.TOS:
+		return fmt.Sprintf("its TOS is %#x and not %#x", s.ip.TOS, k.IP.TOS)
+	case k.IP.TTL >= 0 && int(s.ip.TTL) != k.IP.TTL:
+		return fmt.Sprintf("its TTL is %d and not %d", s.ip.TTL, k.IP.TTL)
+	case k.IP.FlowLabel >= 0 && int(s.ip.FlowLabel) != k.IP.FlowLabel:
+		return fmt.Sprintf("its flow label is %#x and not %#x", s.ip.FlowLabel, k.IP.FlowLabel)
+	}
+	return ""
+}
+
+var ecnNames = []string{"noecn", "ect1", "ect0", "ce", "ect01"}
+
+// compareOptions compares options one by one, in their order and with their padding, as
+// packetdrill does.
+func (p *player) compareOptions(f *flow, k *script.Packet, s *segment) string {
+	p.noteStamp(f, k, s)
+	if k.AnyOptions {
+		return ""
+	}
+	if len(k.Options) != len(s.options) {
+		return "its options are others"
+	}
+	for i := range k.Options {
+		if d := p.compareOption(f, &k.Options[i], &s.options[i]); d != "" {
+			return d
+		}
+	}
+	return ""
+}
+
+func (p *player) compareOption(f *flow, want, got *script.Option) string {
+	if want.Kind != got.Kind {
+		return "its options are others"
+	}
+	switch want.Kind {
+	case script.SACK:
+		if len(want.Blocks) != len(got.Blocks) {
+			return fmt.Sprintf("it has %d SACK blocks and not %d", len(got.Blocks), len(want.Blocks))
+		}
+		for i, b := range got.Blocks {
+			if b[0]-peerISN != want.Blocks[i][0] || b[1]-peerISN != want.Blocks[i][1] {
+				return fmt.Sprintf("its SACK block %d is %d:%d and not %d:%d", i+1, b[0]-peerISN, b[1]-peerISN, want.Blocks[i][0], want.Blocks[i][1])
+			}
+		}
+	case script.Timestamps:
+		return p.compareStamp(f, want, got)
+	default:
+		if !want.Any && !bytes.Equal(want.Data, got.Data) {
+			return fmt.Sprintf("its option %s is another", optionText(want, 0))
+		}
+	}
+	return ""
+}
+
+// noteStamp remembers a timestamp of the host under the name that the script has for it, and a
+// cookie.
+func (p *player) noteStamp(f *flow, k *script.Packet, s *segment) {
+	live := (*script.Option)(nil)
+	for i := range s.options {
+		switch s.options[i].Kind {
+		case script.Timestamps:
+			live = &s.options[i]
+		case script.FastOpen:
+			f.cookie = bytes.Clone(s.options[i].Data)
+		}
+	}
+	for i := range k.Options {
+		if o := &k.Options[i]; o.Kind == script.Timestamps && !o.AnyVal && live != nil {
+			if f.stamps[o.Val] == 0 {
+				f.stamps[o.Val] = live.Val
+			}
+			if f.lastStamp == (stamp{}) || p.tick == 0 {
+				f.lastStamp = stamp{o.Val, live.Val}
+			}
+		}
+	}
+}
+
+// compareStamp compares an echo as it is, because the script's own timestamps are on the wire
+// as the script has them. The host's own are compared where the script says how long a tick
+// is (--tcp_ts_tick_usecs): by how far they have come.
+func (p *player) compareStamp(f *flow, want, got *script.Option) string {
+	if !want.AnyEcr && want.Ecr != got.Ecr {
+		return fmt.Sprintf("it echoes the timestamp %d and not %d", got.Ecr, want.Ecr)
+	}
+	if want.AnyVal || p.tick == 0 {
+		return ""
+	}
+	passed, should := int64(int32(got.Val-f.lastStamp.live)), int64(int32(want.Val-f.lastStamp.script))
+	if off := passed - should; off*off > 1+int64(p.tolerance/p.tick)*int64(p.tolerance/p.tick) {
+		return fmt.Sprintf("its timestamp is %d ticks after the first, and not %d", passed, should)
+	}
+	return ""
+}

@@ -1,0 +1,99 @@
+package drill
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/lab/drill/script"
+)
+
+// expect waits for a packet that must leave the host between two instants, and compares it.
+func (p *player) expect(e *script.Event, at, until clock.Time) {
+	k := e.Packet
+	d, ok := p.await(k, until)
+	p.now = max(p.now, d.at)
+	if !ok {
+		p.nothingCame(e, at, until)
+	}
+	if k.UDP || k.ICMP != nil {
+		p.wrong(e.Pos, "of what leaves the host only TCP is compared")
+	}
+	s, ok := parseSegment(d.data)
+	if !ok {
+		p.failWith(&Failure{Problem: "this is no segment of TCP", Expected: p.script.Line(e.Pos.Line), Got: p.print(d.data)})
+	}
+	f := p.flowTo(s.tuple)
+	if difference := p.compare(f, k, &s); difference != "" {
+		p.failWith(&Failure{Problem: difference, Expected: p.printExpected(k), Got: p.print(d.data)})
+	}
+	if d.at < at.Add(-p.tolerance) || d.at > until.Add(p.tolerance) {
+		p.failWith(&Failure{Problem: p.wrongTime(e, d.at), Expected: p.span(at, until), Got: fmt.Sprintf("at %.6f s", d.at.Sub(start).Seconds())})
+	}
+}
+
+// await returns the next packet of a flow that has left, or leaves by some time after the instant.
+func (p *player) await(k *script.Packet, until clock.Time) (departure, bool) {
+	limit := until.Add(max(patience, p.tolerance))
+	for {
+		if i := p.nextOf(k); i >= 0 {
+			d := p.left[i]
+			p.left = slices.Delete(p.left, i, i+1)
+			return d, true
+		}
+		next := p.deadline()
+		if next > limit {
+			return departure{}, false
+		}
+		p.live(next)
+	}
+}
+
+// nextOf returns which of the packets that have left is the one to look at. One of another
+// connection is somebody else's.
+func (p *player) nextOf(k *script.Packet) int {
+	return slices.IndexFunc(p.left, func(d departure) bool {
+		s, ok := parseSegment(d.data)
+		switch {
+		case !ok:
+			return true
+		case k.SrcPort != 0:
+			return s.tcp.SrcPort == k.SrcPort && s.tcp.DstPort == k.DstPort
+		}
+		return p.flow == nil || p.flow.tuple == s.tuple
+	})
+}
+
+// nothingCame fails because no packet left.
+func (p *player) nothingCame(e *script.Event, at, until clock.Time) {
+	got := "nothing, within " + max(patience, p.tolerance).String() + " more"
+	if p.host.Deadline() == clock.Never {
+		got = "nothing, and no timer runs"
+	}
+	if len(p.left) > 0 {
+		got += "; of another connection: " + p.print(p.left[0].data)
+	}
+	p.failWith(&Failure{Problem: "a packet is missing, " + p.span(at, until), Expected: p.printExpected(e.Packet), Got: got})
+}
+
+func (p *player) wrongTime(e *script.Event, at clock.Time) string {
+	what := "late"
+	if at < p.now {
+		what = "early: it left before the event above it"
+	}
+	if at < start.Add(e.When.At) && e.When.Mode == script.Absolute {
+		what = "early"
+	}
+	return fmt.Sprintf("the packet is right, but %s (tolerance %v)", what, p.tolerance)
+}
+
+// span names the instants between which something has to happen.
+func (p *player) span(at, until clock.Time) string {
+	if at == until {
+		return fmt.Sprintf("at %.6f s", at.Sub(start).Seconds())
+	}
+	if until.Sub(at) >= anyPatience {
+		return "at any time"
+	}
+	return fmt.Sprintf("between %.6f s and %.6f s", at.Sub(start).Seconds(), until.Sub(start).Seconds())
+}

@@ -1,0 +1,84 @@
+package script
+
+import "strings"
+
+// ShellLine is a command of a shell block: its words.
+type ShellLine struct {
+	Pos   Pos
+	Words []string
+}
+
+// shell reads a block between backticks: commands by lines or semicolons. A backslash at the
+// end of a line joins it with the next.
+func (r *reader) shell() *Shell {
+	r.space()
+	at := r.at
+	s := &Shell{Pos: r.here()}
+	r.at++
+	end := strings.IndexByte(r.text[r.at:], '`')
+	if end < 0 {
+		r.failAt(s.Pos, "this shell block has no end: it ends with `")
+	}
+	end += r.at
+	for r.at = at + 1; r.at < end; {
+		s.addLine(r, end)
+	}
+	r.at = end + 1
+	return s
+}
+
+// addLine reads one command, up to the end of the block at most.
+func (s *Shell) addLine(r *reader, end int) {
+	var l ShellLine
+	for r.at < end {
+		switch c := r.text[r.at]; {
+		case strings.HasPrefix(r.text[r.at:end], "\\\n"):
+			r.at += 2
+		case c == ' ' || c == '\t' || c == '\r':
+			r.at++
+		case c == '\n' || c == ';':
+			r.at++
+			s.keep(l)
+			return
+		case strings.HasPrefix(r.text[r.at:end], "&&"):
+			r.at += 2
+			s.keep(l)
+			return
+		case c == '#':
+			r.run(func(c byte) bool { return c != '\n' && c != '`' })
+		default:
+			if len(l.Words) == 0 {
+				l.Pos = r.here()
+			}
+			l.Words = append(l.Words, r.shellWord(end))
+		}
+	}
+	s.keep(l)
+}
+
+func (s *Shell) keep(l ShellLine) {
+	if len(l.Words) > 0 {
+		s.Lines = append(s.Lines, l)
+	}
+}
+
+// shellWord reads a word, of which parts may be quoted.
+func (r *reader) shellWord(end int) string {
+	var b strings.Builder
+	for quote := byte(0); r.at < end; r.at++ {
+		c := r.text[r.at]
+		switch {
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote != 0:
+			b.WriteByte(c)
+		case c == '"' || c == '\'':
+			quote = c
+		case strings.IndexByte(" \t\r\n;", c) >= 0:
+			return b.String()
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}

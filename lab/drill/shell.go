@@ -1,0 +1,105 @@
+package drill
+
+import (
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/handfast-tcp/handfast/lab/drill/script"
+)
+
+// shell reads what a script would have a shell do, as settings of the host. Nothing is run.
+func (p *player) shell(e *script.Event) {
+	if p.host != nil {
+		at, _ := p.when(e)
+		p.live(at)
+	}
+	for _, l := range e.Shell.Lines {
+		p.command(&l)
+	}
+}
+
+// harmless are commands without an effect here, and why.
+var harmless = map[string]string{
+	"ip":       "there is one way out, which forgets everything with the script",
+	"tc":       "the script is the network: it says itself when packets come",
+	"iptables": "the script is the network: it says itself which packets come",
+	"ifconfig": "the device is made by --mtu and --local_ip",
+	"echo":     "nothing is printed",
+	"set":      "no shell runs", "cd": "no shell runs", "export": "no shell runs", "true": "no shell runs", "source": "no shell runs",
+	"nstat": "counters are asked by %{ }%", "modprobe": "there is no kernel", "ethtool": "there is no device", "rm": "there are no files", "sync": "there are no files",
+}
+
+// command reads one command. The options that programs have are left out.
+func (p *player) command(l *script.ShellLine) {
+	words := l.Words
+	switch name := path.Base(words[0]); {
+	case name == "sysctl":
+		p.sysctls(l, words[1:])
+	case strings.HasPrefix(name, "set_sysctls"):
+		p.sysctls(l, words[1:])
+	case name == "defaults.sh":
+		p.publicDefaults()
+	case name == "sleep":
+		p.sleep(l)
+	case name == "echo" && len(words) == 4 && words[2] == ">" && strings.HasPrefix(words[3], "/proc/sys/"):
+		p.sysctl(l.Pos, words[3], words[1])
+	case name == "ip" && p.linkMTU(l):
+	case harmless[name] != "":
+		p.note(l.Pos, "%s has no effect: %s", strings.Join(words, " "), harmless[name])
+	default:
+		p.wrong(l.Pos, "%q is not run, and means nothing here: there are sysctl NAME=VALUE, set_sysctls.py, defaults.sh, sleep, echo VALUE > /proc/sys/…, ip link set … mtu N", words[0])
+	}
+}
+
+// sysctls reads the arguments of sysctl: -q -w name=value, or name value.
+func (p *player) sysctls(l *script.ShellLine, words []string) {
+	for i := 0; i < len(words); i++ {
+		w := words[i]
+		switch {
+		case strings.HasPrefix(w, "-"), w == ">", strings.HasPrefix(w, ">"), strings.HasPrefix(w, "/dev/"), strings.HasPrefix(w, "2>"):
+		case strings.Contains(w, "="):
+			name, value, _ := strings.Cut(w, "=")
+			p.sysctl(l.Pos, name, value)
+		case i+2 < len(words) && words[i+1] == "=":
+			p.sysctl(l.Pos, w, words[i+2])
+			i += 2
+		default:
+			p.wrong(l.Pos, "%q should be NAME=VALUE", w)
+		}
+	}
+}
+
+// sleep lets time pass.
+func (p *player) sleep(l *script.ShellLine) {
+	if len(l.Words) != 2 {
+		p.wrong(l.Pos, "sleep takes a number of seconds")
+	}
+	f, err := strconv.ParseFloat(strings.TrimSuffix(l.Words[1], "s"), 64)
+	if err != nil || f < 0 || f > 1e6 {
+		p.wrong(l.Pos, "%q is no number of seconds", l.Words[1])
+	}
+	p.boot()
+	p.live(p.now.Add(time.Duration(f * float64(time.Second))))
+}
+
+// linkMTU reads ip link set dev tun0 mtu N, before the host begins.
+func (p *player) linkMTU(l *script.ShellLine) bool {
+	w := l.Words
+	if p.host == nil && len(w) > 4 && w[1] == "link" && w[len(w)-2] == "mtu" {
+		p.setMTU(l.Pos, w[len(w)-1])
+		return true
+	}
+	return false
+}
+
+func (p *player) initScripts(at script.Pos, v string) {
+	for _, name := range strings.Split(v, ",") {
+		if path.Base(name) == "defaults.sh" {
+			p.publicDefaults()
+		} else {
+			p.note(at, "%s is not run: what it sets must stand in the script", name)
+		}
+	}
+}
