@@ -25,7 +25,7 @@ TOOLS := unshare:util-linux script:bsdutils ip:iproute2 netstat:net-tools curl:c
 FUZZTIME ?= 10s
 COUNT    ?= 5
 
-.PHONY: help try test race emulated explore fuzz bench lint systems tools
+.PHONY: help try test race emulated explore mutate fuzz bench lint systems tools
 
 help:
 	@echo 'make try    a transfer between our TCP and the kernel, shown as a ladder'
@@ -33,6 +33,7 @@ help:
 	@echo 'make race   all tests with the race detector, COUNT=$(COUNT) times'
 	@echo 'make emulated  tests of the library on $(EMULATED), by QEMU'
 	@echo 'make explore  every way that two endpoints can take, within the bounds of lab/explore'
+	@echo 'make mutate  the faults of internal/mutate, one by one, and which test finds each (ARGS=-h for flags)'
 	@echo 'make fuzz   every fuzz target for FUZZTIME=$(FUZZTIME)'
 	@echo 'make bench  the table beside gVisor netstack and the kernel (ARGS=-h for flags)'
 	@echo 'make lint   gofmt, vet, staticcheck'
@@ -68,7 +69,7 @@ emulated: tools
 		echo "GOARCH=$$arch go test"; \
 		GOARCH=$$arch go test -short -timeout 60m -exec qemu-$$arch-static \
 			-skip '^(TestEpisodes|TestCookieModes|TestHalfOpenCache|TestHalfOpenCountsReturn|TestCookieForging|TestArchitecture|TestPureTestsAreAlone|TestSizes)$$' \
-			$$(go list ./... | grep -vE '/(story|link/(tun|packet|internal/.*))$$') || exit 1; \
+			$$(go list ./... | grep -vE '/(story|internal/mutate|link/(tun|packet|internal/.*))$$') || exit 1; \
 	done
 
 # The type checker finds numbers that do not fit there, and the assembly's arguments. A test program for iOS needs Apple's
@@ -85,6 +86,10 @@ systems:
 explore:
 	go test -c -o /dev/null ./lab/explore
 	@seq 7 | GOGC=1000 xargs -P $$(nproc) -I{} go test ./lab/explore -run TestRungs -v -timeout 0 -level {}
+
+# Some faults ask for memory without end: a bound of 24 GB ends them.
+mutate:
+	@ulimit -v 24000000; go run ./internal/mutate $(ARGS)
 
 fuzz:
 	@go list -f '{{.Dir}}' $(PACKAGES) | while read -r dir; do \

@@ -64,6 +64,7 @@ const layers = `
 	link                  : engine/buf
 	link/offload          : engine/buf link engine/wire
 	internal/documents    :
+	internal/mutate       :
 	internal/testnet      : engine/seq engine/buf link engine/wire
 	link/internal/netdev  : engine/buf link
 	link/pipe             : engine/buf link

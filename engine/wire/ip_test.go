@@ -243,6 +243,31 @@ func TestParseIPFragmentReservedBits(t *testing.T) {
 	}
 }
 
+// What becomes of a packet with an option that nobody knows, the top two bits of its type
+// say. https://www.rfc-editor.org/rfc/rfc8200#section-4.2
+func TestUnknownOptions(t *testing.T) {
+	for _, header := range []byte{hop, dest} {
+		for kind := 2; kind < 256; kind++ {
+			b := ipv6(header, join([]byte{6, 0, 1, 0, byte(kind), 2, 9, 9}, payload8))
+			drop, want := wire.BadExtension, wire.Problem{Code: wire.ICMPv6UnrecognizedOption, Pointer: 44}
+			switch kind >> 6 {
+			case 0:
+				drop, want = wire.None, wire.Problem{Code: wire.ICMPv6UnrecognizedNextHeader, Pointer: 40}
+			case 1: // in silence, which the answer says
+				want = wire.Problem{Code: wire.ICMPv6UnrecognizedNextHeader, Pointer: 6}
+			case 2:
+				want.Answer = wire.AnswerAll
+			case 3:
+				want.Answer = wire.AnswerUnicast
+			}
+			var ip wire.IP
+			if d, p := wire.ParseIP(b, &ip), wire.Diagnose(b); d != drop || p != want {
+				t.Errorf("option %d behind header %d: %v, %+v; want %v, %+v", kind, header, d, p, drop, want)
+			}
+		}
+	}
+}
+
 // diagnose holds the second look at an IPv6 packet against the first.
 func diagnose(t *testing.T, b []byte) {
 	if len(b) == 0 || b[0]>>4 != 6 {

@@ -161,3 +161,42 @@ func FuzzParseQuotedTCP(f *testing.F) {
 		}
 	})
 }
+
+// Options as nearly all senders arrange them have a way of their own, and mean the same as
+// in any other order.
+func TestUsualOptionsAreLikeOthers(t *testing.T) {
+	const mss, sackOK, stamp, scale = 0, 1, 2, 3
+	parts := func(size uint16, shift byte, val uint32) [][]byte {
+		return [][]byte{
+			mss:    {2, 4, byte(size >> 8), byte(size)},
+			sackOK: {4, 2},
+			stamp:  {8, 10, byte(val >> 24), byte(val >> 16), byte(val >> 8), byte(val), byte(val), byte(val >> 8), byte(val >> 16), byte(val >> 24)},
+			scale:  {1, 3, 3, shift},
+		}
+	}
+	parse := func(p [][]byte, order ...int) wire.Options {
+		var opt []byte
+		for _, i := range order {
+			opt = append(opt, p[i]...)
+		}
+		var h wire.TCP
+		if _, d := wire.ParseTCP(withOptions(opt), &h); d != wire.None {
+			t.Fatalf("% x: %v", opt, d)
+		}
+		return h.Options
+	}
+	for shift := range 256 {
+		p := parts(uint16(shift*257), byte(shift), uint32(shift)*0x1020304)
+		usual := parse(p, mss, sackOK, stamp, scale)
+		if other := parse(p, scale, stamp, mss, sackOK); usual != other {
+			t.Errorf("as usual %+v, in another order %+v", usual, other)
+		}
+		if usual.WindowScale != min(byte(shift), wire.MaxWindowScale) {
+			t.Errorf("a scale of %d counts as %d", shift, usual.WindowScale)
+		}
+		nop := [][]byte{{1, 1}, p[stamp]}
+		if usual, other := parse(nop, 0, 1), parse(nop, 1, 0); usual != other {
+			t.Errorf("the timestamp alone as usual %+v, in another order %+v", usual, other)
+		}
+	}
+}
