@@ -160,7 +160,7 @@ func TestAckFlood(t *testing.T) {
 			}
 		}
 		flood()
-		if allocs := testing.AllocsPerRun(3, flood); allocs > 0 && !raceEnabled {
+		if allocs := allocations(flood); allocs > 0 && !raceEnabled {
 			t.Errorf("cookies %v: %v allocations", mode, allocs)
 		}
 		if looked := e.Counters().SyncookiesFailed; answers > n || looked > 0 || e.Len() > 0 {

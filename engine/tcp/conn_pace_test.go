@@ -1,9 +1,11 @@
 package tcp
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
@@ -100,6 +102,37 @@ func TestPacingWakesUpRarely(t *testing.T) {
 		}
 		if wakes, lasted := wakeUps(t, "bbr", conns); wakes > lasted+anyway {
 			t.Errorf("%d connections: the timer fired %d times in %d ms, %d without pacing", conns, wakes, lasted, anyway)
+		}
+	}
+}
+
+// On a path that loses most of what is sent something leaves with each timeout, whatever
+// the congestion control holds for the rate of such a path: at that rate the next segment
+// might leave hours later.
+func TestEveryTimeoutSends(t *testing.T) {
+	for seed := range few(24) {
+		for _, control := range cc.Names() {
+			r := rand.New(rand.NewPCG(seed, 7))
+			p := newPair(t, Config{CongestionControl: control, NoSACK: seed%2 > 0, UserTimeout: 24 * time.Hour})
+			p.path.MTU = 460
+			client, server := p.connect()
+			audits := [2]func() error{p.ends[0].Audit(), p.ends[1].Audit()}
+			p.fate = func(int, *Output) (bool, time.Duration) { return r.Float64() < 0.45, 0 }
+			begun, got, total := p.now, 0, 60_000
+			p.write(0, client, make([]byte, total))
+			p.until("all has come", func() bool {
+				p.pump()
+				for i, check := range audits {
+					if err := check(); err != nil {
+						t.Fatalf("%s, seed %d, end %d: %v", control, seed, i, err)
+					}
+				}
+				got += len(p.read(1, server))
+				return got == total
+			})
+			if took := p.now.Sub(begun); took > 8*time.Hour {
+				t.Errorf("%s, seed %d: it took %v", control, seed, took)
+			}
 		}
 	}
 }

@@ -40,7 +40,7 @@ func (c *Conn) persistTimeout(now clock.Time) {
 		c.fail(now, TimedOut, CauseUserTimeout)
 		return
 	}
-	c.rtt.backoff = min(c.rtt.backoff+1, 16)
+	c.rtt.backoff = min(c.rtt.backoff+1, mostBackoff)
 	c.probe(owesProbe)
 	c.armPersist(now)
 }

@@ -188,13 +188,16 @@ func (c *Conn) retransmitTimeout(now clock.Time) {
 		c.loss.undo.Begin(&f.Ledger)
 		f.trial = noTrial
 	}
-	c.rtt.backoff++
+	c.rtt.backoff = min(c.rtt.backoff+1, mostBackoff)
 	c.confirmClaim(now)
 	c.suspectSize(now)
 	c.cc.OnEvent(now, cc.Event{Kind: cc.Timeout, InFlight: flight})
 	c.noteReduced()
 	c.loss.phase, c.loss.point, c.loss.probed = afterTimeout, c.snd.nxt, notProbed
 	f.full, f.since, f.late, f.dupes, f.again = c.snd.una, now, clock.Never, 0, false
+	// The pace would have the segment wait for what a path delivers on which all is lost: the
+	// timer would fire again and again, and nothing leave.
+	f.next, f.held, f.behind = now, false, false
 	f.LoseAll()
 	c.tellLost(now)
 	c.armRetransmit(now)

@@ -49,13 +49,16 @@ func (r *rtt) tail(cfg *Config) time.Duration {
 	return max(2*r.smoothed, time.Duration(uint64(cfg.MinRTO)/tailShare)) // unsigned: fewer steps
 }
 
+// mostBackoff is where the RTO has doubled so often that it is Config.MaxRTO.
+const mostBackoff = 17
+
 // timeout is the RTO with exponential back-off, RFC 6298 §5.5 (RFC 9293, MUST-19, which
 // asks for slow start and congestion avoidance too: see package cc).
 func (r *rtt) timeout(cfg *Config) time.Duration {
 	switch {
 	case r.backoff == 0:
 		return min(r.rto, cfg.MaxRTO)
-	case r.backoff > 16:
+	case r.backoff >= mostBackoff:
 		return cfg.MaxRTO
 	}
 	return min(r.rto<<r.backoff, cfg.MaxRTO)

@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/handfast-tcp/handfast/engine/clock"
@@ -36,7 +37,7 @@ func (a *audit) check(e *Endpoint, quiet bool) error {
 		}
 		err := en.check(before)
 		if err == nil && quiet {
-			err = en.checkQuiet()
+			err = cmp.Or(en.checkQuiet(), en.checkTimeout(before))
 		}
 		if err == nil && quiet && e.Deadline() > en.Deadline() {
 			err = fmt.Errorf("due at %v, the endpoint at %v", en.Deadline(), e.Deadline())
@@ -63,10 +64,12 @@ type snapshot struct {
 	rcv      seq.Num
 	edge     seq.Num
 	ts       timestamps
+	backoff  uint8
+	sent     clock.Time
 }
 
 func (c *Conn) snapshot() snapshot {
-	return snapshot{c.state, c.snd.agreed, c.flags, c.snd.una, c.snd.nxt, c.rcv.nxt, c.rcv.edge, c.ts}
+	return snapshot{c.state, c.snd.agreed, c.flags, c.snd.una, c.snd.nxt, c.rcv.nxt, c.rcv.edge, c.ts, c.rtt.backoff, c.live.sent}
 }
 
 // check returns what is wrong with a connection that was as before a step ago.
@@ -316,6 +319,16 @@ func (c *Conn) checkQuiet() error {
 		return fmt.Errorf("waits forever")
 	case c.live.alive != nil && c.state >= Established && !c.opening() && c.state != TimeWait && !c.timers.armed(TimerKeepAlive):
 		return fmt.Errorf("nothing checks whether the peer is alive")
+	}
+	return nil
+}
+
+// checkTimeout: when the retransmission timer has fired, something was sent. Whatever holds
+// that back holds it until the next timeout, which is twice as far away.
+// https://www.rfc-editor.org/rfc/rfc6298#section-5
+func (c *Conn) checkTimeout(before snapshot) error {
+	if min(before.state, c.state) >= Established && c.rtt.backoff > before.backoff && c.snd.wnd > 0 && c.live.sent == before.sent {
+		return fmt.Errorf("the retransmission timer has fired, and nothing was sent")
 	}
 	return nil
 }

@@ -1,8 +1,10 @@
 package tcp
 
 import (
+	"math"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"testing"
 	"time"
@@ -81,6 +83,21 @@ func bytesIn() int64 {
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
+
+// allocations returns how many f makes. What is counted is the process's, and others may
+// make some meanwhile: timers of the tests, and the garbage collector, which also empties
+// pools. So it sleeps, and of several runs the least is f's own.
+func allocations(f func()) float64 {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	least := math.Inf(1)
+	for range allocationRuns / 2 {
+		least = min(least, testing.AllocsPerRun(1, f)) // which runs it once more before
+	}
+	return least
+}
+
+// allocationRuns is how often allocations runs it.
+const allocationRuns = 8
 
 // A hundred thousand idle connections, or a million with HANDFAST_MANY=10, are less than
 // a kilobyte each. An hour of keep-alive takes nothing more, and when all have closed it
