@@ -13,6 +13,7 @@ type arrivals struct {
 	beyond  []span  // and these: sorted, apart from each other and from have
 	tsMax   uint32  // the newest timestamp
 	stamped bool    // one has come
+	end     int64   // the number behind the FIN that came last; 0: none
 }
 
 // span is the numbers from, up to the one before to.
@@ -75,5 +76,8 @@ func (a *arrivals) deliver(p *packet) {
 	}
 	if n := p.length(); n > 0 {
 		a.add(span{from, from + int64(n)})
+		if p.has(flagFIN) {
+			a.end = from + int64(n)
+		}
 	}
 }

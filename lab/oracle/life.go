@@ -9,6 +9,7 @@ type life struct {
 	irs     uint32
 	known   bool // irs is: our ACK of the peer's SYN was seen
 	blind   bool // it began unseen: what its SYNs said is not known
+	reset   bool // a RST has ended it, or may have
 	options options
 
 	next int64  // the number behind all that was sent
@@ -48,6 +49,14 @@ func (l *life) place(n uint32) int64 { return l.next + int64(int32(n-l.iss-uint3
 func (l *life) speaks(seq uint32) bool {
 	at := l.place(seq)
 	return at >= 0 && at <= l.next
+}
+
+// over reports whether the connection may have ended: both FINs are acknowledged, or there
+// was a RST. A SYN that comes then, or comes again from the past, may open another one,
+// and where it is answered by a cookie of the same epoch, that has the same number.
+// https://www.rfc-editor.org/rfc/rfc4987#section-3.6
+func (l *life) over(a *arrivals) bool {
+	return l.reset || a != nil && l.fin > 0 && l.una > l.fin && a.end > 0 && l.acked == a.end
 }
 
 // deliver takes note of an ACK and a window that came.

@@ -78,6 +78,7 @@ func (f *flow) sentReset(p *packet) error {
 	case !l.known:
 		return nil
 	}
+	l.reset = true
 	return l.checkAck(p, f.peer(l.irs))
 }
 
@@ -91,7 +92,7 @@ func (f *flow) sentSyn(now clock.Time, p *packet) (err error) {
 		}
 	}
 	l := f.life(p.seq)
-	if l == nil || l.iss != p.seq {
+	if l == nil || l.iss != p.seq || a != nil && l.known && l.over(f.peer(l.irs)) {
 		l = &life{iss: p.seq, ttl: p.ttl, next: 1, una: 0}
 		l.keep(1, p.text)
 		l.next += int64(len(p.text))

@@ -176,6 +176,15 @@ var stamped = []string{
 	"> . 1 ack 1 ts 101 ecr 50",
 }
 
+// served is a connection that the peer has opened and closed.
+var served = []string{
+	"< S 0 mss 600 ts 50",
+	"> S. 0 ack 1 mss 1460 ts 100 ecr 50",
+	"< . 1 ack 1 ts 50 ecr 100",
+	"< F. 1 ack 1 ts 50 ecr 100",
+	"> . 1 ack 2 ts 890 ecr 50",
+}
+
 func then(before []string, more ...string) []string {
 	return append(before[:len(before):len(before)], more...)
 }
@@ -242,6 +251,10 @@ var wireRules = []struct {
 	{"R6", "blocks overlap", then(opened, "< . 11 ack 1 len 20"), "> . 1 ack 1 win 250 from 11 to 25 from 21 to 31", "> . 1 ack 1 win 250 from 15 to 20 from 11 to 31"},
 	{"R6", "a block beyond the window", then(opened, "< . 991 ack 1 len 20"), "> . 1 ack 1 win 250 from 991 to 1011", "> . 1 ack 1 win 250 from 991 to 1001"},
 	{"R10", "our clock goes back", then(stamped, "> P. 1 ack 1 len 5 ts 900 ecr 50"), "> P. 6 ack 1 len 5 ts 800 ecr 50", "> P. 6 ack 1 len 5 ts 900 ecr 50"},
+	{"R10", "a SYN-ACK again, before all is over", then(served, "> F. 1 ack 2 win 1000 ts 900 ecr 50", "< S 0 mss 600 ts 50"), "> S. 0 ack 1 mss 1460 ts 800 ecr 50", "> S. 0 ack 1 mss 1460 ts 901 ecr 50"},
+	{"R5", "a SYN again, when all is over", then(served, "> F. 1 ack 2 win 1000 ts 900 ecr 50", "< . 2 ack 2 ts 50 ecr 900", "< S 0 mss 600 ts 50"), "> S. 0 ack 3 ts 800 ecr 50", "> S. 0 ack 1 ts 800 ecr 50"},
+	{"R5", "a SYN again, after a RST", then(served, "< R. 2 ack 1", "< S 0 mss 600 ts 50"), "> S. 0 ack 3 ts 800 ecr 50", "> S. 0 ack 1 ts 800 ecr 50"},
+	{"R10", "a SYN-ACK again, after a RST that ended nothing", then(served, "< R. 7 ack 1", "< S 0 mss 600 ts 50"), "> S. 0 ack 1 mss 1460 ts 800 ecr 50", "> S. 0 ack 1 mss 1460 ts 901 ecr 50"},
 	{"R10", "an echo of what did not come", stamped, "> P. 1 ack 1 len 5 ts 102 ecr 51", "> P. 1 ack 1 len 5 ts 102 ecr 50"},
 	{"R10", "the echo goes back", then(stamped, "< . 1 ack 1 len 10 ts 60 ecr 101", "> . 1 ack 11 win 990 ts 103 ecr 60"), "> P. 1 ack 11 win 990 len 5 ts 103 ecr 55", "> P. 1 ack 11 win 990 len 5 ts 103 ecr 60"},
 	{"E1", "a RST is answered", []string{"< R. 5 ack 7"}, "> R 7", "> S 0"},

@@ -9,12 +9,24 @@ import (
 	"github.com/handfast-tcp/handfast/lab"
 )
 
-// flood is SYNs from addresses that nobody has, to the first port of the server.
+// flood is segments from addresses that nobody has to the server.
 type flood struct {
-	at    time.Duration
-	count int
-	every time.Duration // at most
+	kind     floodKind
+	at       time.Duration
+	count    int
+	together int           // arrive at once
+	every    time.Duration // between those, at most
 }
+
+// floodKind is what a flood consists of.
+type floodKind uint8
+
+const (
+	syns       floodKind = iota // to the first port: each could begin a connection
+	lastACKs                    // to the first port, as of a handshake that never was: each calls for a RST
+	closedPort                  // SYNs to ports that nobody listens on: each calls for a RST, too
+	numFloods
+)
 
 // shot is one packet that somebody puts on the wire to harm a host, or that the network
 // has kept.
@@ -46,7 +58,7 @@ const attacker = "attacker"
 
 // attack starts the programs of the attacker.
 func (x *life) attack() {
-	if x.plan.flood.count == 0 && len(x.plan.shots) == 0 {
+	if x.plan.flood.count == 0 && x.plan.strays.count == 0 && len(x.plan.shots) == 0 {
 		return
 	}
 	address := "10.0.0.99"
@@ -63,24 +75,35 @@ func (x *life) attack() {
 			}
 		}))
 	}
-	if f := x.plan.flood; f.count > 0 {
-		x.mustNot(x.w.Go(attacker, "floods", func(p *lab.Proc) { x.flood(p, f) }))
+	for i, f := range []flood{x.plan.flood, x.plan.strays} {
+		if f.count > 0 {
+			d := diceOf(x.Seed, forTroubles<<40|uint64(i))
+			x.mustNot(x.w.Go(attacker, "floods", func(p *lab.Proc) { x.flood(p, d, f) }))
+		}
 	}
 }
 
-func (x *life) flood(p *lab.Proc, f flood) {
-	d := diceOf(x.Seed, forTroubles<<40)
+func (x *life) flood(p *lab.Proc, d dice, f flood) {
 	p.Sleep(f.at)
 	to := wire.AddrFrom(x.address(1))
-	for range f.count {
+	for i := range f.count {
 		from := wire.AddrFrom4(0xc6120000 | d.Uint32()&0xffff) // 198.18.0.0/15 is nobody's
 		if !to.Is4() {
 			from = wire.AddrFromWords(0x2001_0db8_0000_0000, d.Uint64())
 		}
 		h := wire.TCP{SrcPort: uint16(1024 + d.IntN(60000)), DstPort: x.plan.visits[0].ports[1], Seq: seq.Num(d.Uint32()), Flags: wire.SYN, Window: 65535}
-		h.Options.Set, h.Options.MSS = wire.OptMSS, 1460
+		switch f.kind {
+		case syns:
+			h.Options.Set, h.Options.MSS = wire.OptMSS, 1460
+		case lastACKs:
+			h.Flags, h.Ack = wire.ACK, seq.Num(d.Uint32())
+		case closedPort:
+			h.DstPort = uint16(1 + d.IntN(79)) // programs listen from 80 on
+		}
 		x.w.Forge(attacker, segment(from, to, &h))
-		p.Sleep(d.time(f.every))
+		if (i+1)%max(f.together, 1) == 0 {
+			p.Sleep(d.time(f.every))
+		}
 	}
 }
 

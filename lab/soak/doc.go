@@ -4,7 +4,8 @@
 //
 // What is drawn: loss from 0 to 40 %, bursts, reordering, duplicates, corruption, jitter,
 // rates and queues, marks, MTUs, and all of it changed while connections live; cuts and
-// reboots; ICMP errors, true and forged; forged and repeated segments; SYN floods. Of each
+// reboots; ICMP errors, true and forged; forged and repeated segments; floods of SYNs and of
+// what calls for a RST. Of each
 // host its congestion control, ECN, timestamps, SACK, window scaling, cookies, buffers and
 // timers, its clock's offset and tick, and where its numbers begin: often just below 2^31 or
 // 2^32. Of programs sizes and pauses, some of hours, readers that stop and go on, buffers

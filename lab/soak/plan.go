@@ -20,7 +20,8 @@ type plan struct {
 	reboots [2]time.Duration
 	hosts   [2]hostPlan
 	aim     aim
-	flood   flood
+	flood   flood // of SYNs
+	strays  flood // of what calls for a RST
 	shots   []shot
 	visits  []visitPlan
 }
@@ -58,6 +59,7 @@ const (
 	forAims
 	forPrograms
 	forRelations
+	forStrays
 )
 
 // draw makes the plan of a seed.
@@ -67,6 +69,7 @@ func draw(seed uint64) plan {
 	p.v6, p.both = d.chance(0.3), d.chance(0.1)
 	p.drawWires(d)
 	p.drawTroubles(diceOf(seed, forTroubles))
+	p.drawStrays(diceOf(seed, forStrays))
 	p.drawHosts(diceOf(seed, forHosts), seed)
 	p.drawVisits(diceOf(seed, forVisits), seed)
 	p.drawAims(diceOf(seed, forAims))

@@ -145,7 +145,7 @@ func (p *plan) drawGigabytes(d dice) {
 	}
 	side := d.IntN(2)
 	v.ends[side].total = int(min(4*int64(gigantic)+int64(d.upTo(gigantic)), math.MaxInt)) // where an int has 32 bits, half as far
-	p.visits, p.changes, p.shots, p.flood, p.cutFrom, p.reboots = []visitPlan{v}, nil, nil, flood{}, 0, [2]time.Duration{}
+	p.visits, p.changes, p.shots, p.flood, p.strays, p.cutFrom, p.reboots = []visitPlan{v}, nil, nil, flood{}, flood{}, 0, [2]time.Duration{}
 	for i := range p.hosts {
 		p.hosts[i].batches, p.hosts[i].supers, p.hosts[i].offload, p.hosts[i].mtu = true, true, true, 1500
 		p.hosts[i].tcp.ReceiveBuffer, p.hosts[i].tcp.SendBuffer, p.hosts[i].tcp.BufferMemory = 0, 0, 0

@@ -75,3 +75,11 @@ func (p *plan) drawTroubles(d dice) {
 		}
 	}
 }
+
+// drawStrays draws a flood that keeps nobody out: what is answered by a RST takes no place.
+func (p *plan) drawStrays(d dice) {
+	if d.chance(0.06) {
+		p.strays = flood{kind: syns + 1 + floodKind(d.IntN(int(numFloods)-1)), at: d.time(10 * time.Second),
+			count: 20 + d.upTo(4000), together: 1 + d.upTo(2000), every: d.time(20 * time.Millisecond)}
+	}
+}

@@ -132,7 +132,7 @@ func (p *plan) always() bool { return true }
 // would be at other places of other number spaces; and that no congestion control draws
 // from the secrets of the host when it probes.
 func (p *plan) undisturbed() bool {
-	return len(p.shots) == 0 && p.flood.count == 0 && p.hosts[0].tcp.CongestionControl != "bbr" && p.hosts[1].tcp.CongestionControl != "bbr"
+	return len(p.shots) == 0 && p.flood.count == 0 && p.strays.count == 0 && p.hosts[0].tcp.CongestionControl != "bbr" && p.hosts[1].tcp.CongestionControl != "bbr"
 }
 
 // gentle says that every connection of a plan must be whole.
