@@ -8,6 +8,9 @@ import (
 	"github.com/handfast-tcp/handfast/lab/drill/script"
 )
 
+// maxBytes is what a call can read or write at once.
+const maxBytes = 64 << 20
+
 // sizeOf returns how many bytes a call reads or writes, and with which flags.
 func (p *player) sizeOf(c *script.Call) (n int, flags int64) {
 	switch c.Name {
@@ -25,8 +28,8 @@ func (p *player) sizeOf(c *script.Call) (n int, flags int64) {
 	if len(c.Args) > 3 {
 		flags = c.Args[3].Number
 	}
-	if c.Args[2].Kind != script.Number || c.Args[2].Number < 0 || c.Args[2].Number > 1<<30 {
-		p.wrong(c.Args[2].Pos, "how many bytes is a number")
+	if c.Args[2].Kind != script.Number || c.Args[2].Number < 0 || c.Args[2].Number > maxBytes {
+		p.wrong(c.Args[2].Pos, "how many bytes is a number, up to %d", maxBytes)
 	}
 	return int(c.Args[2].Number), flags
 }
@@ -35,7 +38,7 @@ func (p *player) sizeOf(c *script.Call) (n int, flags int64) {
 func vectorSize(v *script.Value) (n int) {
 	for i := range v.Items {
 		if part := v.Items[i].Items; len(part) == 2 {
-			n += int(part[1].Number)
+			n += int(min(max(part[1].Number, 0), maxBytes/int64(len(v.Items))))
 		}
 	}
 	return n

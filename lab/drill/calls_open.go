@@ -149,7 +149,7 @@ func (p *player) open(c *script.Call, s *socket) outcome {
 	switch {
 	case errors.Is(err, tcp.ErrInUse):
 		return failure("EADDRNOTAVAIL")
-	case errors.Is(err, host.ErrNoRoute):
+	case errors.Is(err, host.ErrNoRoute), errors.Is(err, host.ErrDestination):
 		return failure("ENETUNREACH")
 	case err != nil:
 		return failure("EADDRNOTAVAIL")

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/lab/drill"
 	"github.com/handfast-tcp/handfast/lab/drill/script"
 )
@@ -36,11 +37,64 @@ func scripts(t *testing.T, f func(t *testing.T, s *script.Script)) {
 	}
 }
 
-// Every script of ours passes, and nothing leaves the host that it does not expect.
+// Every script of ours passes over both versions of IP, and nothing leaves the host that it
+// does not expect.
 func TestScripts(t *testing.T) {
 	scripts(t, func(t *testing.T, s *script.Script) {
-		if r := drill.Play(s, drill.Options{Strict: true}); r.Err != nil {
-			t.Error(r.Err)
+		for _, version := range []int{4, 6} {
+			if r := drill.Play(s, drill.Options{Strict: true, IPVersion: version}); r.Err != nil {
+				t.Errorf("IPv%d: %v", version, r.Err)
+			}
+		}
+	})
+}
+
+// A script that expects something else fails: each packet and each call, with one number
+// changed.
+func TestScriptsCanFail(t *testing.T) {
+	scripts(t, func(t *testing.T, s *script.Script) {
+		for i := range s.Events {
+			e := &s.Events[i]
+			switch {
+			case e.Packet != nil && e.Packet.Out && !e.Packet.Flags.Has(wire.SYN):
+				e.Packet.Seq++
+				mustFail(t, s, e, "another number")
+				e.Packet.Seq--
+				e.Packet.Flags ^= wire.URG
+				mustFail(t, s, e, "another flag")
+				e.Packet.Flags ^= wire.URG
+			case e.Packet != nil && e.Packet.Out:
+				e.Packet.Len++
+				mustFail(t, s, e, "another length")
+				e.Packet.Len--
+			case e.Call != nil && e.Call.Errno != "":
+				was := e.Call.Errno
+				e.Call.Errno = "ENOSPC"
+				mustFail(t, s, e, "another error")
+				e.Call.Errno = was
+			}
+		}
+	})
+}
+
+func mustFail(t *testing.T, s *script.Script, e *script.Event, what string) {
+	t.Helper()
+	if r := drill.Play(s, drill.Options{Strict: true}); r.Err == nil {
+		t.Errorf("line %d with %s passes", e.Pos.Line, what)
+	}
+}
+
+// What a script says must not end the player otherwise than with a result.
+func FuzzPlay(f *testing.F) {
+	filepath.WalkDir("testdata", func(path string, _ fs.DirEntry, _ error) error {
+		if text, err := os.ReadFile(path); err == nil {
+			f.Add(string(text))
+		}
+		return nil
+	})
+	f.Fuzz(func(t *testing.T, text string) {
+		if s, err := script.Parse("x", text); err == nil && len(s.Events) < 100 {
+			drill.Play(s, drill.Options{Strict: len(text)%2 == 0, IPVersion: 4 + len(text)/2%2*2})
 		}
 	})
 }

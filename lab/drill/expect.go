@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/lab/drill/script"
 )
 
@@ -23,9 +25,10 @@ func (p *player) expect(e *script.Event, at, until clock.Time) {
 	if !ok {
 		p.failWith(&Failure{Problem: "this is no segment of TCP", Expected: p.script.Line(e.Pos.Line), Got: p.print(d.data)})
 	}
+	p.join(k, &s, d.at)
 	f := p.flowTo(s.tuple)
 	if difference := p.compare(f, k, &s); difference != "" {
-		p.failWith(&Failure{Problem: difference, Expected: p.printExpected(k), Got: p.print(d.data)})
+		p.failWith(&Failure{Problem: difference, Expected: p.printExpected(k), Got: p.printSegment(&s)})
 	}
 	if d.at < at.Add(-p.tolerance) || d.at > until.Add(p.tolerance) {
 		p.failWith(&Failure{Problem: p.wrongTime(e, d.at), Expected: p.span(at, until), Got: fmt.Sprintf("at %.6f s", d.at.Sub(start).Seconds())})
@@ -46,6 +49,24 @@ func (p *player) await(k *script.Packet, until clock.Time) (departure, bool) {
 			return departure{}, false
 		}
 		p.live(next)
+	}
+}
+
+// join makes one segment of those that left at the same instant, one behind the other, where the
+// script expects a larger one: packetdrill sees segments before the device cuts them up.
+func (p *player) join(k *script.Packet, s *segment, at clock.Time) {
+	for len(s.payload) < k.Len && len(s.payload) > 0 {
+		i := p.nextOf(k)
+		if i < 0 || p.left[i].at != at {
+			return
+		}
+		next, ok := parseSegment(p.left[i].data)
+		if !ok || next.tuple != s.tuple || next.tcp.Seq != s.tcp.Seq.Add(seq.Size(len(s.payload))) || next.tcp.Ack != s.tcp.Ack || len(s.payload)+len(next.payload) > k.Len {
+			return
+		}
+		s.payload = append(s.payload[:len(s.payload):len(s.payload)], next.payload...)
+		s.tcp.Flags |= next.tcp.Flags & (wire.PSH | wire.FIN)
+		p.left = slices.Delete(p.left, i, i+1)
 	}
 }
 

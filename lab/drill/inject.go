@@ -34,7 +34,11 @@ func (p *player) injectTCP(k *script.Packet) {
 	for i := range k.Options {
 		h.options = appendOption(h.options, p.mapOption(f, &k.Options[i]))
 	}
-	p.arrive(p.packet(k, &h, text(h.seq, k.Len)))
+	first := h.seq
+	if k.Flags.Has(wire.SYN) {
+		first++ // the SYN has a number of its own
+	}
+	p.arrive(p.packet(k, &h, text(first, k.Len)))
 }
 
 // mapOption returns an option with numbers as on the wire.

@@ -23,6 +23,9 @@ const (
 	anyPatience = 24 * time.Hour
 )
 
+// maxSteps is how often timers may run in a script.
+const maxSteps = 1_000_000
+
 // Options say how scripts are played.
 type Options struct {
 	// Strict lets nothing leave the host that the script does not expect: it fails at the
@@ -77,6 +80,7 @@ type player struct {
 	flows     []*flow
 	flow      *flow       // whom packets without ports belong to
 	port      uint16      // of the next peer
+	steps     int         // of timers
 	made      int         // sockets so far
 	nextLocal uint16      // the port of the next connection without one
 	left      []departure // packets that have left the host, and nobody has looked at
@@ -200,6 +204,9 @@ func (p *player) boot() {
 // live lets time pass up to an instant, and what the host's timers demand happen.
 func (p *player) live(until clock.Time) {
 	for d := p.deadline(); d <= until; d = p.deadline() {
+		if p.steps++; p.steps > maxSteps {
+			p.fail("timers have run %d times: the script lets too much time pass", maxSteps)
+		}
 		p.now = max(p.now, d)
 		p.host.Advance(p.now)
 		p.flush()

@@ -24,6 +24,10 @@ func (p *player) print(data []byte) string {
 	if !ok {
 		return printOther(data)
 	}
+	return p.printSegment(&s)
+}
+
+func (p *player) printSegment(s *segment) string {
 	f := p.flowTo(s.tuple)
 	own := f.own
 	if !f.known && s.tcp.Flags.Has(wire.SYN) {

@@ -41,6 +41,7 @@ func (p *player) command(l *script.ShellLine) {
 		p.sysctls(l, words[1:])
 	case name == "defaults.sh":
 		p.publicDefaults()
+	case strings.HasPrefix(name, "sysctl_restore"):
 	case name == "sleep":
 		p.sleep(l)
 	case name == "echo" && len(words) == 4 && words[2] == ">" && strings.HasPrefix(words[3], "/proc/sys/"):

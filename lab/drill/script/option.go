@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/handfast-tcp/handfast/engine/seq"
@@ -119,11 +120,16 @@ func (r *reader) option() Option {
 }
 
 func (r *reader) userTimeout() uint16 {
-	n := r.number("the user timeout, in seconds or minutes (uto 30s, uto 5m)", 0, 32767)
-	if r.takeWord("m") {
+	r.space()
+	at := r.here()
+	n, err := strconv.ParseUint(r.run(isDigit), 10, 15)
+	if err != nil {
+		r.failAt(at, "a user timeout is a number of seconds or minutes, up to 32767: uto 30s, uto 5m")
+	}
+	if r.take("m") {
 		return 1<<15 | uint16(n)
 	}
-	r.takeWord("s")
+	r.take("s")
 	return uint16(n)
 }
 
