@@ -74,10 +74,40 @@ func callRead(p *player, c *script.Call) (attempt, *waiting) {
 		}
 		return o, done
 	})
+	if v := c.Args[1].Field("msg_control"); v != nil {
+		try = p.control(s, v, try)
+	}
 	if t, set := s.options[optReceiveTimeout]; set && t > 0 && w.giveUp == clock.Never {
 		w.giveUp = p.now.Add(time.Duration(t) * time.Microsecond)
 	}
 	return try, w
+}
+
+// control compares the ancillary data of a recvmsg: how much is still queued, which programs
+// ask for by TCP_INQ.
+func (p *player) control(s *socket, v *script.Value, try attempt) attempt {
+	return func() (outcome, bool) {
+		o, done := try()
+		if !done || o.errno != "" || s.options[optQueued] == 0 {
+			return o, done
+		}
+		for i := range v.Items {
+			data, kind := v.Items[i].Field("cmsg_data"), v.Items[i].Field("cmsg_type")
+			if got := p.queued(s); data != nil && kind != nil && kind.Number == optQueued.name && data.Number != got {
+				p.failWith(&Failure{Problem: "TCP_CM_INQ tells something else", Expected: outcomeText(ok(data.Number)), Got: outcomeText(ok(got))})
+			}
+		}
+		return o, done
+	}
+}
+
+// queued is how many bytes wait to be read. Where nothing is left but the end Linux says 1.
+func (p *player) queued(s *socket) int64 {
+	n := int64(s.entry.Buffered())
+	if n == 0 && s.entry.EOF() && s.entry.State() != tcp.Closed {
+		return 1
+	}
+	return n
 }
 
 // read reads what is there; done is false when nothing is.

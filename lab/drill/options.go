@@ -32,6 +32,7 @@ var (
 	optCongestion     = named("SOL_TCP", "TCP_CONGESTION")
 	optMaxSegment     = named("SOL_TCP", "TCP_MAXSEG")
 	optInfo           = named("SOL_TCP", "TCP_INFO")
+	optQueued         = named("SOL_TCP", "TCP_INQ")
 	optSyncCount      = named("SOL_TCP", "TCP_SYNCNT")
 )
 
@@ -60,7 +61,7 @@ var connOptions = map[option]settingFunc{
 
 // keptOptions are those that the socket layer itself obeys, or that mean nothing here.
 var keptOptions = []option{
-	optLinger, optReceiveTimeout, optSendTimeout, named("SOL_SOCKET", "SO_REUSEADDR"), named("SOL_SOCKET", "SO_REUSEPORT"), named("SOL_SOCKET", "SO_PRIORITY"),
+	optLinger, optReceiveTimeout, optSendTimeout, optQueued, named("SOL_SOCKET", "SO_REUSEADDR"), named("SOL_SOCKET", "SO_REUSEPORT"), named("SOL_SOCKET", "SO_PRIORITY"),
 	named("SOL_SOCKET", "SO_MARK"), named("SOL_SOCKET", "SO_BUSY_POLL"), named("SOL_IPV6", "IPV6_V6ONLY"), named("SOL_IP", "IP_BIND_ADDRESS_NO_PORT"),
 }
 

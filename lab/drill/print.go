@@ -3,6 +3,7 @@ package drill
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/handfast-tcp/handfast/engine/seq"
@@ -129,11 +130,26 @@ func optionText(o *script.Option, base seq.Num) string {
 		return s
 	case script.Timestamps:
 		return stampText(o)
+	case script.AccECN0, script.AccECN1:
+		return countsText(o)
 	}
 	if o.Any {
 		return fmt.Sprintf("%s ...", kindText(o.Kind))
 	}
 	return strings.TrimSpace(fmt.Sprintf("%s %x", kindText(o.Kind), o.Data))
+}
+
+// countsText writes the counters of AccECN, in the order in which they come.
+func countsText(o *script.Option) string {
+	names := []string{"e0b", "ceb", "e1b"}
+	if o.Kind == script.AccECN1 {
+		slices.Reverse(names)
+	}
+	s := "ECN"
+	for i := 0; i+3 <= len(o.Data) && i < 9; i += 3 {
+		s += fmt.Sprintf(" %s %d", names[i/3], int(o.Data[i])<<16|int(o.Data[i+1])<<8|int(o.Data[i+2]))
+	}
+	return s
 }
 
 func stampText(o *script.Option) string {
@@ -157,8 +173,6 @@ func kindText(k script.OptionKind) string {
 		return "ao"
 	case script.UserTimeout:
 		return "uto"
-	case script.AccECN0, script.AccECN1:
-		return "ECN"
 	case script.Raw:
 		return "raw"
 	}

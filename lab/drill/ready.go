@@ -241,10 +241,7 @@ func callIoctl(p *player, c *script.Call) (attempt, *waiting) {
 	got := int64(0)
 	switch c.Args[1].Number {
 	case constant("SIOCINQ"):
-		got = int64(s.entry.Buffered())
-		if got == 0 && s.entry.EOF() && s.entry.State() != tcp.Closed {
-			got = 1 // Linux counts the FIN when nothing else is left
-		}
+		got = p.queued(s)
 	case constant("SIOCOUTQ"):
 		got = int64(s.entry.Unsent())
 	case constant("SIOCOUTQNSD"):

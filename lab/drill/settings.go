@@ -67,7 +67,7 @@ var fileOptions = map[string]fileOption{
 	"strict":            {"", func(p *player, _ script.Pos, _ string) { p.Strict = true }},
 	"gateway_ip":        {}, "netmask_ip": {}, "speed": {}, "verbose": {}, "quiet": {}, "dry_run": {}, "debug": {}, "non_fatal": {},
 	"wire_client": {}, "wire_server": {}, "persistent_tun_dev": {}, "code_command": {}, "code_format": {}, "code_sockopt": {},
-	"socket_ip_version": {}, "tcp_ts_ecr_scaled": {}, "define": {}, "D": {}, "use_send_omit_free": {}, "send_omit_free": {}, "tun_ip": {}, "fuzz_seed": {}, "fuzz_options": {}, "so_filename": {}, "so_flags": {}, "is_anyip": {}, "mss": {}, "wire_client_device": {}, "flowlabel": {},
+	"socket_ip_version": {}, "tcp_ts_ecr_scaled": {}, "define": {}, "D": {}, "use_send_omit_free": {}, "send_omit_free": {}, "tun_ip": {}, "fuzz_seed": {}, "fuzz_options": {}, "so_filename": {}, "so_flags": {}, "is_anyip": {}, "mss": {}, "tolerance_percent": {}, "strict_segments": {}, "wire_client_device": {}, "flowlabel": {},
 }
 
 // fileOptions takes the options at the top of the file.

@@ -148,11 +148,12 @@ func setSendMemory(p *player, at script.Pos, v string) { p.config.TCP.SendBuffer
 // withoutEffect are settings that change nothing here, and why.
 var withoutEffect = map[string]string{
 	"tcp_fack": "it is long gone", "tcp_low_latency": "it is long gone", "tcp_tw_recycle": "it is long gone",
-	"tcp_early_retrans":   "loss probes are always on (RFC 8985)",
-	"tcp_recovery":        "RACK is always on (RFC 8985)",
-	"tcp_dsack":           "D-SACK is always on (RFC 2883)",
-	"tcp_frto":            "a loss that was none is always undone (RFC 5682)",
-	"tcp_no_metrics_save": "nothing is remembered of a peer", "tcp_no_ssthresh_metrics_save": "nothing is remembered of a peer",
+	"tcp_early_retrans":         "loss probes are always on (RFC 8985)",
+	"tcp_recovery":              "RACK is always on (RFC 8985)",
+	"tcp_slow_start_after_idle": "the window begins anew after a silence (RFC 5681 §4.1)",
+	"tcp_dsack":                 "D-SACK is always on (RFC 2883)",
+	"tcp_frto":                  "a loss that was none is always undone (RFC 5682)",
+	"tcp_no_metrics_save":       "nothing is remembered of a peer", "tcp_no_ssthresh_metrics_save": "nothing is remembered of a peer",
 	"tcp_moderate_rcvbuf":       "buffers follow need unless the program sets them",
 	"tcp_adv_win_scale":         "a byte of the buffer is a byte of the window",
 	"tcp_app_win":               "a byte of the buffer is a byte of the window",

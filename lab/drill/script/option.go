@@ -180,6 +180,10 @@ func (r *reader) hexOption(kind OptionKind, prefix []byte) Option {
 	}
 	at := r.here()
 	text := strings.TrimPrefix(r.run(isNamed), "0x")
+	if strings.HasPrefix(text, "TFO_COOKIE") { // public scripts name the host's own cookie so
+		o.Any = true
+		return o
+	}
 	b, err := hex.DecodeString(text)
 	if err != nil {
 		r.failAt(at, "%q is not a row of bytes: two hexadecimal digits each, as in FO 0123456789abcdef", text)

@@ -137,7 +137,7 @@ func (r *reader) tcp(p *Packet) {
 // checkSegment finds what is not there, and what contradicts itself.
 func (r *reader) checkSegment(p *Packet, at Pos) {
 	switch {
-	case p.HasAck && !p.Flags.Has(wire.ACK):
+	case p.HasAck && !p.Flags.Has(wire.ACK) && (p.Out || !p.Flags.Has(wire.RST)):
 		r.failAt(at, "a segment with ack N has the flag ACK, which is written as a dot: S. or P.")
 	case !p.HasAck && p.Flags.Has(wire.ACK):
 		r.failAt(at, "the flag ACK (the dot) needs a number: ack N")
