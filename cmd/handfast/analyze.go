@@ -1,0 +1,268 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
+	"github.com/handfast-tcp/handfast/inspect"
+	"github.com/handfast-tcp/handfast/lab/capture"
+	"github.com/handfast-tcp/handfast/lab/story"
+)
+
+const analyzeHelp = `Reads captures (pcap, pcapng, also packed by gzip; - is standard input) and tells
+of each TCP connection who talked, how much, what was sent again, and why it ended,
+with the packets that show it.
+
+  handfast analyze FILE                 a line for each connection
+  handfast analyze FILE --explain       and why it ended, in a sentence
+  handfast analyze FILE --ladder 3      connection 3 as a ladder, with the states of
+                                        both ends, which are inferred
+  handfast analyze FILE --where 'dport = :443'
+
+The numbers in the first column are Wireshark's: tcp.stream == 3. --where takes the
+filters of ss, with the client as the local end. --sort takes a column.
+
+The causes: closed, half-closed, refused, unanswered, unreachable,
+abandoned-handshake, reset-by-client, reset-by-server, reset-injected,
+aborted-unread, timed-out, peer-vanished, stalled-window, black-hole, open-at-end,
+cut-by-capture.`
+
+type analyzeOptions struct {
+	where, sort string
+	ladder      int
+	explain     bool
+	json, zeek  bool
+	ascii       bool
+	maxOpen     int
+	out         outFile
+
+	filter inspect.Filter
+	streams
+}
+
+func newAnalyze() *cobra.Command {
+	o := analyzeOptions{ladder: -1}
+	cmd := &cobra.Command{
+		Use:   "analyze FILE …",
+		Short: "Say what happened to the connections of a capture, and why they ended",
+		Long:  analyzeHelp,
+		Example: `  handfast analyze trace.pcap
+  handfast analyze trace.pcap --sort again --explain
+  handfast analyze trace.pcap --ladder 3 --out story.html
+  tcpdump -i eth0 -w - tcp | handfast analyze -
+  handfast analyze --zeek trace.pcap | zeek-cut id.orig_h conn_state history`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.streams = streamsOf(cmd)
+			if err := o.check(args); err != nil {
+				return err
+			}
+			ctx, stop := untilInterrupted(cmd.Context())
+			defer stop()
+			return o.run(ctx, args)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.where, "where", "", "show the connections that match this filter of ss")
+	f.StringVar(&o.sort, "sort", "stream", "order of the lines: "+strings.Join(analyzeOrders(), ", "))
+	f.IntVar(&o.ladder, "ladder", -1, "draw the connection of this `number`")
+	f.BoolVar(&o.explain, "explain", false, "say why each connection ended; with --ladder add a sentence to each step")
+	f.BoolVar(&o.json, "json", false, "print a JSON object for each connection")
+	f.BoolVar(&o.zeek, "zeek", false, "print a conn.log as Zeek writes it")
+	f.BoolVar(&o.ascii, "ascii", false, "draw with ASCII characters only")
+	f.IntVar(&o.maxOpen, "max-open", capture.DefaultOpen, "how many connections are followed at the same time; of more the one that is silent the longest is told")
+	o.out.addTo(f)
+	addLang(f)
+	return cmd
+}
+
+func (o *analyzeOptions) check(args []string) (err error) {
+	if o.filter, err = inspect.ParseFilter(o.where, inspect.ShowAll); err != nil {
+		return usagef(say.All("--where %s: %v"), o.where, err)
+	}
+	switch {
+	case len(args) == 0:
+		return usagef(say.Text{"name a capture file, or - for standard input", "请指定抓包文件，或用 - 表示标准输入"})
+	case !slices.Contains(analyzeOrders(), o.sort):
+		return usagef(say.Text{"--sort %s: it is one of %s", "--sort %s：可选 %s"}, o.sort, strings.Join(analyzeOrders(), ", "))
+	case o.json && o.zeek:
+		return usagef(say.Text{"--json or --zeek, not both", "--json 与 --zeek 只能选一个"})
+	case o.out.wanted() && o.ladder < 0:
+		return usagef(say.Text{"--out writes one connection: say which, with --ladder", "--out 只写一条连接：请用 --ladder 指定"})
+	case o.out.wanted() && o.out.form() == ".pcapng":
+		return usagef(say.Text{"--out %s: the capture is there already; take .svg, .html, .txt or .json", "--out %s：抓包文件已经有了；请用 .svg、.html、.txt 或 .json"}, o.out.path)
+	case o.maxOpen < 1:
+		return usagef(say.Text{"--max-open %d: at least 1", "--max-open %d：至少为 1"}, o.maxOpen)
+	}
+	return o.out.check()
+}
+
+// analysis is what the files have told so far.
+type analysis struct {
+	*analyzeOptions
+	tracker *capture.Tracker
+	conns   []*capture.Conn
+	all     int // connections, shown or not
+	causes  map[capture.Cause]int
+}
+
+func newAnalysis(o *analyzeOptions) *analysis {
+	a := &analysis{analyzeOptions: o, causes: map[capture.Cause]int{}}
+	a.tracker = capture.NewTracker(capture.Options{MaxOpen: o.maxOpen, Ended: a.ended,
+		Keep: func(stream int) bool { return stream == o.ladder }, MaxKept: math.MaxInt16})
+	return a
+}
+
+func (o *analyzeOptions) run(ctx context.Context, files []string) error {
+	a := newAnalysis(o)
+	var cut error
+	for _, name := range files {
+		err := a.read(ctx, name)
+		if errors.Is(err, io.ErrUnexpectedEOF) { // a file that is being written, or whose writer was killed
+			cut = err
+			err = nil
+		}
+		if err != nil {
+			return say.Errorf(say.All("%s: %w"), name, err)
+		}
+	}
+	a.tracker.Finish()
+	if err := a.tell(); err != nil {
+		return err
+	}
+	if cut != nil {
+		o.stderr.printf(say.Text{"%s; what came before is told\n", "%s；之前的内容已列出\n"}, cut.Error())
+	}
+	return nil
+}
+
+// read follows the packets of a file.
+func (a *analysis) read(ctx context.Context, name string) error {
+	in, err := openCapture(name)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	r, err := capture.NewReader(in)
+	if err != nil {
+		return err
+	}
+	for n := 0; ; n++ {
+		if n%4096 == 0 && ctx.Err() != nil {
+			return exitError(130)
+		}
+		p, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		a.tracker.Packet(p)
+	}
+}
+
+// ended takes a connection that is over.
+func (a *analysis) ended(c *capture.Conn) {
+	a.all++
+	if !a.shows(c) {
+		return
+	}
+	a.causes[c.Verdict.Cause]++
+	a.conns = append(a.conns, c)
+}
+
+// shows reports whether a connection was asked for.
+func (a *analysis) shows(c *capture.Conn) bool {
+	if a.ladder >= 0 {
+		return c.Stream == a.ladder
+	}
+	row := inspect.Row{Proto: "tcp", State: inspect.State(c.Sides[capture.Client].State()),
+		Local: endpointOf(c.Tuple.Local.Netip(), c.Tuple.LocalPort), Remote: endpointOf(c.Tuple.Remote.Netip(), c.Tuple.RemotePort)}
+	return a.filter.Match(&row)
+}
+
+func endpointOf(a netip.Addr, port uint16) inspect.Endpoint {
+	return inspect.Endpoint{Addr: a, Port: port}
+}
+
+// tell prints what was asked for.
+func (a *analysis) tell() error {
+	slices.SortStableFunc(a.conns, func(x, y *capture.Conn) int { return x.Stream - y.Stream })
+	switch {
+	case a.ladder >= 0:
+		return a.draw()
+	case a.zeek:
+		return a.log()
+	case a.json:
+		return a.objects()
+	}
+	return a.table()
+}
+
+// one returns the only connection that was asked for.
+func (a *analysis) one(number int) (*capture.Conn, error) {
+	if len(a.conns) == 0 {
+		return nil, say.Errorf(say.Text{"there is no connection %d: the capture has %d, from 0 on", "没有第 %d 条连接：抓包共有 %d 条，从 0 开始编号"}, number, a.all)
+	}
+	return a.conns[0], nil
+}
+
+func (a *analysis) log() error {
+	if err := capture.WriteZeekHeader(a.stdout); err != nil {
+		return err
+	}
+	for _, c := range a.conns {
+		if err := c.WriteZeek(a.stdout); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// draw draws a connection, or writes it to a file.
+func (a *analysis) draw() error {
+	c, err := a.one(a.ladder)
+	if err != nil {
+		return err
+	}
+	r := &drawnConn{a, c}
+	title := fmt.Sprintf("tcp.stream %d", c.Stream)
+	if a.out.wanted() {
+		return a.out.write(r, title)
+	}
+	t := r.Tell(story.TellOptions{Lang: a.stdout.lang, Explain: a.explain})
+	ladder := story.Ladder{Lanes: t.Lanes, Width: a.stdout.columns(), ASCII: a.ascii, Color: a.stdout.color}
+	if err := ladder.Write(a.stdout, t.Steps); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(a.stdout, "\n%s\n\n", strings.Join(story.Legend(t.Steps, a.stdout.lang, a.ascii, a.stdout.columns()), "\n")); err != nil {
+		return err
+	}
+	if _, skipped := c.Segments(); skipped > 0 {
+		a.stdout.printf(say.Text{"%s segments in the middle are left out\n", "中间 %s 个报文段未画出\n"}, formatCount(skipped))
+	}
+	_, err = fmt.Fprintln(a.stdout, strings.Join(story.Wrap(why(c, a.stdout.lang), a.stdout.columns()), "\n"))
+	return err
+}
+
+// openCapture opens a file, - for standard input, and unpacks it.
+func openCapture(name string) (io.ReadCloser, error) {
+	if name == "-" {
+		return unpack(os.Stdin)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	return unpack(f)
+}

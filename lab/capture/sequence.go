@@ -1,0 +1,101 @@
+package capture
+
+import (
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// maxGaps is how many gaps of a stream are remembered at a time. Of more the oldest is
+// taken for missed.
+const maxGaps = 32
+
+// ranges know which numbers of a stream were seen.
+type ranges struct {
+	begun bool
+	next  seq.Num // behind the largest that was seen
+	gaps  []gap   // in their order, all before next
+}
+
+// gap is what was not seen, since a later number was.
+type gap struct {
+	from, to seq.Num
+	since    clock.Time
+}
+
+func (r *ranges) begin(first seq.Num) { r.begun, r.next = true, first }
+
+// gap returns since when a range lies in a gap.
+func (r *ranges) gap(first, end seq.Num) (since clock.Time, ok bool) {
+	for i := range r.gaps {
+		if g := &r.gaps[i]; g.from.LessEq(first) && end.LessEq(g.to) {
+			return g.since, true
+		}
+	}
+	return 0, false
+}
+
+// take notes a range, and returns how far the stream has gone on by it, in bytes.
+func (r *ranges) take(now clock.Time, first, end seq.Num, f wire.Flags) (bytes int64) {
+	if r.next.Less(first) {
+		if len(r.gaps) == maxGaps {
+			r.gaps = r.gaps[:copy(r.gaps, r.gaps[1:])]
+		}
+		r.gaps = append(r.gaps, gap{r.next, first, now})
+	} else if len(r.gaps) > 0 {
+		r.fill(first, end)
+	}
+	if r.next.Less(end) {
+		bytes = int64(end.Sub(r.next))
+		if f.Has(wire.SYN) && r.next == first {
+			bytes--
+		}
+		if f.Has(wire.FIN) {
+			bytes--
+		}
+		r.next = end
+	}
+	return bytes
+}
+
+// fill takes a range out of the gaps.
+func (r *ranges) fill(first, end seq.Num) {
+	var left []gap
+	for _, g := range r.gaps {
+		if end.LessEq(g.from) || g.to.LessEq(first) {
+			left = append(left, g)
+			continue
+		}
+		if g.from.Less(first) {
+			left = append(left, gap{g.from, first, g.since})
+		}
+		if end.Less(g.to) {
+			left = append(left, gap{end, g.to, g.since})
+		}
+	}
+	r.gaps = left[:min(len(left), maxGaps)]
+}
+
+// miss returns how many bytes an ACK acknowledges that were never seen, and forgets
+// them. They are part of the stream all the same.
+func (r *ranges) miss(ack seq.Num) (bytes int64) {
+	if !r.begun {
+		return 0
+	}
+	left := r.gaps[:0]
+	for _, g := range r.gaps {
+		if to := seq.Min(g.to, ack); g.from.Less(to) {
+			bytes += int64(to.Sub(g.from))
+			g.from = to
+		}
+		if g.from.Less(g.to) {
+			left = append(left, g)
+		}
+	}
+	r.gaps = left
+	if r.next.Less(ack) && ack.Diff(r.next) < 1<<30 {
+		bytes += int64(ack.Sub(r.next))
+		r.next = ack
+	}
+	return bytes
+}

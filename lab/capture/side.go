@@ -1,0 +1,243 @@
+package capture
+
+import (
+	"time"
+
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+// Side is what one end of a connection has sent.
+type Side struct {
+	Packets int64 // segments
+	IPBytes int64 // with their headers
+	// Bytes is how many bytes of its stream it has sent, by their numbers: what the
+	// capture has missed is in, and what was sent again is not.
+	Bytes int64
+	// Payload is how many bytes of payload were captured, repeats included.
+	Payload          int64
+	SYNs, FINs, RSTs int
+
+	Offer Offer // of its SYN
+
+	Repeats       Repeats
+	RepeatedBytes int64
+	OutOfOrder    int   // segments that filled a gap at once: another one overtook them
+	Missed        int64 // bytes that the peer has acknowledged and the capture has not
+	DupAcks       int   // ACKs that say the same as the one before
+	DSACKs        int   // times that it told of something that had come twice
+	ZeroWindows   int   // times that its window shut
+	KeepAlives    int
+	WindowProbes  int
+	Marked        int // packets marked CE on the way from it
+	MaxWindow     int // the largest that it has offered, in bytes
+	// RTT is how long what it sent took to be acknowledged, from where the capture was
+	// made to its peer and back.
+	RTT RTT
+
+	ranges
+	states
+	answers
+
+	isn        seq.Num
+	ttl        uint8
+	lastSent   clock.Time
+	lastPacket int
+}
+
+// Offer are the options of a SYN. Scale is -1 without the option.
+type Offer struct {
+	MSS              int
+	Scale            int
+	SACK, Timestamps bool
+}
+
+// answers are what one end has last told of what it received.
+type answers struct {
+	acked    seq.Num // the last that it acknowledged
+	hasAcked bool
+	window   int  // as last offered, in bytes
+	dups     int  // duplicate ACKs since acked moved
+	sacks    bool // it has told of a gap since
+}
+
+// Repeats count segments of what was sent before, by why they were sent.
+type Repeats struct {
+	Fast     int // the peer had told of a gap
+	Timeout  int // nothing was told: a timer fired
+	Spurious int // the peer had it already
+}
+
+// All is how many segments were sent again.
+func (r Repeats) All() int { return r.Fast + r.Timeout + r.Spurious }
+
+// sort is what a segment is beside those that its side has sent before.
+type sort uint8
+
+const (
+	plain sort = iota
+	fastRepeat
+	timeoutRepeat
+	spuriousRepeat
+	outOfOrder
+	behindGap
+	keepAlive
+	windowProbe
+)
+
+func (k sort) repeat() bool { return k == fastRepeat || k == timeoutRepeat || k == spuriousRepeat }
+
+func (e *Side) init() { e.Offer.Scale, e.states.state = -1, tcp.Closed }
+
+// send takes a segment of this side.
+func (e *Side) send(s *segment, peer *Side) (what sort) {
+	e.Packets++
+	e.IPBytes += int64(s.ip.TotalLen)
+	e.Payload += int64(s.length)
+	if s.ip.ECN() == wire.CE {
+		e.Marked++
+	}
+	f := s.tcp.Flags
+	if f.Has(wire.SYN) {
+		e.offer(s)
+	}
+	if f.Has(wire.RST) {
+		e.RSTs++
+	} else {
+		e.ttl = s.ip.TTL
+	}
+	if f.Has(wire.FIN) {
+		e.FINs++
+	}
+	what = e.place(s, peer)
+	e.lastSent, e.lastPacket = s.time, s.number
+	return what
+}
+
+// offer takes the options of a SYN.
+func (e *Side) offer(s *segment) {
+	o := &s.tcp.Options
+	if e.SYNs++; e.SYNs > 1 && e.isn == s.tcp.Seq {
+		return
+	}
+	e.isn, e.Offer = s.tcp.Seq, Offer{Scale: -1, SACK: o.Has(wire.OptSACKPermitted), Timestamps: o.Has(wire.OptTimestamps)}
+	e.ranges, e.Bytes, e.Missed = ranges{}, 0, 0 // what came before belongs to another connection
+	if o.Has(wire.OptMSS) {
+		e.Offer.MSS = int(o.MSS)
+	}
+	if o.Has(wire.OptWindowScale) {
+		e.Offer.Scale = int(o.WindowScale)
+	}
+}
+
+// place says what a segment is beside what was sent before, and counts it.
+func (e *Side) place(s *segment, peer *Side) sort {
+	first, end := s.tcp.Seq, s.end()
+	if s.tcp.Flags.Has(wire.RST) {
+		return plain
+	}
+	if !e.begun {
+		e.begin(first)
+	}
+	if s.length <= 1 && !s.tcp.Flags.Has(wire.SYN|wire.FIN) && e.begun && first == e.next-1 && e.Packets > 1 {
+		switch {
+		case peer.hasAcked && peer.window == 0:
+			e.WindowProbes++
+			return windowProbe
+		case peer.hasAcked && peer.acked == e.next:
+			e.KeepAlives++
+			return keepAlive
+		}
+	}
+	if first == end {
+		return plain
+	}
+	what := e.compare(s, peer, first, end)
+	switch what {
+	case fastRepeat:
+		e.Repeats.Fast++
+	case timeoutRepeat:
+		e.Repeats.Timeout++
+	case spuriousRepeat:
+		e.Repeats.Spurious++
+	case outOfOrder:
+		e.OutOfOrder++
+	}
+	if what.repeat() {
+		e.RepeatedBytes += int64(s.length)
+		e.RTT.forget()
+	}
+	e.Bytes += e.take(s.time, first, end, s.tcp.Flags)
+	if !what.repeat() && what != outOfOrder {
+		e.RTT.time(s.time, end)
+	}
+	return what
+}
+
+// compare finds the kind of a segment that has numbers.
+func (e *Side) compare(s *segment, peer *Side, first, end seq.Num) sort {
+	switch {
+	case first == e.next:
+		return plain
+	case e.next.Less(first):
+		return behindGap
+	}
+	if since, ok := e.gap(first, end); ok && s.time.Sub(since) < max(e.RTT.Min, 3e6) {
+		return outOfOrder
+	}
+	switch {
+	case peer.hasAcked && end.LessEq(peer.acked):
+		return spuriousRepeat
+	case (peer.dups >= 2 || peer.sacks) && s.time.Sub(peer.lastSent) < max(leastRTO, 2*e.RTT.Max):
+		return fastRepeat
+	}
+	return timeoutRepeat
+}
+
+// leastRTO is the shortest timeout that is in use: Linux's.
+const leastRTO = 200 * time.Millisecond
+
+// acknowledge takes the ACK, the window and the SACK blocks of a segment.
+func (e *Side) acknowledge(s *segment, peer *Side) {
+	f := s.tcp.Flags
+	if f.Has(wire.RST) {
+		return
+	}
+	window := int(s.tcp.Window)
+	if !f.Has(wire.SYN) && e.Offer.Scale >= 0 && peer.Offer.Scale >= 0 {
+		window <<= e.Offer.Scale
+	}
+	if window == 0 && !f.Has(wire.SYN) && (e.window != 0 || !e.hasAcked) {
+		e.ZeroWindows++
+	}
+	switch ack := s.tcp.Ack; {
+	case !e.hasAcked || e.acked.Less(ack):
+		e.acked, e.hasAcked, e.dups, e.sacks = ack, true, 0, false
+		peer.RTT.acknowledged(s.time, ack)
+		if peer.settled().Synchronized() {
+			peer.Missed += peer.miss(ack)
+		}
+	case ack == e.acked && s.tcp.Seq == s.end() && window == e.window && peer.begun && ack != peer.next:
+		e.DupAcks++
+		e.dups++
+	}
+	e.window, e.MaxWindow = window, max(e.MaxWindow, window)
+	e.hearSACK(s)
+}
+
+// hearSACK takes SACK blocks: of a gap, or first of something that came twice.
+// https://www.rfc-editor.org/rfc/rfc2883#section-4
+func (e *Side) hearSACK(s *segment) {
+	o := &s.tcp.Options
+	if !o.Has(wire.OptSACK) || o.SACKBlocks == 0 {
+		return
+	}
+	b := o.SACK[0]
+	if b.Left.Less(s.tcp.Ack) || o.SACKBlocks > 1 && o.SACK[1].Left.LessEq(b.Left) && b.Right.LessEq(o.SACK[1].Right) {
+		e.DSACKs++
+		return
+	}
+	e.sacks = true
+}

@@ -1,0 +1,250 @@
+package capture
+
+import (
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/wire"
+)
+
+const (
+	protoICMP   = 1
+	protoTCP    = 6
+	protoICMPv6 = 58
+
+	// DefaultOpen is how many connections are followed at the same time unless
+	// Options.MaxOpen says another number. One takes about a kilobyte.
+	DefaultOpen = 1 << 18
+	// lingers is how long a connection that has ended is kept for what comes after: 2MSL.
+	lingers = 2 * 60e9
+)
+
+// Options say how a capture is followed.
+type Options struct {
+	// MaxOpen bounds how many connections are followed at the same time. At the bound the
+	// one that is silent the longest is told as Conn.Cut.
+	MaxOpen int
+	// Keep says of a connection whose first segment has come whether its segments are
+	// kept, for Conn.Run. nil: none are.
+	Keep func(stream int) bool
+	// MaxKept bounds how many segments are kept of one connection: half of them from its
+	// beginning, half from its end. 0: 2000.
+	MaxKept int
+	// Ended is told each connection, when nothing more can come of it.
+	Ended func(*Conn)
+}
+
+// Counts say what became of the packets of a capture.
+type Counts struct {
+	Packets     int
+	TCP         int
+	Fragments   int // of IP packets: nothing is put together
+	Broken      int // TCP segments whose headers are broken or cut off
+	ICMP        int // errors about TCP
+	Other       int // neither TCP nor about it
+	UnknownLink int // of a link type that is not read
+	Cut         int // connections that the bound has ended early
+	First, Last clock.Time
+}
+
+// Tracker follows the connections of a capture.
+type Tracker struct {
+	Counts Counts
+
+	options Options
+	open    map[wire.Tuple]*Conn // by the tuple of who comes first in order
+	streams int
+	// by their last segments: those that go on, and those that are over
+	living, ended list
+
+	segment segment // scratch
+}
+
+// NewTracker returns a Tracker that has seen nothing.
+func NewTracker(o Options) *Tracker {
+	if o.MaxOpen <= 0 {
+		o.MaxOpen = DefaultOpen
+	}
+	if o.MaxKept <= 0 {
+		o.MaxKept = 2000
+	}
+	return &Tracker{options: o, open: map[wire.Tuple]*Conn{}}
+}
+
+// segment is a TCP segment of the capture.
+type segment struct {
+	number int
+	time   clock.Time
+	ip     wire.IP
+	tcp    wire.TCP
+	length int // of the payload on the wire
+	data   []byte
+}
+
+// Packet takes the next packet of the capture.
+func (t *Tracker) Packet(p *Packet) {
+	c := &t.Counts
+	if c.Packets++; c.Packets == 1 {
+		c.First = p.Time
+	}
+	c.Last = max(c.Last, p.Time)
+	if !p.Link.Known() {
+		c.UnknownLink++
+		return
+	}
+	b, before := p.Link.IP(p.Data)
+	s := &t.segment
+	*s = segment{number: p.Number, time: p.Time}
+	if b == nil || !parseIP(b, p.Size-before, &s.ip) {
+		c.Other++
+		return
+	}
+	switch {
+	case s.ip.IsFragment():
+		c.Fragments++
+	case s.ip.Proto == protoTCP:
+		t.tcp(b)
+	case s.ip.Proto == protoICMP || s.ip.Proto == protoICMPv6:
+		t.icmp(b)
+	default:
+		c.Other++
+	}
+}
+
+// parseIP reads a header whose packet may be cut off, or be a super-segment too long for
+// the field of its length.
+func parseIP(b []byte, size int, ip *wire.IP) bool {
+	d := wire.ParseQuotedIP(b, ip)
+	if d == wire.BadTotalLength && len(b) > 4 && b[0]>>4 == 4 && b[2] == 0 && b[3] == 0 {
+		whole := append([]byte(nil), b[:min(len(b), 60)]...) // a host that left the length to its device
+		whole[2], whole[3] = 0xff, 0xff
+		d = wire.ParseQuotedIP(whole, ip)
+		ip.TotalLen = size
+	}
+	return d == wire.None && ip.HeaderLen <= len(b)
+}
+
+func (t *Tracker) tcp(b []byte) {
+	s := &t.segment
+	n, d := wire.ParseTCP(b[s.ip.HeaderLen:], &s.tcp)
+	if d != wire.None && d != wire.BadOption {
+		t.Counts.Broken++
+		return
+	}
+	t.Counts.TCP++
+	at := s.ip.HeaderLen + n
+	s.length = max(s.ip.TotalLen-at, 0)
+	s.data = b[at:min(len(b), at+s.length)]
+	c, from := t.find(s)
+	c.arrive(from, s)
+	l := &t.living
+	if c.over() {
+		l = &t.ended
+	}
+	l.renew(c)
+	t.sweep(s.time)
+}
+
+// find returns the segment's connection, a new one if need be, and which side sent it.
+func (t *Tracker) find(s *segment) (*Conn, int) {
+	sent := wire.Tuple{Local: s.ip.Src, Remote: s.ip.Dst, LocalPort: s.tcp.SrcPort, RemotePort: s.tcp.DstPort}
+	key := ordered(sent)
+	c := t.open[key]
+	if c != nil && c.startsAnew(c.from(sent), s) {
+		t.end(c)
+		c = nil
+	}
+	if c == nil {
+		c = t.begin(key, sent, s)
+	}
+	return c, c.from(sent)
+}
+
+// ordered returns the tuple or its reverse, the same for both.
+func ordered(t wire.Tuple) wire.Tuple {
+	ah, al := t.Local.Words()
+	bh, bl := t.Remote.Words()
+	if ah != bh && ah > bh || ah == bh && al > bl || ah == bh && al == bl && t.LocalPort > t.RemotePort {
+		return t.Reverse()
+	}
+	return t
+}
+
+// begin makes a connection. Who sends a SYN has opened it, and a SYN-ACK goes to who did.
+// Without either the one with the larger port is taken for the client.
+func (t *Tracker) begin(key, sent wire.Tuple, s *segment) *Conn {
+	if len(t.open) >= t.options.MaxOpen {
+		c := t.ended.oldest
+		if c == nil {
+			c = t.living.oldest
+			c.Cut = true
+			t.Counts.Cut++
+		}
+		t.end(c)
+	}
+	c := &Conn{Stream: t.streams, Tuple: sent, First: s.time, FirstPacket: s.number, key: key}
+	syn, ack := s.tcp.Flags.Has(wire.SYN), s.tcp.Flags.Has(wire.ACK)
+	if syn && ack || !syn && sent.LocalPort < sent.RemotePort {
+		c.Tuple = sent.Reverse()
+		c.history.flipped = syn
+	}
+	c.start(syn)
+	if t.options.Keep != nil && t.options.Keep(c.Stream) {
+		c.kept = &kept{most: t.options.MaxKept}
+	}
+	t.streams++
+	t.open[key] = c
+	return c
+}
+
+// end tells of a connection and forgets it.
+func (t *Tracker) end(c *Conn) {
+	delete(t.open, c.key)
+	c.in.remove(c)
+	c.finish(t.Counts.Last)
+	if t.options.Ended != nil {
+		t.options.Ended(c)
+	}
+}
+
+// Finish ends the connections that are left, first those that are over, each kind in the
+// order of their last segments.
+func (t *Tracker) Finish() {
+	for _, l := range []*list{&t.ended, &t.living} {
+		for l.oldest != nil {
+			t.end(l.oldest)
+		}
+	}
+}
+
+// sweep ends those that are over and have been silent for 2MSL.
+func (t *Tracker) sweep(now clock.Time) {
+	for c := t.ended.oldest; c != nil && now.Sub(c.Last) >= lingers; c = t.ended.oldest {
+		t.end(c)
+	}
+}
+
+// icmp notes an error about a segment of a connection that is known.
+func (t *Tracker) icmp(b []byte) {
+	s := &t.segment
+	b = b[s.ip.HeaderLen:]
+	var m wire.ICMP
+	if len(b) < 8 || wire.ParseICMP(b, &m) == wire.TooShort {
+		t.Counts.Other++
+		return
+	}
+	kind := icmpKindOf(s.ip.Version, m.Type, m.Code)
+	var ip wire.IP
+	var quoted wire.TCP
+	if kind == noICMP || wire.ParseQuotedIP(b[8:], &ip) != wire.None || ip.Proto != protoTCP || ip.HeaderLen > len(b)-8 ||
+		wire.ParseQuotedTCP(b[8+ip.HeaderLen:], &quoted) != wire.None {
+		t.Counts.Other++
+		return
+	}
+	sent := wire.Tuple{Local: ip.Src, Remote: ip.Dst, LocalPort: quoted.SrcPort, RemotePort: quoted.DstPort}
+	c := t.open[ordered(sent)]
+	if c == nil {
+		t.Counts.Other++
+		return
+	}
+	t.Counts.ICMP++
+	c.hear(c.from(sent), kind, s.number)
+}
