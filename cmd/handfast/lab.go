@@ -17,6 +17,8 @@ import (
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/lab"
+	"github.com/handfast-tcp/handfast/lab/drill"
+	"github.com/handfast-tcp/handfast/lab/drill/script"
 	"github.com/handfast-tcp/handfast/lab/story"
 	"github.com/handfast-tcp/handfast/lab/trace"
 )
@@ -34,7 +36,7 @@ scenario file, it plays it and shows what happened:
   states   the state diagram with the ways of both ends lit, as a picture
   json     every event as a line of JSON
   pcapng   the packets, for Wireshark; state changes are comments
-  drill    what one end sees, in packetdrill's notation
+  drill    what one end sees and does, as a packetdrill script for handfast drill
 
 Two names, or one and --beside, are played and shown beside each other, with
 what is different: as text, svg, html, or a JSON array of both.
@@ -308,14 +310,31 @@ func (o *labOptions) show(w io.Writer, r *lab.Result) error {
 		_, summary := o.words(r.Scenario)
 		return trace.WriteCapture(w, r.Scenario.Name+": "+summary, &r.Run)
 	case "drill":
-		host := drilled(r)
-		_, summary := o.words(r.Scenario)
-		return trace.WriteDrill(w, &r.Run, host, story.Why(o.language()), r.Scenario.Name, summary, fmt.Sprintf(drillView[o.language()], host, r.Seed))
+		return o.drill(w, r)
 	}
 	return o.text(w, r, story.Tell(&r.Run, o.tell()))
 }
 
 var drillView = say.Text{"as %s sees it; seed %d", "从 %s 的角度看；种子 %d"}
+
+var drillPart = say.Text{"not all of this can be played: handfast drill says where it ends", "这个脚本不能完整演示：handfast drill 会指出停在哪里"}
+
+// drill writes a script of what one host saw and did. One that does not play to its end says so.
+func (o *labOptions) drill(w io.Writer, r *lab.Result) error {
+	host := drilled(r)
+	_, summary := o.words(r.Scenario)
+	comments := []string{r.Scenario.Name, summary, fmt.Sprintf(drillView[o.language()], host, r.Seed)}
+	var b strings.Builder
+	if err := trace.WriteDrill(&b, &r.Run, host, story.Why(o.language()), comments...); err != nil {
+		return err
+	}
+	s, err := script.Parse(r.Scenario.Name, b.String())
+	if err != nil || drill.Play(s, drill.Options{}).Err != nil {
+		return trace.WriteDrill(w, &r.Run, host, story.Why(o.language()), append(comments, drillPart[o.language()])...)
+	}
+	_, err = io.WriteString(w, b.String())
+	return err
+}
 
 // drilled returns the host whose view --format drill writes: the last that has
 // an engine.

@@ -62,17 +62,21 @@ func callRead(p *player, c *script.Call) (attempt, *waiting) {
 		if flags&constant("MSG_PEEK") != 0 {
 			return p.peek(s, n)
 		}
-		o, done := p.read(s, n-total)
-		if done && o.errno == "" && o.n > 0 {
-			if total += int(o.n); whole && total < n {
+		for {
+			switch o, done := p.read(s, n-total); {
+			case !done:
 				return outcome{}, false
+			case o.errno == "" && o.n > 0:
+				total += int(o.n)
+			case total == 0:
+				return o, true
+			default: // the end, or a failure, behind what came before it
+				return ok(int64(total)), true
 			}
-			return ok(int64(total)), true
+			if !whole || total == n {
+				return ok(int64(total)), true
+			}
 		}
-		if done && total > 0 {
-			return ok(int64(total)), true
-		}
-		return o, done
 	})
 	if v := c.Args[1].Field("msg_control"); v != nil {
 		try = p.control(s, v, try)

@@ -8,8 +8,10 @@ import (
 	"testing"
 
 	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/lab"
 	"github.com/handfast-tcp/handfast/lab/drill"
 	"github.com/handfast-tcp/handfast/lab/drill/script"
+	"github.com/handfast-tcp/handfast/lab/trace"
 )
 
 // scripts calls f with each script of testdata.
@@ -122,5 +124,49 @@ func TestDocumented(t *testing.T) {
 	}
 	if n < 4 {
 		t.Errorf("%d scripts were found", n)
+	}
+}
+
+// notPlayed are the scenarios of which a script does not play to its end, and why.
+var notPlayed = map[string]string{
+	"client-crashes-and-returns":       "several connections: calls cannot be told apart",
+	"half-open-peer-restarted":         "the host is started again",
+	"nagle-and-delayed-ack":            "the host has other options than its SYN tells",
+	"syn-flood-with-shorter-timeouts":  "the host has other options than its SYN tells",
+	"three-segment-close":              "the program answers before the host does",
+	"three-way-handshake-lost-syn-ack": "both ends repeat at the same instant: which is first is not told",
+	"zero-window":                      "how the program reads while it waits",
+}
+
+// What the lab writes of its scenarios plays.
+func TestScenariosPlay(t *testing.T) {
+	for _, info := range lab.Scenarios() {
+		s, err := lab.Find(info.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := s.Run(lab.Options{Seed: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		host := ""
+		for _, h := range r.Hosts {
+			if !h.Scripted && !h.Router {
+				host = h.Name
+			}
+		}
+		var b strings.Builder
+		if err := trace.WriteDrill(&b, &r.Run, host, nil); err != nil {
+			t.Fatal(err)
+		}
+		parsed, err := script.Parse(s.Name, b.String())
+		if err != nil {
+			t.Errorf("%v", err)
+			continue
+		}
+		err, why := drill.Play(parsed, drill.Options{}).Err, notPlayed[s.Name]
+		if (err != nil) != (why != "") {
+			t.Errorf("%s: %v; expected to fail: %q", s.Name, err, why)
+		}
 	}
 }

@@ -225,8 +225,10 @@ func (p *player) deadline() clock.Time {
 
 // flush takes what the host sends, and looks whether a call can return.
 func (p *player) flush() {
-	for again := true; again; again = p.callReturns() {
+	for again := true; again; {
 		p.output()
+		again = p.callReturns()
+		p.output() // also one that goes on waiting may have read
 	}
 	if err := p.audit(); err != nil {
 		p.fail("the engine finds a connection that is not as it must be: %v", err)

@@ -11,10 +11,11 @@ import (
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
-// WriteDrill writes what the TCP of one host of a run saw and did, in
-// packetdrill's notation, under lines of comment. Calls and state changes are
-// comments: their meaning is not packetdrill's. Why says in the language of the reader
-// why a state has changed, or which timer has fired; nil: in English. Its errors are
+// WriteDrill writes what one host of a run saw and did as a packetdrill script, under lines
+// of comment: the calls of its programs, the segments that came and those that left. State
+// changes are comments, and so are calls that scripts do not have, or that a host makes for
+// several connections: such a script plays what it can. Why says in the language of the
+// reader why a state has changed, or which timer has fired; nil: in English. Its errors are
 // the writer's.
 func WriteDrill(w io.Writer, r *Run, host string, why func(*tcp.Event) string, comments ...string) error {
 	if why == nil {
@@ -24,22 +25,34 @@ func WriteDrill(w io.Writer, r *Run, host string, why func(*tcp.Event) string, c
 	for _, c := range comments {
 		fmt.Fprintf(&b, "// %s\n", c)
 	}
+	d := drillWriter{out: &b, last: r.Start, why: why, events: eventsOf(r, host), packets: r.Packets}
+	d.settings()
 	b.WriteByte('\n')
-	d := drillWriter{out: &b, last: r.Start, why: why}
-	for i := range r.Events {
-		if e := &r.Events[i]; e.Host == host {
-			d.event(e)
-		}
+	for i, e := range d.events {
+		d.event(i, e)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// drillWriter writes each line's time as what passed since the last segment.
+// eventsOf returns what happened on a host.
+func eventsOf(r *Run, host string) (all []*Event) {
+	for i := range r.Events {
+		if e := &r.Events[i]; e.Host == host {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// drillWriter writes each line's time as what passed since the last line.
 type drillWriter struct {
-	out  *strings.Builder
-	last clock.Time
-	why  func(*tcp.Event) string
+	out     *strings.Builder
+	last    clock.Time
+	why     func(*tcp.Event) string
+	events  []*Event
+	packets []Packet
+	calls   drillCalls
 }
 
 func whyInEnglish(e *tcp.Event) string {
@@ -49,21 +62,47 @@ func whyInEnglish(e *tcp.Event) string {
 	return e.Cause.String()
 }
 
-func (d *drillWriter) event(e *Event) {
+func (d *drillWriter) event(i int, e *Event) {
 	switch {
 	case e.Class == Call:
-		fmt.Fprintf(d.out, "// %s\n", e.Text)
+		d.call(i, e)
 	case e.Class != Engine:
 	case e.Kind == tcp.StateChanged:
 		fmt.Fprintf(d.out, "//   %v -> %v: %s\n", e.From, e.State, d.why(&e.Event))
+		d.accepts(e)
 	case e.Kind == tcp.TimerFired:
 		fmt.Fprintf(d.out, "//   %s\n", d.why(&e.Event))
 	default:
-		d.segment(&e.Event)
+		d.segment(&e.Event, d.mark(e))
 	}
 }
 
-func (d *drillWriter) segment(e *tcp.Event) {
+// mark is what a script says of the ECN bits of a segment, where they say anything.
+func (d *drillWriter) mark(e *Event) string {
+	if e.Packet < 1 || e.Packet > len(d.packets) {
+		return ""
+	}
+	p := &d.packets[e.Packet-1]
+	data := p.Data
+	for _, a := range p.Arrivals {
+		if e.Kind != tcp.SegmentSent && a.Time == e.Time {
+			data = a.Data
+		}
+	}
+	var ip wire.IP
+	if wire.ParseQuotedIP(data, &ip) != wire.None {
+		return ""
+	}
+	return [...]string{"", "[ect1] ", "[ect0] ", "[ce] "}[ip.ECN()]
+}
+
+// line writes a line that happens at an instant.
+func (d *drillWriter) line(at clock.Time, format string, args ...any) {
+	fmt.Fprintf(d.out, "%+.6f %s\n", at.Sub(d.last).Seconds(), fmt.Sprintf(format, args...))
+	d.last = at
+}
+
+func (d *drillWriter) segment(e *tcp.Event, mark string) {
 	h := &e.Segment
 	own, far, way := seq.Num(e.ISS), seq.Num(e.IRS), ">"
 	if e.Kind != tcp.SegmentSent {
@@ -73,19 +112,26 @@ func (d *drillWriter) segment(e *tcp.Event) {
 		own = h.Seq
 	}
 	first := h.Seq - own
-	fmt.Fprintf(d.out, "%+.6f %s %v %d:%d(%d)", e.Time.Sub(d.last).Seconds(), way, h.Flags, first, first.Add(seq.Size(e.Len)), e.Len)
+	b := &strings.Builder{}
+	fmt.Fprintf(b, "%s %s%s%s %d:%d(%d)", way, mark, d.ports(e), strings.ReplaceAll(h.Flags.String(), "e", "A"), first, first.Add(seq.Size(e.Len)), e.Len)
 	if h.Flags.Has(wire.ACK) {
-		fmt.Fprintf(d.out, " ack %d", h.Ack-far)
+		fmt.Fprintf(b, " ack %d", h.Ack-far)
 	}
-	fmt.Fprintf(d.out, " win %d", h.Window)
+	// The window that we offer depends on when the program reads, which a script says only
+	// roughly: it is a remark.
+	if e.Kind != tcp.SegmentSent {
+		fmt.Fprintf(b, " win %d", h.Window)
+	}
 	if h.Flags.Has(wire.URG) {
-		fmt.Fprintf(d.out, " urg %d", h.Urgent)
+		fmt.Fprintf(b, " urg %d", h.Urgent)
 	}
 	if o := drillOptions(&h.Options, far); o != "" {
-		fmt.Fprintf(d.out, " <%s>", o)
+		fmt.Fprintf(b, " <%s>", o)
 	}
-	d.out.WriteByte('\n')
-	d.last = e.Time
+	if e.Kind == tcp.SegmentSent {
+		fmt.Fprintf(b, " // win %d", h.Window)
+	}
+	d.line(e.Time, "%s", b)
 }
 
 // drillOptions writes options as packetdrill does, with the padding that puts
@@ -98,6 +144,9 @@ func drillOptions(o *wire.Options, far seq.Num) string {
 		}
 	}
 	add(wire.OptMSS, "mss %d", o.MSS)
+	if o.Has(wire.OptSACKPermitted) && !o.Has(wire.OptTimestamps) {
+		s = append(s, "nop", "nop")
+	}
 	add(wire.OptSACKPermitted, "sackOK")
 	if o.Has(wire.OptTimestamps) && !o.Has(wire.OptSACKPermitted) {
 		s = append(s, "nop", "nop")

@@ -47,17 +47,23 @@ func ExampleAppendJSON() {
 	// {"time":0.010000000,"host":"server","peer":"client","class":"engine","event":"sent","packet":2,"src":"10.0.0.2","sport":80,"dst":"10.0.0.1","dport":40000,"state":"CLOSED","segment":{"flags":"R.","seq":0,"ack":2366977955,"win":0,"len":0,"irs":2366977954}}
 }
 
-// packetdrill's notation.
+// A script for handfast drill.
 func ExampleWriteDrill() {
 	var b strings.Builder
 	trace.WriteDrill(&b, played("connection-refused"), "client", nil, "what the client saw")
 	fmt.Print(b.String())
 	// Output:
 	// // what the client saw
+	// --ip_version=ipv4
+	// --mtu=1500
+	// `sysctl -q net.ipv4.tcp_rmem='4096 131072 33553920'`
 	//
 	// // connect server 80
+	// +0.000000 socket(..., SOCK_STREAM|SOCK_NONBLOCK, IPPROTO_TCP) = 3
+	// +0.000000 connect(3, {sin_port=htons(80)}, ...) = -1 EINPROGRESS
+	// +0.000000 fcntl(3, F_SETFL, O_RDWR) = 0
 	// //   CLOSED -> SYN-SENT: active open
-	// +0.000000 > S 0:0(0) win 65535 <mss 1460,sackOK,TS val 1124257753 ecr 0,nop,wscale 9>
+	// +0.000000 > S 0:0(0) <mss 1460,sackOK,TS val 1124257753 ecr 0,nop,wscale 9> // win 65535
 	// +0.020000 < R. 0:0(0) ack 1 win 0
 	// //   SYN-SENT -> CLOSED: connection refused
 }

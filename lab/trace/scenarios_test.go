@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -69,7 +70,14 @@ func checkJSON(t *testing.T, r *trace.Run) {
 	}
 }
 
-// A line of the script for each segment that the host saw, and the rest comments.
+// segmentLine and callLine are lines of scripts.
+var (
+	segmentLine = regexp.MustCompile(`^\+[\d.]+ [<>] `)
+	callLine    = regexp.MustCompile(`^\+[\d.]+ [a-z]+\(.*\) = `)
+)
+
+// A line of the script for each segment that the host saw, and the rest settings, calls and
+// comments. Whether it plays lab/drill asks.
 func checkDrill(t *testing.T, r *trace.Run) {
 	for _, h := range r.Hosts {
 		want := 0
@@ -85,10 +93,10 @@ func checkDrill(t *testing.T, r *trace.Run) {
 		}
 		for line := range strings.Lines(b.String()) {
 			switch {
-			case strings.HasPrefix(line, "+"):
+			case segmentLine.MatchString(line):
 				want--
-			case line != "\n" && !strings.HasPrefix(line, "// ") && !strings.HasPrefix(line, "//  "):
-				t.Errorf("%s: neither a segment nor a comment: %q", h.Name, line)
+			case line != "\n" && !strings.HasPrefix(line, "//") && !strings.HasPrefix(line, "--") && !strings.HasPrefix(line, "`") && !callLine.MatchString(line):
+				t.Errorf("%s: neither a segment nor a setting, a call or a comment: %q", h.Name, line)
 			}
 		}
 		if want != 0 {
