@@ -140,7 +140,7 @@ type refusal struct {
 
 // refuse sends an ICMP error about a packet.
 func (h *Host) refuse(now clock.Time, r refusal) {
-	ip := wire.IP{Version: 4, Proto: r.proto, TTL: defaultTTL, Src: r.t.Local, Dst: r.t.Remote, DontFragment: true}
+	ip := wire.IP{Version: 4, Proto: r.proto, TTL: wire.DefaultTTL, Src: r.t.Local, Dst: r.t.Remote, DontFragment: true}
 	c := icmpOf[r.why][0]
 	if !ip.Src.Is4() {
 		ip.Version, ip.DontFragment = 6, false

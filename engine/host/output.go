@@ -10,9 +10,6 @@ import (
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
-// defaultTTL is what packets of ours start with, RFC 1700.
-const defaultTTL = 64
-
 // Where the checksum lies in a transport header.
 const (
 	tcpChecksumAt = 16
@@ -91,7 +88,7 @@ func releaseViews(views []buf.View) {
 func (h *Host) buildTCP(d *destination, out *tcp.Output) *buf.Packet {
 	ip := &h.ip
 	h.setHeader(ip, &out.Tuple, wire.ProtoTCP)
-	ip.TOS = uint8(out.ECN)
+	ip.TOS, ip.TTL = out.TOS|uint8(out.ECN), out.TTL
 	p := h.newFrame(d, ip)
 	n := out.Len
 	if out.GSOSize == 0 {
@@ -128,7 +125,7 @@ func (h *Host) buildTCP(d *destination, out *tcp.Output) *buf.Packet {
 // counter to observe (RFC 6864 §4.1, CVE-2020-36516). IPv6 gets a flow label
 // that is constant for the flow and means nothing to others (RFC 6437).
 func (h *Host) setHeader(ip *wire.IP, t *wire.Tuple, proto uint8) {
-	ip.Version, ip.Proto, ip.TTL, ip.DontFragment = 4, proto, defaultTTL, true
+	ip.Version, ip.Proto, ip.TTL, ip.DontFragment = 4, proto, wire.DefaultTTL, true
 	ip.Src, ip.Dst = t.Local, t.Remote
 	if !t.Remote.Is4() {
 		ip.Version, ip.DontFragment = 6, false

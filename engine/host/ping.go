@@ -107,7 +107,7 @@ func (h *Host) loopPing(t wire.Tuple, v buf.View) {
 	b := v.Block.Bytes()[:v.Len()]
 	_, b[0] = echoTypes(t.Remote)
 	setEchoChecksum(&t, b) // the same for both directions
-	h.deliverEchoReply(t, defaultTTL, v)
+	h.deliverEchoReply(t, wire.DefaultTTL, v)
 }
 
 // receiveEchoReply gives a reply to the socket that has asked, if there is one.

@@ -295,6 +295,7 @@ func (h *Host) receiveTCP(now clock.Time, in *inbound) wire.Drop {
 		return wire.NoRoute
 	}
 	s.Len, s.Views, s.GSOSize, s.ECN = in.length()-n, nil, int(in.packet.GSOSize), in.ip.ECN()
+	s.TOS = in.ip.TOS
 	if s.Len > 0 {
 		s.Views = in.payload(n)
 		if s.GSOSize > 0 {

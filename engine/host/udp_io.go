@@ -129,7 +129,7 @@ func (h *Host) loopUDP(t wire.Tuple, v buf.View) {
 		h.failUDP(t, tcp.Refused)
 		return
 	}
-	h.counters.drop(h.deliverUDP(s, t.Reverse(), defaultTTL, v))
+	h.counters.drop(h.deliverUDP(s, t.Reverse(), wire.DefaultTTL, v))
 }
 
 func (h *Host) sendDatagram(now clock.Time, d *destination, t wire.Tuple, v buf.View) error {

@@ -62,7 +62,11 @@ type Config struct {
 	UserTimeoutOption bool
 	MinUserTimeout    time.Duration // default 100 s, or MaxUserTimeout if that is less
 	MaxUserTimeout    time.Duration // default an hour, or UserTimeout if that is more
-	FinWait2          time.Duration // how long FIN-WAIT-2 of a closed program lasts; default 60 s, as Linux
+	// NotSentLowat is how many bytes of a connection may wait to be sent for the first time
+	// before its program has to, as Linux's tcp_notsent_lowat: see SetNotSentLowat. Default,
+	// and 0: what SendBuffer says.
+	NotSentLowat int
+	FinWait2     time.Duration // how long FIN-WAIT-2 of a closed program lasts; default 60 s, as Linux
 
 	// The four measures against SYN floods: a larger queue, fewer SYN-ACKs
 	// (SynAckRetries), cookies, and the attack mode.
@@ -87,6 +91,7 @@ type Config struct {
 	// "dctcp".
 	ECN cc.ECNMode
 
+	initial *settings // of connections for which nothing is set
 	shift   uint8     // the window scale that ReceiveBuffer needs: see withDefaults
 	memory  memory    // what all buffers hold, and may
 	flights []*flight // to be used again: see takeOff
@@ -124,11 +129,14 @@ type KeepAlive struct {
 	Count          int           // at most 255
 }
 
-// bounded returns k within its bounds. Peers answer no more than a few probes a
-// second (RFC 5961 §7).
+// on reports whether an idle connection is probed.
+func (k *KeepAlive) on() bool { return k.Idle > 0 }
+
+// bounded returns k within its bounds, or zero when it is off. Peers answer no more than a
+// few probes a second (RFC 5961 §7).
 func (k KeepAlive) bounded() KeepAlive {
-	if k.Idle > 0 && k.Interval > 0 && k.Count > 0 {
-		k.Idle, k.Interval, k.Count = max(k.Idle, time.Second), max(k.Interval, time.Second), min(k.Count, 255)
+	if k.Idle <= 0 || k.Interval <= 0 || k.Count <= 0 {
+		return KeepAlive{}
 	}
-	return k
+	return KeepAlive{max(k.Idle, time.Second), max(k.Interval, time.Second), min(k.Count, 255)}
 }

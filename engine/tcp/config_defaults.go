@@ -12,6 +12,8 @@ import (
 func (cfg Config) withDefaults() *Config {
 	setting.Settle(cfg.settings())
 	cfg.shift, cfg.stats, cfg.memory = shiftFor(&cfg), new(Counters), newMemory(cfg.BufferMemory, cfg.ConnMemory)
+	initial := initialSettings(&cfg)
+	cfg.initial = &initial
 	return &cfg
 }
 

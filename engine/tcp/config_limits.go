@@ -54,6 +54,7 @@ func (cfg *Config) settings() []setting.Setting {
 		setting.Of("tcp.Config.UserTimeout", &cfg.UserTimeout, 15*time.Minute, time.Millisecond, MaxTimeout),
 		setting.Of("tcp.Config.MaxUserTimeout", &cfg.MaxUserTimeout, max(user, time.Hour), time.Millisecond, MaxTimeout),
 		setting.Of("tcp.Config.MinUserTimeout", &cfg.MinUserTimeout, min(100*time.Second, longest), time.Millisecond, longest),
+		setting.Of("tcp.Config.NotSentLowat", &cfg.NotSentLowat, 0, 0, MaxBuffer),
 		setting.Of("tcp.Config.FinWait2", &cfg.FinWait2, time.Minute, time.Millisecond, MaxTimeout),
 		setting.Of("tcp.Config.MaxHalfOpen", &cfg.MaxHalfOpen, 4096, 1, MaxEntries),
 		setting.Of("tcp.Config.Cookies", &cfg.Cookies, CookiesAuto, CookiesAuto, CookiesOff),

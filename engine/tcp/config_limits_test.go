@@ -16,7 +16,7 @@ import (
 // needs a line here, and in settings.
 var inside = map[string][2]int64{
 	"SendBuffer": {MinBuffer, MaxBuffer}, "ReceiveBuffer": {MinBuffer, MaxBuffer},
-	"BufferMemory": {MinBuffer, MaxBufferMemory}, "ConnMemory": {0, MaxConnMemory},
+	"BufferMemory": {MinBuffer, MaxBufferMemory}, "ConnMemory": {0, MaxConnMemory}, "NotSentLowat": {0, MaxBuffer},
 	"MSL":        {1, int64(MaxTimeout)},
 	"InitialRTO": {int64(time.Millisecond), int64(120 * time.Second)}, // MaxRTO's default
 	"MinRTO":     {int64(time.Millisecond), int64(120 * time.Second)},

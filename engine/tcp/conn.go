@@ -16,9 +16,10 @@ import (
 // NextSegment, time goes in with Advance, and Deadline says when it is wanted
 // next.
 type Conn struct {
-	cfg   *Config
-	trace *Trace
-	tuple wire.Tuple
+	cfg     *Config
+	options *settings
+	trace   *Trace
+	tuple   wire.Tuple
 
 	state   State
 	failure Failure
@@ -203,7 +204,8 @@ func (c *Conn) readiness() Ready {
 	}
 	if c.state.Synchronized() {
 		r |= Connected
-		if c.out.bytes == 0 || c.out.bytes < c.out.limit && (c.out.end().Diff(c.snd.nxt) < c.cfg.memory.freely || c.SendSpace() > 0) {
+		unsent := c.out.end().Diff(c.snd.nxt)
+		if c.out.bytes == 0 || c.out.bytes < c.out.limit && unsent < c.options.half && (unsent < c.cfg.memory.freely || c.SendSpace() > 0) {
 			r |= Writable
 		}
 	}
@@ -212,7 +214,7 @@ func (c *Conn) readiness() Ready {
 
 // init makes c a connection in state CLOSED.
 func (c *Conn) init(cfg *Config, t wire.Tuple, path Path, tsOffset uint32, tr *Trace) {
-	*c = Conn{cfg: cfg, tuple: t, trace: tr}
+	*c = Conn{cfg: cfg, options: cfg.initial, tuple: t, trace: tr}
 	c.timers.disarmAll()
 	c.live.stalled, c.live.challenge, c.live.sent = clock.Never, clock.Never, clock.Never
 	c.ts.offset = tsOffset

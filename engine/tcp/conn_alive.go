@@ -23,7 +23,6 @@ type liveness struct {
 	at        uint32     // microseconds: when our SYN was sent; then, when rcv.read was noted
 	user      uint32     // milliseconds, and fixedTimeout; 0: Config.UserTimeout
 	rate      float32    // of delivery, bytes per nanosecond; below 0: it was limited by the program; see noteRate
-	alive     *KeepAlive // nil: off
 }
 
 // arrived notes that the peer is there, which ends the count of probes. The idle
@@ -107,7 +106,10 @@ func (c *Conn) giveUp(now clock.Time) bool {
 // synRetries is how often our SYN is repeated. A SYN-ACK is repeated less often than a
 // SYN: it answers what anyone can forge.
 func (c *Conn) synRetries() int {
-	if c.has(passive) {
+	switch {
+	case c.options.syn > 0:
+		return int(c.options.syn)
+	case c.has(passive):
 		return c.cfg.SynAckRetries
 	}
 	return c.cfg.SynRetries
@@ -128,14 +130,10 @@ func (c *Conn) probe(kind owes) {
 	c.live.probes = min(c.live.probes, math.MaxUint8-1) + 1
 }
 
-// setKeepAlive sets, or with a zero value ends, the probing of an idle connection.
-// A probe that is under way keeps its time.
-func (c *Conn) setKeepAlive(now clock.Time, k *KeepAlive) {
-	c.live.alive = nil
-	if k.Idle > 0 && k.Interval > 0 && k.Count > 0 {
-		c.live.alive = k
-	}
-	if c.live.alive == nil || c.live.probes == 0 || !c.timers.armed(TimerKeepAlive) {
+// resetKeepAlive follows a change of what the program wants of the probing of an idle
+// connection. A probe that is under way keeps its time.
+func (c *Conn) resetKeepAlive(now clock.Time) {
+	if !c.options.alive.on() || c.live.probes == 0 || !c.timers.armed(TimerKeepAlive) {
 		c.live.probes = 0
 		c.armKeepAlive(now)
 	}
@@ -143,20 +141,20 @@ func (c *Conn) setKeepAlive(now clock.Time, k *KeepAlive) {
 
 // armKeepAlive has the next probe sent when the idle time is over.
 func (c *Conn) armKeepAlive(now clock.Time) {
-	if c.live.alive == nil || !c.state.Synchronized() || c.state == TimeWait {
+	if !c.options.alive.on() || !c.state.Synchronized() || c.state == TimeWait {
 		c.timers.disarm(TimerKeepAlive)
 		return
 	}
-	c.timers.arm(TimerKeepAlive, max(now, c.live.heard.Add(c.live.alive.Idle)))
+	c.timers.arm(TimerKeepAlive, max(now, c.live.heard.Add(c.options.alive.Idle)))
 }
 
 // keepAliveTimeout probes a peer that has been silent for the idle time, and
 // gives it up when the last of the probes has had no answer: see KeepAlive.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.8.4
 func (c *Conn) keepAliveTimeout(now clock.Time) {
-	k := c.live.alive
+	k := &c.options.alive
 	switch {
-	case k == nil:
+	case !k.on():
 	case now < c.live.heard.Add(k.Idle): // heard of it meanwhile
 		c.armKeepAlive(now)
 	case c.timers.armed(TimerRetransmit), c.timers.armed(TimerPersist): // they are at it
@@ -172,7 +170,7 @@ func (c *Conn) keepAliveTimeout(now clock.Time) {
 // interval would count probes as lost whose answers are under way.
 func (c *Conn) sendKeepAlive(now clock.Time) {
 	c.probe(owesAlive)
-	c.timers.arm(TimerKeepAlive, now.Add(max(c.live.alive.Interval, c.rtt.rto)))
+	c.timers.arm(TimerKeepAlive, now.Add(max(c.options.alive.Interval, c.rtt.rto)))
 }
 
 // earlyShare is the part of the idle time by which a first probe may be sent too
@@ -181,7 +179,7 @@ const earlyShare = 256
 
 // idle reports whether a connection waits for nothing but its next probe.
 func (c *Conn) idle() bool {
-	return c.live.alive != nil && c.timers[TimerKeepAlive] == c.Deadline()
+	return c.options.alive.on() && c.timers[TimerKeepAlive] == c.Deadline()
 }
 
 // putOff sets the timer of an idle connection again that is due by the time given,
@@ -189,7 +187,7 @@ func (c *Conn) idle() bool {
 // is to do by then.
 func (c *Conn) putOff(due clock.Time) bool {
 	at := c.timers[TimerKeepAlive]
-	if c.live.alive == nil || at > due || c.live.heard.Add(c.live.alive.Idle) <= due {
+	if !c.options.alive.on() || at > due || c.live.heard.Add(c.options.alive.Idle) <= due {
 		return false
 	}
 	c.armKeepAlive(due)

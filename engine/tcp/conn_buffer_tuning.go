@@ -131,7 +131,10 @@ const (
 
 // SendSpace returns how many bytes the program may queue until it has to wait;
 // it may be negative.
-func (c *Conn) SendSpace() int {
+func (c *Conn) SendSpace() int { return min(c.sendSpace(), int(c.options.lowat)-c.notSent()) }
+
+// sendSpace is SendSpace for who has not set how much may wait.
+func (c *Conn) sendSpace() int {
 	space, out := int(c.out.limit)-c.out.len(), int(c.snd.nxt.Sub(c.snd.una))
 	if c.cfg.memory.pressed {
 		return min(space, c.pressedSpace())

@@ -54,9 +54,10 @@ type Info struct {
 	Timestamps  bool   // both sides use the option, like the next two
 	SACK        bool
 	WindowScale bool
-	ECN         bool // agreed to
-	AccECN      bool // and how many marks there were is told
-	ECNSeen     bool // the peer's text came marked, or so that it may be
+	ECN         bool  // agreed to
+	AccECN      bool  // and how many marks there were is told
+	ECNSeen     bool  // the peer's text came marked, or so that it may be
+	TOS, TTL    uint8 // of what is sent
 	SndWscale   uint8
 	RcvWscale   uint8
 	Retransmits uint8 // the same thing was sent again so often, in a row
@@ -151,6 +152,7 @@ func (c *Conn) Info(now clock.Time) Info {
 		RecvQ: c.in.buffered(), SendQ: c.out.len(), AppLimited: !c.limited() && (c.cc == nil || c.filled() == 0), Orphan: c.is(orphan)}
 	c.infoNumbers(&i)
 	c.infoMarks(&i)
+	i.TOS, i.TTL = c.options.tos, c.options.ttl
 	c.infoTimer(now, &i)
 	c.infoText(&i)
 	c.infoWindow(&i)

@@ -70,7 +70,7 @@ func (c *Conn) sackRoom() uint8 {
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.7.1
 func (c *Conn) updateMSS() {
 	p, headers := &c.path, headerSize(c.tuple.Local)
-	p.ours = mssOf(int(p.mtu), headers)
+	p.ours = c.options.ours(int(p.mtu), headers)
 	was, mss := p.mss, min(max(c.snd.peer, minMSS), p.ours)
 	if c.has(stamping) {
 		mss -= timestampSize

@@ -37,6 +37,7 @@ func (c *Conn) NextSegment(now clock.Time, out *Output) bool {
 
 // begin makes out an empty segment of the connection.
 func (c *Conn) begin(out *Output) {
+	out.TOS, out.TTL = c.options.tos, c.options.ttl
 	out.Tuple, out.GSOSize, out.Len, out.ECN, out.ACE = c.tuple, 0, 0, 0, false
 	out.Views = out.views[:0]
 	out.TCP = wire.TCP{SrcPort: c.tuple.LocalPort, DstPort: c.tuple.RemotePort}

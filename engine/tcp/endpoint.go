@@ -35,7 +35,7 @@ type Endpoint struct {
 	asked    ring[Syn]            // SYNs that the program must decide about: see ask
 	ready    ring[readyItem]      // one item for each connection and listener at most
 	narrowed []narrowed           // see NextNarrowed
-	alive    *KeepAlive           // the last setting, shared by all who have the same
+	shared   [maxShared]*settings // those that were set last: see share
 	cookies  cookies
 	attack   attack
 	scratch  Conn   // a compact connection, expanded
@@ -252,7 +252,7 @@ func (e *Endpoint) Advance(now clock.Time) {
 			}
 			e.fire(now, en)
 			if en.idle() {
-				idle, probe = max(idle, en.live.alive.Idle), probe || en.owes&owesAlive != 0
+				idle, probe = max(idle, en.options.alive.Idle), probe || en.owes&owesAlive != 0
 			}
 		}
 	}
@@ -305,7 +305,7 @@ func (e *Endpoint) withOthers(now clock.Time, idle time.Duration, probe bool) {
 // joins has an idle connection do what others do now, and reports whether it is one
 // and does.
 func (e *Endpoint) joins(now clock.Time, en *Entry, probe bool) bool {
-	if !en.idle() || en.armed.Sub(now) > en.live.alive.Idle/earlyShare {
+	if !en.idle() || en.armed.Sub(now) > en.options.alive.Idle/earlyShare {
 		return false
 	}
 	if en.Deadline() == en.armed && !en.putOff(en.armed) {

@@ -164,7 +164,7 @@ func (c *Conn) checkSending(before snapshot) error {
 
 // pathAfresh returns the path with what follows from it computed again.
 func (c *Conn) pathAfresh() path {
-	again := Conn{tuple: c.tuple, snd: c.snd, path: c.path}
+	again := Conn{options: c.options, tuple: c.tuple, snd: c.snd, path: c.path}
 	again.updateMSS()
 	return again.path
 }
@@ -317,7 +317,7 @@ func (c *Conn) checkQuiet() error {
 		return fmt.Errorf("%d numbers came that will never be acknowledged", c.rcv.nxt.Diff(c.rcv.acked))
 	case (c.is(orphan) || c.state >= FinWait1 && c.state <= LastAck) && c.Deadline() == clock.Never:
 		return fmt.Errorf("waits forever")
-	case c.live.alive != nil && c.state >= Established && !c.opening() && c.state != TimeWait && !c.timers.armed(TimerKeepAlive):
+	case c.options.alive.on() && c.state >= Established && !c.opening() && c.state != TimeWait && !c.timers.armed(TimerKeepAlive):
 		return fmt.Errorf("nothing checks whether the peer is alive")
 	}
 	return nil

@@ -98,11 +98,8 @@ func (e *Endpoint) SetNoDelay(now clock.Time, en *Entry, on bool) {
 
 // SetKeepAlive sets the probing of an idle connection; the zero value ends it.
 func (e *Endpoint) SetKeepAlive(now clock.Time, en *Entry, k KeepAlive) {
-	if k = k.bounded(); e.alive == nil || *e.alive != k {
-		e.alive = &KeepAlive{k.Idle, k.Interval, k.Count}
-	}
-	en.setKeepAlive(now, e.alive)
-	e.update(now, en)
+	e.setOption(now, en, func(s *settings) { s.alive = k.bounded() })
+	en.resetKeepAlive(now)
 }
 
 // SetUserTimeout sets how long data may stay unacknowledged, from when it was first sent,

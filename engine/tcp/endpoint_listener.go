@@ -25,6 +25,9 @@ type Listener struct {
 	// ECN says whether its connections use ECN; cc.ECNDefault: Config.ECN.
 	ECN cc.ECNMode
 
+	cfg     *Config
+	options *settings // of its connections
+
 	// What it was asked for so far.
 	SYNs      uint64 // that came for it; one that is repeated while its entry is kept counts once
 	Completed uint64 // handshakes
@@ -153,6 +156,7 @@ func (e *Endpoint) listen(l *Listener) (*Listener, error) {
 			return nil, ErrInUse
 		}
 	}
+	l.cfg, l.options = e.cfg, e.cfg.initial
 	l.hi, l.lo = l.Local.Words()
 	e.listeners.add(l)
 	return l, nil
@@ -164,6 +168,15 @@ func (e *Endpoint) listener(t *wire.Tuple) *Listener {
 		return l
 	}
 	return bestListener(e.listeners.everyPort, t.Local)
+}
+
+// optionsOf returns what is set for a connection that is kept in compact form: its listener
+// has it. Without one it is no connection for which anything could be set, or not any more.
+func (e *Endpoint) optionsOf(t *wire.Tuple) *settings {
+	if l := e.listener(t); l != nil {
+		return l.options
+	}
+	return e.cfg.initial
 }
 
 // bestListener returns the listener on the very address, or else on every

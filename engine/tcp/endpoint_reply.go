@@ -15,6 +15,8 @@ const maxReplies = 1024
 type statelessReply struct {
 	tuple  wire.Tuple
 	header wire.TCP
+	tos    uint8
+	ttl    uint8
 }
 
 // reply answers s with a RST, RFC 9293 §3.10.7.1: with the sequence number that
@@ -25,7 +27,7 @@ func (e *Endpoint) reply(now clock.Time, t *wire.Tuple, s *Segment, options wire
 	if !s.Flags.Has(wire.ACK) {
 		h.Flags, h.Seq, h.Ack = wire.RST|wire.ACK, 0, s.Seq.Add(s.SeqLen())
 	}
-	e.pushReset(now, t, h)
+	e.pushReset(now, t, h, s.TOS)
 }
 
 // stamp returns the options of a RST that answers a segment which was refused for
@@ -49,13 +51,16 @@ func (e *Endpoint) stamp(now clock.Time, t *wire.Tuple, d wire.Drop) (o wire.Opt
 
 // pushReset queues a RST from t. When too many wait it is dropped: nobody relies on
 // one, and a flood must not make us send as much as it does.
-func (e *Endpoint) pushReset(now clock.Time, t *wire.Tuple, h wire.TCP) {
+//
+// The DiffServ field is that of the segment that it answers, as in Linux: who has sent that
+// wants it to be treated so.
+func (e *Endpoint) pushReset(now clock.Time, t *wire.Tuple, h wire.TCP, tos uint8) {
 	r := e.replies.extend()
 	if r == nil {
 		e.stats.RepliesDropped++
 		return
 	}
-	r.tuple = *t
+	r.tuple, r.tos, r.ttl = *t, tos&^wire.ECNMask, wire.DefaultTTL
 	h.SrcPort, h.DstPort = t.LocalPort, t.RemotePort
 	r.header = h
 	e.trace.add(Event{Time: now, Kind: SegmentSent, Tuple: *t, Segment: r.header})
@@ -64,7 +69,7 @@ func (e *Endpoint) pushReset(now clock.Time, t *wire.Tuple, h wire.TCP) {
 // outputReply fills out with the first of the replies, of which there is one.
 func (e *Endpoint) outputReply(out *Output) {
 	r := e.replies.front()
-	out.Tuple = r.tuple
+	out.Tuple, out.TOS, out.TTL = r.tuple, r.tos, r.ttl
 	out.TCP = r.header
 	out.Len, out.Views, out.GSOSize, out.ECN, out.again = 0, nil, 0, 0, false
 	e.replies.drop()

@@ -24,6 +24,9 @@ type Segment struct {
 	// ECN is the field of that name in the IP header, of each of them. It stands last,
 	// where there is room.
 	ECN wire.ECN
+	// TOS is the DiffServ field beside it (of what arrives the whole octet, with the field
+	// ECN), and TTL, of what leaves, the TTL or hop limit.
+	TOS, TTL uint8
 	// ACE says of what leaves that AE, CWR and ECE are a counter, which all segments
 	// that it stands for have; without it CWR is for the first alone.
 	ACE bool

@@ -162,8 +162,9 @@ func (e *Endpoint) answerByCookie(a *arrival, y *ourSyn) outcome {
 		e.stats.ListenDrops++
 		return dropped(wire.ListenFull)
 	}
-	r.tuple = *a.tuple
-	y.mss, y.echo = mssOf(a.path.MTU, headerSize(a.tuple.Local)), a.segment.Options.TSVal
+	o := e.optionsOf(a.tuple)
+	r.tuple, r.tos, r.ttl = *a.tuple, o.tos, o.ttl
+	y.mss, y.echo = o.ours(a.path.MTU, headerSize(a.tuple.Local)), a.segment.Options.TSVal
 	y.write(&r.header, a.tuple, e.cfg)
 	e.cookies.needed(a.now)
 	e.stats.SyncookiesSent++

@@ -85,7 +85,7 @@ func (e *Endpoint) ResetSyn(now clock.Time, y Syn) bool {
 	if !e.IgnoreSyn(y) {
 		return false
 	}
-	e.pushReset(now, &y.Tuple, wire.TCP{Flags: wire.RST | wire.ACK, Ack: y.ISN.Add(1)})
+	e.pushReset(now, &y.Tuple, wire.TCP{Flags: wire.RST | wire.ACK, Ack: y.ISN.Add(1)}, 0)
 	return true
 }
 

@@ -7,6 +7,12 @@ const (
 	IPv6FragmentSize = 8
 )
 
+// DefaultTTL is what packets start with, RFC 1700.
+const DefaultTTL = 64
+
+// ECNMask are the bits of the octet TOS, or traffic class, that belong to ECN.
+const ECNMask = 3
+
 // Protocol numbers, in IP.Proto.
 // https://www.iana.org/assignments/protocol-numbers
 const (
