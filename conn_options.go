@@ -9,6 +9,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/internal/setting"
 )
 
 // minBuffer is the least that SetReadBuffer and SetWriteBuffer give, in bytes.
@@ -89,6 +90,82 @@ func (c *TCPConn) SetLinger(sec int) error {
 // segments wait for an acknowledgement, by Nagle's algorithm.
 func (c *TCPConn) SetNoDelay(noDelay bool) error {
 	return c.set(func(now clock.Time) { c.shard.tcp.SetNoDelay(now, c.entry, noDelay) })
+}
+
+// SetCork holds back what is less than a full segment until it is called again with false, as
+// TCP_CORK does in Linux: for who writes a message in pieces. It holds nothing for longer than
+// a retransmission timeout, 200 ms or more, in which nothing else was under way.
+func (c *TCPConn) SetCork(on bool) error {
+	return c.set(func(now clock.Time) { c.shard.tcp.SetCork(now, c.entry, on) })
+}
+
+// SetQuickAck has what has arrived acknowledged now, and the next segments at once, as many as
+// Config.TCP.QuickAcks; or, with false, all with the usual delay. Like TCP_QUICKACK in Linux it
+// does not stay.
+func (c *TCPConn) SetQuickAck(on bool) error {
+	return c.set(func(now clock.Time) { c.shard.tcp.SetQuickAck(now, c.entry, on) })
+}
+
+// SetNotSentLowat sets how many bytes may wait to be sent for the first time before a Write
+// waits, as TCP_NOTSENT_LOWAT does in Linux: it goes on when less than half of them wait. 0 is
+// Config.TCP.NotSentLowat.
+func (c *TCPConn) SetNotSentLowat(bytes int) error {
+	return c.set(func(now clock.Time) { c.shard.tcp.SetNotSentLowat(now, c.entry, max(bytes, 0)) })
+}
+
+// SetTOS sets the DiffServ field of what is sent, the upper six bits of the octet TOS or traffic
+// class, as IP_TOS and IPV6_TCLASS do in Linux. The lower two belong to ECN, whatever tos has
+// there. It fails with EINVAL outside 0 to 255.
+func (c *TCPConn) SetTOS(tos int) error {
+	if tos < 0 || tos > 255 {
+		return c.opError("set", os.NewSyscallError("setsockopt", syscall.EINVAL))
+	}
+	return c.set(func(now clock.Time) { c.shard.tcp.SetTOS(now, c.entry, uint8(tos)) })
+}
+
+// SetTTL sets the TTL, or hop limit, of what is sent, as IP_TTL and IPV6_UNICAST_HOPS do in
+// Linux: 1 to 255, or -1 for the default, 64. It fails with EINVAL for all else.
+func (c *TCPConn) SetTTL(ttl int) error {
+	if ttl < -1 || ttl == 0 || ttl > 255 {
+		return c.opError("set", os.NewSyscallError("setsockopt", syscall.EINVAL))
+	}
+	return c.set(func(now clock.Time) { c.shard.tcp.SetTTL(now, c.entry, uint8(max(ttl, 0))) })
+}
+
+// beforehand is what a dialer or a listener sets before the first segment: what Linux takes as
+// options of a socket that is not connected.
+type beforehand struct{ tos, ttl, mss, synRetries, lowat int }
+
+// check refuses what is outside its range. of is whose fields they are.
+func (b *beforehand) check(of string, mostRetries int) error {
+	return setting.Check([]setting.Setting{
+		setting.Of(of+".TOS", &b.tos, 0, 0, 255),
+		setting.Of(of+".TTL", &b.ttl, 0, 0, 255),
+		setting.Of(of+".MaxSegment", &b.mss, 0, tcp.MinMaxSegment, tcp.MaxMaxSegment),
+		setting.Of(of+".SynRetries", &b.synRetries, 0, 0, mostRetries),
+		setting.Of(of+".NotSentLowat", &b.lowat, 0, 0, tcp.MaxBuffer),
+	})
+}
+
+// open sets it for a connection whose SYN has not left.
+func (b *beforehand) open(e *tcp.Endpoint, now clock.Time, en *tcp.Entry) {
+	if *b == (beforehand{}) {
+		return
+	}
+	e.SetTOS(now, en, uint8(b.tos))
+	e.SetTTL(now, en, uint8(b.ttl))
+	e.SetMaxSegment(now, en, b.mss)
+	e.SetSynRetries(now, en, b.synRetries)
+	e.SetNotSentLowat(now, en, b.lowat)
+}
+
+// listen sets it for what a listener accepts.
+func (b *beforehand) listen(l *tcp.Listener) {
+	l.SetTOS(uint8(b.tos))
+	l.SetTTL(uint8(b.ttl))
+	l.SetMaxSegment(b.mss)
+	l.SetSynRetries(b.synRetries)
+	l.SetNotSentLowat(b.lowat)
 }
 
 // SetReadBuffer sets how many bytes may wait to be read: at least two full

@@ -6,6 +6,7 @@ import (
 	"syscall"
 
 	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/internal/descriptor"
 )
@@ -78,6 +79,44 @@ func (c *TCPConn) endOfStream(taken int) error {
 		return io.EOF
 	}
 	return nil
+}
+
+// Peek reads what Read would read next, at most len(p) bytes, and leaves it to be read, as
+// recv(2) with MSG_PEEK does. It waits when there is nothing, and returns io.EOF at the end.
+func (c *TCPConn) Peek(p []byte) (n int, err error) {
+	s := c.shard
+	now := s.lock()
+	for {
+		if err = c.usable(now, c.readDeadline); err == nil {
+			err = c.endOfStream(c.entry.Buffered())
+		}
+		if err != nil || len(p) == 0 || c.entry.Buffered() > 0 {
+			break
+		}
+		now = s.wait(&c.readers, now, c.readDeadline)
+	}
+	var room [takeViews]buf.View
+	var views []buf.View
+	if err == nil {
+		views = c.entry.Peek(len(p), room[:0])
+	}
+	s.flushAndUnlock(now)
+	for _, v := range views {
+		n += copy(p[n:], v.Bytes())
+		v.Release()
+	}
+	if err != nil && err != io.EOF {
+		err = c.opError("read", err)
+	}
+	return n, err
+}
+
+// Queued returns how many bytes wait to be read (SIOCINQ of Linux), how many were written and
+// are not acknowledged (SIOCOUTQ), and how many of those were never sent (SIOCOUTQNSD). A FIN
+// counts as one of the latter two.
+func (c *TCPConn) Queued() (in, out, notSent int, err error) {
+	err = c.set(func(clock.Time) { in, out, notSent = c.entry.Queued() })
+	return in, out, notSent, err
 }
 
 // WriteTo writes what it reads to w until the stream ends. w gets the very

@@ -36,7 +36,7 @@ func firstChunk(n int) int {
 // that come next.
 func (c *TCPConn) Write(p []byte) (n int, err error) {
 	pieces := [1][]byte{p}
-	n, err = c.write(pieces[:])
+	n, err = c.write(pieces[:], false)
 	if err != nil {
 		err = c.opError("write", err)
 	}
@@ -47,7 +47,7 @@ func (c *TCPConn) Write(p []byte) (n int, err error) {
 // removes from v what was written. It is for what net.Buffers.WriteTo does with
 // connections of package net alone: for ours that calls Write for each piece.
 func (c *TCPConn) WriteBuffers(v *net.Buffers) (int64, error) {
-	n, err := c.write(*v)
+	n, err := c.write(*v, false)
 	consume(v, n)
 	if err != nil {
 		err = c.opError("write", err)
@@ -55,7 +55,20 @@ func (c *TCPConn) WriteBuffers(v *net.Buffers) (int64, error) {
 	return int64(n), err
 }
 
-func (c *TCPConn) write(pieces [][]byte) (n int, err error) {
+// WriteMore is Write for a program that will write more soon, as send(2) with MSG_MORE in Linux:
+// what is less than a full segment waits for that, until something comes from the peer, or for
+// a retransmission timeout, 200 ms or more, in which nothing else is under way.
+func (c *TCPConn) WriteMore(p []byte) (n int, err error) {
+	pieces := [1][]byte{p}
+	n, err = c.write(pieces[:], true)
+	if err != nil {
+		err = c.opError("write", err)
+	}
+	return n, err
+}
+
+// write queues pieces as one write. With more the program says that more follows it.
+func (c *TCPConn) write(pieces [][]byte, more bool) (n int, err error) {
 	s := c.shard
 	rest := unwritten{pieces: pieces}
 	size := rest.count()
@@ -77,6 +90,9 @@ func (c *TCPConn) write(pieces [][]byte) (n int, err error) {
 			for len(rest.pieces) > 0 {
 				s.tcp.SendCopy(now, c.entry, rest.next())
 			}
+			if more {
+				s.tcp.MoreFollows(now, c.entry)
+			}
 			n = size
 			break
 		}
@@ -88,6 +104,9 @@ func (c *TCPConn) write(pieces [][]byte) (n int, err error) {
 		// The connection may have ended during the copy: queue asks again.
 		if err = c.queue(now, v); err != nil {
 			break
+		}
+		if more {
+			s.tcp.MoreFollows(now, c.entry)
 		}
 		if n += v.Len(); n == size {
 			break

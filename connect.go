@@ -189,6 +189,7 @@ func (d *Dialer) fallbackDelay() time.Duration {
 type opening struct {
 	probes probes
 	ecn    cc.ECNMode
+	beforehand
 }
 
 // dialTCP opens a connection and waits for it.
@@ -272,6 +273,7 @@ func (h *Host) connectFrom(n network, t wire.Tuple, o opening) (*TCPConn, error)
 	}
 	// Before the lock is free: the SYN leaves with flushAndUnlock, and asks for ECN or not.
 	s.tcp.SetECN(e, o.ecn)
+	o.open(s.tcp, now, e)
 	c.start(now, e)
 	return c, nil
 }

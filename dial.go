@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/cc"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/internal/nameserver"
 	"github.com/handfast-tcp/handfast/internal/setting"
@@ -56,6 +57,12 @@ type Dialer struct {
 	// ECN says whether the connection asks for explicit congestion notification, and
 	// whether for AccECN: one of the modes. Default Config.TCP.ECN; others are refused.
 	ECN cc.ECNMode
+
+	// TOS and TTL are those of all packets, MaxSegment what our MSS option says at most,
+	// SynRetries how often the SYN is repeated, NotSentLowat how much may wait to be sent:
+	// IP_TOS, IP_TTL, TCP_MAXSEG, TCP_SYNCNT and TCP_NOTSENT_LOWAT of Linux, with its ranges.
+	// Zero is the default of each: none, 64, as the path has it, as Config.TCP has them.
+	TOS, TTL, MaxSegment, SynRetries, NotSentLowat int
 
 	// Resolver looks up names. Default Config.Resolver.
 	Resolver *net.Resolver
@@ -124,6 +131,10 @@ func (d *Dialer) plan(ctx context.Context, network, address string) (w dialling,
 	if err = setting.Of("Dialer.ECN", &d.ECN, cc.ECNDefault, cc.ECNOff, cc.ECNAccurate).Check(); err != nil {
 		return w, err
 	}
+	o := d.beforehand()
+	if err = o.check("Dialer", tcp.MaxSynRetries); err != nil {
+		return w, err
+	}
 	if w.network, err = parseNetwork(network, netTCP, netUDP6); err != nil {
 		return w, err
 	}
@@ -161,7 +172,11 @@ func (d *Dialer) local(n network) (endpoint, error) {
 }
 
 // opening returns what a new connection is to be like.
-func (d *Dialer) opening() opening { return opening{d.probes(), d.ECN} }
+func (d *Dialer) opening() opening { return opening{d.probes(), d.ECN, d.beforehand()} }
+
+func (d *Dialer) beforehand() beforehand {
+	return beforehand{d.TOS, d.TTL, d.MaxSegment, d.SynRetries, d.NotSentLowat}
+}
 
 // probes returns how a new connection is probed.
 func (d *Dialer) probes() probes {

@@ -42,6 +42,13 @@ type ListenOptions struct {
 	// of CongestionControls(). Default Config.TCP.CongestionControl.
 	CongestionControl string
 
+	// TOS and TTL are those of all packets of accepted connections, from the SYN-ACK on,
+	// MaxSegment what our MSS option says at most, SynRetries how often a SYN-ACK is repeated,
+	// NotSentLowat how much may wait to be sent: IP_TOS, IP_TTL, TCP_MAXSEG, TCP_SYNCNT and
+	// TCP_NOTSENT_LOWAT of Linux. Zero is the default of each: none, 64, as the path has it, as
+	// Config.TCP has them.
+	TOS, TTL, MaxSegment, SynRetries, NotSentLowat int
+
 	// ECN says whether accepted connections use explicit congestion notification
 	// when their peers ask, and AccECN: one of the modes. Default Config.TCP.ECN.
 	ECN cc.ECNMode
@@ -52,8 +59,13 @@ func (o *ListenOptions) check(forwards bool) error {
 	if o.Prefix.IsValid() && !forwards {
 		return errors.New("handfast: ListenOptions.Prefix is for Host.Forward: a listener names its address")
 	}
-	return cmp.Or(setting.Of("ListenOptions.Backlog", &o.Backlog, 0, 1, MaxBacklog).Check(),
+	b := o.beforehand()
+	return cmp.Or(b.check("ListenOptions", tcp.MaxSynAckRetries), setting.Of("ListenOptions.Backlog", &o.Backlog, 0, 1, MaxBacklog).Check(),
 		setting.Of("ListenOptions.ECN", &o.ECN, cc.ECNDefault, cc.ECNOff, cc.ECNAccurate).Check(), cc.Check(o.CongestionControl))
+}
+
+func (o *ListenOptions) beforehand() beforehand {
+	return beforehand{o.TOS, o.TTL, o.MaxSegment, o.SynRetries, o.NotSentLowat}
 }
 
 // TCPListener is a port that is listened on. It is a net.Listener that behaves
@@ -148,6 +160,8 @@ func (h *Host) bindPort(l *TCPListener) error {
 		if err == nil {
 			part.Ask = l.options.Verdict != nil
 			part.IPv6Only = part.IPv6Only || l.network == netTCP6 // a forwarder goes by its prefix
+			b := l.options.beforehand()
+			b.listen(part)
 			part.CongestionControl, part.ECN = l.options.CongestionControl, l.options.ECN
 		}
 		s.flushAndUnlock(now)

@@ -12,13 +12,16 @@ import (
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/engine/cc"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/link/pipe"
 )
 
 // Every number of ListenOptions is refused outside its range, by a listener and by
 // a forwarder. A new field needs a line here.
 func TestListenOptionsRanges(t *testing.T) {
-	ends := map[string][2]int64{"Backlog": {1, handfast.MaxBacklog}, "ECN": {int64(cc.ECNOff), int64(cc.ECNAccurate)}}
+	ends := map[string][2]int64{"Backlog": {1, handfast.MaxBacklog}, "ECN": {int64(cc.ECNOff), int64(cc.ECNAccurate)},
+		"TOS": {0, 255}, "TTL": {0, 255}, "MaxSegment": {tcp.MinMaxSegment, tcp.MaxMaxSegment},
+		"SynRetries": {0, tcp.MaxSynAckRetries}, "NotSentLowat": {0, tcp.MaxBuffer}}
 	other := map[string]bool{"Prefix": true, "Verdict": true, "Lost": true, "CongestionControl": true}
 	h, _ := newNet(t, handfast.Config{}, pipe.Options{})
 	for i := range reflect.TypeFor[handfast.ListenOptions]().NumField() {
@@ -75,6 +78,9 @@ func setAndEcho(t *testing.T, v int64) {
 	c.SetWriteBuffer(int(v))
 	c.SetLinger(int(v))
 	c.SetKeepAlivePeriod(time.Duration(v))
+	c.SetTOS(int(v))
+	c.SetTTL(int(v))
+	c.SetNotSentLowat(int(v))
 	server.SetReadBuffer(int(v))
 	server.SetWriteBuffer(int(v))
 	u, err := to.ListenPacket("udp", ":53")

@@ -25,8 +25,6 @@ const requirementsFile = "docs/REQUIREMENTS.md"
 var elsewhere = map[int]string{
 	32: "urgent data stays in line, and no program is told of it: RFC 6093 §6 asks new ones not to use it",
 	47: "what ICMP says softly is kept until time runs out: package net has no place for more",
-	48: "no program sets the DiffServ field: the README says so",
-	49: "no program sets the TTL: the README says so",
 	51: "source routes are not obeyed: the README says so",
 	52: "as 51",
 	53: "as 51",

@@ -59,6 +59,11 @@ func converse(t *testing.T, c config, seed uint64) *talk {
 		if !bytes.Equal(fast.sent, plain.sent) {
 			t.Fatalf("seed %d, step %d: what leaves differs: %d and %d bytes", seed, step, len(fast.sent), len(plain.sent))
 		}
+		for i, pushed := range plain.pushed {
+			if pushed && !fast.pushed[i] {
+				t.Fatalf("seed %d, step %d: packet %d has PSH on the plain host alone", seed, step, i)
+			}
+		}
 		for i := range fast.looks {
 			if d := differences(fast.looks[i], plain.looks[i], mayDiffer); d != nil {
 				t.Fatalf("seed %d, step %d: of the fast and the plain host %v", seed, step, d)
@@ -86,6 +91,7 @@ type talk struct {
 	*pair
 	client, server *stream
 	sent           []byte                  // all that has left in this step
+	pushed         []bool                  // which of that had PSH
 	looks          []tcp.Info              // what the ends looked like when nothing was left to send
 	asked          int                     // bytes that the client was given to send
 	held           map[*Host][]*buf.Packet // what has left and not arrived
@@ -105,7 +111,7 @@ func newTalk(t *testing.T, c config, traced bool) *talk {
 
 // step does something that r chooses.
 func (k *talk) step(r *rand.Rand) {
-	k.sent, k.looks = k.sent[:0], k.looks[:0]
+	k.sent, k.pushed, k.looks = k.sent[:0], k.pushed[:0], k.looks[:0]
 	switch n := 1 + r.IntN(20000); r.IntN(8) {
 	case 0, 1, 2:
 		if n <= min(k.client.SendSpace(), len(stream1MiB)-k.asked) {
@@ -161,6 +167,21 @@ func (k *talk) carryAll(r *rand.Rand, from, to *Host) {
 	}
 }
 
+// withoutPush returns a packet without PSH, and without the checksum that it is in; and
+// notes it. It ends a super-segment as in Linux, and so is the one thing that may differ.
+func (k *talk) withoutPush(b []byte, l3 int) []byte {
+	var ip wire.IP
+	if wire.ParseIP(b[l3:], &ip) != wire.None || ip.Proto != wire.ProtoTCP {
+		return b
+	}
+	h := l3 + ip.HeaderLen
+	k.pushed = append(k.pushed, wire.Flags(b[h+13]).Has(wire.PSH))
+	b = bytes.Clone(b)
+	b[h+13] &^= byte(wire.PSH)
+	b[h+tcpChecksumAt], b[h+tcpChecksumAt+1] = 0, 0
+	return b
+}
+
 // pull returns what leaves from: most of it, in one piece or in several, and some
 // of it too late or twice.
 func (k *talk) pull(r *rand.Rand, from *Host) (batch []*buf.Packet) {
@@ -180,7 +201,7 @@ func (k *talk) pull(r *rand.Rand, from *Host) (batch []*buf.Packet) {
 		if p.GSOSize == 0 && len(b)-int(p.L3) > k.mtu {
 			k.Fatalf("a packet of %d bytes, on a link that takes %d", len(b)-int(p.L3), k.mtu)
 		}
-		k.sent = append(k.sent, b...)
+		k.sent = append(k.sent, k.withoutPush(b, int(p.L3))...)
 		if r.IntN(2) == 0 {
 			p.Flatten()
 		}

@@ -72,6 +72,7 @@ func (h *Host) outputTCP(now clock.Time, out *tcp.Output) (*buf.Packet, int) {
 func (h *Host) loopTCP(now clock.Time, d *destination, out *tcp.Output) {
 	h.counters.TcpInSegs++
 	t := out.Tuple.Reverse()
+	out.TOS = out.Service.TOS()
 	h.counters.drop(h.tcp.Receive(now, d.path, &t, &out.Segment))
 	releaseViews(out.Views)
 }
@@ -88,7 +89,7 @@ func releaseViews(views []buf.View) {
 func (h *Host) buildTCP(d *destination, out *tcp.Output) *buf.Packet {
 	ip := &h.ip
 	h.setHeader(ip, &out.Tuple, wire.ProtoTCP)
-	ip.TOS, ip.TTL = out.TOS|uint8(out.ECN), out.TTL
+	ip.TOS, ip.TTL = out.Service.TOS()|uint8(out.ECN), out.Service.TTL()
 	p := h.newFrame(d, ip)
 	n := out.Len
 	if out.GSOSize == 0 {

@@ -100,11 +100,11 @@ const (
 	rttTiming                           // our SYN is being timed
 	gone                                // no program holds it, and it is out of the table
 	fixedBuffer                         // the program has set its receive buffer
-	fixedSend                           // the program has set its send buffer
 	sizeSuspect                         // the path was found narrower by silence: see suspectSize
 	synChallenged                       // a SYN was answered in TIME-WAIT: RST may be the answer to that
 	counted                             // in memory.used: see enlist
 	tellTimeout                         // the next segment that has room says what the user timeout is
+	lowWater                            // it is set how much may wait to be sent: see settings
 	unmarkable                          // the path changes marks, or the peer may not be able to tell of them: see AccECN
 )
 
@@ -170,6 +170,21 @@ func (c *Conn) Unsent() int { return c.out.len() }
 // Buffered returns how many bytes wait, in order, for the program.
 func (c *Conn) Buffered() int { return c.in.buffered() }
 
+// Queued returns what waits, in numbers of the sequence space: what the program has to read,
+// what it wrote that is not acknowledged, and what of that was never sent. A FIN of ours is one,
+// as in Linux's SIOCINQ, SIOCOUTQ and SIOCOUTQNSD.
+func (c *Conn) Queued() (in, out, notSent int) {
+	in = c.in.buffered()
+	if !c.state.Synchronized() {
+		return in, c.out.len(), c.out.len()
+	}
+	end := c.out.end()
+	if c.is(finQueued) {
+		end = c.finEnd()
+	}
+	return in, max(int(end.Diff(c.snd.una)), 0), max(int(end.Diff(c.snd.nxt)), 0)
+}
+
 // EOF reports whether the peer has closed and all before that was taken.
 func (c *Conn) EOF() bool { return c.in.buffered() == 0 && (c.is(finReceived) || c.is(readClosed)) }
 
@@ -199,22 +214,26 @@ func (c *Conn) readiness() Ready {
 	if c.in.buffered() > 0 || c.is(finReceived|readClosed) {
 		r |= Readable
 	}
-	if c.is(finQueued) {
-		r |= Writable
-	}
 	if c.state.Synchronized() {
 		r |= Connected
-		unsent := c.out.end().Diff(c.snd.nxt)
-		if c.out.bytes == 0 || c.out.bytes < c.out.limit && unsent < c.options.half && (unsent < c.cfg.memory.freely || c.SendSpace() > 0) {
+		if c.out.bytes == 0 || c.out.bytes < c.out.limit && (c.out.end().Diff(c.snd.nxt) < c.cfg.memory.freely || c.sendSpace() > 0) {
 			r |= Writable
 		}
+	}
+	switch {
+	case c.flags&(finQueued|lowWater) == 0:
+	case c.is(finQueued):
+		r |= Writable
+	case c.notSent() >= int(c.options.half):
+		r &^= Writable
 	}
 	return r
 }
 
 // init makes c a connection in state CLOSED.
 func (c *Conn) init(cfg *Config, t wire.Tuple, path Path, tsOffset uint32, tr *Trace) {
-	*c = Conn{cfg: cfg, options: cfg.initial, tuple: t, trace: tr}
+	*c = Conn{cfg: cfg, tuple: t, trace: tr}
+	c.use(cfg.initial)
 	c.timers.disarmAll()
 	c.live.stalled, c.live.challenge, c.live.sent = clock.Never, clock.Never, clock.Never
 	c.ts.offset = tsOffset

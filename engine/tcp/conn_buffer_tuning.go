@@ -131,7 +131,12 @@ const (
 
 // SendSpace returns how many bytes the program may queue until it has to wait;
 // it may be negative.
-func (c *Conn) SendSpace() int { return min(c.sendSpace(), int(c.options.lowat)-c.notSent()) }
+func (c *Conn) SendSpace() int {
+	if !c.is(lowWater) {
+		return c.sendSpace()
+	}
+	return min(c.sendSpace(), int(c.options.lowat)-c.notSent())
+}
 
 // sendSpace is SendSpace for who has not set how much may wait.
 func (c *Conn) sendSpace() int {
@@ -139,7 +144,7 @@ func (c *Conn) sendSpace() int {
 	if c.cfg.memory.pressed {
 		return min(space, c.pressedSpace())
 	}
-	if c.is(fixedSend) {
+	if c.options.fixedSend {
 		return space
 	}
 	if out == 0 && c.snd.wnd < seq.Size(c.path.mss) {

@@ -16,6 +16,10 @@ type ecn struct {
 	ace    wire.Flags // what AccECN has each segment say
 	mode   cc.ECNMode
 	flags  ecnFlags
+
+	// What follows lies here because here is room.
+	service   wire.Service // of what is sent: see settings
+	heldSince uint16       // the low bits of how many segments had come when the program said that more follows
 }
 
 // marks is what only a connection that has agreed to ECN keeps. It is made when that is

@@ -152,7 +152,7 @@ func (c *Conn) Info(now clock.Time) Info {
 		RecvQ: c.in.buffered(), SendQ: c.out.len(), AppLimited: !c.limited() && (c.cc == nil || c.filled() == 0), Orphan: c.is(orphan)}
 	c.infoNumbers(&i)
 	c.infoMarks(&i)
-	i.TOS, i.TTL = c.options.tos, c.options.ttl
+	i.TOS, i.TTL = c.options.service.TOS(), c.options.service.TTL()
 	c.infoTimer(now, &i)
 	c.infoText(&i)
 	c.infoWindow(&i)

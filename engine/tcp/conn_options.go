@@ -12,13 +12,14 @@ import (
 // so they lie beside the connections, and all with the same ones share them. Nobody writes
 // into them; who sets one gets others.
 type settings struct {
-	alive KeepAlive // zero: off
-	tos   uint8     // without the field ECN
-	ttl   uint8
-	mss   uint16 // of our option and of what we send; 0: as the path has it
-	syn   uint8  // how often a SYN or SYN-ACK is repeated; 0: as Config has it
-	lowat int32  // so much may wait to be sent for the first time before a program has to
-	half  int32  // and with less a program that waits goes on
+	alive   KeepAlive // zero: off
+	service wire.Service
+	mss     uint16 // of our option and of what we send; 0: as the path has it
+	syn     uint8  // how often a SYN or SYN-ACK is repeated; 0: as Config has it
+	lowat   int32  // so much may wait to be sent for the first time before a program has to
+	half    int32  // and with less a program that waits goes on
+
+	fixedSend bool // the program has set its send buffer
 }
 
 // Limits of what a program may set, as in Linux.
@@ -29,7 +30,7 @@ const (
 
 // initialSettings are those of connections and listeners for which nothing is set.
 func initialSettings(cfg *Config) settings {
-	s := settings{ttl: wire.DefaultTTL}
+	s := settings{service: wire.MakeService(0, 0)}
 	s.setLowat(cfg.NotSentLowat)
 	return s
 }
@@ -63,8 +64,15 @@ func (e *Endpoint) share(s settings) *settings {
 func (e *Endpoint) setOption(now clock.Time, en *Entry, change func(*settings)) {
 	s := *en.options
 	change(&s)
-	en.options = e.share(s)
+	en.use(e.share(s))
 	e.update(now, en)
+}
+
+// use makes s what is set for c. What each segment needs of it is copied to where that is
+// looked for.
+func (c *Conn) use(s *settings) {
+	c.options, c.ecn.service = s, s.service
+	c.set(lowWater, s.lowat < math.MaxInt32)
 }
 
 // setOption changes the settings of the connections that l accepts from now on. Those of l
@@ -80,26 +88,24 @@ func (l *Listener) setOption(change func(*settings)) {
 // A RST that no connection sends has the field of the segment that it answers.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.9.2-3
 func (e *Endpoint) SetTOS(now clock.Time, en *Entry, tos uint8) {
-	e.setOption(now, en, func(s *settings) { s.tos = tos &^ wire.ECNMask })
+	e.setOption(now, en, func(s *settings) { s.service = wire.MakeService(tos, s.service.TTL()) })
 }
 
 // SetTOS is Endpoint.SetTOS for all connections of l, from the SYN-ACK on.
-func (l *Listener) SetTOS(tos uint8) { l.setOption(func(s *settings) { s.tos = tos &^ wire.ECNMask }) }
+func (l *Listener) SetTOS(tos uint8) {
+	l.setOption(func(s *settings) { s.service = wire.MakeService(tos, s.service.TTL()) })
+}
 
 // SetTTL sets the TTL or hop limit of what en sends (RFC 9293, MUST-49), as IP_TTL and
 // IPV6_UNICAST_HOPS do in Linux; 0 is wire.DefaultTTL.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.9.2-4
 func (e *Endpoint) SetTTL(now clock.Time, en *Entry, ttl uint8) {
-	e.setOption(now, en, func(s *settings) { s.setTTL(ttl) })
+	e.setOption(now, en, func(s *settings) { s.service = wire.MakeService(s.service.TOS(), ttl) })
 }
 
 // SetTTL is Endpoint.SetTTL for all connections of l, from the SYN-ACK on.
-func (l *Listener) SetTTL(ttl uint8) { l.setOption(func(s *settings) { s.setTTL(ttl) }) }
-
-func (s *settings) setTTL(ttl uint8) {
-	if s.ttl = ttl; ttl == 0 {
-		s.ttl = wire.DefaultTTL
-	}
+func (l *Listener) SetTTL(ttl uint8) {
+	l.setOption(func(s *settings) { s.service = wire.MakeService(s.service.TOS(), ttl) })
 }
 
 // SetMaxSegment bounds what our MSS option says, and how large segments we send, as

@@ -13,7 +13,7 @@ import (
 func (c *Conn) setKeepAlive(now clock.Time, k *KeepAlive) {
 	s := *c.options
 	s.alive = k.bounded()
-	c.options = &s
+	c.use(&s)
 	c.resetKeepAlive(now)
 }
 
@@ -22,8 +22,8 @@ func (c *Conn) setKeepAlive(now clock.Time, k *KeepAlive) {
 func (p *testPeer) wantField(why string, f wire.Flags, tos, ttl uint8) {
 	p.Helper()
 	out, ok := p.pull()
-	if !ok || out.Flags != f || out.TOS != tos || out.TTL != ttl {
-		p.fail("%s: %v with TOS %#x and TTL %d, want %v with %#x and %d", why, out.Flags, out.TOS, out.TTL, f, tos, ttl)
+	if !ok || out.Flags != f || out.Service != (wire.Service{tos, ttl}) {
+		p.fail("%s: %v with TOS %#x and TTL %d, want %v with %#x and %d", why, out.Flags, out.Service.TOS(), out.Service.TTL(), f, tos, ttl)
 	}
 }
 

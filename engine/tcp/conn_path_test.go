@@ -70,7 +70,7 @@ func TestSuperSegments(t *testing.T) {
 		w.path.MaxGSO = 65535
 		c := w.reach(Established)
 		c.write(14600 + 700)
-		out := c.wantFlags("the congestion window in one", wire.ACK)
+		out := c.wantFlags("the congestion window in one", wire.ACK|wire.PSH)
 		if out.Len != 14600 || out.GSOSize != 1460 {
 			c.fail("%d bytes, segments of %d", out.Len, out.GSOSize)
 		}

@@ -33,6 +33,9 @@ func (c *Conn) armPersist(now clock.Time) {
 // persistTimeout sends a probe. A peer that answers may keep its window shut
 // for as long as it likes (MUST-37), unless our program has gone.
 func (c *Conn) persistTimeout(now clock.Time) {
+	if c.heldLongEnough() {
+		return
+	}
 	if c.live.stalled == clock.Never {
 		c.live.stalled = now
 	}

@@ -37,7 +37,7 @@ func (c *Conn) NextSegment(now clock.Time, out *Output) bool {
 
 // begin makes out an empty segment of the connection.
 func (c *Conn) begin(out *Output) {
-	out.TOS, out.TTL = c.options.tos, c.options.ttl
+	out.Service = c.ecn.service
 	out.Tuple, out.GSOSize, out.Len, out.ECN, out.ACE = c.tuple, 0, 0, 0, false
 	out.Views = out.views[:0]
 	out.TCP = wire.TCP{SrcPort: c.tuple.LocalPort, DstPort: c.tuple.RemotePort}
@@ -170,9 +170,10 @@ func (c *Conn) buildText(now clock.Time, out *Output, pos seq.Num, n int) bool {
 		out.wholeSegments(n, c.payload())
 	}
 	end := pos.Add(seq.Size(out.Len))
-	out.Seq, out.Flags = pos, wire.ACK
+	out.Seq = pos
+	out.Flags |= wire.ACK
 	if end == c.out.end() {
-		if out.Len > 0 {
+		if out.Len > 0 && c.out.tail&moreToCome == 0 {
 			out.Flags |= wire.PSH // nothing more is queued: RFC 9293 §3.9.1.2 (MUST-60, MUST-61)
 		}
 		// A FIN takes a number of the peer's window as a byte does. With nothing else
@@ -206,6 +207,9 @@ func (out *Output) wholeSegments(n, mss int) {
 	}
 	if out.Len > mss {
 		out.GSOSize = mss
+		// As Linux does: the receiver's GRO hands a burst on with PSH, and would wait for
+		// more, in vain, without.
+		out.Flags = wire.PSH
 	}
 }
 

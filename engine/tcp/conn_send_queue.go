@@ -19,6 +19,7 @@ type sendQueue struct {
 	at    int32
 	atSeq seq.Num
 	own   bool // the last view's block is ours to append to
+	tail  tail // what the program has said of the end
 
 	// What is known of the size of segments: see packetTooBig. It lies here
 	// because here is room.
@@ -145,7 +146,7 @@ func (q *sendQueue) clear() {
 	for i := int(q.head); i < len(q.views); i++ {
 		q.views[i].Release()
 	}
-	*q = sendQueue{limit: q.limit, start: q.end()}
+	*q = sendQueue{limit: q.limit, start: q.end(), tail: q.tail}
 }
 
 // clone returns a copy with references of its own to the same bytes.

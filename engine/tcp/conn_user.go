@@ -1,6 +1,8 @@
 package tcp
 
 import (
+	"math"
+
 	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/seq"
@@ -21,6 +23,9 @@ func (c *Conn) send(v buf.View) bool {
 		return false
 	}
 	c.out.push(v)
+	if c.out.tail != 0 {
+		c.unhold(moreToCome)
+	}
 	return true
 }
 
@@ -30,6 +35,9 @@ func (c *Conn) sendCopy(b []byte) bool {
 		return false
 	}
 	c.out.copyIn(b)
+	if c.out.tail != 0 {
+		c.unhold(moreToCome)
+	}
 	return true
 }
 
@@ -49,6 +57,20 @@ func (c *Conn) take(now clock.Time, n int, dst views) views {
 		if c.windowUpdateDue() {
 			c.owes |= owesAck
 		}
+	}
+	return dst
+}
+
+// Peek appends to dst views of up to n bytes that arrived in order, and leaves them where they
+// are, as MSG_PEEK does in Linux. The references of the views pass to the caller.
+func (c *Conn) Peek(n int, dst []buf.View) []buf.View {
+	for _, v := range c.in.views[c.in.head:] {
+		if n <= 0 {
+			break
+		}
+		v = v.Slice(0, min(v.Len(), n))
+		n -= v.Len()
+		dst = append(dst, v.Retain())
 	}
 	return dst
 }
@@ -157,6 +179,19 @@ func (c *Conn) abort(now clock.Time) {
 	c.closed(now, Aborted, CauseAbort)
 }
 
+// setQuickAck begins, or ends, the time in which segments are acknowledged at once, and has
+// what waits acknowledged now.
+func (c *Conn) setQuickAck(on bool) {
+	if !on {
+		c.live.quick = math.MaxUint8
+		return
+	}
+	c.live.quick = 0
+	if c.timers.armed(TimerDelayedAck) {
+		c.owes |= owesAck
+	}
+}
+
 // setReceiveBuffer changes what is offered; what was offered already stays
 // offered, and the window scale of the handshake bounds it.
 func (c *Conn) setReceiveBuffer(n int) {
@@ -182,5 +217,4 @@ func (c *Conn) leastReceive() int {
 // setSendBuffer lets the program queue n bytes, sent or not.
 func (c *Conn) setSendBuffer(n int) {
 	c.out.limit = int32(min(max(n, MinBuffer), MaxBuffer))
-	c.set(fixedSend, true)
 }

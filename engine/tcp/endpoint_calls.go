@@ -92,7 +92,7 @@ func (e *Endpoint) letGo(now clock.Time, en *Entry, held int32) {
 
 // SetNoDelay turns Nagle's algorithm off, or on.
 func (e *Endpoint) SetNoDelay(now clock.Time, en *Entry, on bool) {
-	en.set(noDelay, on)
+	en.setNoDelay(on)
 	e.update(now, en)
 }
 
@@ -110,6 +110,14 @@ func (e *Endpoint) SetUserTimeout(now clock.Time, en *Entry, d time.Duration) {
 	e.update(now, en)
 }
 
+// SetQuickAck has what waits acknowledged now, and the next Config.QuickAcks segments at once,
+// or with false all from now on after a delay. As TCP_QUICKACK in Linux it is no setting that
+// stays: it only begins, or ends, the time that every connection begins with.
+func (e *Endpoint) SetQuickAck(now clock.Time, en *Entry, on bool) {
+	en.setQuickAck(on)
+	e.update(now, en)
+}
+
 // SetReceiveBuffer sets how many bytes may wait for the program, at least two full
 // segments unless the buffer was smaller before; what was offered to the peer
 // stays offered.
@@ -121,5 +129,5 @@ func (e *Endpoint) SetReceiveBuffer(now clock.Time, en *Entry, bytes int) {
 // SetSendBuffer sets at how many queued bytes the program has to wait.
 func (e *Endpoint) SetSendBuffer(now clock.Time, en *Entry, bytes int) {
 	en.setSendBuffer(bytes)
-	e.update(now, en)
+	e.setOption(now, en, func(s *settings) { s.fixedSend = true })
 }

@@ -25,7 +25,7 @@ func (e *Endpoint) Kill(now clock.Time, t wire.Tuple) bool {
 		if !h.is(markAsking) { // to a SYN that has no answer yet, there is nothing to take back
 			r := wire.TCP{Flags: wire.RST | wire.ACK, Seq: c.snd.nxt, Ack: c.rcv.nxt}
 			c.addTimestamp(now, &r.Options)
-			e.pushReset(now, &t, r, c.options.tos)
+			e.pushReset(now, &t, r, c.options.service.TOS())
 		}
 		// Told after it has gone: whoever reads the event may open the four-tuple again.
 		e.halfOpen.remove(f, at)

@@ -13,10 +13,9 @@ const maxReplies = 1024
 // statelessReply is a segment that no connection sends: the RST for a segment
 // that belongs to none, or a stateless SYN-ACK.
 type statelessReply struct {
-	tuple  wire.Tuple
-	header wire.TCP
-	tos    uint8
-	ttl    uint8
+	tuple   wire.Tuple
+	header  wire.TCP
+	service wire.Service
 }
 
 // reply answers s with a RST, RFC 9293 §3.10.7.1: with the sequence number that
@@ -60,7 +59,7 @@ func (e *Endpoint) pushReset(now clock.Time, t *wire.Tuple, h wire.TCP, tos uint
 		e.stats.RepliesDropped++
 		return
 	}
-	r.tuple, r.tos, r.ttl = *t, tos&^wire.ECNMask, wire.DefaultTTL
+	r.tuple, r.service = *t, wire.MakeService(tos, 0)
 	h.SrcPort, h.DstPort = t.LocalPort, t.RemotePort
 	r.header = h
 	e.trace.add(Event{Time: now, Kind: SegmentSent, Tuple: *t, Segment: r.header})
@@ -69,7 +68,7 @@ func (e *Endpoint) pushReset(now clock.Time, t *wire.Tuple, h wire.TCP, tos uint
 // outputReply fills out with the first of the replies, of which there is one.
 func (e *Endpoint) outputReply(out *Output) {
 	r := e.replies.front()
-	out.Tuple, out.TOS, out.TTL = r.tuple, r.tos, r.ttl
+	out.Tuple, out.Service = r.tuple, r.service
 	out.TCP = r.header
 	out.Len, out.Views, out.GSOSize, out.ECN, out.again = 0, nil, 0, 0, false
 	e.replies.drop()

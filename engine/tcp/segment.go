@@ -24,9 +24,8 @@ type Segment struct {
 	// ECN is the field of that name in the IP header, of each of them. It stands last,
 	// where there is room.
 	ECN wire.ECN
-	// TOS is the DiffServ field beside it (of what arrives the whole octet, with the field
-	// ECN), and TTL, of what leaves, the TTL or hop limit.
-	TOS, TTL uint8
+	// TOS is, of what arrives, the octet that the field is a part of.
+	TOS uint8
 	// ACE says of what leaves that AE, CWR and ECE are a counter, which all segments
 	// that it stands for have; without it CWR is for the first alone.
 	ACE bool
@@ -101,7 +100,8 @@ func (s *Segment) SeqLen() seq.Size {
 // Output is one segment that leaves, and where it goes.
 type Output struct {
 	Segment
-	Tuple wire.Tuple
+	Tuple   wire.Tuple
+	Service wire.Service
 
 	views [buf.MaxViews]buf.View
 	again bool // not the first time

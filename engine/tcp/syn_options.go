@@ -163,7 +163,7 @@ func (e *Endpoint) answerByCookie(a *arrival, y *ourSyn) outcome {
 		return dropped(wire.ListenFull)
 	}
 	o := e.optionsOf(a.tuple)
-	r.tuple, r.tos, r.ttl = *a.tuple, o.tos, o.ttl
+	r.tuple, r.service = *a.tuple, o.service
 	y.mss, y.echo = o.ours(a.path.MTU, headerSize(a.tuple.Local)), a.segment.Options.TSVal
 	y.write(&r.header, a.tuple, e.cfg)
 	e.cookies.needed(a.now)

@@ -46,7 +46,8 @@ func (e *Endpoint) arrivedStray(a *arrival) outcome {
 func (e *Endpoint) fresh(a *arrival) *Conn {
 	c := &e.scratch
 	c.init(e.cfg, *a.tuple, a.path, a.flow.tsOffset(), e.trace)
-	c.ecn.mode, c.options = a.ecn, e.optionsOf(a.tuple)
+	c.ecn.mode = a.ecn
+	c.use(e.optionsOf(a.tuple))
 	return c
 }
 
@@ -265,7 +266,7 @@ func (e *Endpoint) expand(now clock.Time, t *wire.Tuple, f flow, h *halfOpen, pa
 	c := &e.scratch
 	path.MTU = min(path.MTU, int(h.mtu))
 	c.init(e.cfg, *t, path, f.tsOffset(), e.trace)
-	c.options = e.optionsOf(t)
+	c.use(e.optionsOf(t))
 	c.expandHalfOpen(now, h)
 	return c
 }

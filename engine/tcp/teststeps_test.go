@@ -293,7 +293,7 @@ func (c *testConn) abort() {
 
 func (c *testConn) setNoDelay() {
 	c.Helper()
-	c.step("no delay", func(n *Conn) { n.set(noDelay, true) })
+	c.step("no delay", func(n *Conn) { n.setNoDelay(true) })
 }
 
 func (c *testConn) icmp(e ICMPError) wire.Drop {

@@ -262,7 +262,7 @@ func (e *Endpoint) reopens(c *Conn, s *Segment) bool {
 func (e *Endpoint) expandWaiting(now clock.Time, t *wire.Tuple, f flow, w ref) *Conn {
 	c := &e.scratch
 	c.init(e.cfg, *t, Path{MTU: minMTU}, f.tsOffset(), e.trace)
-	c.options = e.optionsOf(t)
+	c.use(e.optionsOf(t))
 	c.expandTimeWait(now, e.timeWait.at(w), e.timeWait.ends(w))
 	return c
 }

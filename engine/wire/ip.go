@@ -10,6 +10,24 @@ const (
 // DefaultTTL is what packets start with, RFC 1700.
 const DefaultTTL = 64
 
+// Service is how a packet is treated on its way: the octet TOS, or traffic class, without
+// the field ECN, and the TTL, or hop limit. It is an array so that both are copied as one.
+type Service [2]uint8
+
+// MakeService returns a Service; without a TTL it has DefaultTTL.
+func MakeService(tos, ttl uint8) Service {
+	if ttl == 0 {
+		ttl = DefaultTTL
+	}
+	return Service{tos &^ ECNMask, ttl}
+}
+
+// TOS returns the octet TOS, or traffic class, without the field ECN.
+func (s Service) TOS() uint8 { return s[0] }
+
+// TTL returns the TTL, or hop limit.
+func (s Service) TTL() uint8 { return s[1] }
+
 // ECNMask are the bits of the octet TOS, or traffic class, that belong to ECN.
 const ECNMask = 3
 

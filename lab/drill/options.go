@@ -34,6 +34,10 @@ var (
 	optInfo           = named("SOL_TCP", "TCP_INFO")
 	optQueued         = named("SOL_TCP", "TCP_INQ")
 	optSyncCount      = named("SOL_TCP", "TCP_SYNCNT")
+	optTOS            = named("SOL_IP", "IP_TOS")
+	optTTL            = named("SOL_IP", "IP_TTL")
+	optClass          = named("SOL_IPV6", "IPV6_TCLASS")
+	optHops           = named("SOL_IPV6", "IPV6_UNICAST_HOPS")
 )
 
 // setting applies an option to a connection.
@@ -44,6 +48,10 @@ var connOptions = map[option]settingFunc{
 	optNoDelay: func(_ *player, e *tcp.Endpoint, now clock.Time, s *socket, n int64) {
 		e.SetNoDelay(now, s.entry, n != 0)
 	},
+	optTOS:   setTOS,
+	optClass: setTOS,
+	optTTL:   setTTL,
+	optHops:  setTTL,
 	optUserTimeout: func(_ *player, e *tcp.Endpoint, now clock.Time, s *socket, n int64) {
 		e.SetUserTimeout(now, s.entry, time.Duration(n)*time.Millisecond)
 	},
@@ -57,6 +65,14 @@ var connOptions = map[option]settingFunc{
 	optKeepIdle:     func(p *player, e *tcp.Endpoint, now clock.Time, s *socket, _ int64) { p.setKeepAlive(e, now, s) },
 	optKeepInterval: func(p *player, e *tcp.Endpoint, now clock.Time, s *socket, _ int64) { p.setKeepAlive(e, now, s) },
 	optKeepCount:    func(p *player, e *tcp.Endpoint, now clock.Time, s *socket, _ int64) { p.setKeepAlive(e, now, s) },
+}
+
+func setTOS(_ *player, e *tcp.Endpoint, now clock.Time, s *socket, n int64) {
+	e.SetTOS(now, s.entry, uint8(max(n, 0)))
+}
+
+func setTTL(_ *player, e *tcp.Endpoint, now clock.Time, s *socket, n int64) {
+	e.SetTTL(now, s.entry, uint8(max(n, 0)))
 }
 
 // keptOptions are those that the socket layer itself obeys, or that mean nothing here.
@@ -125,6 +141,10 @@ func refused(o option, n int64) (outcome, bool) {
 		bad = n < 1 || n > 127
 	case optUserTimeout:
 		bad = n < 0
+	case optTTL:
+		bad = n == 0 || n < -1 || n > 255
+	case optClass, optHops:
+		bad = n < -1 || n > 255
 	}
 	return failure("EINVAL"), bad
 }
@@ -204,6 +224,14 @@ func (p *player) applyToConn(s *socket) {
 // applyToListener gives a listener what its connections begin with.
 func (p *player) applyToListener(s *socket) {
 	s.listener.CongestionControl = s.congestion
+	for _, o := range sortedOptions(s.options) {
+		switch n := uint8(max(s.options[o], 0)); o {
+		case optTOS, optClass:
+			s.listener.SetTOS(n)
+		case optTTL, optHops:
+			s.listener.SetTTL(n)
+		}
+	}
 }
 
 // inherit gives an accepted connection the options of its listener.
