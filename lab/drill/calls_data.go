@@ -128,7 +128,6 @@ func (p *player) read(s *socket, n int) (outcome, bool) {
 		}
 		return outcome{}, false
 	}
-	irs := s.entry.Info(p.now).IRS
 	var b []byte
 	p.act(s, func(e *tcp.Endpoint, now clock.Time) {
 		for _, v := range e.Take(now, s.entry, n, nil) {
@@ -136,26 +135,32 @@ func (p *player) read(s *socket, n int) (outcome, bool) {
 			v.Release()
 		}
 	})
-	for i, c := range b {
-		if c != byte(irs+1)+byte(s.flow.read+i) && irs != 0 {
-			p.fail("byte %d of the stream was read, and is not the one that was sent", s.flow.read+i+1)
-		}
-	}
+	p.checkRead(s, b, 0)
 	s.flow.read += len(b)
 	return ok(int64(len(b))), true
 }
 
 func (p *player) peek(s *socket, n int) (outcome, bool) {
-	if k := min(n, s.entry.Buffered()); k > 0 {
-		return ok(int64(k)), true
+	if s.entry.Buffered() == 0 {
+		return p.read(s, n)
 	}
-	if s.entry.EOF() {
-		return ok(0), true
+	k := 0
+	for _, v := range s.entry.Peek(n, nil) {
+		p.checkRead(s, v.Bytes(), k)
+		k += len(v.Bytes())
+		v.Release()
 	}
-	if o := p.failureOf(s); o.errno != "" {
-		return o, true
+	return ok(int64(k)), true
+}
+
+// checkRead fails when bytes that a program gets, behind so many, are not those that were sent.
+func (p *player) checkRead(s *socket, b []byte, behind int) {
+	irs := s.entry.Info(p.now).IRS
+	for i, c := range b {
+		if at := s.flow.read + behind + i; c != byte(irs+1)+byte(at) && irs != 0 {
+			p.fail("byte %d of the stream was read, and is not the one that was sent", at+1)
+		}
 	}
-	return outcome{}, false
 }
 
 func callWrite(p *player, c *script.Call) (attempt, *waiting) {
@@ -250,6 +255,9 @@ func mark(f *flow, b []byte) []byte {
 // send queues a part of what a program writes; last says that nothing of the call is left.
 func (p *player) send(e *tcp.Endpoint, now clock.Time, s *socket, b []byte, flags int64, last bool) bool {
 	ok := e.SendCopy(now, s.entry, b)
+	if ok && last && flags&constant("MSG_MORE") != 0 {
+		e.MoreFollows(now, s.entry)
+	}
 	if ok && last && flags&constant("MSG_OOB") != 0 {
 		e.MarkUrgent(now, s.entry)
 	}

@@ -3,6 +3,7 @@ package drill
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/tcp"
@@ -17,7 +18,7 @@ func (p *player) code(c *script.Code) {
 		v, asked, err := s.Eval(names)
 		switch {
 		case err != nil:
-			p.wrong(s.Pos, "%v", err)
+			p.wrong(s.Pos, "%v%s", err, p.nearestName(err))
 		case s.Set != "":
 			p.vars[s.Set] = v
 		case !script.True(v):
@@ -28,6 +29,16 @@ func (p *player) code(c *script.Code) {
 			p.failWith(&Failure{Problem: "the assertion does not hold", Expected: s.Text, Got: asked})
 		}
 	}
+}
+
+// nearestName is what was meant by a name that there is not, at the end of an error.
+func (p *player) nearestName(err error) string {
+	words := strings.Fields(err.Error())
+	name := words[len(words)-1]
+	if _, known := infoFields[name]; known {
+		return ": no connection is there to ask"
+	}
+	return script.Nearest(name, infoFields)
 }
 
 // names returns what a block can ask for: fields of the connection, counters of the host,

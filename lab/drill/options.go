@@ -33,11 +33,14 @@ var (
 	optMaxSegment     = named("SOL_TCP", "TCP_MAXSEG")
 	optInfo           = named("SOL_TCP", "TCP_INFO")
 	optQueued         = named("SOL_TCP", "TCP_INQ")
-	optSyncCount      = named("SOL_TCP", "TCP_SYNCNT")
+	optCork           = named("SOL_TCP", "TCP_CORK")
+	optQuickAck       = named("SOL_TCP", "TCP_QUICKACK")
+	optLowat          = named("SOL_TCP", "TCP_NOTSENT_LOWAT")
 	optTOS            = named("SOL_IP", "IP_TOS")
-	optTTL            = named("SOL_IP", "IP_TTL")
 	optClass          = named("SOL_IPV6", "IPV6_TCLASS")
+	optTTL            = named("SOL_IP", "IP_TTL")
 	optHops           = named("SOL_IPV6", "IPV6_UNICAST_HOPS")
+	optSyncCount      = named("SOL_TCP", "TCP_SYNCNT")
 )
 
 // setting applies an option to a connection.
@@ -61,6 +64,19 @@ var connOptions = map[option]settingFunc{
 	optSendBuffer: func(_ *player, e *tcp.Endpoint, now clock.Time, s *socket, n int64) {
 		e.SetSendBuffer(now, s.entry, int(n))
 	},
+	optCork: func(_ *player, e *tcp.Endpoint, now clock.Time, s *socket, n int64) { e.SetCork(now, s.entry, n != 0) },
+	optQuickAck: func(_ *player, e *tcp.Endpoint, now clock.Time, s *socket, n int64) {
+		e.SetQuickAck(now, s.entry, n != 0)
+	},
+	optLowat: func(_ *player, e *tcp.Endpoint, now clock.Time, s *socket, n int64) {
+		e.SetNotSentLowat(now, s.entry, lowat(n))
+	},
+	optMaxSegment: func(_ *player, e *tcp.Endpoint, now clock.Time, s *socket, n int64) {
+		e.SetMaxSegment(now, s.entry, int(n))
+	},
+	optSyncCount: func(_ *player, e *tcp.Endpoint, now clock.Time, s *socket, n int64) {
+		e.SetSynRetries(now, s.entry, int(n))
+	},
 	optKeepAlive:    func(p *player, e *tcp.Endpoint, now clock.Time, s *socket, _ int64) { p.setKeepAlive(e, now, s) },
 	optKeepIdle:     func(p *player, e *tcp.Endpoint, now clock.Time, s *socket, _ int64) { p.setKeepAlive(e, now, s) },
 	optKeepInterval: func(p *player, e *tcp.Endpoint, now clock.Time, s *socket, _ int64) { p.setKeepAlive(e, now, s) },
@@ -74,6 +90,20 @@ func setTOS(_ *player, e *tcp.Endpoint, now clock.Time, s *socket, n int64) {
 func setTTL(_ *player, e *tcp.Endpoint, now clock.Time, s *socket, n int64) {
 	e.SetTTL(now, s.entry, uint8(max(n, 0)))
 }
+
+// listenerOptions are the options that a listener has for its connections' handshakes.
+var listenerOptions = map[option]func(l *tcp.Listener, n int64){
+	optTOS:        func(l *tcp.Listener, n int64) { l.SetTOS(uint8(max(n, 0))) },
+	optClass:      func(l *tcp.Listener, n int64) { l.SetTOS(uint8(max(n, 0))) },
+	optTTL:        func(l *tcp.Listener, n int64) { l.SetTTL(uint8(max(n, 0))) },
+	optHops:       func(l *tcp.Listener, n int64) { l.SetTTL(uint8(max(n, 0))) },
+	optMaxSegment: func(l *tcp.Listener, n int64) { l.SetMaxSegment(int(n)) },
+	optSyncCount:  func(l *tcp.Listener, n int64) { l.SetSynRetries(int(n)) },
+	optLowat:      func(l *tcp.Listener, n int64) { l.SetNotSentLowat(lowat(n)) },
+}
+
+// lowat is a mark of as many bytes; -1, which scripts write for none, is as many as there are.
+func lowat(n int64) int { return int(min(uint32(n), tcp.MaxBuffer)) }
 
 // keptOptions are those that the socket layer itself obeys, or that mean nothing here.
 var keptOptions = []option{
@@ -119,7 +149,7 @@ func callSetOption(p *player, c *script.Call) (attempt, *waiting) {
 	}
 	set, known := connOptions[o]
 	if !known && !isKept(o) {
-		p.wrong(c.Args[2].Pos, "setsockopt of %s, %s is not played here", c.Args[1].Text, c.Args[2].Text)
+		p.wrong(c.Args[2].Pos, "setsockopt of %s, %s is not played here: docs/DRILL.md names those that are", c.Args[1].Text, c.Args[2].Text)
 	}
 	s.options[o] = n
 	if known && s.entry != nil {
@@ -141,6 +171,8 @@ func refused(o option, n int64) (outcome, bool) {
 		bad = n < 1 || n > 127
 	case optUserTimeout:
 		bad = n < 0
+	case optMaxSegment:
+		bad = n != 0 && (n < tcp.MinMaxSegment || n > tcp.MaxMaxSegment)
 	case optTTL:
 		bad = n == 0 || n < -1 || n > 255
 	case optClass, optHops:
@@ -225,11 +257,8 @@ func (p *player) applyToConn(s *socket) {
 func (p *player) applyToListener(s *socket) {
 	s.listener.CongestionControl = s.congestion
 	for _, o := range sortedOptions(s.options) {
-		switch n := uint8(max(s.options[o], 0)); o {
-		case optTOS, optClass:
-			s.listener.SetTOS(n)
-		case optTTL, optHops:
-			s.listener.SetTTL(n)
+		if set := listenerOptions[o]; set != nil {
+			set(s.listener, s.options[o])
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/lab/drill/script"
 )
 
@@ -32,7 +33,7 @@ func callGetOption(p *player, c *script.Call) (attempt, *waiting) {
 	}
 	got, known := p.optionOf(s, o)
 	if !known {
-		p.wrong(c.Args[2].Pos, "getsockopt of %s, %s is not played here", c.Args[1].Text, c.Args[2].Text)
+		p.wrong(c.Args[2].Pos, "getsockopt of %s, %s is not played here: docs/DRILL.md names those that are", c.Args[1].Text, c.Args[2].Text)
 	}
 	want := numberOf(v)
 	if v.Kind == script.List && len(v.Items) > 0 && v.Items[0].Kind == script.Any {
@@ -83,6 +84,8 @@ func (p *player) optionOf(s *socket, o option) (n int64, known bool) {
 // defaultOption is the value of an option that nobody has set.
 func (p *player) defaultOption(s *socket, o option) (int64, bool) {
 	switch o {
+	case optTTL, optHops:
+		return wire.DefaultTTL, true
 	case optKeepIdle:
 		return int64(p.keepAlive.Idle.Seconds()), true
 	case optKeepInterval:
