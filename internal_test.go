@@ -1,12 +1,21 @@
 package handfast
 
 import (
+	"context"
+	"errors"
 	"math/bits"
+	"net"
+	"net/netip"
+	"reflect"
+	"syscall"
 	"testing"
 	"time"
 	"unsafe"
 
+	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/link/pipe"
 )
 
 // An idle connection should cost little beyond the engine's own state.
@@ -59,5 +68,67 @@ func TestShardsTakeTurns(t *testing.T) {
 	b := inbox{ready: 1 << 63, last: 63, deadline: clock.Never}
 	if shard, err := b.awaitShard(s); shard != 63 || err != nil {
 		t.Errorf("shard %d, %v: the last one alone is ready", shard, err)
+	}
+}
+
+// What cannot be queued any more is given back.
+func TestRefusedTextIsGivenBack(t *testing.T) {
+	c := &TCPConn{shard: &shard{shared: &shared{}}, flags: connClosed}
+	b := buf.Get(100)
+	if err := c.queue(0, buf.MakeView(b, 0, 100)); err != net.ErrClosed {
+		t.Fatal(err)
+	}
+	if n := reflect.ValueOf(b).Elem().FieldByName("refs").FieldByName("v").Int(); n != 0 {
+		t.Errorf("the block has %d references left", n)
+	}
+}
+
+// hostOnPipe returns a host with an address, whose peer takes nothing.
+func hostOnPipe(t *testing.T) *Host {
+	h, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.Close() })
+	end, _ := pipe.New(pipe.Options{})
+	if err := h.Attach(end, LinkOptions{Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}}); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// Of addresses that are tried one after the other the first one's error is told.
+func TestFirstErrorIsTold(t *testing.T) {
+	h := hostOnPipe(t)
+	own, far := wire.AddrFrom(netip.MustParseAddr("10.0.0.1")), wire.AddrFrom(netip.MustParseAddr("192.0.2.1"))
+	for _, c := range []struct {
+		remotes []wire.Addr
+		want    error
+	}{{[]wire.Addr{own, far}, syscall.ECONNREFUSED}, {[]wire.Addr{far, own}, syscall.ENETUNREACH}} {
+		w := dialling{Dialer: &Dialer{Host: h}, network: netTCP, port: 81, remotes: c.remotes}
+		if _, err := w.inTurn(t.Context(), w.remotes); !errors.Is(err, c.want) {
+			t.Errorf("%v: %v, want %v", c.remotes, err, c.want)
+		}
+	}
+}
+
+// A handshake that was done in time is a connection, although the context has ended since.
+func TestDoneHandshakeIsAConnection(t *testing.T) {
+	h := hostOnPipe(t)
+	l, err := h.Listen("tcp", "10.0.0.1:80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := h.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := conn.(*TCPConn)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	c.shard.mu.Lock()
+	defer c.shard.mu.Unlock()
+	if done, err := c.handshake(ctx); !done || err != nil {
+		t.Errorf("done %v, %v", done, err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -241,6 +242,25 @@ func TestCloseInEveryState(t *testing.T) {
 					}
 				})
 			})
+		}
+	}
+}
+
+// A host that is closed resets all its connections, however many go at once.
+func TestCloseResetsThemAll(t *testing.T) {
+	const many = 300
+	from, to := newNet(t, handfast.Config{Shards: 1}, pipe.Options{})
+	l := listen(t, to, serverIP+":80")
+	var servers []*handfast.TCPConn
+	for range many {
+		_, s := connect(t, from, l)
+		servers = append(servers, s)
+	}
+	from.Close()
+	for i, s := range servers {
+		s.SetReadDeadline(time.Now().Add(time.Minute))
+		if _, err := s.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+			t.Fatalf("connection %d: %v", i, err)
 		}
 	}
 }

@@ -274,6 +274,29 @@ func TestClientGivesUp(t *testing.T) {
 	})
 }
 
+// So it is when its SYN was forgotten meanwhile, because the dial took too long.
+func TestClientGaveUpLongAgo(t *testing.T) {
+	inWorld(t, gateway.Config{}, func(w *world) {
+		ended := make(chan error)
+		w.serve(80, func(c *handfast.TCPConn) {
+			_, err := io.Copy(io.Discard, c)
+			ended <- err
+		})
+		slow := dialFunc(func(ctx context.Context, network, address string) (net.Conn, error) {
+			time.Sleep(10 * time.Minute)
+			return w.out.Dial(network, address)
+		})
+		w.gateway.Close()
+		w.gateway, _ = gateway.New(gateway.Config{Host: w.gate, Dialer: slow, DialTimeout: 20 * time.Minute})
+		ctx, cancel := context.WithTimeout(w.Context(), time.Second)
+		defer cancel()
+		w.client.DialContext(ctx, "tcp", serverIP+":80")
+		if err := <-ended; !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("the server sees %v", err)
+		}
+	})
+}
+
 // Many SYNs to dead destinations, to one or to as many, do not delay the dial to a
 // living one.
 func TestDeadDestinationsDelayNobody(t *testing.T) {

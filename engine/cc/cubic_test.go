@@ -247,3 +247,23 @@ func TestCubicShares(t *testing.T) {
 		t.Errorf("goodput %.3f", g)
 	}
 }
+
+// The steep end of the curve is no faster than half as much again in a round trip.
+// https://www.rfc-editor.org/rfc/rfc9438#section-4.2
+func TestCubicIsNoFasterThanItMay(t *testing.T) {
+	c := Make("cubic", Params{MSS: 1000})
+	loss(20000)(c)
+	now := clock.Time(time.Second)
+	for range 600 { // a minute in which hardly anything is sent
+		now = now.Add(100 * time.Millisecond)
+		c.OnAck(now, Ack{Delivered: 1, RTT: 100 * time.Millisecond, Limited: true})
+	}
+	for range 5 {
+		before := c.Limits().Window
+		now = now.Add(100 * time.Millisecond)
+		c.OnAck(now, Ack{Delivered: before, RTT: 100 * time.Millisecond, Limited: true})
+		if after := c.Limits().Window; after > before+before/2+1 || after < before+before/3 {
+			t.Errorf("from %d to %d in a round trip", before, after)
+		}
+	}
+}

@@ -392,3 +392,73 @@ func BenchmarkTick(b *testing.B) {
 		p.turn()
 	}
 }
+
+// flowOf is a flow of one set of the sample, of which it takes the same place whatever is
+// chosen: the lowest bits say that, and all are zero.
+func flowOf(n uint64) uint64 { return n<<40 | 7<<24 }
+
+// Who is followed stays until its fate was read: a flood does not push it out.
+func TestFollowedFlowsStay(t *testing.T) {
+	var f flowSample
+	var n sampled
+	for i := range uint64(flowWays) {
+		f.begin(flowOf(1+i), 100, false, &n)
+	}
+	for tick := uint32(100); tick <= 100+matureTicks; tick++ {
+		f.begin(flowOf(1000+uint64(tick)), tick, false, &n)
+	}
+	if n.fresh != flowWays {
+		t.Errorf("%d flows began in a set for %d", n.fresh, flowWays)
+	}
+	for i := range uint64(flowWays) {
+		if !f.end(flowOf(1+i), 100+matureTicks, answered) {
+			t.Errorf("flow %d was pushed out", i)
+		}
+	}
+	if f.begin(flowOf(5000), 100+matureTicks+1, false, &n); n.fresh != flowWays+1 {
+		t.Error("nothing is ever followed again")
+	}
+}
+
+// An answer that comes later than the first SYN-ACK can have brought about is late.
+func TestAnswerIsLate(t *testing.T) {
+	for after, want := range map[uint32]fate{0: answered, lateTicks - 1: answered, lateTicks: late, 3 * lateTicks: late} {
+		var f flowSample
+		var n sampled
+		f.begin(flowOf(1), 100, false, &n)
+		if !f.end(flowOf(1), 100+after, answered) {
+			t.Fatal("the flow is not followed")
+		}
+		ways, hash := f.set(flowOf(1))
+		for _, w := range ways {
+			if w.hash == hash && w.fate != want {
+				t.Errorf("an answer after %d ticks is %d, not %d", after, w.fate, want)
+			}
+		}
+	}
+}
+
+// The choice becomes narrower with many flows, and wide again without.
+func TestChoiceFollowsTheRate(t *testing.T) {
+	var f flowSample
+	var n sampled
+	r := rand.New(rand.NewPCG(5, 6))
+	tick := uint32(100)
+	for range 20 {
+		for range 4000 {
+			f.begin(r.Uint64(), tick, false, &n)
+		}
+		tick++
+		f.adapt(tick)
+	}
+	if f.mask < 15 {
+		t.Errorf("in a flood the mask is %b", f.mask)
+	}
+	for range 64 {
+		tick++
+		f.adapt(tick)
+	}
+	if f.mask != 0 || f.lookup != 0 {
+		t.Errorf("after it the mask is %b, and that of those looked up %b", f.mask, f.lookup)
+	}
+}

@@ -211,3 +211,22 @@ func TestBadConfiguration(t *testing.T) {
 		t.Errorf("IPv6 by an IPv4 gateway: %v", err)
 	}
 }
+
+// A frame for another station is none of ours, in whatever its address differs.
+func TestFrameOfAnotherStation(t *testing.T) {
+	for _, v6 := range []bool{false, true} {
+		p := newPair(t, config{ethernet: true, v6: v6})
+		s := p.open(p.b, 53, wire.Addr{}, 0)
+		ip := p.fromA(wire.ProtoUDP)
+		for bit := range 48 {
+			dst := hwB
+			if dst[bit/8] ^= 1 << (bit % 8); dst[0]&1 != 0 {
+				continue // a group
+			}
+			if d := p.b.Receive(p.now, 0, p.frame(wire.Ethernet{Dst: dst, Src: hwA}, ip, udp(ip, 1, 53, nil))); d != wire.NotOurs {
+				t.Errorf("for %x: %v", dst, d)
+			}
+		}
+		p.wantSilence("no frame was for us", s)
+	}
+}

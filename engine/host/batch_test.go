@@ -2,10 +2,13 @@ package host
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/cc"
+	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
@@ -99,4 +102,79 @@ func mixedPackets(p *pair, r *rand.Rand) (all [][]byte) {
 		}
 	}
 	return all
+}
+
+// TestTextInABatch: segments with text that come in together, which may go through TCP as one,
+// leave a connection as they do one after the other: whatever they differ in.
+func TestTextInABatch(t *testing.T) {
+	for _, mode := range []cc.ECNMode{cc.ECNOff, cc.ECNOn} {
+		for seed := range uint64(60) {
+			r := rand.New(rand.NewPCG(seed, 2))
+			together, apart := newTextTaker(t, mode), newTextTaker(t, mode)
+			var batch []*buf.Packet
+			for _, s := range together.segments(r) {
+				batch = append(batch, received(s))
+				apart.b.Receive(apart.now, 0, received(s))
+			}
+			together.b.ReceiveBatch(together.now, 0, batch)
+			if x, y := together.told(), apart.told(); x != y {
+				t.Fatalf("seed %d: together\n%s\none by one\n%s", seed, x, y)
+			}
+		}
+	}
+}
+
+// textTaker is a connection whose server b has text out, and gets segments of the test's.
+type textTaker struct {
+	*pair
+	server *stream
+}
+
+func newTextTaker(t *testing.T, mode cc.ECNMode) *textTaker {
+	c := config{}
+	c.host.TCP.NoTimestamps, c.host.TCP.ECN = true, mode
+	k := &textTaker{pair: newPair(t, c)}
+	_, k.server = k.connect()
+	k.tap = func(_ *Host, packet *buf.Packet) bool { packet.Release(); return false }
+	k.b.TCP().SendCopy(k.now, k.server.Entry, pattern(8000))
+	k.run()
+	return k
+}
+
+// segments are some in a row, of which most continue the one before.
+func (k *textTaker) segments(r *rand.Rand) (all [][]byte) {
+	i := k.server.Info(k.now)
+	ip := k.fromA(wire.ProtoTCP)
+	tuple := k.server.Tuple()
+	h := wire.TCP{SrcPort: tuple.RemotePort, DstPort: tuple.LocalPort, Seq: seq.Num(i.RcvNxt), Ack: seq.Num(i.SndUna), Flags: wire.ACK, Window: 500}
+	for range 8 {
+		n := 100
+		h.Flags = wire.ACK
+		switch r.IntN(12) {
+		case 0:
+			n = 1 + r.IntN(99)
+		case 1:
+			n = 101 + r.IntN(99)
+		case 2:
+			h.Flags |= wire.PSH
+		case 3:
+			h.Ack = seq.Num(i.SndUna) + seq.Num(r.IntN(int(i.SndNxt-i.SndUna)))
+		case 4:
+			h.Window = uint16(400 + r.IntN(200))
+		case 5:
+			ip.TOS = uint8(r.IntN(4))
+		case 6:
+			h.Seq += seq.Num(r.IntN(200))
+		}
+		f := k.frame(wire.Ethernet{}, ip, segment(ip, h, pattern(n)))
+		all = append(all, bytes.Clone(f.Data))
+		f.Release()
+		h.Seq += seq.Num(n)
+	}
+	return all
+}
+
+// told is what can be seen of the connection before anything is sent.
+func (k *textTaker) told() string {
+	return fmt.Sprintf("%+v\npushed %d, buffered %d\n%+v", k.server.Info(k.now), k.server.Pushed(), k.server.Buffered(), k.b.TCP().Counters())
 }

@@ -102,7 +102,7 @@ func TestOverlapDropsTheDatagram(t *testing.T) {
 		first, last := piece{0, 48, false}, piece{48, 100, true}
 		for id, evil := range []piece{
 			{40, 56, false}, {0, 40, false}, {8, 16, false}, {0, 56, false}, {0, 96, false},
-			{40, 100, true}, {48, 96, true}, {8, 48, true}, {56, 64, false},
+			{40, 100, true}, {48, 96, true}, {8, 48, true}, {56, 64, false}, {48, 56, true},
 		} {
 			p.injectPiece(ip, whole, uint32(id), first)
 			p.injectPiece(ip, whole, uint32(id), piece{56, 96, false})
@@ -322,6 +322,26 @@ func TestECNIsCounted(t *testing.T) {
 		n := p.b.Counters()
 		if got, want := [4]uint64{n.IpExtInNoECTPkts, n.IpExtInECT1Pkts, n.IpExtInECT0Pkts, n.IpExtInCEPkts}, [4]uint64{2, 4, 6, 8}; got[1] != want[1] || got[2] != want[2] || got[3] != want[3] {
 			t.Errorf("%v, want %v", got, want)
+		}
+	})
+}
+
+// Of ICMP messages whose fragments do not come nobody is told: an error about an error may go
+// back and forth. https://www.rfc-editor.org/rfc/rfc1122#section-3.2.2
+func TestFragmentTimeoutOfICMP(t *testing.T) {
+	everywhere(t, config{}, func(t *testing.T, p *pair) {
+		ip := p.fromA(p.protoICMP())
+		kind := uint8(wire.ICMPv4Unreachable)
+		if p.v6 {
+			kind = wire.ICMPv6Unreachable
+		}
+		p.injectPiece(ip, icmp(ip, wire.ICMP{Type: kind}, pattern(92)), 1, piece{0, 48, false})
+		p.after(time.Minute)
+		if n := p.b.Counters().IpReasmTimeout; n != 1 {
+			t.Errorf("%d were given up", n)
+		}
+		if n := p.b.Counters().IcmpOutTimeExcds + p.a.Counters().IcmpInTimeExcds; n != 0 {
+			t.Errorf("a was told %d times", n)
 		}
 	})
 }

@@ -2,10 +2,13 @@ package host
 
 import (
 	"bytes"
+	"net/netip"
+	"reflect"
 	"testing"
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
@@ -84,7 +87,7 @@ func TestErrorRateIsBounded(t *testing.T) {
 		p.inject(ip, udp(ip, 1, 7, nil))
 	}
 	p.run()
-	if n := p.a.Counters().IcmpInDestUnreachs; n < 30 || n > 50 {
+	if n := p.a.Counters().IcmpInDestUnreachs; n < 30 || n >= 50 {
 		t.Errorf("%d errors at once, want the burst of 50 less some jitter", n)
 	}
 	p.drops = nil
@@ -232,4 +235,69 @@ func TestFlowOfErrorInPieces(t *testing.T) {
 		}
 		whole.Release()
 	})
+}
+
+// What a link has put behind a packet is no part of it.
+func TestPaddingIsNoPayload(t *testing.T) {
+	for _, v6 := range []bool{false, true} {
+		p := newPair(t, config{v6: v6})
+		for padding := range 50 {
+			ip, request := p.echoRequest(pattern(10))
+			packet := p.frame(wire.Ethernet{}, ip, request)
+			for range padding {
+				packet.Data = append(packet.Data, 0xff)
+			}
+			if d := p.b.Receive(p.now, 0, packet); d != wire.None {
+				t.Fatalf("%d bytes of padding: %v", padding, d)
+			}
+			reply, _ := p.b.Output(p.now)
+			reply.Flatten()
+			if want := len(ip.Append(nil, 0)) + len(request); len(reply.Data) != want || !bytes.Equal(reply.Data[want-10:], pattern(10)) {
+				t.Errorf("%d bytes of padding: the reply is %x", padding, reply.Data)
+			}
+			reply.Release()
+		}
+	}
+}
+
+// An error that comes to one of our addresses is about a packet from there.
+func TestErrorAboutAnotherAddress(t *testing.T) {
+	p := newPair(t, config{})
+	if err := p.b.AddAddress(0, netip.MustParsePrefix("10.0.0.9/24")); err != nil {
+		t.Fatal(err)
+	}
+	s := p.open(p.b, 5000, p.addrA, 53)
+	quoted := wire.IP{Version: 4, TTL: 64, Proto: wire.ProtoUDP, Src: p.addrB, Dst: p.addrA}
+	about := append(quoted.Append(nil, wire.UDPSize), udp(quoted, 5000, 53, nil)...)
+	for to, believed := range map[string]bool{"10.0.0.9": false, "10.0.0.2": true} {
+		ip := p.fromA(wire.ProtoICMP)
+		ip.Dst = addr(to)
+		c := wire.ICMP{Type: wire.ICMPv4Unreachable, Code: wire.ICMPv4PortUnreachable}
+		if d := p.inject(ip, icmp(ip, c, about)); (d == wire.None) != believed {
+			t.Errorf("to %s: %v", to, d)
+		}
+		if f := s.TakeFailure(); (f != tcp.NoFailure) != believed {
+			t.Errorf("to %s: the socket fails with %d", to, f)
+		}
+	}
+}
+
+// A reply that waits does not hold the large block that its request came in.
+func TestPingHoldsLittle(t *testing.T) {
+	p := newPair(t, config{})
+	for _, n := range []int{0, 1, 1000, 10000} {
+		ip, request := p.echoRequest(pattern(n))
+		packet := buf.NewPacket()
+		packet.Data = append(ip.Append(packet.ReceiveInto(buf.LargeSize)[:0], len(request)), request...)
+		block := packet.Block
+		p.b.Receive(p.now, 0, packet)
+		p.b.stash.Flush()
+		if held := reflect.ValueOf(block).Elem().FieldByName("refs").FieldByName("v").Int(); held != 0 {
+			t.Errorf("the reply to a ping of %d bytes holds a block of %d", n, block.Cap())
+		}
+		if p.b.queue.len() == 0 {
+			t.Errorf("%d replies to a ping of %d bytes wait", p.b.queue.len(), n)
+		}
+		p.run()
+	}
 }

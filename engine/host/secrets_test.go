@@ -218,3 +218,19 @@ func TestStrangersFlowLabels(t *testing.T) {
 		}
 	}
 }
+
+// No key serves two purposes, whatever is made with it.
+func TestKeysAreDifferent(t *testing.T) {
+	k := makeKeys([16]byte{1}, 0)
+	made := map[secret.Key]string{}
+	for name, key := range map[string]secret.Key{"shard": k.flows.key, "flow label": k.labels.key, "fragment": k.fragments.key,
+		"ICMP error": k.errors.key, "reachable time": k.reachable.key, "address probe": k.probes.key} {
+		if same, ok := made[key]; ok {
+			t.Errorf("%s and %s have one key", name, same)
+		}
+		made[key] = name
+	}
+	if k.flows.hi == k.labels.hi || k.flows.lo == k.labels.lo {
+		t.Error("addresses are mixed with the same numbers for shards and labels")
+	}
+}

@@ -285,3 +285,38 @@ func headerless(b []byte) int {
 	}
 	return len(b) - wire.IPv6Size
 }
+
+// Of the packets that a super-segment is taken apart into the last one alone pushes and ends.
+func TestLastPartPushesAndEnds(t *testing.T) {
+	everywhere(t, config{}, func(t *testing.T, p *pair) {
+		client, server := p.connect()
+		var flags []wire.Flags
+		p.tap = func(to *Host, packet *buf.Packet) bool {
+			packet.Flatten()
+			var ip wire.IP
+			var h wire.TCP
+			if wire.ParseIP(packet.Data[packet.L3:], &ip) == wire.None && ip.Proto == wire.ProtoTCP && to == p.b {
+				wire.ParseTCP(packet.Data[int(packet.L3)+ip.HeaderLen:], &h)
+				if ip.TotalLen-ip.HeaderLen > h.HeaderLen() {
+					flags = append(flags, h.Flags)
+				}
+			}
+			return true
+		}
+		p.a.TCP().SendCopy(p.now, client.Entry, pattern(10000))
+		p.a.TCP().CloseWrite(p.now, client.Entry)
+		p.run()
+		if len(flags) < 7 || len(flags) > 8 {
+			t.Fatalf("%d packets", len(flags))
+		}
+		for i, f := range flags {
+			if want := i == len(flags)-1; f.Has(wire.PSH) != want || f.Has(wire.FIN) != want {
+				t.Errorf("packet %d of %d has %v", i+1, len(flags), f)
+			}
+		}
+		server.read(p)
+		if len(server.got) != 10000 || server.State() != tcp.CloseWait {
+			t.Errorf("%d bytes came, and the state is %v", len(server.got), server.State())
+		}
+	})
+}

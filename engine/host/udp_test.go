@@ -178,7 +178,8 @@ func TestUDPErrors(t *testing.T) {
 		{"no destination", p.a.SendUDP(0, s, wire.Addr{}, 0, nil), ErrNotBound},
 		{"no route", p.a.SendUDP(0, s, addr("192.0.2.1"), 1, nil), ErrNoRoute},
 		{"too long", p.a.SendUDP(0, s, p.addrB, 1, make([]byte, 65508)), ErrMessageSize},
-		{"connected elsewhere", p.a.SendUDP(0, connected, p.addrA, 1, nil), ErrConnected},
+		{"connected elsewhere", p.a.SendUDP(0, connected, p.addrA, 53, nil), ErrConnected},
+		{"connected to another port", p.a.SendUDP(0, connected, p.addrB, 54, nil), ErrConnected},
 		{"port taken", second(p.a.OpenUDP(wire.Addr{}, 5000, wire.Addr{}, 0, nil)), ErrInUse},
 		{"port taken for every address", second(p.a.OpenUDP(p.addrA, 5000, wire.Addr{}, 0, nil)), ErrInUse},
 		{"tuple taken", second(p.a.OpenUDP(wire.Addr{}, 5001, p.addrB, 53, nil)), ErrInUse},
@@ -291,4 +292,36 @@ func TestDatagramFromNobody(t *testing.T) {
 			p.wantNothing("no answer of any kind", p.b)
 		}
 	}
+}
+
+// A datagram is as long as its own header says; what an IP packet has beyond is none of it.
+func TestLengthOfDatagram(t *testing.T) {
+	everywhere(t, config{}, func(t *testing.T, p *pair) {
+		s := p.open(p.b, 53, wire.Addr{}, 0)
+		ip := p.fromA(wire.ProtoUDP)
+		for beyond := range 20 {
+			p.inject(ip, append(udp(ip, 1, 53, pattern(100)), pattern(beyond)...))
+			p.wantDatagram("the datagram alone", s, p.addrA, 1, pattern(100))
+		}
+	})
+}
+
+// A socket on one of our addresses hears what is sent there, and one on every address the rest.
+func TestSocketOnOneAddress(t *testing.T) {
+	everywhere(t, config{}, func(t *testing.T, p *pair) {
+		any := wire.Addr{}
+		if !p.v6 {
+			any = addr("0.0.0.0")
+		}
+		for _, local := range []wire.Addr{{}, any, p.addrB} {
+			s, err := p.b.OpenUDP(local, 53, wire.Addr{}, 0, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ip := p.fromA(wire.ProtoUDP)
+			p.inject(ip, udp(ip, 1, 53, pattern(10)))
+			p.wantDatagram(local.String(), s, p.addrA, 1, pattern(10))
+			p.b.CloseUDP(s)
+		}
+	})
 }

@@ -275,3 +275,19 @@ func TestOrphansEnd(t *testing.T) {
 		})
 	}
 }
+
+// Nothing leaves a connection that has ended, though a probe was due in the same moment.
+func TestNoProbeOfWhatHasEnded(t *testing.T) {
+	h := serving(t, Config{}, 5)
+	p := h.from(1000, 7)
+	en := p.handshake("S 0:0(0) <mss 1460>", ". 1:1(0) ack 1")
+	h.e.SetKeepAlive(h.now, en, KeepAlive{Idle: time.Minute, Interval: time.Second, Count: 3})
+	p.advance(59 * time.Second)
+	h.now = h.now.Add(time.Second)
+	h.e.Advance(h.now)
+	p.arrive("R 1:1(0)")
+	p.wantNothing("it was reset")
+	if en.State() != Closed {
+		t.Errorf("the state is %v", en.State())
+	}
+}

@@ -145,6 +145,18 @@ func TestBlindResetWithText(t *testing.T) {
 	}
 }
 
+// Nor does what we have not acknowledged yet make an older number right.
+func TestBlindResetBeforeTheAck(t *testing.T) {
+	everywhere(t, func(w world) {
+		for at := 1; at < 101; at += 33 {
+			c := w.reach(Established)
+			c.receiveBatch("P. 1:101(100) ack 1", fmt.Sprintf("R %d:%d(150)", at, at+150), fmt.Sprintf("R %d:%[1]d(0)", at))
+			c.want("the ACK of the text", ". 1:1(0) ack 101")
+			c.wantState(Established)
+		}
+	})
+}
+
 // A FIN outside the window is answered with an ACK and changes nothing.
 func TestBlindFin(t *testing.T) {
 	eachPlace(t, func(w world, s State, p place) {

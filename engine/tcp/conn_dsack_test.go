@@ -173,3 +173,31 @@ func TestOvertakenSACKIsNoDSACK(t *testing.T) {
 		c.wantEqual("what came twice", int(c.conn.loss.dsacks), 1)
 	})
 }
+
+// What a first block tells came twice when it can be true: of what was sent, and not longer
+// ago than the peer's window is large. Else it counts for nothing.
+func TestDuplicateBlockOfLongAgo(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.opened(Config{}, "S. 0:0(0) ack 1 win 5000 <mss 1000,sackOK>")
+		for at := 1; at < 20000; at += 1000 {
+			c.write(1000)
+			c.flush()
+			c.receive(fmt.Sprintf(". 1:1(0) ack %d win 5000", at+1000))
+		}
+		c.write(2000)
+		c.flush()
+		counted := func() int { return int(c.cfg.stats.TCPDSACKRecv) }
+		for i, e := range []struct {
+			block string
+			true  bool
+		}{{"19001:20001", true}, {"15001:16001", true}, {"14001:15001", false}, {"1001:2001", false}, {"-2001:-1001", false},
+			{"20001:21001", false}, {"20001:2000020001", false}} {
+			before := counted()
+			c.receive(fmt.Sprintf(". 1:1(0) ack 20001 win 5000 <sack %s>", e.block))
+			c.flush()
+			if counted() > before != e.true {
+				c.fail("block %d, %s: counted %v", i, e.block, !e.true)
+			}
+		}
+	})
+}

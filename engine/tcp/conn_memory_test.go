@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/wire"
@@ -120,4 +121,24 @@ func idleMemory(t *testing.T, ecn cc.ECNMode, most float64) {
 		}
 	}
 	runtime.KeepAlive(c)
+}
+
+// What a connection does not take is given back.
+func TestRefusedTextIsGivenBack(t *testing.T) {
+	for _, end := range []func(h *testHost, en *Entry){
+		func(h *testHost, en *Entry) { h.e.CloseWrite(h.now, en) },
+		func(h *testHost, en *Entry) { h.e.Abort(h.now, en) },
+	} {
+		h := serving(t, Config{}, 5)
+		en := h.from(1000, 7).handshake("S 0:0(0) <mss 1460>", ". 1:1(0) ack 1")
+		end(h, en)
+		b := buf.Get(100)
+		if h.e.Send(h.now, en, buf.MakeView(b, 0, 100)) {
+			t.Error("text is taken")
+		}
+		if n := references(b); n != 0 {
+			t.Errorf("the block has %d references left", n)
+		}
+		drain(h.e, h.now)
+	}
 }

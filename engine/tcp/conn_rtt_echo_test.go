@@ -37,6 +37,31 @@ func TestEchoEndsBackOff(t *testing.T) {
 	}
 }
 
+// So it is when our timestamps come round on the way.
+func TestEchoAtTheWrap(t *testing.T) {
+	first := newPair(t, Config{})
+	client, _ := first.connect()
+	begin := -(first.now.Milliseconds() + client.ts.offset) // milliseconds until the timestamps of the pair come round
+	for before := uint32(0); before < 1500; before += uint32(1500 / few(500)) {
+		p := newPair(t, Config{})
+		p.now = p.now.Add(time.Duration(begin-before) * time.Millisecond)
+		client, server := p.connect()
+		lost := 0
+		p.fate = func(from int, o *Output) (bool, time.Duration) {
+			if from == 0 && o.Len > 0 && lost < 3 {
+				lost++
+				return true, 0
+			}
+			return false, 0
+		}
+		p.write(0, client, []byte("hello"))
+		p.until("acknowledged", func() bool { return server.Buffered() == 5 && client.Unsent() == 0 })
+		if client.rtt.backoff != 0 || client.rtt.smoothed > 100*time.Millisecond {
+			t.Fatalf("%d ms before the wrap: back-off %d, round trip %v", before, client.rtt.backoff, client.rtt.smoothed)
+		}
+	}
+}
+
 // The round trip of a SYN-ACK that was sent more than once is right, or is not known: its
 // timestamp is up to half a second older than the segment.
 func TestEchoOfRepeatedSynAck(t *testing.T) {

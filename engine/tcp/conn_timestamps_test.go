@@ -25,6 +25,7 @@ func TestPAWS(t *testing.T) {
 			". 1:1(0) ack 1 <TS val 999 ecr 3600000>",
 			"S 1:1(0) <TS val 999 ecr 0>",
 			"P. 1:11(10) ack 1 <TS val 2147484648 ecr 3600000>", // half the space on: older
+			"P. 1:11(10) ack 1 <TS val 0 ecr 3600000>",          // zero is a number like any other
 		} {
 			c := w.stamped()
 			c.receive(s)
@@ -35,6 +36,20 @@ func TestPAWS(t *testing.T) {
 		c := w.stamped()
 		c.receive("R 1:1(0) <TS val 999 ecr 0>")
 		c.wantState(Closed)
+	})
+}
+
+// What is echoed is that of the segment that spans our last ACK, by where it began and not by
+// what of it is new. https://www.rfc-editor.org/rfc/rfc7323#section-4.3
+func TestEchoOfRepeatedText(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.stamped()
+		c.receiveBatch("P. 1:11(10) ack 1 <TS val 1001 ecr 3600000>", "P. 1:21(20) ack 1 <TS val 1002 ecr 3600000>",
+			"P. 21:31(10) ack 1 <TS val 1003 ecr 3600000>")
+		out, _ := c.pull()
+		if out.Ack != c.peer.Add(31) || out.Options.TSEcr != 1002 {
+			c.fail("ACK %d, which echoes %d", out.Ack-c.peer, out.Options.TSEcr)
+		}
 	})
 }
 

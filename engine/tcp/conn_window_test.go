@@ -70,6 +70,100 @@ func TestOldSegmentMovesNoEdge(t *testing.T) {
 	})
 }
 
+// What an old segment acknowledges may lie beyond the edge of a window that has shrunk:
+// then there is none.
+func TestOldSegmentAcknowledgesPastShrunkWindow(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.opened(Config{}, "S. 0:0(0) ack 1 win 5000 <mss 1460>")
+		c.write(9000)
+		for _, s := range []string{". 1:1461(1460) ack 1", ". 1461:2921(1460) ack 1", ". 2921:4381(1460) ack 1"} {
+			c.want("fills the window", s)
+		}
+		c.receive("P. 1:11(10) ack 1 win 1000") // it shrinks over what is out
+		c.want("ACK", ". 1001:1001(0) ack 11")
+		c.receive("P. 1:11(10) ack 2921 win 5000") // and an old one, whose window is none now
+		c.want("we have that", ". 2921:2921(0) ack 11")
+		c.wantIdle("nothing is open")
+		c.wantEqual("SND.UNA", int(c.conn.snd.una-c.own), 2921)
+		c.wantEqual("SND.WND", int(c.conn.snd.wnd), 0)
+		c.receive(". 11:11(0) ack 4381 win 1460")
+		c.want("it opens", ". 4381:5841(1460) ack 11")
+	})
+}
+
+// The window of a segment that was overtaken is not taken, though its text is.
+func TestOvertakenWindow(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.opened(Config{}, "S. 0:0(0) ack 1 win 5000 <mss 1460>")
+		c.receive("P. 11:21(10) ack 1 win 3000")
+		c.flush()
+		c.receive("P. 1:11(10) ack 1 win 0")
+		c.want("ACK of both", ". 1:1(0) ack 21")
+		c.write(2920)
+		c.want("into the newer window", ". 1:1461(1460) ack 21")
+		c.want("all of it", "P. 1461:2921(1460) ack 21")
+		c.receive("P. 21:31(10) ack 1 win 0")
+		c.flush()
+		c.receive(". 31:31(0) ack 1 win 2920") // of the same number as the last that counted
+		c.wantEqual("SND.WND", int(c.conn.snd.wnd), 2920)
+	})
+}
+
+// What comes out of order lies in the window: it takes no more room than it was promised.
+func TestTextOutOfOrderTakesNoRoom(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.opened(Config{ReceiveBuffer: 20000}, "S. 0:0(0) ack 1 win 5000 <mss 1460>")
+		c.receive("P. 1:5001(5000) ack 1")
+		c.flush()
+		c.receive("P. 6001:16001(10000) ack 1")
+		c.flush()
+		c.readAll(5000)
+		c.want("all that was read is offered", ". 1:1(0) ack 5001 win 20000")
+	})
+}
+
+// Text that is out when the window shuts counts as not taken: it goes again as soon as that
+// opens.
+func TestTextOverShutWindowGoesAgain(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.opened(Config{}, "S. 0:0(0) ack 1 win 4380 <mss 1460>")
+		c.write(4380)
+		for range 3 {
+			c.pull()
+		}
+		c.receive(". 1:1(0) ack 1461 win 0")
+		c.wantIdle("it is shut")
+		c.receive(". 1:1(0) ack 1461 win 4380")
+		c.want("at once", ". 1461:2921(1460) ack 1")
+		c.want("all of it", "P. 2921:4381(1460) ack 1")
+	})
+}
+
+// A FIN takes a number of the peer's window, as a byte does.
+func TestFinTakesRoom(t *testing.T) {
+	everywhere(t, func(w world) {
+		for _, room := range []int{99, 100, 101} {
+			c := w.opened(Config{}, "S. 0:0(0) ack 1 win 5000 <mss 1460>")
+			c.receive(fmt.Sprintf("P. 1:2(1) ack 1 win %d", room))
+			c.want("ACK", ". 1:1(0) ack 2")
+			c.writeAndClose(100)
+			switch room {
+			case 99:
+				c.wantIdle("one byte too many, and too little for a segment")
+				c.receive("P. 2:3(1) ack 1 win 1000")
+				c.want("all of it", "FP. 1:101(100) ack 3")
+			case 100:
+				c.want("no room for the FIN", "P. 1:101(100) ack 2")
+				c.wantIdle("no room for the FIN")
+				c.receive(". 2:2(0) ack 101 win 1")
+				c.want("now there is", "F. 101:101(0) ack 2")
+			case 101:
+				c.want("room for all", "FP. 1:101(100) ack 2")
+			}
+		}
+	})
+}
+
 // The window update is lost: the answer to the next probe brings it.
 func TestLostWindowUpdate(t *testing.T) {
 	everywhere(t, func(w world) {

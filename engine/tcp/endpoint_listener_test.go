@@ -272,3 +272,29 @@ func (h *testHost) loop() (segments int) {
 	}
 	return segments
 }
+
+// A listener is told of each connection that comes when it has been told of those before.
+func TestListenerHearsOfEach(t *testing.T) {
+	h := serving(t, Config{}, 5)
+	told := func() (n int) {
+		for owner, r, ok := h.e.NextReady(); ok; owner, r, ok = h.e.NextReady() {
+			if owner == "listener" && r == Acceptable {
+				n++
+			}
+		}
+		return n
+	}
+	for round := range uint16(4) {
+		for i := range uint16(2) { // which come together: one word is enough
+			p := h.from(1000+2*round+i, 7)
+			p.receive("S 0:0(0) <mss 1460>")
+			p.wantAny("SYN-ACK", wire.SYN|wire.ACK)
+			p.receive(". 1:1(0) ack 1")
+		}
+		if n := told(); n != 1 {
+			t.Errorf("round %d: told %d times", round, n)
+		}
+		for h.e.Accept(h.listener) != nil {
+		}
+	}
+}

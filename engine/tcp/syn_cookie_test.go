@@ -253,3 +253,49 @@ func TestCookieEpochs(t *testing.T) {
 		t.Errorf("numbers of one four-tuple fall from %d to %d with the epoch", older, newer)
 	}
 }
+
+// TestEveryBitOfACookieCounts: a number that differs from a cookie in one bit, or whose ACK
+// echoes another timestamp, is none.
+func TestEveryBitOfACookieCounts(t *testing.T) {
+	k := newCookies(secret.New([16]byte{5}))
+	k.turn(clock.Time(time.Hour))
+	tuple := wire.Tuple{Local: addrB, Remote: addrA, LocalPort: 80, RemotePort: 4000}
+	f := k.flow(&tuple)
+	for _, stamped := range []bool{false, true} {
+		for o := range offers(0, stamped, cc.ECNPassive) {
+			iss, echo := k.cookieFor(f, 9, o), cookieTimestamp(1e6, o.data())
+			if !k.believes(tuple, iss, 9, o, echo, cc.ECNPassive) {
+				t.Fatalf("the cookie of %+v is not believed", o)
+			}
+			for bit := range 32 {
+				if bad := f.base() + (iss - f.base()) ^ 1<<bit; k.believes(tuple, bad, 9, o, echo, cc.ECNPassive) {
+					t.Errorf("%+v: with bit %d changed it is believed", o, bit)
+				}
+				if bit < classBits+offerBits && stamped && k.believes(tuple, iss, 9, o, echo^1<<bit, cc.ECNPassive) {
+					t.Errorf("%+v: with bit %d of the echo changed it is believed", o, bit)
+				}
+			}
+		}
+	}
+}
+
+// TestLateCookie: who has been answered by a cookie may take as long for the last ACK as keys
+// are kept, whether timestamps are in use or not; later it is nobody's.
+func TestLateCookie(t *testing.T) {
+	for _, options := range []string{"<mss 1460>", "<TS val 1000 ecr 0>"} {
+		for after, lives := range map[time.Duration]bool{0: true, time.Second: true, 30 * time.Second: true, cookieEpoch: true,
+			2 * cookieEpoch: false, time.Hour: false} {
+			p := serving(t, Config{Cookies: CookiesAlways}, 5).from(1000, 7)
+			p.receive("S 0:0(0) " + options)
+			p.wantAny("a cookie", wire.SYN|wire.ACK)
+			p.advance(after)
+			p.receive(". 1:1(0) ack 1 " + strip(options))
+			if en := p.e.Accept(p.listener); (en != nil) != lives {
+				p.fail("%s: after %v there is a connection: %v", options, after, !lives)
+			}
+			if !lives {
+				p.wantAny("nobody", wire.RST)
+			}
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/secret"
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
@@ -461,6 +462,24 @@ func TestVerdictBeforeSynAckInOneBatch(t *testing.T) {
 	}
 }
 
+// TestResetOfSynThatWaits: a SYN that waits for its verdict is taken back by a RST with the
+// number behind it, and by no other.
+func TestResetOfSynThatWaits(t *testing.T) {
+	for _, past := range []seq.Num{0, 1, 2, 1000, 1 << 31} {
+		e, l := server(t, Config{})
+		l.Ask = true
+		now := clock.Time(time.Hour)
+		tuple, s := spoofed(rand.New(rand.NewPCG(1, 1)), false, true)
+		isn := s.Seq
+		e.Receive(now, path1500, &tuple, &s)
+		rst := Segment{TCP: wire.TCP{SrcPort: tuple.RemotePort, DstPort: 80, Seq: isn + past, Flags: wire.RST}}
+		e.Receive(now, path1500, &tuple, &rst)
+		if y, ok := e.NextSyn(); ok != (past != 1) || ok && !e.AcceptSyn(now, y) {
+			t.Errorf("a RST %d past the SYN: it waits %v", past, ok)
+		}
+	}
+}
+
 // TestPendingVerdictsExpire: ten thousand wait, one more is served at once, and
 // nothing is left in the end.
 func TestPendingVerdictsExpire(t *testing.T) {
@@ -523,5 +542,85 @@ func BenchmarkSYN(b *testing.B) {
 				})
 			}
 		}
+	}
+}
+
+// TestAttackHolds: an attack lasts for the hold time at least, and each that follows soon
+// lasts twice as long, up to a bound; after a calm it begins anew.
+func TestAttackHolds(t *testing.T) {
+	cfg := (&Config{AttackEnter: 10, AttackLeave: 5}).withDefaults()
+	var a attack
+	now := clock.Time(time.Hour)
+	lasts := func() (d time.Duration) {
+		a.watch(now, 10, cfg)
+		for ; a.on; d += time.Second {
+			now = now.Add(time.Second)
+			a.watch(now, 4, cfg)
+		}
+		return d
+	}
+	want := attackHold
+	for range 12 {
+		if d := lasts(); d != want {
+			t.Fatalf("it lasts %v, want %v", d, want)
+		}
+		now = now.Add(want - time.Second)
+		want = min(2*want, attackHoldMax)
+	}
+	now = now.Add(time.Hour)
+	if d := lasts(); d != attackHold {
+		t.Errorf("after a calm it lasts %v", d)
+	}
+}
+
+// TestSynAcksInAttack: once an attack is on, a SYN-ACK is repeated once, and then its entry goes.
+func TestSynAcksInAttack(t *testing.T) {
+	for _, attacked := range []bool{false, true} {
+		h := serving(t, Config{MaxHalfOpen: 100, AttackEnter: 4, AttackLeave: 1}, 5)
+		n := uint16(3)
+		if attacked {
+			n = 4
+		}
+		for i := range n {
+			p := h.from(1000+i, 7)
+			p.receive("S 0:0(0) <mss 1460>")
+			p.wantAny("SYN-ACK", wire.SYN|wire.ACK)
+		}
+		repeated := 0
+		for end := h.now.Add(2 * time.Minute); h.e.Deadline() <= end; {
+			h.now = max(h.now, h.e.Deadline())
+			h.e.Advance(h.now)
+			_, k := drain(h.e, h.now)
+			repeated += k
+		}
+		want := 5 * int(n)
+		if attacked {
+			want = attackRetries * int(n)
+		}
+		if repeated != want || h.e.Len() != 0 {
+			t.Errorf("attacked %v: %d SYN-ACKs of %d are repeated, want %d; %d entries are left", attacked, repeated, n, want, h.e.Len())
+		}
+	}
+}
+
+// TestPlacesAreSecret: where tables keep a connection depends on the secret, whatever of its
+// hash a peer has seen.
+func TestPlacesAreSecret(t *testing.T) {
+	a, b := newCookies(secret.New([16]byte{1})), newCookies(secret.New([16]byte{2}))
+	c, d := NewEndpoint(&Config{Secret: [16]byte{1}}), NewEndpoint(&Config{Secret: [16]byte{2}})
+	r := rand.New(rand.NewPCG(1, 1))
+	slots, places := 0, 0
+	for range 1000 {
+		tuple, _ := spoofed(r, false, true)
+		f := flow(r.Uint64())
+		if a.slot(f)>>24 == b.slot(f)>>24 {
+			slots++
+		}
+		if c.conns.hash(&tuple)>>24 == d.conns.hash(&tuple)>>24 {
+			places++
+		}
+	}
+	if slots > 30 || places > 30 { // of 256 places, about 4 by chance
+		t.Errorf("of 1000, %d are in the same place by the hash of the flow, and %d by that of the connection", slots, places)
 	}
 }

@@ -134,6 +134,8 @@ func TestTimeWaitReuse(t *testing.T) {
 		{"same timestamp, number beyond", "<TS val 1000 ecr 0>", "S 5:5(0) <TS val 1000 ecr 0>", true},
 		{"same timestamp, number before", "<TS val 1000 ecr 0>", "S -5:-5(0) <TS val 1000 ecr 0>", false},
 		{"older timestamp, number beyond", "<TS val 1000 ecr 0>", "S 5:5(0) <TS val 999 ecr 0>", false},
+		{"timestamp that came round, number before", "<TS val 4294967290 ecr 0>", "S -5:-5(0) <TS val 5 ecr 0>", true},
+		{"timestamp from before it came round", "<TS val 5 ecr 0>", "S 5:5(0) <TS val 4294967290 ecr 0>", false},
 		{"timestamp gone, number beyond", "<TS val 1000 ecr 0>", "S 5:5(0)", true},
 		{"timestamp gone, number before", "<TS val 1000 ecr 0>", "S -5:-5(0)", false},
 		{"timestamp new, number beyond", "<mss 1460>", "S 5:5(0) <TS val 7 ecr 0>", true},
@@ -250,4 +252,21 @@ func TestTimeWaitOverflow(t *testing.T) {
 	}
 	h.advance(2 * msl)
 	h.wantLen("all are over", 0)
+}
+
+// The limit of challenges holds for a wait in compact form, too.
+func TestChallengesInTimeWait(t *testing.T) {
+	inBothForms(t, func(t *testing.T, held bool) {
+		p := serving(t, Config{}, 5).from(1000, 7)
+		en := p.waiting("<mss 1460>", held)
+		for i, answered := range []bool{true, false, false, true, false} {
+			p.receive("S -5:-5(0) <mss 1460>")
+			if answered {
+				p.want("challenge ACK", ". 2:2(0) ack 2")
+			}
+			p.wantNothing(fmt.Sprint("SYN ", i))
+			p.advance(200 * time.Millisecond)
+		}
+		p.e.Close(p.now, en)
+	})
 }

@@ -6,8 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,7 +25,8 @@ type selection struct{ only, without string }
 // named finds some tests.
 func named(tests []string) string { return "^(" + strings.Join(tests, "|") + ")$" }
 
-// run runs the tests of a build, for the mutant of a number, until one fails.
+// run runs the tests of a build, for the mutant of a number, until one fails, or nothing
+// has come to an end for as long as the limit.
 func (a attempt) run(b *build, number int, limit time.Duration, which selection) (r result) {
 	r.pkg, r.long = a.pkg, !a.short
 	name, err := b.test(a.pkg)
@@ -36,7 +37,7 @@ func (a attempt) run(b *build, number int, limit time.Duration, which selection)
 	if name == "" {
 		return r
 	}
-	args := []string{"-test.v", "-test.failfast", "-test.timeout=" + limit.String()}
+	args := []string{"-test.v", "-test.failfast", "-test.timeout=0"}
 	if a.short {
 		args = append(args, "-test.short")
 	}
@@ -60,9 +61,16 @@ func (a attempt) run(b *build, number int, limit time.Duration, which selection)
 		return r
 	}
 	var seen reader
+	var stuck atomic.Bool
+	alarm := time.AfterFunc(limit, func() {
+		stuck.Store(true)
+		cmd.Process.Kill()
+	})
+	defer alarm.Stop()
 	lines := bufio.NewReader(out)
 	for {
 		line, err := lines.ReadString('\n')
+		alarm.Reset(limit)
 		if seen.take(line) { // there is nothing more to learn
 			cmd.Process.Kill()
 		}
@@ -73,7 +81,10 @@ func (a attempt) run(b *build, number int, limit time.Duration, which selection)
 	if err := cmd.Wait(); err != nil || seen.verdict != survived {
 		r.verdict, r.test, r.said = seen.outcome()
 	}
-	r.quick = seen.quick
+	if stuck.Load() {
+		r.verdict, r.test = hung, seen.running
+	}
+	r.quick, r.slowest = seen.quick, seen.slowest
 	return r
 }
 
@@ -84,10 +95,11 @@ type reader struct {
 	test    string
 	said    []string
 	quick   []string // those that took little time
+	slowest time.Duration
 }
 
-// littleTime is how long a test takes, in seconds, that is run before the others.
-const littleTime = 0.2
+// littleTime is how long a test takes at most that is run before the others.
+const littleTime = 200 * time.Millisecond
 
 // enough is how much of what a test says is kept, in lines.
 const enough = 40
@@ -109,17 +121,13 @@ func (r *reader) take(line string) (over bool) {
 		r.said = append(r.said, line)
 	}
 	if m := success.FindStringSubmatch(line); m != nil {
-		if took, err := strconv.ParseFloat(m[2], 64); err == nil && took < littleTime {
+		took, err := time.ParseDuration(m[2] + "s")
+		if r.slowest = max(r.slowest, took); err == nil && took < littleTime {
 			r.quick = append(r.quick, m[1])
 		}
 	}
 	m := failure.FindStringSubmatch(line)
-	switch {
-	case r.verdict != survived:
-	case strings.HasPrefix(line, "panic: test timed out"):
-		r.verdict, r.test = hung, r.running
-		return true
-	case m != nil:
+	if m != nil && r.verdict == survived {
 		r.verdict, r.test = failed, m[1]
 		return true
 	}

@@ -112,7 +112,7 @@ func (d *dispatcher) take(number int, m *mutant) (bool, error) {
 	if from == nil || from.Type.TypeParams != nil || !allNamed(from) {
 		return false, nil
 	}
-	name := fmt.Sprintf("%sMutant%d", from.Name.Name, number)
+	name := fmt.Sprintf("mutant%d%s", number, from.Name.Name) // not exported: some tests list what is
 	d.cases[from] = append(d.cases[from], call(from, number, name))
 	at := set.Position(to.Name.Pos()).Offset - set.Position(to.Pos()).Offset
 	whole := part(set, text, to)

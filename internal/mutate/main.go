@@ -43,9 +43,10 @@ func run() error {
 	jobs := flag.Int("j", runtime.GOMAXPROCS(0), "mutants at a time")
 	reach := flag.Int("reach", 0, "at most so many packages have their tests run for a mutant; 0: all that use what it changes")
 	full := flag.Bool("full", true, "run all tests of the changed package, too, if the short ones find nothing")
+	quick := flag.Bool("quick", false, "leave out what takes long")
 	fresh := flag.Bool("fresh", false, "forget what killed a mutant the last time")
 	keep := flag.Bool("keep", false, "write what killed each to docs/MUTANTS.md")
-	timeout := flag.Duration("timeout", time.Minute, "after how long a test hangs, if it is not slow without a mutant")
+	timeout := flag.Duration("timeout", 30*time.Second, "for how long no test may end; ten times the slowest one if that is more")
 	flag.Parse()
 	mutants, err := all()
 	if err != nil {
@@ -60,7 +61,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	s := &sweep{top: top, jobs: *jobs, reach: *reach, full: *full, show: *show, timeout: *timeout}
+	s := &sweep{top: top, jobs: *jobs, reach: *reach, full: *full && !*quick, quick: *quick, show: *show, timeout: *timeout}
 	kept, err := readTable(filepath.Join(top, tableFile))
 	if err != nil {
 		return err

@@ -253,7 +253,7 @@ func TestReader(t *testing.T) {
 		test    string
 	}{
 		{"=== RUN   TestA\n=== RUN   TestA/sub\n    x_test.go:1: no\n--- FAIL: TestA (0.00s)\n    --- FAIL: TestA/sub (0.00s)\n", failed, "TestA"},
-		{"=== RUN   TestA\n--- PASS: TestA (0.00s)\n=== RUN   TestB\npanic: test timed out after 1m0s\n", hung, "TestB"},
+		{"=== RUN   TestA\n--- PASS: TestA (0.00s)\n=== RUN   TestB\nsignal: killed\n", failed, "TestB"},
 		{"=== RUN   TestA\nfatal error: all goroutines are asleep - deadlock!\n", failed, "TestA"},
 	} {
 		var r reader

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,6 +31,7 @@ type result struct {
 	said    string // by the test, or the compiler
 	took    time.Duration
 	quick   []string // tests that took little time
+	slowest time.Duration
 }
 
 // sweep tries mutants.
@@ -38,6 +40,7 @@ type sweep struct {
 	jobs    int
 	reach   int
 	full    bool
+	quick   bool
 	show    bool
 	timeout time.Duration
 	last    map[string]row // what killed them the last time
@@ -49,6 +52,7 @@ type sweep struct {
 	number map[*mutant]int
 
 	mu     sync.Mutex
+	found  map[attempt]map[string]int // how many mutants a test has killed
 	done   int
 	normal map[attempt]*baseline
 }
@@ -72,7 +76,8 @@ func (s *sweep) all(mutants, chosen []*mutant) (results []result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.alone, s.number, s.normal = alone, map[*mutant]int{}, map[attempt]*baseline{}
+	s.alone, s.number = alone, map[*mutant]int{}
+	s.normal, s.found = map[attempt]*baseline{}, map[attempt]map[string]int{}
 	for i, m := range mutants {
 		s.number[m] = i + 1
 	}
@@ -150,30 +155,54 @@ func (s *sweep) try(a attempt, b *build, number int) result {
 	if err != nil {
 		return result{verdict: broken, said: err.Error()}
 	}
-	limit := max(s.timeout, 8*n.took)
+	limit := max(s.timeout, 10*n.slowest)
 	if a.test != "" {
 		return a.run(b, number, limit, selection{only: named([]string{a.test})})
 	}
-	var chance []string // what failed by chance
-	parts := []selection{{only: named(n.quick)}, {without: named(n.quick)}}
-	for len(parts) > 0 {
-		which := parts[0]
-		if which.only != "" && len(chance) > 0 {
-			which.without = named(chance)
-		} else if which.only == "" {
-			which.without = named(append(slices.Clone(n.quick), chance...))
-		}
-		r := a.run(b, number, limit, which)
-		if r.verdict != failed || a.run(b, number, limit, selection{only: named([]string{r.test})}).verdict == failed {
-			if r.verdict != survived {
+	var done []string // what has been run, and what failed by chance
+	parts := [][]string{s.best(a), n.quick, nil}
+	if s.quick {
+		parts = parts[:2]
+	}
+	for _, part := range parts {
+		for {
+			which, limit := selection{without: named(done)}, limit
+			if part != nil {
+				which.only, limit = named(part), s.timeout
+			}
+			r := a.run(b, number, limit, which)
+			if r.verdict == survived {
+				break
+			}
+			if r.verdict != failed || a.run(b, number, limit, selection{only: named([]string{r.test})}).verdict == failed {
+				s.note(a, r.test)
 				return r
 			}
-			parts = parts[1:]
-			continue
+			done = append(done, r.test)
 		}
-		chance = append(chance, r.test)
+		done = append(done, part...)
 	}
 	return result{}
+}
+
+// fewBest is how many tests are run before all others: those that have found most so far.
+const fewBest = 12
+
+func (s *sweep) note(a attempt, test string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.found[a] == nil {
+		s.found[a] = map[string]int{}
+	}
+	s.found[a][test]++
+}
+
+// best returns the tests that have found most.
+func (s *sweep) best(a attempt) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := slices.SortedFunc(maps.Keys(s.found[a]), func(x, y string) int { return s.found[a][y] - s.found[a][x] })
+	return append([]string{"none"}, all[:min(len(all), fewBest)]...)
 }
 
 // attempts are what is tried, in order: first what killed it the last time, then all
