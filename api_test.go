@@ -164,7 +164,7 @@ type script struct {
 
 func TestSameAsPackageNet(t *testing.T) {
 	steps := 0
-	for _, s := range slices.Concat(tcpScripts, udpScripts) {
+	for _, s := range slices.Concat(tcpScripts, udpScripts, optionScripts) {
 		t.Run(strings.ReplaceAll(s.name, " ", "-"), func(t *testing.T) {
 			kernel, ours := kernelWorld(), ourWorld(t)
 			s.run(t, kernel)

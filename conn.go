@@ -150,8 +150,9 @@ func (c *TCPConn) waitClosed(now clock.Time) clock.Time {
 	return now
 }
 
-// CloseRead shuts down the reading side: Read returns io.EOF from now on. What
-// the peer still sends is acknowledged and thrown away.
+// CloseRead shuts down the reading side: Read returns io.EOF when there is nothing to read,
+// and does not wait. As with the kernel's the peer is not told: what it still sends is
+// acknowledged, and read, until the receive buffer is full.
 func (c *TCPConn) CloseRead() error {
 	return c.shutdown(func(now clock.Time) {
 		c.flags |= connReadClosed

@@ -64,7 +64,6 @@
 //     [TCPConn.WriteBuffers], and ReadFrom of a *net.Buffers, write them at once.
 //   - A connection that was reset goes on failing with ECONNRESET when it is
 //     read; the kernel says so once and then io.EOF, as if all had come.
-//   - CloseRead throws away what has arrived and was not read.
 //   - A dial that takes too long is a context.DeadlineExceeded. In package net it
 //     hangs on a race whether it is that or an os.ErrDeadlineExceeded.
 //   - Where there was no datagram there is no address: nil, or an invalid

@@ -86,6 +86,10 @@ type Config struct {
 	// CongestionControl is the name of what connections begin with, one of
 	// cc.Names(); default cc.Default.
 	CongestionControl string
+	// NoSlowStartAfterIdle keeps the congestion window of a connection that has sent nothing for
+	// a retransmission timeout, as tcp_slow_start_after_idle=0 of Linux. Otherwise it is the
+	// initial one again (RFC 5681 §4.1).
+	NoSlowStartAfterIdle bool
 	// ECN says when connections use explicit congestion notification, and whether AccECN
 	// too, one of the modes; default cc.ECNPassive, or cc.ECNOn where CongestionControl is
 	// "dctcp".

@@ -216,7 +216,7 @@ func (c *Conn) readiness() Ready {
 	}
 	if c.state.Synchronized() {
 		r |= Connected
-		if c.out.bytes == 0 || c.out.bytes < c.out.limit && (c.out.end().Diff(c.snd.nxt) < c.cfg.memory.freely || c.sendSpace() > 0) {
+		if c.out.bytes == 0 || c.out.bytes < c.out.limit && (c.out.end().Diff(c.snd.nxt) < c.cfg.memory.freely || c.SendSpace() > 0) {
 			r |= Writable
 		}
 	}

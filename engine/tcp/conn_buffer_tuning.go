@@ -132,15 +132,10 @@ const (
 // SendSpace returns how many bytes the program may queue until it has to wait;
 // it may be negative.
 func (c *Conn) SendSpace() int {
-	if !c.is(lowWater) {
-		return c.sendSpace()
-	}
-	return min(c.sendSpace(), int(c.options.lowat)-c.notSent())
-}
-
-// sendSpace is SendSpace for who has not set how much may wait.
-func (c *Conn) sendSpace() int {
 	space, out := int(c.out.limit)-c.out.len(), int(c.snd.nxt.Sub(c.snd.una))
+	if c.is(lowWater) {
+		space = min(space, int(c.options.lowat)-c.notSent())
+	}
 	if c.cfg.memory.pressed {
 		return min(space, c.pressedSpace())
 	}

@@ -172,27 +172,42 @@ func TestWriteAfterClose(t *testing.T) {
 	})
 }
 
-// A reader that has closed its side throws away what comes, with the window
-// open, and the end of the stream still counts.
+// A reader that has closed its side is at the end when it has read what came, as in Linux: that
+// fills the window, and the end of the stream still counts. A close with it unread is a reset.
 func TestCloseRead(t *testing.T) {
 	everywhere(t, func(w world) {
 		c := w.opened(Config{ReceiveBuffer: 4000}, "S. 0:0(0) ack 1 <mss 1460>")
 		c.receive("P. 1:3001(3000) ack 1")
 		c.want("ACK", ". 1:1(0) ack 3001 win 1000")
 		c.closeRead()
-		c.want("the window opens", ". 1:1(0) ack 3001 win 4000")
-		c.receive("P. 3001:5001(2000) ack 1")
-		c.want("ACK", ". 1:1(0) ack 5001 win 4000")
-		c.wantEqual("buffered", c.conn.Buffered(), 0)
-		if !c.conn.EOF() {
+		c.wantIdle("nothing has changed for the peer")
+		c.wantEqual("what came before", c.conn.Buffered(), 3000)
+		c.receive("P. 3001:4001(1000) ack 1")
+		c.want("ACK", ". 1:1(0) ack 4001 win 0")
+		c.readAll(4000)
+		c.want("the window opens", ". 1:1(0) ack 4001 win 4000")
+		if !c.conn.EOF() || !c.conn.Readable() {
 			c.fail("no end of stream for the reader")
 		}
-		c.receive("F. 5001:5001(0) ack 1")
-		c.want("ACK", ". 1:1(0) ack 5002")
+		c.receive("P. 4001:4501(500) ack 1")
+		c.want("ACK", ". 1:1(0) ack 4501")
+		c.wantEqual("what comes after", c.conn.Buffered(), 500)
+		c.readAll(500)
+		c.receive("F. 4501:4501(0) ack 1")
+		c.want("ACK", ". 1:1(0) ack 4502")
 		c.wantState(CloseWait)
 		c.leave()
-		c.want("our FIN", "F. 1:1(0) ack 5002")
+		c.want("our FIN", "F. 1:1(0) ack 4502")
 		c.wantState(LastAck)
+	})
+	everywhere(t, func(w world) {
+		c := w.reach(Established)
+		c.closeRead()
+		c.receive("P. 1:11(10) ack 1")
+		c.flush()
+		c.leave()
+		c.want("a reset", "R. 1:1(0) ack 11")
+		c.wantState(Closed)
 	})
 }
 

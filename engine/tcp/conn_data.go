@@ -43,12 +43,6 @@ func (c *Conn) arrivedText(now clock.Time, s *Segment) wire.Drop {
 	}
 	c.tally.bytesReceived += uint64(nxt.Sub(c.rcv.nxt))
 	c.rcv.nxt, c.rcv.dupAcks = nxt, 0
-	// Nobody will read it, but it is acknowledged and makes room at once: the peer can
-	// end its stream in order.
-	if c.is(readClosed) {
-		c.in.discard()
-		c.passMarks()
-	}
 	c.noteEcho(s)
 	// A FIN that had waited behind the gap counts now, as the eighth check would.
 	if fin {

@@ -68,6 +68,7 @@ func TestMarksReduceTheWindowOnce(t *testing.T) {
 			if after >= before || after < before/2 {
 				c.fail("%s: the window was %d and is %d", name, before, after)
 			}
+			c.wantCAState("the window is reduced", "cwr")
 			for n := 2001; n <= 10001; n += 1000 {
 				c.receive(".E 1:1(0) ack " + strconv.Itoa(n))
 				if got := c.conn.cc.Limits().Window; got != after {
@@ -83,7 +84,10 @@ func TestMarksReduceTheWindowOnce(t *testing.T) {
 					}
 				}
 			}
-			c.receive(".E 1:1(0) ack 11001") // of the next flight
+			c.receive(". 1:1(0) ack 10002") // of the next flight
+			c.wantCAState("all that was out then has arrived", "open")
+			c.flush()
+			c.receive(".E 1:1(0) ack 11001")
 			if got := c.conn.cc.Limits().Window; got >= after {
 				c.fail("%s: the window is %d, was %d", name, got, after)
 			}
@@ -92,6 +96,13 @@ func TestMarksReduceTheWindowOnce(t *testing.T) {
 			}
 			c.flush()
 		})
+	}
+}
+
+func (c *testConn) wantCAState(why, want string) {
+	c.Helper()
+	if got := c.conn.Info(c.now).CAState; got != want {
+		c.fail("%s: ca_state is %s, want %s", why, got, want)
 	}
 }
 

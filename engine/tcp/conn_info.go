@@ -50,7 +50,7 @@ func (n *tally) received(s *Segment) {
 // is exact for segments that leave one by one or are full.
 type Info struct {
 	State       State
-	CAState     string // open, disorder, recovery or loss
+	CAState     string // open, disorder, cwr, recovery or loss
 	Timestamps  bool   // both sides use the option, like the next two
 	SACK        bool
 	WindowScale bool
@@ -182,8 +182,8 @@ func (c *Conn) infoMarks(i *Info) {
 	i.ReceivedE0Bytes, i.ReceivedCEBytes, i.ReceivedE1Bytes = m.received[0], m.received[1], m.received[2]
 }
 
-// caState is what Linux calls the state of congestion control: icsk_ca_state. Its fifth,
-// CWR, is no state here: a reduction after a mark is done at once.
+// caState is what Linux calls the state of congestion control: icsk_ca_state. CWR lasts until
+// what was out when a mark reduced the window is acknowledged, although it was reduced at once.
 func (c *Conn) caState() string {
 	f := c.flight
 	switch {
@@ -191,6 +191,8 @@ func (c *Conn) caState() string {
 		return "recovery"
 	case c.loss.phase == afterTimeout:
 		return "loss"
+	case c.ecn.is(yielded) && c.snd.una.Less(c.ecn.point):
+		return "cwr"
 	case f != nil && (f.Early() > 0 || f.dupes > 0):
 		return "disorder"
 	}

@@ -250,3 +250,25 @@ func TestSettingsAreShared(t *testing.T) {
 	for out := (Output{}); h.e.Output(h.now, &out); {
 	}
 }
+
+// After an idle time the congestion window is the initial one again, unless that is switched
+// off.
+func TestSlowStartAfterIdle(t *testing.T) {
+	for _, off := range []bool{false, true} {
+		everywhere(t, func(w world) {
+			c := w.reachWith(Config{NoTimestamps: true, NoSlowStartAfterIdle: off}, Established)
+			c.write(20 * 1460)
+			for sent, _ := c.flush(); sent > 0; sent, _ = c.flush() {
+				c.advance(10 * time.Millisecond)
+				c.receive(fmt.Sprintf(". 1:1(0) ack %d", c.conn.snd.nxt-c.own))
+			}
+			grown := c.conn.cc.Limits().Window
+			c.advance(time.Minute)
+			c.write(1)
+			c.flush()
+			if got := c.conn.cc.Limits().Window; (got == grown) != off || grown <= 10*1460 {
+				c.fail("the window was %d and is %d", grown, got)
+			}
+		})
+	}
+}

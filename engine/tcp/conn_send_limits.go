@@ -181,5 +181,5 @@ func (c *Conn) sackSize() int {
 // others have used meanwhile, and no ACK is left to space a burst of it.
 // https://www.rfc-editor.org/rfc/rfc5681#section-4.1
 func (c *Conn) idled(now clock.Time) bool {
-	return c.flight == nil && now.Sub(c.live.sent) > c.rtt.rto
+	return c.flight == nil && now.Sub(c.live.sent) > c.rtt.rto && !c.cfg.NoSlowStartAfterIdle
 }

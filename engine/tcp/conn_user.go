@@ -128,29 +128,15 @@ func (c *Conn) closeWrite(now clock.Time) {
 	}
 }
 
-// closeRead throws away what has come and what will come.
-func (c *Conn) closeRead() {
-	c.set(readClosed, true)
-	c.in.discard()
-	if c.windowUpdateDue() {
-		c.owes |= owesAck
-	}
-}
-
-// discard releases what waits in order.
-func (q *recvQueue) discard() {
-	for _, v := range q.views[q.head:] {
-		v.Release()
-	}
-	q.bytes, q.views, q.head = 0, nil, 0
-	q.compact()
-}
+// closeRead ends the stream for the program, whatever the peer does. As Linux has
+// shutdown(SHUT_RD) what came and comes before the end of it is still read, and fills the window.
+func (c *Conn) closeRead() { c.set(readClosed, true) }
 
 // close is what a program means that lets go of a connection: nothing more
 // will be read. With data unread the peer is told that it is lost (RFC 2525
 // §2.17); otherwise the close is an orderly one.
 func (c *Conn) close(now clock.Time) {
-	unread := c.in.buffered() > 0 && !c.is(readClosed)
+	unread := c.in.buffered() > 0 && !c.is(orphan)
 	c.set(orphan|readClosed, true)
 	if unread && (c.state == Established || c.state == CloseWait || c.state == FinWait1 || c.state == FinWait2) {
 		c.owes |= owesReset

@@ -54,7 +54,9 @@ func (e *Endpoint) CloseWrite(now clock.Time, en *Entry) {
 	e.update(now, en)
 }
 
-// CloseRead throws away what has come and what will come; the peer is not told.
+// CloseRead ends what the program reads with what has come, and the peer is not told. As after
+// shutdown(SHUT_RD) of Linux more that comes is acknowledged, and read; with the window full the
+// peer waits.
 func (e *Endpoint) CloseRead(now clock.Time, en *Entry) {
 	held := en.holds()
 	en.closeRead()
