@@ -291,3 +291,24 @@ func TestNoProbeOfWhatHasEnded(t *testing.T) {
 		t.Errorf("the state is %v", en.State())
 	}
 }
+
+// A segment from anywhere else is no sign of life: a dead peer is given up although somebody
+// guesses at its numbers.
+func TestGuessesAreNoSignOfLife(t *testing.T) {
+	for _, guess := range []string{". 1000000000:1000000000(0) ack 1", "P. -1000:-990(10) ack 1", ". 0:0(0) ack 5000", ". 0:0(0) ack -5000"} {
+		h := serving(t, Config{}, 5)
+		p := h.from(1000, 7)
+		en := p.handshake("S 0:0(0) <mss 1460>", ". 1:1(0) ack 1")
+		begin := h.now
+		h.e.SetKeepAlive(h.now, en, KeepAlive{Idle: time.Minute, Interval: time.Second, Count: 3})
+		for en.State() == Established && h.now.Sub(begin) < 2*time.Minute {
+			h.now = h.now.Add(500 * time.Millisecond)
+			h.e.Advance(h.now)
+			p.arrive(guess)
+			drain(h.e, h.now)
+		}
+		if d := h.now.Sub(begin); d != 63*time.Second || en.Failure() != TimedOut {
+			t.Errorf("%s: %v after %v, failure %d", guess, en.State(), d, en.Failure())
+		}
+	}
+}

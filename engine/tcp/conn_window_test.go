@@ -395,3 +395,38 @@ func TestAckFromBehindTheWindow(t *testing.T) {
 		c.wantIdle("a RST there is outside: RFC 5961 §3.2")
 	})
 }
+
+// The answer to a probe may take as long as the window stays shut: it is no round trip.
+func TestAnswerToProbeIsNoRoundTrip(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.opened(Config{}, "S. 0:0(0) ack 1 win 0 <mss 1460>")
+		before := c.conn.rtt
+		c.write(10)
+		c.wantAfter(minRTO, "probe", ". 1:2(1) ack 1")
+		c.advance(300 * time.Millisecond)
+		c.receive(". 1:1(0) ack 2 win 65535")
+		c.want("the rest", "P. 2:11(9) ack 1")
+		if c.conn.rtt.smoothed != before.smoothed || c.conn.loss.least > 100*time.Millisecond {
+			c.fail("the round trip is taken for %v, the shortest for %v", c.conn.rtt.smoothed, c.conn.loss.least)
+		}
+	})
+}
+
+// ACKs that open the window tell nothing of a loss, however many come.
+func TestUpdatesAreNoDuplicates(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.opened(Config{}, "S. 0:0(0) ack 1 win 6000 <mss 1000>")
+		c.write(6000)
+		c.flush()
+		for win := 6001; win < 6010; win++ {
+			c.receive(fmt.Sprintf(". 1:1(0) ack 1 win %d", win))
+			c.wantIdle("nothing is lost")
+		}
+		for range dupThresh - 1 {
+			c.receive(". 1:1(0) ack 1 win 6009")
+			c.wantIdle("not yet")
+		}
+		c.receive(". 1:1(0) ack 1 win 6009")
+		c.want("now it is", ". 1:1001(1000) ack 1")
+	})
+}
