@@ -73,7 +73,7 @@ const layers = `
 	link/packet           : engine/buf link engine/wire link/offload link/internal/netdev
 	link/xdp              : engine/buf link engine/wire link/offload link/internal/netdev
 	link/sniff            : engine/clock engine/buf link engine/wire lab/trace
-	link/stream           : engine/buf link internal/setting
+	link/stream           : engine/buf engine/wire link internal/setting
 	link/bridge           : engine/clock engine/buf link internal/setting link/pipe
 	link/impair           : engine/clock engine/buf engine/wire link lab/netem
 	.                     : engine/clock engine/seq engine/buf engine/wire engine/cc engine/detect engine/tcp engine/host link internal/setting internal/random internal/descriptor internal/nameserver internal/ports

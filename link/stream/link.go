@@ -30,7 +30,9 @@ type Options struct {
 	// random one.
 	MachineAddr link.HardwareAddr
 	// Queue is how many frames wait to be sent at most, 1 to 65536; default 1024.
-	// One that finds it full is dropped.
+	// Flows take turns, and a flow whose frames wait for more than 5 ms all the time loses
+	// one now and then, or has it marked (RFC 8290). When the queue is full, the oldest
+	// frame of the flow with the most bytes is dropped.
 	Queue int
 }
 
@@ -76,8 +78,8 @@ type Drops struct {
 	// Read counts frames that are shorter than an Ethernet header, and messages that
 	// are longer than MaxFrame.
 	Read atomic.Uint64
-	// Write counts frames that found the queue full, are larger than the MTU, or need
-	// an offload.
+	// Write counts frames that the queue has dropped, that are larger than the MTU, or
+	// need an offload.
 	Write atomic.Uint64
 }
 
@@ -94,26 +96,9 @@ func newLink(c net.Conn, o Options, first []byte, onEnd func()) (*Link, error) {
 	l := &Link{conn: c, onEnd: onEnd, attributes: link.Attributes{
 		Name: o.Name, Medium: link.Ethernet, MTU: o.MTU, HardwareAddr: o.HardwareAddr, Queues: 1,
 	}}
-	if o.Framing == Message {
-		setBuffers(c)
-	}
 	l.in.init(l, o, first)
 	l.out.init(l, o)
 	return l, nil
-}
-
-// messageBuffer is how many bytes of messages wait in the kernel, where it allows that.
-// The usual is a dozen frames.
-const messageBuffer = 4 << 20
-
-func setBuffers(c net.Conn) {
-	if b, ok := c.(interface {
-		SetReadBuffer(bytes int) error
-		SetWriteBuffer(bytes int) error
-	}); ok {
-		b.SetReadBuffer(messageBuffer) // with less it is slower, nothing worse
-		b.SetWriteBuffer(messageBuffer)
-	}
 }
 
 // Attributes returns what a host must know of the link.

@@ -3,12 +3,17 @@ package stream
 import (
 	"net"
 	"sync"
+	"time"
 
 	"github.com/handfast-tcp/handfast/engine/buf"
 )
 
 // writeBatch is how many frames one system call takes at most.
 const writeBatch = 64
+
+// patience is how long a system call may take before the next one gets less: what it
+// has taken, what comes meanwhile waits for.
+const patience = 2 * time.Millisecond
 
 // sender is the writing half of a link: a bounded queue, and a goroutine that empties
 // it. So nobody waits for the machine, and a frame that is half sent is completed.
@@ -18,13 +23,14 @@ type sender struct {
 
 	mu       sync.Mutex
 	nonEmpty sync.Cond
-	ring     []*buf.Packet
-	first    int // index of the oldest
-	count    int // how many wait
+	queue    fair
+	epoch    time.Time // the queue's time counts from here
 	stopped  bool
 	framing  Framing // Detect and Hyperkit until the handshake is over: nothing is sent
 
 	// What the goroutine works on.
+	most    int // frames that a system call takes at present
+	below   below
 	batch   [writeBatch]*buf.Packet
 	headers [writeBatch][maxHeader]byte
 	pieces  [writeBatch * (2 + buf.MaxViews)][]byte
@@ -33,7 +39,9 @@ type sender struct {
 }
 
 func (s *sender) init(l *Link, o Options) {
-	s.link, s.framing, s.ring = l, o.Framing, make([]*buf.Packet, o.Queue)
+	s.link, s.framing, s.most, s.epoch = l, o.Framing, writeBatch, time.Now()
+	s.below.init(l.conn, &o)
+	s.queue.init(o.Queue, s.refuse)
 	s.nonEmpty.L = &s.mu
 	s.running.Go(s.run)
 }
@@ -45,22 +53,27 @@ func (s *sender) open(f Framing) {
 	s.framing = f
 }
 
+// refuse drops a frame, and counts it.
+func (s *sender) refuse(p *buf.Packet) {
+	s.link.drops.Write.Add(1)
+	p.Release()
+}
+
 // put appends batch and takes over its packets. What does not fit is dropped. It
 // returns false when the link has ended.
 func (s *sender) put(batch []*buf.Packet) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := time.Since(s.epoch)
 	for i, p := range batch {
 		batch[i] = nil
-		if s.stopped || s.count == len(s.ring) || !s.carries(p) {
-			s.link.drops.Write.Add(1)
-			p.Release()
+		if s.stopped || !s.carries(p) {
+			s.refuse(p)
 			continue
 		}
-		s.ring[(s.first+s.count)%len(s.ring)] = p
-		s.count++
+		s.queue.put(now, p)
 	}
-	if s.count > 0 {
+	if s.queue.count > 0 {
 		s.nonEmpty.Signal()
 	}
 	return !s.stopped
@@ -78,15 +91,20 @@ func (s *sender) carries(p *buf.Packet) bool {
 func (s *sender) take() (n int, f Framing) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.count == 0 && !s.stopped {
-		s.nonEmpty.Wait()
-	}
-	for n < writeBatch && s.count > 0 {
-		s.batch[n] = s.ring[s.first]
-		s.ring[s.first] = nil
-		s.first = (s.first + 1) % len(s.ring)
-		s.count--
-		n++
+	for n == 0 && !s.stopped {
+		for s.queue.count == 0 && !s.stopped {
+			s.nonEmpty.Wait()
+			s.below.begin(time.Since(s.epoch))
+		}
+		now := time.Since(s.epoch)
+		for n < s.most {
+			p := s.queue.take(now)
+			if p == nil {
+				break
+			}
+			s.batch[n] = p
+			n++
+		}
 	}
 	if s.stopped {
 		s.drop(n)
@@ -109,13 +127,7 @@ func (s *sender) stop() {
 	defer s.mu.Unlock()
 	s.stopped = true
 	// Closing the link does not wait until a machine has taken what is for it.
-	for s.count > 0 {
-		s.ring[s.first].Release()
-		s.ring[s.first] = nil
-		s.first = (s.first + 1) % len(s.ring)
-		s.count--
-		s.link.drops.Write.Add(1)
-	}
+	s.queue.clear()
 	s.nonEmpty.Signal()
 }
 
@@ -125,13 +137,30 @@ func (s *sender) run() {
 		if n == 0 {
 			return
 		}
+		begun, bytes := time.Now(), 0
+		for _, p := range s.batch[:n] {
+			bytes += p.Len()
+		}
 		err := s.write(s.batch[:n], framing)
+		s.adapt(n, bytes, time.Since(begun))
 		s.drop(n)
 		if err != nil {
 			s.link.fail(err)
 			return
 		}
 	}
+}
+
+// adapt follows how long a system call took, with so many frames: a slow machine gets
+// less at once, and less waits below the queue, where there are no turns.
+func (s *sender) adapt(n, bytes int, took time.Duration) {
+	switch {
+	case took > patience:
+		s.most = max(n/2, 1)
+	case took < patience/2:
+		s.most = min(2*s.most, writeBatch)
+	}
+	s.below.wrote(time.Since(s.epoch), bytes, took > patience)
 }
 
 // write waits as long as the machine does not read: its goroutine is for that, and its queue
