@@ -44,7 +44,8 @@ const layers = `
 	engine/cc             : engine/clock
 	engine/recovery       : engine/clock engine/seq engine/wire
 	engine/detect         : engine/clock engine/wire
-	engine/tcp            : engine/clock engine/seq engine/buf engine/secret engine/wire engine/cc engine/recovery engine/detect internal/setting
+	engine/fastopen       : engine/clock engine/wire
+	engine/tcp            : engine/clock engine/seq engine/buf engine/secret engine/wire engine/cc engine/recovery engine/detect engine/fastopen internal/setting
 	engine/host           : engine/clock engine/seq engine/buf engine/secret engine/wire engine/tcp internal/setting
 
 	lab/netem             : engine/clock engine/buf engine/wire
@@ -76,7 +77,7 @@ const layers = `
 	link/stream           : engine/buf engine/wire link internal/setting
 	link/bridge           : engine/clock engine/buf link internal/setting link/pipe
 	link/impair           : engine/clock engine/buf engine/wire link lab/netem
-	.                     : engine/clock engine/seq engine/buf engine/wire engine/cc engine/detect engine/tcp engine/host link internal/setting internal/random internal/descriptor internal/nameserver internal/ports
+	.                     : engine/clock engine/seq engine/buf engine/wire engine/cc engine/detect engine/fastopen engine/tcp engine/host link internal/setting internal/random internal/descriptor internal/nameserver internal/ports
 	gateway               : engine/wire engine/tcp engine/host . internal/setting
 	inspect               : engine/clock engine/seq engine/wire engine/detect engine/tcp engine/host .
 	guard                 : engine/clock engine/seq engine/buf engine/wire engine/tcp engine/host link .

@@ -57,6 +57,7 @@ func (c *TCPConn) take(limit int, dst []buf.View) ([]buf.View, error) {
 			s.flushAndUnlock(now)
 			return dst, err
 		}
+		s.tcp.SendSyn(now, c.entry) // which may wait for a Write
 		now = s.wait(&c.readers, now, c.readDeadline)
 	}
 }

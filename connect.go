@@ -190,6 +190,7 @@ type opening struct {
 	probes probes
 	ecn    cc.ECNMode
 	beforehand
+	fast bool
 }
 
 // dialTCP opens a connection and waits for it.
@@ -274,6 +275,9 @@ func (h *Host) connectFrom(n network, t wire.Tuple, o opening) (*TCPConn, error)
 	// Before the lock is free: the SYN leaves with flushAndUnlock, and asks for ECN or not.
 	s.tcp.SetECN(e, o.ecn)
 	o.open(s.tcp, now, e)
+	if o.fast {
+		s.tcp.FastOpen(now, e, s.shared.fast.hint(now, t))
+	}
 	c.start(now, e)
 	return c, nil
 }
@@ -307,7 +311,7 @@ func (c *TCPConn) handshake(ctx context.Context) (done bool, err error) {
 		return true, failed("connect", e.Failure())
 	// Before the context is asked: a handshake that was done in time is a connection,
 	// however late this goroutine runs.
-	case e.State().Synchronized():
+	case e.Connected():
 		return true, nil
 	case e.State() == tcp.Closed:
 		return true, failed("connect", tcp.Refused)

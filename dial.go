@@ -64,6 +64,15 @@ type Dialer struct {
 	// Zero is the default of each: none, 64, as the path has it, as Config.TCP has them.
 	TOS, TTL, MaxSegment, SynRetries, NotSentLowat int
 
+	// FastOpen has TCP connections use Fast Open (RFC 7413) where Config.TCP.FastOpen lets
+	// them, as TCP_FASTOPEN_CONNECT does in Linux. To a server whose cookie the host knows
+	// a dial returns at once and nothing is sent: the first Write goes on the SYN, as far as
+	// that has room, and a Read that comes before it lets the SYN go without. That nobody
+	// answers is told by a later call. To any other server the dial waits as always, and
+	// asks for a cookie. The server may see what goes on a SYN twice, so it has to be a
+	// request that does no harm then.
+	FastOpen bool
+
 	// Resolver looks up names. Default Config.Resolver.
 	Resolver *net.Resolver
 
@@ -172,7 +181,7 @@ func (d *Dialer) local(n network) (endpoint, error) {
 }
 
 // opening returns what a new connection is to be like.
-func (d *Dialer) opening() opening { return opening{d.probes(), d.ECN, d.beforehand()} }
+func (d *Dialer) opening() opening { return opening{d.probes(), d.ECN, d.beforehand(), d.FastOpen} }
 
 func (d *Dialer) beforehand() beforehand {
 	return beforehand{d.TOS, d.TTL, d.MaxSegment, d.SynRetries, d.NotSentLowat}

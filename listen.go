@@ -52,6 +52,13 @@ type ListenOptions struct {
 	// ECN says whether accepted connections use explicit congestion notification
 	// when their peers ask, and AccECN: one of the modes. Default Config.TCP.ECN.
 	ECN cc.ECNMode
+
+	// FastOpen is how many connections Accept may return by Fast Open before their clients
+	// have shown that they hear us: TCP_FASTOPEN of Linux, and at most MaxBacklog. Where
+	// Config.TCP.FastOpen has fastopen.Server, such a connection comes with the text of its
+	// SYN, and may be answered at once. Zero is none, unless there is fastopen.EveryListener.
+	// A listener with a Verdict has none.
+	FastOpen int
 }
 
 // check refuses what is outside its range.
@@ -61,6 +68,7 @@ func (o *ListenOptions) check(forwards bool) error {
 	}
 	b := o.beforehand()
 	return cmp.Or(b.check("ListenOptions", tcp.MaxSynAckRetries), setting.Of("ListenOptions.Backlog", &o.Backlog, 0, 1, MaxBacklog).Check(),
+		setting.Of("ListenOptions.FastOpen", &o.FastOpen, 0, 1, MaxBacklog).Check(),
 		setting.Of("ListenOptions.ECN", &o.ECN, cc.ECNDefault, cc.ECNOff, cc.ECNAccurate).Check(), cc.Check(o.CongestionControl))
 }
 
@@ -162,6 +170,7 @@ func (h *Host) bindPort(l *TCPListener) error {
 			part.IPv6Only = part.IPv6Only || l.network == netTCP6 // a forwarder goes by its prefix
 			b := l.options.beforehand()
 			b.listen(part)
+			part.FastOpen = (l.options.FastOpen + len(h.shards) - 1) / len(h.shards)
 			part.CongestionControl, part.ECN = l.options.CongestionControl, l.options.ECN
 		}
 		s.flushAndUnlock(now)

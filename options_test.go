@@ -19,7 +19,7 @@ import (
 // Every number of ListenOptions is refused outside its range, by a listener and by
 // a forwarder. A new field needs a line here.
 func TestListenOptionsRanges(t *testing.T) {
-	ends := map[string][2]int64{"Backlog": {1, handfast.MaxBacklog}, "ECN": {int64(cc.ECNOff), int64(cc.ECNAccurate)},
+	ends := map[string][2]int64{"Backlog": {1, handfast.MaxBacklog}, "FastOpen": {1, handfast.MaxBacklog}, "ECN": {int64(cc.ECNOff), int64(cc.ECNAccurate)},
 		"TOS": {0, 255}, "TTL": {0, 255}, "MaxSegment": {tcp.MinMaxSegment, tcp.MaxMaxSegment},
 		"SynRetries": {0, tcp.MaxSynAckRetries}, "NotSentLowat": {0, tcp.MaxBuffer}}
 	other := map[string]bool{"Prefix": true, "Verdict": true, "Lost": true, "CongestionControl": true}

@@ -18,7 +18,7 @@ import (
 )
 
 // bounded are the packages whose queues, maps and rings docs/RELIABILITY.md lists.
-var bounded = []string{".", "internal/ports", "engine/recovery", "engine/tcp", "engine/host", "engine/detect", "lab/netem", "keyring", "gateway", "lab/capture", "engine/buf", "link/pipe", "link/tun", "link/packet", "link/stream", "link/bridge", "link/impair"}
+var bounded = []string{".", "internal/ports", "engine/recovery", "engine/fastopen", "engine/tcp", "engine/host", "engine/detect", "lab/netem", "keyring", "gateway", "lab/capture", "engine/buf", "link/pipe", "link/tun", "link/packet", "link/stream", "link/bridge", "link/impair"}
 
 // judging are packages of tests and worlds, whose tests it names as well.
 var judging = []string{"lab", "lab/oracle"}

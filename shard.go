@@ -8,8 +8,10 @@ import (
 	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/detect"
+	"github.com/handfast-tcp/handfast/engine/fastopen"
 	"github.com/handfast-tcp/handfast/engine/host"
 	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // batchSize is how many packets are read, and written, at once.
@@ -60,6 +62,7 @@ type shared struct {
 	epoch    time.Time                     // clock.Time counts from here
 	attached atomic.Pointer[[]*attachment] // links by number; replaced, never changed
 	running  sync.WaitGroup                // goroutines that read links, that send, and those of armed timers
+	fast     fastCache
 
 	trace        func([]tcp.Event)     // Config.Trace; called under a shard's lock
 	ask          func(*shard, tcp.Syn) // about a SYN that waits for a verdict; without a lock
@@ -70,6 +73,28 @@ type shared struct {
 
 // now returns the time since the host was made, and a second.
 func (s *shared) now() clock.Time { return clock.Time(time.Since(s.epoch)) }
+
+// fastCache is what connections know of servers that do Fast Open. Its lock is the last
+// that is taken.
+type fastCache struct {
+	mu    sync.Mutex
+	cache fastopen.Cache
+}
+
+func (f *fastCache) hint(now clock.Time, t wire.Tuple) fastopen.Hint {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.cache.Hint(now, t.Local, t.Remote)
+}
+
+// learn takes what the connections of a shard, which is locked, have learnt.
+func (f *fastCache) learn(s *shard) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for n, ok := s.tcp.NextFastOpen(); ok; n, ok = s.tcp.NextFastOpen() {
+		f.cache.Learn(s.shared.now(), n)
+	}
+}
 
 // clockTime converts a deadline of package net; the zero time is never.
 func (s *shared) clockTime(t time.Time) clock.Time {
@@ -195,6 +220,9 @@ func (s *shard) passOn() {
 	if l := s.tcp.FloodLevel(); l != s.floodLevel && s.err == nil {
 		s.floodLevel = l
 		s.shared.running.Go(s.shared.floodChanged)
+	}
+	if s.tcp.HasFastOpen() {
+		s.shared.fast.learn(s)
 	}
 	for s.host.HasConflict() {
 		if c, _ := s.host.NextConflict(); s.err == nil {

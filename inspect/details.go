@@ -121,6 +121,9 @@ func details(i *tcp.Info) *Details {
 	if i.ECNSeen {
 		d.Options = append(d.Options, "ecnseen")
 	}
+	if i.FastOpen {
+		d.Options = append(d.Options, "fastopen")
+	}
 	if i.WindowScale {
 		d.Wscale = &[2]int{int(i.SndWscale), int(i.RcvWscale)}
 	}

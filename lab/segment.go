@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -147,6 +148,13 @@ func addOption(o *wire.Options, words []string) error {
 		o.Set, o.TSVal, o.TSEcr = o.Set|wire.OptTimestamps, number(2), number(4)
 	case "uto":
 		o.Set, o.UserTimeout = o.Set|wire.OptUserTimeout, wire.UserTimeoutOf(time.Duration(number(len(words)-1))*time.Second)
+	case "FO":
+		b, err := hex.DecodeString(strings.Join(words[1:], ""))
+		c, ok := wire.MakeFastOpenCookie(b)
+		if err != nil || !ok {
+			return fmt.Errorf("FO has a cookie of 4 to 16 bytes in hexadecimal, an even number of them, or none: not %q", strings.Join(words[1:], " "))
+		}
+		o.Set, o.FastOpen = o.Set|wire.OptFastOpen, c
 	case "nop", "eol":
 	default:
 		return fmt.Errorf("%q is not a TCP option known to scenarios", words[0])
@@ -238,6 +246,11 @@ func describeOptions(o *wire.Options, syn bool, far uint32) string {
 	}
 	if o.Has(wire.OptAccECN) {
 		s = append(s, o.AccECNString())
+	}
+	if o.Has(wire.OptFastOpen) && o.FastOpen.Len() > 0 {
+		s = append(s, "FO cookie") // as for the numbers: another one with each seed
+	} else if o.Has(wire.OptFastOpen) {
+		s = append(s, "FO")
 	}
 	if o.Has(wire.OptSACK) {
 		for _, k := range o.SACK[:min(int(o.SACKBlocks), len(o.SACK))] {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/cc"
+	"github.com/handfast-tcp/handfast/engine/fastopen"
 )
 
 // Config is what all connections of an endpoint share. The zero value of a
@@ -77,6 +78,11 @@ type Config struct {
 	// VerdictTimeout is how long a SYN waits for its verdict; default 30 s.
 	VerdictTimeout time.Duration
 
+	// FastOpen says which sides of TCP Fast Open are used, RFC 7413, as Linux's
+	// net.ipv4.tcp_fastopen; a listener also needs room for it: Listener.FastOpen. Text that
+	// comes on a SYN may come twice, so programs have to be made for it. Default off.
+	FastOpen fastopen.Mode
+
 	MaxTimeWait int // TIME-WAIT entries; the oldest goes first; 1 to MaxEntries, 2^24; default 65536
 
 	NoTimestamps  bool // do not offer RFC 7323 timestamps
@@ -100,6 +106,8 @@ type Config struct {
 	memory  memory    // what all buffers hold, and may
 	flights []*flight // to be used again: see takeOff
 	stats   *Counters // of all connections
+
+	fastOpens fastOpens // what Fast Open needs of all connections
 }
 
 // Path is what TCP must know of the way to a peer.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/cc"
+	"github.com/handfast-tcp/handfast/engine/fastopen"
 	"github.com/handfast-tcp/handfast/internal/setting"
 )
 
@@ -62,6 +63,7 @@ func (cfg *Config) settings() []setting.Setting {
 		setting.Of("tcp.Config.AttackEnter", &cfg.AttackEnter, max(halfOpen/2, 1), 1, math.MaxInt32),
 		setting.Of("tcp.Config.AttackLeave", &cfg.AttackLeave, min(max(halfOpen/4, 1), enter), 1, enter),
 		setting.Of("tcp.Config.VerdictTimeout", &cfg.VerdictTimeout, 30*time.Second, time.Millisecond, MaxTimeout),
+		setting.Of("tcp.Config.FastOpen", &cfg.FastOpen, 0, 0, fastopen.All),
 		setting.Of("tcp.Config.MaxTimeWait", &cfg.MaxTimeWait, 65536, 1, MaxEntries),
 	}
 }

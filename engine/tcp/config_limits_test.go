@@ -9,6 +9,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/fastopen"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
@@ -27,6 +28,7 @@ var inside = map[string][2]int64{
 	"MaxUserTimeout": {int64(time.Millisecond), int64(MaxTimeout)}, "MinUserTimeout": {int64(time.Millisecond), int64(time.Hour)}, // MaxUserTimeout's default
 	"MaxHalfOpen": {1, MaxEntries}, "Cookies": {0, int64(CookiesOff)},
 	"AttackEnter": {1, math.MaxInt32}, "AttackLeave": {1, 4096 / 2},
+	"FastOpen":       {0, int64(fastopen.All)},
 	"ECN":            {int64(cc.ECNDefault), int64(cc.ECNAccurate)},
 	"VerdictTimeout": {int64(time.Millisecond), int64(MaxTimeout)}, "MaxTimeWait": {1, MaxEntries},
 }

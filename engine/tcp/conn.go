@@ -34,6 +34,7 @@ type Conn struct {
 	ts     timestamps
 	rtt    rtt
 	flight *flight // what is out; nil: nothing but, perhaps, our SYN
+	fast   *fastOpen
 	loss   loss
 	timers timers
 	live   liveness
@@ -204,6 +205,10 @@ func (c *Conn) Readable() bool { return c.readiness()&Readable != 0 }
 // Writable reports whether the program can write, or learns why not.
 func (c *Conn) Writable() bool { return c.readiness()&Writable != 0 }
 
+// Connected reports whether the program may use the connection: the handshake is complete,
+// or Fast Open does not wait for that.
+func (c *Conn) Connected() bool { return c.state.Synchronized() || c.fast != nil && c.fast.open }
+
 // readiness is what the program could do now without waiting. In CLOSED that is
 // everything: each of its calls must come back, with the error if there is one.
 func (c *Conn) readiness() Ready {
@@ -214,7 +219,7 @@ func (c *Conn) readiness() Ready {
 	if c.in.buffered() > 0 || c.is(finReceived|readClosed) {
 		r |= Readable
 	}
-	if c.state.Synchronized() {
+	if c.Connected() {
 		r |= Connected
 		if c.out.bytes == 0 || c.out.bytes < c.out.limit && (c.out.end().Diff(c.snd.nxt) < c.cfg.memory.freely || c.SendSpace() > 0) {
 			r |= Writable
@@ -280,6 +285,10 @@ func (c *Conn) Clone(tr *Trace) Conn {
 	d.out = c.out.clone()
 	d.in = c.in.clone()
 	d.flight = c.flight.clone()
+	if c.fast != nil {
+		f := *c.fast
+		d.fast = &f
+	}
 	if c.ecn.marks != nil {
 		d.ecn.marks = c.ecn.clone()
 	}

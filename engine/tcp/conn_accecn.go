@@ -87,7 +87,12 @@ func (c *Conn) beginMarks() {
 	m.accurate = &accurate{}
 	m.heardAt = c.ts.recent
 	c.ecn.ace = wire.ACEFlags(cepStart)
-	if c.has(passive) && c.rtt.backoff > 0 { // the SYN-ACK was sent again, without what may have kept it from arriving
+	c.doubtMarks()
+}
+
+// doubtMarks follows the answer to our SYN-ACK with AccECN.
+func (c *Conn) doubtMarks() {
+	if m := c.ecn.marks; c.has(accurateOK) && c.has(passive) && c.rtt.backoff > 0 { // the SYN-ACK was sent again, without what may have kept it from arriving
 		m.unheard = mostUnheard - 1
 		if c.rtt.backoff > 1 {
 			c.set(unmarkable, true)

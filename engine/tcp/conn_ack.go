@@ -197,10 +197,20 @@ func (c *Conn) advance(now clock.Time, una seq.Num, n int) {
 // acknowledgeSyn takes the ACK of our SYN.
 func (c *Conn) acknowledgeSyn(now clock.Time, s *Segment) {
 	c.snd.una = s.Ack
+	c.forget(s.Ack)
+	c.timeSyn(now, s)
+}
+
+// timeSyn ends what our SYN has begun: it is acknowledged.
+func (c *Conn) timeSyn(now clock.Time, s *Segment) {
 	c.owes &^= owesSyn
 	switch {
 	case c.is(rttTiming):
-		c.rtt.sample(max(time.Duration(microseconds(now)-c.live.at)*time.Microsecond, 1), c.cfg)
+		at := c.live.at
+		if c.early() {
+			at = c.fast.at
+		}
+		c.rtt.sample(max(time.Duration(microseconds(now)-at)*time.Microsecond, 1), c.cfg)
 		c.loss.shortest(now, c.rtt.smoothed)
 	case c.rtt.backoff > 0:
 		// The SYN was sent more than once. Only the peer's echo says which copy this

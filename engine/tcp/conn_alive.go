@@ -85,6 +85,7 @@ func (c *Conn) giveUp(now clock.Time) bool {
 	c.live.retries++
 	switch {
 	case c.opening():
+		c.silentFast(int(c.live.retries) > c.synRetries())
 		if int(c.live.retries) <= c.synRetries() {
 			return false
 		}
@@ -93,6 +94,7 @@ func (c *Conn) giveUp(now clock.Time) bool {
 			return true
 		}
 	case now < c.lastMoment():
+		c.silentFast(false)
 		return false
 	}
 	why := TimedOut
@@ -118,7 +120,7 @@ func (c *Conn) synRetries() int {
 // fail ends the connection and tells the peer, should it be alive after all. The program
 // learns why, as it does when a RST ends it (MUST-12).
 func (c *Conn) fail(now clock.Time, f Failure, why Cause) {
-	if c.state.Synchronized() {
+	if c.state.Synchronized() && !c.early() { // who has never answered may never have asked
 		c.owes |= owesReset
 	}
 	c.closed(now, f, why)

@@ -12,11 +12,13 @@ import (
 // opening reports whether our SYN is not acknowledged yet: SYN-RECEIVED, or
 // FIN-WAIT-1 if the program closed meanwhile. That SND.UNA is ISS does not say
 // it alone, since the numbers come round.
-func (c *Conn) opening() bool { return c.snd.una == c.snd.iss && c.cc == nil && c.state != TimeWait }
+func (c *Conn) opening() bool {
+	return c.snd.una == c.snd.iss && c.cc == nil && c.state != TimeWait || c.early()
+}
 
 // halfOpen reports whether a SYN from outside opened c, and the ACK of our answer
 // has not come.
-func (c *Conn) halfOpen() bool { return c.state == SynReceived && c.has(passive) }
+func (c *Conn) halfOpen() bool { return c.state == SynReceived && c.has(passive) && !c.early() }
 
 // checkSynAgain meets the SYN that opened the connection again: its
 // SYN-ACK was lost, or both ends open at the same time and this is the peer's
@@ -195,7 +197,7 @@ func (c *Conn) reset(now clock.Time) {
 	// this peer.
 	case c.halfOpen():
 		c.backToListen(now, CauseReset)
-	case c.state == SynReceived:
+	case c.state == SynReceived && !c.early():
 		c.closed(now, Refused, CauseRefused)
 	case c.state == TimeWait, (c.state == Closing || c.state == LastAck) && c.out.len() == 0:
 		c.closed(now, NoFailure, CauseReset)
@@ -247,13 +249,17 @@ func (c *Conn) checkAck(now clock.Time, s *Segment) outcome {
 	if c.opening() {
 		// Nothing but our SYN is out, so only an ACK of that proves that the peer saw
 		// our number. RFC 9293 §3.10.7.4, fifth, answers any other with a RST.
-		if s.Ack.LessEq(c.snd.una) || c.snd.nxt.Less(s.Ack) {
+		if s.Ack.LessEq(c.snd.iss) || c.snd.nxt.Less(s.Ack) {
 			return refused(wire.BadAck)
 		}
 		c.noteTimestamp(now, s)
+		if c.early() {
+			return c.completeEarly(now, s)
+		}
 		c.acknowledgeSyn(now, s)
 		c.takeWindow(s, c.scaled(s))
 		c.establish(now, CauseAckOfSyn)
+		c.loseTextOfSyn(now)
 		if c.has(accurateOK) {
 			c.firstFeedback(s)
 		}

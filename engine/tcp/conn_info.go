@@ -58,6 +58,7 @@ type Info struct {
 	AccECN      bool  // and how many marks there were is told
 	ECNSeen     bool  // the peer's text came marked, or so that it may be
 	TOS, TTL    uint8 // of what is sent
+	FastOpen    bool  // the text of a SYN has come through: Linux's TCPI_OPT_SYN_DATA
 	SndWscale   uint8
 	RcvWscale   uint8
 	Retransmits uint8 // the same thing was sent again so often, in a row
@@ -164,6 +165,10 @@ func (c *Conn) Info(now clock.Time) Info {
 func (c *Conn) infoNumbers(i *Info) {
 	i.ISS, i.SndUna, i.SndNxt, i.SndMaxWnd = uint32(c.snd.iss), uint32(c.snd.una), uint32(c.snd.nxt), uint32(c.snd.maxWnd)
 	i.IRS, i.RcvNxt, i.TSRecent = uint32(c.rcv.irs), uint32(c.rcv.nxt), c.ts.recent
+	i.FastOpen = c.fast != nil && c.fast.acked
+	if c.early() {
+		i.SndUna = i.ISS // it counts as heard for the sake of text alone
+	}
 	i.Passive, i.EarlyFin = c.has(passive), c.in.ooo != nil && c.in.ooo.hasFin
 	i.FinSent = c.is(finQueued) && c.state >= FinWait1 && !c.opening() && c.snd.nxt == c.finEnd()
 }

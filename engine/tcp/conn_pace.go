@@ -20,7 +20,7 @@ const paceCatchUp = 16 * time.Millisecond
 // may then be a burst again: so the timer fires once for each, not for each segment.
 func (c *Conn) pace(now clock.Time, bytes int) {
 	f, limits := c.flight, c.cc.Limits()
-	if limits.PacingRate == 0 {
+	if limits.PacingRate == 0 || c.early() { // the timer is the SYN-ACK's
 		return
 	}
 	if !f.behind {

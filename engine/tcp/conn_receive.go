@@ -89,6 +89,9 @@ func (c *Conn) arrivesInListen(now clock.Time, s *Segment) outcome {
 	c.learnPeer(now, s)
 	c.owes |= owesSyn
 	c.setState(now, SynReceived, CauseSyn)
+	if c.early() {
+		c.takeEarly(now, s)
+	}
 	return taken
 }
 
@@ -136,36 +139,49 @@ func (c *Conn) arrivesInSynSent(now clock.Time, s *Segment) outcome {
 	if !hasAck { // simultaneous open: our SYN goes again, now with an ACK
 		c.owes |= owesSyn
 		c.setState(now, SynReceived, CauseSyn)
+		c.closeLate(now)
 		return taken
 	}
 	// The round trip of our SYN is measured before establish asks whether there is
 	// one.
+	if c.fast != nil {
+		c.answeredFast(s)
+	}
 	c.acknowledgeSyn(now, s)
 	c.arrived(now)
 	c.establish(now, CauseSynAck)
+	c.loseTextOfSyn(now)
+	c.closeLate(now)
 	if c.has(accurateOK) {
 		c.acceptAnswer(s)
 	}
 	if s.Options.Has(wire.OptUserTimeout) {
 		c.hearUserTimeout(s)
 	}
-	s.Flags &^= wire.SYN
-	s.Seq = c.rcv.nxt // what is left is text that follows the SYN
-	c.trim(s)
-	c.arrivedText(now, s)
+	c.takeTextOfSyn(now, s)
 	return taken
 }
 
-// establish enters ESTABLISHED: what only a live connection needs is made now.
+// establish enters ESTABLISHED.
 func (c *Conn) establish(now clock.Time, why Cause) {
 	// Not earlier: a half-open connection has nothing to control, and must stay small.
+	c.equip(now)
+	c.complete(now, why)
+}
+
+// equip makes what only a connection with text needs.
+func (c *Conn) equip(now clock.Time) {
 	c.control(now, c.cfg.CongestionControl)
 	if c.has(ecnOK) {
 		c.beginMarks()
 	}
 	c.rcv.push = c.rcv.nxt
-	c.set(tellTimeout, c.cfg.UserTimeoutOption)
 	c.beginTuning(now)
+}
+
+// complete follows the end of the handshake.
+func (c *Conn) complete(now clock.Time, why Cause) {
+	c.set(tellTimeout, c.cfg.UserTimeoutOption)
 	// If the program closed during the handshake, the state is FIN-WAIT-1 already.
 	if c.state == SynSent || c.state == SynReceived {
 		c.setState(now, Established, why)

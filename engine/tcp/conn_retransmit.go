@@ -70,6 +70,8 @@ const tailShare = 20
 // timer has its place: see persists.
 func (c *Conn) armRetransmit(now clock.Time) {
 	switch {
+	case c.early(): // our SYN
+		c.timers.arm(TimerRetransmit, now.Add(c.rtt.timeout(c.cfg)))
 	case c.flight != nil && c.snd.wnd > 0:
 		at, _ := c.timerDue()
 		c.timers.arm(TimerRetransmit, c.notTooLate(max(at, now)))
@@ -109,7 +111,7 @@ func (c *Conn) notTooLate(at clock.Time) clock.Time { return min(at, c.lastMomen
 func (c *Conn) lossTimeout(now clock.Time) {
 	// At the end of the user timeout only a timeout will do: it is what gives up.
 	what := timeoutTimer
-	if c.flight != nil && now < c.lastMoment() {
+	if c.flight != nil && !c.early() && now < c.lastMoment() {
 		_, what = c.lossDue()
 	}
 	switch what {
@@ -127,7 +129,7 @@ func (c *Conn) lossTimeout(now clock.Time) {
 // was put off since without being armed again, or so that a segment may leave. It arms
 // it.
 func (c *Conn) notYet(now clock.Time) bool {
-	if c.flight == nil || now >= c.lastMoment() {
+	if c.flight == nil || c.early() || now >= c.lastMoment() {
 		return false
 	}
 	if c.flight.held {
@@ -162,7 +164,7 @@ func (c *Conn) retransmitTimeout(now clock.Time) {
 		return
 	}
 	c.countTimeout()
-	if c.flight == nil {
+	if c.flight == nil || c.early() {
 		c.owes |= owesSyn
 		c.set(rttTiming, false)
 		c.rtt.backoff++

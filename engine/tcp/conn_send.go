@@ -63,7 +63,7 @@ func (c *Conn) buildReset(now clock.Time, out *Output) bool {
 
 // buildSyn makes our SYN, with an ACK if the peer's has come.
 func (c *Conn) buildSyn(now clock.Time, out *Output) bool {
-	if c.owes&owesSyn == 0 || c.state < SynSent || !c.opening() {
+	if c.owes&owesSyn == 0 || c.state < SynSent || !c.opening() || c.awaitsText() {
 		return false
 	}
 	c.owes &^= owesSyn
@@ -82,21 +82,27 @@ func (c *Conn) buildSyn(now clock.Time, out *Output) bool {
 		y.flags, y.ack, y.plain = wire.SYN|wire.ACK, c.rcv.nxt, c.plainness(out.again)
 		c.ackSent()
 	}
+	y.fast = c.fastOption(out.again)
 	y.write(&out.TCP, &c.tuple, c.cfg)
-	if c.state == SynSent && c.cfg.UserTimeoutOption && !out.again {
+	if c.state == SynSent && c.cfg.UserTimeoutOption && !out.again && y.fast == nil { // else there may be no room
 		out.Options.Set |= wire.OptUserTimeout
 		out.Options.UserTimeout = c.advertised()
 	}
 	c.rcv.edge = seq.Max(c.rcv.edge, c.rcv.nxt.Add(seq.Size(out.Window))) // an ACK between offers what the program asked for
-	c.sentSyn(now)
+	c.fillSyn(out)
+	c.sentSyn(now, out.Len)
 	return true
 }
 
-// sentSyn notes that our SYN is under way.
-func (c *Conn) sentSyn(now clock.Time) {
+// sentSyn notes that our SYN is under way, with so many bytes of text.
+func (c *Conn) sentSyn(now clock.Time, text int) {
 	if c.snd.nxt == c.snd.iss {
-		c.snd.nxt = c.snd.iss.Add(1)
-		c.live.at = microseconds(now)
+		c.snd.nxt = c.snd.iss.Add(1 + seq.Size(text))
+		if c.early() {
+			c.snd.una, c.fast.at = c.snd.nxt, microseconds(now)
+		} else {
+			c.live.at = microseconds(now)
+		}
 		// Only the first SYN is timed: by Karn's rule the ACK of a repeated one tells
 		// nothing.
 		c.set(rttTiming, true)

@@ -118,6 +118,12 @@ func (c *Conn) closeWrite(now clock.Time) {
 	}
 	switch c.state {
 	case Listen, SynSent:
+		// Text that may go on a SYN has been written to a connection that counts as open, and
+		// the FIN follows it.
+		if c.fast != nil && c.fast.open && c.out.len() > 0 {
+			c.set(finQueued, true)
+			return
+		}
 		c.closed(now, NoFailure, CauseClose)
 	case SynReceived, Established:
 		c.set(finQueued, true)
@@ -138,7 +144,7 @@ func (c *Conn) closeRead() { c.set(readClosed, true) }
 func (c *Conn) close(now clock.Time) {
 	unread := c.in.buffered() > 0 && !c.is(orphan)
 	c.set(orphan|readClosed, true)
-	if unread && (c.state == Established || c.state == CloseWait || c.state == FinWait1 || c.state == FinWait2) {
+	if unread && (c.state == SynReceived || c.state == Established || c.state == CloseWait || c.state == FinWait1 || c.state == FinWait2) {
 		c.owes |= owesReset
 		c.closed(now, Aborted, CauseUnreadData)
 		return

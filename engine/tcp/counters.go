@@ -49,6 +49,13 @@ type Counters struct {
 	TCPMTUPFail    uint64 // sizes that were tried after a black hole, and found too large again
 	TCPMTUPSuccess uint64 // and such that came through
 
+	TCPFastOpenActive, TCPFastOpenActiveFail   uint64 // SYNs whose text was acknowledged by the SYN-ACK; those whose was not
+	TCPFastOpenPassive, TCPFastOpenPassiveFail uint64 // connections that a SYN with a cookie has opened; cookies that were none
+	TCPFastOpenPassiveAltKey                   uint64 // of the first, those with the cookie of the period before
+	TCPFastOpenListenOverflow                  uint64 // SYNs that found Listener.FastOpen reached
+	TCPFastOpenCookieReqd                      uint64 // SYNs that asked for a cookie
+	TCPFastOpenBlackhole                       uint64 // times that the path was found to drop SYNs with text, or what follows
+
 	TCPMemoryPressures uint64 // times that memory became short: see Config.BufferMemory
 	TCPRcvQDrop        uint64 // segments in order that found no memory; those out of order are in TCPOFODrop
 	PruneCalled        uint64 // times that what came out of order was given up for want of memory

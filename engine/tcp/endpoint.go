@@ -51,14 +51,13 @@ type Entry struct {
 	// Owner is the program's; the endpoint only gives it back.
 	Owner any
 
-	listener *Listener  // until it is accepted
-	next     *Entry     // in the queue of those that send
-	armed    clock.Time // the time of its item in the heap of deadlines
-	told     Ready      // what NextReady has told, or must tell
-	news     Ready      // what NextReady must tell
-	queued   bool       // in the queue of those that send
-	burst    uint8      // segments sent in this turn, and maxBurst for all before it
-	hash     uint32     // in the table
+	next   *Entry     // in the queue of those that send
+	armed  clock.Time // the time of its item in the heap of deadlines
+	told   Ready      // what NextReady has told, or must tell
+	news   Ready      // what NextReady must tell
+	queued bool       // in the queue of those that send
+	burst  uint8      // segments sent in this turn, and maxBurst for all before it
+	hash   uint32     // in the table
 }
 
 // NewEndpoint returns an endpoint without connections.
@@ -349,8 +348,8 @@ func (e *Endpoint) update(now clock.Time, en *Entry) {
 		e.sending.push(en)
 	}
 	e.tell(en)
-	if en.listener != nil && en.state.Synchronized() {
-		e.offerAccept(now, en)
+	if en.fast != nil && en.fast.listener != nil {
+		e.followEarly(en)
 	}
 }
 
@@ -431,6 +430,9 @@ func (e *Endpoint) settle(now clock.Time, en *Entry, sent bool) {
 // program holds it.
 func (e *Endpoint) remove(now clock.Time, en *Entry) {
 	held := en.holds()
+	if en.fast != nil && en.fast.listener != nil {
+		e.endEarly(now, en)
+	}
 	e.conns.remove(en)
 	en.set(gone, true)
 	en.armed = clock.Never

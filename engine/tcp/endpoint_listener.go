@@ -25,6 +25,11 @@ type Listener struct {
 	// ECN says whether its connections use ECN; cc.ECNDefault: Config.ECN.
 	ECN cc.ECNMode
 
+	// FastOpen is how many connections may be open by a SYN with text, or a cookie, before
+	// the ACK of their SYN-ACK, those that a RST has ended for a minute too: TCP_FASTOPEN. 0:
+	// none, or as many as Backlog where Config.FastOpen has fastopen.EveryListener.
+	FastOpen int
+
 	cfg     *Config
 	options *settings // of its connections
 
@@ -41,6 +46,9 @@ type Listener struct {
 	accept  ring[*Entry]
 	waiting int  // in accept; at most Backlog
 	news    bool // NextReady must tell
+
+	early  int              // see FastOpen
+	resets ring[clock.Time] // when a RST ended one of them
 }
 
 // Waiting returns how many connections wait to be accepted.
@@ -215,7 +223,8 @@ func (e *Endpoint) CloseListeners(now clock.Time) {
 	}
 }
 
-// Accept returns the next connection of l whose handshake is complete, or nil.
+// Accept returns the next connection of l whose handshake is complete, or which a SYN has
+// opened (FastOpen), or nil.
 // The caller sets its Owner, which is what AcceptSynWith was given so far.
 func (e *Endpoint) Accept(l *Listener) *Entry {
 	en, ok := l.accept.pop()
@@ -228,9 +237,7 @@ func (e *Endpoint) Accept(l *Listener) *Entry {
 
 // offerAccept puts a connection whose handshake is complete in its listener's
 // queue.
-func (e *Endpoint) offerAccept(now clock.Time, en *Entry) {
-	l := en.listener
-	en.listener = nil
+func (e *Endpoint) offerAccept(now clock.Time, en *Entry, l *Listener) {
 	if l.CongestionControl != "" && en.cc != nil {
 		en.control(now, l.CongestionControl)
 	}

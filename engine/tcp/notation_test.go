@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -106,6 +107,13 @@ func (s *spelled) takeOptions(t testing.TB, text string) {
 			if n := number(t, w[1]); n > 0 {
 				o.UserTimeout = wire.UserTimeoutOf(time.Duration(n) * time.Second)
 			}
+		case w[0] == "FO":
+			b, err := hex.DecodeString(strings.Join(w[1:], ""))
+			c, ok := wire.MakeFastOpenCookie(b)
+			if err != nil || !ok {
+				t.Fatalf("no cookie: %q", part)
+			}
+			o.Set, o.FastOpen = o.Set|wire.OptFastOpen, c
 		case w[0] == "ECN":
 			s.takeCounters(w[1:])
 		case w[0] == "sack":

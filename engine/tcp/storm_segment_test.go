@@ -32,7 +32,10 @@ func (s *storm) segment() {
 	case opening && s.r.IntN(2) == 0: // or it would never come to anything
 		g.Flags, g.Ack = wire.SYN|wire.ACK, en.snd.nxt
 	case opening && s.r.IntN(3) == 0, g.Flags.Has(wire.SYN) && s.r.IntN(2) == 0, en == nil && s.r.IntN(3) == 0:
-		g.Flags, g.Len = wire.SYN, 0
+		g.Flags = wire.SYN
+		if s.fast == nil {
+			g.Len = 0
+		}
 	}
 	if g.Len > 1000 && s.r.IntN(2) == 0 {
 		g.Len, g.GSOSize = 1+s.r.IntN(8000), 1000
@@ -89,6 +92,20 @@ func (s *storm) options(en *Entry, g *Segment) {
 	if g.Flags.Has(wire.SYN) {
 		o.Set |= wire.OptionSet(s.r.Uint32()) & (wire.OptMSS | wire.OptWindowScale | wire.OptSACKPermitted | wire.OptTimestamps)
 		o.MSS, o.WindowScale = uint16(s.r.IntN(1500)), uint8(s.r.IntN(15))
+	}
+	if g.Flags.Has(wire.SYN) && s.fast != nil && s.fast.IntN(4) > 0 {
+		o.Set |= wire.OptFastOpen
+		t := wire.Tuple{Local: addrA, Remote: addrB}
+		switch s.fast.IntN(4) {
+		case 0:
+			o.FastOpen = wire.FastOpenCookie{}
+		case 1:
+			o.FastOpen = wire.FastOpenCookieOf(s.fast.Uint64())
+		default:
+			s.e.cookies.turn(s.now)
+			s.e.cfg.fastOpens.turn(&s.e.cookies)
+			o.FastOpen = s.e.cfg.fastOpens.cookie(&t)
+		}
 	}
 	if s.r.IntN(5) == 0 {
 		o.Set |= wire.OptSACK

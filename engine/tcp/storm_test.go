@@ -11,6 +11,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/fastopen"
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/lab/oracle"
@@ -35,6 +36,7 @@ type storm struct {
 	testing.TB
 	seed     uint64
 	r        *rand.Rand
+	fast     *rand.Rand // nil: no Fast Open
 	now      clock.Time
 	path     Path
 	e        *Endpoint
@@ -77,10 +79,17 @@ func newStorm(tb testing.TB, seed uint64) *storm {
 	r := rand.New(rand.NewPCG(seed, 9))
 	cfg := Config{ReceiveBuffer: 1 + r.IntN(1<<(10+r.IntN(9))), SendBuffer: 1 << 16, UserTimeout: time.Minute, MSL: msl, MaxHalfOpen: 8, MaxTimeWait: 4,
 		NoSACK: r.IntN(4) == 0, NoTimestamps: r.IntN(2) == 0, NoWindowScale: r.IntN(3) == 0, Cookies: CookieMode(r.IntN(3)), CongestionControl: cc.Names()[seed%uint64(len(cc.Names()))]}
-	s := &storm{TB: tb, seed: seed, r: r, now: clock.Time(time.Hour), path: Path{MTU: 1500, MaxGSO: 65535 * r.IntN(2)}, e: NewEndpoint(&cfg),
+	fast := rand.New(rand.NewPCG(seed, 10))
+	if cfg.FastOpen = []fastopen.Mode{0, 0, fastopen.Client | fastopen.Server, fastopen.Client | fastopen.Server, fastopen.All}[fast.IntN(5)]; cfg.FastOpen == 0 {
+		fast = nil
+	}
+	s := &storm{fast: fast, TB: tb, seed: seed, r: r, now: clock.Time(time.Hour), path: Path{MTU: 1500, MaxGSO: 65535 * r.IntN(2)}, e: NewEndpoint(&cfg),
 		known: map[wire.Tuple]isns{}, blocks: map[*buf.Block]bool{}}
 	s.e.SetTrace(&s.trace)
 	s.listener, _ = s.e.Listen(wire.Addr{}, 80, 4, "listener")
+	if fast != nil {
+		s.listener.FastOpen = 1 + fast.IntN(3)
+	}
 	return s
 }
 
@@ -156,7 +165,7 @@ func (s *storm) output() {
 			s.heard = append(s.heard, judged(&out.Segment))
 		}
 		s.known[out.Tuple] = isns{own: out.Seq.Add(out.SeqLen()), peer: out.Ack}
-		if en := s.e.conns.find(&out.Tuple); en != nil && en.state >= Established && !out.Flags.Has(wire.SYN) && !out.Flags.Has(wire.RST) {
+		if en := s.e.conns.find(&out.Tuple); en != nil && (en.state >= Established || en.early()) && !out.Flags.Has(wire.SYN) && !out.Flags.Has(wire.RST) {
 			if err := checkReport(&en.Conn, &out); err != nil {
 				s.fail("%v", err)
 			}
@@ -197,6 +206,13 @@ func (s *storm) connect() {
 	t := s.tuple()
 	if en, err := s.e.Connect(s.now, s.path, t, "active"); err == nil {
 		s.note("connect to %d", t.RemotePort)
+		if s.fast != nil && s.fast.IntN(4) > 0 {
+			k := fastopen.Hint{MSS: uint16(s.fast.IntN(2000))}
+			if s.fast.IntN(3) > 0 {
+				k.Cookie = wire.FastOpenCookieOf(1)
+			}
+			s.e.FastOpen(s.now, en, k)
+		}
 		s.adopt(en)
 	}
 }

@@ -38,7 +38,7 @@ func pack(t clock.Time) packedTime { return packedTime{uint32(t >> 32), uint32(t
 
 func (p packedTime) time() clock.Time { return clock.Time(p.hi)<<32 | clock.Time(p.lo) }
 
-type halfOpenMarks uint8
+type halfOpenMarks uint16
 
 const (
 	markResend     halfOpenMarks = 1 << iota // the SYN-ACK must be sent
@@ -49,6 +49,7 @@ const (
 	markUnasked                              // in the queue of those that the program should be asked about
 	markPrepared                             // the program has made something ready for it
 	markUnmarkable                           // its text may not be marked
+	markTellCookie                           // its first SYN-ACK says a Fast Open cookie
 )
 
 func (h *halfOpen) is(m halfOpenMarks) bool { return h.marks&m != 0 }
@@ -75,6 +76,7 @@ func (c *Conn) compactInto(h *halfOpen) {
 	h.mark(markTiming, c.is(rttTiming))
 	h.mark(markResend, c.owes&owesSyn != 0)
 	h.mark(markUnmarkable, c.is(unmarkable))
+	h.mark(markTellCookie, c.fast != nil)
 }
 
 // expandHalfOpen makes c the connection that h is the compact form of.
@@ -108,6 +110,9 @@ func (c *Conn) expandHalfOpen(now clock.Time, h *halfOpen) {
 	}
 	c.rtt.backoff = h.retries
 	c.set(unmarkable, h.is(markUnmarkable))
+	if h.is(markTellCookie) {
+		c.fast = tellsCookie
+	}
 	if c.has(accurateOK) {
 		c.ecn.ace = wire.ACEFlags(cepStart)
 	}

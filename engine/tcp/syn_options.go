@@ -89,12 +89,13 @@ func (c *Conn) offered() offer {
 // is made of.
 type ourSyn struct {
 	iss, ack seq.Num
-	flags    wire.Flags // SYN, or SYN and ACK
-	mss      uint16     // of our option
-	offer    offer      // what the peer's SYN said; in a SYN without an ACK, all that we can do
-	stamp    uint32     // our timestamp: in a passive open it says what the peer's SYN said
-	echo     uint32     // the peer's
-	plain    uint8      // see plainness
+	flags    wire.Flags           // SYN, or SYN and ACK
+	mss      uint16               // of our option
+	offer    offer                // what the peer's SYN said; in a SYN without an ACK, all that we can do
+	stamp    uint32               // our timestamp: in a passive open it says what the peer's SYN said
+	echo     uint32               // the peer's
+	plain    uint8                // see plainness
+	fast     *wire.FastOpenCookie // nil: no Fast Open option
 }
 
 // write makes the header of t. It is the only writer of SYNs: for a connection, for
@@ -124,7 +125,13 @@ func (y *ourSyn) write(h *wire.TCP, t *wire.Tuple, cfg *Config) {
 		set |= wire.OptTimestamps
 		o.TSVal, o.TSEcr = y.stamp, y.echo
 	}
-	if accurate && y.plain == 0 {
+	if y.fast != nil {
+		set |= wire.OptFastOpen
+		o.FastOpen = *y.fast
+	}
+	// Both do not fit beside timestamps: the counters are the ones that a SYN-ACK may go
+	// without.
+	if accurate && y.plain == 0 && y.fast == nil {
 		set |= wire.OptAccECN
 		o.AccECN, o.Echo = wire.AccECN0+3, echoStart
 	}

@@ -2,6 +2,7 @@ package tcp
 
 import (
 	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/fastopen"
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
@@ -63,11 +64,18 @@ func (e *Endpoint) arrivedSyn(a *arrival, l *Listener) outcome {
 	a.ecn = l.ecn(e.cfg)
 	var y ourSyn
 	beyond := e.answerTo(a, &y)
+	f := noFastOpen
+	if e.cfg.FastOpen&fastopen.Server != 0 {
+		if f = e.fastOpens(a, l); f.opens() {
+			e.openEarly(a, l, y.iss, f)
+			return taken
+		}
+	}
 	switch p := e.placeFor(a, l, beyond); p.form {
 	case asCookie:
 		return l.counted(e.answerByCookie(a, &y))
 	case asEntry:
-		e.keep(a, l, y.iss, p)
+		e.keep(a, l, y.iss, p, f)
 		return taken
 	}
 	e.stats.TCPReqQFullDrop++
@@ -161,10 +169,13 @@ func (e *Endpoint) cookiesFirst() bool {
 
 // keep puts a half-open connection into its place in the cache. It has done what
 // any connection does with a SYN.
-func (e *Endpoint) keep(a *arrival, l *Listener, iss seq.Num, p synPlace) {
+func (e *Endpoint) keep(a *arrival, l *Listener, iss seq.Num, p synPlace, f synFast) {
 	c := e.fresh(a)
 	c.openPassive(a.now, iss)
 	c.receive(a.now, a.path, a.segment)
+	if f.tells() {
+		c.fast = tellsCookie
+	}
 	h := halfOpen{}
 	c.compactInto(&h)
 	if l.Ask {
@@ -286,13 +297,16 @@ func (e *Endpoint) promote(a *arrival, l *Listener, c *Conn, at ref) {
 		// that came need not be the last.
 		c.ts.offset = a.segment.Options.TSEcr + 1 - a.now.Milliseconds()
 	}
-	en := &Entry{Conn: *c, Owner: owner, listener: l, armed: clock.Never}
+	en := &Entry{Conn: *c, Owner: owner, armed: clock.Never}
 	*c = Conn{} // the next expansion must not share buffers with en
 	e.conns.insert(en)
 	e.stats.PassiveOpens++
 	l.Completed++
 	e.enlist(a.now, en)
 	e.update(a.now, en)
+	if en.state.Synchronized() {
+		e.offerAccept(a.now, en, l)
+	}
 }
 
 // advanceHalfOpen repeats SYN-ACKs, and forgets those who never answer, or who

@@ -94,7 +94,11 @@ func (p *testPeer) receive(text string) {
 func (p *testPeer) arrive(text string) {
 	p.Helper()
 	w := spell(p, text)
-	s := Segment{TCP: w.header(isns{p.peer, p.own}), Len: w.n, Views: twoViews(patternBytes(w.seq, w.n)), ECN: w.ecn}
+	first := w.seq
+	if w.flags.Has(wire.SYN) {
+		first++ // the SYN has the number before its text
+	}
+	s := Segment{TCP: w.header(isns{p.peer, p.own}), Len: w.n, Views: twoViews(patternBytes(first, w.n)), ECN: w.ecn}
 	if w.win < 0 {
 		s.Window = 65535
 	}

@@ -19,6 +19,16 @@ func sack(n int) (s [4]wire.SACKBlock) {
 	return s
 }
 
+// cookie returns a Fast Open cookie of n bytes.
+func cookie(n int) wire.FastOpenCookie {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(i)
+	}
+	c, _ := wire.MakeFastOpenCookie(b)
+	return c
+}
+
 // tcpHeaders are headers with their length in bytes and their text.
 var tcpHeaders = []struct {
 	name   string
@@ -69,6 +79,14 @@ var tcpHeaders = []struct {
 	{"AccECN and SACK", wire.TCP{Flags: wire.ACK,
 		Options: wire.Options{Set: wire.OptTimestamps | wire.OptAccECN | wire.OptSACK, AccECN: wire.AccECN1 + 2, Echo: [3]uint32{1: 5, 2: 3}, SACKBlocks: 2, SACK: sack(2)}}, 60,
 		"0 > 0: Flags [.], seq 0, ack 0, win 0, options [TS val 0 ecr 0,ECN e1b 3 ceb 5,sack 2 {0:500}{1000:1500}]"},
+	{"asks for a Fast Open cookie", wire.TCP{Flags: wire.SYN, Options: wire.Options{Set: wire.OptFastOpen}}, 24,
+		"0 > 0: Flags [S], seq 0, win 0, options [FO]"},
+	{"Fast Open, as Linux arranges it", wire.TCP{Flags: wire.SYN, Options: wire.Options{Set: wire.OptMSS | wire.OptSACKPermitted | wire.OptTimestamps | wire.OptWindowScale | wire.OptFastOpen,
+		MSS: 1460, WindowScale: 7, FastOpen: wire.FastOpenCookieOf(0x0123456789abcdef)}}, 52,
+		"0 > 0: Flags [S], seq 0, win 0, options [mss 1460,sackOK,TS val 0 ecr 0,wscale 7,FO 0123456789abcdef]"},
+	{"Fast Open with the longest cookie", wire.TCP{Flags: wire.SYN, Options: wire.Options{Set: wire.OptMSS | wire.OptSACKPermitted | wire.OptTimestamps | wire.OptWindowScale | wire.OptFastOpen,
+		MSS: 1460, WindowScale: 7, FastOpen: cookie(16)}}, 60,
+		"0 > 0: Flags [S], seq 0, win 0, options [mss 1460,sackOK,TS val 0 ecr 0,wscale 7,FO 000102030405060708090a0b0c0d0e0f]"},
 	{"urgent", wire.TCP{Flags: wire.URG | wire.ACK | wire.AE, Urgent: 77}, 20,
 		"0 > 0: Flags [.Ue], seq 0, ack 0, win 0, urg 77"},
 }
@@ -210,6 +228,36 @@ func TestFlagsString(t *testing.T) {
 	for f, want := range cases {
 		if got := f.String(); got != want {
 			t.Errorf("%#x: %q, want %q", uint16(f), got, want)
+		}
+	}
+}
+
+// A Fast Open option has a cookie of 4 to 16 bytes, an even number, or none. It is left
+// out where it has no room.
+func TestFastOpenOption(t *testing.T) {
+	for n := range 40 {
+		opt := append([]byte{34, byte(2 + n)}, make([]byte, min(n, 38))...)
+		var h wire.TCP
+		_, d := wire.ParseTCP(withOptions(opt), &h)
+		right := n == 0 || n >= 4 && n <= 16 && n%2 == 0
+		if n <= 38 && (d != wire.None || h.Options.Has(wire.OptFastOpen) != right || right && h.Options.FastOpen.Len() != n) {
+			t.Errorf("a cookie of %d bytes: %v, %v", n, d, h.Options)
+		}
+		if _, ok := wire.MakeFastOpenCookie(make([]byte, n)); ok != right {
+			t.Errorf("a cookie of %d bytes can be made: %v", n, ok)
+		}
+	}
+	for set := range wire.OptionSet(255) {
+		for _, n := range []int{0, 4, 6, 8, 10, 16} {
+			h := wire.TCP{Options: wire.Options{Set: set | wire.OptFastOpen, FastOpen: cookie(n), AccECN: wire.AccECN0 + 3, SACKBlocks: 4}}
+			b := h.Append(nil)
+			var again wire.TCP
+			if m, d := wire.ParseTCP(b, &again); m != len(b) || d != wire.None || m > 60 || m != h.HeaderLen() {
+				t.Errorf("%b with a cookie of %d bytes: %d bytes, %v", set, n, m, d)
+			}
+			if again.Options.Has(wire.OptFastOpen) && again.Options.FastOpen != h.Options.FastOpen || again.Options.Set&^h.Options.Set != 0 {
+				t.Errorf("%b with a cookie of %d bytes became %v", set, n, &again.Options)
+			}
 		}
 	}
 }

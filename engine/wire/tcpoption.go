@@ -14,6 +14,7 @@ const (
 	OptSACK
 	OptAccECN
 	OptUserTimeout
+	OptFastOpen
 )
 
 // Kinds of options on the wire.
@@ -21,6 +22,7 @@ const (
 // https://www.rfc-editor.org/rfc/rfc7323#section-2.2
 // https://www.rfc-editor.org/rfc/rfc2018#section-2
 // https://www.rfc-editor.org/rfc/rfc5482#section-2
+// https://www.rfc-editor.org/rfc/rfc7413#section-2
 // https://www.rfc-editor.org/rfc/rfc9768#section-3.2.3
 const (
 	kindEnd = iota
@@ -31,6 +33,7 @@ const (
 	kindSACK
 	kindTimestamps  = 8
 	kindUserTimeout = 28
+	kindFastOpen    = 34
 	kindAccECN0     = 172
 	kindAccECN1     = 174
 )
@@ -61,6 +64,7 @@ type Options struct {
 	AccECN       AccECN
 	MSS          uint16
 	UserTimeout  UserTimeout
+	FastOpen     FastOpenCookie // empty: asks for one
 	TSVal, TSEcr uint32
 	SACK         [4]SACKBlock
 	Echo         [3]uint32 // bytes that came as ECT(0), CE and ECT(1), modulo 2^24: those that AccECN says
@@ -135,6 +139,10 @@ func (o *Options) take(kind byte, v []byte) {
 		if o.first(OptUserTimeout, len(v) == 2) {
 			o.UserTimeout = UserTimeout(be16(v))
 		}
+	case kindFastOpen:
+		if c, ok := MakeFastOpenCookie(v); o.first(OptFastOpen, ok) {
+			o.FastOpen = c
+		}
 	case kindAccECN0, kindAccECN1:
 		if o.first(OptAccECN, true) {
 			o.takeAccECN(kind, v)
@@ -198,6 +206,7 @@ func (o *Options) sizeOfMore() int {
 	if o.Has(OptAccECN) {
 		n += o.AccECN.Size()
 	}
+	n += o.fastOpenAfter(n)
 	if k := o.sackBlocksAfter(n); k > 0 {
 		n += 4 + 8*k
 	}
@@ -238,6 +247,7 @@ func (o *Options) put(w []byte) (sum uint64) {
 }
 
 func (o *Options) putEach(w []byte) (sum uint64) {
+	size := len(w)
 	if o.Set&OptMSS != 0 {
 		v := mss | uint32(o.MSS)
 		put32(w, v)
@@ -269,6 +279,10 @@ func (o *Options) putEach(w []byte) (sum uint64) {
 	if o.Has(OptAccECN) {
 		n := o.AccECN.Size()
 		sum += o.putAccECN(w[:n])
+		w = w[n:]
+	}
+	if n := o.fastOpenAfter(size - len(w)); n > 0 {
+		sum += o.putFastOpen(w[:n])
 		w = w[n:]
 	}
 	if len(w) > 0 {

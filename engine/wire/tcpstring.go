@@ -22,7 +22,8 @@ func (f Flags) String() string {
 }
 
 // String returns the options as tcpdump prints them, without the padding:
-// "mss 1460,sackOK,TS val 1 ecr 0,wscale 7". It is empty when there are none.
+// "mss 1460,sackOK,TS val 1 ecr 0,wscale 7", and FastOpenString. It is
+// empty when there are none.
 func (o *Options) String() string {
 	var b []byte
 	add := func(s OptionSet, format string, args ...any) {
@@ -40,6 +41,7 @@ func (o *Options) String() string {
 	add(OptWindowScale, "wscale %d", o.WindowScale)
 	add(OptUserTimeout, "%v", o.UserTimeout)
 	add(OptAccECN, "%s", o.AccECNString())
+	add(OptFastOpen, "%s", o.FastOpenString())
 	n := min(int(o.SACKBlocks), len(o.SACK))
 	add(OptSACK, "sack %d ", n)
 	if o.Has(OptSACK) {

@@ -9,6 +9,7 @@ type arrivals struct {
 	options options // of the SYN
 	several bool    // SYNs with this number came whose options differ
 	window  uint16  // of the SYN
+	synText int     // bytes of text on the SYN
 	have    int64   // all numbers below have come
 	beyond  []span  // and these: sorted, apart from each other and from have
 	tsMax   uint32  // the newest timestamp

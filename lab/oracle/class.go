@@ -77,7 +77,7 @@ func classify(v *View, s *Segment) class {
 	}
 	age := int32(s.Stamp - v.TSRecent)
 	note(v.Timestamps && s.Stamped && age < 0, stale)
-	note(v.Timestamps && s.Stamped && age > 0, fresh)
+	note(v.Timestamps && s.Stamped && (age > 0 || age == -1<<31 && v.State == TimeWait), fresh) // half the space away may be either
 	note(s.Seq == v.IRS && v.State == SynReceived || s.Seq == v.IRS && v.opening() && v.State == FinWait1, fromIRS)
 	note(v.opening(), opening)
 	note(v.Passive, passive)

@@ -12,6 +12,7 @@ const (
 	kindSACK      = 5
 	kindTimes     = 8
 	kindTimeout   = 28
+	kindFastOpen  = 34
 	kindAccECN0   = 172
 	kindAccECN1   = 174
 	maxShift      = 14
@@ -29,6 +30,7 @@ const (
 	optTimes
 	optAccECN
 	optTimeout
+	optFastOpen
 )
 
 // optionForm is what is known of a kind.
@@ -57,6 +59,8 @@ func formOf(kind byte) (f optionForm, known bool) {
 		return optionForm{optTimes, 10, 1, 10, false, "RFC 7323 §3.2"}, true
 	case kindTimeout:
 		return optionForm{optTimeout, 4, 1, 4, false, "RFC 5482 §2"}, true
+	case kindFastOpen:
+		return optionForm{optFastOpen, 2, 2, 18, true, "RFC 7413 §2"}, true
 	case kindAccECN0, kindAccECN1:
 		return optionForm{optAccECN, 2, 3, 11, false, "RFC 9768 §3.2.3"}, true
 	}
@@ -121,7 +125,7 @@ func (o *options) take(kind byte, v []byte, syn bool) (err error) {
 	switch {
 	case !known:
 		return fault("W2", "RFC 9293 §3.1", "nobody knows option %d", kind)
-	case n < form.least || n > form.most || (n-form.least)%form.step != 0:
+	case n < form.least || n > form.most || (n-form.least)%form.step != 0, kind == kindFastOpen && n == 4:
 		return fault("W2", form.source, "option %d has %d bytes", kind, n)
 	case o.has(form.set):
 		return fault("W2", form.source, "option %d comes twice", kind)

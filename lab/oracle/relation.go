@@ -48,7 +48,7 @@ type View struct {
 
 // opening reports whether our SYN is not acknowledged.
 func (v *View) opening() bool {
-	return v.State == SynSent || v.State == SynReceived || v.State == FinWait1 && v.Una == v.ISS && v.Next == v.ISS+1
+	return v.State == SynSent || v.State == SynReceived || v.State == FinWait1 && v.Una == v.ISS
 }
 
 // Segment is what the relation wants to know of one.

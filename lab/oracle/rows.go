@@ -59,9 +59,10 @@ var (
 	opens      = []outcome{{of(SynReceived), nothing, aSynAck}, {of(Listen), nothing, aSynAck}}
 )
 
-// to returns the outcomes of a move that is always answered.
-func to(s State) []outcome {
-	return []outcome{{of(s), aAck | aText, nothing}}
+// closedBefore returns the outcomes of a move out of SYN-SENT. Where text has gone on the
+// SYN, or waits for it, a program may close before there is an answer (RFC 7413).
+func closedBefore(s State, must reply) []outcome {
+	return []outcome{{of(s, FinWait1), must, nothing}}
 }
 
 const (
@@ -102,10 +103,10 @@ var rowsOfChecks = []row{
 	{name: "RST without ACK", source: "RFC 9293 §3.10.7.3 second", states: of(SynSent), set: flagRST, outcomes: ignored},
 	{name: "SYN-ACK with FIN", source: "RFC 9293 §3.10.7.3 fourth", states: of(SynSent), set: flagSYN | flagACK | flagFIN,
 		outcomes: []outcome{{same, nothing, nothing}, {of(Established, CloseWait), aAck | aText, nothing}}},
-	{name: "SYN-ACK", source: "RFC 9293 §3.10.7.3 fourth", states: of(SynSent), set: flagSYN | flagACK, outcomes: to(Established)},
+	{name: "SYN-ACK", source: "RFC 9293 §3.10.7.3 fourth", states: of(SynSent), set: flagSYN | flagACK, outcomes: closedBefore(Established, aAck|aText)},
 	{name: "SYN with FIN, simultaneous", source: "RFC 9293 §3.10.7.3 fourth", states: of(SynSent), set: flagSYN | flagFIN,
 		outcomes: []outcome{{same, nothing, nothing}, {of(SynReceived), aSynAck, nothing}}},
-	{name: "SYN, simultaneous", source: "RFC 9293 §3.10.7.3 fourth", states: of(SynSent), set: flagSYN, outcomes: []outcome{{of(SynReceived), aSynAck, nothing}}},
+	{name: "SYN, simultaneous", source: "RFC 9293 §3.10.7.3 fourth", states: of(SynSent), set: flagSYN, outcomes: closedBefore(SynReceived, aSynAck)},
 	{name: "neither SYN nor RST", source: "RFC 9293 §3.10.7.3 fifth", states: of(SynSent), outcomes: ignored},
 
 	// §3.10.7.4. A program may close before our SYN is acknowledged; then all below happens at once.

@@ -9,6 +9,8 @@ func rowsOfText() (all []row) {
 	all = []row{
 		// RFC 9293 §3.6.1, RFC 2525 §2.17: nobody will read it.
 		{name: "text for nobody", source: "RFC 9293 §3.6.1", states: of(FinWait1, FinWait2), on: letGo | textHere, outcomes: []outcome{{gone, anAbort, nothing}}},
+		{name: "text ahead for nobody, perhaps behind the FIN", source: "RFC 9293 §3.6.1", states: of(FinWait1, FinWait2), on: letGo | textAhead | withText | earlyFin,
+			outcomes: append(moves(FinWait1, FinWait2, aAck|aText), outcome{gone, anAbort, nothing})},
 		{name: "text ahead for nobody", source: "RFC 9293 §3.6.1", states: of(FinWait1, FinWait2), on: letGo | textAhead | withText, outcomes: []outcome{{gone, anAbort, nothing}}},
 		{name: "text into a shut window", source: "RFC 9293 §3.10.7.4 first", states: receives, on: noWindow | withText, outcomes: moves(FinWait1, FinWait2, aAck|aText)},
 	}

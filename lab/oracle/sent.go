@@ -87,7 +87,7 @@ func (f *flow) sentReset(p *packet) error {
 func (f *flow) sentSyn(now clock.Time, p *packet) (err error) {
 	var a *arrivals
 	if p.has(flagACK) {
-		if a = f.peer(p.ack - 1); a == nil && !f.forgot {
+		if a = f.answered(p.ack); a == nil && !f.forgot {
 			return fault("R5", "RFC 9293 §3.10.7.2", "a SYN-ACK of a SYN that never came: %v", p.String())
 		}
 	}
@@ -97,26 +97,42 @@ func (f *flow) sentSyn(now clock.Time, p *packet) (err error) {
 		l.keep(1, p.text)
 		l.next += int64(len(p.text))
 		f.lives = bounded(f.lives, l, maxLives, &f.forgot)
-	} else if l.known == p.has(flagACK) && (l.options.set^p.options.set)&^(optAccECN|optTimeout) != 0 {
+	} else if l.known == p.has(flagACK) && (l.options.set^p.options.set)&^(optAccECN|optTimeout|optFastOpen) != 0 {
 		err = fault("W2", "RFC 9293 §3.8.1", "a SYN that is sent again has other options: %v", p.String())
 	}
 	l.options, l.spoke = p.options, now
 	if a == nil {
 		return err
 	}
-	if more := p.options.set &^ a.options.set & (optScale | optSACKOK | optTimes); more != 0 {
+	if more := p.options.set &^ a.options.set & (optScale | optSACKOK | optTimes | optFastOpen); more != 0 {
 		err = first(err, fault("W2", "RFC 7323 §2.2", "a SYN-ACK agrees to options (%#x) that the SYN did not have", more))
 	}
 	if l.known && l.irs != a.irs {
 		l.known, l.acked, l.right = false, 0, 0
 	}
 	if !l.known {
-		l.irs, l.known, l.acked = a.irs, true, 1
+		l.irs, l.known, l.acked = a.irs, true, a.place(p.ack)
 		l.edge = max(l.edge, 1+int64(a.window))
-		l.right = 1 + int64(p.window)
+		l.right = l.acked + int64(p.window)
 	}
-	l.right = max(l.right, 1+int64(p.window))
+	l.right = max(l.right, a.place(p.ack)+int64(p.window))
 	return first(err, l.checkStamps(now, p, a))
+}
+
+// answered returns the stream whose SYN a SYN-ACK with this number answers, which may
+// acknowledge text of that SYN too; nil: none.
+// https://www.rfc-editor.org/rfc/rfc7413#section-4.2.2
+func (f *flow) answered(ack uint32) *arrivals {
+	if a := f.peer(ack - 1); a != nil {
+		return a
+	}
+	for i := len(f.peers) - 1; i >= 0; i-- {
+		a := f.peers[i]
+		if at := a.place(ack); at > 1 && at <= 1+int64(a.synText) {
+			return a
+		}
+	}
+	return nil
 }
 
 // sentSegment judges a segment that is neither a SYN nor a RST.

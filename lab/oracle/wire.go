@@ -121,11 +121,11 @@ func (f *flow) meet(p *packet) {
 			a.several = a.several || o.set != p.options.set || o.mss != p.options.mss || o.shift != p.options.shift
 			a.options.set |= p.options.set
 			a.options.mss, a.options.shift = max(o.mss, p.options.mss), max(o.shift, p.options.shift)
-			a.window = max(a.window, p.window)
+			a.window, a.synText = max(a.window, p.window), max(a.synText, len(p.text))
 			return
 		}
 	}
-	a := &arrivals{irs: p.seq, options: p.options, window: p.window}
+	a := &arrivals{irs: p.seq, options: p.options, window: p.window, synText: len(p.text)}
 	f.peers = bounded(f.peers, a, maxPeers, &f.forgot)
 }
 

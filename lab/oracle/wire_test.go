@@ -86,6 +86,9 @@ func (s *script) packet(out bool, words []string) []byte {
 			o.Set, o.TSVal = o.Set|wire.OptTimestamps, uint32(n)
 		case "ecr":
 			o.TSEcr = uint32(n)
+		case "fo":
+			o.Set |= wire.OptFastOpen
+			o.FastOpen, _ = wire.MakeFastOpenCookie(make([]byte, n))
 		case "from":
 			o.Set |= wire.OptSACK
 			o.SACK[o.SACKBlocks].Left = far + seq.Num(n)
@@ -211,6 +214,10 @@ var wireRules = []struct {
 	{"W2", "SACK permitted later on", opened, "> . 1 ack 1 win 251 sackok", "> . 1 ack 1 win 251"},
 	{"W2", "SYN-ACK agrees to a scale", []string{"< S 0 mss 1460"}, "> S. 0 ack 1 mss 1460 ws 2", "> S. 0 ack 1 mss 1460"},
 	{"W2", "SYN-ACK agrees to timestamps", []string{"< S 0 mss 1460 sackok"}, "> S. 0 ack 1 mss 1460 ts 5", "> S. 0 ack 1 mss 1460 sackok"},
+	{"W2", "SYN-ACK with a cookie nobody asked for", []string{"< S 0 mss 1460"}, "> S. 0 ack 1 mss 1460 fo 8", "> S. 0 ack 1 mss 1460"},
+	{"W2", "a cookie later on", opened, "> . 1 ack 1 win 251 fo 8", "> . 1 ack 1 win 251"},
+	{"R5", "SYN-ACK of text that never came", []string{"< S 0 len 5 mss 1460 fo 8"}, "> S. 0 ack 7 mss 1460", "> S. 0 ack 6 mss 1460 fo 8"},
+	{"S4", "other text than on the SYN", []string{"> S 0 len 5 mss 1460 fo 8", "< S. 0 ack 1 win 500 mss 1460"}, "> P. 1 ack 1 len 5 byte 7", "> P. 1 ack 1 win 500"},
 	{"W2", "the SYN again, with other options", []string{"> S 0 mss 1460 sackok"}, "> S 0 mss 1460", "> S 0 mss 1460 sackok"},
 	{"W2", "no timestamp", stamped, "> P. 1 ack 1 len 5", "> P. 1 ack 1 len 5 ts 102 ecr 50"},
 	{"W2", "a timestamp that was not agreed to", opened, "> P. 1 ack 1 win 250 len 5 ts 102 ecr 50", "> P. 1 ack 1 win 250 len 5"},

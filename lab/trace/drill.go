@@ -162,6 +162,12 @@ func drillOptions(o *wire.Options, far seq.Num) string {
 		}
 		s = append(s, o.AccECNString())
 	}
+	if o.Has(wire.OptFastOpen) {
+		s = append(s, o.FastOpenString())
+		for range o.FastOpen.Size() - 2 - o.FastOpen.Len() {
+			s = append(s, "nop")
+		}
+	}
 	if o.Has(wire.OptSACK) {
 		blocks := []string{"nop,nop,sack"}
 		for _, k := range o.SACK[:min(int(o.SACKBlocks), len(o.SACK))] {

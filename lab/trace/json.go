@@ -50,6 +50,7 @@ type segment struct {
 	SACK       [][2]uint32 `json:"sack,omitempty"`
 	UTO        uint32      `json:"uto,omitempty"` // in seconds
 	AccECN     string      `json:"accECN,omitempty"`
+	FastOpen   string      `json:"fastOpen,omitempty"`
 	ISS        uint32      `json:"iss,omitempty"` // of the one whose event it is
 	IRS        uint32      `json:"irs,omitempty"`
 }
@@ -124,6 +125,9 @@ func jsonSegment(e *tcp.Event) *segment {
 	}
 	if o.Has(wire.OptAccECN) {
 		s.AccECN = o.AccECNString()
+	}
+	if o.Has(wire.OptFastOpen) {
+		s.FastOpen = o.FastOpenString()
 	}
 	if o.Has(wire.OptSACK) {
 		for _, k := range o.SACK[:min(int(o.SACKBlocks), len(o.SACK))] {

@@ -115,6 +115,9 @@ func options(o *wire.Options, base seq.Num) []string {
 	if o.Has(wire.OptAccECN) {
 		s = append(s, o.AccECNString())
 	}
+	if o.Has(wire.OptFastOpen) {
+		s = append(s, o.FastOpenString())
+	}
 	if o.Has(wire.OptSACK) {
 		s = append(s, sack(o, base))
 	}

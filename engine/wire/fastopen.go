@@ -1,0 +1,77 @@
+package wire
+
+import "encoding/hex"
+
+// MinFastOpenCookie and MaxFastOpenCookie bound the length of a cookie of TCP Fast Open,
+// in bytes. It is even. https://www.rfc-editor.org/rfc/rfc7413#section-2
+const (
+	MinFastOpenCookie = 4
+	MaxFastOpenCookie = 16
+)
+
+// FastOpenCookie is the value of the Fast Open option: a server's cookie, or nothing,
+// which in a SYN asks for one. Cookies are equal when ==.
+// https://www.rfc-editor.org/rfc/rfc7413#section-4.1.1
+type FastOpenCookie struct {
+	size  uint8
+	bytes [MaxFastOpenCookie]byte
+}
+
+// MakeFastOpenCookie returns a cookie of a copy of b. It is false when b is neither empty
+// nor as long as a cookie may be.
+func MakeFastOpenCookie(b []byte) (c FastOpenCookie, ok bool) {
+	if n := len(b); n != 0 && (n < MinFastOpenCookie || n > MaxFastOpenCookie || n%2 != 0) {
+		return c, false
+	}
+	c.size = uint8(copy(c.bytes[:], b))
+	return c, true
+}
+
+// FastOpenCookieOf returns the cookie of eight bytes that is a number in network order.
+func FastOpenCookieOf(n uint64) (c FastOpenCookie) {
+	c.size = 8
+	put64(c.bytes[:], n)
+	return c
+}
+
+// Len returns how many bytes c has: 0 where it asks for one.
+func (c *FastOpenCookie) Len() int { return int(c.size) }
+
+// Bytes returns the bytes of c, which stay its own.
+func (c *FastOpenCookie) Bytes() []byte { return c.bytes[:c.size] }
+
+// String returns the cookie in hexadecimal.
+func (c FastOpenCookie) String() string { return hex.EncodeToString(c.Bytes()) }
+
+// Size returns what the option takes of a header, padding included, in bytes.
+func (c *FastOpenCookie) Size() int { return (2 + int(c.size) + 3) &^ 3 }
+
+// fastOpenAfter returns what the option takes after n bytes of others: nothing where it
+// has no room.
+func (o *Options) fastOpenAfter(n int) int {
+	if size := o.FastOpen.Size(); o.Set&OptFastOpen != 0 && n+size <= MaxTCPOptions {
+		return size
+	}
+	return 0
+}
+
+// putFastOpen writes the option to w, which is as long as it and its padding, and returns
+// the sum of its words. As with Linux the padding comes last.
+func (o *Options) putFastOpen(w []byte) (sum uint64) {
+	w[len(w)-2], w[len(w)-1] = kindNOP, kindNOP
+	w[0], w[1] = kindFastOpen, 2+o.FastOpen.size
+	copy(w[2:], o.FastOpen.Bytes())
+	for ; len(w) > 0; w = w[4:] {
+		sum += uint64(be32(w))
+	}
+	return sum
+}
+
+// FastOpenString returns the option as packetdrill writes it: "FO 0123456789abcdef", or
+// "FO", which asks for a cookie.
+func (o *Options) FastOpenString() string {
+	if o.FastOpen.Len() == 0 {
+		return "FO"
+	}
+	return "FO " + o.FastOpen.String()
+}
