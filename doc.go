@@ -56,7 +56,10 @@
 //     for pools that look whether an idle connection was closed (go-redis,
 //     go-sql-driver/mysql), and for nothing else; http.Transport reads instead,
 //     which works too. Socket options set by hand (RawConn.Control,
-//     golang.org/x/net/ipv4) and pollers of descriptors cannot work.
+//     golang.org/x/net/ipv4) and pollers of descriptors cannot work: what Linux has
+//     options for has methods of [TCPConn] (SetTOS, SetTTL, SetCork, SetQuickAck,
+//     SetNotSentLowat, SetUserTimeout, SetCongestionControl, WriteMore, Peek, Queued) and
+//     fields of [Dialer] and [ListenOptions].
 //   - [UDPConn] has no SyscallConn and no control messages: [UDPConn.ReadFromTo]
 //     and [UDPConn.WriteFromTo] tell and choose the host's own address.
 //   - net.Buffers does not know our connections and calls Write for each piece.

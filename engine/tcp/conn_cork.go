@@ -60,7 +60,8 @@ func (c *Conn) setNoDelay(on bool) {
 // something: full segments go, and their rest where it may.
 func (c *Conn) worthHolding(n, flight int) int {
 	q, rest := &c.out, n%c.payload()
-	held := q.tail&corked != 0 || c.ecn.heldSince == uint16(c.tally.segsIn) || q.tail&prompt == 0 && c.nagles(n, flight)
+	nagle := q.tail&prompt == 0 && (flight > 0 || n > rest)
+	held := q.tail&corked != 0 || c.ecn.heldSince == uint16(c.tally.segsIn) || nagle
 	if rest > 0 && held && q.tail&letGo == 0 {
 		return n - rest
 	}

@@ -86,7 +86,7 @@ func (c *Conn) worthSending(n, left, flight, open int) int {
 			return n
 		case c.out.tail != 0:
 			return c.worthHolding(n, flight)
-		case c.nagles(n, flight):
+		case flight > 0 || n > mss: // RFC 896
 			return n - n%mss
 		}
 		return n
@@ -104,10 +104,6 @@ func (c *Conn) worthSending(n, left, flight, open int) int {
 	}
 	return 0
 }
-
-// nagles reports whether what is less than a full segment, at the end of n bytes, waits by
-// Nagle's algorithm, RFC 896. https://www.rfc-editor.org/rfc/rfc9293#section-3.7.4
-func (c *Conn) nagles(n, flight int) bool { return flight > 0 || n > c.payload() }
 
 // deferred reports whether a super-segment, where there are any, should wait for the
 // next ACK to grow: much is under way, and little may follow now. Each costs a walk through the
