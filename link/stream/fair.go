@@ -17,6 +17,8 @@ type fair struct {
 	room  []waiting // all frames that wait, and the places that are free
 	free  int32     // first free place
 	count int       // how many frames wait
+	bytes int       // that they have
+	fat   int32     // the flow that was the longest last
 	flows [1 + flowQueues]flow
 	fresh line // of flows that have come lately
 	old   line // of those that have had their turn
@@ -82,6 +84,7 @@ func (q *fair) put(now time.Duration, p *buf.Packet) {
 	}
 	f.last = at
 	f.bytes += p.Len()
+	q.bytes += p.Len()
 	q.count++
 	if !f.lined {
 		f.lined, f.credit = true, quantum
@@ -163,20 +166,25 @@ func (q *fair) pop(n int32) *buf.Packet {
 		f.last = none
 	}
 	f.bytes -= p.Len()
+	q.bytes -= p.Len()
 	q.room[at] = waiting{next: q.free}
 	q.free = at
 	q.count--
 	return p
 }
 
-// longest returns the flow with the most bytes.
-func (q *fair) longest() (longest int32) {
+// longest returns the flow with the most bytes. As a rule that is one that has half of
+// all, and stays it: then nothing is searched for each frame of a flood.
+func (q *fair) longest() int32 {
+	if 2*q.flows[q.fat].bytes >= q.bytes {
+		return q.fat
+	}
 	for n := range q.flows {
-		if q.flows[n].bytes > q.flows[longest].bytes {
-			longest = int32(n)
+		if q.flows[n].bytes > q.flows[q.fat].bytes {
+			q.fat = int32(n)
 		}
 	}
-	return longest
+	return q.fat
 }
 
 func (q *fair) join(l *line, n int32) {

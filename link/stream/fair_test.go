@@ -187,6 +187,15 @@ func TestQueueKeepsAccount(t *testing.T) {
 				seen[port] = number
 				p.Release()
 			}
+			bytes := 0
+			for n := range q.flows {
+				if bytes += q.flows[n].bytes; q.flows[n].bytes > q.flows[q.longest()].bytes {
+					t.Fatalf("seed %d: flow %d has %d bytes, more than the longest", seed, n, q.flows[n].bytes)
+				}
+			}
+			if q.bytes != bytes {
+				t.Fatalf("seed %d: %d bytes wait, and %d in the flows", seed, q.bytes, bytes)
+			}
 			if q.count != put-taken-*dropped || q.count > len(q.room) {
 				t.Fatalf("seed %d: %d wait; %d came, %d left, %d were dropped", seed, q.count, put, taken, *dropped)
 			}
