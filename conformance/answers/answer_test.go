@@ -60,11 +60,14 @@ func describeTCP(ip *wire.IP, b []byte, p *peer) string {
 	}
 	text := fmt.Sprintf("%v ", h.Flags&^wire.PSH)
 	text += p.numbers(&h, len(b)-n)
+	if !p.isStream(&h, b[n:]) {
+		text += " of other bytes"
+	}
 	switch {
 	case h.Flags.Has(wire.SYN|wire.ACK) && p.knowsISS && h.Seq != p.iss:
 		text += fmt.Sprintf(" ack syn%+d", h.Ack.Diff(p.syn))
 	case h.Flags.Has(wire.ACK):
-		text += fmt.Sprintf(" ack %d", h.Ack.Diff(p.irs))
+		text += fmt.Sprintf(" ack %d", p.relative(h.Ack))
 	case h.Ack != 0:
 		text += fmt.Sprintf(" no ack %d", h.Ack)
 	}
@@ -89,6 +92,16 @@ func (p *peer) numbers(h *wire.TCP, n int) string {
 		return fmt.Sprintf("new(%d)", n)
 	}
 	return fmt.Sprintf("%d:%d(%d)", first, first+int32(n), n)
+}
+
+// isStream reports whether a segment's text is what the stack's program wrote there.
+func (p *peer) isStream(h *wire.TCP, text []byte) bool {
+	for i, b := range text {
+		if b != pattern(uint32(h.Seq.Diff(p.iss))+uint32(i)) {
+			return false
+		}
+	}
+	return true
 }
 
 func describeOptions(o *wire.Options, p *peer) string {
@@ -121,11 +134,11 @@ func describeOptions(o *wire.Options, p *peer) string {
 // place names a number of ours; the windows of two stacks are not the same.
 func (p *peer) place(n seq.Num) string {
 	for _, e := range p.edges {
-		if d := n.Diff(e); -100 < d && d < 100 && n.Diff(p.irs) > 2000 {
+		if d := n.Diff(e); -100 < d && d < 100 && p.relative(n) > 2000 {
 			return fmt.Sprintf("edge%+d", d)
 		}
 	}
-	return fmt.Sprint(n.Diff(p.irs))
+	return fmt.Sprint(p.relative(n))
 }
 
 func describeICMP(ip *wire.IP, b []byte, p *peer) string {

@@ -20,19 +20,21 @@ func TestAnswers(t *testing.T) {
 	t.Run("random", b.checkRandom)
 }
 
+// asked counts conversations, of all tests.
+var asked int
+
 // bench asks both stacks.
 type bench struct {
 	kernel      *kernel
-	asked       int
 	here, there netip.AddrPort // of the last conversation
 }
 
 // ports returns the ends of a conversation that there was never before.
 func (b *bench) ports(v6 bool) (here, there netip.AddrPort) {
-	b.asked++
+	asked++
 	const perPeer = 40000
-	port := uint16(2000 + b.asked%perPeer)
-	return netip.AddrPortFrom(peerAddr(v6, b.asked/perPeer%250), port), netip.AddrPortFrom(stackAddr(v6), port)
+	port := uint16(2000 + asked%perPeer)
+	return netip.AddrPortFrom(peerAddr(v6, asked/perPeer%250), port), netip.AddrPortFrom(stackAddr(v6), port)
 }
 
 // compare asks both. A difference that nothing explains has to show three times:

@@ -76,7 +76,7 @@ var everyQuestion = flag.Bool("all", false, "ask every question in every state, 
 // segmentGrid returns every question in every other state, by turns over IPv4
 // without options and over IPv6 with all.
 func segmentGrid() (all []probe) {
-	none, full := offer{}, offer{true, true, true}
+	none, full := offer{}, offer{timestamps: true, sack: true, scale: true}
 	for i, s := range states {
 		for j, q := range questions() {
 			one := probe{state: s, irs: 1000, segments: []segment{q}}

@@ -11,10 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long a conversation with the kernel may last. It lives in
-// real time, so that later its timers may have spoken: its shortest one delays
-// ACKs, by 40 ms.
-const patience = 30 * time.Millisecond
+// How long a question to the kernel and a conversation with it may last. It lives in
+// real time, so that later its timers may have spoken. The shortest one delays ACKs,
+// by 40 ms, but not where its route says so; the next one repeats a SYN-ACK, after a second.
+const (
+	patience     = 30 * time.Millisecond
+	longPatience = 800 * time.Millisecond
+)
 
 // kernel is the kernel's TCP/IP of this network namespace.
 type kernel struct {
@@ -68,6 +71,7 @@ func newKernel(t testing.TB) *kernel {
 	k := &kernel{t: t, room: make([]byte, 65536)}
 	k.open("kernel")
 	testnet.MTU(t, "kernel", mtu)
+	testnet.NoOffload(t, "kernel")
 	testnet.Up(t, "lo")
 	testnet.Up(t, "kernel")
 	for _, p := range []netip.Prefix{networkV4, networkV6} {
@@ -187,6 +191,7 @@ func (k *kernel) socket(at netip.AddrPort, kind int) int {
 	s, err := unix.Socket(family, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	k.check("socket", err)
 	k.sockets = append(k.sockets, s)
+	unix.SetsockoptInt(s, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, 1<<20) // room for what programs write
 	k.check("reuse address", unix.SetsockoptInt(s, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1))
 	k.check("bind", unix.Bind(s, sockaddr(at)))
 	return s

@@ -23,8 +23,11 @@ type ours struct {
 	now  clock.Time
 }
 
+// everyAck has our stack acknowledge at once, as the kernel is told by its route.
+const everyAck = 255
+
 func newOurs() *ours {
-	o := &ours{host: host.New(host.Config{}), now: clock.Time(time.Hour)}
+	o := &ours{host: host.New(host.Config{TCP: tcp.Config{QuickAcks: everyAck}}), now: clock.Time(time.Hour)}
 	iface := o.host.AddLink(host.LinkConfig{Name: "wire", MTU: mtu})
 	for _, p := range []netip.Prefix{networkV4, networkV6} {
 		if err := o.host.AddAddress(iface, p); err != nil {
@@ -92,6 +95,7 @@ func (o *ours) connect(from, to netip.AddrPort) socket {
 	if err != nil {
 		panic(err)
 	}
+	o.host.TCP().SetNoDelay(o.now, e, true)
 	return &ourSocket{o, e}
 }
 
@@ -106,6 +110,7 @@ func (l *ourListener) accept() socket {
 		return nil
 	}
 	e.Owner = "server"
+	l.host.TCP().SetNoDelay(l.now, e, true)
 	return &ourSocket{l.ours, e}
 }
 
@@ -114,17 +119,20 @@ type ourSocket struct {
 	entry *tcp.Entry
 }
 
-func (s *ourSocket) write(b []byte) { s.host.TCP().SendCopy(s.now, s.entry, b) }
-func (s *ourSocket) shutdown()      { s.host.TCP().CloseWrite(s.now, s.entry) }
-func (s *ourSocket) close()         { s.host.TCP().Close(s.now, s.entry) }
-func (s *ourSocket) state() string  { return s.entry.State().String() }
+func (s *ourSocket) write(b []byte) bool { return s.host.TCP().SendCopy(s.now, s.entry, b) }
+func (s *ourSocket) shutdown()           { s.host.TCP().CloseWrite(s.now, s.entry) }
+func (s *ourSocket) close()              { s.host.TCP().Close(s.now, s.entry) }
+func (s *ourSocket) abort()              { s.host.TCP().Abort(s.now, s.entry) }
+func (s *ourSocket) state() string       { return s.entry.State().String() }
 
-func (s *ourSocket) read() (r received) {
-	for _, v := range s.host.TCP().Take(s.now, s.entry, 1<<20, nil) {
+func (s *ourSocket) read(n int) (r received) {
+	for _, v := range s.host.TCP().Take(s.now, s.entry, n, nil) {
 		r.text = append(r.text, v.Bytes()...)
 		v.Release()
 	}
 	switch f := s.entry.Failure(); {
+	case len(r.text) == n:
+		r.end = "open"
 	case f != tcp.NoFailure:
 		r.end = failureNames[f]
 	case s.entry.EOF():

@@ -42,6 +42,13 @@ type peer struct {
 	was    tcp.State // of a connection of ours, then
 	orphan bool      // the stack's program has closed it
 
+	wrote, taken uint32 // how much the stack's program has written and read
+
+	from    seq.Num // where fill began
+	surplus int32   // how much more it took than it seems to
+	unread  int     // how much of that the program has not read
+	failed  bool    // the program was told of an error
+
 	sent [][]byte // the packets of the last exchange
 }
 
@@ -108,6 +115,7 @@ func (p *peer) saw(packet []byte) {
 func (p *peer) sawSyn(h *wire.TCP) {
 	if !p.knowsISS || h.Seq != p.iss {
 		p.iss, p.knowsISS, p.end, p.una = h.Seq, true, h.Seq, h.Seq
+		p.surplus, p.unread = 0, 0
 		if h.Flags.Has(wire.ACK) {
 			p.irs = h.Ack - 1
 			p.next, p.edge = h.Ack, h.Ack
@@ -173,4 +181,17 @@ func (p *peer) closes() {
 func (p *peer) shuts() {
 	p.socket.shutdown()
 	p.exchange()
+}
+
+// writes has the stack's program write n bytes.
+func (p *peer) writes(n int) []string {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = pattern(p.wrote + uint32(i+1))
+	}
+	if !p.socket.write(b) {
+		return []string{"the write fails"}
+	}
+	p.wrote += uint32(n)
+	return p.exchange()
 }

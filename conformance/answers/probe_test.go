@@ -3,11 +3,13 @@ package answers
 import (
 	"fmt"
 	"hash/crc32"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
@@ -89,9 +91,17 @@ func (q probe) ask(p *peer) (o outcome) {
 // comes notes what is before a segment comes.
 func (p *peer) comes() {
 	p.edges = append(p.edges, p.edge)
-	if s, ok := p.stack.(*ours); ok {
-		p.was = s.state(p.there, p.here)
+	p.was = p.stateOfOurs()
+}
+
+// stateOfOurs returns the state of the connection, when the stack is ours.
+func (p *peer) stateOfOurs() tcp.State {
+	if s, ok := p.stack.(interface {
+		state(local, remote netip.AddrPort) tcp.State
+	}); ok {
+		return s.state(p.there, p.here)
 	}
+	return tcp.Closed
 }
 
 // withoutEchoes leaves out what timestamp is echoed. Whether that of a repeated
@@ -146,13 +156,23 @@ func (p *peer) read() string {
 	if p.socket == nil {
 		return ""
 	}
-	r := p.socket.read()
+	return p.reads(all)
+}
+
+// reads has the program read n bytes at most.
+func (p *peer) reads(n int) string {
+	r := p.socket.read(n)
 	for i, b := range r.text {
-		if b != pattern(uint32(i+1)) {
+		if b != pattern(p.taken+uint32(i+1)) {
 			return fmt.Sprintf("%d bytes, wrong from %d on, %s", len(r.text), i, r.end)
 		}
 	}
-	return fmt.Sprintf("%d bytes, %s", len(r.text), r.end)
+	p.taken += uint32(len(r.text))
+	shown := len(r.text)
+	if n == all {
+		shown, p.unread = shown-p.unread, 0
+	}
+	return fmt.Sprintf("%d bytes, %s", shown, r.end)
 }
 
 func (p *peer) readDatagrams() string {

@@ -95,7 +95,7 @@ func sameProbe(a, b probe) bool {
 func randomProbe(r *rand.Rand) probe {
 	q := probe{
 		state: states[r.IntN(len(states))], v6: r.IntN(2) == 0, irs: seq.Num(r.Uint32()),
-		offer: offer{r.IntN(2) == 0, r.IntN(2) == 0, r.IntN(2) == 0},
+		offer: offer{timestamps: r.IntN(2) == 0, sack: r.IntN(2) == 0, scale: r.IntN(2) == 0},
 	}
 	if r.IntN(2) == 0 {
 		q.irs = -seq.Num(r.IntN(200)) // the numbers come round

@@ -1,6 +1,7 @@
 package answers
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -52,6 +53,7 @@ const (
 	open window = iota
 	closed
 	tiny
+	narrow
 )
 
 // length is SEG.LEN.
@@ -78,6 +80,8 @@ func (s segment) String() string {
 		text += " win 0"
 	case tiny:
 		text += " win 1"
+	case narrow:
+		text += " win 20"
 	}
 	if s.urgent != 0 {
 		text += fmt.Sprintf(" urg %d", s.urgent)
@@ -142,6 +146,8 @@ func (p *peer) window(s segment) uint16 {
 		return 0
 	case s.window == tiny:
 		return 1
+	case s.window == narrow:
+		return 20
 	case p.offer.scale && !s.flags.Has(wire.SYN):
 		return 64000 >> ownShift
 	}
@@ -149,14 +155,21 @@ func (p *peer) window(s segment) uint16 {
 }
 
 // offer is which options a peer has in its SYN, and then uses.
-type offer struct{ timestamps, sack, scale bool }
+type offer struct {
+	timestamps, sack, scale bool
+	mss                     uint16 // 0: 1460
+	noMSS, reversed         bool   // no MSS option; the options in another order
+}
 
 func (o offer) String() string {
 	text := ""
 	for _, option := range []struct {
 		on   bool
 		name string
-	}{{o.timestamps, " TS"}, {o.sack, " sackOK"}, {o.scale, " wscale"}} {
+	}{
+		{o.timestamps, " TS"}, {o.sack, " sackOK"}, {o.scale, " wscale"}, {o.noMSS, " no mss"}, {o.reversed, " reversed"},
+		{o.mss > 0, fmt.Sprintf(" mss %d", o.mss)},
+	} {
 		if option.on {
 			text += option.name
 		}
@@ -174,21 +187,32 @@ func (p *peer) options(s segment) []byte {
 	return optionKinds[s.options](p, own)
 }
 
-func (p *peer) ownOptions(s segment) (b []byte) {
+func (p *peer) ownOptions(s segment) []byte {
+	var all [][]byte
 	if p.offer.timestamps {
-		b = p.timestamps(p.tsval, p.tsecr)
+		all = append(all, p.timestamps(p.tsval, p.tsecr))
 	}
-	if !s.flags.Has(wire.SYN) {
-		return b
+	if s.flags.Has(wire.SYN) {
+		all = append(all, p.offer.ofSyn()...)
 	}
-	b = append(b, 2, 4, 1460>>8, 1460&0xff)
-	if p.offer.sack {
-		b = append(b, 1, 1, 4, 2)
+	if p.offer.reversed {
+		slices.Reverse(all)
 	}
-	if p.offer.scale {
-		b = append(b, 1, 3, 3, ownShift)
+	return slices.Concat(all...)
+}
+
+// ofSyn returns the options that only a SYN has.
+func (o offer) ofSyn() (all [][]byte) {
+	if !o.noMSS {
+		all = append(all, be.AppendUint16([]byte{2, 4}, cmp.Or(o.mss, 1460)))
 	}
-	return b
+	if o.sack {
+		all = append(all, []byte{1, 1, 4, 2})
+	}
+	if o.scale {
+		all = append(all, []byte{1, 3, 3, ownShift})
+	}
+	return all
 }
 
 func (p *peer) timestamps(val, ecr uint32) []byte {

@@ -18,7 +18,7 @@ func (k *kernel) connect(from, to netip.AddrPort) socket {
 	if err := unix.Connect(s, sockaddr(to)); err != unix.EINPROGRESS {
 		k.t.Fatalf("connect: %v", err)
 	}
-	return kernelSocket{k, s}.inLine()
+	return kernelSocket{k, s}.prepared()
 }
 
 // kernelSocket is a TCP socket of the kernel.
@@ -34,21 +34,36 @@ func (s kernelSocket) accept() socket {
 	}
 	s.check("accept", err)
 	s.sockets = append(s.sockets, fd)
-	return kernelSocket{s.kernel, fd}.inLine()
+	return kernelSocket{s.kernel, fd}.prepared()
 }
 
-// inLine leaves urgent data where it is in the stream, as RFC 6093 wants it.
-func (s kernelSocket) inLine() kernelSocket {
+// prepared leaves urgent data where it is in the stream, as RFC 6093 wants it, and has
+// what is written sent at once, as ours.
+func (s kernelSocket) prepared() kernelSocket {
+	s.check("no delay", unix.SetsockoptInt(s.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1))
 	s.check("out of band in line", unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_OOBINLINE, 1))
 	return s
 }
 
-func (s kernelSocket) write(b []byte) {
-	_, err := unix.Write(s.fd, b)
+func (s kernelSocket) write(b []byte) bool {
+	n, err := unix.Write(s.fd, b)
+	if err == unix.EPIPE || err == unix.ECONNRESET || err == unix.EAGAIN {
+		return false
+	}
 	s.check("write", err)
+	return n == len(b)
 }
 
-func (s kernelSocket) shutdown() { s.check("shutdown", unix.Shutdown(s.fd, unix.SHUT_WR)) }
+func (s kernelSocket) shutdown() {
+	if err := unix.Shutdown(s.fd, unix.SHUT_WR); err != unix.ENOTCONN {
+		s.check("shutdown", err)
+	}
+}
+
+func (s kernelSocket) abort() {
+	s.check("linger", unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}))
+	s.close()
+}
 
 func (s kernelSocket) close() {
 	s.sockets = slices.DeleteFunc(s.sockets, func(fd int) bool { return fd == s.fd })
@@ -61,9 +76,10 @@ func (s kernelSocket) state() string {
 	return stateNames[info.State]
 }
 
-func (s kernelSocket) read() (r received) {
-	for {
-		n, err := unix.Read(s.fd, s.room)
+func (s kernelSocket) read(most int) (r received) {
+	r.end = "open"
+	for len(r.text) < most {
+		n, err := unix.Read(s.fd, s.room[:min(most-len(r.text), len(s.room))])
 		switch {
 		case err == unix.EAGAIN:
 			r.end = "open"
@@ -77,6 +93,7 @@ func (s kernelSocket) read() (r received) {
 		}
 		return r
 	}
+	return r
 }
 
 func errorName(err error) string {

@@ -21,14 +21,15 @@ type listener interface {
 
 // socket is a TCP connection as its program has it.
 type socket interface {
-	write(b []byte)
-	shutdown() // closes the sending side
+	write(b []byte) bool // reports whether it was taken
+	shutdown()           // closes the sending side
 	close()
-	state() string // as the RFC spells it
-	read() received
+	abort()              // closes with a RST
+	state() string       // as the RFC spells it
+	read(n int) received // n bytes at most
 }
 
-// received is what a program gets when it reads all there is.
+// received is what a program gets when it reads.
 type received struct {
 	text []byte
 	end  string // "open", "EOF", or the error

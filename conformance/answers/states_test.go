@@ -19,7 +19,7 @@ var states = []state{
 	{"SYN-RECEIVED, simultaneous", func(p *peer) { p.connect(); p.say(wire.SYN, 0) }},
 	{"ESTABLISHED", (*peer).open},
 	{"ESTABLISHED, active", func(p *peer) { p.connect(); p.say(synAck, 0) }},
-	{"ESTABLISHED, text in flight", func(p *peer) { p.open(); p.socket.write(make([]byte, 100)); p.exchange() }},
+	{"ESTABLISHED, text in flight", func(p *peer) { p.open(); p.writes(100) }},
 	{"ESTABLISHED, text before a gap", beforeGap},
 	{"ESTABLISHED, text unread", func(p *peer) { p.open(); p.say(wire.ACK, 100) }},
 	{"CLOSE-WAIT", func(p *peer) { p.open(); p.say(finAck, 0) }},

@@ -140,6 +140,18 @@ func MTU(t testing.TB, name string, mtu int) {
 	newMessage(unix.RTM_NEWLINK, 0, linkBody(index(t, name), 0, 0)...).number(unix.IFLA_MTU, uint32(mtu)).send(t)
 }
 
+// NoOffload has the kernel hand a device one segment at a time.
+func NoOffload(t testing.TB, name string) {
+	t.Helper()
+	newMessage(unix.RTM_NEWLINK, 0, linkBody(index(t, name), 0, 0)...).number(unix.IFLA_GSO_MAX_SEGS, 1).send(t)
+}
+
+// Queue sets how many packets wait for a device at most.
+func Queue(t testing.TB, name string, packets int) {
+	t.Helper()
+	newMessage(unix.RTM_NEWLINK, 0, linkBody(index(t, name), 0, 0)...).number(unix.IFLA_TXQLEN, uint32(packets)).send(t)
+}
+
 // Delete removes a device.
 func Delete(t testing.TB, name string) {
 	t.Helper()
