@@ -167,10 +167,10 @@ func callWrite(p *player, c *script.Call) (attempt, *waiting) {
 	s := p.socketOf(c)
 	n, flags := p.sizeOf(c)
 	if s.entry == nil {
-		if s.listener == nil && flags&constant("MSG_FASTOPEN") == 0 {
-			return once(failure("EPIPE"))
+		if flags&constant("MSG_FASTOPEN") != 0 && s.listener == nil {
+			return p.sendFast(c, s, make([]byte, n))
 		}
-		p.wrong(p.event.Pos, "%s on a socket without a connection is not played here", c.Name)
+		return once(failure("EPIPE"))
 	}
 	data := make([]byte, n)
 	if c.Name == "write" || c.Name == "send" || c.Name == "sendto" {
@@ -207,7 +207,7 @@ func (p *player) write(s *socket, b []byte, flags int64) (outcome, bool) {
 	if s.writeClosed || st == tcp.Closed {
 		return failure("EPIPE"), true
 	}
-	if st == tcp.SynSent || st == tcp.SynReceived {
+	if (st == tcp.SynSent || st == tcp.SynReceived) && !s.entry.Writable() {
 		return outcome{}, false
 	}
 	took := 0

@@ -124,8 +124,14 @@ func callConnect(p *player, c *script.Call) (attempt, *waiting) {
 		return once(failure("EALREADY"))
 	case s.entry != nil && !s.connecting:
 		return once(failure("EISCONN"))
-	case s.entry == nil:
-		if o := p.open(c, s); o.errno != "" {
+	}
+	p.needs(c, 2)
+	if s.entry == nil && s.options[optFastConnect] != 0 {
+		if o, early := p.openFast(s, &c.Args[1]); early || o.errno != "" {
+			return once(o)
+		}
+	} else if s.entry == nil {
+		if o := p.open(s, &c.Args[1]); o.errno != "" {
 			return once(o)
 		}
 	}
@@ -134,12 +140,11 @@ func callConnect(p *player, c *script.Call) (attempt, *waiting) {
 	return try, w
 }
 
-// open begins a connection.
-func (p *player) open(c *script.Call, s *socket) outcome {
-	p.needs(c, 2)
-	port := portOf(&c.Args[1])
-	if port == 0 {
-		port = p.connectPort
+// open begins a connection to an address that a script gives; nil: the usual one.
+func (p *player) open(s *socket, address *script.Value) outcome {
+	port := p.connectPort
+	if address != nil && portOf(address) != 0 {
+		port = portOf(address)
 	}
 	if s.local == 0 {
 		s.local = p.nextLocal

@@ -103,7 +103,7 @@ func (p *player) noteStamp(f *flow, k *script.Packet, s *segment) {
 		case script.Timestamps:
 			live = &s.options[i]
 		case script.FastOpen:
-			f.cookie = bytes.Clone(s.options[i].Data)
+			p.cookie = bytes.Clone(s.options[i].Data)
 		}
 	}
 	for i := range k.Options {

@@ -29,7 +29,6 @@ type flow struct {
 	// stamps are the host's timestamps by what the script calls them.
 	stamps    map[uint32]uint32
 	lastStamp stamp
-	cookie    []byte  // of Fast Open, that the host has sent
 	socket    *socket // nil: no program has it
 	wrote     []byte  // what programs wrote, from the first byte on
 	read      int     // how much they have read

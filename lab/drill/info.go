@@ -102,7 +102,7 @@ func millis(d time.Duration) any { return float64(d.Milliseconds()) }
 
 func optionBits(i *tcp.Info) any {
 	n := 0
-	for bit, on := range []bool{i.Timestamps, i.SACK, i.WindowScale, i.ECN, i.ECNSeen} {
+	for bit, on := range []bool{i.Timestamps, i.SACK, i.WindowScale, i.ECN, i.ECNSeen, i.FastOpen} {
 		if on {
 			n |= 1 << bit
 		}

@@ -57,9 +57,7 @@ func (p *player) mapOption(f *flow, o *script.Option) *script.Option {
 		}
 		m.Ecr = f.ecr(o.Ecr)
 	case o.Any && o.Kind == script.FastOpen:
-		if m.Any, m.Data = false, f.cookie; f.cookie == nil {
-			p.wrong(p.event.Pos, "FO ... echoes the cookie that the host has sent, and it has sent none")
-		}
+		m.Any, m.Data = false, p.ownCookie(f)
 	case o.Any:
 		p.wrong(p.event.Pos, "a packet that arrives says what its options are: ... is for packets that leave")
 	}

@@ -33,6 +33,8 @@ var (
 	optMaxSegment     = named("SOL_TCP", "TCP_MAXSEG")
 	optInfo           = named("SOL_TCP", "TCP_INFO")
 	optQueued         = named("SOL_TCP", "TCP_INQ")
+	optFastOpen       = named("SOL_TCP", "TCP_FASTOPEN")
+	optFastConnect    = named("SOL_TCP", "TCP_FASTOPEN_CONNECT")
 	optCork           = named("SOL_TCP", "TCP_CORK")
 	optQuickAck       = named("SOL_TCP", "TCP_QUICKACK")
 	optLowat          = named("SOL_TCP", "TCP_NOTSENT_LOWAT")
@@ -99,6 +101,7 @@ var listenerOptions = map[option]func(l *tcp.Listener, n int64){
 	optHops:       func(l *tcp.Listener, n int64) { l.SetTTL(uint8(max(n, 0))) },
 	optMaxSegment: func(l *tcp.Listener, n int64) { l.SetMaxSegment(int(n)) },
 	optSyncCount:  func(l *tcp.Listener, n int64) { l.SetSynRetries(int(n)) },
+	optFastOpen:   func(l *tcp.Listener, n int64) { l.FastOpen = int(n) },
 	optLowat:      func(l *tcp.Listener, n int64) { l.SetNotSentLowat(lowat(n)) },
 }
 
@@ -107,7 +110,7 @@ func lowat(n int64) int { return int(min(uint32(n), tcp.MaxBuffer)) }
 
 // keptOptions are those that the socket layer itself obeys, or that mean nothing here.
 var keptOptions = []option{
-	optLinger, optReceiveTimeout, optSendTimeout, optQueued, named("SOL_SOCKET", "SO_REUSEADDR"), named("SOL_SOCKET", "SO_REUSEPORT"), named("SOL_SOCKET", "SO_PRIORITY"),
+	optLinger, optReceiveTimeout, optSendTimeout, optQueued, optFastOpen, optFastConnect, named("SOL_SOCKET", "SO_REUSEADDR"), named("SOL_SOCKET", "SO_REUSEPORT"), named("SOL_SOCKET", "SO_PRIORITY"),
 	named("SOL_SOCKET", "SO_MARK"), named("SOL_SOCKET", "SO_BUSY_POLL"), named("SOL_IPV6", "IPV6_V6ONLY"), named("SOL_IP", "IP_BIND_ADDRESS_NO_PORT"),
 }
 

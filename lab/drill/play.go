@@ -6,6 +6,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/fastopen"
 	"github.com/handfast-tcp/handfast/engine/host"
 	"github.com/handfast-tcp/handfast/lab/drill/script"
 	"github.com/handfast-tcp/handfast/lab/oracle"
@@ -86,6 +87,8 @@ type player struct {
 	left      []departure // packets that have left the host, and nobody has looked at
 	waiting   *waiting    // the call that has not returned
 	vars      map[string]any
+	cookie    []byte         // of Fast Open, that the host has given
+	known     fastopen.Cache // what the host has learnt of servers
 }
 
 // departure is a packet that has left the host.
@@ -253,6 +256,7 @@ func (p *player) output() {
 		p.left = append(p.left, departure{p.now, data})
 	}
 	p.rec.engine(p, 0)
+	p.learnFastOpen()
 	for _, _, ok := p.host.NextReady(); ok; _, _, ok = p.host.NextReady() {
 		p.edges()
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/cc"
+	"github.com/handfast-tcp/handfast/engine/fastopen"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/lab/drill/script"
 )
@@ -43,7 +44,7 @@ func (p *player) lastEvents() bool {
 // they are not the host's own.
 func (p *player) publicDefaults() {
 	p.config.TCP.ReceiveBuffer, p.config.TCP.SendBuffer = 15728640, 4<<20
-	p.config.TCP.ECN, p.config.TCP.SynRetries = cc.ECNOff, 5
+	p.config.TCP.ECN, p.config.TCP.SynRetries, p.config.TCP.FastOpen = cc.ECNOff, 5, fastopen.Client|fastopen.Server
 }
 
 type sysctlFunc = func(p *player, at script.Pos, v string)
@@ -84,6 +85,7 @@ func init() {
 		"tcp_syncookies":         number(0, 2, setCookies),
 		"tcp_max_syn_backlog":    number(1, 1<<20, func(p *player, n int) { p.config.TCP.MaxHalfOpen = n }),
 		"tcp_max_tw_buckets":     number(1, 1<<20, func(p *player, n int) { p.config.TCP.MaxTimeWait = n }),
+		"tcp_fastopen":           number(0, int64(fastopen.All), func(p *player, n int) { p.config.TCP.FastOpen = fastopen.Mode(n) }),
 		"tcp_notsent_lowat":      number(0, 1<<32-1, func(p *player, n int) { p.config.TCP.NotSentLowat = lowat(int64(n)) }),
 		"tcp_rmem":               setReceiveMemory,
 		"tcp_wmem":               setSendMemory,
@@ -195,6 +197,7 @@ var withoutEffect = map[string]string{
 	"tcp_base_mss":              "how a black hole is probed is the engine's own",
 	"tcp_mtu_probe_floor":       "how a black hole is probed is the engine's own",
 	"tcp_mtu_probing":           "a black hole is always looked for (RFC 8899)",
+	"tcp_fastopen_key":          "cookies have the host's own key",
 	"tcp_tfo_blackhole_detect":  "there is no black hole here", "tcp_fastopen_blackhole_timeout_sec": "there is no black hole here",
 	"tcp_reflect_tos":                "the SYN-ACK has the listener's TOS",
 	"tcp_rx_skb_cache":               "there is no such cache",

@@ -1,0 +1,100 @@
+package drill
+
+import (
+	"bytes"
+
+	"github.com/handfast-tcp/handfast/engine/buf"
+	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/fastopen"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/lab/drill/script"
+)
+
+// learnFastOpen keeps what connections have learnt of the script's servers, as the root
+// package does for a host.
+func (p *player) learnFastOpen() {
+	for n, ok := p.host.TCP().NextFastOpen(); ok; n, ok = p.host.TCP().NextFastOpen() {
+		p.known.Learn(p.now, n)
+	}
+}
+
+// ownCookie returns the cookie that the host has given, or else the one that it would give: a
+// host with the same secret is asked.
+func (p *player) ownCookie(f *flow) []byte {
+	if p.cookie != nil {
+		return p.cookie
+	}
+	twin := p.settings
+	twin.config.TCP.FastOpen = fastopen.Server | fastopen.EveryListener
+	h, err := twin.newHost(p)
+	if err != nil {
+		p.fail("%v", err)
+	}
+	h.TCP().Listen(wire.Addr{}, f.tuple.LocalPort, 1, nil) // nobody else listens there
+	var plain script.Packet
+	plain.IP = script.IPInfo{ECN: -1, TOS: -1, TTL: -1, FlowLabel: -1}
+	syn := p.packet(&plain, &header{tuple: f.tuple.Reverse(), seq: peerISN, flags: wire.SYN, window: 65535, options: []byte{byte(script.FastOpen), 2, 1, 1}}, nil)
+	k := buf.NewPacket()
+	m := k.ReceiveInto(len(syn))
+	k.Data = m[:copy(m, syn)]
+	h.Receive(p.now, 0, k)
+	for k, _ := h.Output(p.now); k != nil; k, _ = h.Output(p.now) {
+		k.Flatten()
+		s, _ := parseSegment(k.Data)
+		for _, o := range s.options {
+			if o.Kind == script.FastOpen {
+				p.cookie = bytes.Clone(o.Data)
+			}
+		}
+		k.Release()
+	}
+	return p.cookie
+}
+
+// openFast begins a connection whose SYN may carry what follows: sendto with MSG_FASTOPEN, and
+// connect where TCP_FASTOPEN_CONNECT is set. It reports whether it counts as connected, so that
+// text may follow at once.
+func (p *player) openFast(s *socket, address *script.Value) (o outcome, early bool) {
+	if o := p.open(s, address); o.errno != "" {
+		return o, false
+	}
+	t := s.entry.Tuple()
+	p.act(s, func(e *tcp.Endpoint, now clock.Time) {
+		e.FastOpen(now, s.entry, p.known.Hint(now, t.Local, t.Remote))
+	})
+	if early = s.entry.Writable(); early {
+		s.connecting = false
+	}
+	return outcome{}, early
+}
+
+// sendFast is sendto with MSG_FASTOPEN on a socket that is not connected.
+func (p *player) sendFast(c *script.Call, s *socket, data []byte) (attempt, *waiting) {
+	if p.config.TCP.FastOpen&fastopen.Client == 0 {
+		return once(failure("EOPNOTSUPP"))
+	}
+	var address *script.Value
+	if len(c.Args) > 4 {
+		address = &c.Args[4]
+	}
+	o, early := p.openFast(s, address)
+	if o.errno != "" {
+		return once(o)
+	}
+	if early {
+		o, done := p.write(s, data, 0)
+		if done {
+			return once(o)
+		}
+	}
+	// The SYN asks for a cookie; the text goes when the handshake is done.
+	try, w := forever(s, true, func() (outcome, bool) {
+		if o, done := p.connected(s); !done || o.errno != "" {
+			return o, done
+		}
+		return p.write(s, data, 0)
+	})
+	w.gaveUp = failure("EINPROGRESS")
+	return try, w
+}
