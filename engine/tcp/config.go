@@ -73,8 +73,8 @@ type Config struct {
 	// (SynAckRetries), cookies, and the attack mode.
 	MaxHalfOpen int        // half-open entries of about 72 bytes, 92 for IPv6; 1 to MaxEntries, 2^24; default 4096
 	Cookies     CookieMode // one of the three; default CookiesAuto
-	AttackEnter int        // half-open entries that mean an attack; 1 to 2^31-1; default half of MaxHalfOpen
-	AttackLeave int        // below this it is over; 1 to AttackEnter; default a quarter of MaxHalfOpen
+	AttackEnter int        // half-open entries beyond which SYNs begin the attack mode, one in 64 (or in AttackEnter/32); 1 to 2^31-1; default half of MaxHalfOpen
+	AttackLeave int        // below this, less up to a quarter, it is over; 1 to AttackEnter; default a quarter of MaxHalfOpen
 	// VerdictTimeout is how long a SYN waits for its verdict; default 30 s.
 	VerdictTimeout time.Duration
 

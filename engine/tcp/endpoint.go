@@ -77,6 +77,7 @@ func NewEndpoint(cfg *Config) *Endpoint {
 	e.halfOpen.sparse = 1
 	e.halfOpen.limit, e.halfOpen.prepared.lost.limit = e.cfg.MaxHalfOpen, e.cfg.MaxHalfOpen
 	e.seed = keys.Number("detector", 0)
+	e.attack.key = keys.For("attack mode", 0)
 	return e
 }
 

@@ -27,7 +27,7 @@ func (e *Endpoint) Parts(yield func(part any) bool) {
 			return
 		}
 	}
-	yield(&attackPart{e.attack.on, e.cookies.until})
+	yield(&attackPart{e.attack.on, e.attack.draws, e.cookies.until})
 }
 
 // Connections in compact form keep their times in units and bits of their own. Here
@@ -45,6 +45,7 @@ type (
 	}
 	attackPart struct {
 		on    bool
+		draws uint64
 		until clock.Time
 	}
 )

@@ -31,8 +31,8 @@ type Defence struct {
 	SendingCookies        bool       // SYNs are answered without keeping anything
 	Attack                bool       // the attack mode is on
 	Attacks               uint64     // how often it was entered
-	AttackEnter           int        // entries that switch it on
-	AttackLeave           int        // fewer than these switch it off
+	AttackEnter           int        // entries from which on SYNs switch it on
+	AttackLeave           int        // fewer than these, less up to a quarter, switch it off
 }
 
 // Defence returns the endpoint's settings and what is in force.

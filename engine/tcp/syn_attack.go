@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/secret"
 )
 
 // attack is the adaptive mode of a listener side under a SYN flood, after
@@ -11,26 +12,37 @@ import (
 // SYN-ACKs repeated once at most. A program hears of a connection when a valid
 // ACK has shown that the peer is real, which is so in every mode.
 //
-// It is entered when half-open connections pass one threshold, and left when
-// they have fallen below another and the hold time is over. Each time that it
-// is entered again soon, the hold time doubles.
+// Where half-open connections have passed one threshold each SYN may begin it, and it is
+// left when they have fallen below another and the hold time is over. Each time that it is
+// entered again soon, the hold time doubles.
+//
+// Both are drawn by a key. Who keeps the cache filled up to a threshold that he knows would
+// learn by a forged SYN whether that made an entry, and so whether its four-tuple is in use.
+// As it is a SYN more moves what he sees by what is as likely anyway.
 type attack struct {
 	on    bool
 	since clock.Time // when it was entered or left last
 	hold  time.Duration
 	times uint64 // how often it was entered
+
+	key    secret.Key
+	draws  uint64
+	spared int // how much lower than Config.AttackLeave it is left this time
 }
 
 const (
 	attackRetries = 1                // SYN-ACKs repeated under attack
 	attackHold    = 15 * time.Second // how long it lasts at least
 	attackHoldMax = 16 * time.Minute
+	// attackOdds is of how many SYNs beyond the threshold one begins it, with thresholds
+	// of at least 32 times as many; with lower ones fewer. It is all that one SYN can tell.
+	attackOdds = 64
 )
 
 // watch looks at the number of half-open connections.
 func (a *attack) watch(now clock.Time, halfOpen int, cfg *Config) {
 	switch {
-	case !a.on && halfOpen >= cfg.AttackEnter:
+	case !a.on && halfOpen >= cfg.AttackEnter && a.draw(min(cfg.AttackEnter/32, attackOdds)) == 0:
 		if a.times > 0 && now.Sub(a.since) < a.hold {
 			a.hold = min(2*a.hold, attackHoldMax)
 		} else {
@@ -38,9 +50,20 @@ func (a *attack) watch(now clock.Time, halfOpen int, cfg *Config) {
 		}
 		a.on, a.since = true, now
 		a.times++
-	case a.on && halfOpen < cfg.AttackLeave && now.Sub(a.since) >= a.hold:
+		a.spared = a.draw(cfg.AttackLeave / 4)
+	case a.on && halfOpen < cfg.AttackLeave-a.spared && now.Sub(a.since) >= a.hold:
 		a.on, a.since = false, now
 	}
+}
+
+// draw returns a number below n that nobody can know who has not the key; 0 when n is less
+// than 2.
+func (a *attack) draw(n int) int {
+	if n < 2 {
+		return 0
+	}
+	a.draws++
+	return int(a.key.Word(a.draws) % uint64(n))
 }
 
 // UnderAttack reports whether the attack mode is on.
