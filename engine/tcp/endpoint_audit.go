@@ -65,11 +65,11 @@ type snapshot struct {
 	edge     seq.Num
 	ts       timestamps
 	backoff  uint8
-	sent     clock.Time
+	sent     uint32 // segments
 }
 
 func (c *Conn) snapshot() snapshot {
-	return snapshot{c.state, c.snd.agreed, c.flags, c.snd.una, c.snd.nxt, c.rcv.nxt, c.rcv.edge, c.ts, c.rtt.backoff, c.live.sent}
+	return snapshot{c.state, c.snd.agreed, c.flags, c.snd.una, c.snd.nxt, c.rcv.nxt, c.rcv.edge, c.ts, c.rtt.backoff, c.tally.segsOut}
 }
 
 // check returns what is wrong with a connection that was as before a step ago.
@@ -327,7 +327,7 @@ func (c *Conn) checkQuiet() error {
 // that back holds it until the next timeout, which is twice as far away.
 // https://www.rfc-editor.org/rfc/rfc6298#section-5
 func (c *Conn) checkTimeout(before snapshot) error {
-	if min(before.state, c.state) >= Established && c.rtt.backoff > before.backoff && c.snd.wnd > 0 && c.live.sent == before.sent {
+	if min(before.state, c.state) >= Established && c.rtt.backoff > before.backoff && c.snd.wnd > 0 && c.tally.segsOut == before.sent {
 		return fmt.Errorf("the retransmission timer has fired, and nothing was sent")
 	}
 	return nil

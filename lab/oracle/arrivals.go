@@ -14,7 +14,8 @@ type arrivals struct {
 	beyond  []span  // and these: sorted, apart from each other and from have
 	tsMax   uint32  // the newest timestamp
 	stamped bool    // one has come
-	end     int64   // the number behind the FIN that came last; 0: none
+	jumped  bool    // and one that lies so far from it that no clock can have gone there: which is newest is not sure
+	ends    []int64 // the numbers behind FINs that came, the last ones
 }
 
 // span is the numbers from, up to the one before to.
@@ -23,6 +24,9 @@ type span struct{ from, to int64 }
 // maxSpans bounds the gaps that are remembered. At the bound the first one counts as
 // filled, which lets more pass.
 const maxSpans = 4096
+
+// maxEnds bounds the FINs that are remembered: a peer has one, and forgers have theirs.
+const maxEnds = 64
 
 // place returns where a number is that lies near to what has come.
 func (a *arrivals) place(n uint32) int64 { return a.have + int64(int32(n-a.irs-uint32(a.have))) }
@@ -72,13 +76,17 @@ func (a *arrivals) deliver(p *packet) {
 	if from < a.have-nearby || from > a.have+nearby {
 		return
 	}
-	if p.options.has(optTimes) && (!a.stamped || int32(p.options.tsVal-a.tsMax) > 0) {
-		a.tsMax, a.stamped = p.options.tsVal, true
+	if p.options.has(optTimes) {
+		ahead := int32(p.options.tsVal - a.tsMax)
+		a.jumped = a.jumped || a.stamped && (ahead > nearby || ahead < -nearby)
+		if !a.stamped || ahead > 0 {
+			a.tsMax, a.stamped = p.options.tsVal, true
+		}
 	}
 	if n := p.length(); n > 0 {
 		a.add(span{from, from + int64(n)})
-		if p.has(flagFIN) {
-			a.end = from + int64(n)
+		if end := from + int64(n); p.has(flagFIN) && !slices.Contains(a.ends, end) {
+			a.ends = append(a.ends[max(len(a.ends)-maxEnds+1, 0):], end)
 		}
 	}
 }

@@ -1,6 +1,10 @@
 package oracle
 
-import "github.com/handfast-tcp/handfast/engine/clock"
+import (
+	"slices"
+
+	"github.com/handfast-tcp/handfast/engine/clock"
+)
 
 // life is one connection of a four-tuple, from our SYN on: what the host under
 // test has sent. Numbers are counted from our SYN, which is 0, and from the peer's.
@@ -9,7 +13,8 @@ type life struct {
 	irs     uint32
 	known   bool // irs is: our ACK of the peer's SYN was seen
 	blind   bool // it began unseen: what its SYNs said is not known
-	reset   bool // a RST has ended it, or may have
+	reset   bool // a RST has ended it
+	refused bool // or may have
 	options options
 
 	next int64  // the number behind all that was sent
@@ -51,12 +56,13 @@ func (l *life) speaks(seq uint32) bool {
 	return at >= 0 && at <= l.next
 }
 
-// over reports whether the connection may have ended: both FINs are acknowledged, or there
-// was a RST. A SYN that comes then, or comes again from the past, may open another one,
+// over reports whether the connection may have ended, also without a word: our FIN is out,
+// and acknowledged, or the peer's came (its program may abort it then, and FIN-WAIT-2 ends
+// by a timer); or there was a RST. A SYN that comes then, or comes again from the past, may open another one,
 // and where it is answered by a cookie of the same epoch, that has the same number.
 // https://www.rfc-editor.org/rfc/rfc4987#section-3.6
 func (l *life) over(a *arrivals) bool {
-	return l.reset || a != nil && l.fin > 0 && l.una > l.fin && a.end > 0 && l.acked == a.end
+	return l.reset || l.refused || a != nil && l.fin > 0 && (l.una > l.fin || slices.Contains(a.ends, l.acked))
 }
 
 // deliver takes note of an ACK and a window that came.

@@ -114,13 +114,16 @@ func (l *life) checkStamps(now clock.Time, p *packet, a *arrivals) error {
 	val, echo := p.options.tsVal, p.options.tsEcho
 	old := l.stamp == 0 || now.Sub(l.spoke) > clockAge
 	before, echoed := l.stamp, l.echo
-	l.stamp, l.echo = val, echo
+	l.stamp = val
+	if l.echo = echo; p.has(flagSYN) { // who keeps nothing of SYNs, or has forgotten one, echoes each for itself
+		l.echo = 0
+	}
 	switch {
 	case !old && int32(val-before) < -cookieBits:
 		return fault("R10", "RFC 7323 §5.4", "our timestamp goes back from %d to %d", before, val)
 	case !p.has(flagACK):
 		return nil
-	case a.stamped && int32(echo-a.tsMax) > 0:
+	case a.stamped && !a.jumped && int32(echo-a.tsMax) > 0:
 		return fault("R10", "RFC 7323 §4.3", "it echoes timestamp %d, and the newest that came is %d", echo, a.tsMax)
 	case !old && echoed != 0 && !p.has(flagSYN) && int32(echo-echoed) < 0:
 		return fault("R10", "RFC 7323 §4.3", "it echoes timestamp %d, and did %d before", echo, echoed)

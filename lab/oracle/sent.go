@@ -62,6 +62,9 @@ func (p *packet) checkICMP() error {
 // connection that it ends. A RST is never answered.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7.1
 func (f *flow) sentReset(p *packet) error {
+	for _, l := range f.lives {
+		l.refused = true // also where it answers: who answers by a RST may know of no connection
+	}
 	for i, h := range f.heard {
 		withAck, without := h.flags&flagACK != 0 && h.ack == p.seq, h.flags&flagACK == 0 && p.seq == 0 && h.seq+h.length == p.ack
 		if !p.has(flagACK) && withAck || p.has(flagACK) && without {
@@ -78,7 +81,6 @@ func (f *flow) sentReset(p *packet) error {
 	case !l.known:
 		return nil
 	}
-	l.reset = true
 	return l.checkAck(p, f.peer(l.irs))
 }
 
@@ -141,6 +143,9 @@ func (f *flow) sentSegment(now clock.Time, p *packet) error {
 	if l == nil {
 		return f.outOfNothing(p)
 	}
+	if first := l.reset && l.place(p.seq) == 1 && l.next > 1; l.known && (first || l.ackPlace(p) < l.acked) && l.over(f.peer(l.irs)) {
+		l = f.again(l)
+	}
 	err := l.checkSending(p)
 	a := f.peerOf(l, p)
 	switch {
@@ -158,19 +163,31 @@ func (f *flow) sentSegment(now clock.Time, p *packet) error {
 	return err
 }
 
+// again begins another connection with the numbers of one that is over: the ACK of a cookie,
+// when it comes again, proves as much as it did.
+func (f *flow) again(l *life) *life {
+	n := &life{iss: l.iss, irs: l.irs, known: true, blind: true, options: l.options, ttl: l.ttl, next: 1, una: 1, edge: 1 << 31, acked: 1}
+	f.lives = bounded(f.lives, n, maxLives, &f.forgot)
+	return n
+}
+
 // peerOf returns the stream that l acknowledges. The first ACK says which it is.
 func (f *flow) peerOf(l *life, p *packet) *arrivals {
 	if l.known {
 		return f.peer(l.irs)
 	}
+	var found *arrivals
 	for i := len(f.peers) - 1; i >= 0; i-- {
 		a := f.peers[i]
-		if at := a.place(p.ack); at >= 1 && at <= a.have {
-			l.known, l.irs, l.acked = true, a.irs, 1
-			return a
+		switch at := a.place(p.ack); {
+		case at < 1 || at > a.have:
+		case found != nil: // streams of forged SYNs lie across each other: which is meant is not sure
+			found.several = true
+		default:
+			l.known, l.irs, l.acked, found = true, a.irs, 1, a
 		}
 	}
-	return nil
+	return found
 }
 
 // outOfNothing judges a segment whose SYN was not seen. A cookie that somebody else

@@ -108,7 +108,7 @@ func (f *flow) deliver(p *packet) {
 		l.deliver(p, own)
 		// One with the very number ends it (RFC 5961 §3), which may be any that came.
 		if a := f.peer(l.irs); p.has(flagRST) && l.known && a != nil && a.place(p.seq) >= l.acked && a.place(p.seq) <= a.have {
-			l.reset = true
+			l.reset, l.refused = l.reset || l.acked == a.have, true
 		}
 	}
 }
