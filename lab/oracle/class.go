@@ -65,6 +65,7 @@ const (
 	firstStamp                   // it has a timestamp, and the connection had none
 	withText                     // there is text
 	withSize                     // SEG.LEN is not 0
+	asksECN                      // flags of ECN are set
 )
 
 // classify says what a segment is to a connection.
@@ -88,6 +89,7 @@ func classify(v *View, s *Segment) class {
 	note(s.Stamped && !v.Timestamps, firstStamp)
 	note(s.Len > 0, withText)
 	note(s.size() > 0, withSize)
+	note(s.Flags&(flagECE|flagCWR|flagAE) != 0, asksECN)
 	if c.seq&acceptable != 0 {
 		c.facts |= v.within(s, c.seq)
 	}

@@ -38,7 +38,10 @@ func segments(v *View, yield func(Segment) bool) {
 	if v.Timestamps {
 		stamps = 4
 	}
-	for flags := range uint16(32) { // FIN to ACK
+	for flags := range uint16(33) { // FIN to ACK
+		if flags == 32 { // flags of ECN matter in a SYN
+			flags = flagSYN | flagCWR
+		}
 		for _, seq := range []uint32{v.IRS, v.RcvNext - 700, v.RcvNext - 5, v.RcvNext - 1, v.RcvNext, v.RcvNext + 50,
 			v.RcvNext + v.Window - 1, v.RcvNext + v.Window, v.RcvNext + 1<<31} {
 			for _, ack := range []uint32{v.Una - 5000, v.Una - 1, v.Una, v.Una + 1, v.Next, v.Next + 1} {

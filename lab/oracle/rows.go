@@ -112,6 +112,8 @@ var rowsOfChecks = []row{
 	// §3.10.7.4. A program may close before our SYN is acknowledged; then all below happens at once.
 	{name: "closed before it opened", source: "RFC 9293 §3.10.4", states: of(FinWait1), on: opening,
 		outcomes: []outcome{{gone | of(FinWait1, FinWait2, Closing, TimeWait), nothing, anything}}},
+	{name: "SYN again, that asks for ECN", source: "RFC 9768 §3.1.5", states: of(SynReceived), set: flagSYN, clear: flagACK | flagRST, on: fromIRS | asksECN,
+		outcomes: []outcome{{same, aSynAck, nothing}, {same, nothing, aAck}, {of(Listen, Closed), aReset, nothing}}}, // it asked for another kind before
 	{name: "SYN again", source: "RFC 9293 §3.8.1", states: of(SynReceived), set: flagSYN, clear: flagACK | flagRST, on: fromIRS, still: true,
 		outcomes: []outcome{{same, aSynAck, nothing}, {same, nothing, aAck}}},
 	{name: "SYN-ACK, simultaneous", source: "RFC 9293 §3.5", states: of(SynReceived), set: flagSYN | flagACK, clear: flagRST, ack: ackNew, on: fromIRS, off: passive,
