@@ -44,6 +44,10 @@ type mutation struct {
 	f    func(k *packet)
 }
 
+// oldTimestamp is the mutation that makes a difference only where timestamps are on: the
+// last one.
+var oldTimestamp = len(mutations) - 1
+
 // mutations toggle each flag, and put SEQ and ACK at the edges of what can be right.
 var mutations = makeMutations()
 
@@ -56,7 +60,8 @@ func makeMutations() (all []mutation) {
 			mutation{fmt.Sprintf("ACK %+d", d), func(k *packet) { k.segment.Ack += seq.Num(d) }})
 	}
 	return append(all, mutation{"without payload", func(k *packet) { k.segment.Len = 0 }},
-		mutation{"window 0", func(k *packet) { k.segment.Window = 0 }})
+		mutation{"window 0", func(k *packet) { k.segment.Window = 0 }},
+		mutation{"an old timestamp", func(k *packet) { k.segment.Options.TSVal -= 1 << 30 }})
 }
 
 // fair returns what happens next when nothing goes wrong: programs call as soon as they
@@ -113,7 +118,9 @@ func (w *world) choices(r *Rung) []act {
 		}
 		if w.left.Mutate > 0 {
 			for how := range mutations {
-				add(act{kind: mutate, at: at, how: uint8(how)})
+				if how < oldTimestamp || !r.Config.NoTimestamps {
+					add(act{kind: mutate, at: at, how: uint8(how)})
+				}
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"slices"
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/tcp"
@@ -27,13 +28,33 @@ type Rung struct {
 // Rungs returns all rungs, which climb from a handshake to two incarnations and forged
 // segments.
 func Rungs() (all []*Rung) {
-	for level, rungs := range [][]*Rung{openAndClose(), bothOpen(), text(), shutWindow(), cookies(), incarnations(), forged()} {
+	for level, rungs := range [][]*Rung{
+		slices.Concat(openAndClose(), twice(openAndClose(), "both close")), slices.Concat(bothOpen(), twice(bothOpen(), "both open")),
+		text(), shutWindow(), cookies(), incarnations(), forged()} {
 		for _, r := range rungs {
 			r.Level = level + 1
 			all = append(all, r)
 		}
 	}
 	return all
+}
+
+// timed: both have timestamps, and old ones may come.
+func timed() *Rung {
+	r := oneListens("with timestamps, one packet changed", Budget{Mutate: 1, Early: 1}, false,
+		[]Op{Open, Write, CloseWrite, ReadEnd, Close}, []Op{Accept, Write, CloseWrite, ReadEnd, Close})
+	r.Config.NoTimestamps, r.KeepAlive = false, probes
+	return r
+}
+
+// twice is one of some rungs again, with a packet that arrives twice instead of one that
+// is lost: both in one world are more states than a machine has room for.
+func twice(rungs []*Rung, name string) []*Rung {
+	i := slices.IndexFunc(rungs, func(r *Rung) bool { return r.Name == name })
+	r := rungs[i]
+	r.Name += ", a packet comes twice"
+	r.Budget = Budget{Duplicate: 1, Early: 1}
+	return []*Rung{r}
 }
 
 // config is what all rungs have in common: no option that has numbers of its own, and
@@ -53,7 +74,7 @@ func openAndClose() []*Rung {
 	return []*Rung{
 		oneListens("the client closes first", b, true, []Op{Open, CloseWrite, ReadEnd, Close}, []Op{Accept, ReadEnd, Close}),
 		oneListens("the server closes first", b, true, []Op{Open, ReadEnd, Close}, []Op{Accept, CloseWrite, ReadEnd, Close}),
-		oneListens("both close", b, true, []Op{Open, CloseWrite, ReadEnd, Close}, []Op{Accept, CloseWrite, ReadEnd, Close}),
+		oneListens("both close", Budget{Drop: 1, Early: 1}, true, []Op{Open, CloseWrite, ReadEnd, Close}, []Op{Accept, CloseWrite, ReadEnd, Close}),
 		idle(),
 	}
 }
@@ -74,7 +95,7 @@ func bothOpen() []*Rung {
 	b := Budget{Drop: 1, Duplicate: 1, Early: 1}
 	ops := []Op{Open, CloseWrite, ReadEnd, Close}
 	return []*Rung{
-		{Name: "both open", Hosts: []string{"left", "right"}, Listens: []int{0, 0}, Scripts: [][]Op{ops, ops}, Config: config(), Budget: b, Reorder: 2},
+		{Name: "both open", Hosts: []string{"left", "right"}, Listens: []int{0, 0}, Scripts: [][]Op{ops, ops}, Config: config(), Budget: Budget{Drop: 1, Early: 1}, Reorder: 2},
 		{Name: "one opens to itself", Hosts: []string{"alone"}, Listens: []int{0}, Scripts: [][]Op{ops}, Config: config(), Budget: b, Reorder: 2, Polite: true},
 	}
 }
@@ -134,5 +155,5 @@ func forged() (all []*Rung) {
 			all = append(all, r)
 		}
 	}
-	return all
+	return append(all, timed())
 }
