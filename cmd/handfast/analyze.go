@@ -236,7 +236,7 @@ func (a *analysis) draw() error {
 		return err
 	}
 	r := &drawnConn{a, c}
-	title := fmt.Sprintf("tcp.stream %d", c.Stream)
+	title := fmt.Sprintf("%s > %s: %s", hostPort(c.Tuple.Local.String(), c.Tuple.LocalPort), hostPort(c.Tuple.Remote.String(), c.Tuple.RemotePort), c.Verdict.Cause)
 	if a.out.wanted() {
 		return a.out.write(r, title)
 	}

@@ -205,6 +205,16 @@ func (t *Tracker) end(c *Conn) {
 	}
 }
 
+// Any reports whether f holds for a connection that is followed.
+func (t *Tracker) Any(f func(*Conn) bool) bool {
+	for _, c := range t.open {
+		if f(c) {
+			return true
+		}
+	}
+	return false
+}
+
 // Finish ends the connections that are left, first those that are over, each kind in the
 // order of their last segments.
 func (t *Tracker) Finish() {
