@@ -101,6 +101,10 @@ func (o *tryOptions) arena(r *live.Recorder) (*stage.Stage, error) {
 
 // trial runs the transfers and prints the report.
 func (o *tryOptions) trial(ctx context.Context) error {
+	// Before there is anything to clean up: Ctrl-C ends at once what takes seconds here.
+	file := newTrialFile(int64(o.size), o.stderr)
+	ctx, stop := untilInterrupted(ctx)
+	defer stop()
 	r := live.New(live.Options{Host: stage.OurName, Peer: stage.KernelName[o.stdout.lang], Port: tryPort, Connections: 1, Head: 10, Tail: 64, Lang: o.stdout.lang})
 	a, err := o.arena(r)
 	if err != nil {
@@ -114,12 +118,16 @@ func (o *tryOptions) trial(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	file := newTrialFile(int64(o.size), o.stderr)
 	web := &http.Server{Handler: file}
 	go web.Serve(l) // ends when the listener is closed
 	defer web.Close()
 	c := newClient(a.Dial, rep.address, file, o.stderr)
-	if err := runBoth(ctx, c, &rep); err != nil {
+	err = runBoth(ctx, c, &rep)
+	if ctx.Err() != nil {
+		o.stdout.printf(say.Text{"  stopped\n", "  已停止\n"})
+		return exitError(exitInterrupted)
+	}
+	if err != nil {
 		return err
 	}
 	return rep.end(awaitClose(r))

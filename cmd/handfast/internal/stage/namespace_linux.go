@@ -77,14 +77,15 @@ func runIsolated(flags uintptr, mark string) (code int, err error) {
 	cmd.Args[0] = os.Args[0]
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), mark+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flags, Pdeathsig: syscall.SIGKILL}
+	// In a process group of its own: a terminal's Ctrl-C comes to us alone, and is passed
+	// on once. Twice it would end the child before it has cleaned up.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flags, Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if flags&syscall.CLONE_NEWUSER != 0 {
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
 		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
 	}
-	// A terminal sends its Ctrl-C to both; all that we can do is wait.
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGTSTP)
 	defer signal.Stop(signals)
 	if err := cmd.Start(); err != nil {
 		var path *os.PathError
@@ -104,6 +105,11 @@ func forward(signals <-chan os.Signal, to *os.Process, stop <-chan struct{}) {
 	for {
 		select {
 		case s := <-signals:
+			if s == syscall.SIGTSTP { // Ctrl-Z: both stop, and both go on
+				to.Signal(syscall.SIGSTOP)
+				syscall.Kill(syscall.Getpid(), syscall.SIGSTOP)
+				s = syscall.SIGCONT
+			}
 			to.Signal(s) // it may be gone already
 		case <-stop:
 			return
