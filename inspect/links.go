@@ -84,11 +84,10 @@ func routes(l *handfast.LinkInfo) (all []Route) {
 	return all
 }
 
-// WriteInterfaces writes links as netstat -i does, those that are down only
-// with all. What is not known is a dash.
-func WriteInterfaces(w io.Writer, links []Link, all bool) error {
+// WriteInterfaces writes links as netstat -i does. What is not known is a dash.
+func WriteInterfaces(w io.Writer, links []Link, o LinkOptions) error {
 	out := bufio.NewWriter(w)
-	fmt.Fprintln(out, "Kernel Interface table")
+	fmt.Fprintln(out, ownerOf(o.Kernel), "Interface table")
 	const format = "%-15s %5s %8s %6s %6s %-6s %8s %6s %6s %6s %s\n"
 	fmt.Fprintf(out, format, "Iface", "MTU", "RX-OK", "RX-ERR", "RX-DRP", "RX-OVR", "TX-OK", "TX-ERR", "TX-DRP", "TX-OVR", "Flg")
 	for i := range links {
@@ -96,7 +95,7 @@ func WriteInterfaces(w io.Writer, links []Link, all bool) error {
 		if l.Name == nowhere {
 			continue
 		}
-		if !all && (l.Gone != "" || l.Flags != "" && l.Flags[len(l.Flags)-1] != 'U') {
+		if !o.All && (l.Gone != "" || l.Flags != "" && l.Flags[len(l.Flags)-1] != 'U') {
 			continue
 		}
 		cells := l.Packets.cells()
@@ -125,15 +124,17 @@ func (p *Packets) cells() (c [8]string) {
 	return c
 }
 
-// RouteOptions say what WriteRoutes shows.
-type RouteOptions struct {
+// LinkOptions say what WriteRoutes and WriteInterfaces show.
+type LinkOptions struct {
+	All      bool // -a, of interfaces: what is down, too
 	IPv6     bool // the other table
 	Extended bool // -e: metric, references and use instead of MSS, window and round trip
 	Numeric  bool // -n: 0.0.0.0 instead of default
+	Kernel   bool // these are the kernel's
 }
 
 // WriteRoutes writes the routing table as netstat -r does.
-func WriteRoutes(w io.Writer, links []Link, o RouteOptions) error {
+func WriteRoutes(w io.Writer, links []Link, o LinkOptions) error {
 	type row struct {
 		Route
 		link string
@@ -155,20 +156,30 @@ func WriteRoutes(w io.Writer, links []Link, o RouteOptions) error {
 	return out.Flush()
 }
 
-func (o *RouteOptions) head() string {
+// ownerOf begins the first line of a table: netstat's says Kernel, which is not true
+// of ours. Scripts skip the line.
+func ownerOf(kernel bool) string {
+	if kernel {
+		return "Kernel"
+	}
+	return "Handfast"
+}
+
+func (o *LinkOptions) head() string {
+	owner := ownerOf(o.Kernel)
 	switch {
 	case o.IPv6:
-		return "Kernel IPv6 routing table\nDestination                    Next Hop                   Flag Met Ref  Use If"
+		return owner + " IPv6 routing table\nDestination                    Next Hop                   Flag Met Ref  Use If"
 	case o.Extended:
-		return "Kernel IP routing table\nDestination     Gateway         Genmask         Flags Metric Ref    Use Iface"
+		return owner + " IP routing table\nDestination     Gateway         Genmask         Flags Metric Ref    Use Iface"
 	}
-	return "Kernel IP routing table\nDestination     Gateway         Genmask         Flags   MSS Window  irtt Iface"
+	return owner + " IP routing table\nDestination     Gateway         Genmask         Flags   MSS Window  irtt Iface"
 }
 
 // nowhere stands for a device where there is none.
 const nowhere = "*"
 
-func (o *RouteOptions) line(r *Route, link string) string {
+func (o *LinkOptions) line(r *Route, link string) string {
 	gateway := r.Gateway
 	if o.IPv6 {
 		if !gateway.IsValid() {

@@ -107,11 +107,11 @@ func TestNetstatLinks(t *testing.T) {
 	}
 	var b bytes.Buffer
 	for _, write := range []func() error{
-		func() error { return WriteRoutes(&b, all, RouteOptions{}) },
-		func() error { return WriteRoutes(&b, all, RouteOptions{Numeric: true, Extended: true}) },
-		func() error { return WriteRoutes(&b, all, RouteOptions{IPv6: true}) },
-		func() error { return WriteInterfaces(&b, all, false) },
-		func() error { return WriteInterfaces(&b, all, true) },
+		func() error { return WriteRoutes(&b, all, LinkOptions{}) },
+		func() error { return WriteRoutes(&b, all, LinkOptions{Numeric: true, Extended: true, Kernel: true}) },
+		func() error { return WriteRoutes(&b, all, LinkOptions{IPv6: true}) },
+		func() error { return WriteInterfaces(&b, all, LinkOptions{}) },
+		func() error { return WriteInterfaces(&b, all, LinkOptions{All: true, Kernel: true}) },
 		func() error { return WriteSummary(&b, Summarize(append(samples(), kernelSamples()...))) },
 	} {
 		if err := write(); err != nil {

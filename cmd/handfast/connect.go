@@ -106,6 +106,7 @@ func (o *connectOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Before our own host is made: names are the system's, which asks over its own network.
 	to, err := o.destination(ctx, near)
 	if err != nil {
 		return interrupted(ctx, err)
@@ -126,13 +127,14 @@ func (o *connectOptions) run(ctx context.Context) error {
 	defer openControl(h, "connect", o.stderr)()
 	o.stderr.printf(say.Text{"connecting to %v from %s\n", "正在连接 %v，%s\n"}, to, w.text[o.stderr.lang])
 	err = o.connect(ctx, h, to)
+	// What failed is drawn too: that is when a ladder is needed most.
 	return afterRun(err, o.tell(r))
 }
 
 // interrupted returns err, unless it came of Ctrl-C.
 func interrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return exitError(exitInterrupted)
+		return interruption(ctx)
 	}
 	return err
 }
@@ -143,7 +145,7 @@ func (o *connectOptions) connect(ctx context.Context, h *handfast.Host, to netip
 	defer cancel()
 	c, err := h.DialContext(dialling, "tcp", to.String())
 	if ctx.Err() != nil {
-		return exitError(exitInterrupted)
+		return interruption(ctx)
 	}
 	if err != nil {
 		return explainDial(err, to, o.timeout)
@@ -170,6 +172,8 @@ var withheld = say.Text{
 
 // talk copies both ways until the peer has closed, or Ctrl-C.
 func (o *connectOptions) talk(ctx context.Context, c *handfast.TCPConn) error {
+	// Nothing waits for this goroutine: a read of a terminal cannot be interrupted, and
+	// ends with the process.
 	go func() {
 		if _, err := io.Copy(c, o.stdin); err == nil && o.halfClose {
 			c.CloseWrite() // fails when the connection has: the reader says why
@@ -184,7 +188,7 @@ func receive(ctx context.Context, c *handfast.TCPConn, w io.Writer) error {
 	defer context.AfterFunc(ctx, func() { c.SetReadDeadline(time.Now()) })()
 	_, err := io.Copy(w, c)
 	if ctx.Err() != nil {
-		return exitError(exitInterrupted)
+		return interruption(ctx)
 	}
 	return explainEnd(err)
 }

@@ -13,7 +13,7 @@ import (
 
 var noAnswer = say.Text{
 	story.English: "no answer from %v within %v: no host has the address, something on the way drops the SYN, or the listener's queue is full.\n" +
-		"  Beyond this machine packets of a TUN only get where it forwards them and translates their addresses",
+		"  Packets of a TUN leave this machine only if it forwards them and translates their addresses",
 	story.Chinese: "%v 在 %v 内没有应答：没有主机使用该地址，或途中有设备丢弃 SYN，或监听队列已满。\n" +
 		"  只有本机转发报文并转换其地址，TUN 的报文才能到达本机之外",
 }

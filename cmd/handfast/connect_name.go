@@ -48,7 +48,7 @@ func explainLookup(err error, host string) error {
 	var dns *net.DNSError
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
-		return say.Errorf(say.Text{"nobody is called %s: the system's resolver knows no address of it", "没有名为 %s 的主机：系统的解析器查不到它的地址"}, host)
+		return say.Errorf(say.Text{"no such host: %s; the system's resolver finds no address", "没有名为 %s 的主机：系统的解析器查不到它的地址"}, host)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &dns) && dns.IsTimeout, errors.Is(err, os.ErrDeadlineExceeded):
 		return say.Errorf(say.Text{"the system's resolver does not answer when asked for %s; write an address", "向系统的解析器查询 %s 没有得到应答；请直接写地址"}, host)
 	}

@@ -84,7 +84,7 @@ func newFlood() *cobra.Command {
 	f := cmd.Flags()
 	o.place.addTo(f)
 	f.StringVar(&o.target, "target", "", "address and port to flood; only the host that is made for it can be (default 10.77.0.2:80)")
-	f.IntVar(&o.rate, "rate", 0, "SYNs a second; 0: as many as the way takes without loss")
+	f.IntVar(&o.rate, "rate", 0, "SYNs a second; 0: as many as the link carries without loss")
 	f.Uint64Var(&o.count, "count", 0, "SYNs in all; 0: as long as the clients take")
 	f.StringVar(&o.sources, "sources", "random", "where they pretend to come from: "+strings.Join(sourceKinds, ", "))
 	f.Uint64Var(&o.seed, "seed", 0, "of the random numbers; 0: another one each time")
@@ -174,7 +174,7 @@ func (o *floodOptions) rounds(ctx context.Context) error {
 	for i, d := range settings {
 		res, err := o.round(ctx, r, i, d)
 		if ctx.Err() != nil {
-			return r.stopped()
+			return r.stopped(ctx)
 		}
 		if err != nil {
 			return err

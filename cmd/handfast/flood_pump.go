@@ -20,7 +20,7 @@ type injector interface {
 type pump struct {
 	to    injector
 	syns  *synMaker
-	fixed int    // SYNs per second; 0: as many as the way takes
+	fixed int    // SYNs per second; 0: as many as the link carries
 	count uint64 // 0: without end
 	// arrived returns how many segments the host has received so far.
 	arrived func() uint64

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -56,7 +57,7 @@ var (
 )
 
 func (r *floodReport) begin(a *floodArena) {
-	rate := r.in(say.Text{"as many as the way takes", "链路能承受的最大速率"})
+	rate := r.in(say.Text{"as many as the link carries", "链路能承受的最大速率"})
 	if r.rate > 0 {
 		rate = fmt.Sprintf(r.in(say.Text{"%s a second", "每秒 %s 个"}), formatCount(r.rate))
 	}
@@ -112,12 +113,12 @@ func (r *floodReport) live(b *battle) {
 
 // stopped says that the user has pressed Ctrl-C; of rounds that are over, the
 // result is shown.
-func (r *floodReport) stopped() error {
+func (r *floodReport) stopped(ctx context.Context) error {
 	r.printf(say.Text{"  stopped\n", "  已停止\n"})
 	if len(r.results) > 0 {
 		r.table()
 	}
-	return exitError(exitInterrupted)
+	return interruption(ctx)
 }
 
 // shownLines is how many lines of netstat are shown.

@@ -174,10 +174,12 @@ func (o *netstatOptions) run(ctx context.Context, w io.Writer) error {
 		return eachJSON(w, all, func(a answer) any { return a.Links })
 	case o.routes:
 		return each(w, all, func(a answer) error {
-			return inspect.WriteRoutes(w, a.Links, inspect.RouteOptions{IPv6: o.ipv6, Extended: o.extended, Numeric: o.numeric})
+			return inspect.WriteRoutes(w, a.Links, inspect.LinkOptions{IPv6: o.ipv6, Extended: o.extended, Numeric: o.numeric, Kernel: o.kernel})
 		})
 	case o.interfaces:
-		return each(w, all, func(a answer) error { return inspect.WriteInterfaces(w, a.Links, o.all) })
+		return each(w, all, func(a answer) error {
+			return inspect.WriteInterfaces(w, a.Links, inspect.LinkOptions{All: o.all, Kernel: o.kernel})
+		})
 	}
 	return o.table(w, all)
 }
@@ -216,10 +218,13 @@ func (o *netstatOptions) table(w io.Writer, all []answer) error {
 		return err
 	}
 	rows, more := rowsOf(all)
+	// Of two flags that exclude each other both mean the same as none: all.
 	rows = slices.DeleteFunc(f.Apply(rows), func(r inspect.Row) bool {
 		wrong := o.tcp != o.udp && r.UDP() != o.udp
 		return wrong || o.ipv4 != o.ipv6 && strings.HasSuffix(r.Proto, "6") != o.ipv6
 	})
+	// netstat reads one table of the kernel after the other: tcp, tcp6, udp, udp6. Within
+	// each the order stays.
 	slices.SortStableFunc(rows, func(a, b inspect.Row) int { return strings.Compare(a.Proto, b.Proto) })
 	if o.json {
 		return writeJSON(w, rows)

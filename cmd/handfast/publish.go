@@ -82,9 +82,9 @@ func (p *publications) split(text string) (outside string, inside netip.AddrPort
 
 func (p *publications) wrong(text string) error {
 	if p.machines {
-		return say.Errorf(say.Text{"%q publishes nothing; write for example 8080:192.168.127.2:80, 0.0.0.0:8080:192.168.127.2:80 for other machines too, or 5353:192.168.127.2:53/udp", "%q 没有发布任何端口；写法例如 8080:192.168.127.2:80，也对其他机器开放则写 0.0.0.0:8080:192.168.127.2:80，或 5353:192.168.127.2:53/udp"}, text)
+		return say.Errorf(say.Text{"%q is not a port to publish; write for example 8080:192.168.127.2:80, 0.0.0.0:8080:192.168.127.2:80 for other machines too, or 5353:192.168.127.2:53/udp", "%q 没有发布任何端口；写法例如 8080:192.168.127.2:80，也对其他机器开放则写 0.0.0.0:8080:192.168.127.2:80，或 5353:192.168.127.2:53/udp"}, text)
 	}
-	return say.Errorf(say.Text{"%q publishes nothing; write for example 8080:80, 0.0.0.0:8080:80 or 5353:53/udp", "%q 没有发布任何端口；写法例如 8080:80、0.0.0.0:8080:80 或 5353:53/udp"}, text)
+	return say.Errorf(say.Text{"%q is not a port to publish; write for example 8080:80, 0.0.0.0:8080:80 or 5353:53/udp", "%q 没有发布任何端口；写法例如 8080:80、0.0.0.0:8080:80 或 5353:53/udp"}, text)
 }
 
 // parsePort returns 0 for what is none.

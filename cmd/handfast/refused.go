@@ -19,8 +19,8 @@ const onlyTCPAndUDP = "a handfast has TCP and UDP sockets only"
 
 // ssRefusals are the options of ss that are not here.
 var ssRefusals = []refusal{
-	{"T", "threads", false, "threads share the sockets of their process, and a goroutine stays on none: -p shows the process"},
-	{"E", "events", false, "no handfast tells when a socket goes. How connections end is kept with --out by serve, run, connect and flood, and netstat -c looks again every second; the kernel's: ss -E"},
+	{"T", "threads", false, "threads share the sockets of their process, and a goroutine is tied to none: -p shows the process"},
+	{"E", "events", false, "no handfast reports sockets as they close. How connections end is kept with --out by serve, run, connect and flood, and netstat -c looks again every second; the kernel's: ss -E"},
 	{"N", "net", true, "a handfast is found by its control socket, whatever network namespace it is in; the kernel's of another: ip netns exec NAME handfast ss --kernel"},
 	{"Z", "context", false, "no socket of ours has an SELinux context; its process has: ps -Z -p PID, with the PID of -p"},
 	{"z", "contexts", false, "no socket of ours has an SELinux context; its process has: ps -Z -p PID, with the PID of -p"},
@@ -34,7 +34,7 @@ var ssRefusals = []refusal{
 	{"", "vsock", false, onlyTCPAndUDP + "; the kernel's: ss --vsock"},
 	{"", "xdp", false, onlyTCPAndUDP + "; the kernel's: ss --xdp"},
 	{"", "tipcinfo", false, onlyTCPAndUDP + "; the kernel's: ss --tipcinfo"},
-	{"", "tos", false, "no socket of ours has a type of service or a priority; whether it uses ECN says -i. The kernel's: ss --tos"},
+	{"", "tos", false, "no socket of ours has a type of service or a priority; -i says whether it uses ECN. The kernel's: ss --tos"},
 	{"", "cgroup", false, "-e shows the cgroup of a socket of the kernel's; one of ours is in its process's: cat /proc/PID/cgroup, with the PID of -p"},
 	{"", "inet-sockopt", false, "a socket of ours has none of the kernel's options: -oi shows what it has. The kernel's: ss --inet-sockopt"},
 	{"D", "diag", true, "there is no binary dump: --json writes all that is known of each socket. The kernel's: ss -D FILE"},
@@ -46,7 +46,7 @@ var netstatRefusals = []refusal{
 	{"M", "masquerade", false, "a handfast translates no addresses; the kernel's: conntrack -L -n"},
 	{"N", "symbolic", false, "hardware is never looked up: names of devices are the system's"},
 	{"F", "fib", false, "-r shows the one routing table that there is"},
-	{"C", "cache", false, "-r shows the routing table; what hosts remember of paths is in no list. The kernel's: ip tcp_metrics"},
+	{"C", "cache", false, "-r shows the routing table; what hosts remember about paths cannot be listed. The kernel's: ip tcp_metrics"},
 	{"Z", "context", false, "no socket of ours has an SELinux context; its process has: ps -Z -p PID, with the PID of -p"},
 	{"U", "udplite", false, onlyTCPAndUDP + "; the kernel's: netstat -U"},
 	{"S", "sctp", false, onlyTCPAndUDP + "; the kernel's: netstat -S"},

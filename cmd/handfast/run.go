@@ -118,7 +118,9 @@ func (o *runOptions) run(ctx context.Context, args []string) error {
 	if system.IsValid() {
 		o.sandbox.DNS = dnsAddr
 	}
+	// A super-segment would be lost, delayed or reordered as a whole, which no network does.
 	o.sandbox.Plain = o.bad.wanted()
+	// First, so that a port that is taken is reported before the command has done anything.
 	ports, err := o.publish.listen()
 	if err != nil {
 		return err
@@ -147,12 +149,13 @@ func (o *runOptions) runCommand(args []string, system netip.AddrPort, ports *ope
 	}
 	defer n.close()
 	ports.through(n.gateway, insideAddrs[0].Addr())
+	// The command has waited for this: its first packet finds a network.
 	if err := box.Release(); err != nil {
 		return err
 	}
 	code, err := box.Wait()
 	n.settle(o.bad.patience())
-	n.close()
+	n.close() // here already: the report counts what has ended
 	if err := afterRun(err, n.report(&o.carrying, strings.Join(args, " "))); err != nil {
 		return err
 	}

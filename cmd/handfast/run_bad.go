@@ -127,7 +127,7 @@ func (p *percentage) Set(text string) error {
 		f /= 100
 	}
 	if err != nil || !(f >= 0 && f <= 1) {
-		return say.Errorf(say.Text{"%q is no share of packets; write for example 1%% or 0.01", "%q 不是报文的比例；写法例如 1%% 或 0.01"}, text)
+		return say.Errorf(say.Text{"%q is not a percentage; write for example 1%% or 0.01", "%q 不是报文的比例；写法例如 1%% 或 0.01"}, text)
 	}
 	*p = percentage(f)
 	return nil
@@ -167,7 +167,7 @@ func (r *bitRate) Set(text string) error {
 		}
 		break
 	}
-	return say.Errorf(say.Text{"%q is no bandwidth; write for example 512kbit, 10mbit or 1gbit", "%q 不是带宽；写法例如 512kbit、10mbit 或 1gbit"}, text)
+	return say.Errorf(say.Text{"%q is not a bandwidth; write for example 512kbit, 10mbit or 1gbit", "%q 不是带宽；写法例如 512kbit、10mbit 或 1gbit"}, text)
 }
 
 // interval is a flag's time from and to.

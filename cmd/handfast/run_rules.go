@@ -58,7 +58,7 @@ func (f *ruleFlag) Set(text string) error {
 	if port != "" {
 		n, err := strconv.ParseUint(port, 10, 16)
 		if err != nil || n == 0 {
-			return say.Errorf(say.Text{"%q is no port", "%q 不是端口"}, port)
+			return say.Errorf(say.Text{"%q is not a port", "%q 不是端口"}, port)
 		}
 		r.port = uint16(n)
 	}
@@ -67,7 +67,7 @@ func (f *ruleFlag) Set(text string) error {
 		if err != nil {
 			a, err := netip.ParseAddr(address)
 			if err != nil {
-				return say.Errorf(say.Text{"%q is no address or prefix; write for example 10.0.0.0/8, :443 or [fd00::/8]:443", "%q 不是地址或前缀；写法例如 10.0.0.0/8、:443 或 [fd00::/8]:443"}, address)
+				return say.Errorf(say.Text{"%q is not an address or a prefix; write for example 10.0.0.0/8, :443 or [fd00::/8]:443", "%q 不是地址或前缀；写法例如 10.0.0.0/8、:443 或 [fd00::/8]:443"}, address)
 			}
 			p = netip.PrefixFrom(a, a.BitLen())
 		}
@@ -123,7 +123,7 @@ func (m *addressMap) Set(text string) error {
 	a, err := netip.ParseAddr(inside)
 	b, err2 := netip.ParseAddr(outside)
 	if err != nil || err2 != nil {
-		return say.Errorf(say.Text{"%q is no pair of addresses; write for example 10.0.2.2=127.0.0.1", "%q 不是一对地址；写法例如 10.0.2.2=127.0.0.1"}, text)
+		return say.Errorf(say.Text{"%q is not a pair of addresses; write for example 10.0.2.2=127.0.0.1", "%q 不是一对地址；写法例如 10.0.2.2=127.0.0.1"}, text)
 	}
 	if *m == nil {
 		*m = addressMap{}

@@ -250,7 +250,7 @@ func (o *serveOptions) greet() {
 		o.greetInMemory()
 		return
 	}
-	o.stdout.printf(say.Text{"Serving %s on our TCP, by the TUN %s:\n\n", "正在我们的 TCP 上提供 %s，经由 TUN %s：\n\n"}, o.dir, o.tun)
+	o.stdout.printf(say.Text{"Serving %s on our TCP, through the TUN %s:\n\n", "正在我们的 TCP 上提供 %s，经由 TUN %s：\n\n"}, o.dir, o.tun)
 	for _, a := range o.addrs {
 		host := net.JoinHostPort(a.Addr().String(), fmt.Sprint(o.port))
 		if o.port == 80 {
@@ -280,7 +280,7 @@ func (o *serveOptions) greetInMemory() {
 // shutDown lets the connections finish.
 func (o *serveOptions) shutDown(s *webServer) error {
 	if n := s.busy.Load(); n > 0 {
-		o.stderr.printf(say.Text{"\nDraining %d running requests for up to %v; Ctrl-C again goes at once.\n", "\n最多用 %[2]v 完成 %[1]d 个进行中的请求；再按 Ctrl-C 立即退出。\n"}, n, o.drain)
+		o.stderr.printf(say.Text{"\nDraining %d running requests for up to %v; Ctrl-C again stops at once.\n", "\n最多用 %[2]v 完成 %[1]d 个进行中的请求；再按 Ctrl-C 立即退出。\n"}, n, o.drain)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), o.drain)
 	defer cancel()

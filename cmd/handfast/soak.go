@@ -50,7 +50,7 @@ func newSoak() *cobra.Command {
 	var o soakOptions
 	cmd := &cobra.Command{
 		Use:   "soak",
-		Short: "Let random lives go wrong in every way, and check that TCP does not",
+		Short: "Play random lives full of faults, and check that TCP copes",
 		Long:  soakHelp,
 		Example: `  handfast soak
   handfast soak --minutes 30
@@ -130,7 +130,7 @@ func (o *soakOptions) run(ctx context.Context) error {
 			r.live()
 		}
 	}
-	return r.end(interrupted.Err() != nil)
+	return r.end(interrupted)
 }
 
 // play plays lives, several at a time, and gives what came of each. Those that have begun

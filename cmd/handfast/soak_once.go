@@ -21,8 +21,8 @@ var (
 	}
 	lifeTwice = say.Text{"played twice, the second time: %s\n", "演示了两遍，第二遍：%s\n"}
 	lifeDrawn = say.Text{"drawn: %s\n", "抽取：%s\n"}
-	lifeGood  = say.Text{"it is as it has to be\n", "符合要求\n"}
-	lifeWrong = say.Text{"the life of seed %d is not as it has to be: %w", "种子 %d 的结果不符合要求：%w"}
+	lifeGood  = say.Text{"passed\n", "符合要求\n"}
+	lifeWrong = say.Text{"the life of seed %d failed: %w", "种子 %d 的结果不符合要求：%w"}
 )
 
 // relationsZh are the Chinese words for what is other in the second life, by Relation.Name.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -27,7 +28,7 @@ func newSoakReport(o *soakOptions) *soakReport { return &soakReport{soakOptions:
 const mostFailures = 10
 
 var failedLife = say.Text{
-	story.English: "life %d is not as it has to be: %v\n  %s soak --seed %d --once --ladder\n",
+	story.English: "life %d failed: %v\n  %s soak --seed %d --once --ladder\n",
 	story.Chinese: "种子 %d 的结果不符合要求：%v\n  %s soak --seed %d --once --ladder\n",
 }
 
@@ -54,8 +55,8 @@ func (r *soakReport) clear() {
 
 // soakLines say how it stands, from the longest to the shortest.
 var soakLines = []say.Text{
-	{"  %s of %v  %s lives, %s virtual  %s connections, %s  %d went wrong", "  %s / %v  %s 次，虚拟时间 %s  连接 %s 个，%s  %d 次不符合要求"},
-	{"  %s of %v  %s lives, %d went wrong", "  %s / %v  %s 次，%d 次不符合要求"},
+	{"  %s of %v  %s lives, %s virtual  %s connections, %s  %d failed", "  %s / %v  %s 次，虚拟时间 %s  连接 %s 个，%s  %d 次不符合要求"},
+	{"  %s of %v  %s lives, %d failed", "  %s / %v  %s 次，%d 次不符合要求"},
 }
 
 // live shows how it stands, at a terminal alone, on one line.
@@ -84,19 +85,19 @@ func (r *soakReport) virtual() string {
 
 var (
 	soakSummary = say.Text{
-		story.English: "%s lives in %v, %.0f a second; seeds %d to %d\n%s of virtual time, %s connections: %s whole, %s ended with an error, as they had to\n%s packets, %s delivered\n",
+		story.English: "%s lives in %v, %.0f a second; seeds %d to %d\n%s of virtual time, %s connections: %s whole, %s ended with an error, as expected\n%s packets, %s delivered\n",
 		story.Chinese: "%s 次，用时 %v，每秒 %.0f 次；种子 %d 到 %d\n虚拟时间 %s，连接 %s 个：%s 个完整，%s 个按规定以错误结束\n包 %s 个，送达 %s\n",
 	}
 	soakReached = say.Text{
 		story.English: "%s lives were played twice, with something changed that should make no difference\nreached: %d of %d arrows of the state diagram, %d reasons to drop a segment, %d of %d counters\n",
 		story.Chinese: "%s 次演示了两遍，第二遍所改变的不应造成任何差别\n覆盖：状态图 %d/%d 条箭头，%d 种丢弃报文段的原因，%d/%d 个计数器\n",
 	}
-	soakGood  = say.Text{"all of them as they have to be\n", "全部符合要求\n"}
-	soakWrong = say.Text{"%s of %s lives were not as they have to be; the first has the seed %d", "%s 次（共 %s 次）不符合要求；第一个种子是 %d"}
+	soakGood  = say.Text{"all of them passed\n", "全部符合要求\n"}
+	soakWrong = say.Text{"%s of %s lives failed; the first has the seed %d", "%s 次（共 %s 次）不符合要求；第一个种子是 %d"}
 )
 
-// end sums up.
-func (r *soakReport) end(interrupted bool) error {
+// end sums up. interrupted is over when a signal has ended the lives early.
+func (r *soakReport) end(interrupted context.Context) error {
 	r.clear()
 	if r.json {
 		if err := r.writeJSON(); err != nil {
@@ -108,8 +109,8 @@ func (r *soakReport) end(interrupted bool) error {
 	switch {
 	case r.wrong > 0:
 		return say.Errorf(soakWrong, formatCount(r.wrong), formatCount(r.sum.Lives), r.failed[0].Seed)
-	case interrupted:
-		return exitError(exitInterrupted)
+	case interrupted.Err() != nil:
+		return interruption(interrupted)
 	}
 	return nil
 }

@@ -135,7 +135,7 @@ func (s *source) instances() ([]inspect.Instance, error) {
 }
 
 var noneRuns = say.Text{
-	story.English: "no handfast is running, or none of yours%s\n  start one: %s serve, try or flood; or see the kernel: --kernel",
+	story.English: "no handfast of yours is running%s\n  start one: %s serve, try or flood; or see the kernel: --kernel",
 	story.Chinese: "没有 handfast 在运行，或没有属于你的%s\n  启动一个：%s serve、try 或 flood；或查看内核：--kernel",
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -36,22 +37,34 @@ func streamsOf(cmd *cobra.Command) streams {
 	return streams{terminalOf(cmd, cmd.OutOrStdout()), terminalOf(cmd, cmd.ErrOrStderr())}
 }
 
-// untilInterrupted returns a context that ends with the first Ctrl-C, or SIGTERM: the
-// command ends in peace. A second one ends the program at once.
+// untilInterrupted returns a context that ends with the first Ctrl-C, or SIGTERM, so that
+// the command can clean up; interruption says which it was. A second one ends the program
+// at once.
 func untilInterrupted(ctx context.Context) (_ context.Context, stop func()) {
-	ctx, stop = context.WithCancel(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop = func() { cancel(nil) }
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	go func() {
+		var cause error
 		select {
-		case <-signals:
+		case s := <-signals:
+			cause = exitError(128 + int(s.(syscall.Signal))) // as a shell says it
 		case <-ctx.Done():
 		}
 		// First this: who is told that it is over may be interrupted again at once.
 		signal.Stop(signals)
-		stop()
+		cancel(cause)
 	}()
 	return ctx, stop
+}
+
+// interruption is the exit of a command whose context a signal has ended.
+func interruption(ctx context.Context) error {
+	if e, ok := errors.AsType[exitError](context.Cause(ctx)); ok {
+		return e
+	}
+	return exitError(exitInterrupted)
 }
 
 // newTerminal looks at w. Colour follows https://no-color.org.

@@ -118,6 +118,7 @@ func (o *tryOptions) trial(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// net/http unchanged, on our listener: what is shown holds for any program.
 	web := &http.Server{Handler: file}
 	go web.Serve(l) // ends when the listener is closed
 	defer web.Close()
@@ -125,7 +126,7 @@ func (o *tryOptions) trial(ctx context.Context) error {
 	err = runBoth(ctx, c, &rep)
 	if ctx.Err() != nil {
 		o.stdout.printf(say.Text{"  stopped\n", "  已停止\n"})
-		return exitError(exitInterrupted)
+		return interruption(ctx)
 	}
 	if err != nil {
 		return err

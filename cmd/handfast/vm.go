@@ -69,7 +69,7 @@ func newVM() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&o.listen, "listen", nil, "where machines come from, `kind:place`, as above; may be repeated")
+	f.StringArrayVar(&o.listen, "listen", nil, "where machines connect, `kind:place`, as above; may be repeated")
 	f.Var(&o.publish, "publish", "carry what comes to a port of this machine to one of a virtual machine, such as 8080:192.168.127.2:80, or with /udp behind it; may be repeated")
 	f.IntVar(&o.mtu, "mtu", 1500, "the network's MTU in bytes, 1280 to 65535")
 	o.addTo(f)
@@ -80,7 +80,7 @@ func newVM() *cobra.Command {
 func (o *vmOptions) check() error {
 	switch {
 	case len(o.listen) == 0:
-		return usagef(say.Text{"--listen says where machines come from: handfast vm --listen unix:/tmp/net.sock", "--listen 说明虚拟机从哪里接入：handfast vm --listen unix:/tmp/net.sock"})
+		return usagef(say.Text{"--listen says where machines connect: handfast vm --listen unix:/tmp/net.sock", "--listen 说明虚拟机从哪里接入：handfast vm --listen unix:/tmp/net.sock"})
 	case o.mtu < 1280 || o.mtu > 65535:
 		return usagef(say.Text{"--mtu %d: it may be 1280 to 65535", "--mtu %d：取值为 1280 到 65535"}, o.mtu)
 	}
@@ -123,7 +123,7 @@ func (o *vmOptions) run(ctx context.Context) error {
 			err = m.network.host.Err()
 		}
 	}
-	m.end()
+	m.end() // whatever open has made before it failed, too
 	if m.network == nil {
 		return err
 	}
@@ -148,6 +148,8 @@ func (m *machines) open() error {
 				return err
 			}
 			router := lan.NewRouter(end, told)
+			// A machine that claims the router's address must not make the router give it up:
+			// all others would lose their network.
 			err = h.Attach(router, handfast.LinkOptions{Addresses: addresses, NoConflictDetection: true})
 			if err != nil {
 				router.Close()
@@ -195,6 +197,6 @@ func (m *machines) say(format say.Text, args ...any) {
 }
 
 func (m *machines) greet() {
-	m.say(say.Text{"machines may come to %s; the router is %v and %v. Ctrl-C ends it.", "虚拟机可以接入 %s；路由器是 %v 和 %v。按 Ctrl-C 结束。"},
+	m.say(say.Text{"machines can connect to %s; the router is %v and %v. Ctrl-C ends it.", "虚拟机可以接入 %s；路由器是 %v 和 %v。按 Ctrl-C 结束。"},
 		strings.Join(m.options.listen, ", "), vmNetwork.Gateway4.Addr(), vmNetwork.Gateway6.Addr())
 }

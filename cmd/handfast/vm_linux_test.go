@@ -239,7 +239,7 @@ func TestVMCarriesFiles(t *testing.T) {
 			}
 			client.CloseIdleConnections()
 			v.interrupt(path)
-			for _, want := range []string{"machine 1 has come by " + listen, "192.168.127.2 is ", "tcp    192.168.127.1:"} {
+			for _, want := range []string{"machine 1 has connected through " + listen, "192.168.127.2 is ", "tcp    192.168.127.1:"} {
 				if !strings.Contains(v.told.String(), want) {
 					t.Errorf("it does not say %q, but\n%s", want, v.told)
 				}
@@ -281,7 +281,7 @@ func TestVMMachinesReachEachOther(t *testing.T) {
 		checkEcho(t, h.Dial, first.ip.String()+":7")
 	}
 	first.link.Close()
-	v.await("machine 1 has gone")
+	v.await("machine 1 has disconnected")
 	v.interrupt(sockets...)
 }
 

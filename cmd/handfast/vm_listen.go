@@ -73,7 +73,7 @@ func (m *machines) serve(text string, l link.Link) {
 	m.count++
 	n := m.count
 	m.mu.Unlock()
-	m.say(say.Text{"machine %d has come by %s", "虚拟机 %d 经由 %s 接入"}, n, text)
+	m.say(say.Text{"machine %d has connected through %s", "虚拟机 %d 经由 %s 接入"}, n, text)
 	bad := m.options.bad
 	bad.seed += uint64(n - 1) // each has a fate of its own
 	port, err := bad.wrap(l)
@@ -86,8 +86,8 @@ func (m *machines) serve(text string, l link.Link) {
 	case errors.Is(err, link.ErrClosed), errors.Is(err, net.ErrClosed):
 	case errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF),
 		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE): // frames of ours were still on their way
-		m.say(say.Text{"machine %d has gone", "虚拟机 %d 已离开"}, n)
+		m.say(say.Text{"machine %d has disconnected", "虚拟机 %d 已离开"}, n)
 	default:
-		m.say(say.Text{"machine %d has gone: %v", "虚拟机 %d 已离开：%v"}, n, err)
+		m.say(say.Text{"machine %d has disconnected: %v", "虚拟机 %d 已离开：%v"}, n, err)
 	}
 }

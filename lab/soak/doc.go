@@ -1,5 +1,5 @@
 // Package soak lets hosts live: a seed draws two hosts, the wires between them, what
-// their programs do, and everything bad that may befall them, and Run plays it in virtual
+// their programs do, and everything that can go wrong for them, and Run plays it in virtual
 // time. The same seed gives the same life, packet by packet.
 //
 // What is drawn: loss from 0 to 40 %, bursts, reordering, duplicates, corruption, jitter,

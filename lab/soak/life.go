@@ -21,7 +21,7 @@ type Report struct {
 	Conns    int           // connections that programs had, both ends counted as one
 	Life     time.Duration // how long the world lived
 	Polite   int           // connections that had to deliver all, and did
-	Failures int           // connections that ended with an error, as they had to
+	Failures int           // connections that ended with an error, as expected
 	// Relation is the name of the relation that was tried, or empty.
 	Relation string
 	// Coverage is what it reached of the engine.

@@ -53,7 +53,7 @@ func calmed(c lab.WireConfig) lab.WireConfig {
 	return lab.WireConfig{Config: netem.Config{Delay: c.Delay, Rate: c.Rate, QueueBytes: c.QueueBytes, MarkBytes: c.MarkBytes}, MTU: c.MTU, Silent: c.Silent}
 }
 
-// drawTroubles draws what befalls hosts and wires.
+// drawTroubles draws what happens to hosts and wires.
 func (p *plan) drawTroubles(d dice) {
 	if d.chance(0.15) {
 		p.cutFrom = 1 + d.time(20*time.Second)

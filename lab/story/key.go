@@ -44,7 +44,7 @@ var signs = []sign{
 			c.rect("closed", point{from.x, from.y - 6}, to.x-from.x, 12, 3)
 			c.rect("opening", point{from.x, from.y - 6}, (to.x-from.x)*0.6, 12, 0)
 		}},
-	{"shortened", sentence{"shortened for want of room", "因空间不足而省略"}, func(d *sketch) bool { return d.shortened },
+	{"shortened", sentence{"shortened to fit", "因空间不足而省略"}, func(d *sketch) bool { return d.shortened },
 		func(c *canvas, from, to point) {
 			c.text("mono", point{from.x + 12, from.y + 4}, atStart, labelSize, "…")
 		}},

@@ -13,7 +13,7 @@ import (
 )
 
 // errNoRoom is what a visitor gets who is turned away.
-var errNoRoom = say.Errorf(say.Text{"it takes no visitor more, or has just ended", "它不再接受访问，或刚刚结束"})
+var errNoRoom = say.Errorf(say.Text{"it accepts no more visitors, or has just ended", "它不再接受访问，或刚刚结束"})
 
 // errEnded says that the far end has gone.
 var errEnded = say.Errorf(say.Text{"the program that was connected to has ended", "所连接的程序已经结束"})
