@@ -73,13 +73,14 @@ emulated: tools
 	done
 
 # The type checker finds numbers that do not fit there, and the assembly's arguments. A test program for iOS needs Apple's
-# linker, so there the packages are built.
+# linker, so there the packages are built that are no commands.
 systems:
 	@for s in $(SYSTEMS); do \
-		check=vet; case $$s in ios/*) check=build;; esac; \
+		check=vet; packages=./...; \
+		case $$s in ios/*) check=build; packages=$$(go list -f '{{if ne .Name "main"}}{{.ImportPath}}{{end}}' ./...);; esac; \
 		command=; case ' $(COMMANDS) ' in *" $$s "*) command='./cmd/handfast/... ./wgnet/...';; esac; \
 		echo "go $$check for $$s"; \
-		GOOS=$${s%/*} GOARCH=$${s#*/} CGO_ENABLED=0 go $$check ./... $$command || exit 1; \
+		GOOS=$${s%/*} GOARCH=$${s#*/} CGO_ENABLED=0 go $$check $$packages $$command || exit 1; \
 	done
 
 # The garbage of an exploration is much and short-lived.
