@@ -42,7 +42,7 @@ func TestConnectNames(t *testing.T) {
 		{address: "web.example:443", to: "192.0.2.1:443"},
 		{address: "ours.example:80", to: "10.77.0.2:80"}, // what a running one has comes first
 		{address: "mapped.example:80", to: "192.0.2.3:80"},
-		{address: "nobody.example:80", failure: "nobody is called nobody.example"},
+		{address: "nobody.example:80", failure: "no such host: nobody.example"},
 		{address: "slow.example:80", failure: "does not answer when asked for slow.example; write an address"},
 		{address: "localhost:80", failure: "127.0.0.1 never leaves the kernel", usage: true},
 		{address: "[::1]:80", failure: "::1 never leaves the kernel", usage: true},

@@ -324,7 +324,7 @@ func TestVMUsage(t *testing.T) {
 		want string
 		code int
 	}{
-		{nil, "--listen says where machines come from", exitUsage},
+		{nil, "--listen says where machines connect", exitUsage},
 		{[]string{"--listen", "udp:x"}, "it is unix:PATH, ", exitUsage},
 		{[]string{"--listen", "unix:"}, "it is unix:PATH, ", exitUsage},
 		{[]string{"--listen", "unix:/no/such/s"}, "there is no directory /no/such", exitFailure},
