@@ -63,7 +63,8 @@ func (r *pair) judge() (v verdict) {
 		}
 		v.reasons = append(v.reasons, why)
 		hidden := a.state == "-" && (len(a.said) == 0) != (len(b.said) == 0) && r.was[i] != tcp.TimeWait
-		if hidden || a.state != b.state || a.told != b.told || a.next != b.next || a.end != b.end || a.has('S') || a.has('R') != b.has('R') {
+		repairs := strings.HasPrefix(r.done[i].options, "sack") && len(a.said) != len(b.said) // from here on the losses that they know are not the same
+		if hidden || repairs || a.state != b.state || a.told != b.told || a.next != b.next || a.end != b.end || a.has('S') || a.has('R') != b.has('R') {
 			return v
 		}
 	}

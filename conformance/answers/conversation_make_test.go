@@ -29,9 +29,8 @@ func compose(o, m, w, e piece) conversation {
 	return c
 }
 
-// grid has every middle with every way, every way with every event, every opening
-// with every event, and offers by turns. With every true, all openings and middles
-// are together too.
+// grid has every way with every event, and of middles and ways, openings and events, and
+// openings and middles a part of all pairs, or with every true all; offers go by turns.
 func grid(every bool) (all []conversation) {
 	add := func(o, m, w, e piece) {
 		c := compose(o, m, w, e)
@@ -44,7 +43,9 @@ func grid(every bool) (all []conversation) {
 	for _, w := range ways {
 		for _, m := range middles {
 			n += 5
-			add(openings[n%len(openings)], m, w, events[n/3%len(events)])
+			if every || n%2 == 0 {
+				add(openings[n%len(openings)], m, w, events[n/3%len(events)])
+			}
 		}
 		for _, e := range events {
 			n += 7
@@ -55,7 +56,9 @@ func grid(every bool) (all []conversation) {
 	for _, o := range openings {
 		for _, e := range events {
 			n++
-			add(o, middles[0], ways[n%len(ways)], e)
+			if every || n%3 == 0 {
+				add(o, middles[0], ways[n%len(ways)], e)
+			}
 		}
 		for _, m := range middles {
 			if every || n%3 == 0 {
