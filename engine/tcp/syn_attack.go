@@ -12,13 +12,14 @@ import (
 // SYN-ACKs repeated once at most. A program hears of a connection when a valid
 // ACK has shown that the peer is real, which is so in every mode.
 //
-// Where half-open connections have passed one threshold each SYN may begin it, and it is
-// left when they have fallen below another and the hold time is over. Each time that it is
-// entered again soon, the hold time doubles.
+// It begins at one number of half-open connections, and is left when they have fallen below
+// another and the hold time is over. Each time that it is entered again soon, the hold time
+// doubles.
 //
-// Both are drawn by a key. Who keeps the cache filled up to a threshold that he knows would
-// learn by a forged SYN whether that made an entry, and so whether its four-tuple is in use.
-// As it is a SYN more moves what he sees by what is as likely anyway.
+// Both numbers are drawn by a key, anew each time. Who keeps the cache filled up to a
+// threshold that he knows would learn by a forged SYN whether that made an entry, and so
+// whether its four-tuple is in use. As it is a SYN more moves what he sees by what is as
+// likely anyway; and who has found a threshold has used it up.
 type attack struct {
 	on    bool
 	since clock.Time // when it was entered or left last
@@ -27,6 +28,7 @@ type attack struct {
 
 	key    secret.Key
 	draws  uint64
+	early  int // how much lower than Config.AttackEnter it begins the next time
 	spared int // how much lower than Config.AttackLeave it is left this time
 }
 
@@ -34,15 +36,18 @@ const (
 	attackRetries = 1                // SYN-ACKs repeated under attack
 	attackHold    = 15 * time.Second // how long it lasts at least
 	attackHoldMax = 16 * time.Minute
-	// attackOdds is of how many SYNs beyond the threshold one begins it, with thresholds
-	// of at least 32 times as many; with lower ones fewer. It is all that one SYN can tell.
-	attackOdds = 64
+	// attackBlur is among how many numbers, of at least 48 times as many, the one is drawn
+	// at which it begins. One SYN can tell a part of it at most.
+	attackBlur = 64
 )
 
 // watch looks at the number of half-open connections.
 func (a *attack) watch(now clock.Time, halfOpen int, cfg *Config) {
+	if a.draws == 0 {
+		a.early = a.draw(min(cfg.AttackEnter/48, attackBlur))
+	}
 	switch {
-	case !a.on && halfOpen >= cfg.AttackEnter && a.draw(min(cfg.AttackEnter/32, attackOdds)) == 0:
+	case !a.on && halfOpen >= cfg.AttackEnter-a.early:
 		if a.times > 0 && now.Sub(a.since) < a.hold {
 			a.hold = min(2*a.hold, attackHoldMax)
 		} else {
@@ -50,7 +55,7 @@ func (a *attack) watch(now clock.Time, halfOpen int, cfg *Config) {
 		}
 		a.on, a.since = true, now
 		a.times++
-		a.spared = a.draw(cfg.AttackLeave / 4)
+		a.early, a.spared = a.draw(min(cfg.AttackEnter/48, attackBlur)), a.draw(cfg.AttackLeave/4)
 	case a.on && halfOpen < cfg.AttackLeave-a.spared && now.Sub(a.since) >= a.hold:
 		a.on, a.since = false, now
 	}
