@@ -85,8 +85,7 @@ systems:
 
 # The garbage of an exploration is much and short-lived.
 explore:
-	go test -c -o /dev/null ./lab/explore
-	@seq 7 | GOGC=1000 xargs -P $$(nproc) -I{} go test ./lab/explore -run TestRungs -v -timeout 0 -level {}
+	@GOGC=500 go run ./internal/explore $(ARGS)
 
 # Some faults ask for memory without end: a bound of 24 GB ends them.
 mutate:

@@ -61,6 +61,7 @@ const layers = `
 	lab/drill             : engine/clock engine/seq engine/buf engine/wire engine/cc engine/fastopen engine/tcp engine/host lab/trace lab/oracle lab/drill/script
 	lab/capture           : engine/clock engine/seq engine/wire engine/tcp lab/trace
 
+	internal/explore      : lab/explore lab/oracle
 	keyring               : engine/tcp
 	link                  : engine/buf
 	link/offload          : engine/buf link engine/wire

@@ -1,11 +1,13 @@
 package explore
 
 import (
+	"io"
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/lab/story"
 	"github.com/handfast-tcp/handfast/lab/trace"
 )
 
@@ -30,6 +32,13 @@ func Tell(r *Rung, p Path) (trace.Run, error) {
 		return t.run, w.over(r)
 	}
 	return t.run, w.wrong
+}
+
+// Draw writes a way as a ladder. Its errors are the writer's.
+func Draw(w io.Writer, r *Rung, p Path) error {
+	run, _ := Tell(r, p)
+	told := story.Tell(&run, story.TellOptions{})
+	return story.Ladder{Lanes: told.Lanes, Width: 100}.Write(w, told.Steps)
 }
 
 // telling is a run that is told.
