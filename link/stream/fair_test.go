@@ -170,7 +170,7 @@ func TestQueueKeepsAccount(t *testing.T) {
 		var now time.Duration
 		var next, seen [6]uint32
 		put, taken := 0, 0
-		for range 20_000 {
+		for step := range 20_000 {
 			now += time.Duration(r.IntN(3000)) * time.Microsecond
 			if port := uint16(r.IntN(6)); r.IntN(5) < 3 {
 				p := frame(4+2*int(port%2), port, wire.ECN(r.IntN(4)), 74+r.IntN(1400))
@@ -187,14 +187,8 @@ func TestQueueKeepsAccount(t *testing.T) {
 				seen[port] = number
 				p.Release()
 			}
-			bytes := 0
-			for n := range q.flows {
-				if bytes += q.flows[n].bytes; q.flows[n].bytes > q.flows[q.longest()].bytes {
-					t.Fatalf("seed %d: flow %d has %d bytes, more than the longest", seed, n, q.flows[n].bytes)
-				}
-			}
-			if q.bytes != bytes {
-				t.Fatalf("seed %d: %d bytes wait, and %d in the flows", seed, q.bytes, bytes)
+			if step%16 == 0 {
+				checkBytes(t, q, seed)
 			}
 			if q.count != put-taken-*dropped || q.count > len(q.room) {
 				t.Fatalf("seed %d: %d wait; %d came, %d left, %d were dropped", seed, q.count, put, taken, *dropped)
@@ -204,6 +198,20 @@ func TestQueueKeepsAccount(t *testing.T) {
 		if q.count != 0 || put != taken+*dropped || q.take(now) != nil {
 			t.Fatalf("seed %d: %d wait after all were dropped", seed, q.count)
 		}
+	}
+}
+
+// checkBytes adds up what each flow has, and finds the one with the most.
+func checkBytes(t *testing.T, q *fair, seed uint64) {
+	t.Helper()
+	bytes, most := 0, q.flows[q.longest()].bytes
+	for n := range q.flows {
+		if bytes += q.flows[n].bytes; q.flows[n].bytes > most {
+			t.Fatalf("seed %d: flow %d has %d bytes, more than the longest", seed, n, q.flows[n].bytes)
+		}
+	}
+	if q.bytes != bytes {
+		t.Fatalf("seed %d: %d bytes wait, and %d in the flows", seed, q.bytes, bytes)
 	}
 }
 
