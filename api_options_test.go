@@ -95,17 +95,22 @@ func (c kernelConn) Peek(p []byte) (n int, err error) {
 }
 
 func (c kernelConn) Queued() (in, out, notSent int, err error) {
-	err = c.with("set", "ioctl", func(fd int) (err error) {
-		if in, err = unix.IoctlGetInt(fd, unix.SIOCINQ); err == nil {
-			out, err = unix.IoctlGetInt(fd, unix.SIOCOUTQ)
+	err = c.with("set", "ioctl", func(fd int) error {
+		for _, q := range []struct {
+			request int
+			n       *int
+		}{{unix.SIOCINQ, &in}, {unix.SIOCOUTQ, &out}, {0x894b, &notSent}} { // the last is SIOCOUTQNSD
+			// The kernel writes 32 bits, which are the upper ones of an int in the other byte order.
+			n, err := unix.IoctlGetUint32(fd, uint(q.request))
+			switch {
+			case q.n == &notSent && errors.Is(err, unix.ENOSYS): // QEMU does not know it; where it matters nothing is out
+				n = uint32(out)
+			case err != nil:
+				return err
+			}
+			*q.n = int(n)
 		}
-		if err == nil {
-			notSent, err = unix.IoctlGetInt(fd, 0x894b) // SIOCOUTQNSD
-		}
-		if errors.Is(err, unix.ENOSYS) { // QEMU does not know it; where it matters nothing is out
-			notSent, err = out, nil
-		}
-		return err
+		return nil
 	})
 	return in, out, notSent, err
 }
