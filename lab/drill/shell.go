@@ -79,7 +79,7 @@ func (p *player) sleep(l *script.ShellLine) {
 	}
 	f, err := strconv.ParseFloat(strings.TrimSuffix(l.Words[1], "s"), 64)
 	if err != nil || f < 0 || f > 1e6 {
-		p.wrong(l.Pos, "%q is no number of seconds", l.Words[1])
+		p.wrong(l.Pos, "%q is not a number of seconds", l.Words[1])
 	}
 	p.boot()
 	p.live(p.now.Add(time.Duration(f * float64(time.Second))))

@@ -19,7 +19,7 @@ func (p *player) sysctl(at script.Pos, name, value string) {
 	case ignored:
 		p.note(at, "%s has no effect: %s", name, reason)
 	case !ok:
-		p.wrong(at, "%s is no setting that is known here%s", name, script.Nearest(name, sysctls))
+		p.wrong(at, "unknown setting %s%s", name, script.Nearest(name, sysctls))
 	case p.host != nil && p.lastEvents():
 		p.note(at, "%s has no effect: nothing comes behind it", name)
 	case p.host != nil:

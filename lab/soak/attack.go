@@ -23,7 +23,7 @@ type floodKind uint8
 
 const (
 	syns       floodKind = iota // to the first port: each could begin a connection
-	lastACKs                    // to the first port, as of a handshake that never was: each calls for a RST
+	lastACKs                    // to the first port, for a handshake that never began: each is answered by a RST
 	closedPort                  // SYNs to ports that nobody listens on: each calls for a RST, too
 	numFloods
 )

@@ -14,7 +14,7 @@ func (r *reader) call() *Call {
 		r.failAt(at, "what is %q? A call has its arguments in parentheses; a packet begins with < or >", c.Name)
 	}
 	if !contains(Calls, c.Name) {
-		r.failAt(at, "%q is no call that is known here: there are %s%s", c.Name, strings.Join(Calls, ", "), nearest(c.Name, Calls))
+		r.failAt(at, "unknown call %q; the calls are %s%s", c.Name, strings.Join(Calls, ", "), nearest(c.Name, Calls))
 	}
 	for !r.take(")") {
 		c.Args = append(c.Args, r.value())

@@ -145,7 +145,7 @@ func equal(a, b any) bool {
 func number(v any) float64 {
 	f, ok := v.(float64)
 	if !ok {
-		stop("%v is no number", v)
+		stop("%v is not a number", v)
 	}
 	return f
 }
@@ -302,7 +302,7 @@ func (r *reader) numberAtom(at Pos) node {
 		f, err = float64(n), nil
 	}
 	if err != nil {
-		r.failAt(at, "%q is no number", text)
+		r.failAt(at, "%q is not a number", text)
 	}
 	return func(*evaluation) any { return f }
 }

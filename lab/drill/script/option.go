@@ -36,7 +36,7 @@ const (
 // Option is one TCP option. What counts of the fields follows from the kind.
 type Option struct {
 	Kind     OptionKind
-	Data     []byte // of all whose value is no number of a stream or clock
+	Data     []byte // the value of every other option, as it is on the wire
 	Any      bool   // the value may be anything
 	Blocks   [][2]seq.Num
 	Val, Ecr uint32
@@ -114,7 +114,7 @@ func (r *reader) option() Option {
 		o := r.hexOption(Raw, nil)
 		return o
 	default:
-		r.failAt(at, "%q is no TCP option: there are %s%s", w, strings.Join(optionNames, ", "), nearest(w, optionNames))
+		r.failAt(at, "%q is not a TCP option: the options are %s%s", w, strings.Join(optionNames, ", "), nearest(w, optionNames))
 	}
 	return Option{}
 }

@@ -141,7 +141,7 @@ func (r *reader) seconds() time.Duration {
 	f, err := strconv.ParseFloat(text, 64)
 	switch {
 	case text == "":
-		r.failAt(p, "%s is no time: %s", r.found(), times)
+		r.failAt(p, "%s is not a time: %s", r.found(), times)
 	case err != nil || f > 1e8:
 		r.failAt(p, "%s seconds are too many", text)
 	}
