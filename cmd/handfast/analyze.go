@@ -81,6 +81,7 @@ func newAnalyze() *cobra.Command {
 	f.BoolVar(&o.ascii, "ascii", false, "draw with ASCII characters only")
 	f.IntVar(&o.maxOpen, "max-open", capture.DefaultOpen, "how many connections are followed at the same time; of more the one that is silent the longest is told")
 	o.out.addTo(f)
+	f.Lookup("out").Usage = "with --ladder: write it to this `file`: its ending chooses the form: .svg, .html, .json, .txt"
 	addLang(f)
 	return cmd
 }
