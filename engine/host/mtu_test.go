@@ -49,6 +49,9 @@ func TestPathMTU(t *testing.T) {
 		p.after(5 * time.Minute)
 		said(1290, 1400)
 		p.wantMTU("lower", 1290)
+		if _, path, _ := p.b.Source(p.addrA); path.Link != 9000 {
+			t.Errorf("the link's MTU is %d by now", path.Link)
+		}
 		p.after(5 * time.Minute)
 		said(1290, 1400)
 		p.after(4*time.Minute + 59*time.Second)

@@ -181,7 +181,7 @@ func (h *Host) learnWay(d *destination, dst wire.Addr) *destination {
 	}
 	d.route = h.findRoute(dst)
 	if r := d.route; r != nil {
-		d.path = tcp.Path{MTU: h.mtus.limit(dst, r.link.MTU), MaxGSO: r.link.MaxGSO}
+		d.path = tcp.Path{MTU: h.mtus.limit(dst, r.link.MTU), Link: uint16(r.link.MTU), MaxGSO: r.link.MaxGSO}
 		if d.path.MaxGSO == 0 && !h.traced {
 			d.path.MaxGSO, d.path.SoftwareGSO = softwareGSO, true
 		}

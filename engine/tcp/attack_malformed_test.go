@@ -101,7 +101,7 @@ func (o *oddity) arriveAt(c *testConn) (e effect) {
 	d := c.conn.Clone(nil)
 	before, s := d.snapshot(), o.segment()
 	borrowed := s.Views
-	v := d.receive(c.now, c.path, &s)
+	v := d.receive(c.now, &c.path, &s)
 	for _, b := range borrowed {
 		b.Release()
 	}

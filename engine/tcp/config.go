@@ -112,11 +112,14 @@ type Config struct {
 
 // Path is what TCP must know of the way to a peer.
 type Path struct {
-	MTU    int // largest IP packet, in bytes
+	MTU    int // largest IP packet that it carries, in bytes
 	MaxGSO int // largest super-segment (IP packet) that may leave; 0: none
 	// SoftwareGSO says that the host takes super-segments apart, because the
 	// link does not: they need not wait until they are large.
 	SoftwareGSO bool
+	// Link is the largest IP packet that the link takes, and so the largest that may
+	// arrive; 0: as MTU.
+	Link uint16
 }
 
 // KeepAlive is the probing of an idle connection, RFC 9293 §3.8.4. The zero

@@ -249,7 +249,7 @@ func (c *Conn) init(cfg *Config, t wire.Tuple, path Path, tsOffset uint32, tr *T
 	// A peer that does not say its MSS has the default, RFC 9293 §3.7.1 (MUST-15).
 	// https://www.rfc-editor.org/rfc/rfc9293#section-3.7.1
 	c.snd.peer = defaultMSS(t.Local)
-	c.setPath(path)
+	c.setPath(&path)
 }
 
 // openActive is OPEN of RFC 9293 §3.10.1: the SYN goes out next.

@@ -164,7 +164,7 @@ func TestOldMarks(t *testing.T) {
 		s := Segment{TCP: wire.TCP{Flags: wire.ACK, Seq: c.conn.rcv.nxt, Ack: c.conn.snd.nxt, Window: 65535},
 			Len: 1 << 16, Views: []buf.View{buf.MakeView(block, 0, 1<<16)}}
 		s.Len = min(s.Len, int(c.conn.rcv.edge.Sub(c.conn.rcv.nxt)))
-		c.conn.receive(c.now, c.path, &s)
+		c.conn.receive(c.now, &c.path, &s)
 		if n := c.conn.Pushed(); n != 0 {
 			c.fail("%d of %d bytes without PSH are pushed, after %d bytes", n, c.conn.Buffered(), c.conn.rcv.nxt-c.peer)
 		}

@@ -167,5 +167,5 @@ func (c *Conn) fastMost(mss uint16) uint16 {
 	if mss == 0 {
 		mss = defaultMSS(c.tuple.Local)
 	}
-	return uint16(max(int(min(mss, c.path.ours))-wire.MaxTCPOptions, 0))
+	return uint16(max(int(min(mss, c.options.full(int(c.path.mtu), headerSize(c.tuple.Local))))-wire.MaxTCPOptions, 0))
 }

@@ -132,8 +132,8 @@ func maxSegment(bytes int) uint16 {
 	return uint16(min(max(bytes, MinMaxSegment), MaxMaxSegment))
 }
 
-// ours is what the MSS option says of a way with so large packets.
-func (s *settings) ours(mtu, headers int) uint16 {
+// full is how much text a packet of mtu bytes carries, no more than is set: mssOf.
+func (s *settings) full(mtu, headers int) uint16 {
 	n := mssOf(mtu, headers)
 	if s.mss != 0 {
 		n = min(n, s.mss)

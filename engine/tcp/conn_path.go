@@ -13,20 +13,35 @@ import (
 // path is what a connection knows of the way to its peer, and what follows from
 // that: it changes seldom, and is asked for with every segment.
 type path struct {
-	told     uint16 // MTU, as the host tells it
-	mtu      uint16 // that we go by: ICMP may have told us less
-	maxGSO   uint16 // largest IP packet that may leave; 0: no super-segments
-	ours     uint16 // what our MSS option says: see mssOf
-	mss      uint16 // payload of a full segment that we send, timestamps subtracted
-	super    uint16 // payload of the largest segment, or super-segment, of such
-	software bool   // the host takes super-segments apart
+	told   uint16 // MTU, as the host tells it
+	link   uint16 // and that of the link
+	mtu    uint16 // that we go by: ICMP may have told us less
+	maxGSO maxGSO
+	ours   uint16 // what our MSS option says: see mssOf
+	mss    uint16 // payload of a full segment that we send, timestamps subtracted
+	super  uint16 // payload of the largest segment, or super-segment, of such
+}
+
+// maxGSO is the largest IP packet that may leave, a number of two bytes; 0: no super-segments.
+// Its lowest bit says that the host takes them apart.
+type maxGSO uint16
+
+func (g maxGSO) bytes() int     { return int(g &^ 1) }
+func (g maxGSO) software() bool { return g&1 != 0 }
+
+func (p *Path) maxGSO() maxGSO {
+	g := maxGSO(min(p.MaxGSO, math.MaxUint16)) &^ 1
+	if p.SoftwareGSO {
+		g |= 1
+	}
+	return g
 }
 
 // setPath takes note of the way's MTU and of what the link takes.
-func (c *Conn) setPath(p Path) {
-	mtu, gso := uint16(min(p.MTU, math.MaxUint16)), uint16(min(p.MaxGSO, math.MaxUint16))
-	if mtu != c.path.told || gso != c.path.maxGSO || p.SoftwareGSO != c.path.software {
-		c.path.maxGSO, c.path.software = gso, p.SoftwareGSO
+func (c *Conn) setPath(p *Path) {
+	mtu, gso := uint16(min(p.MTU, math.MaxUint16)), p.maxGSO()
+	if mtu != c.path.told || gso != c.path.maxGSO {
+		c.path.maxGSO, c.path.link = gso, p.linkMTU()
 		c.pathChanged(mtu)
 	}
 }
@@ -47,7 +62,12 @@ func (c *Conn) pathChanged(mtu uint16) {
 	c.updateMSS()
 }
 
-// mssOf is what our MSS option says: the MTU without headers of so many bytes (MUST-67).
+// linkMTU is the largest IP packet that may arrive by the link.
+func (p *Path) linkMTU() uint16 { return max(p.Link, uint16(min(p.MTU, math.MaxUint16))) }
+
+// mssOf is how much text a packet of mtu bytes carries behind headers of so many. The link's
+// MTU gives what our MSS option says (MUST-67), whatever is known of the way: the option is of
+// what we can receive, and packets to us may come by another way. The path's gives what we send.
 // Options of IP and TCP are not subtracted: who sends them subtracts them, or they would
 // be subtracted twice. https://www.rfc-editor.org/rfc/rfc6691#section-2
 func mssOf(mtu, headers int) uint16 {
@@ -70,8 +90,8 @@ func (c *Conn) sackRoom() uint8 {
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.7.1
 func (c *Conn) updateMSS() {
 	p, headers := &c.path, headerSize(c.tuple.Local)
-	p.ours = c.options.ours(int(p.mtu), headers)
-	was, mss := p.mss, min(max(c.snd.peer, minMSS), p.ours)
+	p.ours = c.options.full(int(p.link), headers)
+	was, mss := p.mss, min(max(c.snd.peer, minMSS), c.options.full(int(p.mtu), headers))
 	if c.has(stamping) {
 		mss -= timestampSize
 	}
@@ -88,7 +108,7 @@ func (c *Conn) updateMSS() {
 // headers of so many bytes without options: those that a full segment has for lack of
 // payload take their place.
 func (p *path) largest(mss, headers int) int {
-	room := int(p.maxGSO) - headers - timestampSize - (int(p.mss) - mss)
+	room := p.maxGSO.bytes() - headers - timestampSize - (int(p.mss) - mss)
 	return max(room-room%mss, mss)
 }
 

@@ -292,7 +292,7 @@ func TestReassemblyLimit(t *testing.T) {
 	c := w.sacking(Config{})
 	most := maxParts(0)
 	for i := range most - 1 {
-		c.conn.receive(c.now, c.path, segmentAt(c, 3+2*i))
+		c.conn.receive(c.now, &c.path, segmentAt(c, 3+2*i))
 	}
 	for out := (&Output{}); c.conn.NextSegment(c.now, out); { // its ACKs
 	}

@@ -48,7 +48,7 @@ func ignoredOrRefused(s *Segment, why wire.Drop) outcome {
 
 // receive is SEGMENT ARRIVES of RFC 9293 §3.10.7.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7
-func (c *Conn) receive(now clock.Time, path Path, s *Segment) outcome {
+func (c *Conn) receive(now clock.Time, path *Path, s *Segment) outcome {
 	// The path comes first: what the segment lets us send is counted in segments of
 	// the size that the path allows.
 	c.setPath(path)

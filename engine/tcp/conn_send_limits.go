@@ -109,7 +109,7 @@ func (c *Conn) worthSending(n, left, flight, open int) int {
 // next ACK to grow: much is under way, and little may follow now. Each costs a walk through the
 // host and the kernel whatever its size; an ACK is sure to come, so nothing stalls.
 func (c *Conn) deferred(n, flight, open int) bool {
-	return !c.path.software && n == open && flight >= 3*open && n < c.largestSegment()
+	return !c.path.maxGSO.software() && n == open && flight >= 3*open && n < c.largestSegment()
 }
 
 // unsent reports whether something waits to be sent for the first time.

@@ -101,7 +101,7 @@ func (e *Endpoint) Receive(now clock.Time, path Path, t *wire.Tuple, s *Segment)
 	// A connection tells the trace itself what it drops. What no connection saw is
 	// told here.
 	told := e.trace.len()
-	v := e.dispatch(now, path, t, s)
+	v := e.dispatch(now, &path, t, s)
 	if v.why != wire.None && e.trace.len() == told {
 		e.trace.dropped(now, t, s, v.why)
 	}
@@ -125,7 +125,7 @@ type arrival struct {
 
 // dispatch finds who the segment is for: a connection, a half-open one, one in
 // TIME-WAIT, a listener, nobody.
-func (e *Endpoint) dispatch(now clock.Time, path Path, t *wire.Tuple, s *Segment) outcome {
+func (e *Endpoint) dispatch(now clock.Time, path *Path, t *wire.Tuple, s *Segment) outcome {
 	// First among whole connections, which have nearly all segments, by their quick
 	// hash. The hash of the other tables is a cryptographic one: only what is not
 	// found here pays for it.
@@ -138,7 +138,7 @@ func (e *Endpoint) dispatch(now clock.Time, path Path, t *wire.Tuple, s *Segment
 		e.update(now, en)
 		return v
 	}
-	a := arrival{now: now, path: path, tuple: t, segment: s, flow: e.cookies.flow(t)}
+	a := arrival{now: now, path: *path, tuple: t, segment: s, flow: e.cookies.flow(t)}
 	if en != nil {
 		held := en.holds()
 		en.closed(now, NoFailure, CauseReuse)

@@ -260,7 +260,7 @@ func (k *cookies) check(f flow, iss, irs seq.Num, o *offer, echo uint32, m cc.EC
 // halfOpen is what a cookie that check has found good stands for.
 func (o offer) halfOpen(iss, irs seq.Num, s *Segment, path Path) halfOpen {
 	// It never waits for anything: the ACK that brought the cookie completes it.
-	h := halfOpen{iss: iss, irs: irs, peerMSS: o.mss, mtu: uint16(min(path.MTU, 0xffff)),
+	h := halfOpen{iss: iss, irs: irs, peerMSS: o.mss, link: path.linkMTU(),
 		agreed: passive, due: pack(clock.Never), challenge: neverChallenged}
 	if shift := o.options & shiftBits; shift != noScaling {
 		h.agreed |= scaling

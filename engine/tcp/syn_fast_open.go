@@ -138,7 +138,7 @@ func (e *Endpoint) openEarly(a *arrival, l *Listener, iss seq.Num, f synFast) {
 	en.use(e.optionsOf(a.tuple))
 	en.fast = &fastOpen{listener: l, open: true, early: true, tell: f.tells()}
 	en.openPassive(a.now, iss)
-	en.Conn.receive(a.now, a.path, a.segment)
+	en.Conn.receive(a.now, &a.path, a.segment)
 	e.conns.insert(en)
 	e.stats.PassiveOpens++
 	e.stats.TCPFastOpenPassive++

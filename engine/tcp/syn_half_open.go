@@ -20,7 +20,7 @@ type halfOpen struct {
 	tsRecent  uint32
 	due       packedTime // of the retransmission timer; Never until the SYN-ACK has gone out
 	challenge challengeTime
-	mtu       uint16
+	link      uint16 // its MTU, which the SYN-ACK tells
 	peerMSS   uint16
 	share     uint16 // where the cache counts its source
 	agreed    agreed
@@ -71,7 +71,7 @@ func (h *halfOpen) unanswered() bool { return h.is(markResend) && h.due.time() =
 func (c *Conn) compactInto(h *halfOpen) {
 	h.iss, h.irs, h.tsRecent = c.snd.iss, c.rcv.irs, c.ts.recent
 	h.due, h.challenge = pack(c.timers[TimerRetransmit]), packChallenge(c.live.challenge)
-	h.mtu, h.peerMSS = c.path.mtu, c.snd.peer
+	h.link, h.peerMSS = c.path.link, c.snd.peer
 	h.agreed, h.owes, h.shift, h.retries = c.snd.agreed, c.owes&^owesSyn, c.snd.shift, c.live.retries
 	h.mark(markTiming, c.is(rttTiming))
 	h.mark(markResend, c.owes&owesSyn != 0)

@@ -171,7 +171,7 @@ func (e *Endpoint) answerByCookie(a *arrival, y *ourSyn) outcome {
 	}
 	o := e.optionsOf(a.tuple)
 	r.tuple, r.service = *a.tuple, o.service
-	y.mss, y.echo = o.ours(a.path.MTU, headerSize(a.tuple.Local)), a.segment.Options.TSVal
+	y.mss, y.echo = o.full(int(a.path.linkMTU()), headerSize(a.tuple.Local)), a.segment.Options.TSVal
 	y.write(&r.header, a.tuple, e.cfg)
 	e.cookies.needed(a.now)
 	e.stats.SyncookiesSent++
@@ -186,6 +186,6 @@ func (e *Endpoint) answerByCookie(a *arrival, y *ourSyn) outcome {
 func (e *Endpoint) traceCookie(a *arrival, iss seq.Num) {
 	c := e.fresh(a)
 	c.openPassive(a.now, iss)
-	c.receive(a.now, a.path, a.segment)
+	c.receive(a.now, &a.path, a.segment)
 	c.NextSegment(a.now, &Output{})
 }

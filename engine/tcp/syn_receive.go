@@ -40,7 +40,7 @@ func (e *Endpoint) arrivedStray(a *arrival) outcome {
 		// §3.10.7.1 and §3.10.7.2).
 		c.openPassive(a.now, 0)
 	}
-	return c.receive(a.now, a.path, s)
+	return c.receive(a.now, &a.path, s)
 }
 
 // fresh returns a connection in CLOSED for who sent a segment.
@@ -172,7 +172,7 @@ func (e *Endpoint) cookiesFirst() bool {
 func (e *Endpoint) keep(a *arrival, l *Listener, iss seq.Num, p synPlace, f synFast) {
 	c := e.fresh(a)
 	c.openPassive(a.now, iss)
-	c.receive(a.now, a.path, a.segment)
+	c.receive(a.now, &a.path, a.segment)
 	if f.tells() {
 		c.fast = tellsCookie
 	}
@@ -243,7 +243,7 @@ func (e *Endpoint) arrivedHalfOpen(a *arrival, h *halfOpen, at ref) outcome {
 	if !c.answersSynAck(s) {
 		return dropped(wire.MissingTimestamp)
 	}
-	v := c.receive(a.now, a.path, s)
+	v := c.receive(a.now, &a.path, s)
 	switch {
 	case c.state > SynReceived || c.state == Closed && c.owes != 0:
 		e.watcher().Completed(a.flow.id(c.rcv.irs), c.tuple.Remote)
@@ -275,7 +275,7 @@ func (e *Endpoint) arrivedAsking(a *arrival, h *halfOpen, at ref) outcome {
 // since the SYN-ACK told our MSS.
 func (e *Endpoint) expand(now clock.Time, t *wire.Tuple, f flow, h *halfOpen, path Path) *Conn {
 	c := &e.scratch
-	path.MTU = min(path.MTU, int(h.mtu))
+	path.MTU, path.Link = min(path.MTU, int(h.link)), h.link
 	c.init(e.cfg, *t, path, f.tsOffset(), e.trace)
 	c.use(e.optionsOf(t))
 	c.expandHalfOpen(now, h)
@@ -319,7 +319,7 @@ func (e *Endpoint) advanceHalfOpen(now clock.Time) {
 			e.halfOpen.remove(f, at)
 			continue
 		}
-		c := e.expand(now, &t, f, h, Path{MTU: int(h.mtu)})
+		c := e.expand(now, &t, f, h, Path{MTU: int(h.link)})
 		// Repeating costs an attacked host as much as answering: whoever does not answer
 		// the second SYN-ACK is given up, and a client that is merely slow comes back with
 		// its cookie.

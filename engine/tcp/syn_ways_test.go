@@ -154,11 +154,11 @@ func (w way) play(t *testing.T, c client, change func(*Segment)) string {
 		t.Fatal(err)
 	}
 	l.Ask = w.forward
-	synAck := w.synAck(t, e, now, &tuple, &syn)
+	synAck := w.synAck(t, e, now, path1500, &tuple, &syn)
 	if w.evict {
 		other := numbered(c.v6, 1<<17)
 		another := synSegment(other, 3, true)
-		w.synAck(t, e, now, &other, &another)
+		w.synAck(t, e, now, path1500, &other, &another)
 	}
 	if (e.halfOpen.find(e.cookies.flow(&tuple), &tuple) == 0) != w.cookie {
 		t.Fatalf("%s: an entry is kept, or not", w.name)
@@ -189,9 +189,9 @@ func (w way) play(t *testing.T, c client, change func(*Segment)) string {
 }
 
 // synAck gives e a SYN and returns what answers it.
-func (w way) synAck(t *testing.T, e *Endpoint, now clock.Time, tuple *wire.Tuple, syn *Segment) wire.TCP {
+func (w way) synAck(t *testing.T, e *Endpoint, now clock.Time, path Path, tuple *wire.Tuple, syn *Segment) wire.TCP {
 	t.Helper()
-	e.Receive(now, path1500, tuple, syn)
+	e.Receive(now, path, tuple, syn)
 	if y, ok := e.NextSyn(); ok {
 		e.AcceptSyn(now, y)
 	}

@@ -59,7 +59,7 @@ func (c *testConn) arrive(n *Conn, text string, payload []byte) {
 		living.blocks[v.Block] = true
 	}
 	borrowed := s.Views
-	v := n.receive(c.now, c.path, &s)
+	v := n.receive(c.now, &c.path, &s)
 	for _, v := range borrowed {
 		v.Release()
 	}
