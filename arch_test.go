@@ -34,6 +34,7 @@ const layers = `
 	internal/random       :
 	internal/descriptor   :
 	internal/nameserver   :
+	internal/splice       :
 
 	engine/clock          :
 	engine/seq            :
@@ -79,9 +80,9 @@ const layers = `
 	link/bridge           : engine/clock engine/buf link internal/setting link/pipe
 	link/impair           : engine/clock engine/buf engine/wire link lab/netem
 	.                     : engine/clock engine/seq engine/buf engine/wire engine/cc engine/detect engine/fastopen engine/tcp engine/host link internal/setting internal/random internal/descriptor internal/nameserver internal/ports
-	gateway               : engine/wire engine/tcp engine/host . internal/setting
+	gateway               : engine/wire engine/tcp engine/host . internal/setting internal/splice
 	inspect               : engine/clock engine/seq engine/wire engine/detect engine/tcp engine/host .
-	guard                 : engine/clock engine/seq engine/buf engine/wire engine/tcp engine/host link .
+	guard                 : . internal/setting internal/splice
 	web                   : engine/clock engine/seq engine/wire engine/tcp engine/host lab/trace inspect .
 `
 

@@ -168,6 +168,6 @@ func tellLost(owner any) { owner.(*prepared).lost() }
 // the shard's lock.
 func askListener(s *shard, y tcp.Syn) {
 	if l, ok := y.Listener.Owner.(*TCPListener); ok {
-		l.options.Verdict(&Request{s, y})
+		l.decide(&Request{s, y})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -85,7 +86,8 @@ type TCPListener struct {
 	local   endpoint
 	parts   []*tcp.Listener // one in each shard
 	options ListenOptions
-	all     bool // a forwarder: every address and port
+	verdict atomic.Pointer[func(*Request)] // nil: all are accepted
+	all     bool                           // a forwarder: every address and port
 
 	inbox // of connections to accept
 }
@@ -147,6 +149,7 @@ func (h *Host) bindPort(l *TCPListener) error {
 	if err := l.options.check(l.all); err != nil {
 		return err
 	}
+	l.keepVerdict(l.options.Verdict)
 	same := h.listeners[l.local.port]
 	// All addresses of a port are compared here, not in the shards: one of these would
 	// refuse after others had agreed.
@@ -166,7 +169,7 @@ func (h *Host) bindPort(l *TCPListener) error {
 		now := s.lock()
 		part, err := l.listen(s.tcp, backlog)
 		if err == nil {
-			part.Ask = l.options.Verdict != nil
+			part.Ask = l.verdict.Load() != nil
 			part.IPv6Only = part.IPv6Only || l.network == netTCP6 // a forwarder goes by its prefix
 			b := l.options.beforehand()
 			b.listen(part)
@@ -190,6 +193,40 @@ func (l *TCPListener) listen(e *tcp.Endpoint, backlog int) (*tcp.Listener, error
 		return e.Forward(l.options.Prefix, backlog, l)
 	}
 	return e.Listen(l.local.addr, l.local.port, backlog, l)
+}
+
+// SetVerdict replaces ListenOptions.Verdict for the SYNs that come from now on; nil accepts
+// all, and under a flood then nothing is kept of a SYN. Who waits for a verdict already waits
+// for the former one's.
+func (l *TCPListener) SetVerdict(verdict func(*Request)) {
+	h := l.owner
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l.keepVerdict(verdict)
+	for i, part := range l.parts {
+		s := h.shards[i]
+		s.mu.Lock()
+		part.Ask = verdict != nil
+		s.mu.Unlock()
+	}
+}
+
+func (l *TCPListener) keepVerdict(verdict func(*Request)) {
+	if verdict == nil {
+		l.verdict.Store(nil)
+	} else {
+		l.verdict.Store(&verdict)
+	}
+}
+
+// decide answers a SYN that waits for the program. That it waits was decided before, so there
+// may be nobody to ask by now.
+func (l *TCPListener) decide(r *Request) {
+	if verdict := l.verdict.Load(); verdict != nil {
+		(*verdict)(r)
+	} else {
+		r.Accept() // fails when the peer gave up
+	}
 }
 
 // overlaps reports whether l and o, on the same port, would get the same

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/internal/splice"
 )
 
 // PacketConn is a UDP socket outside: *net.UDPConn, *handfast.UDPConn.
@@ -55,7 +56,7 @@ func (g *Gateway) publish(l net.Listener, to netip.AddrPort) {
 			return
 		}
 		if !g.start(func() { g.inward(c, to, dialling) }) {
-			abort(c)
+			splice.Abort(c)
 		}
 	}
 }
@@ -69,7 +70,7 @@ func (g *Gateway) inward(c net.Conn, to netip.AddrPort, dialling <-chan struct{}
 	give()
 	<-dialling
 	if err != nil {
-		abort(c)
+		splice.Abort(c)
 		g.cfg.Ended(End{Flow: f, Began: began, Took: time.Since(began), Err: err})
 		return
 	}

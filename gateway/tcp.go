@@ -3,14 +3,13 @@ package gateway
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
-	"sync"
 	"syscall"
 	"time"
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/engine/host"
+	"github.com/handfast-tcp/handfast/internal/splice"
 )
 
 // decide is asked about each SYN. It must not wait: it runs where the shard's packets
@@ -52,7 +51,7 @@ func (g *Gateway) dial(f Flow, r *handfast.Request, route Route) {
 			refuse(r, err)
 			g.cfg.Ended(End{Flow: f, Began: began, Took: time.Since(began), Err: err})
 		} else if r.AcceptWith(&dialled{c, f, began}) != nil { // the client gave up meanwhile
-			abort(c)
+			splice.Abort(c)
 		}
 	})
 	if !started {
@@ -104,7 +103,7 @@ type dialled struct {
 // hangUp ends what was dialled for a client that is gone.
 func hangUp(what any) {
 	if d, ok := what.(*dialled); ok {
-		abort(d.Conn)
+		splice.Abort(d.Conn)
 	}
 }
 
@@ -116,7 +115,7 @@ func (g *Gateway) accept() {
 			return
 		}
 		if !g.start(func() { g.carry(c, what) }) {
-			abort(c)
+			splice.Abort(c)
 			hangUp(what)
 		}
 	}
@@ -127,7 +126,7 @@ func (g *Gateway) accept() {
 func (g *Gateway) carry(client *handfast.TCPConn, what any) {
 	other, ok := what.(*dialled)
 	if !ok {
-		abort(client)
+		splice.Abort(client)
 		return
 	}
 	g.relay(other.flow, other.began, pair{client, other.Conn, client})
@@ -142,62 +141,12 @@ type pair struct {
 // relay copies both ways until both have ended.
 func (g *Gateway) relay(f Flow, began time.Time, p pair) {
 	g.carried.Add(1)
-	// Two copies that wait for their peers hear of Close only by their connections' end.
-	stop := context.AfterFunc(g.ctx, func() {
-		abort(p.client)
-		abort(p.other)
-	})
-	defer stop()
 	end := End{Flow: f, Began: began}
-	var failed error
-	var back sync.WaitGroup
-	back.Go(func() { end.Received, failed = copyHalf(p.client, p.other) })
-	end.Sent, end.Err = copyHalf(p.other, p.client)
-	back.Wait()
+	end.Sent, end.Received, end.Err = splice.Both(g.ctx, p.client, p.other)
 	end.Info, _ = p.ours.Info() // fails when the connection was reset by us
 	p.client.Close()
 	p.other.Close()
-	end.Took, end.Err = time.Since(end.Began), cause(end.Err, failed)
+	end.Took = time.Since(end.Began)
 	g.carried.Add(-1) // before Ended: who is told and asks Stats finds it gone
 	g.cfg.Ended(end)
-}
-
-// cause is why a connection ended, of what its two directions say: who has it first
-// closes both sides, and the other one only says so.
-func cause(sent, received error) error {
-	if sent == nil || received != nil && errors.Is(sent, net.ErrClosed) {
-		return received
-	}
-	return sent
-}
-
-// halfCloser is what has a direction that ends alone.
-type halfCloser interface{ CloseWrite() error }
-
-// copyHalf copies one direction to its end. An error is the end of both: whichever
-// side had it, the other one is reset.
-func copyHalf(to, from net.Conn) (n int64, err error) {
-	if n, err = io.Copy(to, from); err != nil {
-		abort(to)
-		abort(from)
-		return n, err
-	}
-	// The end of one direction is passed on and the other goes on: a client that has sent
-	// its request and closed still waits for the answer. What cannot half-close, as TLS of
-	// old, ends whole.
-	if h, ok := to.(halfCloser); ok {
-		h.CloseWrite()
-	} else {
-		to.Close()
-	}
-	return n, nil
-}
-
-// abort closes c with a RST where it can: the peer must see that the stream was cut, and
-// not take what it has got for all there was.
-func abort(c net.Conn) {
-	if l, ok := c.(interface{ SetLinger(sec int) error }); ok {
-		l.SetLinger(0)
-	}
-	c.Close()
 }

@@ -1,0 +1,69 @@
+// Package splice joins two connections: what one of them says the other one hears,
+// with half-closes and resets.
+package splice
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+)
+
+// Both copies both ways until both have ended, and returns how many bytes of client's
+// went to other, and how many came back. err is nil when both directions ended with a FIN. When
+// ctx ends both connections are reset. The caller closes them.
+func Both(ctx context.Context, client, other net.Conn) (sent, received int64, err error) {
+	// Two copies that wait for their peers hear of ctx only by their connections' end.
+	stop := context.AfterFunc(ctx, func() {
+		Abort(client)
+		Abort(other)
+	})
+	defer stop()
+	var failed error
+	var back sync.WaitGroup
+	back.Go(func() { received, failed = half(client, other) })
+	sent, err = half(other, client)
+	back.Wait()
+	return sent, received, cause(err, failed)
+}
+
+// cause is why a connection ended, of what its two directions say: who has it first
+// closes both sides, and the other one only says so.
+func cause(sent, received error) error {
+	if sent == nil || received != nil && errors.Is(sent, net.ErrClosed) {
+		return received
+	}
+	return sent
+}
+
+// halfCloser is what has a direction that ends alone.
+type halfCloser interface{ CloseWrite() error }
+
+// half copies one direction to its end. An error is the end of both: whichever
+// side had it, the other one is reset.
+func half(to, from net.Conn) (n int64, err error) {
+	if n, err = io.Copy(to, from); err != nil {
+		Abort(to)
+		Abort(from)
+		return n, err
+	}
+	// The end of one direction is passed on and the other goes on: a client that has sent
+	// its request and closed still waits for the answer. What cannot half-close, as TLS of
+	// old, ends whole.
+	if h, ok := to.(halfCloser); ok {
+		h.CloseWrite()
+	} else {
+		to.Close()
+	}
+	return n, nil
+}
+
+// Abort closes c with a RST where it can: the peer must see that the stream was cut, and
+// not take what it has got for all there was.
+func Abort(c net.Conn) {
+	if l, ok := c.(interface{ SetLinger(sec int) error }); ok {
+		l.SetLinger(0)
+	}
+	c.Close()
+}
