@@ -137,7 +137,11 @@ var pairCalls = map[string]func(p *playground){
 	"TCPListener.AddrPort":       func(p *playground) { p.listener.AddrPort() },
 	"TCPListener.Close":          func(p *playground) { p.listener.Close() },
 	"TCPListener.SetDeadline":    func(p *playground) { p.listener.SetDeadline(time.Now()) },
-	"TCPListener.Stats":          func(p *playground) { p.listener.Stats() },
+	"TCPListener.SetVerdict": func(p *playground) {
+		p.listener.SetVerdict(func(r *handfast.Request) { r.Accept() })
+		p.listener.SetVerdict(nil)
+	},
+	"TCPListener.Stats": func(p *playground) { p.listener.Stats() },
 
 	"Request.AcceptWith": func(p *playground) {
 		p.decide(func(r *handfast.Request) error { return r.AcceptWith(1) })

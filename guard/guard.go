@@ -52,7 +52,7 @@ type counts struct {
 // New starts a guard. It returns when every back end has been asked once whether it lives,
 // or has taken Settings.CheckTimeout. That none does is no error.
 func New(cfg Config) (*Guard, error) {
-	s, err := cfg.Settings.checked()
+	s, err := Check(cfg.Settings)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func New(cfg Config) (*Guard, error) {
 // Set changes the settings. Connections that are carried go on, also those to back ends
 // that are no longer named. With an error nothing has changed.
 func (g *Guard) Set(s Settings) error {
-	s, err := s.checked()
+	s, err := Check(s)
 	if err == nil {
 		g.replace(s)
 	}
@@ -143,6 +143,9 @@ func (g *Guard) take(c *handfast.TCPConn) {
 	}()
 }
 
+// lastWords is how many seconds a client may take at most to acknowledge what was said last.
+const lastWords = 10
+
 // carry copies both ways until both have ended.
 func (g *Guard) carry(c *handfast.TCPConn, client netip.AddrPort) {
 	other, b := g.reach(client, addrPort(c.LocalAddr()))
@@ -152,6 +155,8 @@ func (g *Guard) carry(c *handfast.TCPConn, client netip.AddrPort) {
 	}
 	g.counts.carried.Add(1)
 	sent, received, err := splice.Both(g.ctx, c, other)
+	// Until the client has all of it: a guard that has drained takes its host with it.
+	c.SetLinger(lastWords) // fails on one that was reset
 	c.Close()
 	other.Close()
 	g.counts.sent.Add(sent)

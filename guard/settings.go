@@ -67,8 +67,8 @@ type Config struct {
 	Changed func(b Backend, why error)
 }
 
-// checked returns settings with their defaults, or what is wrong with them.
-func (s Settings) checked() (Settings, error) {
+// Check returns settings with their defaults, or what is wrong with them.
+func Check(s Settings) (Settings, error) {
 	s.Backends = slices.Clone(s.Backends)
 	if len(s.Backends) == 0 {
 		return s, errors.New("guard: Settings.Backends is empty: name where connections are carried on, such as 127.0.0.1:8443")

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/handfast-tcp/handfast"
@@ -40,6 +41,7 @@ type Server struct {
 	path string
 	web  *http.Server
 	turn sync.Mutex // one look at the host at a time
+	more atomic.Pointer[func(io.Writer)]
 	done chan struct{}
 }
 
@@ -146,4 +148,18 @@ func (s *Server) summary(w http.ResponseWriter, _ *http.Request) {
 func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	writeMetrics(w, s.collect(maxRows)) // a failure is the client's to see
+	if more := s.more.Load(); more != nil {
+		(*more)(w)
+	}
+}
+
+// AddMetrics has GET /metrics answer what write writes, too: families of metrics of the
+// program's own, in Prometheus' text format. Several requests may call it at the same time.
+// Nil adds nothing.
+func (s *Server) AddMetrics(write func(w io.Writer)) {
+	if write == nil {
+		s.more.Store(nil)
+		return
+	}
+	s.more.Store(&write)
 }

@@ -21,23 +21,27 @@ func words(all ...string) cobra.CompletionFunc {
 // completions are what the shell may offer for flags, by the name of a flag or
 // of a command and a flag.
 var completions = map[string]cobra.CompletionFunc{
-	"lab format":    words(labFormats...),
-	"beside":        words("cookies=auto", "delay=", "half-open=", "loss=", "msl=", "reorder=", "seed=", "synack-retries="),
-	"states format": words("text", "svg"),
-	"theme":         words(themes...),
-	"lang":          words("en\tEnglish", "zh\tChinese"),
-	"cookies":       words(cookieModes...),
-	"attack-mode":   words("auto", "off"),
-	"try link":      words(linkKinds...),
-	"flood link":    words(linkKinds...),
-	"serve link":    words(serveLinks...),
-	"sources":       words(sourceKinds...),
-	"style":         words("linux", "bsd", "windows"),
-	"port":          words("80\thttp", "443\thttps", "8080\thttp-alt", "8443\thttps-alt"),
-	"ip-version":    words("4", "6"),
-	"pid":           completePID,
-	"query":         words(socketTables...),
-	"family":        words("inet", "inet6"),
+	"lab format":     words(labFormats...),
+	"beside":         words("cookies=auto", "delay=", "half-open=", "loss=", "msl=", "reorder=", "seed=", "synack-retries="),
+	"states format":  words("text", "svg"),
+	"theme":          words(themes...),
+	"lang":           words("en\tEnglish", "zh\tChinese"),
+	"cookies":        words(cookieModes...),
+	"attack-mode":    words("auto", "off"),
+	"try link":       words(linkKinds...),
+	"flood link":     words(linkKinds...),
+	"serve link":     words(serveLinks...),
+	"guard link":     words(guardLinks...),
+	"balance":        words(balances...),
+	"proxy-protocol": words(headers...),
+	"no-backend":     words(noBackends...),
+	"sources":        words(sourceKinds...),
+	"style":          words("linux", "bsd", "windows"),
+	"port":           words("80\thttp", "443\thttps", "8080\thttp-alt", "8443\thttps-alt"),
+	"ip-version":     words("4", "6"),
+	"pid":            completePID,
+	"query":          words(socketTables...),
+	"family":         words("inet", "inet6"),
 }
 
 // addCompletions lets the shell complete the arguments and flags of all commands.
@@ -46,6 +50,7 @@ func addCompletions(root *cobra.Command) {
 		"lab": completeScenario, "states": completeState, "ss": completeFilter,
 		"try": cobra.NoFileCompletions, "connect": cobra.NoFileCompletions, "flood": cobra.NoFileCompletions, "netstat": cobra.NoFileCompletions,
 		"soak":    cobra.NoFileCompletions,
+		"guard":   cobra.NoFileCompletions,
 		"version": cobra.NoFileCompletions,
 	}
 	for _, cmd := range root.Commands() {

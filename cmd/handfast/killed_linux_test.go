@@ -38,6 +38,7 @@ func longCommands(t *testing.T) map[string]longCommand {
 	return map[string]longCommand{
 		"serve":                {"Ctrl-C", []string{"serve", t.TempDir(), "--tun", "hfkill", "--addr", "10.79.0.2/24", "--host-addr", "10.79.0.1/24"}},
 		"serve in memory":      {"Ctrl-C", []string{"serve", t.TempDir(), "--link", "memory"}},
+		"guard":                {"Ctrl-C", []string{"guard", "--tun", "hfkill", "--addr", "10.79.0.2/24", "--host-addr", "10.79.0.1/24", "--listen", "10.79.0.2:80", "--to", "127.0.0.1:9"}},
 		"connect":              {"connecting", []string{"connect", "10.77.1.9:80"}},
 		"try":                  {"  server", []string{"try", "--size", "4GiB"}},
 		"try in memory":        {"  server", []string{"try", "--size", "4GiB", "--link", "memory"}},

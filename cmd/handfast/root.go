@@ -38,6 +38,10 @@ Then serve files to the programs of this machine (root, or CAP_NET_ADMIN):
 
   sudo handfast serve DIR   puts 10.77.0.2 on a TUN; curl http://10.77.0.2/
 
+And stand in front of a server, so that a SYN flood does not reach it:
+
+  sudo handfast guard --listen 10.77.0.2:443 --to 127.0.0.1:8443
+
 Ask a capture what happened, and why:
 
   handfast analyze FILE     each connection of a pcap, its end and the reason
@@ -70,7 +74,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{flagError(cmd, err)} })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newTry(), newRun(), newVM(), newServe(), newConnect(), newLab(), newStates(), newSS(), newNetstat(), newFlood(), newSoak(), newDrill(), newAnalyze(), newVersion(), newMan())
+	root.AddCommand(newTry(), newRun(), newVM(), newServe(), newGuard(), newConnect(), newLab(), newStates(), newSS(), newNetstat(), newFlood(), newSoak(), newDrill(), newAnalyze(), newVersion(), newMan())
 	root.SetVersionTemplate(versionLine() + "\n")
 	addCompletions(root)
 	fitHelp(root)

@@ -171,11 +171,17 @@ func list(all []inspect.Instance) string {
 // openControl lets ss and netstat ask about h. A host that cannot be asked
 // works all the same: the reason goes to stderr.
 func openControl(h *handfast.Host, name string, stderr terminal) (stop func()) {
+	return openControlWith(h, name, stderr, nil)
+}
+
+// openControlWith adds what a command alone has to the metrics.
+func openControlWith(h *handfast.Host, name string, stderr terminal, metrics func(io.Writer)) (stop func()) {
 	s, err := inspect.Serve(h, name)
 	if err != nil {
 		stderr.printf(say.Text{"handfast ss cannot ask this one: %v\n", "handfast ss 无法查询本进程：%v\n"}, err)
 		return func() {}
 	}
+	s.AddMetrics(metrics)
 	sweepDoors(filepath.Dir(s.Path()))
 	d, err := door.Open(doorOf(s.Path()), h)
 	if err != nil {
