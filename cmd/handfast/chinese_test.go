@@ -15,6 +15,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/engine/detect"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/lab"
@@ -130,7 +131,7 @@ func TestChineseVerdicts(t *testing.T) {
 			v := detect.Verdict{Level: level, Defence: d, Port: uint16(80 * (i & 1)), Reasons: reasons,
 				Numbers: detect.Numbers{Followed: i, Answered: 1, Sources: 1e6, Ports: 20_000, Scanners: 3}, Arrived: uint64(20 * (i >> 1))}
 			for _, text := range append([]string{v.String()}, texts(reasons)...) {
-				if zh := verdictText(text, story.Chinese); zh == text && strings.Contains(text, " ") || regexp.MustCompile(`[a-z]{3,}`).MatchString(strings.ReplaceAll(zh, "cookie", "")) {
+				if zh := say.Verdict(text, story.Chinese); zh == text && strings.Contains(text, " ") || regexp.MustCompile(`[a-z]{3,}`).MatchString(strings.ReplaceAll(zh, "cookie", "")) {
 					t.Errorf("%q is told as %q", text, zh)
 				}
 			}

@@ -48,7 +48,7 @@ var completions = map[string]cobra.CompletionFunc{
 func addCompletions(root *cobra.Command) {
 	arguments := map[string]cobra.CompletionFunc{
 		"lab": completeScenario, "states": completeState, "ss": completeFilter,
-		"try": cobra.NoFileCompletions, "connect": cobra.NoFileCompletions, "flood": cobra.NoFileCompletions, "netstat": cobra.NoFileCompletions,
+		"try": cobra.NoFileCompletions, "connect": cobra.NoFileCompletions, "flood": cobra.NoFileCompletions, "netstat": cobra.NoFileCompletions, "top": cobra.NoFileCompletions,
 		"soak":    cobra.NoFileCompletions,
 		"guard":   cobra.NoFileCompletions,
 		"version": cobra.NoFileCompletions,

@@ -136,7 +136,7 @@ func (r *floodReport) endRound(res *floodResult, netstat []string) {
 		r.printf(say.Text{"  nothing is kept of a SYN: each is answered with a cookie\n", "  不为 SYN 保存任何内容：每个都以 cookie 应答\n"})
 	}
 	if res.verdict != "" {
-		r.printf(say.Text{"\n  $ handfast ss --flood\n  %s\n", "\n  $ handfast ss --flood --lang zh\n  %s\n"}, verdictText(res.verdict, r.stdout.lang))
+		r.printf(say.Text{"\n  $ handfast ss --flood\n  %s\n", "\n  $ handfast ss --flood --lang zh\n  %s\n"}, say.Verdict(res.verdict, r.stdout.lang))
 	}
 	r.printf(say.All("\n  %s\n"), r.bold(fmt.Sprintf(r.in(say.Text{"%d of %d honest clients had their answer", "%d/%d 个正常客户端得到了应答"}), res.answered, r.clients)))
 }

@@ -50,6 +50,7 @@ And see what goes on, in another terminal:
 
   handfast ss -tan          its connections, as ss shows those of the kernel
   handfast netstat -n -p tcp | grep SYN_RECV
+  handfast top              the same as it moves: rates, retransmits, half-open queue
   handfast connect 10.77.0.2:80 --withhold-ack
                             a client of serve that stays in SYN_RECV
   handfast flood            a SYN flood against a host of ours, without and with
@@ -74,7 +75,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{flagError(cmd, err)} })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newTry(), newRun(), newVM(), newServe(), newGuard(), newConnect(), newLab(), newStates(), newSS(), newNetstat(), newFlood(), newSoak(), newDrill(), newAnalyze(), newVersion(), newMan())
+	root.AddCommand(newTry(), newRun(), newVM(), newServe(), newGuard(), newConnect(), newLab(), newStates(), newSS(), newNetstat(), newTop(), newFlood(), newSoak(), newDrill(), newAnalyze(), newVersion(), newMan())
 	root.SetVersionTemplate(versionLine() + "\n")
 	addCompletions(root)
 	fitHelp(root)

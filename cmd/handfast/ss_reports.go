@@ -37,9 +37,9 @@ func (o *ssOptions) writeFlood(w io.Writer, all []answer) error {
 		return eachJSON(w, all, func(a answer) any { return a.Flood })
 	}
 	return each(w, all, func(a answer) error {
-		_, err := fmt.Fprintln(w, verdictText(a.Flood.Text, o.stdout.lang))
+		_, err := fmt.Fprintln(w, say.Verdict(a.Flood.Text, o.stdout.lang))
 		for _, reason := range a.Flood.Reasons {
-			fmt.Fprintf(w, "  %s\n", verdictText(reason, o.stdout.lang))
+			fmt.Fprintf(w, "  %s\n", say.Verdict(reason, o.stdout.lang))
 		}
 		return err
 	})

@@ -58,7 +58,19 @@ func newWatcher() *watcher {
 }
 
 // Flood watches the kernel for a while and returns the verdict.
-func Flood(ctx context.Context, watch time.Duration) (*inspect.Flood, error) {
+func Flood(ctx context.Context, watch time.Duration) (found *inspect.Flood, err error) {
+	err = Watch(ctx, func(since time.Duration, verdict func() *inspect.Flood) bool {
+		if since >= watch {
+			found = verdict()
+		}
+		return found == nil
+	})
+	return found, err
+}
+
+// Watch watches the kernel until ctx ends or tell wants no more. tell is called ten times
+// a second with the time since the beginning, and may ask for the verdict.
+func Watch(ctx context.Context, tell func(since time.Duration, verdict func() *inspect.Flood) bool) error {
 	k := newWatcher()
 	began := time.Now()
 	tick := time.NewTicker(lookEvery)
@@ -66,19 +78,23 @@ func Flood(ctx context.Context, watch time.Duration) (*inspect.Flood, error) {
 	for {
 		now := time.Since(began)
 		if err := k.look(clock.Time(now) + 1); err != nil {
-			return nil, err
+			return err
 		}
-		if now >= watch {
-			v := k.detector.Verdict()
-			v.Partial(k.seen, k.arrived)
-			return inspect.FloodOf(v), nil
+		if !tell(now, k.verdict) {
+			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return ctx.Err()
 		case <-tick.C:
 		}
 	}
+}
+
+func (k *watcher) verdict() *inspect.Flood {
+	v := k.detector.Verdict()
+	v.Partial(k.seen, k.arrived)
+	return inspect.FloodOf(v)
 }
 
 // watchedCounters returns the counters that tell of handshakes.

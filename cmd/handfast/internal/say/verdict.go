@@ -1,4 +1,4 @@
-package main
+package say
 
 import (
 	"regexp"
@@ -48,8 +48,8 @@ var verdictZH = []struct {
 	{regexp.MustCompile(`; `), "；"},
 }
 
-// verdictText tells a verdict of the detector, or one of its reasons.
-func verdictText(text string, l story.Lang) string {
+// Verdict tells a verdict of the detector, or one of its reasons.
+func Verdict(text string, l story.Lang) string {
 	if l == story.Chinese {
 		for _, v := range verdictZH {
 			text = v.english.ReplaceAllString(text, v.chinese)
