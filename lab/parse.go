@@ -25,7 +25,7 @@ func parse(file, text string) (*Scenario, error) {
 		}
 	}
 	if len(p.hosts) == 0 {
-		return nil, &syntaxError{file, n + 1, 1, "the scenario has no host"}
+		return nil, &SyntaxError{file, n + 1, 1, "the scenario has no host"}
 	}
 	p.Title = cmp.Or(p.Title, p.Name)
 	p.TitleZH = cmp.Or(p.TitleZH, p.Title)

@@ -24,15 +24,15 @@ type lineReader struct {
 	text  string
 }
 
-// syntaxError is an error in a scenario, with its place.
-type syntaxError struct {
-	name      string
-	line, col int
-	text      string
+// SyntaxError is an error in the text of a scenario, with its place.
+type SyntaxError struct {
+	File      string
+	Line, Col int // both count from 1; columns are characters
+	Text      string
 }
 
-func (e *syntaxError) Error() string {
-	return fmt.Sprintf("%s:%d:%d: %s", e.name, e.line, e.col, e.text)
+func (e *SyntaxError) Error() string {
+	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Col, e.Text)
 }
 
 // newLineReader splits a line into words. Text in double quotes is one word,
@@ -56,7 +56,7 @@ func newLineReader(name string, line int, text string) (*lineReader, error) {
 		if w.text = rest[:n]; rest[0] == '"' {
 			quoted, err := strconv.QuotedPrefix(rest)
 			if err != nil {
-				return nil, &syntaxError{name, line, col, "the quotation mark is never closed"}
+				return nil, &SyntaxError{name, line, col, "the quotation mark is never closed"}
 			}
 			w.text, _ = strconv.Unquote(quoted)
 			w.quoted, n = true, len(quoted)
@@ -68,7 +68,7 @@ func newLineReader(name string, line int, text string) (*lineReader, error) {
 }
 
 func (l *lineReader) at(w word, format string, args ...any) error {
-	return &syntaxError{l.name, l.line, w.col, fmt.Sprintf(format, args...)}
+	return &SyntaxError{l.name, l.line, w.col, fmt.Sprintf(format, args...)}
 }
 
 // done fails when words are left.

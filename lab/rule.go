@@ -207,6 +207,8 @@ func (s *Scenario) judge(w *World, counts []int) func(*parcel) verdict {
 	}
 }
 
+// apply adds what the rule does to the verdict. What comes later, a copy or what is held
+// back, comes of no segment that is lost, whichever rule says so.
 func (r *rule) apply(w *World, p *parcel, v *verdict) {
 	switch r.action {
 	case "lose":
@@ -224,13 +226,20 @@ func (r *rule) apply(w *World, p *parcel, v *verdict) {
 		}
 		w.record.fate(p, trace.Duplicated, fmt.Sprintf("the copy comes %v later, its ACK fitted", r.by))
 		w.when(condition{at: w.now.Add(r.by).Sub(start)}, func() {
+			if v.lose {
+				return
+			}
 			ack := w.record.isns[p.direction().reverse()] + *r.ack
 			w.enter(w.link(p.from, p.to), p, p.acknowledging(ack))
 		})
 	case "hold":
 		v.hold = true
 		w.record.fate(p, trace.Delayed, "held back")
-		w.when(r.until, func() { w.enter(w.link(p.from, p.to), p, p.data) })
+		w.when(r.until, func() {
+			if !v.lose {
+				w.enter(w.link(p.from, p.to), p, p.data)
+			}
+		})
 	}
 }
 

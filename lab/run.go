@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
@@ -16,6 +17,9 @@ const defaultLimit = time.Hour
 func (s *Scenario) Run(o Options) (*Result, error) {
 	if _, known := cookieModes[o.Cookies]; !known && o.Cookies != "" {
 		return nil, fmt.Errorf("cookies %q: off, auto or always", o.Cookies)
+	}
+	if err := cc.Check(o.Congestion); err != nil {
+		return nil, err
 	}
 	r := &Result{Scenario: s, Seed: o.Seed}
 	w, err := s.world(o)
@@ -88,6 +92,9 @@ func (o *Options) configure(c *tcp.Config) {
 	if o.MSL > 0 {
 		c.MSL = o.MSL
 	}
+	if o.Congestion != "" {
+		c.CongestionControl = o.Congestion
+	}
 	if o.HalfOpen > 0 {
 		c.MaxHalfOpen = o.HalfOpen
 	}
@@ -96,10 +103,20 @@ func (o *Options) configure(c *tcp.Config) {
 	}
 }
 
+// leastQueue is the queue, in bytes, of a wire that is slow because the caller wants it so:
+// twenty full packets at least.
+const leastQueue = 20 * 1500
+
 // change puts what the caller asked for on top of the scenario's wires.
 func (o *Options) change(c *WireConfig) {
 	if o.Delay > 0 {
 		c.Delay = o.Delay
+	}
+	if o.Rate > 0 {
+		c.Rate = o.Rate
+		if c.QueueBytes == 0 {
+			c.QueueBytes = int(max(o.Rate/8/10, leastQueue))
+		}
 	}
 	// Two chances that do not know of each other: a packet survives when both let it pass.
 	c.Loss = 1 - (1-c.Loss)*(1-o.Loss)

@@ -78,6 +78,9 @@ func (c condition) ready(w *World) (func() bool, clock.Time) {
 	return func() bool { return c.holds(w) }, clock.Never
 }
 
+// Source is the text of the scenario, without the outcome that may stand below it.
+func (s *Scenario) Source() string { return s.text }
+
 const outcomeLine = "----"
 
 // split cuts a file in what is above the line of dashes and what is below.

@@ -16,6 +16,12 @@ type Options struct {
 	Loss, Reorder float64
 	// Delay is the time from one host to another; 0: the scenario's.
 	Delay time.Duration
+	// Rate is the bandwidth of every wire in bits per second, with a queue of 100 ms where
+	// the scenario has none; 0: the scenario's.
+	Rate uint64
+	// Congestion is the congestion control of all hosts: one of cc.Names; "": as the
+	// scenario has it.
+	Congestion string
 	// Cookies says when hosts use SYN cookies: "off", "auto" or "always"; "": as
 	// the scenario has it.
 	Cookies string

@@ -122,10 +122,10 @@ func (w *World) send(from *node, data []byte, forged bool) {
 	}
 	l := w.link(from, p.to)
 	switch {
-	case v.hold:
-		return
 	case v.lose:
 		w.record.fate(p, trace.Lost, "")
+		return
+	case v.hold:
 		return
 	case l.MTU > 0 && len(data) > l.MTU:
 		p.tooBig = true

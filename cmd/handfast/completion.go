@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/inspect"
 	"github.com/handfast-tcp/handfast/lab"
@@ -22,10 +23,11 @@ func words(all ...string) cobra.CompletionFunc {
 // of a command and a flag.
 var completions = map[string]cobra.CompletionFunc{
 	"lab format":     words(labFormats...),
-	"beside":         words("cookies=auto", "delay=", "half-open=", "loss=", "msl=", "reorder=", "seed=", "synack-retries="),
+	"beside":         words("congestion=", "cookies=auto", "delay=", "half-open=", "loss=", "msl=", "rate=", "reorder=", "seed=", "synack-retries="),
 	"states format":  words("text", "svg"),
 	"theme":          words(themes...),
 	"lang":           words("en\tEnglish", "zh\tChinese"),
+	"congestion":     words(cc.Names()...),
 	"cookies":        words(cookieModes...),
 	"attack-mode":    words("auto", "off"),
 	"try link":       words(linkKinds...),

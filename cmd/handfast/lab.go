@@ -16,9 +16,11 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/lab"
 	"github.com/handfast-tcp/handfast/lab/drill"
 	"github.com/handfast-tcp/handfast/lab/drill/script"
+	"github.com/handfast-tcp/handfast/lab/play"
 	"github.com/handfast-tcp/handfast/lab/story"
 	"github.com/handfast-tcp/handfast/lab/trace"
 )
@@ -118,6 +120,8 @@ func settingFlags(f *pflag.FlagSet, o *lab.Options) {
 	f.Float64Var(&o.Loss, "loss", 0, "`probability` that a packet is lost, 0 to 1, beside what the scenario loses")
 	f.DurationVar(&o.Delay, "delay", 0, "time from one host to the other (default: the scenario's)")
 	f.Float64Var(&o.Reorder, "reorder", 0, "`probability` that later packets pass one, 0 to 1")
+	f.Var((*bitRate)(&o.Rate), "rate", "bandwidth of the wire in bits a second, such as 10mbit (default: the scenario's)")
+	f.StringVar(&o.Congestion, "congestion", "", "congestion control of all hosts: "+strings.Join(cc.Names(), ", ")+" (default: the scenario's)")
 	f.StringVar(&o.Cookies, "cookies", "", "SYN cookies: "+strings.Join(cookieModes, ", ")+" (default as the scenario says)")
 	f.DurationVar(&o.MSL, "msl", 0, "maximum segment lifetime of all hosts: TIME-WAIT is twice as long (default: the scenario's)")
 	f.IntVar(&o.HalfOpen, "half-open", 0, "half-open connections that a host keeps (default: the scenario's)")
@@ -137,7 +141,8 @@ func (o *labOptions) check() error {
 	for _, c := range []struct {
 		flag, value string
 		known       []string
-	}{{"format", o.format, labFormats}, {"cookies", cmp.Or(o.Cookies, "off"), cookieModes}, {"theme", o.theme, themes}} {
+	}{{"format", o.format, labFormats}, {"cookies", cmp.Or(o.Cookies, "off"), cookieModes},
+		{"congestion", cmp.Or(o.Congestion, cc.Default), cc.Names()}, {"theme", o.theme, themes}} {
 		if !slices.Contains(c.known, c.value) {
 			return usagef(say.Text{"--%s %s: it is one of %s", "--%s %s：可选 %s"}, c.flag, c.value, strings.Join(c.known, ", "))
 		}
@@ -303,7 +308,7 @@ func (o *labOptions) show(w io.Writer, r *lab.Result) error {
 	case "html":
 		return o.page(r).Write(w)
 	case "states":
-		return o.diagram(r, story.Tell(&r.Run, o.tell())).Write(w)
+		return play.Diagram(r, story.Tell(&r.Run, o.tell()), o.language(), o.colours()).Write(w)
 	case "json":
 		return story.WriteJSON(w, &r.Run, o.tell())
 	case "pcapng":
@@ -349,30 +354,11 @@ func drilled(r *lab.Result) string {
 
 // words returns the title and the summary of a scenario.
 func (o *labOptions) words(s *lab.Scenario) (title, summary string) {
-	if o.language() == story.Chinese {
-		return s.TitleZH, s.SummaryZH
-	}
-	return s.Title, s.Summary
-}
-
-var labFooters = say.Text{
-	story.English: "handfast lab %s --seed %d · sequence numbers count from each SYN, windows are in bytes · not to scale where arrows crowd",
-	story.Chinese: "handfast lab %s --seed %d · 序号从各自的 SYN 算起，窗口以字节为单位 · 箭头密集处的时间不按比例",
+	return play.Words(s, o.language())
 }
 
 func (o *labOptions) picture(r *lab.Result, t *story.Telling) story.Picture {
-	title, summary := o.words(r.Scenario)
-	return story.Picture{Title: title, Summary: summary, Lanes: t.Lanes, Theme: o.colours(), Lang: o.language(),
-		Footer: o.footer(r)}
-}
-
-func (o *labOptions) footer(r *lab.Result) string {
-	return fmt.Sprintf(labFooters[o.language()], r.Scenario.Name, r.Seed)
-}
-
-func (o *labOptions) diagram(r *lab.Result, t *story.Telling) story.Diagram {
-	title, summary := o.words(r.Scenario)
-	return story.Diagram{Title: title, Summary: summary, Theme: o.colours(), Lang: o.language(), Paths: t.Paths(r.Start)}
+	return play.Picture(r, t, o.language(), o.colours())
 }
 
 func (o *labOptions) colours() story.Theme { return story.Theme(slices.Index(themes, o.theme)) }

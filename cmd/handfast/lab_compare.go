@@ -14,6 +14,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/lab"
+	"github.com/handfast-tcp/handfast/lab/play"
 	"github.com/handfast-tcp/handfast/lab/story"
 )
 
@@ -213,7 +214,5 @@ func (o *labOptions) page(r *lab.Result) story.Page {
 func (o *labOptions) pageRun(r *lab.Result, title string) story.PageRun {
 	tell := o.tell()
 	tell.Explain = true // a page has room for it
-	t := story.Tell(&r.Run, tell)
-	_, summary := o.words(r.Scenario)
-	return story.PageRun{Title: title, Summary: summary, Lanes: t.Lanes, Steps: t.Steps, Footer: o.footer(r)}
+	return play.PageRun(r, story.Tell(&r.Run, tell), o.language(), title)
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/lab"
+	"github.com/handfast-tcp/handfast/lab/play"
 	"github.com/handfast-tcp/handfast/lab/story"
 	"github.com/handfast-tcp/handfast/lab/trace"
 )
@@ -70,7 +71,7 @@ func TestScenarioPictures(t *testing.T) {
 			r := resultOf(t, s.Name, o.Options)
 			v := story.Tell(&r.Run, o.tell())
 			checkTexts(t, s.Name+", "+kind, svgOf(t, o.picture(r, v), v.Steps))
-			checkTexts(t, s.Name+", "+kind+", states", svgOf(t, o.diagram(r, v), nil))
+			checkTexts(t, s.Name+", "+kind+", states", svgOf(t, play.Diagram(r, v, o.language(), o.colours()), nil))
 		}
 	}
 }

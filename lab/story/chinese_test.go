@@ -89,7 +89,7 @@ func checkScene(t *testing.T, info lab.Info, o lab.Options) {
 	for i := range picture.boxes {
 		check("picture", picture.boxes[i].text)
 	}
-	for _, m := range picture.moments(picture.steps) {
+	for _, m := range picture.frames(picture.steps) {
 		check("moment", m.Text)
 	}
 	none := played("connection-refused", lab.Options{})

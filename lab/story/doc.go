@@ -15,7 +15,7 @@
 // bundle.go for what is only counted, numbers.go and fate.go for what a segment means;
 // step.go is one step. ladder.go, columns.go, line.go and list.go are text; picture.go,
 // layout.go, arrow.go, key.go and svg.go pictures, theme.go and style.go their colours;
-// page.go and moment.go pages; beside.go and compare.go two runs. diagram.go and
+// page.go, reel.go and moment.go pages; beside.go and compare.go two runs. diagram.go and
 // figure*.go are the state diagram. explain.go and sentences.go say why, and words.go,
 // outcome.go and states.go have the names of things in both languages.
 package story

@@ -8,33 +8,34 @@ import (
 	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
-// moment is one position of a page's slider: something begins, or a segment
+// Frame is one position of a page's slider: something begins, or a segment
 // arrives.
-type moment struct {
-	Step    int // -1: before anything happens
-	Arrival bool
-	Y       string // how far down the picture it is
-	At      string // since the run began, in nanoseconds
-	Time    string // the same as people read it
-	States  string // of each lane, between bars; several connections of a lane between spaces
-	Level   int    // half-open connections that are kept
-	Text    string
-	Why     string
+type Frame struct {
+	Step    int    `json:"step"` // -1: before anything happens
+	Arrival bool   `json:"arrival,omitempty"`
+	Packet  int    `json:"packet,omitempty"` // that leaves or arrives: the ID in trace.Run; 0: none
+	Y       string `json:"y"`                // how far down the picture it is
+	At      string `json:"at"`               // since the run began, in nanoseconds
+	Time    string `json:"time"`             // the same as people read it
+	States  string `json:"states"`           // of each lane, between bars; several connections of a lane between spaces
+	Level   int    `json:"level,omitempty"`  // half-open connections that are kept
+	Text    string `json:"text"`
+	Why     string `json:"why,omitempty"`
 }
 
 // beginning is what a page shows before anything happens.
 var beginning = sentence{"Before anything happens", "一切开始之前"}
 
-// moments returns what happens in a picture, in order; steps are its own, with
+// frames returns what happens in a picture, in order; steps are its own, with
 // their sentences.
-func (d *sketch) moments(steps []Step) []moment {
+func (d *sketch) frames(steps []Step) []Frame {
 	states := make([][]string, len(d.Lanes))
 	for i := range d.Lanes {
 		if s, known := d.initial(Lane(i), 0); known && !d.Lanes[i].Plain {
 			states[i] = []string{s.String()}
 		}
 	}
-	all := []moment{{Step: -1, Y: num(d.top), At: "-1", Time: "0", States: statesText(states), Text: beginning[d.Lang]}}
+	all := []Frame{{Step: -1, Y: num(d.top), At: "-1", Time: "0", States: statesText(states), Text: beginning[d.Lang]}}
 	level, low := 0, d.top
 	for _, in := range d.instants() {
 		s := &steps[in.step]
@@ -53,7 +54,7 @@ func (d *sketch) moments(steps []Step) []moment {
 			level = s.Entries
 		}
 		since := in.time.Sub(steps[0].Time)
-		m := moment{Step: in.step, Arrival: in.arrival, Y: num(low), At: fmt.Sprint(int64(since)), Time: sinceText(since),
+		m := Frame{Step: in.step, Arrival: in.arrival, Packet: s.Packet, Y: num(low), At: fmt.Sprint(int64(since)), Time: sinceText(since),
 			States: statesText(states), Level: level, Text: d.tells(s, in.arrival)}
 		if !in.arrival {
 			m.Why = s.Why

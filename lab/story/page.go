@@ -70,17 +70,9 @@ func wordsOfPage(l Lang) pageWords {
 // pageRun is a PageRun as the template wants it.
 type pageRun struct {
 	ID, Title, Summary, Footer string
-	Ends                       []pageEnd
-	Moments                    []moment
-	Last, Limit                int
-	Legend                     []string
-	Picture                    template.HTML
-}
-
-// pageEnd is an end whose states a page tells.
-type pageEnd struct {
-	Name string
-	Lane int
+	Reel
+	Last    int
+	Picture template.HTML
 }
 
 // Write writes the page. Its errors are the writer's.
@@ -113,27 +105,10 @@ func (l Lang) tag() string {
 
 // run draws a run: its sentences stand in the list, not below the picture.
 func (p *Page) run(r *PageRun, i int) pageRun {
-	bare := make([]Step, len(r.Steps))
-	for j := range r.Steps {
-		bare[j] = r.Steps[j]
-		bare[j].Why = ""
-	}
 	id := fmt.Sprint("run", i+1)
-	d := Picture{Lanes: r.Lanes, Lang: p.Lang, parts: id}.draw(bare)
-	svg := d.frame(d.width, d.height, r.Title, r.Summary, "")
-	flags, stamps := flagItems(r.Steps, p.Lang, false) // its other signs have their key in the picture
-	out := pageRun{ID: id, Title: r.Title, Summary: r.Summary, Footer: r.Footer,
-		Moments: d.moments(r.Steps), Picture: template.HTML(svg), Legend: wrapItems(append(flags, stamps...), 200)}
-	out.Last = len(out.Moments) - 1
-	for j := range d.Lanes {
-		if !d.Lanes[j].Plain {
-			out.Ends = append(out.Ends, pageEnd{d.nameOf(Lane(j)), j})
-		}
-	}
-	for j := range r.Steps {
-		out.Limit = max(out.Limit, r.Steps[j].Limit)
-	}
-	return out
+	reel := r.reel(p.Lang, id)
+	return pageRun{ID: id, Title: r.Title, Summary: r.Summary, Footer: r.Footer, Reel: reel,
+		Last: len(reel.Frames) - 1, Picture: template.HTML(reel.Picture)}
 }
 
 // pageCSS is how a page looks, except for its colours.
@@ -149,13 +124,11 @@ button{font:inherit;cursor:pointer;border:1px solid;border-radius:.3rem;padding:
 table{border-collapse:collapse} caption{text-align:left;font-size:.85rem} .states caption{position:absolute;left:-999em}
 .states th{text-align:right;padding:.2rem .4rem .2rem 0;font-weight:600} .states td{padding-right:1rem;min-width:8rem}
 .differences td,.differences th{text-align:left;padding:.15rem .8rem .15rem 0;vertical-align:top}
-.chip{display:inline-block;border-radius:.3rem;padding:0 .5rem;font-size:.85rem;font-weight:600;margin-right:.2rem}
 .gauge,.now{margin:.2rem 0} .now{min-height:2.9em} .now br+*{font-style:normal}
 figure{margin:0;overflow-x:auto} svg{width:100%;min-width:56rem;height:auto;display:block}
 .moments{font-size:.9rem;padding-left:2.5rem} .moments button{border:0;padding:0;background:none;color:inherit;text-align:left}
 .moments time{display:inline-block;min-width:5rem;font-variant-numeric:tabular-nums} .moments .why{display:block;padding-left:5.3rem}
 .moments [aria-current] .what{font-weight:600} .moments [data-later]{opacity:.75}
-.later{opacity:.13} .flying .wire{stroke-dasharray:2 5} .here .wire{stroke-width:3} .here text{font-weight:600} .faint{opacity:.13}
 :focus-visible{outline:3px solid;outline-offset:2px}
 `
 
@@ -176,17 +149,13 @@ func (p *Page) style() string {
 	case Auto:
 		colours += "@media (prefers-color-scheme:dark){\n" + dark.pageColours() + "}\n"
 	}
-	return fixedCSS + pageCSS + colours + "@media print{\n" + printed.pageColours() + printCSS + paperCSS + "}\n"
+	return fixedCSS + pageCSS + reelCSS + colours + "@media print{\n" + printed.pageColours() + printCSS + paperCSS + "}\n"
 }
 
 func (p *palette) pageColours() string {
 	var b strings.Builder
-	b.WriteString(p.css())
+	b.WriteString(p.reelColours())
 	b.WriteString("body,.panel{background:" + p.paper + ";color:" + p.ink + "} .help,.key,.where,caption,.moments time,.why{color:" + p.soft + "}\n")
 	b.WriteString("button{background:" + p.closed.area + ";color:" + p.ink + ";border-color:" + p.hair + "} input,meter{accent-color:" + p.data + "}\n")
-	for _, f := range []string{"closed", "listen", "opening", "open", "active", "passive", "wait"} {
-		h := p.families()[f]
-		b.WriteString(".chip-" + f + "{background:" + h.area + ";color:" + h.ink + "}\n")
-	}
 	return b.String()
 }

@@ -75,6 +75,8 @@ type Step struct {
 	Arrives clock.Time
 	// Before is how many steps happen before it arrives; 0: not known.
 	Before int
+	// Packet is the ID in trace.Run of the packet that an Arrow is; 0: none is known.
+	Packet int
 	// Left is how many arrows like this one were before it and are only counted.
 	Left int
 	// Again is an Arrow that repeats an earlier one.

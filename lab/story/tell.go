@@ -333,6 +333,7 @@ func (t *teller) visible(fields []string) []string {
 // that ends on its way.
 func (t *teller) copies(s Step, p *trace.Packet, crowd bool) {
 	f := t.fates[p.ID]
+	s.Packet = p.ID
 	if len(p.Arrivals) == 0 {
 		s.End, s.Text = Lost, t.join(s.Text, f.word(t.Lang))
 		if router, at := t.cast.router, f.tooBig; at > 0 && router >= 0 {

@@ -16,6 +16,7 @@ const (
 	Light              // ink on paper
 	Dark
 	Print // black on white; states are told apart without colours
+	Bare  // none of its own: the page that holds it has Theme.CSS
 )
 
 // hue is a pair of colours that go together: of an area, and of the writing on it.
@@ -143,6 +144,8 @@ func (t Theme) style() string {
 		colours = dark.css()
 	case Print:
 		colours = printed.css() + printCSS
+	case Bare:
+		return ""
 	case Auto:
 		colours += "@media (prefers-color-scheme:dark){\n" + dark.css() + "}\n"
 	}
