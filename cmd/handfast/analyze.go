@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -44,6 +45,7 @@ type analyzeOptions struct {
 	json, zeek  bool
 	ascii       bool
 	maxOpen     int
+	limit       int
 	out         outFile
 
 	filter inspect.Filter
@@ -80,6 +82,7 @@ func newAnalyze() *cobra.Command {
 	f.BoolVar(&o.zeek, "zeek", false, "print a conn.log as Zeek writes it")
 	f.BoolVar(&o.ascii, "ascii", false, "draw with ASCII characters only")
 	f.IntVar(&o.maxOpen, "max-open", capture.DefaultOpen, "how many connections are followed at the same time; of more the one that is silent the longest is told")
+	f.IntVar(&o.limit, "limit", 20_000, "how many lines the table has at most: those that come first in the order")
 	o.out.addTo(f)
 	f.Lookup("out").Usage = "with --ladder: write it to this `file`: its ending chooses the form: .svg, .html, .json, .txt"
 	addLang(f)
@@ -101,6 +104,8 @@ func (o *analyzeOptions) check(args []string) (err error) {
 		return usagef(say.Text{"--out writes one connection: say which, with --ladder", "--out 只写一条连接：请用 --ladder 指定"})
 	case o.out.wanted() && o.out.form() == ".pcapng":
 		return usagef(say.Text{"--out %s: the capture is there already; take .svg, .html, .txt or .json", "--out %s：抓包文件已经有了；请用 .svg、.html、.txt 或 .json"}, o.out.path)
+	case o.limit < 1:
+		return usagef(say.Text{"--limit %d: at least 1", "--limit %d：至少为 1"}, o.limit)
 	case o.maxOpen < 1:
 		return usagef(say.Text{"--max-open %d: at least 1", "--max-open %d：至少为 1"}, o.maxOpen)
 	}
@@ -111,16 +116,29 @@ func (o *analyzeOptions) check(args []string) (err error) {
 type analysis struct {
 	*analyzeOptions
 	tracker *capture.Tracker
-	conns   []*capture.Conn
+	shown   shown
 	all     int // connections, shown or not
+	asked   int // those of them that were asked for
 	causes  map[capture.Cause]int
+	begun   bool  // a conn.log
+	failed  error // of writing
 }
 
 func newAnalysis(o *analyzeOptions) *analysis {
 	a := &analysis{analyzeOptions: o, causes: map[capture.Cause]int{}}
 	a.tracker = capture.NewTracker(capture.Options{MaxOpen: o.maxOpen, Ended: a.ended,
 		Keep: func(stream int) bool { return stream == o.ladder }, MaxKept: math.MaxInt16})
+	a.shown = shown{most: o.limit, order: orderOf(o.sort), leave: a.drop}
+	if o.json || o.zeek { // all are written; who leaves goes first
+		a.shown = shown{most: inOrder, order: func(c *capture.Conn) int64 { return int64(c.Stream) }, leave: a.record}
+	}
 	return a
+}
+
+// drop forgets a connection for which there is no line.
+func (a *analysis) drop(c *capture.Conn) error {
+	a.tracker.Release(c)
+	return nil
 }
 
 func (o *analyzeOptions) run(ctx context.Context, files []string) error {
@@ -137,6 +155,9 @@ func (o *analyzeOptions) run(ctx context.Context, files []string) error {
 		}
 	}
 	a.tracker.Finish()
+	if a.failed != nil {
+		return a.failed
+	}
 	if err := a.tell(); err != nil {
 		return err
 	}
@@ -168,7 +189,9 @@ func (a *analysis) read(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		a.tracker.Packet(p)
+		if a.tracker.Packet(p); a.failed != nil {
+			return a.failed
+		}
 	}
 }
 
@@ -176,16 +199,23 @@ func (a *analysis) read(ctx context.Context, name string) error {
 func (a *analysis) ended(c *capture.Conn) {
 	a.all++
 	if !a.shows(c) {
+		a.tracker.Release(c)
 		return
 	}
+	a.asked++
 	a.causes[c.Verdict.Cause]++
-	a.conns = append(a.conns, c)
+	if err := a.shown.add(c); err != nil {
+		a.failed = err
+	}
 }
 
 // shows reports whether a connection was asked for.
 func (a *analysis) shows(c *capture.Conn) bool {
 	if a.ladder >= 0 {
 		return c.Stream == a.ladder
+	}
+	if a.where == "" {
+		return true
 	}
 	row := inspect.Row{Proto: "tcp", State: inspect.State(c.Sides[capture.Client].State()),
 		Local: endpointOf(c.Tuple.Local.Netip(), c.Tuple.LocalPort), Remote: endpointOf(c.Tuple.Remote.Netip(), c.Tuple.RemotePort)}
@@ -198,36 +228,56 @@ func endpointOf(a netip.Addr, port uint16) inspect.Endpoint {
 
 // tell prints what was asked for.
 func (a *analysis) tell() error {
-	slices.SortStableFunc(a.conns, func(x, y *capture.Conn) int { return x.Stream - y.Stream })
 	switch {
 	case a.ladder >= 0:
 		return a.draw()
-	case a.zeek:
-		return a.log()
-	case a.json:
-		return a.objects()
+	case a.zeek || a.json:
+		return a.records()
 	}
 	return a.table()
 }
 
 // one returns the only connection that was asked for.
 func (a *analysis) one(number int) (*capture.Conn, error) {
-	if len(a.conns) == 0 {
+	if a.asked == 0 {
 		return nil, say.Errorf(say.Text{"there is no connection %d: the capture has %d, from 0 on", "没有第 %d 条连接：抓包共有 %d 条，从 0 开始编号"}, number, a.all)
 	}
-	return a.conns[0], nil
+	return a.shown.conns[0], nil
 }
 
-func (a *analysis) log() error {
-	if err := capture.WriteZeekHeader(a.stdout); err != nil {
+// records writes the connections that are left, in their order.
+func (a *analysis) records() error {
+	if err := a.header(); err != nil {
 		return err
 	}
-	for _, c := range a.conns {
-		if err := c.WriteZeek(a.stdout); err != nil {
+	all := a.shown.sorted()
+	for i := range all { // the first is the last that would have left
+		if err := a.record(all[len(all)-1-i]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// header begins a conn.log, once.
+func (a *analysis) header() error {
+	if !a.zeek || a.begun {
+		return nil
+	}
+	a.begun = true
+	return capture.WriteZeekHeader(a.stdout)
+}
+
+// record writes a connection for programs.
+func (a *analysis) record(c *capture.Conn) error {
+	defer a.tracker.Release(c)
+	if !a.zeek {
+		return json.NewEncoder(a.stdout).Encode(objectOf(c, a.stdout.lang))
+	}
+	if err := a.header(); err != nil {
+		return err
+	}
+	return c.WriteZeek(a.stdout)
 }
 
 // draw draws a connection, or writes it to a file.

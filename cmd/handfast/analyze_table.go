@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"net"
 	"slices"
@@ -54,6 +53,16 @@ func analyzeOrders() (names []string) {
 	return names
 }
 
+// orderOf returns what the order of that name goes by.
+func orderOf(name string) func(c *capture.Conn) int64 {
+	for _, o := range orders {
+		if o.name == name {
+			return o.value
+		}
+	}
+	return orders[0].value
+}
+
 func hostPort(host string, port uint16) string {
 	return net.JoinHostPort(host, strconv.Itoa(int(port)))
 }
@@ -78,19 +87,13 @@ func rttText(d time.Duration) string {
 
 // table prints a line for each connection, and what they are altogether.
 func (a *analysis) table() error {
-	i := slices.IndexFunc(orders, func(o struct {
-		name  string
-		value func(c *capture.Conn) int64
-	}) bool {
-		return o.name == a.sort
-	})
-	slices.SortStableFunc(a.conns, func(x, y *capture.Conn) int { return cmp.Compare(orders[i].value(y), orders[i].value(x)) })
+	conns := a.shown.sorted()
 	lang := a.stdout.lang
 	rows := [][]string{{}}
 	for _, col := range analyzeColumns {
 		rows[0] = append(rows[0], col.title[lang])
 	}
-	for _, c := range a.conns {
+	for _, c := range conns {
 		var row []string
 		for _, col := range analyzeColumns {
 			row = append(row, col.text(c))
@@ -104,14 +107,14 @@ func (a *analysis) table() error {
 		}
 	}
 	for n, row := range rows {
-		if n == 0 && len(a.conns) == 0 {
+		if n == 0 && len(conns) == 0 {
 			continue
 		}
 		if err := a.line(row, widths); err != nil {
 			return err
 		}
 		if n > 0 && a.explain {
-			if err := a.sentence(a.conns[n-1], widths[0]); err != nil {
+			if err := a.sentence(conns[n-1], widths[0]); err != nil {
 				return err
 			}
 		}
@@ -154,8 +157,11 @@ func (a *analysis) sum() error {
 	n, t := &a.tracker.Counts, a.stderr
 	t.printf(say.Text{"%s packets in %v, %s of them TCP; %s connections", "%s 个包，历时 %v，其中 TCP %s 个；%s 条连接"},
 		formatCount(n.Packets), n.Last.Sub(n.First).Round(time.Millisecond), formatCount(n.TCP), formatCount(a.all))
-	if len(a.conns) != a.all {
-		t.printf(say.Text{", %s of them shown", "，显示 %s 条"}, formatCount(len(a.conns)))
+	if shown := len(a.shown.conns); shown != a.all {
+		t.printf(say.Text{", %s of them shown", "，显示 %s 条"}, formatCount(shown))
+		if shown < a.asked {
+			t.printf(say.Text{" (--limit)", "（--limit）"})
+		}
 	}
 	t.printf(say.All("\n"))
 	var causes []capture.Cause
@@ -238,17 +244,6 @@ type sideJSON struct {
 	MaxWindow   int                `json:"max_window"`
 	RTT         map[string]float64 `json:"rtt,omitempty"`
 	State       string             `json:"state"`
-}
-
-// objects prints a JSON object for each connection.
-func (a *analysis) objects() error {
-	enc := json.NewEncoder(a.stdout)
-	for _, c := range a.conns {
-		if err := enc.Encode(objectOf(c, a.stdout.lang)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func objectOf(c *capture.Conn, l story.Lang) connJSON {

@@ -16,7 +16,7 @@ import (
 // connsOf follows the capture of a scenario.
 func connsOf(t *testing.T, file []byte) []*capture.Conn {
 	t.Helper()
-	o := analyzeOptions{ladder: -1, maxOpen: capture.DefaultOpen, sort: "stream"}
+	o := analyzeOptions{ladder: -1, maxOpen: capture.DefaultOpen, limit: 1000, sort: "stream"}
 	if err := o.check([]string{"-"}); err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func connsOf(t *testing.T, file []byte) []*capture.Conn {
 	}
 	a.tracker.Finish()
 	byStream := make([]*capture.Conn, a.all)
-	for _, c := range a.conns {
+	for _, c := range a.shown.conns {
 		byStream[c.Stream] = c
 	}
 	return byStream
@@ -188,6 +188,7 @@ func TestAnalyzeErrors(t *testing.T) {
 		file + " --out x.svg":               "say which, with --ladder",
 		file + " --ladder 0 --out x.pcapng": "the capture is there already",
 		file + " --max-open 0":              "at least 1",
+		file + " --limit 0":                 "at least 1",
 		file + " --ladder 0 --out x.xx":     "the ending chooses the form",
 	} {
 		_, _, err := analyzed(t, strings.Fields(args)...)

@@ -196,13 +196,11 @@ func (e *endEvidence) answered(s *segment) {
 func (c *Conn) judge(now clock.Time) Verdict {
 	v := Verdict{Stage: c.stage(), Confidence: Seen}
 	v.OneSided = c.Sides[Client].Packets == 0 || c.Sides[Server].Packets == 0
-	for _, ask := range []func(*Verdict, clock.Time) bool{c.wasReset, c.neverOpened, c.died, c.closedWell} {
-		if ask(&v, now) {
-			return v
-		}
+	if c.wasReset(&v) || c.neverOpened(&v) || c.died(&v, now) || c.closedWell(&v, now) {
+		return v
 	}
 	v.Cause, v.Confidence = OpenAtEnd, Seen
-	v.Evidence = []int{c.LastPacket}
+	v.Evidence = c.proof(c.LastPacket)
 	return v
 }
 
@@ -232,7 +230,7 @@ func (e *states) reached(s tcp.State) bool {
 }
 
 // wasReset is for connections that a RST has ended.
-func (c *Conn) wasReset(v *Verdict, _ clock.Time) bool {
+func (c *Conn) wasReset(v *Verdict) bool {
 	by := -1
 	for i := range c.evidence.ends {
 		if e := &c.evidence.ends[i]; e.rst > 0 && (by < 0 || e.rst < c.evidence.ends[by].rst) {
@@ -244,19 +242,19 @@ func (c *Conn) wasReset(v *Verdict, _ clock.Time) bool {
 	}
 	e, side, peer := &c.evidence.ends[by], &c.Sides[by], &c.Sides[1-by]
 	other := &c.evidence.ends[1-by]
-	v.By, v.Evidence = by, []int{e.rst}
+	v.By, v.Evidence = by, c.proof(e.rst)
 	opened := peer.reached(tcp.Established)
 	switch {
 	case by == Server && !opened && side.SYNs == 0 && other.syn > 0:
-		v.Cause, v.Evidence = Refused, []int{other.syn, e.rst}
+		v.Cause, v.Evidence = Refused, c.proof(other.syn, e.rst)
 	case c.closedBefore(by):
-		v.Cause, v.Evidence = Closed, []int{c.evidence.ends[0].fin, c.evidence.ends[1].fin}
+		v.Cause, v.Evidence = Closed, c.proof(c.evidence.ends[0].fin, c.evidence.ends[1].fin)
 	case e.injected(side):
 		v.Cause, v.Confidence = ResetInjected, Inferred
 	case e.probes >= 2:
-		v.By, v.Cause, v.Confidence, v.Evidence = 1-by, PeerVanished, Inferred, []int{e.lastProbe, e.rst}
+		v.By, v.Cause, v.Confidence, v.Evidence = 1-by, PeerVanished, Inferred, c.proof(e.lastProbe, e.rst)
 	case e.times >= 3:
-		v.By, v.Cause, v.Confidence, v.Evidence = 1-by, TimedOut, Inferred, []int{e.firstAgain, e.lastAgain, e.rst}
+		v.By, v.Cause, v.Confidence, v.Evidence = 1-by, TimedOut, Inferred, c.proof(e.firstAgain, e.lastAgain, e.rst)
 	case opened && e.rstACK && e.unheard > 0 && side.FINs == 0:
 		v.Cause, v.Confidence = AbortedUnread, Guess
 	case by == Client:
@@ -303,22 +301,22 @@ func distance(ttl uint8) int {
 func hops(ttl uint8) int { return distance(ttl) - int(ttl) }
 
 // neverOpened is for connections whose handshake did not come to its end.
-func (c *Conn) neverOpened(v *Verdict, _ clock.Time) bool {
+func (c *Conn) neverOpened(v *Verdict) bool {
 	client, server := &c.evidence.ends[Client], &c.evidence.ends[Server]
 	if !c.Opened || c.Sides[Client].reached(tcp.Established) && c.Sides[Server].reached(tcp.Established) {
 		return false
 	}
 	switch {
 	case server.synAck > 0 && client.syn > 0 && c.Handshake[1] == 0:
-		v.Cause, v.By, v.Evidence = AbandonedHandshake, Client, []int{client.syn, server.synAck}
+		v.Cause, v.By, v.Evidence = AbandonedHandshake, Client, c.proof(client.syn, server.synAck)
 		if c.Sides[Server].SYNs == 1 {
 			v.Confidence = Inferred
 		}
 	case c.evidence.icmp[icmpUnreachable]+c.evidence.icmp[icmpExceeded] > 0 && server.synAck == 0:
 		at := max(c.evidence.icmpAt[icmpUnreachable], c.evidence.icmpAt[icmpExceeded])
-		v.Cause, v.By, v.Evidence = Unreachable, Client, []int{client.syn, at}
+		v.Cause, v.By, v.Evidence = Unreachable, Client, c.proof(client.syn, at)
 	case server.synAck == 0 && client.syn > 0:
-		v.Cause, v.By, v.Evidence = Unanswered, Client, []int{client.syn}
+		v.Cause, v.By, v.Evidence = Unanswered, Client, c.proof(client.syn)
 		if c.Sides[Client].SYNs == 1 {
 			v.Confidence = Inferred
 		}
@@ -335,17 +333,17 @@ func (c *Conn) died(v *Verdict, now clock.Time) bool {
 		v.By = 1 - i
 		switch {
 		case peer.hasAcked && peer.window == 0 && peer.ZeroWindows > 0 && (e.probes > 0 || side.WindowProbes > 0):
-			v.Cause, v.Evidence = StalledWindow, numbers(peer.lastPacket, e.lastProbe)
+			v.Cause, v.Evidence = StalledWindow, c.proof(peer.lastPacket, e.lastProbe)
 			return true
 		case e.times >= 2 && c.hole(i):
 			v.Cause, v.Confidence = BlackHole, Inferred
-			v.Evidence = numbers(e.firstAgain, e.lastAgain, c.evidence.icmpAt[icmpTooBig])
+			v.Evidence = c.proof(e.firstAgain, e.lastAgain, c.evidence.icmpAt[icmpTooBig])
 			return true
 		case e.times >= 3 && now.Sub(side.lastSent) >= time.Second, e.times >= 3 && peer.lastSent < side.lastSent:
-			v.Cause, v.Confidence, v.Evidence = TimedOut, Inferred, []int{e.firstAgain, e.lastAgain}
+			v.Cause, v.Confidence, v.Evidence = TimedOut, Inferred, c.proof(e.firstAgain, e.lastAgain)
 			return true
 		case e.probes >= 3:
-			v.Cause, v.Confidence, v.Evidence = PeerVanished, Inferred, []int{e.lastProbe}
+			v.Cause, v.Confidence, v.Evidence = PeerVanished, Inferred, c.proof(e.lastProbe)
 			return true
 		}
 	}
@@ -368,12 +366,12 @@ func (c *Conn) closedWell(v *Verdict, now clock.Time) bool {
 	a, b := &c.evidence.ends[Client], &c.evidence.ends[Server]
 	switch {
 	case a.fin > 0 && b.fin > 0:
-		v.Cause, v.Evidence = Closed, []int{a.fin, b.fin}
+		v.Cause, v.Evidence = Closed, c.proof(a.fin, b.fin)
 		if b.fin < a.fin {
 			v.By = Server
 		}
 	case a.fin > 0 || b.fin > 0:
-		v.Cause, v.Evidence = HalfClosed, []int{max(a.fin, b.fin)}
+		v.Cause, v.Evidence = HalfClosed, c.proof(max(a.fin, b.fin))
 		if b.fin > 0 {
 			v.By = Server
 		}
@@ -386,8 +384,9 @@ func (c *Conn) closedWell(v *Verdict, now clock.Time) bool {
 	return true
 }
 
-// numbers leaves out what is not known.
-func numbers(all ...int) (known []int) {
+// proof returns packet numbers as evidence, and leaves out what is not known.
+func (c *Conn) proof(all ...int) []int {
+	known := c.proofs[:0]
 	for _, n := range all {
 		if n > 0 {
 			known = append(known, n)

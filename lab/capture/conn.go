@@ -41,6 +41,7 @@ type Conn struct {
 	history         history
 	kept            *kept
 	evidence        evidence
+	proofs          [3]int // what Verdict.Evidence has
 	synAt, synAckAt clock.Time
 
 	key          wire.Tuple
@@ -118,7 +119,9 @@ func (c *Conn) arrive(from int, s *segment) {
 		me.acknowledge(s, peer)
 	}
 	c.history.add(from, s, what)
-	c.kept.add(keptSegment{s.number, s.time, from, s.tcp, s.length, what.repeat()})
+	if c.kept != nil {
+		c.kept.add(keptSegment{s.number, s.time, from, s.tcp, s.length, what.repeat()})
+	}
 }
 
 // note takes what is told of the connection as a whole.

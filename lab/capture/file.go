@@ -76,8 +76,20 @@ func (r *Reader) Next() (*Packet, error) {
 	return &r.packet, nil
 }
 
-// read returns the next n bytes of the file, which are valid until the next call.
+// read returns the next n bytes of the file, which are valid until the next call. They
+// stay where they were read to, unless they are more than that holds.
 func (r *Reader) read(n int) ([]byte, error) {
+	if n <= r.in.Size() {
+		b, err := r.in.Peek(n)
+		if err == nil {
+			_, err = r.in.Discard(n)
+			return b, err
+		}
+		if err == io.EOF && len(b) == 0 && n > 0 {
+			return nil, io.EOF
+		}
+		return nil, r.cut(err)
+	}
 	if cap(r.block) < n {
 		r.block = make([]byte, n)
 	}

@@ -260,37 +260,3 @@ func FuzzCapture(f *testing.F) {
 		}
 	})
 }
-
-// A segment of a connection that is known, read and followed.
-func BenchmarkPackets(b *testing.B) {
-	s, err := lab.Find("slow-start-exit")
-	if err != nil {
-		b.Fatal(err)
-	}
-	run, err := s.Run(lab.Options{Seed: 1})
-	if err != nil {
-		b.Fatal(err)
-	}
-	var file bytes.Buffer
-	if err := trace.WriteCapture(&file, "", &run.Run); err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	n := 0
-	for n < b.N {
-		r, err := capture.NewReader(bytes.NewReader(file.Bytes()))
-		if err != nil {
-			b.Fatal(err)
-		}
-		tr := capture.NewTracker(capture.Options{})
-		for {
-			p, err := r.Next()
-			if err != nil {
-				break
-			}
-			tr.Packet(p)
-			n++
-		}
-		tr.Finish()
-	}
-}

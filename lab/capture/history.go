@@ -2,6 +2,7 @@ package capture
 
 import (
 	"cmp"
+	"math/bits"
 
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
@@ -15,13 +16,37 @@ type history struct {
 	flipped bool // the first segment was the server's
 	ends    [2]zeekState
 	closed  [2]bool // it was reset after it had closed
-	seen    [2]letterSet
-	counts  [2][4]uint32  // of c, g, t, w
-	last    [2][4]seq.Num // of f, h, r, s
+	told    [2]told
 }
 
-// letterSet has the letters that one side has, a bit each from a on.
-type letterSet uint32
+// told is what the history has of one side: which letters, how often those came that are
+// counted, and with which number those last that are numbered.
+type told struct {
+	letters               letterSet
+	repeats, shut         uint32
+	syn, synAck, fin, rst seq.Num
+}
+
+// letterSet has a bit for each of letters.
+type letterSet uint16
+
+// letters are what a history has, in the order in which one segment adds them.
+const letters = "qihstdafrw"
+
+const (
+	letterQ letterSet = 1 << iota
+	letterI
+	letterH
+	letterS
+	letterT
+	letterD
+	letterA
+	letterF
+	letterR
+	letterW
+
+	onlyOnce = letterQ | letterI | letterD | letterA
+)
 
 // zeekState is what Zeek says of an end. It knows less than the state of RFC 9293, and
 // does not ask what has arrived.
@@ -37,74 +62,98 @@ const (
 	reset
 )
 
-// counted are told at 1, 10, 100 and so on; numbered again when the number is another.
-const (
-	counted  = "cgtw"
-	numbered = "fhrs"
-)
-
 func (h *history) add(from int, s *segment, what sort) {
 	if len(h.letters) == 0 && h.flipped {
 		h.letters = append(h.letters, '^')
 	}
-	f := s.tcp.Flags
-	syn, ack, fin, rst := f.Has(wire.SYN), f.Has(wire.ACK), f.Has(wire.FIN), f.Has(wire.RST)
-	h.letter(from, 'q', s, syn && (fin || rst))
-	h.letter(from, 'i', s, fin && rst && !syn)
-	h.letter(from, 'h', s, syn && ack)
-	h.letter(from, 's', s, syn && !ack)
-	h.letter(from, 't', s, s.length > 0 && what.repeat())
-	h.letter(from, 'd', s, s.length > 0 && !syn && !what.repeat())
-	h.letter(from, 'a', s, s.length == 0 && ack && !syn && !fin && !rst)
-	h.letter(from, 'f', s, fin)
-	h.letter(from, 'r', s, rst)
-	h.letter(from, 'w', s, ack && !syn && !rst && s.tcp.Window == 0)
+	now := lettersOf(s.tcp.Flags, s.tcp.Window == 0)
+	if s.length > 0 {
+		now &^= letterA
+		if what.repeat() {
+			now |= letterT
+		} else if !s.tcp.Flags.Has(wire.SYN) {
+			now |= letterD
+		}
+	}
+	for now &^= h.told[from].letters & onlyOnce; now != 0; now &= now - 1 {
+		h.letter(from, now&-now, s.tcp.Seq)
+	}
 	h.states(from, s)
 }
 
-// letter adds one if it applies, unless it is known already.
-func (h *history) letter(from int, l byte, s *segment, applies bool) {
-	if !applies {
-		return
+// lettersOf are those of a segment without text.
+func lettersOf(f wire.Flags, shut bool) (l letterSet) {
+	switch syn, fin, rst := f.Has(wire.SYN), f.Has(wire.FIN), f.Has(wire.RST); {
+	case syn && (fin || rst):
+		l = letterQ
+	case fin && rst:
+		l = letterI
+	case f.Has(wire.ACK) && !syn && !fin && !rst:
+		l = letterA
 	}
-	mark := letterSet(1) << (l - 'a')
-	again := h.seen[from]&mark != 0
-	h.seen[from] |= mark
-	if i := index(counted, l); i >= 0 {
-		h.counts[from][i]++
-		if !powerOfTen(h.counts[from][i]) {
-			return
+	for _, of := range [...]struct {
+		flags, among wire.Flags
+		letter       letterSet
+	}{
+		{wire.SYN | wire.ACK, wire.SYN | wire.ACK, letterH},
+		{wire.SYN, wire.SYN | wire.ACK, letterS},
+		{wire.FIN, wire.FIN, letterF},
+		{wire.RST, wire.RST, letterR},
+	} {
+		if f&of.among == of.flags {
+			l |= of.letter
 		}
-	} else if i := index(numbered, l); i >= 0 {
-		if again && h.last[from][i] == s.tcp.Seq {
-			return
-		}
-		h.last[from][i] = s.tcp.Seq
-	} else if again {
+	}
+	if shut && f&(wire.ACK|wire.SYN|wire.RST) == wire.ACK {
+		l |= letterW
+	}
+	return l
+}
+
+// letter adds one, unless it is known already.
+func (h *history) letter(from int, l letterSet, number seq.Num) {
+	e := &h.told[from]
+	again := e.letters&l != 0
+	e.letters |= l
+	switch l {
+	case letterT:
+		again = !powerOfTen(&e.repeats)
+	case letterW:
+		again = !powerOfTen(&e.shut)
+	case letterH:
+		again = again && e.synAck == number
+		e.synAck = number
+	case letterS:
+		again = again && e.syn == number
+		e.syn = number
+	case letterF:
+		again = again && e.fin == number
+		e.fin = number
+	case letterR:
+		again = again && e.rst == number
+		e.rst = number
+	}
+	if again {
 		return
 	}
 	if len(h.letters) == maxHistory {
 		return
 	}
+	b := letters[bits.TrailingZeros16(uint16(l))]
 	if from == Client {
-		l -= 'a' - 'A'
+		b -= 'a' - 'A'
 	}
-	h.letters = append(h.letters, l)
+	h.letters = append(h.letters, b)
 }
 
 // maxHistory bounds a history; RSTs with ever other numbers would make it grow.
 const maxHistory = 64
 
-func index(in string, l byte) int {
-	for i := range len(in) {
-		if in[i] == l {
-			return i
-		}
-	}
-	return -1
-}
-
-func powerOfTen(n uint32) bool {
+// powerOfTen counts one more, and reports whether it is the first, the tenth, the
+// hundredth and so on.
+func powerOfTen(count *uint32) bool {
+	*count++
+	n := *count
 	for n >= 10 && n%10 == 0 {
 		n /= 10
 	}

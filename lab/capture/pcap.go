@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math/bits"
 
 	"github.com/handfast-tcp/handfast/engine/clock"
 )
@@ -21,9 +22,9 @@ const (
 
 // pcap is a file of the older format: one header, and records of packets.
 type pcap struct {
-	order binary.ByteOrder
-	unit  int64 // of the fraction of a second, in nanoseconds
-	link  LinkType
+	swap bool  // its numbers are big-endian
+	unit int64 // of the fraction of a second, in nanoseconds
+	link LinkType
 }
 
 func newPcap(in *bufio.Reader) (*pcap, error) {
@@ -32,7 +33,7 @@ func newPcap(in *bufio.Reader) (*pcap, error) {
 		return nil, fmt.Errorf("%w: it has only %d bytes", ErrFormat, n)
 	}
 	for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
-		p := &pcap{order: order, link: LinkType(order.Uint32(h[20:]) & 0xffff)} // the upper bits tell of a checksum behind frames
+		p := &pcap{swap: order == binary.BigEndian, link: LinkType(order.Uint32(h[20:]) & 0xffff)} // the upper bits tell of a checksum behind frames
 		switch order.Uint32(h[:]) {
 		case magicMicroseconds:
 			p.unit = 1000
@@ -50,8 +51,8 @@ func (p *pcap) next(r *Reader) error {
 	if err != nil {
 		return err
 	}
-	seconds, fraction := int64(p.order.Uint32(h)), int64(p.order.Uint32(h[4:]))
-	length, size := p.order.Uint32(h[8:]), p.order.Uint32(h[12:])
+	seconds, fraction := int64(p.number(h)), int64(p.number(h[4:]))
+	length, size := p.number(h[8:]), p.number(h[12:])
 	if length > MaxPacket {
 		return r.broken("a packet of %d bytes, where %d are the most", length, MaxPacket)
 	}
@@ -62,4 +63,13 @@ func (p *pcap) next(r *Reader) error {
 	r.packet.Time, r.packet.Link, r.packet.Interface = clock.Time(seconds*1e9+fraction*p.unit), p.link, 0
 	r.packet.Data, r.packet.Size = data, max(int(min(size, MaxPacket)), len(data))
 	return nil
+}
+
+// number reads a number in the file's byte order.
+func (p *pcap) number(b []byte) uint32 {
+	n := binary.LittleEndian.Uint32(b)
+	if p.swap {
+		return bits.ReverseBytes32(n)
+	}
+	return n
 }

@@ -29,7 +29,6 @@ type keptSegment struct {
 
 func (k *kept) add(s keptSegment) {
 	switch {
-	case k == nil:
 	case len(k.head) < k.most/2:
 		k.head = append(k.head, s)
 	case len(k.tail) < k.most-k.most/2:

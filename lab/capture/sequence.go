@@ -1,6 +1,8 @@
 package capture
 
 import (
+	"slices"
+
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
@@ -60,20 +62,25 @@ func (r *ranges) take(now clock.Time, first, end seq.Num, f wire.Flags) (bytes i
 
 // fill takes a range out of the gaps.
 func (r *ranges) fill(first, end seq.Num) {
-	var left []gap
-	for _, g := range r.gaps {
-		if end.LessEq(g.from) || g.to.LessEq(first) {
+	left := r.gaps[:0]
+	for i, g := range r.gaps {
+		before, behind := g.from.Less(first), end.Less(g.to)
+		switch {
+		case end.LessEq(g.from) || g.to.LessEq(first):
 			left = append(left, g)
-			continue
-		}
-		if g.from.Less(first) {
+		case before && behind: // then no other has any of it
+			r.gaps[i].to = first
+			if len(r.gaps) < maxGaps {
+				r.gaps = slices.Insert(r.gaps, i+1, gap{end, g.to, g.since})
+			}
+			return
+		case before:
 			left = append(left, gap{g.from, first, g.since})
-		}
-		if end.Less(g.to) {
+		case behind:
 			left = append(left, gap{end, g.to, g.since})
 		}
 	}
-	r.gaps = left[:min(len(left), maxGaps)]
+	r.gaps = left
 }
 
 // miss returns how many bytes an ACK acknowledges that were never seen, and forgets

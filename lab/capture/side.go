@@ -91,6 +91,14 @@ func (k sort) repeat() bool { return k == fastRepeat || k == timeoutRepeat || k 
 
 func (e *Side) init() { e.Offer.Scale, e.states.state = -1, tcp.Closed }
 
+// reuse takes over the memory of a side that nobody needs any more.
+func (e *Side) reuse(old *Side) {
+	e.Moves, e.waiting, e.gaps = old.Moves[:0], old.waiting[:0], old.gaps[:0]
+	if e.RTT.counts = old.RTT.counts; e.RTT.counts != nil {
+		*e.RTT.counts = [buckets]uint32{}
+	}
+}
+
 // send takes a segment of this side.
 func (e *Side) send(s *segment, peer *Side) (what sort) {
 	e.Packets++

@@ -148,3 +148,64 @@ func synFrom(i int) []byte {
 		0x10, 0, 0, 80, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 0xff, 0xff, 0, 0, 0, 0}
 	return b
 }
+
+// A connection that is open outlives a flood that fills the table, however long it is
+// silent: first those go whose handshake is not over.
+func TestFloodsCutTheirOwn(t *testing.T) {
+	run := play(t, "half-close")
+	var told []*capture.Conn
+	tr := capture.NewTracker(capture.Options{MaxOpen: 50, Ended: func(c *capture.Conn) {
+		if c.Tuple.RemotePort != 80 {
+			told = append(told, c)
+		}
+	}})
+	for i := range run.Packets {
+		if i == len(run.Packets)/2 {
+			for n := range 1000 {
+				tr.Packet(&capture.Packet{Link: capture.LinkRaw, Data: synFrom(n), Size: 40, Time: run.Packets[i].Time})
+			}
+		}
+		p := &run.Packets[i]
+		tr.Packet(&capture.Packet{Number: i + 1, Time: p.Time, Link: capture.LinkRaw, Data: p.Data, Size: len(p.Data)})
+	}
+	tr.Finish()
+	if len(told) != 1 || told[0].Cut || told[0].Verdict.Cause != capture.Closed {
+		t.Errorf("%d connections beside the flood, the first %+v", len(told), told[0].Verdict)
+	}
+}
+
+// A connection that is made of one that was given back knows nothing of it.
+func TestReleasedAreBlank(t *testing.T) {
+	describe := func(release bool) (all []string) {
+		var tr *capture.Tracker
+		tr = capture.NewTracker(capture.Options{Ended: func(c *capture.Conn) {
+			var b bytes.Buffer
+			if err := c.WriteZeek(&b); err != nil {
+				t.Fatal(err)
+			}
+			for i := range c.Sides {
+				e := &c.Sides[i]
+				fmt.Fprint(&b, e.Moves, e.Offer, e.Repeats, e.DupAcks, e.ZeroWindows, e.MaxWindow, e.RTT.Percentile(50), e.RTT.Count)
+			}
+			all = append(all, fmt.Sprint(b.String(), c.Verdict, c.Handshake, c.Completeness))
+			if release {
+				tr.Release(c)
+			}
+		}})
+		for _, name := range []string{"sack-recovery", "half-close", "linger-zero", "zero-window", "connection-refused", "path-mtu"} {
+			run := play(t, name)
+			for i := range run.Packets {
+				p := &run.Packets[i]
+				tr.Packet(&capture.Packet{Number: i + 1, Time: p.Time, Link: capture.LinkRaw, Data: p.Data, Size: len(p.Data)})
+			}
+			tr.Finish()
+		}
+		return all
+	}
+	want := describe(false)
+	for i, got := range describe(true) {
+		if got != want[i] {
+			t.Errorf("connection %d is\n%s\nwant\n%s", i, got, want[i])
+		}
+	}
+}

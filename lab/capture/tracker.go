@@ -11,16 +11,18 @@ const (
 	protoICMPv6 = 58
 
 	// DefaultOpen is how many connections are followed at the same time unless
-	// Options.MaxOpen says another number. One takes about a kilobyte.
-	DefaultOpen = 1 << 18
+	// Options.MaxOpen says another number. One takes about two kilobytes.
+	DefaultOpen = 1 << 16
 	// lingers is how long a connection that has ended is kept for what comes after: 2MSL.
 	lingers = 2 * 60e9
 )
 
 // Options say how a capture is followed.
 type Options struct {
-	// MaxOpen bounds how many connections are followed at the same time. At the bound the
-	// one that is silent the longest is told as Conn.Cut.
+	// MaxOpen bounds how many connections are followed at the same time. At the bound one
+	// that is over is told, or else one whose handshake is not, as those of a flood are,
+	// or else any: of each kind the one that is silent the longest. What was not over is
+	// told as Conn.Cut.
 	MaxOpen int
 	// Keep says of a connection whose first segment has come whether its segments are
 	// kept, for Conn.Run. nil: none are.
@@ -28,7 +30,8 @@ type Options struct {
 	// MaxKept bounds how many segments are kept of one connection: half of them from its
 	// beginning, half from its end. 0: 2000.
 	MaxKept int
-	// Ended is told each connection, when nothing more can come of it.
+	// Ended is told each connection, when nothing more can come of it. It may keep it, or
+	// give it back by Tracker.Release.
 	Ended func(*Conn)
 }
 
@@ -52,8 +55,9 @@ type Tracker struct {
 	options Options
 	open    map[wire.Tuple]*Conn // by the tuple of who comes first in order
 	streams int
-	// by their last segments: those that go on, and those that are over
-	living, ended list
+	// by their last segments: those that are over, those whose handshake is not, the others
+	ended, opening, living list
+	unused                 []*Conn // that were given back
 
 	segment segment // scratch
 }
@@ -92,7 +96,7 @@ func (t *Tracker) Packet(p *Packet) {
 	}
 	b, before := p.Link.IP(p.Data)
 	s := &t.segment
-	*s = segment{number: p.Number, time: p.Time}
+	s.number, s.time = p.Number, p.Time
 	if b == nil || !parseIP(b, p.Size-before, &s.ip) {
 		c.Other++
 		return
@@ -135,12 +139,19 @@ func (t *Tracker) tcp(b []byte) {
 	s.data = b[at:min(len(b), at+s.length)]
 	c, from := t.find(s)
 	c.arrive(from, s)
-	l := &t.living
-	if c.over() {
-		l = &t.ended
-	}
-	l.renew(c)
+	t.place(c).renew(c)
 	t.sweep(s.time)
+}
+
+// place is the list that a connection belongs into.
+func (t *Tracker) place(c *Conn) *list {
+	switch {
+	case c.Completeness&^(SawSYN|SawSYNACK) == 0:
+		return &t.opening
+	case c.over():
+		return &t.ended
+	}
+	return &t.living
 }
 
 // find returns the segment's connection, a new one if need be, and which side sent it.
@@ -172,15 +183,10 @@ func ordered(t wire.Tuple) wire.Tuple {
 // Without either the one with the larger port is taken for the client.
 func (t *Tracker) begin(key, sent wire.Tuple, s *segment) *Conn {
 	if len(t.open) >= t.options.MaxOpen {
-		c := t.ended.oldest
-		if c == nil {
-			c = t.living.oldest
-			c.Cut = true
-			t.Counts.Cut++
-		}
-		t.end(c)
+		t.makeRoom()
 	}
-	c := &Conn{Stream: t.streams, Tuple: sent, First: s.time, FirstPacket: s.number, key: key}
+	c := t.blank()
+	c.Stream, c.Tuple, c.First, c.FirstPacket, c.key = t.streams, sent, s.time, s.number, key
 	syn, ack := s.tcp.Flags.Has(wire.SYN), s.tcp.Flags.Has(wire.ACK)
 	if syn && ack || !syn && sent.LocalPort < sent.RemotePort {
 		c.Tuple = sent.Reverse()
@@ -194,6 +200,49 @@ func (t *Tracker) begin(key, sent wire.Tuple, s *segment) *Conn {
 	t.open[key] = c
 	return c
 }
+
+// makeRoom ends a connection early.
+func (t *Tracker) makeRoom() {
+	c := t.ended.oldest
+	if c == nil {
+		if c = t.opening.oldest; c == nil {
+			c = t.living.oldest
+		}
+		c.Cut = true
+		t.Counts.Cut++
+	}
+	t.end(c)
+}
+
+// blank returns a Conn that knows nothing, one that was given back if there is one: a
+// flood makes millions.
+func (t *Tracker) blank() *Conn {
+	last := len(t.unused) - 1
+	if last < 0 {
+		return new(Conn)
+	}
+	c := t.unused[last]
+	t.unused = t.unused[:last]
+	old := *c
+	*c = Conn{}
+	c.history.letters = old.history.letters[:0]
+	for i := range c.Sides {
+		c.Sides[i].reuse(&old.Sides[i])
+	}
+	return c
+}
+
+// Release takes a connection back that was told to Options.Ended: nothing may use it any
+// more, nor what it has returned.
+func (t *Tracker) Release(c *Conn) {
+	if len(t.unused) < maxUnused {
+		t.unused = append(t.unused, c)
+	}
+}
+
+// maxUnused bounds how many are kept to be used again. Who releases one by one as they
+// are told needs one.
+const maxUnused = 1 << 10
 
 // end tells of a connection and forgets it.
 func (t *Tracker) end(c *Conn) {
@@ -218,7 +267,7 @@ func (t *Tracker) Any(f func(*Conn) bool) bool {
 // Finish ends the connections that are left, first those that are over, each kind in the
 // order of their last segments.
 func (t *Tracker) Finish() {
-	for _, l := range []*list{&t.ended, &t.living} {
+	for _, l := range []*list{&t.ended, &t.opening, &t.living} {
 		for l.oldest != nil {
 			t.end(l.oldest)
 		}
