@@ -58,9 +58,9 @@ func (c *Conn) setNoDelay(on bool) {
 
 // worthHolding is worthSending for n bytes, all that is queued, of which the program has said
 // something: full segments go, and their rest where it may.
-func (c *Conn) worthHolding(n, flight int) int {
+func (c *Conn) worthHolding(n int) int {
 	q, rest := &c.out, n%c.payload()
-	nagle := q.tail&prompt == 0 && (flight > 0 || n > rest)
+	nagle := q.tail&prompt == 0 && c.smallOut()
 	held := q.tail&corked != 0 || c.ecn.heldSince == uint16(c.tally.segsIn) || nagle
 	if rest > 0 && held && q.tail&letGo == 0 {
 		return n - rest

@@ -10,6 +10,10 @@ import (
 // RFC 9293 §3.8.6.3 (SHLD-19).
 const ackEvery = 2
 
+// surelyFull is how many bytes a segment has that stands for full ones: of smaller ones the
+// peer may just have no more to say, and wants no more ACKs for that.
+const surelyFull = 536
+
 // quickAcks is how many of a connection's first segments are acknowledged at
 // once: the peer is in slow start and waits for them.
 const quickAcks = 16
@@ -76,7 +80,8 @@ func (c *Conn) textTooEarly(s *Segment) wire.Drop {
 const maxDupAcksOwed = 64
 
 // scheduleAck is the rule of the delayed ACK: every second full segment has one
-// (SHLD-19), and none waits for longer than Config.DelayedAck (MUST-40). It only says that
+// (SHLD-19), also when the second is not full, as in Linux: it may be the end of what the peer
+// has to say, and wait for this ACK. None waits for longer than Config.DelayedAck (MUST-40). It only says that
 // one is owed: what leaves for another reason takes it along (MUST-58), and all that came
 // in one batch is looked at before (MUST-59).
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.3
@@ -84,12 +89,12 @@ func (c *Conn) scheduleAck(now clock.Time, s *Segment, hadGap bool) {
 	// What the peer takes for a full segment is not known: its path may allow less
 	// than our MSS option. The largest so far stands for it.
 	c.rcv.mss = max(c.rcv.mss, uint16(min(s.largest(), int(c.path.ours))))
-	waiting := int(c.rcv.nxt.Sub(c.rcv.acked))
+	waiting, mss := int(c.rcv.nxt.Sub(c.rcv.acked)), int(c.rcv.mss)
 	switch {
 	// A peer that fills a gap is in recovery and counts on this ACK (RFC 5681 §4.2);
 	// one that has overrun the window waits for more of it.
 	// https://www.rfc-editor.org/rfc/rfc5681#section-4.2
-	case hadGap, waiting >= ackEvery*int(c.rcv.mss), s.cut:
+	case hadGap, waiting >= ackEvery*mss, waiting > mss && mss >= surelyFull, s.cut:
 		c.owes |= owesAck
 	case int(c.live.quick) < c.cfg.QuickAcks:
 		c.live.quick++

@@ -46,7 +46,8 @@ func TestDelayedAck(t *testing.T) {
 	})
 }
 
-// RFC 896: a small segment waits while something is unacknowledged.
+// A small segment waits while another is out. The rest of a large write does not: nothing that
+// is out is small.
 func TestNagle(t *testing.T) {
 	everywhere(t, func(w world) {
 		c := w.reach(Established)
@@ -59,11 +60,18 @@ func TestNagle(t *testing.T) {
 		c.want("together", "P. 11:31(20) ack 1")
 		c.write(1500)
 		c.want("a full one goes", ". 31:1491(1460) ack 1")
-		c.wantIdle("its rest waits")
+		c.wantIdle("its rest waits: 20 bytes are out")
+		c.receive(". 1:1(0) ack 31")
+		c.want("they no longer are", "P. 1491:1531(40) ack 1")
+		c.write(10)
+		c.wantIdle("the rest is out")
+		c.receive(". 1:1(0) ack 1491")
+		c.wantIdle("it still is")
 		c.setNoDelay()
-		c.want("no delay", "P. 1491:1531(40) ack 1")
+		c.want("no delay", "P. 1531:1541(10) ack 1")
 		c.write(1)
-		c.want("no delay", "P. 1531:1532(1) ack 1")
+		c.want("no delay", "P. 1541:1542(1) ack 1")
+		c.receive(". 1:1(0) ack 1542")
 	})
 }
 
@@ -113,7 +121,6 @@ func TestUrgent(t *testing.T) {
 		b := patternBytes(1, 2000)
 		c.step("write urgent", func(n *Conn) { n.sendCopy(b); n.markUrgent() })
 		c.want("it ends behind this one", "U. 1:1461(1460) ack 1 urg 2000")
-		c.receive(". 1:1(0) ack 1461")
 		c.want("it ends here", "PU. 1461:2001(540) ack 1 urg 540")
 		c.receive(". 1:1(0) ack 2001")
 		c.written = 2000

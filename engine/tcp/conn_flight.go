@@ -25,6 +25,7 @@ type course struct {
 	full   seq.Num    // up to here what was sent filled the congestion window; not before SND.UNA: see noteFull
 	round  seq.Num    // an ACK past this is of the next round trip that is measured
 	under  seq.Num    // SND.NXT when the first segment was sent again last: what lies below may cause duplicate ACKs
+	small  seq.Num    // the end of the last segment that was not full, where one was sent: see smallOut
 	next   clock.Time // when the next segment may leave, while held: see pace
 	held   bool
 	behind bool  // it was held for too long, and makes up for that
@@ -50,7 +51,7 @@ func (c *Conn) takeOff(now clock.Time, start seq.Num) {
 	}
 	f := c.flight
 	f.course = course{}
-	f.since, f.late, f.full, f.round, f.wants = now, clock.Never, start, start, c.cc.Traits()
+	f.since, f.late, f.full, f.round, f.small, f.wants = now, clock.Never, start, start, start, c.cc.Traits()
 	if f.wants&cc.WantsSend != 0 {
 		f.HoldBack() // there was a gap before it
 	}

@@ -97,7 +97,7 @@ func wakeUps(t *testing.T, control string, conns int) (wakes, lasted int) {
 func TestPacingWakesUpRarely(t *testing.T) {
 	for _, conns := range []int{1, 2, 5, 20}[:few(4)] {
 		anyway, lasted := wakeUps(t, "cubic", conns)
-		if conns == 1 && anyway > lasted/20 {
+		if conns == 1 && anyway > lasted/20+1 { // the timer of the tail is put off when it fires, every two round trips
 			t.Errorf("without pacing the timer fired %d times in %d ms", anyway, lasted)
 		}
 		if wakes, lasted := wakeUps(t, "bbr", conns); wakes > lasted+anyway {

@@ -175,10 +175,11 @@ func (c *Conn) buildText(now clock.Time, out *Output, pos seq.Num, n int) bool {
 		out.Views, out.Len = c.out.fill(out.Views, pos, n)
 		out.wholeSegments(n, c.payload())
 	}
-	end := pos.Add(seq.Size(out.Len))
+	end, small := pos.Add(seq.Size(out.Len)), false
 	out.Seq = pos
 	out.Flags |= wire.ACK
 	if end == c.out.end() {
+		small = out.Len%int(c.path.mss) != 0 // one that SACK blocks have made so counts, too
 		if out.Len > 0 && c.out.tail&moreToCome == 0 {
 			out.Flags |= wire.PSH // nothing more is queued: RFC 9293 §3.9.1.2 (MUST-60, MUST-61)
 		}
@@ -199,7 +200,9 @@ func (c *Conn) buildText(now clock.Time, out *Output, pos seq.Num, n int) bool {
 		c.addBlocks(out, c.in.ooo.blocks[:c.in.ooo.count])
 	}
 	c.finish(now, out)
-	c.sent(now, out, end)
+	if c.sent(now, out, end); small {
+		c.flight.small = end
+	}
 	return true
 }
 

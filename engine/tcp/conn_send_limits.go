@@ -78,15 +78,15 @@ func (c *Conn) allowedAgain(pos seq.Num, lost int) (n int, ok bool) {
 // returns how many of the n allowed bytes make a segment that is worth it.
 func (c *Conn) worthSending(n, left, flight, open int) int {
 	mss := c.payload()
-	// All that is queued fits. Nagle lets a small segment wait while something is out,
+	// All that is queued fits. Nagle lets a small segment wait while another is out,
 	// unless the program has said noDelay or has closed: then nothing will join it.
 	if n == left {
 		switch {
 		case c.is(noDelay | finQueued):
 			return n
 		case c.out.tail != 0:
-			return c.worthHolding(n, flight)
-		case flight > 0 || n > mss: // RFC 896
+			return c.worthHolding(n)
+		case c.smallOut():
 			return n - n%mss
 		}
 		return n
@@ -104,6 +104,13 @@ func (c *Conn) worthSending(n, left, flight, open int) int {
 	}
 	return 0
 }
+
+// smallOut reports whether a segment is out that was not full: then Nagle's algorithm lets the
+// next such one wait. That is Minshall's change, as in Linux: with RFC 896 alone the end of a
+// large write waits for the ACK of what is before it, and a peer that delays that ACK waits
+// for the end. Of many small writes still no more than one segment is out.
+// https://www.rfc-editor.org/rfc/rfc9293#appendix-A.3
+func (c *Conn) smallOut() bool { return c.flight != nil && c.snd.una.Less(c.flight.small) }
 
 // deferred reports whether a super-segment, where there are any, should wait for the
 // next ACK to grow: much is under way, and little may follow now. Each costs a walk through the
