@@ -46,7 +46,8 @@ const layers = `
 	engine/recovery       : engine/clock engine/seq engine/wire
 	engine/detect         : engine/clock engine/wire
 	engine/fastopen       : engine/clock engine/wire
-	engine/tcp            : engine/clock engine/seq engine/buf engine/secret engine/wire engine/cc engine/recovery engine/detect engine/fastopen internal/setting
+	engine/account        : engine/clock engine/wire
+	engine/tcp            : engine/clock engine/seq engine/buf engine/secret engine/wire engine/cc engine/recovery engine/detect engine/fastopen engine/account internal/setting
 	engine/host           : engine/clock engine/seq engine/buf engine/secret engine/wire engine/tcp internal/setting
 
 	lab/netem             : engine/clock engine/buf engine/wire
@@ -81,9 +82,9 @@ const layers = `
 	link/stream           : engine/buf engine/wire link internal/setting
 	link/bridge           : engine/clock engine/buf link internal/setting link/pipe
 	link/impair           : engine/clock engine/buf engine/wire link lab/netem
-	.                     : engine/clock engine/seq engine/buf engine/wire engine/cc engine/detect engine/fastopen engine/tcp engine/host link internal/setting internal/random internal/descriptor internal/nameserver internal/ports
+	.                     : engine/clock engine/seq engine/buf engine/wire engine/cc engine/detect engine/fastopen engine/account engine/tcp engine/host link internal/setting internal/random internal/descriptor internal/nameserver internal/ports
 	gateway               : engine/wire engine/tcp engine/host . internal/setting internal/splice
-	inspect               : engine/clock engine/seq engine/wire engine/detect engine/tcp engine/host .
+	inspect               : engine/account lab/trace engine/clock engine/seq engine/wire engine/detect engine/tcp engine/host .
 	guard                 : . internal/setting internal/splice
 	web                   : engine/clock engine/seq engine/wire engine/tcp engine/host lab/trace inspect .
 `

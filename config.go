@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"math/bits"
 	"net"
 	"net/netip"
 	"runtime"
 	"slices"
 
+	"github.com/handfast-tcp/handfast/engine/account"
 	"github.com/handfast-tcp/handfast/engine/host"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/internal/random"
@@ -96,6 +98,15 @@ type Config struct {
 	// bring no super-segments.
 	Trace func([]tcp.Event)
 
+	// Events are what is kept of what happens to connections. Default: nothing. To
+	// watch what happens, WatchEvents needs nothing to be kept.
+	Events account.Keep
+
+	// Account has the host account for each connection: what it sent and received, how
+	// long its handshake, a round trip and its life took, and why it ended. Totals and
+	// EventFilter.Flows tell. It takes 160 bytes for each connection.
+	Account bool
+
 	// Logger gets a line when a link comes or goes, and when FloodVerdict has
 	// another level. Default: nothing is logged.
 	Logger Logger
@@ -146,15 +157,18 @@ func (c *Config) settings() []setting.Setting {
 	return []setting.Setting{
 		setting.Of("Config.Shards", &c.Shards, 1, 1, MaxShards),
 		setting.Of("Config.Backlog", &c.Backlog, DefaultBacklog, 1, MaxBacklog),
+		setting.Of("Config.Events.Last", &c.Events.Last, 64, tcp.MinKept, tcp.MaxKept),
+		setting.Of("Config.Events.OneIn", &c.Events.OneIn, 1, 1, math.MaxInt32),
 	}
 }
 
 // check refuses what is outside its range.
 func (c *Config) check() error {
-	halfOpen, buffers, memory := c.HalfOpen, c.BufferMemory, c.Memory // without defaults of their own
+	halfOpen, buffers, memory, rings := c.HalfOpen, c.BufferMemory, c.Memory, c.Events.Connections // without defaults of their own
 	err := cmp.Or(setting.Check(c.settings()),
 		setting.Of("Config.HalfOpen", &halfOpen, 0, 1, tcp.MaxEntries).Check(),
 		setting.Of("Config.BufferMemory", &buffers, 0, tcp.MinBuffer, tcp.MaxBufferMemory).Check(),
+		setting.Of("Config.Events.Connections", &rings, 0, 1, tcp.MaxEntries).Check(),
 		setting.Of("Config.Memory", &memory, 0, shardMemory, tcp.MaxBufferMemory).Check(),
 		c.TCP.Check())
 	if err != nil {

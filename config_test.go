@@ -27,7 +27,7 @@ var ranges = map[string][2]int64{
 	"FirstPort": {1, math.MaxUint16}, "LastPort": {handfast.DefaultFirstPort, math.MaxUint16},
 }
 
-var noNumber = map[string]bool{"NoKeepAlive": true, "CookieKeys": true, "Resolver": true, "NameServers": true, "Trace": true, "Logger": true}
+var noNumber = map[string]bool{"NoKeepAlive": true, "CookieKeys": true, "Resolver": true, "NameServers": true, "Trace": true, "Logger": true, "Account": true, "Events": true}
 
 // setNumber sets a field, and reports false where the value does not fit.
 func setNumber(f reflect.Value, v int64) bool {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/host"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/internal/ports"
 )
@@ -66,7 +67,8 @@ func New(cfg Config) (*Host, error) {
 	// The first second is left out: some fields count a zero as "never".
 	h.epoch = time.Now().Add(-time.Second)
 	h.attached.Store(new([]*attachment))
-	h.trace, h.ask, h.lost, h.floodChanged, h.conflict = cfg.Trace, askListener, tellLost, h.logFlood, h.settleConflict
+	h.watches.set(&cfg)
+	h.ask, h.lost, h.floodChanged, h.conflict = askListener, tellLost, h.logFlood, h.settleConflict
 	h.dialer.Host = h
 	h.ports = ports.New(cfg.FirstPort, cfg.LastPort)
 	for i := range cfg.Shards {
@@ -114,6 +116,7 @@ func (h *Host) stop(err error, reset bool) bool {
 	for _, a := range *h.attached.Load() {
 		a.link.Close()
 	}
+	h.watches.close()
 	return true
 }
 
@@ -137,4 +140,38 @@ func (h *Host) Err() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.err
+}
+
+// CookieKeys is where hosts get the keys of their SYN cookies from, if they
+// share them: a keyring.Ring. With an error the keys are still used.
+type CookieKeys interface {
+	Keys(now time.Time) (tcp.CookieKeys, error)
+}
+
+// keyCheck is how often Config.CookieKeys is asked.
+const keyCheck = 5 * time.Second
+
+// turnKeys gives all shards the keys of now, and does so again and again until
+// the host is closed.
+func (h *Host) turnKeys() {
+	keys, err := h.cfg.CookieKeys.Keys(time.Now())
+	if err != nil {
+		h.cfg.Logger.Warn("cookie keys", "error", err)
+	}
+	for _, s := range h.shards {
+		s.mu.Lock()
+		s.tcp.ShareCookieKeys(keys)
+		s.mu.Unlock()
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.err == nil {
+		h.running.Add(1)
+		// A timer of its own for each turn, counted as a goroutine of the host's: Close waits
+		// for one that has begun, and stops one that has not.
+		h.keyTimer = time.AfterFunc(keyCheck, func() {
+			defer h.running.Done()
+			h.turnKeys()
+		})
+	}
 }

@@ -93,11 +93,19 @@ var pairCalls = map[string]func(p *playground){
 		a, _ := pipe.New(pipe.Options{})
 		p.server.Attach(a, handfast.LinkOptions{Addresses: []netip.Prefix{netip.MustParsePrefix("10.1.0.1/24")}})
 	},
-	"Host.Close":          func(p *playground) { p.server.Close() },
-	"Host.Connections":    func(p *playground) { exhaust(p.server.Connections()) },
-	"Host.Counters":       func(p *playground) { p.server.Counters() },
-	"Host.BufferMemory":   func(p *playground) { p.server.BufferMemory() },
-	"Host.Defence":        func(p *playground) { p.server.Defence() },
+	"Host.Close":        func(p *playground) { p.server.Close() },
+	"Host.Connections":  func(p *playground) { exhaust(p.server.Connections()) },
+	"Host.Counters":     func(p *playground) { p.server.Counters() },
+	"Host.BufferMemory": func(p *playground) { p.server.BufferMemory() },
+	"Host.Defence":      func(p *playground) { p.server.Defence() },
+	"Host.Histories":    func(p *playground) { p.server.Histories(handfast.EventFilter{}) },
+	"Host.Totals":       func(p *playground) { p.server.Totals() },
+	"Host.WallTime":     func(p *playground) { p.server.WallTime(1) },
+	"Host.WatchEvents": func(p *playground) {
+		w := p.server.WatchEvents(handfast.EventFilter{})
+		w.Close()
+		w.Next(context.Background())
+	},
 	"Host.Dial":           func(p *playground) { p.client.Dial("tcp", serverIP+":80") },
 	"Host.DialContext":    func(p *playground) { p.dialAway() },
 	"Host.DialPing":       func(p *playground) { p.server.DialPing(netip.Addr{}, pinged.From) },

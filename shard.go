@@ -35,7 +35,7 @@ type shard struct {
 	index  int
 	host   *host.Host
 	tcp    *tcp.Endpoint
-	trace  *tcp.Trace // nil: not wanted
+	trace  *tcp.Trace
 
 	mu        sync.Mutex
 	err       error // why the host has ended
@@ -64,7 +64,7 @@ type shared struct {
 	running  sync.WaitGroup                // goroutines that read links, that send, and those of armed timers
 	fast     fastCache
 
-	trace        func([]tcp.Event)     // Config.Trace; called under a shard's lock
+	watches      watches
 	ask          func(*shard, tcp.Syn) // about a SYN that waits for a verdict; without a lock
 	lost         func(owner any)       // of a connection that is never accepted; without a lock
 	floodChanged func()                // a shard's level has; in a goroutine of its own
@@ -115,10 +115,7 @@ type user interface {
 func newShard(common *shared, index int, cfg host.Config) *shard {
 	s := &shard{shared: common, index: index, host: host.New(cfg), armed: clock.Never}
 	s.tcp = s.host.TCP()
-	if common.trace != nil {
-		s.trace = new(tcp.Trace)
-		s.host.SetTrace(s.trace)
-	}
+	s.trace = common.watches.traceOf(s)
 	s.sendOn = func() {
 		defer common.running.Done()
 		s.sendAndUnlock(s.lock())
@@ -207,10 +204,10 @@ func (s *shard) notify() {
 	}
 }
 
-// report gives new events to Config.Trace.
+// report gives new events to whoever wants them.
 func (s *shard) report() {
-	if events := s.trace.Take(); len(events) > 0 {
-		s.shared.trace(events)
+	if s.trace.HasNews() {
+		s.shared.watches.tell(s.trace)
 	}
 }
 

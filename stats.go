@@ -6,7 +6,9 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
+	"github.com/handfast-tcp/handfast/engine/detect"
 	"github.com/handfast-tcp/handfast/engine/host"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/engine/wire"
@@ -279,4 +281,73 @@ func tcpCounterName(field string) [2]string {
 		return [2]string{"Tcp", field}
 	}
 	return [2]string{"TcpExt", field}
+}
+
+// FloodVerdict returns what the host makes of the handshakes that it is asked
+// for: whether there is a SYN flood, a flash crowd, a port scan or a broken
+// path, why, and what is done about it. All shards speak with one voice; each
+// tells of one moment of its own.
+func (h *Host) FloodVerdict() detect.Verdict {
+	all := make([]detect.Verdict, len(h.shards))
+	for i, s := range h.shards {
+		s.mu.Lock()
+		all[i] = s.tcp.Flood(h.now())
+		s.mu.Unlock()
+	}
+	return detect.Merge(all...)
+}
+
+// floodLog tells Config.Logger when the level of the verdict has changed.
+type floodLog struct {
+	mu    sync.Mutex
+	level detect.Level // that was told last
+}
+
+// logFlood is run when a shard's level has changed, without any lock.
+func (h *Host) logFlood() {
+	h.flood.mu.Lock()
+	defer h.flood.mu.Unlock()
+	// The host's level is not the shard's: a flood that all of them see is one.
+	v := h.FloodVerdict()
+	if v.Level == h.flood.level {
+		return
+	}
+	was := h.flood.level
+	h.flood.level = v.Level
+	h.howLoud(v.Level, was)(v.String(), "level", v.Level.String(), "was", was.String(), "reasons", v.Reasons)
+}
+
+// howLoud is how a change is told. What is only unusual is no alarm: people
+// learn to ignore those.
+func (h *Host) howLoud(now, was detect.Level) func(msg string, args ...any) {
+	switch {
+	case max(now, was) <= detect.Elevated:
+		return h.cfg.Logger.Debug
+	case now > was && now >= detect.BrokenPath:
+		return h.cfg.Logger.Warn
+	}
+	return h.cfg.Logger.Info
+}
+
+// Defence returns how the host meets SYN floods: what is set, and what is in
+// force in any of its shards. Entries are those of all shards together.
+func (h *Host) Defence() (sum tcp.Defence) {
+	for i, s := range h.shards {
+		s.mu.Lock()
+		d := s.tcp.Defence()
+		s.mu.Unlock()
+		if i == 0 {
+			sum = d
+			continue
+		}
+		sum.HalfOpen += d.HalfOpen
+		sum.MaxHalfOpen += d.MaxHalfOpen
+		sum.AttackEnter += d.AttackEnter
+		sum.AttackLeave += d.AttackLeave
+		sum.Attacks += d.Attacks
+		sum.SynAckRetries = min(sum.SynAckRetries, d.SynAckRetries)
+		sum.SendingCookies = sum.SendingCookies || d.SendingCookies
+		sum.Attack = sum.Attack || d.Attack
+	}
+	return sum
 }

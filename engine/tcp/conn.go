@@ -18,7 +18,7 @@ import (
 type Conn struct {
 	cfg     *Config
 	options *settings
-	trace   *Trace
+	log     *connLog // nil: nobody wants to know
 	tuple   wire.Tuple
 
 	state   State
@@ -237,7 +237,7 @@ func (c *Conn) readiness() Ready {
 
 // init makes c a connection in state CLOSED.
 func (c *Conn) init(cfg *Config, t wire.Tuple, path Path, tsOffset uint32, tr *Trace) {
-	*c = Conn{cfg: cfg, tuple: t, trace: tr}
+	*c = Conn{cfg: cfg, tuple: t, log: tr.log()}
 	c.use(cfg.initial)
 	c.timers.disarmAll()
 	c.live.stalled, c.live.challenge, c.live.sent = clock.Never, clock.Never, clock.Never
@@ -281,7 +281,7 @@ func (c *Conn) startSending(now clock.Time, iss seq.Num) {
 // writes. Its events go to tr.
 func (c *Conn) Clone(tr *Trace) Conn {
 	d := *c
-	d.trace = tr
+	d.log = tr.log()
 	d.out = c.out.clone()
 	d.in = c.in.clone()
 	d.flight = c.flight.clone()

@@ -53,12 +53,10 @@ func (c *Conn) receive(now clock.Time, path *Path, s *Segment) outcome {
 	// the size that the path allows.
 	c.setPath(path)
 	c.tally.received(s)
-	// The event stands before those that the segment causes, so that a trace reads
-	// from cause to effect. What became of the segment is filled in afterwards.
-	event := c.trace.begin(now, c, s)
-	o := c.arrives(now, s)
-	c.trace.finish(event, c, o.why)
-	return o
+	if c.log.wanted() {
+		return c.log.arrives(now, c, s)
+	}
+	return c.arrives(now, s)
 }
 
 func (c *Conn) arrives(now clock.Time, s *Segment) outcome {

@@ -28,9 +28,8 @@ func (c *Conn) NextSegment(now clock.Time, out *Output) bool {
 		return false
 	}
 	c.tally.sent(out)
-	if c.trace != nil {
-		c.trace.add(Event{Time: now, Kind: SegmentSent, Tuple: c.tuple, State: c.state, From: c.state,
-			Segment: out.TCP, Len: out.Len, Retransmit: out.again, ACE: out.ACE, ISS: uint32(c.snd.iss), IRS: uint32(c.rcv.irs)})
+	if c.log.wanted() {
+		c.log.sent(now, c, out)
 	}
 	return true
 }

@@ -53,9 +53,8 @@ func (c *Conn) Advance(now clock.Time) {
 }
 
 func (c *Conn) traceTimer(now clock.Time, n Timer) {
-	if c.trace != nil {
-		c.trace.add(Event{Time: now, Kind: TimerFired, Tuple: c.tuple, State: c.state, From: c.state,
-			Timer: n, ISS: uint32(c.snd.iss), IRS: uint32(c.rcv.irs)})
+	if c.log.wanted() {
+		c.log.fired(now, c, n)
 	}
 }
 

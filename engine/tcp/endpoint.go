@@ -187,6 +187,7 @@ func (e *Endpoint) Connect(now clock.Time, path Path, t wire.Tuple, owner any) (
 	}
 	en := &Entry{Owner: owner, armed: clock.Never}
 	en.init(e.cfg, t, path, e.cookies.flow(&t).tsOffset(), e.trace)
+	e.trace.enroll(now, &en.Conn)
 	// The number follows RFC 6528 and is no cookie: what answers it finds the connection.
 	en.openActive(now, isn(&e.isn, now, &t))
 	e.conns.insert(en)
@@ -434,6 +435,7 @@ func (e *Endpoint) remove(now clock.Time, en *Entry) {
 	if en.fast != nil && en.fast.listener != nil {
 		e.endEarly(now, en)
 	}
+	en.log.end(now, &en.Conn)
 	e.conns.remove(en)
 	en.set(gone, true)
 	en.armed = clock.Never

@@ -1,6 +1,8 @@
 package tcp
 
 import (
+	"slices"
+
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
@@ -46,10 +48,44 @@ type Event struct {
 
 // Trace collects events until they are taken. A nil *Trace collects none. They are
 // pulled, as output is: a callback would run in the middle of a change, and see or do
-// what nobody may.
+// what nobody may. Beside that it keeps the last events of connections (Keep), and
+// accounts for them (Account), which costs less and misses nothing.
 type Trace struct {
 	events  []Event
 	origins map[wire.Tuple]origin // of connections in TIME-WAIT, whose compact form does not keep them
+	wish    wish
+	shared  *connLog // of connections without one of their own
+	rings   ringPool
+	book    book
+}
+
+// wish is which events are collected. The zero value is all of them.
+type wish struct {
+	none   bool
+	states bool         // changes of state alone
+	only   []wire.Tuple // of these connections alone; nil: of all
+}
+
+// Collect says which events are collected from now on: all or changes of state alone, of
+// all connections or of a few. It does not concern what is kept.
+func (t *Trace) Collect(states bool, only []wire.Tuple) {
+	t.wish = wish{states: states, only: only}
+	t.log().wants = true
+}
+
+// CollectNothing has no events collected.
+func (t *Trace) CollectNothing() {
+	t.wish = wish{none: true}
+	t.log().wants = false
+	t.events = nil
+}
+
+// collects reports whether an event is wanted.
+func (t *Trace) collects(k EventKind, tuple *wire.Tuple) bool {
+	if t == nil || t.wish.none || t.wish.states && k != StateChanged {
+		return false
+	}
+	return t.wish.only == nil || slices.Contains(t.wish.only, *tuple)
 }
 
 // origin is the first number of each direction.
@@ -58,7 +94,7 @@ type origin struct{ iss, irs seq.Num }
 // keepOrigin remembers the first numbers for the compact form, which has no room for
 // them. Only an endpoint that is traced pays for the map.
 func (t *Trace) keepOrigin(tuple *wire.Tuple, iss, irs seq.Num) {
-	if t == nil {
+	if t == nil || t.wish.none {
 		return
 	}
 	if t.origins == nil {
@@ -83,10 +119,10 @@ func (t *Trace) origin(tuple *wire.Tuple, iss, irs seq.Num) (seq.Num, seq.Num) {
 	return iss, irs
 }
 
-// Callers on the fast path ask whether t is nil themselves: even to make an event
-// costs more than that.
+// Callers on the fast path ask before they make an event: even that costs more than to
+// ask.
 func (t *Trace) add(e Event) {
-	if t != nil {
+	if t.collects(e.Kind, &e.Tuple) {
 		t.events = append(t.events, e)
 	}
 }
@@ -107,7 +143,7 @@ func (t *Trace) dropped(now clock.Time, tuple *wire.Tuple, s *Segment, d wire.Dr
 // begin notes a segment that arrives, before what it causes, and returns where. Whether
 // it is used is known only afterwards, and finish adds that.
 func (t *Trace) begin(now clock.Time, c *Conn, s *Segment) int {
-	if t == nil {
+	if !t.collects(SegmentReceived, &c.tuple) {
 		return -1
 	}
 	t.add(Event{Time: now, Kind: SegmentReceived, Tuple: c.tuple, From: c.state, Segment: s.TCP, Len: s.Len})
@@ -116,7 +152,7 @@ func (t *Trace) begin(now clock.Time, c *Conn, s *Segment) int {
 
 // finish adds to the event what only became known later.
 func (t *Trace) finish(at int, c *Conn, d wire.Drop) {
-	if t == nil {
+	if at < 0 {
 		return
 	}
 	e := &t.events[at]

@@ -45,9 +45,8 @@ func (c *Conn) setState(now clock.Time, s State, why Cause) {
 	}
 	from := c.state
 	c.state = s
-	if c.trace != nil {
-		c.trace.add(Event{Time: now, Kind: StateChanged, Tuple: c.tuple, State: s, From: from,
-			Cause: why, ISS: uint32(c.snd.iss), IRS: uint32(c.rcv.irs)})
+	if c.log.wanted() {
+		c.log.moved(now, c, from, why)
 	}
 }
 

@@ -137,6 +137,7 @@ func (e *Endpoint) openEarly(a *arrival, l *Listener, iss seq.Num, f synFast) {
 	en.ecn.mode = a.ecn
 	en.use(e.optionsOf(a.tuple))
 	en.fast = &fastOpen{listener: l, open: true, early: true, tell: f.tells()}
+	e.trace.enroll(a.now, &en.Conn)
 	en.openPassive(a.now, iss)
 	en.Conn.receive(a.now, &a.path, a.segment)
 	e.conns.insert(en)

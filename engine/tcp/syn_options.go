@@ -175,7 +175,7 @@ func (e *Endpoint) answerByCookie(a *arrival, y *ourSyn) outcome {
 	y.write(&r.header, a.tuple, e.cfg)
 	e.cookies.needed(a.now)
 	e.stats.SyncookiesSent++
-	if e.trace != nil {
+	if e.trace.collects(SegmentReceived, a.tuple) {
 		e.traceCookie(a, y.iss)
 	}
 	return taken

@@ -299,6 +299,7 @@ func (e *Endpoint) promote(a *arrival, l *Listener, c *Conn, at ref) {
 	}
 	en := &Entry{Conn: *c, Owner: owner, armed: clock.Never}
 	*c = Conn{} // the next expansion must not share buffers with en
+	e.trace.enrollAccepted(a, &en.Conn)
 	e.conns.insert(en)
 	e.stats.PassiveOpens++
 	l.Completed++

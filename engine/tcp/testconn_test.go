@@ -162,7 +162,7 @@ func (c *testConn) step(what string, f func(*Conn)) {
 	c.before = c.conn.snapshot()
 	c.twin.release()
 	c.twin = c.conn // the clone is the one that lives on
-	c.conn, c.twin.trace = c.twin.Clone(c.trace), nil
+	c.conn, c.twin.log = c.twin.Clone(c.trace), nil
 	f(&c.conn)
 	f(&c.twin)
 	c.after()

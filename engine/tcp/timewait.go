@@ -122,7 +122,7 @@ func (c *Conn) compactTimeWait(tsOffset uint32) timeWait {
 // compact form of.
 func (c *Conn) expandTimeWait(now clock.Time, w *timeWait, ends clock.Time) {
 	c.startSending(now, w.sndNxt)
-	c.snd.iss, c.rcv.irs = c.trace.origin(&c.tuple, w.sndNxt-2, w.rcvNxt-2) // SYN and FIN lie behind them
+	c.snd.iss, c.rcv.irs = c.log.origin(&c.tuple, w.sndNxt-2, w.rcvNxt-2) // SYN and FIN lie behind them
 	c.state = TimeWait
 	c.set(finQueued|finReceived|orphan|readClosed, true)
 	c.set(synChallenged, w.flags&waitSynChallenged != 0)

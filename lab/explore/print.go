@@ -49,7 +49,7 @@ func newPrinter() *printer { return &printer{plans: map[planKey]printPlan{}} }
 // endpoint shares with all, where bytes lie in memory, and what only serves rules that
 // no exploration uses (the growth of buffers, delivery rates for BBR, timestamps).
 var irrelevant = map[string]string{
-	"Conn":       "cfg trace tally",
+	"Conn":       "cfg log tally",
 	"rtt":        "bare timeouts repairs late",
 	"loss":       "dsacks leastAt",
 	"liveness":   "at rate",
