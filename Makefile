@@ -25,10 +25,11 @@ TOOLS := unshare:util-linux script:bsdutils ip:iproute2 netstat:net-tools curl:c
 FUZZTIME ?= 10s
 COUNT    ?= 5
 
-.PHONY: help try test race emulated explore mutate fuzz bench lint systems tools
+.PHONY: help try test race emulated explore mutate fuzz bench lint systems tools playground
 
 help:
 	@echo 'make try    a transfer between our TCP and the kernel, shown as a ladder'
+	@echo 'make playground  the lab as a page, in bin/playground (ARGS="-web 127.0.0.1:8080" serves it)'
 	@echo 'make test   everything: format, vet, staticcheck, all tests, with the race detector where goroutines are, and on other machines'
 	@echo 'make race   all tests with the race detector, COUNT=$(COUNT) times'
 	@echo 'make emulated  tests of the library on $(EMULATED), by QEMU'
@@ -44,6 +45,9 @@ try:
 	@n=$$(go build -n -o /dev/null ./cmd/handfast 2>&1 | grep -c '/compile '); \
 	if [ "$$n" -gt 20 ]; then echo "compiling $$n packages; this once it may take a minute"; fi
 	go run ./cmd/handfast try $(ARGS)
+
+playground:
+	@go run ./cmd/playground $(ARGS)
 
 test: tools lint systems
 	go test -timeout 60m $(PURE)

@@ -66,6 +66,7 @@ const layers = `
 	lab/play              : engine/cc engine/tcp engine/wire lab lab/trace lab/story
 
 	internal/explore      : lab/explore lab/oracle
+	cmd/playground        : lab/play
 	keyring               : engine/tcp
 	link                  : engine/buf
 	link/offload          : engine/buf link engine/wire

@@ -68,6 +68,7 @@ type List struct {
 	Congestion []string            `json:"congestion"`
 	Moves      [][2]string         `json:"moves"`    // of the state diagram
 	Meanings   map[string][]string `json:"meanings"` // of each state, in each language
+	Family     map[string]string   `json:"family"`   // of each state: see story.Reel
 	Light      string              `json:"light"`    // style sheets of pictures
 	Dark       string              `json:"dark"`
 }
@@ -204,7 +205,7 @@ func (s *Settings) options() lab.Options {
 }
 
 func list() *List {
-	l := &List{Scenarios: lab.Scenarios(), Congestion: cc.Names(), Meanings: map[string][]string{},
+	l := &List{Scenarios: lab.Scenarios(), Congestion: cc.Names(), Meanings: map[string][]string{}, Family: story.Families(),
 		Light: story.Light.CSS(), Dark: story.Dark.CSS()}
 	for from := range tcp.State(tcp.NumStates) {
 		l.Meanings[from.String()] = []string{story.Meaning(from, story.English), story.Meaning(from, story.Chinese)}

@@ -6,8 +6,6 @@ import (
 	"html/template"
 	"io"
 	"strings"
-
-	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
 // Page is a page of HTML that shows a run, or several beside each other, and
@@ -40,7 +38,9 @@ type PageRun struct {
 //go:embed page.html
 var pageText string
 
-var pageTemplate = template.Must(template.New("page").Parse(pageText))
+// pageTemplate is read for each page, and no variable: programs that write none are then
+// linked without package html/template, which is as much as the rest of the lab.
+func pageTemplate() *template.Template { return template.Must(template.New("page").Parse(pageText)) }
 
 // pageWords are what stands on a page beside the story.
 type pageWords struct {
@@ -60,10 +60,7 @@ var pageWordsOf = [numLangs]pageWords{
 
 func wordsOfPage(l Lang) pageWords {
 	w := pageWordsOf[l]
-	w.Family = map[string]string{}
-	for s := range tcp.State(tcp.NumStates) {
-		w.Family[s.String()] = family(s)
-	}
+	w.Family = Families()
 	return w
 }
 
@@ -88,7 +85,7 @@ func (p Page) Write(w io.Writer) error {
 		data.Runs = append(data.Runs, p.run(&p.Runs[i], i))
 	}
 	var b strings.Builder
-	if err := pageTemplate.Execute(&b, &data); err != nil {
+	if err := pageTemplate().Execute(&b, &data); err != nil {
 		panic(err) // the template and its data are ours
 	}
 	_, err := io.WriteString(w, b.String())

@@ -15,8 +15,7 @@ type Reel struct {
 	Limit int `json:"limit,omitempty"`
 	// Legend says what the flags mean, in lines.
 	Legend []string `json:"legend"`
-	// Family is the name of the colours of each state, by the state's name: a chip
-	// of class "chip-" and the family has them.
+	// Family is what Families gives.
 	Family map[string]string `json:"family"`
 }
 
@@ -40,7 +39,7 @@ func (r *PageRun) reel(l Lang, id string) Reel {
 	d := Picture{Lanes: r.Lanes, Lang: l, parts: id}.draw(bare)
 	flags, stamps := flagItems(r.Steps, l, false) // its other signs have their key in the picture
 	out := Reel{Picture: d.frame(d.width, d.height, r.Title, r.Summary, ""), Frames: d.frames(r.Steps),
-		Legend: wrapItems(append(flags, stamps...), 200), Family: wordsOfPage(l).Family}
+		Legend: wrapItems(append(flags, stamps...), 200), Family: Families()}
 	for i := range d.Lanes {
 		if !d.Lanes[i].Plain {
 			out.Ends = append(out.Ends, End{d.nameOf(Lane(i)), i})

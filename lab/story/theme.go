@@ -67,6 +67,16 @@ const printCSS = `.l-syn,.l-fin,.l-rst{stroke-width:1.9}
 .open,.listen{stroke-opacity:1}
 `
 
+// Families returns the names of the colours that states have, by the states' names: a chip
+// of class "chip-" and the name has them.
+func Families() map[string]string {
+	all := map[string]string{}
+	for s := range tcp.State(tcp.NumStates) {
+		all[s.String()] = family(s)
+	}
+	return all
+}
+
 // family is the name of the colours that a state has.
 func family(s tcp.State) string {
 	switch s {
