@@ -49,6 +49,7 @@ type floodOptions struct {
 	over     time.Duration
 	patience time.Duration
 	demo     bool
+	guard    bool
 	out      outFile
 	recorder *live.Recorder // of the last round, with out
 	defence  defenceOptions
@@ -69,6 +70,7 @@ func newFlood() *cobra.Command {
   handfast flood --sources few --rate 20000 --cookies auto
   handfast flood --clients 0 --over 1m --cookies off
   handfast flood --link memory --count 1000000
+  handfast flood --guard
   handfast flood --out flood.html`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -91,6 +93,7 @@ func newFlood() *cobra.Command {
 	f.IntVar(&o.clients, "clients", 200, "honest clients")
 	f.DurationVar(&o.over, "over", 4*time.Second, "time over which the clients come")
 	f.DurationVar(&o.patience, "patience", 5*time.Second, "how long a client waits for its answer")
+	f.BoolVar(&o.guard, "guard", false, "a server on the kernel's TCP instead: alone, without and with its cookies, and behind a guard")
 	f.BoolVar(&o.demo, "demo", false, "both rounds, without and with the defence (default)")
 	o.defence.addTo(f)
 	o.out.addTo(f)
@@ -104,6 +107,9 @@ func (o *floodOptions) check() error {
 		return usagef(say.Text{"--sources %s: it is one of %s", "--sources %s：可选 %s"}, o.sources, strings.Join(sourceKinds, ", "))
 	case o.rate < 0 || o.clients < 0 || o.clients > 20000 || o.over <= 0 || o.patience <= 0:
 		return usagef(say.Text{"--rate and --clients (at most 20000) may not be negative, --over and --patience must be more than 0", "--rate 与 --clients（最多 20000）不能为负，--over 与 --patience 必须大于 0"})
+	}
+	if o.guard && o.link == "memory" {
+		return usagef(say.Text{"--guard shows a server on the kernel's TCP: it does not go with --link memory", "--guard 演示使用内核 TCP 的服务器：不能与 --link memory 同用"})
 	}
 	if err := cmp.Or(o.place.check(), o.checkTarget(), o.out.check()); err != nil {
 		return err
@@ -133,6 +139,9 @@ func (o *floodOptions) checkTarget() error {
 func (o *floodOptions) run(ctx context.Context) error {
 	if err := o.check(); err != nil {
 		return err
+	}
+	if o.guard && o.link == "auto" {
+		o.link = "tun" // without the kernel there is nothing to be seen
 	}
 	done, err := o.isolate(o.stderr, floodInstead)
 	if done {
@@ -166,13 +175,9 @@ var undefended = defenceOptions{halfOpen: 128, backlog: handfast.DefaultBacklog,
 
 // rounds runs one round, or two, and says what came of it.
 func (o *floodOptions) rounds(ctx context.Context) error {
-	r := &floodReport{floodOptions: o}
-	settings := []defenceOptions{o.defence}
-	if o.demo {
-		settings = []defenceOptions{undefended, o.defence}
-	}
-	for i, d := range settings {
-		res, err := o.round(ctx, r, i, d)
+	r := &floodReport{floodOptions: o, plan: o.plan()}
+	for i, f := range r.plan {
+		res, err := o.round(ctx, r, i, f)
 		if ctx.Err() != nil {
 			return r.stopped(ctx)
 		}
@@ -186,6 +191,29 @@ func (o *floodOptions) rounds(ctx context.Context) error {
 		return say.Errorf(say.Text{"%d of %d honest clients had no answer; of the last one: %w", "%[2]d 个正常客户端中有 %[1]d 个没有得到应答；最后一个的原因：%[3]w"}, o.clients-last.answered, o.clients, last.lastFail)
 	}
 	return nil
+}
+
+// floodRound is one fight, and what it shows.
+type floodRound struct {
+	settings    defenceOptions
+	title, head say.Text
+	arena       func(*floodOptions, handfast.Config) (*floodArena, error)
+	behind      func() map[string]uint64 // counters of the kernel behind a guard
+}
+
+// plan is which rounds there are.
+func (o *floodOptions) plan() []*floodRound {
+	with := func(title say.Text, d defenceOptions, head say.Text) *floodRound {
+		return &floodRound{settings: d, title: say.Text{title[0] + d.String(), title[1] + d.String()}, head: head, arena: ownArena}
+	}
+	switch {
+	case o.guard:
+		return o.guardPlan()
+	case o.demo:
+		return []*floodRound{with(say.Text{"1. Without the defence: ", "1. 无防御："}, undefended, say.Text{"without", "无防御"}),
+			with(say.Text{"2. With the defence, as it is by default: ", "2. 有防御（默认设置）："}, o.defence, say.Text{"with the defence", "有防御"})}
+	}
+	return []*floodRound{with(say.Text{"With these settings: ", "使用这些设置："}, o.defence, say.Text{"with these settings", "使用这些设置"})}
 }
 
 // arena makes the place, as --link says.

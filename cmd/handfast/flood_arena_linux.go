@@ -29,6 +29,7 @@ func newKernelFlood(kind string, cfg handfast.Config) (*floodArena, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.server = ourServer{f.Server}
 	return f, nil
 }
 

@@ -14,6 +14,7 @@ import (
 // floodReport is what flood prints.
 type floodReport struct {
 	*floodOptions
+	plan    []*floodRound
 	results []*floodResult
 	dirty   bool // the live line stands on the terminal
 }
@@ -48,12 +49,12 @@ func (r *floodReport) bold(s string) string {
 }
 
 var (
+	guardTitle    = say.Text{"A SYN flood against a server on the kernel's TCP, without and behind a guard", "对使用内核 TCP 的服务器的 SYN 泛洪：没有 guard，以及在 guard 后面"}
 	floodTitle    = say.Text{"A SYN flood against Handfast, and honest clients on %s", "对 Handfast 的 SYN 泛洪，正常客户端使用%s"}
 	floodSettings = say.Text{
 		story.English: "  link      %s\n  server    http://%v\n  flood     %s sources, %s, seed %d\n  clients   %d, over %v, each waits %v\n",
 		story.Chinese: "  链路    %s\n  服务器  http://%v\n  泛洪    来源 %s，%s，种子 %d\n  客户端  %d 个，在 %v 内到来，每个最多等待 %v\n",
 	}
-	roundNames = []say.Text{{"1. Without the defence: ", "1. 无防御："}, {"2. With the defence, as it is by default: ", "2. 有防御（默认设置）："}}
 )
 
 func (r *floodReport) begin(a *floodArena) {
@@ -61,20 +62,20 @@ func (r *floodReport) begin(a *floodArena) {
 	if r.rate > 0 {
 		rate = fmt.Sprintf(r.in(say.Text{"%s a second", "每秒 %s 个"}), formatCount(r.rate))
 	}
-	r.printf(say.All("%s\n\n"), r.bold(fmt.Sprintf(r.in(floodTitle), r.in(a.Client))))
-	r.printf(floodSettings, r.in(a.Link), r.address(), r.sources, rate, r.seed, r.clients, r.over, r.patience)
+	title := fmt.Sprintf(r.in(floodTitle), r.in(a.Client))
+	if r.guard {
+		title = r.in(guardTitle)
+	}
+	r.printf(say.All("%s\n\n"), r.bold(title))
+	r.printf(floodSettings, r.in(a.Link), a.target, r.sources, rate, r.seed, r.clients, r.over, r.patience)
 }
 
 func (d *defenceOptions) String() string {
 	return fmt.Sprintf("--cookies %v --half-open %d --synack-retries %d --attack-mode %s", tcp.CookieMode(d.cookies), d.halfOpen, d.synAckRetries, d.attackMode)
 }
 
-func (r *floodReport) beginRound(number int, d *defenceOptions) {
-	name := say.Text{"With these settings: ", "使用这些设置："}
-	if r.demo {
-		name = roundNames[number]
-	}
-	r.printf(say.All("\n%s\n\n"), r.bold(r.in(name)+d.String()))
+func (r *floodReport) beginRound(f *floodRound) {
+	r.printf(say.All("\n%s\n\n"), r.bold(r.in(f.title)))
 }
 
 // interval is how often the live line is shown.
@@ -132,7 +133,7 @@ func (r *floodReport) endRound(res *floodResult, netstat []string) {
 	switch {
 	case len(netstat) > shownLines:
 		r.printf(say.All("  …\n"))
-	case len(netstat) == 0 && res.counters.TCP.SyncookiesSent > 0:
+	case len(netstat) == 0 && res.counters["SyncookiesSent"] > 0:
 		r.printf(say.Text{"  nothing is kept of a SYN: each is answered with a cookie\n", "  不为 SYN 保存任何内容：每个都以 cookie 应答\n"})
 	}
 	if res.verdict != "" {
@@ -143,12 +144,8 @@ func (r *floodReport) endRound(res *floodResult, netstat []string) {
 
 // table compares the rounds.
 func (r *floodReport) table() {
-	heads := []say.Text{{"with these settings", "使用这些设置"}}
-	if r.demo {
-		heads = []say.Text{{"without", "无防御"}, {"with the defence", "有防御"}}
-	}
 	r.printf(say.All("\n"))
-	r.row(say.Text{}, func(i int) string { return r.in(heads[i]) })
+	r.row(say.Text{}, func(i int) string { return r.in(r.plan[i].head) })
 	r.row(say.Text{"honest clients answered", "得到应答的正常客户端"}, r.each(func(f *floodResult) string {
 		return fmt.Sprintf(r.in(say.Text{"%d of %d", "%d/%d"}), f.answered, r.clients)
 	}))
@@ -157,9 +154,13 @@ func (r *floodReport) table() {
 	r.row(say.Text{"SYNs of the flood", "泛洪的 SYN 数"}, r.each(func(f *floodResult) string { return formatCount(f.syns) }))
 	r.row(say.Text{"a second", "每秒"}, r.each(func(f *floodResult) string { return formatCount(uint64(f.rate())) }))
 	r.row(say.Text{"half-open entries, most", "半连接条目，最多"}, r.each(func(f *floodResult) string { return fmt.Sprintf("%d/%d", f.halfOpen, f.limit) }))
-	r.row(say.Text{"SYNs dropped, queue full", "因队列已满丢弃的 SYN"}, r.each(func(f *floodResult) string { return formatCount(f.counters.TCP.TCPReqQFullDrop) }))
-	r.row(say.Text{"cookies sent", "发出的 cookie"}, r.each(func(f *floodResult) string { return formatCount(f.counters.TCP.SyncookiesSent) }))
-	r.row(say.Text{"connections from cookies", "由 cookie 建立的连接"}, r.each(func(f *floodResult) string { return formatCount(f.counters.TCP.SyncookiesRecv) }))
+	r.row(say.Text{"SYNs dropped, queue full", "因队列已满丢弃的 SYN"}, r.each(func(f *floodResult) string { return formatCount(f.dropped()) }))
+	r.row(say.Text{"cookies sent", "发出的 cookie"}, r.each(func(f *floodResult) string { return formatCount(f.counters["SyncookiesSent"]) }))
+	r.row(say.Text{"connections from cookies", "由 cookie 建立的连接"}, r.each(func(f *floodResult) string { return formatCount(f.counters["SyncookiesRecv"]) }))
+	if last := r.results[len(r.results)-1]; last.behind != nil {
+		r.row(say.Text{"cookies of its own kernel", "服务器内核自己的 cookie"}, r.each(func(f *floodResult) string { return formatCount(f.own("SyncookiesSent")) }))
+		r.row(say.Text{"dropped by its kernel", "服务器内核丢弃"}, r.each(func(f *floodResult) string { return formatCount(f.own("ListenDrops")) }))
+	}
 	r.row(say.Text{"heap grown by", "堆内存增长"}, r.each(func(f *floodResult) string { return formatSize(max(f.memory, 0)) }))
 }
 

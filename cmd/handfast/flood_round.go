@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"runtime"
 	"strings"
@@ -18,16 +19,26 @@ const warmUp = time.Second
 
 // floodResult is what came of a round.
 type floodResult struct {
-	settings        defenceOptions
 	answered        int
 	median, longest time.Duration
 	lastFail        error
 	syns, lost      uint64
 	took            time.Duration
-	halfOpen, limit int // the most that there were
-	counters        handfast.Counters
-	memory          int64 // bytes that the heap has grown by
+	halfOpen, limit int               // the most that there were
+	counters        map[string]uint64 // of TcpExt
+	behind          map[string]uint64 // of the kernel behind a guard, which should have nothing to do
+	memory          int64             // bytes that the heap has grown by
 	verdict         string
+	kernel          bool // the server is the kernel's
+}
+
+// dropped is how many SYNs found the queue full: of the kernel, which counts fewer kinds, all
+// that were dropped.
+func (r *floodResult) dropped() uint64 {
+	if r.kernel {
+		return r.counters["ListenDrops"]
+	}
+	return r.counters["TCPReqQFullDrop"]
 }
 
 func (r *floodResult) rate() float64 { return float64(r.syns) / r.took.Seconds() }
@@ -42,56 +53,80 @@ type battle struct {
 	most    int // half-open entries
 }
 
-// round floods a fresh host with these settings.
-func (o *floodOptions) round(ctx context.Context, r *floodReport, number int, d defenceOptions) (*floodResult, error) {
+// round floods a fresh server with these settings.
+func (o *floodOptions) round(ctx context.Context, r *floodReport, number int, f *floodRound) (*floodResult, error) {
 	var cfg handfast.Config
-	if err := d.apply(&cfg); err != nil {
+	if err := f.settings.apply(&cfg); err != nil {
 		return nil, err
 	}
 	o.record(&cfg)
-	a, err := o.arena(cfg)
+	a, err := f.arena(o, cfg)
 	if a != nil {
 		defer a.Close()
 	}
 	if err != nil {
 		return nil, err
 	}
-	l, err := a.Server.Listen("tcp", fmt.Sprintf(":%d", tryPort))
-	if err != nil {
-		return nil, err
+	if a.Server != nil {
+		defer openControl(a.Server, "flood", o.stderr)()
 	}
-	web := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, page) })}
-	go web.Serve(l) // ends when the listener is closed
-	defer web.Close()
-	defer openControl(a.Server, "flood", o.stderr)()
 	if number == 0 {
 		r.begin(a)
 	}
-	r.beginRound(number, &d)
+	r.beginRound(f)
 	b := &battle{arena: a, report: r, began: time.Now(),
-		pump: &pump{to: a.flood, syns: newSynMaker(o.sources, o.address(), o.seed), fixed: o.rate, count: o.count,
-			arrived: func() uint64 { return a.Server.Counters().TcpInSegs }},
-		clients: &honest{dial: a.Dial, url: "http://" + o.address().String() + "/", count: o.clients, over: o.over, patience: o.patience}}
-	return b.fight(ctx, d)
+		pump:    &pump{to: a.flood, syns: newSynMaker(o.sources, a.target, o.seed), fixed: o.rate, count: o.count, arrived: a.server.arrived},
+		clients: &honest{dial: a.Dial, url: "http://" + a.target.String() + "/", count: o.clients, over: o.over, patience: o.patience}}
+	return b.fight(ctx, f)
+}
+
+// ownArena is a host of ours, and a web server on it.
+func ownArena(o *floodOptions, cfg handfast.Config) (*floodArena, error) {
+	a, err := o.arena(cfg)
+	if err != nil {
+		return a, err
+	}
+	a.target = o.address()
+	l, err := a.Server.Listen("tcp", fmt.Sprintf(":%d", tryPort))
+	if err != nil {
+		return a, err
+	}
+	a.Later(servePage(l))
+	return a, nil
+}
+
+// servePage answers what a listener accepts, until stop.
+func servePage(l net.Listener) (stop func()) {
+	web := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, page) })}
+	go web.Serve(l) // ends when the listener is closed
+	return func() { web.Close() }
 }
 
 // fight lets the flood and the clients loose, and waits until the clients are
 // done, and the flood too if it has a count.
-func (b *battle) fight(ctx context.Context, d defenceOptions) (*floodResult, error) {
-	before := heap()
+func (b *battle) fight(ctx context.Context, f *floodRound) (*floodResult, error) {
+	before, counted := heap(), b.arena.server.look().Counters["TcpExt"]
+	var behind map[string]uint64
+	if f.behind != nil {
+		behind = f.behind()
+	}
 	flooding, stop := context.WithCancel(ctx)
 	defer stop()
 	flooded := make(chan error, 1)
 	go func() { flooded <- b.pump.run(flooding) }()
 	served := make(chan struct{})
 	go func() { b.serveClients(flooding); close(served) }()
-	res := &floodResult{settings: d}
+	_, ours := b.arena.server.(ourServer)
+	res := &floodResult{kernel: !ours}
 	err := b.watch(ctx, flooded, served)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	// The flood still goes on: afterwards the queue would be empty, and the memory free.
-	b.finish(res)
+	b.finish(res, counted)
+	if f.behind != nil {
+		res.behind = since(f.behind(), behind)
+	}
 	res.memory = heap() - before
 	stop()
 	if err == nil {
@@ -141,24 +176,34 @@ func (b *battle) watch(ctx context.Context, flooded chan error, served chan stru
 
 // halfOpen returns the half-open entries, and keeps the most that there were.
 func (b *battle) halfOpen() (count, limit int) {
-	d := b.arena.Server.Defence()
-	b.most = max(b.most, d.HalfOpen)
-	return d.HalfOpen, d.MaxHalfOpen
+	count, limit = b.arena.server.halfOpen()
+	b.most = max(b.most, count)
+	return count, limit
 }
 
-// finish takes stock while the flood still goes on, as an operator would.
-func (b *battle) finish(res *floodResult) {
+// finish takes stock while the flood still goes on, as an operator would. Counters count
+// from what they were before.
+func (b *battle) finish(res *floodResult, before map[string]uint64) {
 	_, res.limit = b.halfOpen()
 	res.took, res.syns, res.lost = time.Since(b.began), b.pump.sent.Load(), b.pump.lost.Load()
 	res.answered, _, _ = b.clients.state()
 	res.median, res.longest = b.clients.times()
 	res.lastFail = b.clients.lastFail
-	res.halfOpen, res.counters = b.most, b.arena.Server.Counters()
-	look := inspect.Collect(b.arena.Server, "flood", 0)
+	look := b.arena.server.look()
+	res.halfOpen, res.counters = b.most, since(look.Counters["TcpExt"], before)
 	if look.Flood != nil {
 		res.verdict = look.Flood.Text
 	}
 	b.report.endRound(res, grepSynRecv(look))
+}
+
+// since returns by how much counters have grown.
+func since(now, before map[string]uint64) map[string]uint64 {
+	grown := map[string]uint64{}
+	for name, n := range now {
+		grown[name] = n - before[name]
+	}
+	return grown
 }
 
 // grepSynRecv is what "handfast netstat -n -p tcp | grep SYN_RECV" prints.

@@ -18,3 +18,9 @@ func (o *runOptions) openTUN() (link.Link, error) { return nil, kernel.ErrLinuxO
 func openConnectLink(*live.Recorder) (link.Link, error) { return nil, kernel.ErrLinuxOnly }
 
 func newKernelFlood(string, handfast.Config) (*floodArena, error) { return nil, kernel.ErrLinuxOnly }
+
+func newKernelServer(*floodOptions, string) (*floodArena, error) { return nil, kernel.ErrLinuxOnly }
+
+func guardArena(*floodOptions, handfast.Config) (*floodArena, error) { return nil, kernel.ErrLinuxOnly }
+
+func kernelCounters() map[string]uint64 { return nil }

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// counters reads the counters, by group and name.
-func counters() map[string]map[string]uint64 {
+// Counters reads the counters, by group and name.
+func Counters() map[string]map[string]uint64 {
 	groups := map[string]map[string]uint64{}
 	for _, file := range []string{"/proc/net/snmp", "/proc/net/netstat"} {
 		readCounters(file, groups)

@@ -99,7 +99,7 @@ func (k *watcher) verdict() *inspect.Flood {
 
 // watchedCounters returns the counters that tell of handshakes.
 func watchedCounters() map[string]uint64 {
-	all := counters()
+	all := Counters()
 	n := all["TcpExt"]
 	if n == nil {
 		n = map[string]uint64{}

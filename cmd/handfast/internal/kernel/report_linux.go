@@ -18,7 +18,7 @@ import (
 // says whether to look for the processes that hold each socket, which means to
 // read the open files of all that there are.
 func Report(owners bool) (*inspect.Report, error) {
-	r := &inspect.Report{Header: inspect.Header{Source: "kernel", Time: time.Now(), Counters: counters()}}
+	r := &inspect.Report{Header: inspect.Header{Source: "kernel", Time: time.Now(), Counters: Counters()}}
 	for _, d := range []dumpRequest{
 		{family: unix.AF_INET, protocol: unix.IPPROTO_UDP}, {family: unix.AF_INET6, protocol: unix.IPPROTO_UDP},
 		{family: unix.AF_INET, protocol: unix.IPPROTO_TCP}, {family: unix.AF_INET6, protocol: unix.IPPROTO_TCP},

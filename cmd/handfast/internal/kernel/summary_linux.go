@@ -20,7 +20,7 @@ func Summary() (*inspect.Summary, error) {
 		return nil, err
 	}
 	s := &inspect.Summary{Total: v4["sockets used"], Orphaned: v4["TCP orphan"], TimeWaits: v4["TCP tw"],
-		Estab: int(counters()["Tcp"]["CurrEstab"])}
+		Estab: int(Counters()["Tcp"]["CurrEstab"])}
 	// As ss adds them up: TIME-WAIT has no socket of its own and is not among those allocated,
 	// and closed is what is allocated and in no table.
 	s.TCP = v4["TCP alloc"] + s.TimeWaits
