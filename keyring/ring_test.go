@@ -2,6 +2,7 @@ package keyring
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -55,6 +56,57 @@ func TestRoll(t *testing.T) {
 	d, _ := early.Keys(now.Add(2 * Epoch))
 	if e, _ := fresh.Keys(now.Add(2 * Epoch)); e.Current != d.Current || e.Next != d.Next {
 		t.Error("a host started later has other keys")
+	}
+}
+
+// Hosts agree at every moment on a seed that has a time, however long before it each has
+// learned of it, and however an epoch turns in between: also one that has just been started, and
+// one that no longer has the seeds of the past.
+func TestDatedSeeds(t *testing.T) {
+	first, begin := []byte("first seed, 16 bytes and more"), time.Unix(1_000_000*64, 0)
+	dated := func(n int) []byte {
+		return fmt.Appendf(nil, "seed %d, 16 bytes and more@%s", n, begin.Add(time.Duration(n)*5*Epoch+time.Second).UTC().Format(time.RFC3339))
+	}
+	known := make([]int, 8) // seeds of each host
+	all := make([]*Ring, len(known))
+	for i := range all {
+		all[i], _ = New(func() ([][]byte, error) {
+			seeds := [][]byte{first}
+			for n := max(1, known[i]-i%3-2); n <= known[i]; n++ {
+				seeds = append(seeds, dated(n))
+			}
+			return seeds, nil
+		})
+	}
+	seen := map[[16]byte]bool{}
+	for at := time.Duration(0); at < 60*Epoch; at += Epoch / 7 {
+		for i := range known {
+			known[i] = int((at + time.Duration(2*len(known)+i)*Epoch/7) / (5 * Epoch))
+		}
+		want, err := all[0].Keys(begin.Add(at))
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[want.Current] = true
+		for i, r := range all {
+			if got, err := r.Keys(begin.Add(at)); got != want || err != nil {
+				t.Fatalf("%v: host %d has other keys, %v", at, i, err)
+			}
+		}
+	}
+	if len(seen) != 60 {
+		t.Errorf("%d keys in 60 epochs", len(seen))
+	}
+}
+
+// What stands behind an @ and is no time is part of the secret.
+func TestSecretWithAt(t *testing.T) {
+	seeds, err := parse("x", [][]byte{[]byte("user@example.com@home"), []byte("0123456789abcdef@1970-01-01T00:01:05Z")})
+	if err != nil || seeds[0].dated || string(seeds[0].secret) != "user@example.com@home" || !seeds[1].dated || seeds[1].from != 2 || string(seeds[1].secret) != "0123456789abcdef" {
+		t.Errorf("%+v, %v", seeds, err)
+	}
+	if _, err := parse("x", [][]byte{[]byte("short@1970-01-01T00:01:05Z")}); err == nil {
+		t.Error("a time is no secret")
 	}
 }
 

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"io"
+
 	"github.com/spf13/pflag"
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/seeds"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/keyring"
 )
@@ -15,7 +18,8 @@ type defenceOptions struct {
 	synAckRetries     int
 	cookies           cookieMode
 	attackMode        string
-	seeds             string // a file
+	seeds             string // a file, or a key in NATS
+	store             *seeds.Watched
 }
 
 // never is more half-open entries than there can be.
@@ -28,7 +32,7 @@ func (o *defenceOptions) addTo(f *pflag.FlagSet) {
 	f.IntVar(&o.synAckRetries, "synack-retries", o.synAckRetries, "how often a SYN-ACK is repeated, 1 to 15")
 	f.Var(&o.cookies, "cookies", "SYN cookies: off, auto (when the half-open queue is full, or under attack), always")
 	f.StringVar(&o.attackMode, "attack-mode", o.attackMode, "auto: when the half-open queue is half full, cookies first and fewer SYN-ACKs; off: never")
-	f.StringVar(&o.seeds, "cookie-seeds", "", "file of the seeds that several hosts share, so that they accept each other's cookies; one a line, read again when it changes")
+	f.StringVar(&o.seeds, "cookie-seeds", "", "`file` of the seeds that several hosts share, so that they accept each other's cookies, or nats://host:4222/bucket/key; one a line, followed as it changes")
 	f.IntVar(&o.backlog, "backlog", o.backlog, "connections that wait at most until the program takes them")
 }
 
@@ -57,12 +61,31 @@ func (o *defenceOptions) apply(cfg *handfast.Config) error {
 	if o.seeds == "" {
 		return nil
 	}
-	ring, err := keyring.New(keyring.File(o.seeds))
+	var err error
+	if o.store, err = seeds.Open(o.seeds); err != nil {
+		return say.Errorf(say.All("--cookie-seeds: %w"), err)
+	}
+	ring, err := keyring.New(o.store.Seeds)
 	if err != nil {
+		o.store.Close() // what is wrong is said already
 		return say.Errorf(say.All("--cookie-seeds: %w"), err)
 	}
 	cfg.CookieKeys = ring
 	return nil
+}
+
+// close ends what apply has opened.
+func (o *defenceOptions) close() {
+	if o.store != nil {
+		o.store.Close() // what it says is of no use at the end
+	}
+}
+
+// writeMetrics writes how old the seeds are, if there are any.
+func (o *defenceOptions) writeMetrics(w io.Writer) {
+	if o.store != nil {
+		o.store.WriteMetrics(w)
+	}
 }
 
 // cookieMode is a tcp.CookieMode as a flag.

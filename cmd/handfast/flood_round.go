@@ -59,6 +59,7 @@ func (o *floodOptions) round(ctx context.Context, r *floodReport, number int, f 
 	if err := f.settings.apply(&cfg); err != nil {
 		return nil, err
 	}
+	defer f.settings.close()
 	o.record(&cfg)
 	a, err := f.arena(o, cfg)
 	if a != nil {

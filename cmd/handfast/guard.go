@@ -184,6 +184,7 @@ func (o *guardOptions) run(ctx context.Context, flags *pflag.FlagSet) (err error
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
+	defer o.defence.close()
 	defer g.host.Close()
 	if g.guard, err = guard.New(guard.Config{Settings: o.settings, Changed: g.changed}); err != nil {
 		return err

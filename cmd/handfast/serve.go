@@ -220,6 +220,7 @@ func (o *serveOptions) serve(ctx context.Context, l link.Link, files http.Handle
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
+	defer o.defence.close()
 	defer h.Close()
 	ln, err := h.Listen("tcp", fmt.Sprintf(":%d", o.port))
 	if err != nil {
@@ -227,7 +228,7 @@ func (o *serveOptions) serve(ctx context.Context, l link.Link, files http.Handle
 	}
 	ctx, stop := untilInterrupted(ctx)
 	defer stop()
-	defer openControl(h, "serve", o.stderr)()
+	defer openControlWith(h, "serve", o.stderr, o.defence.writeMetrics)()
 	o.greet() // now it may be visited, and stopped
 	s := newWebServer(files)
 	failed := make(chan error, 1)

@@ -1,0 +1,89 @@
+package seeds
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// patience is how long the servers may take to answer, the first time and then: whoever asks
+// for keys waits for it.
+const (
+	firstPatience = 10 * time.Second
+	patience      = time.Second
+)
+
+// natsStore asks a key of NATS' key-value store. A watcher would hear of a change sooner, but
+// not that its servers are away; and who rolls a seed tells of it minutes before.
+type natsStore struct {
+	where  string
+	key    string
+	conn   *nats.Conn
+	bucket jetstream.KeyValue
+}
+
+// openNATS connects to nats://user:password@host:port/bucket/key.
+func openNATS(where string) (*natsStore, error) {
+	u, err := url.Parse(where)
+	if err != nil {
+		return nil, fmt.Errorf("seeds: %w", err)
+	}
+	bucket, key, ok := strings.Cut(strings.Trim(u.Path, "/"), "/")
+	if !ok || u.Host == "" {
+		return nil, fmt.Errorf("seeds: %s is not nats://host:4222/bucket/key", u.Redacted())
+	}
+	s := &natsStore{where: u.Redacted(), key: key}
+	u.Path = ""
+	if s.conn, err = nats.Connect(u.String(), nats.Name("handfast"), nats.MaxReconnects(-1), nats.ReconnectWait(patience)); err != nil {
+		return nil, fmt.Errorf("seeds: %s: %w", s.where, err)
+	}
+	if err := s.find(bucket); err != nil {
+		s.conn.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// find looks for a bucket, and the key in it.
+func (s *natsStore) find(bucket string) error {
+	ctx, give := context.WithTimeout(context.Background(), firstPatience)
+	defer give()
+	js, err := jetstream.New(s.conn)
+	if err == nil {
+		s.bucket, err = js.KeyValue(ctx, bucket)
+	}
+	if err != nil {
+		return fmt.Errorf("seeds: %s: bucket %s: %w (nats kv add %s makes one)", s.where, bucket, err, bucket)
+	}
+	_, err = s.get(ctx)
+	return err
+}
+
+func (s *natsStore) get(ctx context.Context) ([][]byte, error) {
+	entry, err := s.bucket.Get(ctx, s.key)
+	if err != nil {
+		return nil, fmt.Errorf("seeds: %s: %w", s.where, err)
+	}
+	return parse(s.where, entry.Value())
+}
+
+// Seeds returns what the key holds.
+func (s *natsStore) Seeds() ([][]byte, error) {
+	if !s.conn.IsConnected() { // which would wait for the connection
+		return nil, fmt.Errorf("seeds: %s: %w", s.where, errAway)
+	}
+	ctx, give := context.WithTimeout(context.Background(), patience)
+	defer give()
+	return s.get(ctx)
+}
+
+// Close ends the connection.
+func (s *natsStore) Close() error {
+	s.conn.Close()
+	return nil
+}

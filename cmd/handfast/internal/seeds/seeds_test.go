@@ -1,0 +1,184 @@
+package seeds
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/handfast-tcp/handfast/keyring"
+)
+
+const (
+	oneSeed  = "the-first-seed-of-sixteen-bytes-or-more"
+	twoSeeds = oneSeed + "\nthe-second-seed-of-sixteen-bytes-or-more"
+)
+
+// A secret that Kubernetes has mounted is changed by another link: the file of a name is
+// another one then.
+func TestMountedSecret(t *testing.T) {
+	dir := t.TempDir()
+	put := func(version, text string) {
+		folder := filepath.Join(dir, version)
+		if err := errors.Join(os.Mkdir(folder, 0o700), os.WriteFile(filepath.Join(folder, "seeds"), []byte(text), 0o600),
+			os.Symlink(version, filepath.Join(dir, "..data_tmp")), os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("..v1", oneSeed)
+	if err := os.Symlink(filepath.Join("..data", "seeds"), filepath.Join(dir, "seeds")); err != nil {
+		t.Skip(err)
+	}
+	w, err := Open(filepath.Join(dir, "seeds"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring, err := keyring.New(w.Seeds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Unix(64_000_000, 0)
+	before, _ := ring.Keys(now)
+	put("..v2", twoSeeds)
+	if err := os.RemoveAll(filepath.Join(dir, "..v1")); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := ring.Keys(now); err != nil || after.Next == before.Next || after.Current != before.Current {
+		t.Errorf("the second seed was not read: %v", err)
+	}
+}
+
+// Age grows while a store is away, and is none when it is back.
+func TestAge(t *testing.T) {
+	now := time.Unix(1000, 0)
+	s := &stub{}
+	w := Watch(s)
+	w.now = func() time.Time { return now }
+	w.Seeds()
+	s.err = errAway
+	now = now.Add(time.Minute)
+	w.Seeds()
+	if age, failures := w.Age(); age != time.Minute || failures != 1 {
+		t.Errorf("%v, %d", age, failures)
+	}
+	var text bytes.Buffer
+	w.WriteMetrics(&text)
+	if !strings.Contains(text.String(), "\nhandfast_cookie_seeds_age_seconds 60\n") || !strings.Contains(text.String(), "_failures_total 1\n") {
+		t.Error(&text)
+	}
+	s.err = nil
+	w.Seeds()
+	if age, _ := w.Age(); age != 0 {
+		t.Errorf("back, and %v old", age)
+	}
+}
+
+type stub struct{ err error }
+
+func (s *stub) Seeds() ([][]byte, error) { return nil, s.err }
+func (*stub) Close() error               { return nil }
+
+// natsServer is a server with a store of its own, which lives on in its folder.
+func natsServer(t *testing.T, dir string, port int) *server.Server {
+	t.Helper()
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: dir, NoLog: true, NoSigs: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	if !s.ReadyForConnections(time.Minute) {
+		t.Fatal("the NATS server does not start")
+	}
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	return s
+}
+
+// put stores seeds as an operator does.
+func put(t *testing.T, url, text string) {
+	t.Helper()
+	c, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	js, err := jetstream.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kv, err := js.CreateOrUpdateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "handfast"})
+	if err == nil {
+		_, err = kv.Put(t.Context(), "seeds", []byte(text))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// until waits for what the server tells in its own time.
+func until(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal(what)
+		}
+	}
+}
+
+// Seeds of NATS are read, followed, go on while the server is away, and are followed again.
+func TestNATS(t *testing.T) {
+	dir := t.TempDir()
+	s := natsServer(t, dir, -1)
+	port := s.Addr().String()[strings.LastIndexByte(s.Addr().String(), ':')+1:]
+	url := "nats://127.0.0.1:" + port
+	if _, err := Open(url + "/handfast/seeds"); err == nil || !strings.Contains(err.Error(), "nats kv add handfast") {
+		t.Errorf("no bucket: %v", err)
+	}
+	put(t, url, oneSeed)
+	if _, err := Open(url + "/handfast/other"); err == nil || !strings.Contains(err.Error(), "key not found") {
+		t.Errorf("no key: %v", err)
+	}
+	w, err := Open(url + "/handfast/seeds")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	ring, err := keyring.New(w.Seeds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Unix(64_000_000, 0)
+	one, _ := ring.Keys(now)
+	put(t, url, twoSeeds)
+	until(t, "the second seed did not come", func() bool { k, _ := ring.Keys(now); return k.Next != one.Next })
+	two, _ := ring.Keys(now)
+	s.Shutdown()
+	s.WaitForShutdown()
+	until(t, "the server is away, and that is no error", func() bool { _, err := ring.Keys(now); return errors.Is(err, errAway) })
+	if k, _ := ring.Keys(now); k != two {
+		t.Error("other keys while the server is away")
+	}
+	var n int
+	for _, digit := range port {
+		n = n*10 + int(digit-'0')
+	}
+	natsServer(t, dir, n)
+	until(t, "the server is back, and that is not seen", func() bool { _, err := ring.Keys(now); return err == nil })
+	put(t, url, twoSeeds+"\nand-a-third-seed-of-more-than-sixteen-bytes")
+	until(t, "the third seed did not come", func() bool { k, _ := ring.Keys(now); return k.Next != two.Next })
+}
+
+// What is no place of a store is refused.
+func TestPlacesThatAreNone(t *testing.T) {
+	for _, where := range []string{"nats://127.0.0.1:1", "nats://127.0.0.1:1/bucket", "nats:///bucket/key", "nats://%zz/b/k"} {
+		if _, err := Open(where); err == nil || !strings.Contains(err.Error(), "seeds: ") {
+			t.Errorf("%s: %v", where, err)
+		}
+	}
+}
