@@ -25,7 +25,7 @@ TOOLS := unshare:util-linux script:bsdutils ip:iproute2 netstat:net-tools curl:c
 FUZZTIME ?= 10s
 COUNT    ?= 5
 
-.PHONY: help try test race emulated explore mutate fuzz bench lint systems tools playground
+.PHONY: help try test race emulated explore mutate fuzz bench lint systems tools deb playground
 
 help:
 	@echo 'make try    a transfer between our TCP and the kernel, shown as a ladder'
@@ -38,6 +38,7 @@ help:
 	@echo 'make fuzz   every fuzz target for FUZZTIME=$(FUZZTIME)'
 	@echo 'make bench  the table beside gVisor netstack and the kernel (ARGS=-h for flags)'
 	@echo 'make lint   gofmt, vet, staticcheck'
+	@echo 'make deb    a Debian package of the command in bin/, with manual pages, completions and a unit of systemd'
 	@echo 'make systems  vet, or build, for $(SYSTEMS)'
 
 # -n prints what would run: a compiler for each package that the build cache lacks.
@@ -86,6 +87,11 @@ systems:
 		echo "go $$check for $$s"; \
 		GOOS=$${s%/*} GOARCH=$${s#*/} CGO_ENABLED=0 go $$check $$packages $$command || exit 1; \
 	done
+
+# The same each time for a commit, on any machine with the same Go.
+deb:
+	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o bin/handfast ./cmd/handfast
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) cmd/handfast/deploy/debian/build.sh bin/handfast bin
 
 # The garbage of an exploration is much and short-lived.
 explore:

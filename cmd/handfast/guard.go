@@ -70,6 +70,7 @@ type guardOptions struct {
 	hostAddrs prefixes
 	gateway   string
 	drain     time.Duration
+	metrics   string
 	defence   defenceOptions
 
 	// What can be changed while it works.
@@ -124,6 +125,7 @@ func (o *guardOptions) addTo(f *pflag.FlagSet) {
 	f.DurationVar(&s.CheckTimeout, "check-timeout", time.Second, "how long an answer to that may take")
 	f.DurationVar(&s.DialTimeout, "dial-timeout", 5*time.Second, "how long a connection to a back end may take, before another one is tried")
 	f.DurationVar(&o.drain, "drain", 30*time.Second, "how long connections may take to finish")
+	f.StringVar(&o.metrics, "metrics", "", "`address:port` of the kernel's where http://…/metrics is for Prometheus, besides the control socket")
 	f.StringVar(&o.config, "config", "", "`file` with these options, one a line; read again at SIGHUP")
 	f.StringVar(&o.link, "link", "tun", "how clients get here: "+strings.Join(guardLinks, ", "))
 	f.StringVar(&o.tun, "tun", "hf0", "name of the TUN device; hf%d takes the first free number")
@@ -220,6 +222,11 @@ func (g *guarding) serve(ctx context.Context, device string) error {
 	ctx, stop := untilInterrupted(ctx)
 	defer stop()
 	defer openControlWith(g.host, "guard", g.stderr, g.writeMetrics)()
+	stopMetrics, err := g.openMetrics()
+	if err != nil {
+		return err
+	}
+	defer stopMetrics()
 	again := make(chan os.Signal, 1)
 	signal.Notify(again, syscall.SIGHUP)
 	defer signal.Stop(again)

@@ -3,11 +3,15 @@ package main
 import (
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/guard"
+	"github.com/handfast-tcp/handfast/inspect"
 )
 
 // say tells what goes on.
@@ -64,6 +68,26 @@ func (g *guarding) farewell() {
 	g.stdout.printf(say.Text{"%s connections carried, %s refused by a limit, %s without a back end; %s to back ends, %s from them\n",
 		"已转发连接 %s 个，因限额拒绝 %s 个，没有后端可用 %s 个；发往后端 %s，来自后端 %s\n"},
 		formatCount(s.Carried), formatCount(s.OverLimit), formatCount(s.NoBackend), formatSize(s.Sent), formatSize(s.Received))
+}
+
+// openMetrics answers Prometheus where --metrics says.
+func (g *guarding) openMetrics() (stop func(), err error) {
+	if g.metrics == "" {
+		return func() {}, nil
+	}
+	l, err := net.Listen("tcp", g.metrics)
+	if err != nil {
+		return nil, say.Errorf(say.All("--metrics: %w"), err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		inspect.WriteMetrics(w, g.host) // a failure is the client's to see
+		g.writeMetrics(w)
+	})
+	s := &http.Server{Handler: mux, ReadTimeout: askLimit, WriteTimeout: askLimit, IdleTimeout: time.Minute, MaxHeaderBytes: 4 << 10}
+	go s.Serve(l) // ends with stop
+	return func() { s.Close() }, nil
 }
 
 // writeMetrics writes in Prometheus' text format what the guard alone knows.
