@@ -47,8 +47,10 @@ const layers = `
 	engine/detect         : engine/clock engine/wire
 	engine/fastopen       : engine/clock engine/wire
 	engine/account        : engine/clock engine/wire
-	engine/tcp            : engine/clock engine/seq engine/buf engine/secret engine/wire engine/cc engine/recovery engine/detect engine/fastopen engine/account internal/setting
-	engine/host           : engine/clock engine/seq engine/buf engine/secret engine/wire engine/tcp internal/setting
+	engine/auth           : engine/buf engine/seq engine/wire
+	engine/ao             : engine/auth engine/seq engine/wire
+	engine/tcp            : engine/clock engine/seq engine/buf engine/secret engine/wire engine/auth engine/cc engine/recovery engine/detect engine/fastopen engine/account internal/setting
+	engine/host           : engine/clock engine/seq engine/buf engine/secret engine/wire engine/auth engine/tcp internal/setting
 
 	lab/netem             : engine/clock engine/buf engine/wire
 	lab/internal/sample   : engine/clock engine/seq engine/wire engine/tcp
@@ -56,7 +58,7 @@ const layers = `
 	lab/story             : engine/clock engine/seq engine/wire engine/tcp lab/trace
 	lab/oracle            : engine/clock
 	lab/internal/look     : engine/tcp lab/oracle
-	lab                   : engine/clock engine/seq engine/buf engine/wire engine/cc engine/tcp engine/host lab/netem lab/trace lab/oracle lab/internal/look
+	lab                   : engine/clock engine/seq engine/buf engine/wire engine/cc engine/tcp engine/ao engine/host lab/netem lab/trace lab/oracle lab/internal/look
 	lab/soak              : engine/clock engine/seq engine/wire engine/cc engine/tcp engine/host lab lab/netem lab/oracle
 	lab/explore           : engine/clock engine/seq engine/buf engine/wire engine/tcp lab/trace lab/story lab/oracle lab/internal/look
 	lab/drill/script      : engine/seq engine/wire
@@ -84,6 +86,7 @@ const layers = `
 	link/bridge           : engine/clock engine/buf link internal/setting link/pipe
 	link/impair           : engine/clock engine/buf engine/wire link lab/netem
 	.                     : engine/clock engine/seq engine/buf engine/wire engine/cc engine/detect engine/fastopen engine/account engine/tcp engine/host link internal/setting internal/random internal/descriptor internal/nameserver internal/ports
+	.                     : engine/clock engine/seq engine/buf engine/wire engine/auth engine/cc engine/detect engine/fastopen engine/account engine/tcp engine/host link internal/setting internal/random internal/descriptor internal/nameserver internal/ports
 	gateway               : engine/wire engine/tcp engine/host . internal/setting internal/splice
 	inspect               : engine/account lab/trace engine/clock engine/seq engine/wire engine/detect engine/tcp engine/host .
 	guard                 : . internal/setting internal/splice

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/handfast-tcp/handfast/engine/auth"
 	"github.com/handfast-tcp/handfast/engine/host"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/engine/wire"
@@ -173,5 +174,22 @@ func (h *Host) turnKeys() {
 			defer h.running.Done()
 			h.turnKeys()
 		})
+	}
+}
+
+// SetAuthenticator replaces the keys with which the host and its peers sign their segments,
+// the TCP Authentication Option of RFC 5925: see Config.TCP.Authenticator and package
+// [github.com/handfast-tcp/handfast/engine/ao], which makes them. It is how keys are rolled
+// over: connections go on, and nothing that is under way is lost, when both hosts learn the
+// new key behind the old one, then each puts it first, and then both forget the old one.
+//
+// A connection that began without a key goes on without one, and one whose keys are not
+// among the new ones keeps its own. nil is no key for new connections.
+// https://www.rfc-editor.org/rfc/rfc5925#section-6.1
+func (h *Host) SetAuthenticator(a auth.Authenticator) {
+	for _, s := range h.shards {
+		now := s.lock()
+		s.host.SetAuthenticator(a)
+		s.flushAndUnlock(now)
 	}
 }

@@ -85,10 +85,11 @@ var toOpen = &net.UDPAddr{IP: net.ParseIP(clientIP), Port: 9}
 // pairCalls are calls of every method, by its name. None waits once both hosts
 // are closed.
 var pairCalls = map[string]func(p *playground){
-	"Host.AddAddress":    func(p *playground) { p.server.AddAddress("pipe-b", netip.MustParsePrefix("10.0.0.9/24")) },
-	"Host.AddRoute":      func(p *playground) { p.server.AddRoute("pipe-b", awayRoute) },
-	"Host.RemoveAddress": func(p *playground) { p.server.RemoveAddress("pipe-b", netip.MustParseAddr(serverIP)) },
-	"Host.RemoveRoute":   func(p *playground) { p.server.RemoveRoute("pipe-b", awayRoute) },
+	"Host.SetAuthenticator": func(p *playground) { p.server.SetAuthenticator(nil) },
+	"Host.AddAddress":       func(p *playground) { p.server.AddAddress("pipe-b", netip.MustParsePrefix("10.0.0.9/24")) },
+	"Host.AddRoute":         func(p *playground) { p.server.AddRoute("pipe-b", awayRoute) },
+	"Host.RemoveAddress":    func(p *playground) { p.server.RemoveAddress("pipe-b", netip.MustParseAddr(serverIP)) },
+	"Host.RemoveRoute":      func(p *playground) { p.server.RemoveRoute("pipe-b", awayRoute) },
 	"Host.Attach": func(p *playground) {
 		a, _ := pipe.New(pipe.Options{})
 		p.server.Attach(a, handfast.LinkOptions{Addresses: []netip.Prefix{netip.MustParsePrefix("10.1.0.1/24")}})

@@ -39,9 +39,13 @@
 //	syn-retries N  synack-retries N
 //	congestion reno|cubic|dctcp|bbr  ecn off|passive|on|accurate-passive|accurate-classic|accurate
 //	max-half-open N  attack-enter N  max-time-wait N  cookies off|auto|always
+//	auth-key N SECRET
 //	prompt         its programs run before what a segment made it owe is sent,
 //	               as when a program answers within the batch of packets
 //	scripted       it has no engine: a program plays its segments
+//
+// With auth-key all segments are signed (TCP-AO, RFC 5925), with a secret that hosts call by
+// a number; with several a host prefers the first.
 //
 // A time of 0 becomes the shortest there is, one nanosecond; "msl 0s" is how a
 // host does without TIME-WAIT.

@@ -29,7 +29,7 @@ var groups = []struct {
 	{"Closing", "关闭连接", []string{"four-way-close", "server-closes-first", "three-segment-close", "half-close", "simultaneous-close", "lost-last-ack", "no-time-wait", "port-reuse", "linger-zero", "close-with-unread-data", "half-open-peer-restarted", "client-crashes-and-returns", "keepalive-dead-peer"}},
 	{"Loss", "丢失与路径", []string{"fast-retransmit", "sack-recovery", "reordering", "tail-loss", "tail-loss-probe", "spurious-timeout", "spurious-recovery-undone", "path-mtu", "black-hole"}},
 	{"Sending rate", "发送速率", []string{"slow-start-exit", "pacing", "ecn", "accecn"}},
-	{"Flow control and other things", "流量控制等", []string{"zero-window", "nagle-and-delayed-ack", "urgent-data"}},
+	{"Flow control and other things", "流量控制等", []string{"zero-window", "nagle-and-delayed-ack", "urgent-data", "authenticated"}},
 	{"SYN floods", "SYN 泛洪", []string{"syn-flood", "syn-flood-cache", "syn-flood-with-shorter-timeouts", "syn-flood-cookies", "syn-flood-attack-mode"}},
 }
 

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/handfast-tcp/handfast/engine/ao"
 	"github.com/handfast-tcp/handfast/engine/clock"
 )
 
@@ -32,6 +33,7 @@ type hostLine struct {
 	HostConfig
 	noDelay bool // for every connection of its programs
 	noQuick bool // delayed ACKs from the first segment on
+	keys    []ao.Key
 }
 
 // wireLine changes the wire in one direction, or all wires.

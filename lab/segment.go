@@ -252,6 +252,9 @@ func describeOptions(o *wire.Options, syn bool, far uint32) string {
 	} else if o.Has(wire.OptFastOpen) {
 		s = append(s, "FO")
 	}
+	if o.Has(wire.OptAuth) {
+		s = append(s, "ao")
+	}
 	if o.Has(wire.OptSACK) {
 		for _, k := range o.SACK[:min(int(o.SACKBlocks), len(o.SACK))] {
 			s = append(s, fmt.Sprintf("sack %d:%d", uint32(k.Left)-far, uint32(k.Right)-far))

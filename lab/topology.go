@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/handfast-tcp/handfast/engine/ao"
 	"github.com/handfast-tcp/handfast/engine/cc"
 )
 
@@ -108,6 +109,8 @@ func (h *hostLine) option(l *lineReader, w word) (err error) {
 		return h.congestion(l)
 	case "ecn":
 		return h.ecn(l)
+	case "auth-key":
+		return h.authKey(l)
 	}
 	return l.at(w, "%q is not a host option", w.text)
 }
@@ -134,6 +137,30 @@ func (h *hostLine) ecn(l *lineReader) error {
 	mode, err := l.expect(modes...)
 	h.Host.TCP.ECN = cc.ECNOff + cc.ECNMode(slices.Index(modes, mode))
 	return err
+}
+
+// authKey reads a key that the host shares with all others, and the number by which they
+// all call it. Of several the first is the one that the host prefers.
+func (h *hostLine) authKey(l *lineReader) error {
+	w, _ := l.peek()
+	id, err := l.int("auth-key")
+	if err != nil {
+		return err
+	}
+	if id < 0 || id > 255 {
+		return l.at(w, "auth-key is called by a number from 0 to 255, not %d", id)
+	}
+	secret, err := l.next("a secret")
+	if err != nil {
+		return err
+	}
+	h.keys = append(h.keys, ao.Key{SendID: uint8(id), RecvID: uint8(id), Secret: []byte(secret.text)})
+	keys, err := ao.New(h.keys...)
+	if err != nil {
+		return l.at(secret, "%v", err)
+	}
+	h.Host.TCP.Authenticator = keys
+	return nil
 }
 
 func (h *hostLine) address(l *lineReader) (err error) {

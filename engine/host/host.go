@@ -104,8 +104,9 @@ type Host struct {
 	queue    packetQueue // leaves next
 	handover packetQueue // for other shards
 
-	stash  buf.Stash // packets that came in, to be sent as others
-	desk   *Desk     // of Receive; made with the first packet
+	stash  buf.Stash   // packets that came in, to be sent as others
+	desk   *Desk       // of Receive; made with the first packet
+	auth   *signatures // nil: no peer signs its segments
 	out    tcp.Output
 	rest   bool    // a part of out has still to leave
 	ip     wire.IP // of what leaves
@@ -118,6 +119,9 @@ func New(cfg Config) *Host {
 	h := &Host{cfg: cfg, cache: newDestinationCache(), generation: 1}
 	h.keys = makeKeys(cfg.TCP.Secret, cfg.Shard)
 	h.tcp = tcp.NewEndpoint(&h.cfg.TCP)
+	if cfg.TCP.Authenticator != nil {
+		h.auth = new(signatures)
+	}
 	h.conflicts.deadline = clock.Never
 	h.neighbours.init(cfg.MaxNeighbour, cfg.MaxNeighbourBytes)
 	h.mtus.init(cfg.MaxPathMTUs)

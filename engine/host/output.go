@@ -52,6 +52,7 @@ func (h *Host) outputTCP(now clock.Time, out *tcp.Output) (*buf.Packet, int) {
 		return nil, 0
 	}
 	if d.kind == own {
+		out.Auth = nil // it is on no wire
 		h.loopTCP(now, d, out)
 		return nil, 0
 	}
@@ -107,6 +108,9 @@ func (h *Host) buildTCP(d *destination, out *tcp.Output) *buf.Packet {
 	}
 	if n == out.Len {
 		p.Data = wire.AppendSegment(p.Data, ip, &out.TCP, n, sum, offload)
+		if out.Auth != nil {
+			h.sign(p, ip.HeaderSize(), out)
+		}
 		return p
 	}
 	// The link takes less at once than TCP gave. The rest leaves with the next call,

@@ -111,6 +111,10 @@ func (h *Host) receiveBelowTCP(now clock.Time, in *inbound, iface int, p *buf.Pa
 
 // receiveInTCP gives a segment to TCP, and lets go of the packet of any protocol.
 func (h *Host) receiveInTCP(now clock.Time, in *inbound, p *buf.Packet) wire.Drop {
+	if in.forTCP && h.auth != nil {
+		in.drop = h.verify(in)
+		in.forTCP = in.drop == wire.None
+	}
 	if in.forTCP {
 		in.drop = h.tcp.Receive(now, in.path, &in.tuple, &in.segment)
 	}

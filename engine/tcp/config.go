@@ -3,6 +3,7 @@ package tcp
 import (
 	"time"
 
+	"github.com/handfast-tcp/handfast/engine/auth"
 	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/fastopen"
 )
@@ -83,6 +84,10 @@ type Config struct {
 	// comes on a SYN may come twice, so programs have to be made for it. Default off.
 	FastOpen fastopen.Mode
 
+	// Authenticator knows the peers with which all segments are signed, RFC 5925: see package
+	// ao. nil: there are none. SetAuthenticator replaces it.
+	Authenticator auth.Authenticator
+
 	MaxTimeWait int // TIME-WAIT entries; the oldest goes first; 1 to MaxEntries, 2^24; default 65536
 
 	NoTimestamps  bool // do not offer RFC 7323 timestamps
@@ -107,6 +112,7 @@ type Config struct {
 	flights []*flight // to be used again: see takeOff
 	stats   *Counters // of all connections
 
+	auth      authSessions
 	fastOpens fastOpens // what Fast Open needs of all connections
 }
 

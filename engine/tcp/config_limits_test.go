@@ -42,7 +42,7 @@ func TestConfigRanges(t *testing.T) {
 			continue // no setting
 		}
 		switch field.Type.Kind() {
-		case reflect.Bool, reflect.Array, reflect.String:
+		case reflect.Bool, reflect.Array, reflect.String, reflect.Interface:
 			continue
 		}
 		ends, ok := inside[field.Name]

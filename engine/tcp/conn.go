@@ -239,6 +239,9 @@ func (c *Conn) readiness() Ready {
 func (c *Conn) init(cfg *Config, t wire.Tuple, path Path, tsOffset uint32, tr *Trace) {
 	*c = Conn{cfg: cfg, tuple: t, log: tr.log()}
 	c.use(cfg.initial)
+	if cfg.Authenticator != nil {
+		c.signWith(cfg.session(&c.tuple))
+	}
 	c.timers.disarmAll()
 	c.live.stalled, c.live.challenge, c.live.sent = clock.Never, clock.Never, clock.Never
 	c.ts.offset = tsOffset
@@ -288,6 +291,9 @@ func (c *Conn) Clone(tr *Trace) Conn {
 	if c.fast != nil {
 		f := *c.fast
 		d.fast = &f
+	}
+	if a := c.options.auth; a != nil {
+		d.signWith(a.Clone())
 	}
 	if c.ecn.marks != nil {
 		d.ecn.marks = c.ecn.clone()

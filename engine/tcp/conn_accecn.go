@@ -212,9 +212,7 @@ func (c *Conn) counters(out *Output) (form wire.AccECN, ok bool) {
 		return 0, false
 	}
 	room, n := min(int(c.path.ours), wire.MaxTCPOptions), int(o.SACKBlocks)
-	if o.Has(wire.OptTimestamps) {
-		room -= timestampSize
-	}
+	room -= c.alwaysSize()
 	if n > 0 {
 		room -= 4 + 8*min(n, 2)
 	}

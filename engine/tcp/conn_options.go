@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 
+	"github.com/handfast-tcp/handfast/engine/auth"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
@@ -20,6 +21,8 @@ type settings struct {
 	half    int32  // and with less a program that waits goes on
 
 	fixedSend bool // the program has set its send buffer
+
+	auth auth.Session // signs and verifies the connection's segments; nil: nobody does
 }
 
 // Limits of what a program may set, as in Linux.
@@ -50,6 +53,9 @@ const maxShared = 4
 
 // share returns settings that equal s, the same for all who ask for the same.
 func (e *Endpoint) share(s settings) *settings {
+	if s.auth != nil {
+		return &s // no other has the same
+	}
 	for _, known := range e.shared {
 		if known != nil && *known == s {
 			return known
@@ -71,6 +77,11 @@ func (e *Endpoint) setOption(now clock.Time, en *Entry, change func(*settings)) 
 // use makes s what is set for c. What each segment needs of it is copied to where that is
 // looked for.
 func (c *Conn) use(s *settings) {
+	if c.options != nil && c.options.auth != nil && s.auth == nil {
+		own := *s
+		own.auth = c.options.auth
+		s = &own
+	}
 	c.options, c.ecn.service = s, s.service
 	c.set(lowWater, s.lowat < math.MaxInt32)
 }

@@ -78,10 +78,18 @@ func mssOf(mtu, headers int) uint16 {
 // On a link of less than 80 bytes that is less than the options would hold.
 func (c *Conn) sackRoom() uint8 {
 	room := min(int(c.path.ours), wire.MaxTCPOptions) - 4
+	return uint8(max(room-c.alwaysSize(), 0) / 8)
+}
+
+// alwaysSize is what the options of every segment take.
+func (c *Conn) alwaysSize() (n int) {
 	if c.has(stamping) {
-		room -= timestampSize
+		n = timestampSize
 	}
-	return uint8(room / 8)
+	if c.options.auth != nil {
+		n += wire.AuthSize
+	}
+	return n
 }
 
 // updateMSS computes what follows from the path, and from what the handshake
@@ -92,11 +100,9 @@ func (c *Conn) updateMSS() {
 	p, headers := &c.path, headerSize(c.tuple.Local)
 	p.ours = c.options.full(int(p.link), headers)
 	was, mss := p.mss, min(max(c.snd.peer, minMSS), c.options.full(int(p.mtu), headers))
-	if c.has(stamping) {
-		mss -= timestampSize
-	}
+	mss -= min(uint16(c.alwaysSize()), mss-1)
 	p.mss, p.super = mss, mss
-	if p.maxGSO != 0 {
+	if p.maxGSO != 0 && c.options.auth == nil { // each segment has a signature of its own
 		p.super = uint16(p.largest(int(mss), headers))
 	}
 	if mss != was && c.cc != nil {
@@ -216,9 +222,7 @@ func (c *Conn) suspectSize(now clock.Time) {
 		return
 	}
 	headers := headerSize(c.tuple.Local)
-	if c.has(stamping) {
-		headers += timestampSize
-	}
+	headers += c.alwaysSize()
 	for _, mtu := range baseMTUs[version(c.tuple.Local)] {
 		// What would be no smaller in smaller segments has been lost for another reason. It
 		// need not be a full segment: the last one of a stream never is.

@@ -27,6 +27,9 @@ func (c *Conn) NextSegment(now clock.Time, out *Output) bool {
 		c.fallQuiet(now)
 		return false
 	}
+	if a := c.options.auth; a != nil {
+		c.authenticate(a, out)
+	}
 	c.tally.sent(out)
 	if c.log.wanted() {
 		c.log.sent(now, c, out)

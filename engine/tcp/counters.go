@@ -56,6 +56,11 @@ type Counters struct {
 	TCPFastOpenCookieReqd                      uint64 // SYNs that asked for a cookie
 	TCPFastOpenBlackhole                       uint64 // times that the path was found to drop SYNs with text, or what follows
 
+	TCPAOGood, TCPAOBad uint64 // signed segments that were believed; those with another MAC
+	TCPAORequired       uint64 // segments without a signature from a peer that signs
+	TCPAOKeyNotFound    uint64 // segments signed with a key that is not ours
+	TCPAODroppedIcmps   uint64 // ICMP errors about connections whose segments are signed
+
 	TCPMemoryPressures uint64 // times that memory became short: see Config.BufferMemory
 	TCPRcvQDrop        uint64 // segments in order that found no memory; those out of order are in TCPOFODrop
 	PruneCalled        uint64 // times that what came out of order was given up for want of memory

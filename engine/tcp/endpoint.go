@@ -165,6 +165,11 @@ func (e *Endpoint) ReceiveICMP(now clock.Time, t wire.Tuple, icmp ICMPError) wir
 	if en == nil {
 		return wire.ForgedICMP
 	}
+	// Nobody signs an error: https://www.rfc-editor.org/rfc/rfc5925#section-7.8
+	if en.options.auth != nil && en.state.Synchronized() && (icmp.Kind != ICMPTooBig || t.Local.Is4()) {
+		e.stats.TCPAODroppedIcmps++
+		return wire.ForgedICMP
+	}
 	mtu := en.path.mtu
 	held := en.holds()
 	d := en.receiveICMP(now, icmp)
@@ -415,7 +420,7 @@ func (e *Endpoint) settle(now clock.Time, en *Entry, sent bool) {
 	case en.is(gone):
 	case en.state == Closed:
 		e.remove(now, en)
-	case en.state == TimeWait && en.is(orphan):
+	case en.state == TimeWait && en.is(orphan) && en.options.auth == nil: // whose numbers a compact form forgets
 		// A program that still holds it may read what came before the FIN; without
 		// one, dozens of bytes are enough for the wait.
 		e.keepTimeWait(&en.Conn)

@@ -36,7 +36,7 @@ func (e *Endpoint) NextFastOpen() (n fastopen.News, ok bool) {
 // SendSyn. Without one the SYN leaves at once, and asks for it.
 func (e *Endpoint) FastOpen(now clock.Time, en *Entry, k fastopen.Hint) {
 	m := e.cfg.FastOpen
-	if m&fastopen.Client == 0 || k.Paused || en.state != SynSent || en.snd.nxt != en.snd.iss {
+	if m&fastopen.Client == 0 || k.Paused || en.options.auth != nil || en.state != SynSent || en.snd.nxt != en.snd.iss {
 		return
 	}
 	f := &fastOpen{cookie: k.Cookie}

@@ -16,6 +16,7 @@ type statelessReply struct {
 	tuple   wire.Tuple
 	header  wire.TCP
 	service wire.Service
+	signer  uint8 // see signs
 }
 
 // reply answers s with a RST, RFC 9293 §3.10.7.1: with the sequence number that
@@ -54,6 +55,9 @@ func (e *Endpoint) stamp(now clock.Time, t *wire.Tuple, d wire.Drop) (o wire.Opt
 // The DiffServ field is that of the segment that it answers, as in Linux: who has sent that
 // wants it to be treated so.
 func (e *Endpoint) pushReset(now clock.Time, t *wire.Tuple, h wire.TCP, tos uint8) {
+	if !h.Flags.Has(wire.ACK) && e.cfg.signs(t) {
+		return // what could sign it is not known, and the peer would not believe it without
+	}
 	r := e.replies.extend()
 	if r == nil {
 		e.stats.RepliesDropped++
@@ -62,6 +66,7 @@ func (e *Endpoint) pushReset(now clock.Time, t *wire.Tuple, h wire.TCP, tos uint
 	r.tuple, r.service = *t, wire.MakeService(tos, 0)
 	h.SrcPort, h.DstPort = t.LocalPort, t.RemotePort
 	r.header = h
+	e.mark(r)
 	e.trace.add(Event{Time: now, Kind: SegmentSent, Tuple: *t, Segment: r.header})
 }
 
@@ -71,5 +76,8 @@ func (e *Endpoint) outputReply(out *Output) {
 	out.Tuple, out.Service = r.tuple, r.service
 	out.TCP = r.header
 	out.Len, out.Views, out.GSOSize, out.ECN, out.again = 0, nil, 0, 0, false
+	if r.header.Options.Has(wire.OptAuth) {
+		e.sign(r, out)
+	}
 	e.replies.drop()
 }

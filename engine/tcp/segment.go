@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"github.com/handfast-tcp/handfast/engine/auth"
 	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
@@ -102,6 +103,10 @@ type Output struct {
 	Segment
 	Tuple   wire.Tuple
 	Service wire.Service
+
+	// Auth signs the segment, which has the option without its MAC; nil: nobody does. Its
+	// taker sets it to nil.
+	Auth auth.Session
 
 	views [buf.MaxViews]buf.View
 	again bool // not the first time

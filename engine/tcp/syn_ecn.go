@@ -107,8 +107,10 @@ func reflection(e wire.ECN) wire.Flags {
 // https://www.rfc-editor.org/rfc/rfc9768#section-3.2.3.2.2
 func (c *Conn) plainness(again bool) uint8 {
 	switch {
-	case !again:
+	case !again && c.options.auth == nil:
 		return 0
+	case !again:
+		return 1 // there is no room beside a signature
 	case c.live.retries < 2:
 		return 1
 	}

@@ -89,7 +89,7 @@ func (e *Endpoint) fastOpens(a *arrival, l *Listener) synFast {
 	if has && s.Options.FastOpen.Len() == 0 {
 		n.TCPFastOpenCookieReqd++
 	}
-	if !has && s.Len == 0 || l.Ask || e.cookiesFirst() || !e.fastOpenRoom(a.now, l) {
+	if !has && s.Len == 0 || l.Ask || e.cfg.signs(a.tuple) || e.cookiesFirst() || !e.fastOpenRoom(a.now, l) {
 		return noFastOpen
 	}
 	e.cfg.fastOpens.turn(&e.cookies)

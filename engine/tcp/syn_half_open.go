@@ -50,6 +50,9 @@ const (
 	markPrepared                             // the program has made something ready for it
 	markUnmarkable                           // its text may not be marked
 	markTellCookie                           // its first SYN-ACK says a Fast Open cookie
+	markSigner                               // the first of three bits: which key signs what it is sent
+
+	signerBits = 7 * markSigner
 )
 
 func (h *halfOpen) is(m halfOpenMarks) bool { return h.marks&m != 0 }
@@ -77,6 +80,9 @@ func (c *Conn) compactInto(h *halfOpen) {
 	h.mark(markResend, c.owes&owesSyn != 0)
 	h.mark(markUnmarkable, c.is(unmarkable))
 	h.mark(markTellCookie, c.fast != nil)
+	if c.options.auth != nil {
+		h.marks = h.marks&^signerBits | halfOpenMarks(c.options.auth.Signer())*markSigner&signerBits
+	}
 }
 
 // expandHalfOpen makes c the connection that h is the compact form of.
@@ -112,6 +118,9 @@ func (c *Conn) expandHalfOpen(now clock.Time, h *halfOpen) {
 	c.set(unmarkable, h.is(markUnmarkable))
 	if h.is(markTellCookie) {
 		c.fast = tellsCookie
+	}
+	if c.options.auth != nil {
+		c.options.auth.Use(int(h.marks & signerBits / markSigner))
 	}
 	if c.has(accurateOK) {
 		c.ecn.ace = wire.ACEFlags(cepStart)

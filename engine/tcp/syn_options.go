@@ -170,9 +170,13 @@ func (e *Endpoint) answerByCookie(a *arrival, y *ourSyn) outcome {
 		return dropped(wire.ListenFull)
 	}
 	o := e.optionsOf(a.tuple)
-	r.tuple, r.service = *a.tuple, o.service
+	r.tuple, r.service, y.plain = *a.tuple, o.service, 0
+	if e.cfg.signs(a.tuple) {
+		y.plain = 1 // as plainness says
+	}
 	y.mss, y.echo = o.full(int(a.path.linkMTU()), headerSize(a.tuple.Local)), a.segment.Options.TSVal
 	y.write(&r.header, a.tuple, e.cfg)
+	e.mark(r)
 	e.cookies.needed(a.now)
 	e.stats.SyncookiesSent++
 	if e.trace.collects(SegmentReceived, a.tuple) {

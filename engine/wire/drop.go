@@ -37,6 +37,9 @@ const (
 	QueueFull     // socket's receive queue is full
 	ForgedICMP    // quotes something that we do not have in flight
 	MTUExceeded
+	NoAuth         // from a peer that signs what it sends (RFC 5925), and not signed
+	BadAuth        // signed with another key, or changed on its way
+	UnknownAuthKey // signed with a key that we do not have
 
 	// Found by TCP.
 	NoSocket         // no connection and no listener
@@ -73,6 +76,7 @@ var dropText = [numDrops]string{
 	NeighbourPending: "neighbour queue full", FragmentPending: "waits for more fragments",
 	FragmentOverlap: "overlapping fragment", FragmentLimit: "fragment limit", FragmentECN: "fragments differ in ECN",
 	NoPort: "no such port", QueueFull: "receive queue full", ForgedICMP: "ICMP quotes nothing of ours",
+	NoAuth: "not signed (TCP-AO)", BadAuth: "wrong signature (TCP-AO)", UnknownAuthKey: "unknown key (TCP-AO)",
 	MTUExceeded: "larger than the MTU", NoSocket: "no socket", BadFlags: "bad flags",
 	BadSequence: "out of window", BadAck: "unacceptable ACK", OldAck: "old ACK",
 	PAWS: "old timestamp (PAWS)", MissingTimestamp: "no timestamp",

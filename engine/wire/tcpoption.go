@@ -3,7 +3,7 @@ package wire
 import "github.com/handfast-tcp/handfast/engine/seq"
 
 // OptionSet says which options are present.
-type OptionSet uint8
+type OptionSet uint16
 
 // The TCP options that Options knows.
 const (
@@ -15,6 +15,7 @@ const (
 	OptAccECN
 	OptUserTimeout
 	OptFastOpen
+	OptAuth
 )
 
 // Kinds of options on the wire.
@@ -22,6 +23,7 @@ const (
 // https://www.rfc-editor.org/rfc/rfc7323#section-2.2
 // https://www.rfc-editor.org/rfc/rfc2018#section-2
 // https://www.rfc-editor.org/rfc/rfc5482#section-2
+// https://www.rfc-editor.org/rfc/rfc5925#section-2.2
 // https://www.rfc-editor.org/rfc/rfc7413#section-2
 // https://www.rfc-editor.org/rfc/rfc9768#section-3.2.3
 const (
@@ -33,6 +35,7 @@ const (
 	kindSACK
 	kindTimestamps  = 8
 	kindUserTimeout = 28
+	kindAuth        = 29
 	kindFastOpen    = 34
 	kindAccECN0     = 172
 	kindAccECN1     = 174
@@ -66,8 +69,8 @@ type Options struct {
 	UserTimeout  UserTimeout
 	FastOpen     FastOpenCookie // empty: asks for one
 	TSVal, TSEcr uint32
-	SACK         [4]SACKBlock
-	Echo         [3]uint32 // bytes that came as ECT(0), CE and ECT(1), modulo 2^24: those that AccECN says
+	SACK         [4]SACKBlock // see Auth
+	Echo         [3]uint32    // bytes that came as ECT(0), CE and ECT(1), modulo 2^24: those that AccECN says
 }
 
 // Has reports whether all options of s are present.
@@ -143,6 +146,10 @@ func (o *Options) take(kind byte, v []byte) {
 		if c, ok := MakeFastOpenCookie(v); o.first(OptFastOpen, ok) {
 			o.FastOpen = c
 		}
+	case kindAuth:
+		if o.first(OptAuth, len(v) == AuthSize-2) {
+			o.takeAuth(v)
+		}
 	case kindAccECN0, kindAccECN1:
 		if o.first(OptAccECN, true) {
 			o.takeAccECN(kind, v)
@@ -207,6 +214,9 @@ func (o *Options) sizeOfMore() int {
 		n += o.AccECN.Size()
 	}
 	n += o.fastOpenAfter(n)
+	if o.Has(OptAuth) {
+		n += AuthSize
+	}
 	if k := o.sackBlocksAfter(n); k > 0 {
 		n += 4 + 8*k
 	}
@@ -284,6 +294,10 @@ func (o *Options) putEach(w []byte) (sum uint64) {
 	if n := o.fastOpenAfter(size - len(w)); n > 0 {
 		sum += o.putFastOpen(w[:n])
 		w = w[n:]
+	}
+	if o.Has(OptAuth) {
+		sum += o.putAuth(w)
+		w = w[AuthSize:]
 	}
 	if len(w) > 0 {
 		sum += o.putSACK(w)

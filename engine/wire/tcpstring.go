@@ -22,7 +22,7 @@ func (f Flags) String() string {
 }
 
 // String returns the options as tcpdump prints them, without the padding:
-// "mss 1460,sackOK,TS val 1 ecr 0,wscale 7", and FastOpenString. It is
+// "mss 1460,sackOK,TS val 1 ecr 0,wscale 7", FastOpenString, and "tcp-ao keyid 1 rnextkeyid 1 mac 0x...". It is
 // empty when there are none.
 func (o *Options) String() string {
 	var b []byte
@@ -42,6 +42,7 @@ func (o *Options) String() string {
 	add(OptUserTimeout, "%v", o.UserTimeout)
 	add(OptAccECN, "%s", o.AccECNString())
 	add(OptFastOpen, "%s", o.FastOpenString())
+	add(OptAuth, "%v", o.Auth())
 	n := min(int(o.SACKBlocks), len(o.SACK))
 	add(OptSACK, "sack %d ", n)
 	if o.Has(OptSACK) {

@@ -12,6 +12,7 @@ const (
 	kindSACK      = 5
 	kindTimes     = 8
 	kindTimeout   = 28
+	kindAuth      = 29
 	kindFastOpen  = 34
 	kindAccECN0   = 172
 	kindAccECN1   = 174
@@ -20,7 +21,7 @@ const (
 )
 
 // optionSet says which options there are.
-type optionSet uint8
+type optionSet uint16
 
 const (
 	optMSS optionSet = 1 << iota
@@ -31,6 +32,7 @@ const (
 	optAccECN
 	optTimeout
 	optFastOpen
+	optAuth
 )
 
 // optionForm is what is known of a kind.
@@ -59,6 +61,8 @@ func formOf(kind byte) (f optionForm, known bool) {
 		return optionForm{optTimes, 10, 1, 10, false, "RFC 7323 §3.2"}, true
 	case kindTimeout:
 		return optionForm{optTimeout, 4, 1, 4, false, "RFC 5482 §2"}, true
+	case kindAuth:
+		return optionForm{optAuth, 16, 1, 16, false, "RFC 5925 §2.2"}, true
 	case kindFastOpen:
 		return optionForm{optFastOpen, 2, 2, 18, true, "RFC 7413 §2"}, true
 	case kindAccECN0, kindAccECN1:

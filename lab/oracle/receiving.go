@@ -37,6 +37,8 @@ func (l *life) checkReceiving(now clock.Time, p *packet, a *arrivals) error {
 			err = first(err, fault("W2", "RFC 7323 §3.2", "no timestamp, although both SYNs had one"))
 		case set&optTimes == 0 && p.options.has(optTimes):
 			err = first(err, fault("W2", "RFC 7323 §3.2", "a timestamp that was not agreed to"))
+		case set&optAuth != 0 && !p.options.has(optAuth):
+			err = first(err, fault("W2", "RFC 5925 §7.4", "not signed, although both SYNs were"))
 		case set&optSACKOK == 0 && p.options.has(optSACK):
 			err = first(err, fault("W2", "RFC 2018 §2", "SACK blocks that were not permitted"))
 		}

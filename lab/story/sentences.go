@@ -239,6 +239,15 @@ var dropSentences = map[wire.Drop]sentence{
 	wire.BadTCPChecksum: {
 		"The checksum is wrong: the segment is dropped as if it had never come (RFC 9293 §3.1).",
 		"校验和错误：丢弃这个报文段，就像它从未到达（RFC 9293 §3.1）。"},
+	wire.NoAuth: {
+		"Segments of this peer are signed, and this one is not: it is dropped as if it had never come (RFC 5925 §7.5).",
+		"对方的报文段都有签名，而它没有：丢弃，就像它从未到达（RFC 5925 §7.5）。"},
+	wire.BadAuth: {
+		"The signature is wrong: another key, or something was changed on the way; it is dropped as if it had never come (RFC 5925 §7.5).",
+		"签名错误：密钥不同，或途中被改动；丢弃，就像它从未到达（RFC 5925 §7.5）。"},
+	wire.UnknownAuthKey: {
+		"It is signed with a key that is not known here: it is dropped as if it had never come (RFC 5925 §7.5).",
+		"它用本方不知道的密钥签名：丢弃，就像它从未到达（RFC 5925 §7.5）。"},
 	wire.NoSocket: {
 		"It belongs to no connection here, and no listener takes it: a RST answers (RFC 9293 §3.10.7.1, §3.10.7.2).",
 		"它不属于本方的任何连接，也没有监听者接受它：用 RST 回答（RFC 9293 §3.10.7.1、§3.10.7.2）。"},

@@ -51,7 +51,8 @@ type segment struct {
 	UTO        uint32      `json:"uto,omitempty"` // in seconds
 	AccECN     string      `json:"accECN,omitempty"`
 	FastOpen   string      `json:"fastOpen,omitempty"`
-	ISS        uint32      `json:"iss,omitempty"` // of the one whose event it is
+	Auth       string      `json:"auth,omitempty"` // TCP-AO
+	ISS        uint32      `json:"iss,omitempty"`  // of the one whose event it is
 	IRS        uint32      `json:"irs,omitempty"`
 }
 
@@ -128,6 +129,9 @@ func jsonSegment(e *tcp.Event) *segment {
 	}
 	if o.Has(wire.OptFastOpen) {
 		s.FastOpen = o.FastOpenString()
+	}
+	if o.Has(wire.OptAuth) {
+		s.Auth = o.Auth().String()
 	}
 	if o.Has(wire.OptSACK) {
 		for _, k := range o.SACK[:min(int(o.SACKBlocks), len(o.SACK))] {

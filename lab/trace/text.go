@@ -118,6 +118,10 @@ func options(o *wire.Options, base seq.Num) []string {
 	if o.Has(wire.OptFastOpen) {
 		s = append(s, o.FastOpenString())
 	}
+	if o.Has(wire.OptAuth) {
+		a := o.Auth()
+		s = append(s, fmt.Sprintf("ao keyid %d rnextkeyid %d", a.KeyID, a.NextKeyID))
+	}
 	if o.Has(wire.OptSACK) {
 		s = append(s, sack(o, base))
 	}
