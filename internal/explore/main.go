@@ -37,7 +37,7 @@ func main() {
 		os.Exit(2)
 	}
 	s := sum{begun: time.Now()}
-	fmt.Printf("%5s  %-46s %10s %11s %5s %4s %9s\n", "level", "rung", "states", "steps", "depth", "rows", "took")
+	fmt.Printf("%5s  %-60s %10s %11s %5s %4s %9s\n", "level", "rung", "states", "steps", "depth", "rows", "took")
 	s.explore(rungs, *states)
 	s.print(*missing)
 	if len(s.wrong) > 0 {
@@ -94,7 +94,7 @@ func (s *sum) add(r *explore.Rung, rep *explore.Report, took time.Duration) {
 	if rep.Strays > 0 {
 		said += fmt.Sprintf("  %d strays", rep.Strays)
 	}
-	fmt.Printf("%5d  %-46s %10d %11d %5d %4d %9v%s\n", r.Level, r.Name, rep.States, rep.Steps, rep.Depth, rows.Seen(), took.Round(time.Second/10), said)
+	fmt.Printf("%5d  %-60s %10d %11d %5d %4d %9v%s\n", r.Level, r.Name, rep.States, rep.Steps, rep.Depth, rows.Seen(), took.Round(time.Second/10), said)
 	if rep.Err == nil {
 		return
 	}

@@ -44,9 +44,9 @@ type mutation struct {
 	f    func(k *packet)
 }
 
-// oldTimestamp is the mutation that makes a difference only where timestamps are on: the
-// last one.
-var oldTimestamp = len(mutations) - 1
+// unstamped is how many mutations make a difference where timestamps are off: all but the
+// last two.
+var unstamped = len(mutations) - 2
 
 // mutations toggle each flag, and put SEQ and ACK at the edges of what can be right.
 var mutations = makeMutations()
@@ -61,7 +61,8 @@ func makeMutations() (all []mutation) {
 	}
 	return append(all, mutation{"without payload", func(k *packet) { k.segment.Len = 0 }},
 		mutation{"window 0", func(k *packet) { k.segment.Window = 0 }},
-		mutation{"an old timestamp", func(k *packet) { k.segment.Options.TSVal -= 1 << 30 }})
+		mutation{"an old timestamp", func(k *packet) { k.segment.Options.TSVal -= 1 << 30 }},
+		mutation{"without timestamp", func(k *packet) { k.segment.Options.Set &^= wire.OptTimestamps }})
 }
 
 // fair returns what happens next when nothing goes wrong: programs call as soon as they
@@ -87,6 +88,9 @@ func (w *world) choices(r *Rung) []act {
 	first := w.fair(r)
 	if first.kind == nothing {
 		return nil
+	}
+	if r.Prompt && first.kind == call {
+		return []act{first}
 	}
 	acts := []act{first}
 	add := func(a act) {
@@ -118,7 +122,7 @@ func (w *world) choices(r *Rung) []act {
 		}
 		if w.left.Mutate > 0 {
 			for how := range mutations {
-				if how < oldTimestamp || !r.Config.NoTimestamps {
+				if how < unstamped || !r.Config.NoTimestamps {
 					add(act{kind: mutate, at: at, how: uint8(how)})
 				}
 			}

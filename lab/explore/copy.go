@@ -40,13 +40,18 @@ type copyPlan struct {
 	// before, and gone a moment later.
 	spare    []unsafe.Pointer
 	external bool // pools outside get hold of such values: see recycle
+	value    any  // nil of a pointer to typ: see at
 }
 
-// pointerAt is where a pointer is, and what it points at.
+// pointerAt is where a pointer is, and what it points at; or so many in a row, as in
+// arrays, which are mostly nil.
 type pointerAt struct {
 	at   uintptr
+	n    int
 	elem *copyPlan
 }
+
+func (f *pointerAt) end() uintptr { return f.at + uintptr(f.n)*unsafe.Sizeof(f.at) }
 
 // otherAt is where a slice, a map or an interface is.
 type otherAt struct {
@@ -114,15 +119,25 @@ func (pl *copyPlan) move(to, from unsafe.Pointer) {
 		return
 	}
 	// By reflect, which tells the garbage collector of the pointers.
-	reflect.NewAt(pl.typ, to).Elem().Set(reflect.NewAt(pl.typ, from).Elem())
+	pl.at(to).Set(pl.at(from))
+}
+
+// at returns the value at p. reflect.NewAt does the same, but asks a table of all types
+// each time. The second word of every interface is the pointer.
+func (pl *copyPlan) at(p unsafe.Pointer) reflect.Value {
+	v := pl.value
+	*(*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(&v), unsafe.Sizeof(uintptr(0)))) = p
+	return reflect.ValueOf(v).Elem()
 }
 
 // fix has a copy point at copies.
 func (pl *copyPlan) fix(c *copier, to, from unsafe.Pointer) {
 	for i := range pl.pointers {
 		f := &pl.pointers[i]
-		if p := *(*unsafe.Pointer)(unsafe.Add(from, f.at)); p != nil {
-			*(*unsafe.Pointer)(unsafe.Add(to, f.at)) = c.target(f.elem, p)
+		for j, p := range unsafe.Slice((*unsafe.Pointer)(unsafe.Add(from, f.at)), f.n) {
+			if p != nil {
+				*(*unsafe.Pointer)(unsafe.Add(to, f.at+uintptr(j)*unsafe.Sizeof(p))) = c.target(f.elem, p)
+			}
 		}
 	}
 	for i := range pl.others {
@@ -147,7 +162,8 @@ func (c *copier) find(at, size uintptr) (unsafe.Pointer, bool) {
 func (c *copier) plan(t reflect.Type) *copyPlan {
 	pl := c.plans[t]
 	if pl == nil {
-		pl = &copyPlan{typ: t, size: t.Size(), external: t == reflect.TypeFor[buf.Block]()}
+		pl = &copyPlan{typ: t, size: t.Size(), external: t == reflect.TypeFor[buf.Block](),
+			value: reflect.Zero(reflect.PointerTo(t)).Interface()}
 		c.plans[t] = pl // before what it points at: types may contain themselves
 		c.survey(pl, t, 0)
 	}
@@ -160,7 +176,12 @@ func (c *copier) survey(pl *copyPlan, t reflect.Type, at uintptr) {
 	case reflect.Chan, reflect.UnsafePointer:
 		panic(fmt.Sprintf("explore: cannot copy a %v", t))
 	case reflect.Pointer:
-		pl.pointers = append(pl.pointers, pointerAt{at, c.plan(t.Elem())})
+		elem := c.plan(t.Elem())
+		if n := len(pl.pointers); n > 0 && pl.pointers[n-1].elem == elem && pl.pointers[n-1].end() == at {
+			pl.pointers[n-1].n++
+			return
+		}
+		pl.pointers = append(pl.pointers, pointerAt{at, 1, elem})
 	case reflect.Slice:
 		pl.others = append(pl.others, otherAt{at, c.fixSlice(t)})
 	case reflect.Map:
@@ -174,33 +195,42 @@ func (c *copier) survey(pl *copyPlan, t reflect.Type, at uintptr) {
 		}
 	case reflect.Array:
 		for i := range uintptr(t.Len()) {
-			before := len(pl.pointers) + len(pl.others)
-			if c.survey(pl, t.Elem(), at+i*t.Elem().Size()); len(pl.pointers)+len(pl.others) == before {
+			if c.survey(pl, t.Elem(), at+i*t.Elem().Size()); pl.flat() {
 				break // there is nothing in the others either
 			}
 		}
 	}
 }
 
+// sliceHeader is a slice as it lies in memory.
+type sliceHeader struct {
+	data     unsafe.Pointer
+	len, cap int
+}
+
 func (c *copier) fixSlice(t reflect.Type) fixer {
 	elem := c.plan(t.Elem())
 	return func(c *copier, to, from unsafe.Pointer) {
-		s := reflect.NewAt(t, from).Elem()
-		first, size := s.UnsafePointer(), elem.size*uintptr(s.Cap())
-		if s.Cap() == 0 || c.isShared(first) {
+		s := (*sliceHeader)(from)
+		size := elem.size * uintptr(s.cap)
+		if s.cap == 0 || c.isShared(s.data) {
 			return
 		}
-		if within, ok := c.find(uintptr(first), size); ok { // of an array in a value that was met
+		first := uintptr(s.data)
+		if within, ok := c.find(first, size); ok { // of an array in a value that was met
 			*(*unsafe.Pointer)(to) = within
 			return
 		}
-		all := reflect.MakeSlice(t, s.Cap(), s.Cap())
-		data := all.UnsafePointer()
-		c.done = append(c.done, copied{uintptr(first), uintptr(first) + size, data, nil})
-		reflect.Copy(all, s.Slice(0, s.Cap()))
+		data := reflect.MakeSlice(t, s.cap, s.cap).UnsafePointer()
+		c.done = append(c.done, copied{first, first + size, data, nil}) // no spare: pools outside get hold of some
 		*(*unsafe.Pointer)(to) = data
-		for i := range uintptr(s.Cap()) {
-			elem.fix(c, unsafe.Add(data, i*elem.size), unsafe.Add(first, i*elem.size))
+		if elem.flat() {
+			copy(unsafe.Slice((*byte)(data), size), unsafe.Slice((*byte)(s.data), size))
+			return
+		}
+		for i := range uintptr(s.cap) {
+			elem.move(unsafe.Add(data, i*elem.size), unsafe.Add(s.data, i*elem.size))
+			elem.fix(c, unsafe.Add(data, i*elem.size), unsafe.Add(s.data, i*elem.size))
 		}
 	}
 }

@@ -15,7 +15,7 @@
 // can be played again (ParsePath) and drawn (Tell).
 //
 // What an exploration does not see: a budget larger than it has, more than two
-// connections of one four-tuple, timestamps, and other controllers than NewReno. The
+// connections of one four-tuple, and other controllers than NewReno. The
 // fingerprint leaves out what the list irrelevant names, so two states that differ in
 // these alone count as one.
 package explore

@@ -34,10 +34,10 @@ func TestRungs(t *testing.T) {
 
 // A way that was found is drawn:
 //
-//	go test ./lab/explore -run TestPlay -v -rung 'both close' -path 'call 0, deliver 0, …'
+//	go test ./lab/explore -run TestPlay -v -rung 'both close: 1 lost, 1 early' -path 'call 0, deliver 0, …'
 func TestPlay(t *testing.T) {
 	if *rung == "" {
-		*rung, *path = "both close", "call 0, deliver 0, drop 0, pass, deliver 0, call 0, deliver 0, call 1"
+		*rung, *path = "both close: 1 lost, 1 early", "call 0, deliver 0, drop 0, pass, deliver 0, call 0, deliver 0, call 1"
 	}
 	p, err := explore.ParsePath(*path)
 	if err != nil {

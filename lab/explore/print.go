@@ -47,13 +47,13 @@ func newPrinter() *printer { return &printer{plans: map[planKey]printPlan{}} }
 
 // irrelevant are fields that decide nothing: counters and statistics, what the
 // endpoint shares with all, where bytes lie in memory, and what only serves rules that
-// no exploration uses (the growth of buffers, delivery rates for BBR, timestamps).
+// no exploration uses (the growth of buffers, delivery rates for BBR).
 var irrelevant = map[string]string{
 	"Conn":       "cfg log tally",
 	"rtt":        "bare timeouts repairs late",
 	"loss":       "dsacks leastAt",
 	"liveness":   "at rate",
-	"timestamps": "offset",
+	"timestamps": "offset echoed textAt",
 	"recvSpace":  "read space",
 	"sendQueue":  "views head at atSeq own",
 	"recvQueue":  "views head keeping",
@@ -63,6 +63,15 @@ var irrelevant = map[string]string{
 	"Rack":       "order",
 	"halfOpen":   "due",
 	"timeWait":   "ends",
+}
+
+// millis are fields that hold an instant in milliseconds: of one's own clock, or of the
+// timestamps that somebody sends, which go on as it does.
+var millis = map[string]string{
+	"timestamps": "recent",
+	"halfOpen":   "tsRecent",
+	"timeWait":   "tsRecent",
+	"Undo":       "first",
 }
 
 // feed adds a number to the fingerprint. A multiplication by a large odd number carries
@@ -91,6 +100,15 @@ func (p *printer) number(n, first seq.Num) {
 	p.feed(uint64(n - first))
 }
 
+// millis adds an instant in milliseconds, seen from now. 0 is what nobody has set.
+func (p *printer) millis(ms uint32) {
+	if ms == 0 {
+		p.feed(1 << 40)
+		return
+	}
+	p.feed(uint64(ms - p.now.Milliseconds()))
+}
+
 // part adds what v, a pointer, points at.
 func (p *printer) part(v any) {
 	r := reflect.ValueOf(v)
@@ -104,6 +122,17 @@ func (p *printer) plan(k planKey) printPlan {
 		p.plans[k] = f
 	}
 	return f
+}
+
+// later is plan for what may contain itself.
+func (p *printer) later(k planKey) func() printPlan {
+	var f printPlan
+	return func() printPlan {
+		if f == nil {
+			f = p.plan(k)
+		}
+		return f
+	}
 }
 
 func (p *printer) make(k planKey) printPlan {
@@ -151,7 +180,7 @@ func makePlain(t reflect.Type) printPlan {
 }
 
 func (p *printer) makePointer(k planKey) printPlan {
-	elem := planKey{k.t.Elem(), k.within}
+	elem := p.later(planKey{k.t.Elem(), k.within})
 	return func(p *printer, at unsafe.Pointer) {
 		q := *(*unsafe.Pointer)(at)
 		if q == nil {
@@ -159,7 +188,7 @@ func (p *printer) makePointer(k planKey) printPlan {
 			return
 		}
 		p.feed(1)
-		p.plan(elem)(p, q)
+		elem()(p, q)
 	}
 }
 
@@ -179,13 +208,13 @@ func (p *printer) makeInterface(k planKey) printPlan {
 }
 
 func (p *printer) makeSlice(k planKey) printPlan {
-	elem, size := planKey{k.t.Elem(), k.within}, k.t.Elem().Size()
+	elem, size := p.later(planKey{k.t.Elem(), k.within}), k.t.Elem().Size()
 	return func(p *printer, at unsafe.Pointer) {
-		s := reflect.NewAt(k.t, at).Elem()
-		p.feed(uint64(s.Len()))
-		f := p.plan(elem)
-		for i := range uintptr(s.Len()) {
-			f(p, unsafe.Add(s.UnsafePointer(), i*size))
+		s := (*sliceHeader)(at)
+		p.feed(uint64(s.len))
+		f := elem()
+		for i := range uintptr(s.len) {
+			f(p, unsafe.Add(s.data, i*size))
 		}
 	}
 }
@@ -205,10 +234,14 @@ func (p *printer) makeStruct(k planKey) printPlan {
 		plan printPlan
 	}
 	var fields []field
-	skip := strings.Fields(irrelevant[k.t.Name()])
+	skip, inMillis := strings.Fields(irrelevant[k.t.Name()]), strings.Fields(millis[k.t.Name()])
 	for i := range k.t.NumField() {
 		f := k.t.Field(i)
 		if slices.Contains(skip, f.Name) || f.Name == "_" {
+			continue
+		}
+		if slices.Contains(inMillis, f.Name) {
+			fields = append(fields, field{f.Offset, func(p *printer, at unsafe.Pointer) { p.millis(*(*uint32)(at)) }})
 			continue
 		}
 		within := k.within

@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -60,8 +61,7 @@ func TestCircle(t *testing.T) {
 // The fingerprint does not change with where in time and in the number space a world
 // is, and does with what decides what comes next.
 func TestPrint(t *testing.T) {
-	r := Rungs()[0]
-	play := func(later time.Duration, secret byte, p string) uint64 {
+	play := func(r *Rung, later time.Duration, secret byte, p string) uint64 {
 		x := newExplorer(r)
 		w := newWorld(r, false)
 		for i, e := range w.ends {
@@ -86,14 +86,27 @@ func TestPrint(t *testing.T) {
 		return w.print(x.printer)
 	}
 	const way = "call 0, deliver 0, deliver 0, call 0, deliver 0"
-	if a, b := play(0, 1, way), play(0, 2, way); a != b {
-		t.Errorf("%x and %x with other numbers", a, b)
+	for _, r := range []*Rung{clientCloses(either), segments(loses)} {
+		for _, end := range []string{"", ", call 0, pass", ", deliver 0, pass", ", call 1, drop 0, pass"} {
+			if a, b := play(r, 0, 1, way+end), play(r, 0, 2, way+end); a != b {
+				t.Errorf("%s: %x and %x with other numbers", r.Name, a, b)
+			}
+			if a, b := play(r, 0, 1, way+end), play(r, time.Hour+256*time.Millisecond, 1, way+end); a != b {
+				t.Errorf("%s: %x and %x an hour later, after %q", r.Name, a, b, way+end)
+			}
+		}
 	}
-	if a, b := play(0, 1, way), play(time.Hour, 1, way); a != b {
-		t.Errorf("%x and %x an hour later", a, b)
-	}
-	if a, b := play(0, 1, way), play(0, 1, way+", deliver 0"); a == b {
+	r := clientCloses(either)
+	if a, b := play(r, 0, 1, way), play(r, 0, 1, way+", deliver 0"); a == b {
 		t.Errorf("%x, whether a packet has arrived or not", a)
+	}
+	forged := stamped(Budget{Mutate: 2})
+	const old = "call 0, mutate 0."
+	if a, b := play(forged, 0, 1, fmt.Sprint(old, unstamped)), play(forged, 0, 1, fmt.Sprint(old, unstamped+1)); a == b {
+		t.Errorf("%x, with an old timestamp and with none", a)
+	}
+	if a, b := play(forged, 0, 1, fmt.Sprint(old, unstamped)), play(forged, 0, 1, fmt.Sprint(old, unstamped-2)); a == b {
+		t.Errorf("%x, with an old timestamp and with the right one", a)
 	}
 }
 

@@ -52,6 +52,16 @@ type end struct {
 	read    int
 	ended   bool // the end of the stream was read
 	failure tcp.Failure
+
+	printed print
+}
+
+// print is the fingerprint of an end. Most steps touch one end, and no time: then that of
+// the other one is what it was.
+type print struct {
+	h    uint64
+	at   clock.Time // 0: there is none
+	peer seq.Num    // the peer's first number
 }
 
 // packet is a segment under way. Its payload is not kept: what an octet is follows from
@@ -160,6 +170,7 @@ func (w *world) touch(c *copier, i int) *end {
 		w.ends[i], w.made = copyOf(c, w.ends[i], w.made)
 		w.own[i] = true
 	}
+	w.ends[i].printed = print{}
 	return w.ends[i]
 }
 
@@ -180,23 +191,35 @@ func (w *world) deadline() clock.Time {
 
 // print returns the fingerprint of the world.
 func (w *world) print(p *printer) uint64 {
-	p.h, p.now = 0, w.now
+	h := [2]uint64{}
 	for i, e := range w.ends {
-		p.iss, p.irs = e.iss, w.ends[w.peer(i)].iss
-		for part := range e.tcp.Parts {
-			p.part(part)
-		}
-		if e.until > w.now {
-			p.time(e.until)
-		}
-		p.feed(uint64(e.at)<<32 | uint64(e.written)<<16 | uint64(e.read))
-		p.feed(uint64(e.failure)<<8 | uint64(e.life)<<4 | bit(e.conn != nil)<<1 | bit(e.ended))
+		h[i] = e.print(p, w.now, w.ends[w.peer(i)].iss)
 	}
+	p.h, p.now = 0, w.now
+	p.feed(h[0])
+	p.feed(h[1])
 	for i := range w.wire {
 		w.wire[i].print(p, w)
 	}
 	b := w.left
 	p.feed(uint64(b.Drop) | uint64(b.Duplicate)<<8 | uint64(b.Early)<<16 | uint64(b.Mutate)<<24)
+	return p.h
+}
+
+func (e *end) print(p *printer, now clock.Time, peer seq.Num) uint64 {
+	if e.printed.at == now && e.printed.peer == peer {
+		return e.printed.h
+	}
+	p.h, p.now, p.iss, p.irs = 0, now, e.iss, peer
+	for part := range e.tcp.Parts {
+		p.part(part)
+	}
+	if e.until > now {
+		p.time(e.until)
+	}
+	p.feed(uint64(e.at)<<32 | uint64(e.written)<<16 | uint64(e.read))
+	p.feed(uint64(e.failure)<<8 | uint64(e.life)<<4 | bit(e.conn != nil)<<1 | bit(e.ended))
+	e.printed = print{p.h, now, peer}
 	return p.h
 }
 
@@ -219,6 +242,10 @@ func (k *packet) print(p *printer, w *world) {
 		p.number(b.Left, w.ends[k.to].iss)
 		p.number(b.Right, w.ends[k.to].iss)
 	}
-	p.feed(uint64(k.tuple.LocalPort)<<16 | uint64(k.tuple.RemotePort))
+	p.feed(uint64(k.tuple.LocalPort)<<48 | uint64(k.tuple.RemotePort)<<32 | uint64(s.Options.Set))
+	if s.Options.Has(wire.OptTimestamps) {
+		p.millis(s.Options.TSVal)
+		p.millis(s.Options.TSEcr)
+	}
 	p.time(k.sent)
 }
