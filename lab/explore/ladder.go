@@ -57,7 +57,7 @@ func openAndClose() []*Rung {
 }
 
 func bothOpen() []*Rung {
-	return []*Rung{opensTwice(loses), opensTwice(Budget{Duplicate: 1}), opensToItself(either), opensAndGoes(either)}
+	return []*Rung{opensTwice(loses), opensTwice(Budget{Duplicate: 1}), opensToItself(either), opensAndGoes(Budget{Drop: 1})}
 }
 
 func opensTwice(b Budget) *Rung {
@@ -76,12 +76,16 @@ func opensAndGoes(b Budget) *Rung {
 }
 
 func text() []*Rung {
-	return []*Rung{segments(Budget{Drop: 1}).prompt(), segments(Budget{Duplicate: 1}).prompt(), unread(either), aborts(either), lateForNobody(loses), stamped(doubles).prompt()}
+	return []*Rung{segments(Budget{Drop: 1}).prompt(), oneWay(loses).prompt(), unread(loses), aborts(loses), lateForNobody(loses).prompt(), stamped(doubles).prompt()}
 }
 
 func segments(b Budget) *Rung {
 	return oneListens("two segments each way", b, true,
 		[]Op{Open, Write, Write, CloseWrite, ReadEnd, Close}, []Op{Accept, Write, Write, CloseWrite, ReadEnd, Close})
+}
+
+func oneWay(b Budget) *Rung {
+	return oneListens("two segments one way", b, true, []Op{Open, Write, Write, CloseWrite, ReadEnd, Close}, []Op{Accept, ReadEnd, Close})
 }
 
 func unread(b Budget) *Rung {
@@ -95,12 +99,12 @@ func aborts(b Budget) *Rung {
 
 // lateForNobody: text comes to somebody who has gone.
 func lateForNobody(b Budget) *Rung {
-	return oneListens("text for nobody", b, false, []Op{Open, Close}, []Op{Accept, Write, Write, CloseWrite, ReadEnd, Close})
+	return oneListens("text for nobody", b, false, []Op{Open, CloseWrite, Close}, []Op{Accept, Write, Write, CloseWrite, ReadEnd, Close}).probing()
 }
 
 // stamped: both have timestamps, and old ones may come.
 func stamped(b Budget) *Rung {
-	r := oneListens("with timestamps", b, false, []Op{Open, Write, CloseWrite, ReadEnd, Close}, []Op{Accept, Write, CloseWrite, ReadEnd, Close})
+	r := oneListens("with timestamps", b, false, []Op{Open, CloseWrite, ReadEnd, Close}, []Op{Accept, Write, CloseWrite, ReadEnd, Close})
 	r.Config.NoTimestamps = false
 	return r.probing()
 }
@@ -141,26 +145,27 @@ func cookies() (all []*Rung) {
 	return all
 }
 
-// incarnations: the same four-tuple again, TIME-WAIT on either side.
+// incarnations: the same four-tuple again, TIME-WAIT on either side. Old duplicates may make
+// a connection that nobody opened; whoever opens then resets it, and its program sees that.
 func incarnations() []*Rung {
-	b := Budget{Duplicate: 2, Early: 1}
-	return []*Rung{
-		oneListens("again, the client waited", b, true,
-			[]Op{Open, CloseWrite, ReadEnd, Close, Open, CloseWrite, ReadEnd, Close}, []Op{Accept, ReadEnd, Close, Accept, ReadEnd, Close}).prompt(),
-		serverWaits(b, true).prompt(),
-		againStamped(doubles).prompt(),
-	}
+	b := Budget{Duplicate: 2}
+	return []*Rung{clientWaited(b).prompt(), serverWaits(b).prompt(), againStamped(doubles).prompt()}
 }
 
-func serverWaits(b Budget, polite bool) *Rung {
-	return oneListens("again, the server waits", b, polite,
-		[]Op{Open, ReadEnd, Close, Open, Write, CloseWrite, ReadEnd, Close}, []Op{Accept, CloseWrite, ReadEnd, Close, Accept, ReadEnd, Close})
+func clientWaited(b Budget) *Rung {
+	return oneListens("again, the client waited", b, false,
+		[]Op{Open, CloseWrite, ReadEnd, Close, Open, CloseWrite, ReadEnd, Close}, []Op{Accept, ReadEnd, Close, Accept, ReadEnd, Close}).probing()
+}
+
+func serverWaits(b Budget) *Rung {
+	return oneListens("again, the server waits", b, false,
+		[]Op{Open, ReadEnd, Close, Open, Write, CloseWrite, ReadEnd, Close}, []Op{Accept, CloseWrite, ReadEnd, Close, Accept, ReadEnd, Close}).probing()
 }
 
 func againStamped(b Budget) *Rung {
-	r := serverWaits(b, false)
+	r := serverWaits(b)
 	r.Name, r.Config.NoTimestamps = r.Name+", with timestamps", false
-	return r.probing()
+	return r
 }
 
 // forged are the first levels, with one packet that is changed on its way. Then a side may
@@ -168,8 +173,8 @@ func againStamped(b Budget) *Rung {
 func forged() (all []*Rung) {
 	punctual := Budget{Mutate: 1} // no timer fires early
 	for _, r := range []*Rung{
-		clientCloses(forges), serverCloses(forges), bothClose(forges), opensTwice(punctual), opensToItself(forges), opensAndGoes(forges),
-		segments(punctual).prompt(), unread(forges), aborts(forges), lateForNobody(punctual),
+		clientCloses(forges), serverCloses(forges), bothClose(forges), opensTwice(punctual), opensToItself(forges), opensAndGoes(punctual),
+		oneWay(punctual).prompt(), unread(punctual), aborts(punctual), lateForNobody(punctual).prompt(),
 		shut(punctual).prompt(), shutHalf(punctual).prompt(), stamped(punctual).prompt(), againStamped(punctual).prompt(),
 	} {
 		all = append(all, r.probing())
