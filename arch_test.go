@@ -67,6 +67,7 @@ const layers = `
 
 	lab/play              : engine/cc engine/tcp engine/wire lab lab/trace lab/story
 
+	lab/book              : lab lab/play lab/story
 	internal/explore      : lab/explore lab/oracle
 	cmd/playground        : lab/play
 	keyring               : engine/tcp

@@ -79,6 +79,17 @@ func (p *parser) title(text string) bool {
 		p.SummaryZH = value
 	case "see":
 		p.See = value
+	case "try":
+		with, question, ok := strings.Cut(value, ": ")
+		if !ok {
+			return false
+		}
+		p.Tries = append(p.Tries, Try{With: with, Text: question, TextZH: question})
+	case "try-zh":
+		if len(p.Tries) == 0 {
+			return false
+		}
+		p.Tries[len(p.Tries)-1].TextZH = value
 	default:
 		return false
 	}

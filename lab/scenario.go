@@ -16,6 +16,7 @@ type Scenario struct {
 	Title, TitleZH     string // a few words each; Title is Name when the file gives none
 	Summary, SummaryZH string // one line each
 	See                string // where to read about it
+	Tries              []Try  // what a reader may want to change
 
 	limit    time.Duration
 	hosts    []hostLine
@@ -27,6 +28,17 @@ type Scenario struct {
 	text     string // what it says above the outcome
 	outcome  string // what stands below the line of dashes
 }
+
+// Try is a change that shows more of a scenario, and what to look for.
+type Try struct {
+	// With is settings, as "loss=0.2 cookies=off", by the names that the command's flags
+	// have; or a line for the scenario, as "lose the 1st segment from client".
+	With         string
+	Text, TextZH string
+}
+
+// IsSettings reports whether With is settings, and no line.
+func (t *Try) IsSettings() bool { return strings.Contains(t.With, "=") }
 
 // hostLine is a host, as its line describes it.
 type hostLine struct {

@@ -61,6 +61,7 @@ type labOptions struct {
 	hide               []string
 	width              int
 	beside             map[string]string
+	book               string
 
 	streams
 }
@@ -88,6 +89,8 @@ func newLab() *cobra.Command {
 			switch {
 			case err != nil:
 				return err
+			case o.book != "":
+				return o.writeBook(args)
 			case two:
 				return o.compare(args)
 			case len(args) == 0:
@@ -101,6 +104,7 @@ func newLab() *cobra.Command {
 	f.StringToStringVar(&o.beside, "beside", nil, "play it once more, with these `settings`, and show both: cookies=auto,half-open=64")
 	f.Lookup("beside").DefValue = "" // pflag would print that it is empty
 	f.StringVar(&o.format, "format", "text", "what to show: "+strings.Join(labFormats, ", "))
+	f.StringVar(&o.book, "book", "", "write a page for each scenario, in English and Chinese, to this `folder`")
 	f.StringVar(&o.out, "out", "", "write to this `file`")
 	f.BoolVar(&o.explain, "explain", false, "add a sentence to each step: why, and where it is written")
 	o.lang = "en"

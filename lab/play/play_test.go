@@ -165,6 +165,46 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// Every scenario has something to try, in both languages, and it makes another run of it.
+func TestTries(t *testing.T) {
+	for _, info := range lab.Scenarios() {
+		s, err := lab.Find(info.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain, err := s.Run(lab.Options{Seed: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tries, err := TriesOf(s, story.English)
+		if err != nil || len(tries) == 0 {
+			t.Errorf("%s: %d tries, %v", info.Name, len(tries), err)
+		}
+		for i, try := range tries {
+			q := Request{Name: info.Name, Settings: Settings{Seed: 1}}
+			if try.Settings != nil {
+				q.Settings = *try.Settings
+			} else {
+				q.Faults = []string{try.Fault}
+			}
+			if s.Tries[i].TextZH == s.Tries[i].Text {
+				t.Errorf("%s: %q is not said in Chinese", info.Name, try.Text)
+			}
+			changed, _, err := q.scenario()
+			if err != nil {
+				t.Errorf("%s: %v", info.Name, err)
+				continue
+			}
+			r, err := changed.Run(q.options())
+			if err != nil {
+				t.Errorf("%s: %v", info.Name, err)
+			} else if r.Text() == plain.Text() {
+				t.Errorf("%s: %s changes nothing", info.Name, s.Tries[i].With)
+			}
+		}
+	}
+}
+
 // What is read about is a link to its section.
 func TestSources(t *testing.T) {
 	for see, want := range map[string]string{

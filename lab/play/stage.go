@@ -78,6 +78,7 @@ type Scene struct {
 	Title   string         `json:"title"`
 	Summary string         `json:"summary"`
 	See     []Source       `json:"see"`
+	Tries   []Try          `json:"tries,omitempty"`
 	Source  string         `json:"source"` // the scenario, without the faults of the request
 	Footer  string         `json:"footer"`
 	Failed  []string       `json:"failed,omitempty"` // expectations that did not come out
@@ -137,7 +138,7 @@ func (s *Stage) Answer(q *Request) (a Answer, err error) {
 	t := story.Tell(&s.result.Run, story.TellOptions{Lang: lang, Explain: q.Explain || q.Do == "play"})
 	switch q.Do {
 	case "play":
-		a.Scene = s.play(t, lang)
+		a.Scene, err = s.play(t, lang)
 	case "picture":
 		a.SVG, err = s.picture(q, t, lang)
 	case "states":
@@ -218,7 +219,7 @@ func list() *List {
 	return l
 }
 
-func (s *Stage) play(t *story.Telling, l story.Lang) *Scene {
+func (s *Stage) play(t *story.Telling, l story.Lang) (*Scene, error) {
 	r := s.result
 	title, summary := Words(r.Scenario, l)
 	run := PageRun(r, t, l, title)
@@ -228,7 +229,9 @@ func (s *Stage) play(t *story.Telling, l story.Lang) *Scene {
 		scene.Failed = append(scene.Failed, story.FailureText(f, l))
 	}
 	s.frames = scene.Reel.Frames
-	return scene
+	var err error
+	scene.Tries, err = TriesOf(r.Scenario, l)
+	return scene, err
 }
 
 var themes = map[string]story.Theme{"": story.Auto, "auto": story.Auto, "light": story.Light, "dark": story.Dark, "print": story.Print, "bare": story.Bare}

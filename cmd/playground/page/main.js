@@ -137,6 +137,11 @@ function show(s, step) {
 	$("title").textContent = s.title;
 	$("summary").textContent = s.summary;
 	$("see").replaceChildren(...(s.see ?? []).map(p => p.url ? element("a", {href: p.url, rel: "noreferrer"}, p.text) : p.text));
+	$("tries").replaceChildren(...(s.tries ?? []).map(t => {
+		const b = element("button", {type: "button"}, t.text);
+		b.addEventListener("click", () => attempt(t));
+		return b;
+	}));
 	$("mistake").className = "mistake";
 	$("mistake").textContent = state.text !== "" ? w.plays : "";
 	editor.set(state.text || s.source);
@@ -150,7 +155,7 @@ function show(s, step) {
 	faults();
 	command();
 	opened = step < 0;
-	go(opened ? s.reel.frames.length - 1 : step, false);
+	go(opened ? s.reel.frames.length - 1 : step, !opened);
 }
 
 function moments() {
@@ -299,6 +304,14 @@ function faults() {
 
 // withhold loses all that acknowledges the server's SYN and nothing more: its ACK, and data that says the same.
 const withhold = () => add(`lose every segment from ${scene.cast.client} with ack 1`);
+
+// attempt does what the scenario suggests.
+function attempt(t) {
+	if (t.fault) return add(t.fault);
+	state.settings = {...link.defaults(), ...t.settings};
+	settings.show(state.settings, w);
+	play();
+}
 
 // flood fills a queue that is short enough to be seen, before the client comes.
 function flood() {
