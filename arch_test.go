@@ -65,7 +65,7 @@ const layers = `
 	lab/drill             : engine/clock engine/seq engine/buf engine/wire engine/cc engine/fastopen engine/tcp engine/host lab/trace lab/oracle lab/drill/script
 	lab/capture           : engine/clock engine/seq engine/wire engine/tcp lab/trace
 
-	lab/play              : engine/cc engine/tcp engine/wire lab lab/trace lab/story
+	lab/play              : engine/cc engine/tcp engine/wire lab lab/netem lab/trace lab/story
 
 	lab/book              : lab lab/play lab/story
 	internal/explore      : lab/explore lab/oracle

@@ -290,8 +290,15 @@ func TestReader(t *testing.T) {
 	// The same link shows the same, and step.
 	b.visit(link)
 	b.until(`document.querySelector("#faults code")?.textContent === "lose the 1st segment from client"`)
+	b.run(`(() => { const s = document.querySelector("#theme"); s.value = "dark"; s.dispatchEvent(new Event("change")); })()`)
+	if ground := eval[string](b, `getComputedStyle(document.body).backgroundColor + getComputedStyle(document.querySelector("#picture .paper")).fill`); ground != "rgb(17, 19, 24)rgb(22, 24, 29)" {
+		t.Errorf("chosen dark, the page and the picture are %s", ground)
+	}
+	b.run(`(() => { document.querySelector("#all").open = true; document.querySelector("#all").scrollIntoView(); })()`)
+	b.shot("chosen-dark")
 	b.do(chromedp.EmulateViewport(420, 900))
-	b.shot("narrow-en-light")
+	b.run(`scrollTo(0, 0)`)
+	b.shot("narrow-en-dark")
 	b.calm()
 }
 
@@ -326,6 +333,19 @@ func TestWriter(t *testing.T) {
 	b.until(`document.querySelector("#mistake").textContent.startsWith("Line 6, column 5")`)
 	b.visit("#s=no-such&f=lose+it&congestion=hope&loss=-1&k=99999&t=%%%&lang=xx")
 	b.until(`document.querySelector("#title").textContent !== "" && document.querySelector("#picture svg")`)
+	b.calm()
+}
+
+// What takes too long can be stopped, and the page goes on.
+func TestStop(t *testing.T) {
+	b, _ := open(t)
+	b.visit("#s=syn-flood&lang=en")
+	b.run(`(() => { const s = document.querySelector("#source"); s.value = s.value.replace("4 SYNs every 10ms", "30000000 SYNs every 1us"); s.dispatchEvent(new Event("input")); })()`)
+	b.until(`document.querySelector("#trouble button")`)
+	b.click("#trouble button")
+	b.until(`document.querySelector("#trouble").textContent.startsWith("Stopped.")`)
+	b.run(`(() => { const s = document.querySelector("#scenario"); s.value = "four-way-close"; s.dispatchEvent(new Event("change")); })()`)
+	b.until(`document.querySelector("#title").textContent === "The four-way close" && document.querySelector("#trouble").hidden`)
 	b.calm()
 }
 

@@ -3,6 +3,7 @@ package play
 import (
 	"bytes"
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -48,6 +49,36 @@ func TestScenes(t *testing.T) {
 			if q.Upto = -1; lit[0] > lit[1] || lit[1] > lit[2] || strings.Count(*ask(t, &s, q).SVG, `class="inverse`) != lit[2] {
 				t.Errorf("%s: arrows of the diagram that are lit: %v", info.Name, lit)
 			}
+		}
+	}
+}
+
+// What a page steps through is the picture, in parts: without the groups it is the same.
+func TestReelIsThePicture(t *testing.T) {
+	part := regexp.MustCompile(`</?g[^>]*>|<clipPath.*?</clipPath>|<use class="faint"[^>]*>`)
+	style := regexp.MustCompile(`(?s)<style>.*?</style>`)
+	bare := func(text string) string {
+		return strings.Join(strings.Fields(style.ReplaceAllString(part.ReplaceAllString(text, ""), "")), " ")
+	}
+	for _, info := range lab.Scenarios() {
+		s, err := lab.Find(info.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := s.Run(lab.Options{Seed: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		telling := story.Tell(&r.Run, story.TellOptions{})
+		run := PageRun(r, telling, story.English, info.Title)
+		var want bytes.Buffer
+		p := story.Picture{Lanes: telling.Lanes}
+		if err := p.Write(&want, telling.Steps); err != nil {
+			t.Fatal(err)
+		}
+		run.Title, run.Summary = "", ""
+		if got := run.Reel(story.English).Picture; bare(got) != bare(want.String()) {
+			t.Errorf("%s: the parts are not the picture", info.Name)
 		}
 	}
 }
@@ -150,6 +181,12 @@ func TestMistakes(t *testing.T) {
 		{Request{Name: "no-such"}, 0, 0, "no scenario is called"},
 		{Request{Name: "four-way-close", Settings: Settings{Congestion: "hope"}}, 0, 0, "no congestion control"},
 		{Request{Text: "host a\nwire rate 1x"}, 2, 11, ""},
+		{Request{Name: "four-way-close", Settings: Settings{Loss: 1.5}}, 0, 0, "loss is 1.5; it may be 0 to 1"},
+		{Request{Name: "four-way-close", Settings: Settings{Reorder: -1}}, 0, 0, "reorder is -1"},
+		{Request{Name: "four-way-close", Settings: Settings{Delay: 1e12}}, 0, 0, "delay is"},
+		{Request{Name: "four-way-close", Settings: Settings{HalfOpen: -5}}, 0, 0, "half-open is -5"},
+		{Request{Name: "four-way-close", Settings: Settings{Rate: 1 << 60}}, 0, 0, "rate is"},
+		{Request{Name: "four-way-close", Settings: Settings{Cookies: "perhaps"}}, 0, 0, "off, auto or always"},
 	} {
 		c.q.Do, c.q.Lang = "play", "en"
 		a := ask(t, &s, c.q)

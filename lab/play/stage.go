@@ -12,6 +12,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/lab"
+	"github.com/handfast-tcp/handfast/lab/netem"
 	"github.com/handfast-tcp/handfast/lab/story"
 )
 
@@ -155,6 +156,9 @@ func (s *Stage) run(q *Request) error {
 		return nil
 	}
 	s.result = nil
+	if err := q.Settings.check(); err != nil {
+		return err
+	}
 	scenario, source, err := q.scenario()
 	if err != nil {
 		return err
@@ -198,6 +202,20 @@ func Broken(source string, faults []string) string {
 		source = above[1:] + "\n"
 	}
 	return strings.TrimRight(source, "\n") + "\n\n" + strings.Join(faults, "\n") + "\n"
+}
+
+// check refuses what the command's flags do not take, either: a link may say anything.
+func (s *Settings) check() error {
+	for _, c := range []struct {
+		name        string
+		value, most float64
+	}{{"loss", s.Loss, 1}, {"reorder", s.Reorder, 1}, {"delay", s.Delay, float64(time.Hour / time.Millisecond)},
+		{"rate", float64(s.Rate), netem.MaxRate}, {"half-open", float64(s.HalfOpen), 1 << 20}} {
+		if c.value < 0 || c.value > c.most {
+			return fmt.Errorf("%s is %v; it may be 0 to %v", c.name, c.value, c.most)
+		}
+	}
+	return nil
 }
 
 func (s *Settings) options() lab.Options {
