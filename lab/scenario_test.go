@@ -33,6 +33,9 @@ func checkScenario(t *testing.T, file string) {
 	if s.Summary == "" || s.SummaryZH == "" || s.Title == s.Name || s.TitleZH == s.Name {
 		t.Error("a title or a summary is missing")
 	}
+	if len(s.Tries) == 0 {
+		t.Error("a line try: is missing, which says what to change, and what to look for")
+	}
 	r, err := s.Run(Options{})
 	if err != nil {
 		t.Fatal(err)
