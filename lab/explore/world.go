@@ -217,6 +217,9 @@ func (e *end) print(p *printer, now clock.Time, peer seq.Num) uint64 {
 	if e.until > now {
 		p.time(e.until)
 	}
+	if e.listener != nil { // one that was reset meanwhile waits still, and is no part any more
+		p.feed(uint64(e.listener.Waiting()))
+	}
 	p.feed(uint64(e.at)<<32 | uint64(e.written)<<16 | uint64(e.read))
 	p.feed(uint64(e.failure)<<8 | uint64(e.life)<<4 | bit(e.conn != nil)<<1 | bit(e.ended))
 	e.printed = print{p.h, now, peer}
