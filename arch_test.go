@@ -63,7 +63,7 @@ const layers = `
 	lab/explore           : engine/clock engine/seq engine/buf engine/wire engine/cc engine/tcp lab/trace lab/story lab/oracle lab/internal/look
 	lab/drill/script      : engine/seq engine/wire
 	lab/drill             : engine/clock engine/seq engine/buf engine/wire engine/cc engine/fastopen engine/tcp engine/host lab/trace lab/oracle lab/drill/script
-	lab/capture           : engine/clock engine/seq engine/wire engine/tcp lab/trace
+	lab/capture           : engine/clock engine/seq engine/wire engine/detect engine/tcp lab/trace
 
 	lab/play              : engine/cc engine/tcp engine/wire lab lab/netem lab/trace lab/story
 

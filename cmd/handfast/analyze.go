@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,7 +21,7 @@ import (
 	"github.com/handfast-tcp/handfast/lab/story"
 )
 
-const analyzeHelp = `Reads captures (pcap, pcapng, also packed by gzip; - is standard input) and tells
+const analyzeHelp = `Reads captures (pcap, pcapng, also packed by gzip or zstd; - is standard input) and tells
 of each TCP connection who talked, how much, what was sent again, and why it ended,
 with the packets that show it.
 
@@ -28,6 +29,11 @@ with the packets that show it.
   handfast analyze FILE --explain       and why it ended, in a sentence
   handfast analyze FILE --ladder 3      connection 3 as a ladder, with the states of
                                         both ends, which are inferred
+  handfast analyze FILE --graph 3 > 3.svg
+                                        what each side sent over time, and what
+                                        the other acknowledged: losses, rates
+  handfast analyze FILE --follow 3      what it carried; --as hex, --as raw
+  handfast analyze -i eth0              what passes there, until Ctrl-C
   handfast analyze FILE --where 'dport = :443'
 
 The numbers in the first column are Wireshark's: tcp.stream == 3. --where takes the
@@ -36,11 +42,21 @@ filters of ss, with the client as the local end. --sort takes a column.
 The causes: closed, half-closed, refused, unanswered, unreachable,
 abandoned-handshake, reset-by-client, reset-by-server, reset-injected,
 aborted-unread, timed-out, peer-vanished, stalled-window, black-hole, open-at-end,
-cut-by-capture.`
+cut-by-capture.
+
+A SYN flood is told above the table. Of calm captures nothing is said of floods.`
+
+// none is in place of a connection's number.
+const none = -1
 
 type analyzeOptions struct {
+	device      string
+	lasts       time.Duration
 	where, sort string
 	ladder      int
+	graphed     int
+	followed    int
+	as, side    string
 	explain     bool
 	json, zeek  bool
 	ascii       bool
@@ -53,15 +69,16 @@ type analyzeOptions struct {
 }
 
 func newAnalyze() *cobra.Command {
-	o := analyzeOptions{ladder: -1}
+	o := analyzeOptions{ladder: none, graphed: none, followed: none}
 	cmd := &cobra.Command{
-		Use:   "analyze FILE …",
+		Use:   "analyze FILE … | -i INTERFACE",
 		Short: "Say what happened to the connections of a capture, and why they ended",
 		Long:  analyzeHelp,
 		Example: `  handfast analyze trace.pcap
   handfast analyze trace.pcap --sort again --explain
   handfast analyze trace.pcap --ladder 3 --out story.html
-  tcpdump -i eth0 -w - tcp | handfast analyze -
+  handfast analyze -i eth0 --for 30s --explain
+  ssh HOST tcpdump -i eth0 -w - tcp | handfast analyze -
   handfast analyze --zeek trace.pcap | zeek-cut id.orig_h conn_state history`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.streams = streamsOf(cmd)
@@ -70,13 +87,22 @@ func newAnalyze() *cobra.Command {
 			}
 			ctx, stop := untilInterrupted(cmd.Context())
 			defer stop()
+			if o.device != "" {
+				return o.live(ctx)
+			}
 			return o.run(ctx, args)
 		},
 	}
 	f := cmd.Flags()
+	f.StringVarP(&o.device, "interface", "i", "", "capture from this `interface`, or any, until Ctrl-C")
+	f.DurationVar(&o.lasts, "for", 0, "with -i: capture for so long")
 	f.StringVar(&o.where, "where", "", "show the connections that match this filter of ss")
 	f.StringVar(&o.sort, "sort", "stream", "order of the lines: "+strings.Join(analyzeOrders(), ", "))
-	f.IntVar(&o.ladder, "ladder", -1, "draw the connection of this `number`")
+	f.IntVar(&o.ladder, "ladder", none, "draw the connection of this `number`")
+	f.IntVar(&o.graphed, "graph", none, "write the time-sequence graphs of the connection of this `number`, as SVG")
+	f.IntVar(&o.followed, "follow", none, "print what the connection of this `number` carried")
+	f.StringVar(&o.as, "as", "text", "with --follow: as text, hex or raw")
+	f.StringVar(&o.side, "side", "both", "with --follow: what client, server or both sent")
 	f.BoolVar(&o.explain, "explain", false, "say why each connection ended; with --ladder add a sentence to each step")
 	f.BoolVar(&o.json, "json", false, "print a JSON object for each connection")
 	f.BoolVar(&o.zeek, "zeek", false, "print a conn.log as Zeek writes it")
@@ -84,7 +110,7 @@ func newAnalyze() *cobra.Command {
 	f.IntVar(&o.maxOpen, "max-open", capture.DefaultOpen, "how many connections are followed at the same time; of more the one that is silent the longest is told")
 	f.IntVar(&o.limit, "limit", 20_000, "how many lines the table has at most: those that come first in the order")
 	o.out.addTo(f)
-	f.Lookup("out").Usage = "with --ladder: write it to this `file`: its ending chooses the form: .svg, .html, .json, .txt"
+	f.Lookup("out").Usage = "with --ladder or --graph: write it to this `file`: its ending chooses the form: .svg, of ladders also .html, .json, .txt"
 	addLang(f)
 	return cmd
 }
@@ -94,20 +120,39 @@ func (o *analyzeOptions) check(args []string) (err error) {
 		return usagef(say.All("--where %s: %v"), o.where, err)
 	}
 	switch {
-	case len(args) == 0:
+	case o.device != "" && len(args) > 0:
+		return usagef(say.Text{"a file or -i, not both", "文件与 -i 只能选一个"})
+	case o.lasts < 0 || o.lasts > 0 && o.device == "":
+		return usagef(say.Text{"--for %v: a time for which -i captures", "--for %v：用 -i 抓包的时长"}, o.lasts)
+	case len(args) == 0 && o.device == "":
 		return usagef(say.Text{"name a capture file, or - for standard input", "请指定抓包文件，或用 - 表示标准输入"})
 	case !slices.Contains(analyzeOrders(), o.sort):
 		return usagef(say.Text{"--sort %s: it is one of %s", "--sort %s：可选 %s"}, o.sort, strings.Join(analyzeOrders(), ", "))
 	case o.json && o.zeek:
 		return usagef(say.Text{"--json or --zeek, not both", "--json 与 --zeek 只能选一个"})
-	case o.out.wanted() && o.ladder < 0:
-		return usagef(say.Text{"--out writes one connection: say which, with --ladder", "--out 只写一条连接：请用 --ladder 指定"})
-	case o.out.wanted() && o.out.form() == ".pcapng":
-		return usagef(say.Text{"--out %s: the capture is there already; take .svg, .html, .txt or .json", "--out %s：抓包文件已经有了；请用 .svg、.html、.txt 或 .json"}, o.out.path)
 	case o.limit < 1:
 		return usagef(say.Text{"--limit %d: at least 1", "--limit %d：至少为 1"}, o.limit)
 	case o.maxOpen < 1:
 		return usagef(say.Text{"--max-open %d: at least 1", "--max-open %d：至少为 1"}, o.maxOpen)
+	}
+	return o.checkDrawn()
+}
+
+// checkDrawn looks at what belongs to one connection.
+func (o *analyzeOptions) checkDrawn() error {
+	switch {
+	case o.out.wanted() && o.ladder < 0 && o.graphed < 0:
+		return usagef(say.Text{"--out writes one connection: say which, with --ladder or --graph", "--out 只写一条连接：请用 --ladder 或 --graph 指定"})
+	case o.out.wanted() && o.graphed >= 0 && o.out.form() != ".svg":
+		return usagef(say.Text{"--out %s: a graph is .svg", "--out %s：图只能写成 .svg"}, o.out.path)
+	case count(o.ladder >= 0, o.graphed >= 0, o.followed >= 0) > 1:
+		return usagef(say.Text{"--ladder, --graph or --follow: one of them", "--ladder、--graph 与 --follow 只能选一个"})
+	case !slices.Contains(followForms, o.as):
+		return usagef(say.Text{"--as %s: it is one of %s", "--as %s：可选 %s"}, o.as, strings.Join(followForms, ", "))
+	case !slices.Contains(followSides, o.side):
+		return usagef(say.Text{"--side %s: it is one of %s", "--side %s：可选 %s"}, o.side, strings.Join(followSides, ", "))
+	case o.out.wanted() && o.out.form() == ".pcapng":
+		return usagef(say.Text{"--out %s: the capture is there already; take .svg, .html, .txt or .json", "--out %s：抓包文件已经有了；请用 .svg、.html、.txt 或 .json"}, o.out.path)
 	}
 	return o.out.check()
 }
@@ -122,13 +167,17 @@ type analysis struct {
 	causes  map[capture.Cause]int
 	begun   bool  // a conn.log
 	failed  error // of writing
+
+	follower *follower
 }
 
 func newAnalysis(o *analyzeOptions) *analysis {
 	a := &analysis{analyzeOptions: o, causes: map[capture.Cause]int{}}
-	a.tracker = capture.NewTracker(capture.Options{MaxOpen: o.maxOpen, Ended: a.ended,
-		Keep: func(stream int) bool { return stream == o.ladder }, MaxKept: math.MaxInt16})
+	a.tracker = capture.NewTracker(capture.Options{MaxOpen: o.maxOpen, Ended: a.ended, Contents: a.carried,
+		Follow: func(stream int) bool { return stream == o.followed },
+		Keep:   func(stream int) bool { return stream == o.drawn() }, MaxKept: math.MaxInt16})
 	a.shown = shown{most: o.limit, order: orderOf(o.sort), leave: a.drop}
+	a.follower = &follower{form: o.as, sides: o.side, out: a.stdout}
 	if o.json || o.zeek { // all are written; who leaves goes first
 		a.shown = shown{most: inOrder, order: func(c *capture.Conn) int64 { return int64(c.Stream) }, leave: a.record}
 	}
@@ -154,17 +203,22 @@ func (o *analyzeOptions) run(ctx context.Context, files []string) error {
 			return say.Errorf(say.All("%s: %w"), name, err)
 		}
 	}
-	a.tracker.Finish()
-	if a.failed != nil {
-		return a.failed
-	}
-	if err := a.tell(); err != nil {
+	if err := a.finish(); err != nil {
 		return err
 	}
 	if cut != nil {
 		o.stderr.printf(say.Text{"%s; what came before is told\n", "%s；之前的内容已列出\n"}, cut.Error())
 	}
 	return nil
+}
+
+// finish tells what was asked for, when nothing more comes.
+func (a *analysis) finish() error {
+	a.tracker.Finish()
+	if a.failed != nil {
+		return a.failed
+	}
+	return a.tell()
 }
 
 // read follows the packets of a file.
@@ -209,10 +263,13 @@ func (a *analysis) ended(c *capture.Conn) {
 	}
 }
 
+// drawn is the number of the connection that is drawn or followed, or none.
+func (o *analyzeOptions) drawn() int { return max(o.ladder, o.graphed, o.followed) }
+
 // shows reports whether a connection was asked for.
 func (a *analysis) shows(c *capture.Conn) bool {
-	if a.ladder >= 0 {
-		return c.Stream == a.ladder
+	if n := a.drawn(); n >= 0 {
+		return c.Stream == n
 	}
 	if a.where == "" {
 		return true
@@ -231,6 +288,10 @@ func (a *analysis) tell() error {
 	switch {
 	case a.ladder >= 0:
 		return a.draw()
+	case a.graphed >= 0:
+		return a.graph()
+	case a.followed >= 0:
+		return a.follow()
 	case a.zeek || a.json:
 		return a.records()
 	}
@@ -255,6 +316,9 @@ func (a *analysis) records() error {
 		if err := a.record(all[len(all)-1-i]); err != nil {
 			return err
 		}
+	}
+	if a.json {
+		return a.floodObjects()
 	}
 	return nil
 }
@@ -299,7 +363,7 @@ func (a *analysis) draw() error {
 	if _, err := fmt.Fprintf(a.stdout, "\n%s\n\n", strings.Join(story.Legend(t.Steps, a.stdout.lang, a.ascii, a.stdout.columns()), "\n")); err != nil {
 		return err
 	}
-	if _, skipped := c.Segments(); skipped > 0 {
+	if _, _, skipped := c.Segments(); skipped > 0 {
 		a.stdout.printf(say.Text{"%s segments in the middle are left out\n", "中间 %s 个报文段未画出\n"}, formatCount(skipped))
 	}
 	_, err = fmt.Fprintln(a.stdout, strings.Join(story.Wrap(why(c, a.stdout.lang), a.stdout.columns()), "\n"))

@@ -87,6 +87,7 @@ func rttText(d time.Duration) string {
 
 // table prints a line for each connection, and what they are altogether.
 func (a *analysis) table() error {
+	a.floods()
 	conns := a.shown.sorted()
 	lang := a.stdout.lang
 	rows := [][]string{{}}

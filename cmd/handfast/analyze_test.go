@@ -16,7 +16,7 @@ import (
 // connsOf follows the capture of a scenario.
 func connsOf(t *testing.T, file []byte) []*capture.Conn {
 	t.Helper()
-	o := analyzeOptions{ladder: -1, maxOpen: capture.DefaultOpen, limit: 1000, sort: "stream"}
+	o := analyzeOptions{ladder: none, graphed: none, followed: none, as: "text", side: "both", maxOpen: capture.DefaultOpen, limit: 1000, sort: "stream"}
 	if err := o.check([]string{"-"}); err != nil {
 		t.Fatal(err)
 	}
@@ -112,12 +112,14 @@ func TestCausesOfScenarios(t *testing.T) {
 
 // Every cause has a sentence, in both languages.
 func TestEveryCauseIsTold(t *testing.T) {
-	for _, c := range strings.FieldsFunc(analyzeHelp[strings.Index(analyzeHelp, "The causes:")+len("The causes:"):], func(r rune) bool { return strings.ContainsRune(", .\n", r) }) {
+	_, causes, _ := strings.Cut(analyzeHelp, "The causes:")
+	causes, _, _ = strings.Cut(causes, "\n\n")
+	for _, c := range strings.FieldsFunc(causes, func(r rune) bool { return strings.ContainsRune(", .\n", r) }) {
 		if text := whyText[capture.Cause(c)]; text[0] == "" || text[1] == "" {
 			t.Errorf("%s has no sentence", c)
 		}
 	}
-	if n := strings.Count(analyzeHelp[strings.Index(analyzeHelp, "The causes:"):], ",") + 1; n != len(whyText) {
+	if n := strings.Count(causes, ",") + 1; n != len(whyText) {
 		t.Errorf("the help names %d causes, %d have sentences", n, len(whyText))
 	}
 }
@@ -149,6 +151,8 @@ func TestAnalyze(t *testing.T) {
 		{[]string{file, "--zeek"}, []string{"#fields\tts\tuid", "#types\ttime", "\tSF\t"}},
 		{[]string{file, "--json"}, []string{`"stream":0`, `"conn_state":"SF"`, `"cause":"closed"`, `"fast_retransmits":1`}},
 		{[]string{file, "--ladder", "0"}, []string{"client", "server", "SYN-SENT", "ESTABLISHED", "FIN-WAIT-1", "TIME-WAIT", "Both sides have closed"}},
+		{[]string{file, "--graph", "0"}, []string{"<svg", "What the client sent", "FIN", "sent again: the other end has told of a gap"}},
+		{[]string{file, "--graph", "0", "--lang", "zh"}, []string{"客户端发送的数据", "重传：对端已报告缺口"}},
 		{[]string{file, "--where", "dport = :9000"}, []string{"10.0.0.1:40000"}},
 	} {
 		out, _, err := analyzed(t, c.args...)
@@ -185,7 +189,16 @@ func TestAnalyzeErrors(t *testing.T) {
 		file + " --where dport":             "--where dport: filter, column",
 		file + " --json --zeek":             "not both",
 		file + " --ladder 7":                "there is no connection 7: the capture has 1",
-		file + " --out x.svg":               "say which, with --ladder",
+		file + " --out x.svg":               "say which, with --ladder or --graph",
+		file + " --ladder 0 --graph 0":      "one of them",
+		file + " --follow 0 --as x":         "it is one of text, hex, raw",
+		file + " --follow 0 --side x":       "it is one of both, client",
+		file + " --follow 4":                "there is no connection 4",
+		file + " -i lo":                     "not both",
+		file + " --for 1s":                  "for which -i captures",
+		"-i nothing0":                       "there is no such interface; there are any",
+		file + " --graph 3":                 "there is no connection 3",
+		file + " --graph 0 --out x.txt":     "a graph is .svg",
 		file + " --ladder 0 --out x.pcapng": "the capture is there already",
 		file + " --max-open 0":              "at least 1",
 		file + " --limit 0":                 "at least 1",

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"io"
 
-	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
+	"github.com/klauspost/compress/zstd"
 )
 
 // unpacked is a file and what reads it.
@@ -16,6 +16,21 @@ type unpacked struct {
 }
 
 func (u *unpacked) Close() error { return u.file.Close() }
+
+// maxWindow bounds how far back a file packed by zstd may refer, in bytes: as much as
+// zstd itself reads without being told to, and memory is taken for it.
+const maxWindow = 1 << 27
+
+// closers are closed one after the other.
+type closers []io.Closer
+
+func (c closers) Close() error {
+	var all []error
+	for _, one := range c {
+		all = append(all, one.Close())
+	}
+	return errors.Join(all...)
+}
 
 // unpack looks at how a file begins, and unpacks it if it is packed.
 func unpack(f io.ReadCloser) (io.ReadCloser, error) {
@@ -33,9 +48,13 @@ func unpack(f io.ReadCloser) (io.ReadCloser, error) {
 			return nil, err
 		}
 		return &unpacked{z, f}, nil
-	case len(magic) == 4 && string(magic) == "\x28\xb5\x2f\xfd":
-		f.Close()
-		return nil, say.Errorf(say.Text{"it is packed by zstd: zstd -dc FILE | handfast analyze -", "文件由 zstd 压缩：zstd -dc FILE | handfast analyze -"})
+	case string(magic) == "\x28\xb5\x2f\xfd":
+		z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+		if err != nil {
+			f.Close()
+			return nil, err
+		}
+		return &unpacked{z, closers{z.IOReadCloser(), f}}, nil
 	}
 	return &unpacked{in, f}, nil
 }

@@ -40,9 +40,12 @@ type Conn struct {
 
 	history         history
 	kept            *kept
+	contents        *[2]contents // of both sides, where they are followed
 	evidence        evidence
 	proofs          [3]int // what Verdict.Evidence has
 	synAt, synAckAt clock.Time
+	shake           shake
+	flow            uint64 // the handshake's name for the watch
 
 	key          wire.Tuple
 	in           *list
@@ -120,8 +123,18 @@ func (c *Conn) arrive(from int, s *segment) {
 	}
 	c.history.add(from, s, what)
 	if c.kept != nil {
-		c.kept.add(keptSegment{s.number, s.time, from, s.tcp, s.length, what.repeat()})
+		c.keep(from, s, what)
 	}
+}
+
+// keep notes a segment that both sides have taken.
+func (c *Conn) keep(from int, s *segment, what SegmentKind) {
+	me, peer := &c.Sides[from], &c.Sides[1-from]
+	k := Segment{Number: s.number, Time: s.time, From: from, TCP: s.tcp, Length: s.length, Kind: what, First: me.placeOf(s.tcp.Seq), Window: me.window}
+	if s.tcp.Flags.Has(wire.ACK) {
+		k.Ack = peer.placeOf(s.tcp.Ack)
+	}
+	c.kept.add(k)
 }
 
 // note takes what is told of the connection as a whole.

@@ -62,14 +62,14 @@ const (
 	reset
 )
 
-func (h *history) add(from int, s *segment, what sort) {
+func (h *history) add(from int, s *segment, what SegmentKind) {
 	if len(h.letters) == 0 && h.flipped {
 		h.letters = append(h.letters, '^')
 	}
 	now := lettersOf(s.tcp.Flags, s.tcp.Window == 0)
 	if s.length > 0 {
 		now &^= letterA
-		if what.repeat() {
+		if what.Repeat() {
 			now |= letterT
 		} else if !s.tcp.Flags.Has(wire.SYN) {
 			now |= letterD

@@ -12,22 +12,39 @@ import (
 // kept are segments of a connection: the first ones and the last ones.
 type kept struct {
 	most    int
-	head    []keptSegment
-	tail    []keptSegment // a ring, of which at is the oldest
+	head    []Segment
+	tail    []Segment // a ring, of which at is the oldest
 	at      int
 	skipped int
 }
 
-type keptSegment struct {
-	number int
-	time   clock.Time
-	from   int
-	tcp    wire.TCP
-	length int
-	repeat bool
+// Segment is one of those that were kept.
+type Segment struct {
+	Number int // of its packet
+	Time   clock.Time
+	From   int // its side
+	TCP    wire.TCP
+	Length int // of its payload
+	Kind   SegmentKind
+	// First is the place of its number in its sender's stream, and Ack that of the number
+	// that it acknowledges in the other one: they are not cut to 32 bits. A SYN stands at
+	// 0; without one the first number that was seen does.
+	First, Ack int64
+	Window     int // in bytes
 }
 
-func (k *kept) add(s keptSegment) {
+// End is the place behind it, counting its SYN and FIN.
+func (s *Segment) End() int64 {
+	n := int64(s.Length)
+	for _, f := range [2]wire.Flags{wire.SYN, wire.FIN} {
+		if s.TCP.Flags.Has(f) {
+			n++
+		}
+	}
+	return s.First + n
+}
+
+func (k *kept) add(s Segment) {
 	switch {
 	case len(k.head) < k.most/2:
 		k.head = append(k.head, s)
@@ -40,13 +57,13 @@ func (k *kept) add(s keptSegment) {
 	}
 }
 
-// Segments is how many segments of the connection were kept, and how many between the
-// first and the last of them were not.
-func (c *Conn) Segments() (kept, skipped int) {
+// Segments are those of the connection that were kept: the first of them, and the last
+// ones. Between them so many were not.
+func (c *Conn) Segments() (first, last []Segment, skipped int) {
 	if c.kept == nil {
-		return 0, 0
+		return nil, nil, 0
 	}
-	return len(c.kept.head) + len(c.kept.tail), c.kept.skipped
+	return c.kept.head, slices.Concat(c.kept.tail[c.kept.at:], c.kept.tail[:c.kept.at]), c.kept.skipped
 }
 
 // Run makes a trace of the segments that were kept and of the states of both ends, for
@@ -57,21 +74,19 @@ func (c *Conn) Run(names [2]string) *trace.Run {
 	for i, a := range [2]wire.Addr{c.Tuple.Local, c.Tuple.Remote} {
 		r.Hosts = append(r.Hosts, trace.Host{Name: names[i], Address: a.String()})
 	}
-	if c.kept == nil {
-		return r
-	}
 	moves := [2][]Move{c.Sides[0].Moves, c.Sides[1].Moves}
 	states := [2]tcp.State{c.Sides[0].first(), c.Sides[1].first()}
-	for _, s := range slices.Concat(c.kept.head, c.kept.tail[c.kept.at:], c.kept.tail[:c.kept.at]) {
+	head, tail, _ := c.Segments()
+	for _, s := range slices.Concat(head, tail) {
 		c.tell(r, names, &s, &moves, &states)
 	}
 	return r
 }
 
 // tell adds a segment to a run, and the moves that it shows or makes.
-func (c *Conn) tell(r *trace.Run, names [2]string, s *keptSegment, moves *[2][]Move, states *[2]tcp.State) {
+func (c *Conn) tell(r *trace.Run, names [2]string, s *Segment, moves *[2][]Move, states *[2]tcp.State) {
 	flip := func(at int, seen bool) {
-		for len(moves[at]) > 0 && moves[at][0].Packet <= s.number && moves[at][0].Seen == seen {
+		for len(moves[at]) > 0 && moves[at][0].Packet <= s.Number && moves[at][0].Seen == seen {
 			m := moves[at][0]
 			moves[at] = moves[at][1:]
 			e := c.event(names, at, s)
@@ -80,13 +95,13 @@ func (c *Conn) tell(r *trace.Run, names [2]string, s *keptSegment, moves *[2][]M
 			r.Events = append(r.Events, e)
 		}
 	}
-	to := 1 - s.from
-	flip(s.from, false)
-	flip(s.from, true)
+	to := 1 - s.From
+	flip(s.From, false)
+	flip(s.From, true)
 	id := len(r.Packets) + 1
-	r.Packets = append(r.Packets, trace.Packet{ID: id, Time: s.time, From: names[s.from], To: names[to], Arrivals: []trace.Arrival{{Time: s.time}}})
-	sent := c.event(names, s.from, s)
-	sent.Kind, sent.State, sent.Retransmit, sent.Packet = tcp.SegmentSent, states[s.from], s.repeat, id
+	r.Packets = append(r.Packets, trace.Packet{ID: id, Time: s.Time, From: names[s.From], To: names[to], Arrivals: []trace.Arrival{{Time: s.Time}}})
+	sent := c.event(names, s.From, s)
+	sent.Kind, sent.State, sent.Retransmit, sent.Packet = tcp.SegmentSent, states[s.From], s.Kind.Repeat(), id
 	received := c.event(names, to, s)
 	received.Kind, received.State, received.From, received.Packet = tcp.SegmentReceived, states[to], states[to], id
 	r.Events = append(r.Events, sent, received)
@@ -94,13 +109,13 @@ func (c *Conn) tell(r *trace.Run, names [2]string, s *keptSegment, moves *[2][]M
 }
 
 // event is one of a side, with the segment.
-func (c *Conn) event(names [2]string, side int, s *keptSegment) trace.Event {
+func (c *Conn) event(names [2]string, side int, s *Segment) trace.Event {
 	t := c.Tuple
 	if side == Server {
 		t = t.Reverse()
 	}
 	return trace.Event{Host: names[side], Peer: names[1-side], Class: trace.Engine,
-		Event: tcp.Event{Time: s.time, Tuple: t, Segment: s.tcp, Len: s.length, ISS: c.origin(side), IRS: c.origin(1 - side)}}
+		Event: tcp.Event{Time: s.Time, Tuple: t, Segment: s.TCP, Len: s.Length, ISS: c.origin(side), IRS: c.origin(1 - side)}}
 }
 
 // origin is a side's first number, from which its others are counted.

@@ -14,9 +14,12 @@ const maxGaps = 32
 
 // ranges know which numbers of a stream were seen.
 type ranges struct {
-	begun bool
-	next  seq.Num // behind the largest that was seen
-	gaps  []gap   // in their order, all before next
+	begun  bool
+	next   seq.Num // behind the largest that was seen
+	place  int64   // of next in the stream
+	told   bool    // before it has begun, by the peer:
+	origin seq.Num
+	gaps   []gap // in their order, all before next
 }
 
 // gap is what was not seen, since a later number was.
@@ -25,7 +28,19 @@ type gap struct {
 	since    clock.Time
 }
 
-func (r *ranges) begin(first seq.Num) { r.begun, r.next = true, first }
+func (r *ranges) begin(first seq.Num) { r.begun, r.next, r.place = true, first, r.placeOf(first) }
+
+// placeOf is the place of a number in the stream, which its first one that is asked for
+// or seen begins.
+func (r *ranges) placeOf(n seq.Num) int64 {
+	switch {
+	case r.begun:
+		return r.place + int64(n.Diff(r.next))
+	case !r.told:
+		r.told, r.origin = true, n
+	}
+	return int64(n.Diff(r.origin))
+}
 
 // gap returns since when a range lies in a gap.
 func (r *ranges) gap(first, end seq.Num) (since clock.Time, ok bool) {
@@ -49,6 +64,7 @@ func (r *ranges) take(now clock.Time, first, end seq.Num, f wire.Flags) (bytes i
 	}
 	if r.next.Less(end) {
 		bytes = int64(end.Sub(r.next))
+		r.place += bytes
 		if f.Has(wire.SYN) && r.next == first {
 			bytes--
 		}
@@ -102,6 +118,7 @@ func (r *ranges) miss(ack seq.Num) (bytes int64) {
 	r.gaps = left
 	if r.next.Less(ack) && ack.Diff(r.next) < 1<<30 {
 		bytes += int64(ack.Sub(r.next))
+		r.place += int64(ack.Sub(r.next))
 		r.next = ack
 	}
 	return bytes

@@ -73,21 +73,25 @@ type Repeats struct {
 // All is how many segments were sent again.
 func (r Repeats) All() int { return r.Fast + r.Timeout + r.Spurious }
 
-// sort is what a segment is beside those that its side has sent before.
-type sort uint8
+// SegmentKind is what a segment is beside those that its side has sent before.
+type SegmentKind uint8
 
+// The kinds.
 const (
-	plain sort = iota
-	fastRepeat
-	timeoutRepeat
-	spuriousRepeat
-	outOfOrder
-	behindGap
-	keepAlive
-	windowProbe
+	Plain      SegmentKind = iota
+	FastRepeat             // as Repeats has it, and the next two
+	TimeoutRepeat
+	SpuriousRepeat
+	OutOfOrder // it fills a gap at once
+	BehindGap  // something before it was not seen
+	KeepAlive
+	WindowProbe
 )
 
-func (k sort) repeat() bool { return k == fastRepeat || k == timeoutRepeat || k == spuriousRepeat }
+// Repeat reports whether it was sent before.
+func (k SegmentKind) Repeat() bool {
+	return k == FastRepeat || k == TimeoutRepeat || k == SpuriousRepeat
+}
 
 func (e *Side) init() { e.Offer.Scale, e.states.state = -1, tcp.Closed }
 
@@ -100,7 +104,7 @@ func (e *Side) reuse(old *Side) {
 }
 
 // send takes a segment of this side.
-func (e *Side) send(s *segment, peer *Side) (what sort) {
+func (e *Side) send(s *segment, peer *Side) (what SegmentKind) {
 	e.Packets++
 	e.IPBytes += int64(s.ip.TotalLen)
 	e.Payload += int64(s.length)
@@ -141,10 +145,10 @@ func (e *Side) offer(s *segment) {
 }
 
 // place says what a segment is beside what was sent before, and counts it.
-func (e *Side) place(s *segment, peer *Side) sort {
+func (e *Side) place(s *segment, peer *Side) SegmentKind {
 	first, end := s.tcp.Seq, s.end()
 	if s.tcp.Flags.Has(wire.RST) {
-		return plain
+		return Plain
 	}
 	if !e.begun {
 		e.begin(first)
@@ -153,55 +157,55 @@ func (e *Side) place(s *segment, peer *Side) sort {
 		switch {
 		case peer.hasAcked && peer.window == 0:
 			e.WindowProbes++
-			return windowProbe
+			return WindowProbe
 		case peer.hasAcked && peer.acked == e.next:
 			e.KeepAlives++
-			return keepAlive
+			return KeepAlive
 		}
 	}
 	if first == end {
-		return plain
+		return Plain
 	}
 	what := e.compare(s, peer, first, end)
 	switch what {
-	case fastRepeat:
+	case FastRepeat:
 		e.Repeats.Fast++
-	case timeoutRepeat:
+	case TimeoutRepeat:
 		e.Repeats.Timeout++
-	case spuriousRepeat:
+	case SpuriousRepeat:
 		e.Repeats.Spurious++
-	case outOfOrder:
+	case OutOfOrder:
 		e.OutOfOrder++
 	}
-	if what.repeat() {
+	if what.Repeat() {
 		e.RepeatedBytes += int64(s.length)
 		e.RTT.forget()
 	}
 	e.Bytes += e.take(s.time, first, end, s.tcp.Flags)
-	if !what.repeat() && what != outOfOrder {
+	if !what.Repeat() && what != OutOfOrder {
 		e.RTT.time(s.time, end)
 	}
 	return what
 }
 
 // compare finds the kind of a segment that has numbers.
-func (e *Side) compare(s *segment, peer *Side, first, end seq.Num) sort {
+func (e *Side) compare(s *segment, peer *Side, first, end seq.Num) SegmentKind {
 	switch {
 	case first == e.next:
-		return plain
+		return Plain
 	case e.next.Less(first):
-		return behindGap
+		return BehindGap
 	}
 	if since, ok := e.gap(first, end); ok && s.time.Sub(since) < max(e.RTT.Min, 3e6) {
-		return outOfOrder
+		return OutOfOrder
 	}
 	switch {
 	case peer.hasAcked && end.LessEq(peer.acked):
-		return spuriousRepeat
+		return SpuriousRepeat
 	case (peer.dups >= 2 || peer.sacks) && s.time.Sub(peer.lastSent) < max(leastRTO, 2*e.RTT.Max):
-		return fastRepeat
+		return FastRepeat
 	}
-	return timeoutRepeat
+	return TimeoutRepeat
 }
 
 // leastRTO is the shortest timeout that is in use: Linux's.

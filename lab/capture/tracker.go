@@ -30,6 +30,10 @@ type Options struct {
 	// MaxKept bounds how many segments are kept of one connection: half of them from its
 	// beginning, half from its end. 0: 2000.
 	MaxKept int
+	// Contents takes what the connections carry for which Follow holds. nil: nothing is
+	// put together.
+	Contents Contents
+	Follow   func(stream int) bool
 	// Ended is told each connection, when nothing more can come of it. It may keep it, or
 	// give it back by Tracker.Release.
 	Ended func(*Conn)
@@ -59,6 +63,7 @@ type Tracker struct {
 	ended, opening, living list
 	unused                 []*Conn // that were given back
 
+	watch   *watch
 	segment segment // scratch
 }
 
@@ -70,7 +75,7 @@ func NewTracker(o Options) *Tracker {
 	if o.MaxKept <= 0 {
 		o.MaxKept = 2000
 	}
-	return &Tracker{options: o, open: map[wire.Tuple]*Conn{}}
+	return &Tracker{options: o, open: map[wire.Tuple]*Conn{}, watch: newWatch()}
 }
 
 // segment is a TCP segment of the capture.
@@ -138,7 +143,11 @@ func (t *Tracker) tcp(b []byte) {
 	s.length = max(s.ip.TotalLen-at, 0)
 	s.data = b[at:min(len(b), at+s.length)]
 	c, from := t.find(s)
+	t.watch.see(c, from, s)
 	c.arrive(from, s)
+	if c.contents != nil {
+		t.carry(c, from, s)
+	}
 	t.place(c).renew(c)
 	t.sweep(s.time)
 }
@@ -196,6 +205,9 @@ func (t *Tracker) begin(key, sent wire.Tuple, s *segment) *Conn {
 	if t.options.Keep != nil && t.options.Keep(c.Stream) {
 		c.kept = &kept{most: t.options.MaxKept}
 	}
+	if t.options.Contents != nil && t.options.Follow(c.Stream) {
+		c.contents = new([2]contents)
+	}
 	t.streams++
 	t.open[key] = c
 	return c
@@ -248,6 +260,11 @@ const maxUnused = 1 << 10
 func (t *Tracker) end(c *Conn) {
 	delete(t.open, c.key)
 	c.in.remove(c)
+	if c.contents != nil {
+		for i := range c.contents {
+			c.contents[i].end(func(data []byte, missing int64) { t.options.Contents(c, i, data, missing) })
+		}
+	}
 	c.finish(t.Counts.Last)
 	if t.options.Ended != nil {
 		t.options.Ended(c)
@@ -307,3 +324,9 @@ func (t *Tracker) icmp(b []byte) {
 	t.Counts.ICMP++
 	c.hear(c.from(sent), kind, s.number)
 }
+
+// Streams is how many connections there were so far.
+func (t *Tracker) Streams() int { return t.streams }
+
+// Open is how many are followed.
+func (t *Tracker) Open() int { return len(t.open) }
