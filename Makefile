@@ -25,7 +25,7 @@ TOOLS := unshare:util-linux script:bsdutils ip:iproute2 netstat:net-tools curl:c
 FUZZTIME ?= 10s
 COUNT    ?= 5
 
-.PHONY: help try test race emulated explore mutate fuzz bench lint systems tools deb playground
+.PHONY: help try test race emulated explore mutate fuzz bench lint systems tools deb reproducible playground
 
 help:
 	@echo 'make try    a transfer between our TCP and the kernel, shown as a ladder'
@@ -39,6 +39,7 @@ help:
 	@echo 'make bench  the table beside gVisor netstack and the kernel (ARGS=-h for flags)'
 	@echo 'make lint   gofmt, vet, staticcheck'
 	@echo 'make deb    a Debian package of the command in bin/, with manual pages, completions and a unit of systemd'
+	@echo 'make reproducible  the command built twice, in two folders with two caches: the same bytes'
 	@echo 'make systems  vet, or build, for $(SYSTEMS)'
 
 # -n prints what would run: a compiler for each package that the build cache lacks.
@@ -92,6 +93,14 @@ systems:
 deb:
 	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o bin/handfast ./cmd/handfast
 	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) cmd/handfast/deploy/debian/build.sh bin/handfast bin
+
+# Nothing of the first may help the second, so it takes minutes.
+reproducible:
+	@for n in 1 2; do \
+		dir=$$(mktemp -d) && git clone -q . $$dir/$$n && \
+		(cd $$dir/$$n && GOCACHE=$$dir/cache CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags="-s -w" -o handfast ./cmd/handfast && sha256sum handfast) || exit 1; \
+		chmod -R u+w $$dir; rm -rf $$dir; \
+	done | sort | uniq -c | awk '{ print $$2; n++ } END { if (n != 1) { print "two builds differ"; exit 1 } }'
 
 # The garbage of an exploration is much and short-lived.
 explore:

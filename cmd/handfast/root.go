@@ -161,14 +161,21 @@ func noArguments(cmd *cobra.Command, args []string) error {
 }
 
 func newVersion() *cobra.Command {
-	return &cobra.Command{
+	bill := false
+	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version, the Go version and the platform",
 		Args:  noArguments,
-		Run: func(cmd *cobra.Command, _ []string) {
-			fmt.Fprintln(cmd.OutOrStdout(), versionLine())
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if bill {
+				return writeBOM(cmd.OutOrStdout())
+			}
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), versionLine())
+			return err
 		},
 	}
+	cmd.Flags().BoolVar(&bill, "sbom", false, "print what this program was built of, as CycloneDX JSON")
+	return cmd
 }
 
 func versionLine() string {
