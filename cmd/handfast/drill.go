@@ -39,6 +39,11 @@ Of a folder every file that ends in .pkt is played, also in folders below. Each
 has a line; one that fails says where, what it expected and what came, and with
 --ladder draws what led to it. It ends with code 1 when a script fails.
 
+With --kernel the same script is also played against this machine's kernel, in a
+network namespace and in real time: its calls are system calls, its packets go
+through a TUN. What differs is told beside what the script says of Linux, and is
+no failure. Assertions on the inside of a host are left out.
+
 Commands between backticks are read as settings of the host (sysctl), and never
 run. What has no effect here -v tells, with the reason. How to write a script:
 docs/DRILL.md.`
@@ -47,6 +52,8 @@ type drillOptions struct {
 	verbose, ladder, strict, ascii bool
 	version                        int
 	jobs                           int
+	kernel                         bool
+	limit                          time.Duration
 
 	streams
 }
@@ -60,7 +67,8 @@ func newDrill() *cobra.Command {
 		Example: `  handfast drill handshake.pkt
   handfast drill --ladder handshake.pkt
   handfast drill --strict -v tests/
-  handfast drill --ip-version 6 tests/`,
+  handfast drill --ip-version 6 tests/
+  handfast drill --kernel tests/`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.streams = streamsOf(cmd)
 			if err := o.check(args); err != nil {
@@ -75,6 +83,8 @@ func newDrill() *cobra.Command {
 	f.BoolVar(&o.strict, "strict", false, "also a packet that a script does not expect is a failure, at its end, too")
 	f.IntVar(&o.version, "ip-version", 4, "of scripts that do not say it themselves: 4 or 6")
 	f.IntVar(&o.jobs, "jobs", runtime.GOMAXPROCS(0), "how many scripts are played at a time")
+	f.BoolVar(&o.kernel, "kernel", false, "play them against this machine's kernel as well, in real time, and tell what differs")
+	f.DurationVar(&o.limit, "limit", 10*time.Second, "with --kernel, how long a script may take; longer ones are skipped")
 	f.BoolVar(&o.ascii, "ascii", false, "draw with ASCII characters only")
 	return cmd
 }
@@ -87,6 +97,8 @@ func (o *drillOptions) check(args []string) error {
 		return usagef(say.All("--ip-version %d: it is 4 or 6"), o.version)
 	case o.jobs < 1 || o.jobs > 1024:
 		return usagef(say.All("--jobs %d: from 1 to 1024"), o.jobs)
+	case o.limit <= 0:
+		return usagef(say.All("--limit %v: it is a time, such as 10s"), o.limit)
 	}
 	return nil
 }
@@ -96,6 +108,9 @@ func (o *drillOptions) run(args []string) error {
 	files, err := scriptFiles(args)
 	if err != nil {
 		return err
+	}
+	if o.kernel {
+		return o.runKernel(files)
 	}
 	began, failed := time.Now(), 0
 	for r := range o.results(files) {

@@ -15,5 +15,5 @@
 // what a script says of the host, shell.go in whose words; flow.go numbers and connections,
 // inject.go what arrives, expect.go and compare.go what leaves, print.go in which words;
 // socket.go, calls_*.go, options.go and ready.go are the sockets of programs; info.go what
-// assertions ask; record.go is for ladders.
+// assertions ask; record.go is for ladders; kernel.go has another host play.
 package drill

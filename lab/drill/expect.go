@@ -44,6 +44,12 @@ func (p *player) await(k *script.Packet, until clock.Time) (departure, bool) {
 			p.left = slices.Delete(p.left, i, i+1)
 			return d, true
 		}
+		if p.Kernel != nil {
+			if !p.heard(min(until, p.now.Add(patience)).Add(kernelPatience)) {
+				return departure{}, false
+			}
+			continue
+		}
 		next := p.deadline()
 		if next > limit {
 			return departure{}, false
@@ -57,7 +63,10 @@ func (p *player) await(k *script.Packet, until clock.Time) (departure, bool) {
 func (p *player) join(k *script.Packet, s *segment, at clock.Time) {
 	for len(s.payload) < k.Len && len(s.payload) > 0 {
 		i := p.nextOf(k)
-		if i < 0 || p.left[i].at != at {
+		if i < 0 && p.Kernel != nil && p.heard(p.now.Add(kernelBurst)) {
+			continue
+		}
+		if i < 0 || p.left[i].at != at && (p.Kernel == nil || p.left[i].at > at.Add(kernelBurst)) {
 			return
 		}
 		next, ok := parseSegment(p.left[i].data)
@@ -90,7 +99,7 @@ func (p *player) nextOf(k *script.Packet) int {
 // nothingCame fails because no packet left.
 func (p *player) nothingCame(e *script.Event, at, until clock.Time) {
 	got := "nothing, within " + max(patience, p.tolerance).String() + " more"
-	if p.host.Deadline() == clock.Never {
+	if p.Kernel == nil && p.host.Deadline() == clock.Never {
 		got = "nothing, and no timer runs"
 	}
 	if len(p.left) > 0 {

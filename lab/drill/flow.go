@@ -24,6 +24,7 @@ type flow struct {
 	// own is what the script's 0 is on the wire, of the host's stream: known from its SYN on.
 	own   seq.Num
 	known bool
+	acked seq.Num // by the script, at most: for a Kernel
 	// fresh: the next SYN of the host begins another connection.
 	fresh bool
 	// stamps are the host's timestamps by what the script calls them.

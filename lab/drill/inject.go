@@ -30,6 +30,7 @@ func (p *player) injectTCP(k *script.Packet) {
 	h := header{tuple: f.tuple.Reverse(), seq: k.Seq + peerISN, flags: k.Flags, window: uint16(k.Window), urgent: uint16(k.Urgent)}
 	if k.HasAck {
 		h.ack = k.Ack + f.own
+		f.acknowledged(h.ack)
 	}
 	for i := range k.Options {
 		h.options = appendOption(h.options, p.mapOption(f, &k.Options[i]))
@@ -56,6 +57,8 @@ func (p *player) mapOption(f *flow, o *script.Option) *script.Option {
 			p.wrong(p.event.Pos, "a packet that arrives says its timestamp: TS val N ecr N")
 		}
 		m.Ecr = f.ecr(o.Ecr)
+	case o.Any && o.Kind == script.FastOpen && p.Kernel != nil:
+		p.wrong(p.event.Pos, "a kernel's cookie is not known before it has given one")
 	case o.Any && o.Kind == script.FastOpen:
 		m.Any, m.Data = false, p.ownCookie(f)
 	case o.Any:
@@ -165,6 +168,9 @@ func (p *player) injectICMP(k *script.Packet) {
 // names, or else the oldest that is not acknowledged.
 func (p *player) quote(f *flow, k *script.Packet) []byte {
 	first, n := seq.Num(p.host.TCP().Look(f.tuple).SndUna), 0
+	if p.Kernel != nil {
+		first = f.acked
+	}
 	if k.ICMP.Quoted {
 		first, n = k.Seq+f.own, k.Len
 	}

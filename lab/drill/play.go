@@ -34,6 +34,8 @@ type Options struct {
 	Strict bool
 	// IPVersion is 4 or 6 where the script does not say itself; 0: 4.
 	IPVersion int
+	// Kernel plays in the place of our host; nil: ours does.
+	Kernel Kernel
 }
 
 // Result is what came of a script.
@@ -170,7 +172,7 @@ func (p *player) happen(e *script.Event) {
 		p.inject(e.Packet)
 	case e.Call != nil:
 		p.call(e, at)
-	case e.Code != nil:
+	case e.Code != nil && p.Kernel == nil:
 		p.code(e.Code)
 	}
 }
@@ -200,12 +202,20 @@ func (p *player) boot() {
 		p.fail("%v", err)
 	}
 	p.host, p.audit = h, h.TCP().Audit()
+	if p.Kernel != nil {
+		p.bootKernel()
+		return
+	}
 	p.judge.MTU = p.mtu
 	p.rec.trace(h)
 }
 
 // live lets time pass up to an instant, and what the host's timers demand happen.
 func (p *player) live(until clock.Time) {
+	if p.Kernel != nil {
+		p.passes(until)
+		return
+	}
 	for d := p.deadline(); d <= until; d = p.deadline() {
 		if p.steps++; p.steps > maxSteps {
 			p.fail("timers have run %d times: the script lets too much time pass", maxSteps)
@@ -265,6 +275,13 @@ func (p *player) output() {
 
 // arrive gives the host a packet.
 func (p *player) arrive(data []byte) {
+	if p.Kernel != nil {
+		p.rec.arrives(p, data)
+		if err := p.Kernel.Arrive(data); err != nil {
+			p.fail("the kernel does not take the packet: %v", err)
+		}
+		return
+	}
 	k := buf.NewPacket()
 	m := k.ReceiveInto(len(data))
 	k.Data = m[:copy(m, data)]

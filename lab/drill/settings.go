@@ -26,6 +26,7 @@ type settings struct {
 	config      host.Config
 	keepAlive   tcp.KeepAlive // of sockets that switch it on
 	notes       []string
+	asked       []script.Setting // sysctls, as the script has them
 }
 
 // The buffers of Linux: net.ipv4.tcp_rmem and tcp_wmem.

@@ -50,6 +50,10 @@ type waiting struct {
 func (p *player) call(e *script.Event, at clock.Time) {
 	c := e.Call
 	p.rec.say(p, traceCall, c.Text)
+	if p.Kernel != nil {
+		p.callKernel(e)
+		return
+	}
 	make, found := calls[c.Name]
 	if !found {
 		p.wrong(e.Pos, "%s is not played here", c.Name)
@@ -89,6 +93,9 @@ func (p *player) callReturns() bool {
 
 // settleCall waits until the call that waits has returned.
 func (p *player) settleCall() {
+	if p.Kernel != nil && p.waiting != nil {
+		p.settleKernel()
+	}
 	for p.waiting != nil {
 		w := p.waiting
 		next := p.deadline()

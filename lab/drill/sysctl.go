@@ -13,6 +13,9 @@ import (
 // sysctl takes one setting of Linux as options of the host.
 func (p *player) sysctl(at script.Pos, name, value string) {
 	name = strings.ReplaceAll(strings.TrimPrefix(name, "/proc/sys/"), "/", ".")
+	if p.host == nil {
+		p.asked = append(p.asked, script.Setting{Pos: at, Name: name, Value: value})
+	}
 	set, ok := sysctls[name]
 	reason, ignored := withoutEffect[name]
 	switch {

@@ -26,6 +26,17 @@ func (s *Script) Line(n int) string {
 	return strings.TrimSpace(s.lines[n-1])
 }
 
+// Remarks returns the remarks that mention a word, without their slashes: such as what a
+// script says of Linux.
+func (s *Script) Remarks(word string) (lines []string) {
+	for _, l := range s.lines {
+		if text, ok := strings.CutPrefix(strings.TrimSpace(l), "//"); ok && strings.Contains(text, word) {
+			lines = append(lines, strings.TrimSpace(text))
+		}
+	}
+	return lines
+}
+
 // Title returns what the first comment says.
 func (s *Script) Title() string {
 	for n := range s.lines {
