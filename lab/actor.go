@@ -99,16 +99,28 @@ func (a *actor) hold(c *Conn, name string) {
 	}
 }
 
-func (a *actor) connect(to string, port, from uint16, name string, wait bool) string {
-	c, err := a.Open(to, port, from)
+// connecting is whom a program calls, and how.
+type connecting struct {
+	to         string
+	port, from uint16
+	name       string // of the connection
+	wait, fast bool
+}
+
+func (a *actor) connect(k *connecting) string {
+	open := a.Open
+	if k.fast {
+		open = a.OpenFast
+	}
+	c, err := open(k.to, k.port, k.from)
 	if err != nil {
 		return say(err)
 	}
-	a.hold(c, name)
-	if !wait {
+	a.hold(c, k.name)
+	if !k.wait {
 		return ok
 	}
-	return say(c.Established())
+	return say(c.Opened())
 }
 
 func (a *actor) use(name string) string {

@@ -115,6 +115,16 @@ func newConn(p *Proc, en *tcp.Entry) *Conn {
 // Open begins a connection to a port of a host, from a local port (0: any).
 // It does not wait for the handshake.
 func (p *Proc) Open(to string, port, from uint16) (*Conn, error) {
+	return p.open(to, port, from, false)
+}
+
+// OpenFast is Open by TCP Fast Open, which the hosts must have: with a cookie of the peer's
+// the connection may be written at once, and the SYN waits for the text that goes on it.
+func (p *Proc) OpenFast(to string, port, from uint16) (*Conn, error) {
+	return p.open(to, port, from, true)
+}
+
+func (p *Proc) open(to string, port, from uint16, fast bool) (*Conn, error) {
 	n := p.world.node(to)
 	if n == nil {
 		return nil, ErrNoHost
@@ -130,9 +140,22 @@ func (p *Proc) Open(to string, port, from uint16) (*Conn, error) {
 	case err != nil:
 		return nil, ErrUnreachable
 	}
+	if fast {
+		t := en.Tuple()
+		p.node.host.TCP().FastOpen(p.node.now(), en, p.node.known.Hint(p.node.now(), t.Local, t.Remote))
+	}
 	c := newConn(p, en)
 	p.node.react()
 	return c, nil
+}
+
+// Opened waits until the connection can be written: with Fast Open that is before it is
+// established.
+func (c *Conn) Opened() error {
+	if c.usable() && c.entry.Writable() {
+		return nil
+	}
+	return c.Established()
 }
 
 // Dial opens a connection and waits for it to be established.

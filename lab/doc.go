@@ -34,7 +34,7 @@
 // The options are those of the engine, with their values:
 //
 //	address A      mtu N
-//	nodelay        no-timestamps  no-sack  no-window-scale  no-quick-acks  user-timeout-option
+//	nodelay        no-timestamps  no-sack  no-window-scale  no-quick-acks  user-timeout-option  fast-open
 //	msl D          initial-rto D  min-rto D  max-rto D  delayed-ack D
 //	user-timeout D fin-wait-2 D
 //	send-buffer N  receive-buffer N
@@ -83,8 +83,9 @@
 // may stand behind ->, else "ok" or anything is right.
 //
 //	listen PORT [backlog N]     accept [as NAME] [until T]     unlisten
-//	connect HOST PORT [from PORT] [as NAME]   # waits for the handshake
-//	open HOST PORT [from PORT] [as NAME]      # does not; "established" does
+//	connect HOST PORT [from PORT] [as NAME] [fast]   # waits for the handshake; fast, with
+//	                                                 # a Fast Open cookie, does not
+//	open HOST PORT [from PORT] [as NAME] [fast]      # does not; "established" does
 //	use NAME                                  # the next calls mean that connection
 //	write N [of LETTER] [urgent]              write "text" [urgent]
 //	read          what is there, one piece    read N     read all: to the end

@@ -25,7 +25,7 @@ var groups = []struct {
 	name, nameZH string
 	scenarios    []string
 }{
-	{"Opening", "打开连接", []string{"three-way-handshake", "three-way-handshake-lost-syn", "three-way-handshake-lost-syn-ack", "three-way-handshake-lost-final-ack", "withheld-third-ack", "connection-refused", "simultaneous-open", "old-duplicate-syn", "two-passive-sockets"}},
+	{"Opening", "打开连接", []string{"three-way-handshake", "three-way-handshake-lost-syn", "three-way-handshake-lost-syn-ack", "three-way-handshake-lost-final-ack", "withheld-third-ack", "connection-refused", "simultaneous-open", "fast-open", "fast-open-stale-cookie", "old-duplicate-syn", "two-passive-sockets"}},
 	{"Closing", "关闭连接", []string{"four-way-close", "server-closes-first", "three-segment-close", "half-close", "simultaneous-close", "lost-last-ack", "no-time-wait", "port-reuse", "linger-zero", "close-with-unread-data", "half-open-peer-restarted", "client-crashes-and-returns", "keepalive-dead-peer"}},
 	{"Loss", "丢失与路径", []string{"fast-retransmit", "sack-recovery", "reordering", "tail-loss", "tail-loss-probe", "spurious-timeout", "spurious-recovery-undone", "path-mtu", "black-hole"}},
 	{"Sending rate", "发送速率", []string{"slow-start-exit", "pacing", "ecn", "accecn"}},

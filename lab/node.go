@@ -6,6 +6,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/fastopen"
 	"github.com/handfast-tcp/handfast/engine/host"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/engine/wire"
@@ -26,6 +27,7 @@ type node struct {
 	trace *tcp.Trace
 	boots int
 	port  uint16
+	known fastopen.Cache // servers that do Fast Open; a reboot forgets them
 
 	audit func() error     // of host
 	wire  *oracle.Wire     // what host sends is judged by it
@@ -39,6 +41,7 @@ type node struct {
 // connection, no listener.
 func (n *node) boot() error {
 	n.boots++
+	n.known = fastopen.Cache{}
 	r := random(n.world.secrets, n.index, n.boots)
 	c := n.Host
 	binary.LittleEndian.PutUint64(c.TCP.Secret[:8], r.Uint64())
@@ -113,6 +116,7 @@ func (n *node) flush() (any bool) {
 		if p == nil {
 			w.record.engine(n, 0)
 			n.forgetReady()
+			n.learnFastOpen()
 			if err := n.audit(); err != nil {
 				w.fault(n, err)
 			}
@@ -125,6 +129,14 @@ func (n *node) flush() (any bool) {
 			w.send(n, data, false)
 		}
 		p.Release()
+	}
+}
+
+// learnFastOpen keeps what connections have learnt of servers, as the library does for a host.
+func (n *node) learnFastOpen() {
+	for n.host.TCP().HasFastOpen() {
+		news, _ := n.host.TCP().NextFastOpen()
+		n.known.Learn(n.now(), news)
 	}
 }
 

@@ -128,22 +128,22 @@ func readAccept(_ *parser, l *lineReader) (func(*actor) string, error) {
 }
 
 func readConnect(p *parser, l *lineReader) (func(*actor) string, error) {
-	wait := strings.HasPrefix(strings.TrimSpace(l.text), "connect")
-	to, err := p.host(l)
-	if err != nil {
+	k := connecting{wait: strings.HasPrefix(strings.TrimSpace(l.text), "connect")}
+	var err error
+	if k.to, err = p.host(l); err != nil {
 		return nil, err
 	}
-	port, err := l.port()
-	from, name := uint16(0), ""
+	k.port, err = l.port()
 	if err == nil && l.accept("from") {
-		from, err = l.port()
+		k.from, err = l.port()
 	}
 	if err == nil && l.accept("as") {
 		var w word
 		w, err = l.next("a name")
-		name = w.text
+		k.name = w.text
 	}
-	return func(a *actor) string { return a.connect(to, port, from, name, wait) }, err
+	k.fast = err == nil && l.accept("fast")
+	return func(a *actor) string { return a.connect(&k) }, err
 }
 
 func readUse(_ *parser, l *lineReader) (func(*actor) string, error) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/engine/ao"
 	"github.com/handfast-tcp/handfast/engine/cc"
+	"github.com/handfast-tcp/handfast/engine/fastopen"
 )
 
 // hostLine reads: host NAME OPTION ...
@@ -101,6 +102,9 @@ func (h *hostLine) option(l *lineReader, w word) (err error) {
 		return err
 	}
 	switch w.text {
+	case "fast-open":
+		h.Host.TCP.FastOpen = fastopen.Client | fastopen.Server | fastopen.EveryListener
+		return nil
 	case "address":
 		return h.address(l)
 	case "cookies":

@@ -130,6 +130,8 @@ func TestDocumented(t *testing.T) {
 // notPlayed are the scenarios of which a script does not play to its end, and why.
 var notPlayed = map[string]string{
 	"client-crashes-and-returns":       "several connections: calls cannot be told apart",
+	"fast-open":                        "the host has other options than its SYN tells",
+	"fast-open-stale-cookie":           "the host has other options than its SYN tells",
 	"half-open-peer-restarted":         "the host is started again",
 	"nagle-and-delayed-ack":            "the host has other options than its SYN tells",
 	"syn-flood-with-shorter-timeouts":  "the host has other options than its SYN tells",

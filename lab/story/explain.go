@@ -54,8 +54,10 @@ func segmentSentence(s *Moment) sentence {
 			break
 		}
 	}
-	if more := ecnSentence(s); more[English] != "" {
-		own = own.and(more)
+	for _, more := range []sentence{ecnSentence(s), fastSentence(s)} {
+		if more[English] != "" {
+			own = own.and(more)
+		}
 	}
 	switch {
 	case s.Nobody:
@@ -70,6 +72,25 @@ func segmentSentence(s *Moment) sentence {
 		return own.and(markedSentence)
 	}
 	return own
+}
+
+// fastSentence says what Fast Open adds to a segment.
+func fastSentence(s *Moment) sentence {
+	f, o := s.Segment.Flags, &s.Segment.Options
+	has, cookie := o.Has(wire.OptFastOpen), o.FastOpen.Len() > 0
+	switch {
+	case !f.Has(wire.SYN):
+		return sentence{}
+	case f.Has(wire.ACK) && has && cookie:
+		return givesCookieSentence
+	case f.Has(wire.ACK):
+		return sentence{}
+	case has && cookie && s.Len > 0:
+		return showsCookieSentence
+	case has && !cookie:
+		return asksCookieSentence
+	}
+	return sentence{}
 }
 
 // ecnSentence says what the flags of ECN add to a segment.

@@ -48,6 +48,15 @@ var (
 	reducedSentence = sentence{
 		"CWR tells that the congestion window has been reduced (RFC 3168 §6.1.2).",
 		"CWR 告知拥塞窗口已经减小（RFC 3168 §6.1.2）。"}
+	asksCookieSentence = sentence{
+		"An empty Fast Open option asks for a cookie, to be used next time (RFC 7413 §4.1.1).",
+		"空的 Fast Open 选项索取一个 cookie，供下次使用（RFC 7413 §4.1.1）。"}
+	givesCookieSentence = sentence{
+		"It brings a cookie: whoever shows it has this address, and may send data on a SYN (RFC 7413 §4.1.2).",
+		"它带来一个 cookie：出示它的一方确实拥有这个地址，可以在 SYN 上发送数据（RFC 7413 §4.1.2）。"}
+	showsCookieSentence = sentence{
+		"The cookie lets the data ride on the SYN: where it is right the program has them a round trip earlier (RFC 7413 §4.2).",
+		"凭借 cookie，数据随 SYN 同行：cookie 正确时，程序早一个往返得到数据（RFC 7413 §4.2）。"}
 	forgedSentence = sentence{
 		"No end sent this now: it is an old segment that was late, or one that a stranger forged.",
 		"此刻没有谁发送它：这是一个迟到的旧报文段，或是第三者伪造的报文段。"}

@@ -225,6 +225,13 @@ func briefOptions(h *wire.TCP, ack seq.Num) []string {
 	if o.Has(wire.OptWindowScale) {
 		s = append(s, fmt.Sprintf("ws %d", o.WindowScale))
 	}
+	switch {
+	case !o.Has(wire.OptFastOpen):
+	case o.FastOpen.Len() == 0:
+		s = append(s, "fo")
+	default:
+		s = append(s, "fo cookie")
+	}
 	return s
 }
 
