@@ -137,7 +137,7 @@ func (c *TCPConn) SetTTL(ttl int) error {
 type beforehand struct{ tos, ttl, mss, synRetries, lowat int }
 
 // check refuses what is outside its range. of is whose fields they are.
-func (b *beforehand) check(of string, mostRetries int) error {
+func (b beforehand) check(of string, mostRetries int) error {
 	return setting.Check([]setting.Setting{
 		setting.Of(of+".TOS", &b.tos, 0, 0, 255),
 		setting.Of(of+".TTL", &b.ttl, 0, 0, 255),

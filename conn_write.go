@@ -19,12 +19,17 @@ const smallWrite = 4 << 10
 const chunkSize = 64 << 10
 
 // firstChunk returns how much of a write of n bytes goes into the next block. A
-// block is not taken for a small part of it: what is queued holds all of it.
-func firstChunk(n int) int {
-	if n < buf.LargeSize/2 {
+// block is not taken for a small part of it: what is queued holds all of it. What follows
+// is queued a moment later, so a chunk ends with the largest segment that there is: a small
+// one between any two chunks would cost as much as a large one.
+func firstChunk(n, segment int) int {
+	switch {
+	case n < buf.LargeSize/2:
 		return min(n, buf.MediumSize)
+	case n <= chunkSize || segment > chunkSize:
+		return min(n, chunkSize)
 	}
-	return min(n, chunkSize)
+	return chunkSize - chunkSize%segment
 }
 
 // Write queues p to be sent, and waits while the send buffer is full. The
@@ -98,8 +103,9 @@ func (c *TCPConn) write(pieces [][]byte, more bool) (n int, err error) {
 		}
 		// A large write is copied without the lock, a chunk at a time: others use the
 		// shard, and the first chunk is on its way while the next is copied.
+		chunk := min(firstChunk(size-n, c.entry.LargestSegment()), most)
 		s.flushAndUnlock(now)
-		v := rest.copyIn(min(firstChunk(size-n), most))
+		v := rest.copyIn(chunk)
 		now = s.lock()
 		// The connection may have ended during the copy: queue asks again.
 		if err = c.queue(now, v); err != nil {

@@ -1,6 +1,7 @@
 package handfast
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -137,11 +138,7 @@ func (d *Dialer) plan(ctx context.Context, network, address string) (w dialling,
 		return w, errNoHost
 	}
 	w = dialling{Dialer: d}
-	if err = setting.Of("Dialer.ECN", &d.ECN, cc.ECNDefault, cc.ECNOff, cc.ECNAccurate).Check(); err != nil {
-		return w, err
-	}
-	o := d.beforehand()
-	if err = o.check("Dialer", tcp.MaxSynRetries); err != nil {
+	if err = d.check(); err != nil {
 		return w, err
 	}
 	if w.network, err = parseNetwork(network, netTCP, netUDP6); err != nil {
@@ -156,6 +153,16 @@ func (d *Dialer) plan(ctx context.Context, network, address string) (w dialling,
 	}
 	w.remotes, w.port, err = d.Host.resolve(ctx, resolver, w.network, address, w.local)
 	return w, err
+}
+
+// check refuses settings outside their ranges. Most programs set none of them, and then no
+// table is made for each dial.
+func (d *Dialer) check() error {
+	if d.ECN == cc.ECNDefault && d.beforehand() == (beforehand{}) {
+		return nil
+	}
+	return cmp.Or(d.beforehand().check("Dialer", tcp.MaxSynRetries),
+		setting.Of("Dialer.ECN", &d.ECN, cc.ECNDefault, cc.ECNOff, cc.ECNAccurate).Check())
 }
 
 // local returns LocalAddr as we write it.

@@ -179,15 +179,18 @@ func (h *Host) learnWay(d *destination, dst wire.Addr) *destination {
 		d.path, d.route, d.reachable = tcp.Path{MTU: localMTU}, nil, true
 		return d
 	}
-	d.route = h.findRoute(dst)
-	if r := d.route; r != nil {
-		d.path = tcp.Path{MTU: h.mtus.limit(dst, r.link.MTU), Link: uint16(r.link.MTU), MaxGSO: r.link.MaxGSO}
-		if d.path.MaxGSO == 0 && !h.traced {
-			d.path.MaxGSO, d.path.SoftwareGSO = softwareGSO, true
-		}
-		d.reachable = h.forwarded.any() || h.speaks[family(dst)]
-		d.cutUp = mayBeCutUp(dst, d.path.MTU, r.link.MTU)
+	r := h.findRoute(dst)
+	d.route = r
+	if r == nil {
+		return d
 	}
+	mtu := h.mtus.limit(dst, r.link.MTU)
+	d.path = tcp.Path{MTU: mtu, Link: uint16(r.link.MTU), MaxGSO: r.link.MaxGSO}
+	if r.link.MaxGSO == 0 && !h.traced {
+		d.path.MaxGSO, d.path.SoftwareGSO = softwareGSO, true
+	}
+	d.reachable = h.speaks[family(dst)] || h.forwarded.any()
+	d.cutUp = mayBeCutUp(dst, mtu, r.link.MTU)
 	return d
 }
 

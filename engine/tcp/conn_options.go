@@ -33,18 +33,52 @@ const (
 
 // initialSettings are those of connections and listeners for which nothing is set.
 func initialSettings(cfg *Config) settings {
-	s := settings{service: wire.MakeService(0, 0)}
-	s.setLowat(cfg.NotSentLowat)
+	return settings{service: wire.MakeService(0, 0)}.withLowat(cfg.NotSentLowat)
+}
+
+// Each of these returns s with one of its fields other than before.
+
+func (s settings) withKeepAlive(k KeepAlive) settings {
+	s.alive = k.bounded()
 	return s
 }
 
-// setLowat takes the number of bytes; 0: any. As in Linux a program goes on when less than
+func (s settings) withTOS(tos uint8) settings {
+	s.service = wire.MakeService(tos, s.service.TTL())
+	return s
+}
+
+func (s settings) withTTL(ttl uint8) settings {
+	s.service = wire.MakeService(s.service.TOS(), ttl)
+	return s
+}
+
+func (s settings) withMSS(bytes int) settings {
+	s.mss = 0
+	if bytes != 0 {
+		s.mss = uint16(min(max(bytes, MinMaxSegment), MaxMaxSegment))
+	}
+	return s
+}
+
+func (s settings) withSynRetries(n, most int) settings {
+	s.syn = uint8(min(max(n, 0), most))
+	return s
+}
+
+// withLowat takes the number of bytes; 0: any. As in Linux a program goes on when less than
 // half of them wait: it would come for each segment otherwise.
-func (s *settings) setLowat(bytes int) {
+func (s settings) withLowat(bytes int) settings {
 	s.lowat, s.half = math.MaxInt32, math.MaxInt32
 	if bytes > 0 && bytes < math.MaxInt32 {
 		s.lowat, s.half = int32(bytes), int32(bytes+1)/2
 	}
+	return s
+}
+
+func (s settings) withFixedSend() settings {
+	s.fixedSend = true
+	return s
 }
 
 // maxShared is how many settings an endpoint remembers to share them: few programs have
@@ -52,25 +86,25 @@ func (s *settings) setLowat(bytes int) {
 const maxShared = 4
 
 // share returns settings that equal s, the same for all who ask for the same.
-func (e *Endpoint) share(s settings) *settings {
+func (e *Endpoint) share(s *settings) *settings {
 	if s.auth != nil {
-		return &s // no other has the same
+		only := *s // no other has the same
+		return &only
 	}
 	for _, known := range e.shared {
-		if known != nil && *known == s {
+		if known != nil && *known == *s {
 			return known
 		}
 	}
+	fresh := *s
 	copy(e.shared[1:], e.shared[:])
-	e.shared[0] = &s
-	return &s
+	e.shared[0] = &fresh
+	return &fresh
 }
 
-// setOption changes the settings of en.
-func (e *Endpoint) setOption(now clock.Time, en *Entry, change func(*settings)) {
-	s := *en.options
-	change(&s)
-	en.use(e.share(s))
+// change gives en other settings.
+func (e *Endpoint) change(now clock.Time, en *Entry, s settings) {
+	en.use(e.share(&s))
 	e.update(now, en)
 }
 
@@ -86,37 +120,33 @@ func (c *Conn) use(s *settings) {
 	c.set(lowWater, s.lowat < math.MaxInt32)
 }
 
-// setOption changes the settings of the connections that l accepts from now on. Those of l
-// before are others', perhaps.
-func (l *Listener) setOption(change func(*settings)) {
-	s := *l.options
-	change(&s)
-	l.options = &s
-}
+// change gives the connections that l accepts from now on other settings. Those of l before
+// are others', perhaps.
+func (l *Listener) change(s settings) { l.options = &s }
 
 // SetTOS sets the DiffServ field of what en sends (RFC 9293, MUST-48), as IP_TOS and
 // IPV6_TCLASS do in Linux. Its lower two bits belong to ECN, and are not taken from tos.
 // A RST that no connection sends has the field of the segment that it answers.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.9.2-3
 func (e *Endpoint) SetTOS(now clock.Time, en *Entry, tos uint8) {
-	e.setOption(now, en, func(s *settings) { s.service = wire.MakeService(tos, s.service.TTL()) })
+	e.change(now, en, en.options.withTOS(tos))
 }
 
 // SetTOS is Endpoint.SetTOS for all connections of l, from the SYN-ACK on.
 func (l *Listener) SetTOS(tos uint8) {
-	l.setOption(func(s *settings) { s.service = wire.MakeService(tos, s.service.TTL()) })
+	l.change(l.options.withTOS(tos))
 }
 
 // SetTTL sets the TTL or hop limit of what en sends (RFC 9293, MUST-49), as IP_TTL and
 // IPV6_UNICAST_HOPS do in Linux; 0 is wire.DefaultTTL.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.9.2-4
 func (e *Endpoint) SetTTL(now clock.Time, en *Entry, ttl uint8) {
-	e.setOption(now, en, func(s *settings) { s.service = wire.MakeService(s.service.TOS(), ttl) })
+	e.change(now, en, en.options.withTTL(ttl))
 }
 
 // SetTTL is Endpoint.SetTTL for all connections of l, from the SYN-ACK on.
 func (l *Listener) SetTTL(ttl uint8) {
-	l.setOption(func(s *settings) { s.service = wire.MakeService(s.service.TOS(), ttl) })
+	l.change(l.options.withTTL(ttl))
 }
 
 // SetMaxSegment bounds what our MSS option says, and how large segments we send, as
@@ -127,20 +157,13 @@ func (e *Endpoint) SetMaxSegment(now clock.Time, en *Entry, bytes int) {
 	if en.state != SynSent {
 		return
 	}
-	e.setOption(now, en, func(s *settings) { s.mss = maxSegment(bytes) })
+	e.change(now, en, en.options.withMSS(bytes))
 	en.updateMSS()
 }
 
 // SetMaxSegment is Endpoint.SetMaxSegment for all connections of l.
 func (l *Listener) SetMaxSegment(bytes int) {
-	l.setOption(func(s *settings) { s.mss = maxSegment(bytes) })
-}
-
-func maxSegment(bytes int) uint16 {
-	if bytes == 0 {
-		return 0
-	}
-	return uint16(min(max(bytes, MinMaxSegment), MaxMaxSegment))
+	l.change(l.options.withMSS(bytes))
 }
 
 // full is how much text a packet of mtu bytes carries, no more than is set: mssOf.
@@ -155,23 +178,23 @@ func (s *settings) full(mtu, headers int) uint16 {
 // SetSynRetries sets how often the SYN of en is repeated, at most MaxSynRetries, as
 // TCP_SYNCNT does in Linux; 0: Config.SynRetries.
 func (e *Endpoint) SetSynRetries(now clock.Time, en *Entry, n int) {
-	e.setOption(now, en, func(s *settings) { s.syn = uint8(min(max(n, 0), MaxSynRetries)) })
+	e.change(now, en, en.options.withSynRetries(n, MaxSynRetries))
 }
 
 // SetSynRetries sets how often the SYN-ACKs of l are repeated, at most MaxSynAckRetries;
 // 0: Config.SynAckRetries.
 func (l *Listener) SetSynRetries(n int) {
-	l.setOption(func(s *settings) { s.syn = uint8(min(max(n, 0), MaxSynAckRetries)) })
+	l.change(l.options.withSynRetries(n, MaxSynAckRetries))
 }
 
 // SetNotSentLowat sets how many bytes may wait to be sent for the first time before a
 // program has to, as TCP_NOTSENT_LOWAT does in Linux: when so many wait SendSpace has
 // none, and Writable comes when it is less than half of them. 0: Config.NotSentLowat.
 func (e *Endpoint) SetNotSentLowat(now clock.Time, en *Entry, bytes int) {
-	e.setOption(now, en, func(s *settings) { s.setLowat(cmp.Or(bytes, e.cfg.NotSentLowat)) })
+	e.change(now, en, en.options.withLowat(cmp.Or(bytes, e.cfg.NotSentLowat)))
 }
 
 // SetNotSentLowat is Endpoint.SetNotSentLowat for all connections of l.
 func (l *Listener) SetNotSentLowat(bytes int) {
-	l.setOption(func(s *settings) { s.setLowat(cmp.Or(bytes, l.cfg.NotSentLowat)) })
+	l.change(l.options.withLowat(cmp.Or(bytes, l.cfg.NotSentLowat)))
 }

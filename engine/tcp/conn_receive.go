@@ -101,7 +101,9 @@ func (c *Conn) learnPeer(now clock.Time, s *Segment) {
 	// A SYN promises no more than its window field says, because the scale applies
 	// only to what follows it. https://www.rfc-editor.org/rfc/rfc7323#section-2.2
 	c.rcv.edge = c.rcv.nxt.Add(seq.Size(min(c.rcv.limit, 0xffff)))
-	c.agree(offerOf(c.cfg, &c.tuple, s, c.ecn.mode))
+	var o offer
+	o.hear(c.cfg, &c.tuple, s, c.ecn.mode)
+	c.agree(&o)
 	if s.Flags.Has(wire.ACK) {
 		c.learnECN(s)
 	}

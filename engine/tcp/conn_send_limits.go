@@ -151,6 +151,9 @@ func (c *Conn) largestSegment() int {
 	}
 }
 
+// LargestSegment returns how many bytes a segment, or super-segment, carries at most.
+func (c *Conn) LargestSegment() int { return int(c.path.super) }
+
 // payload is how many bytes of text a full segment carries now. While we hold text
 // out of order each says so (RFC 2018 §4), unless that leaves it little: an ACK will. So
 // it is with the counters of AccECN.

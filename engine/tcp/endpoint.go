@@ -149,7 +149,7 @@ func (e *Endpoint) dispatch(now clock.Time, path *Path, t *wire.Tuple, s *Segmen
 		return e.arrivedStray(&a)
 	}
 	if at := e.halfOpen.find(a.flow, t); at != 0 {
-		return e.arrivedHalfOpen(&a, e.halfOpen.at(at), at)
+		return e.arrivedHalfOpen(&a, e.listener(t), e.halfOpen.at(at), at)
 	}
 	if w := e.timeWait.find(a.flow, t); w != 0 {
 		return e.arrivedTimeWait(&a, w)

@@ -100,7 +100,7 @@ func (e *Endpoint) SetNoDelay(now clock.Time, en *Entry, on bool) {
 
 // SetKeepAlive sets the probing of an idle connection; the zero value ends it.
 func (e *Endpoint) SetKeepAlive(now clock.Time, en *Entry, k KeepAlive) {
-	e.setOption(now, en, func(s *settings) { s.alive = k.bounded() })
+	e.change(now, en, en.options.withKeepAlive(k))
 	en.resetKeepAlive(now)
 }
 
@@ -131,5 +131,5 @@ func (e *Endpoint) SetReceiveBuffer(now clock.Time, en *Entry, bytes int) {
 // SetSendBuffer sets at how many queued bytes the program has to wait.
 func (e *Endpoint) SetSendBuffer(now clock.Time, en *Entry, bytes int) {
 	en.setSendBuffer(bytes)
-	e.setOption(now, en, func(s *settings) { s.fixedSend = true })
+	e.change(now, en, en.options.withFixedSend())
 }

@@ -85,7 +85,7 @@ func (e *Endpoint) outputCompact(now clock.Time, out *Output) bool {
 
 func (e *Endpoint) outputHalfOpen(now clock.Time, out *Output, o *owing, h *halfOpen, at ref) bool {
 	h.marks &^= markQueued
-	c := e.expand(now, &o.tuple, o.flow, h, Path{MTU: int(h.link)})
+	c := e.expandAt(now, &o.tuple, o.flow, h)
 	sent := c.NextSegment(now, out)
 	e.halfOpen.update(at, c)
 	e.oweHalfOpen(&o.tuple, o.flow, h)

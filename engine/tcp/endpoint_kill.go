@@ -21,7 +21,7 @@ func (e *Endpoint) Kill(now clock.Time, t wire.Tuple) bool {
 	f := e.cookies.flow(&t)
 	if at := e.halfOpen.find(f, &t); at != 0 {
 		h := e.halfOpen.at(at)
-		c := e.expand(now, &t, f, h, Path{MTU: int(h.link)})
+		c := e.expandAt(now, &t, f, h)
 		if !h.is(markAsking) { // to a SYN that has no answer yet, there is nothing to take back
 			r := wire.TCP{Flags: wire.RST | wire.ACK, Seq: c.snd.nxt, Ack: c.rcv.nxt}
 			c.addTimestamp(now, &r.Options)

@@ -179,9 +179,13 @@ func (e *Endpoint) listener(t *wire.Tuple) *Listener {
 }
 
 // optionsOf returns what is set for a connection that is kept in compact form: its listener
-// has it. Without one it is no connection for which anything could be set, or not any more.
-func (e *Endpoint) optionsOf(t *wire.Tuple) *settings {
-	if l := e.listener(t); l != nil {
+// has it.
+func (e *Endpoint) optionsOf(t *wire.Tuple) *settings { return e.accepted(e.listener(t)) }
+
+// accepted returns what is set for the connections of l. Without one there is no connection
+// for which anything could be set, or not any more.
+func (e *Endpoint) accepted(l *Listener) *settings {
+	if l != nil {
 		return l.options
 	}
 	return e.cfg.initial

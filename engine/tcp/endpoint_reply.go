@@ -44,7 +44,7 @@ func (e *Endpoint) stamp(now clock.Time, t *wire.Tuple, d wire.Drop) (o wire.Opt
 	f := e.cookies.flow(t)
 	if at := e.halfOpen.find(f, t); at != 0 {
 		h := e.halfOpen.at(at)
-		e.expand(now, t, f, h, Path{MTU: int(h.link)}).addTimestamp(now, &o)
+		e.expandAt(now, t, f, h).addTimestamp(now, &o)
 	}
 	return o
 }

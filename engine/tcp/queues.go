@@ -27,9 +27,8 @@ func (r *ring[T]) extend() *T {
 	if r.n == len(r.items) && !r.grow() {
 		return nil
 	}
-	p := &r.items[(r.head+r.n)&(len(r.items)-1)]
 	r.n++
-	return p
+	return &r.items[(r.head+r.n-1)&(len(r.items)-1)]
 }
 
 // front returns the first item; nil when there is none.

@@ -26,10 +26,9 @@ type attack struct {
 	hold  time.Duration
 	times uint64 // how often it was entered
 
-	key    secret.Key
-	draws  uint64
-	early  int // how much lower than Config.AttackEnter it begins the next time
-	spared int // how much lower than Config.AttackLeave it is left this time
+	key   secret.Key
+	draws uint64
+	next  int // with how many it begins, or with less than how many it is left; 0: not drawn yet
 }
 
 const (
@@ -41,13 +40,21 @@ const (
 	attackBlur = 64
 )
 
-// watch looks at the number of half-open connections.
+// watch looks at the number of half-open connections, for each SYN.
 func (a *attack) watch(now clock.Time, halfOpen int, cfg *Config) {
-	if a.draws == 0 {
-		a.early = a.draw(min(cfg.AttackEnter/48, attackBlur))
+	if a.on != (halfOpen >= a.next) {
+		a.turn(now, halfOpen, cfg)
 	}
+}
+
+// turn follows a number on the other side of the threshold.
+func (a *attack) turn(now clock.Time, halfOpen int, cfg *Config) {
+	enter := func() int { return cfg.AttackEnter - a.draw(min(cfg.AttackEnter/48, attackBlur)) }
 	switch {
-	case !a.on && halfOpen >= cfg.AttackEnter-a.early:
+	case a.next == 0:
+		a.next = enter()
+		a.watch(now, halfOpen, cfg)
+	case !a.on:
 		if a.times > 0 && now.Sub(a.since) < a.hold {
 			a.hold = min(2*a.hold, attackHoldMax)
 		} else {
@@ -55,9 +62,10 @@ func (a *attack) watch(now clock.Time, halfOpen int, cfg *Config) {
 		}
 		a.on, a.since = true, now
 		a.times++
-		a.early, a.spared = a.draw(min(cfg.AttackEnter/48, attackBlur)), a.draw(cfg.AttackLeave/4)
-	case a.on && halfOpen < cfg.AttackLeave-a.spared && now.Sub(a.since) >= a.hold:
+		a.next = cfg.AttackLeave - a.draw(cfg.AttackLeave/4)
+	case now.Sub(a.since) >= a.hold:
 		a.on, a.since = false, now
+		a.next = enter()
 	}
 }
 

@@ -135,7 +135,7 @@ func (e *Endpoint) openEarly(a *arrival, l *Listener, iss seq.Num, f synFast) {
 	en := &Entry{armed: clock.Never}
 	en.init(e.cfg, *a.tuple, a.path, a.flow.tsOffset(), e.trace)
 	en.ecn.mode = a.ecn
-	en.use(e.optionsOf(a.tuple))
+	en.use(l.options)
 	en.fast = &fastOpen{listener: l, open: true, early: true, tell: f.tells()}
 	e.trace.enroll(a.now, &en.Conn)
 	en.openPassive(a.now, iss)

@@ -16,9 +16,9 @@ type offer struct {
 	synMark    wire.ECN // the field of that name of the SYN; a cookie does without
 }
 
-// offerOf reads what a SYN offers and we take.
-func offerOf(cfg *Config, t *wire.Tuple, s *Segment, m cc.ECNMode) offer {
-	o := offer{mss: s.Options.MSS, options: noScaling, version: version(t.Local)}
+// hear makes o what a SYN offers and we take.
+func (o *offer) hear(cfg *Config, t *wire.Tuple, s *Segment, m cc.ECNMode) {
+	o.mss, o.options, o.version = s.Options.MSS, noScaling, version(t.Local)
 	if !s.Options.Has(wire.OptMSS) {
 		o.mss = defaultMSS(t.Local)
 	}
@@ -37,7 +37,6 @@ func offerOf(cfg *Config, t *wire.Tuple, s *Segment, m cc.ECNMode) offer {
 	}
 	o.synMark = s.ECN
 	o.timestamps = s.Options.Has(wire.OptTimestamps) && !cfg.NoTimestamps
-	return o
 }
 
 // version numbers the versions of IP.
@@ -51,7 +50,7 @@ func version(a wire.Addr) uint8 {
 // agree puts what was offered into c. A cookie remembers no more than an offer, so
 // whatever else a SYN says must not matter after the handshake, or a connection would
 // behave differently for having been evicted.
-func (c *Conn) agree(o offer) {
+func (c *Conn) agree(o *offer) {
 	c.snd.peer = o.mss
 	c.settle(stamping, o.timestamps)
 	c.settle(sackOK, o.options&kindBits >= withSACK)
@@ -163,13 +162,13 @@ func (c *Conn) answersSynAck(s *Segment) bool {
 }
 
 // answerByCookie sends the SYN-ACK, and nothing is kept.
-func (e *Endpoint) answerByCookie(a *arrival, y *ourSyn) outcome {
+func (e *Endpoint) answerByCookie(a *arrival, l *Listener, y *ourSyn) outcome {
 	r := e.replies.extend()
 	if r == nil {
 		e.stats.ListenDrops++
 		return dropped(wire.ListenFull)
 	}
-	o := e.optionsOf(a.tuple)
+	o := l.options
 	r.tuple, r.service, y.plain = *a.tuple, o.service, 0
 	if e.cfg.signs(a.tuple) {
 		y.plain = 1 // as plainness says
@@ -180,15 +179,15 @@ func (e *Endpoint) answerByCookie(a *arrival, y *ourSyn) outcome {
 	e.cookies.needed(a.now)
 	e.stats.SyncookiesSent++
 	if e.trace.collects(SegmentReceived, a.tuple) {
-		e.traceCookie(a, y.iss)
+		e.traceCookie(a, l, y.iss)
 	}
 	return taken
 }
 
 // traceCookie has a connection tell what it would do: it would send the same. So whoever
 // reads a trace sees a handshake, whether the endpoint keeps anything of it or not.
-func (e *Endpoint) traceCookie(a *arrival, iss seq.Num) {
-	c := e.fresh(a)
+func (e *Endpoint) traceCookie(a *arrival, l *Listener, iss seq.Num) {
+	c := e.fresh(a, l)
 	c.openPassive(a.now, iss)
 	c.receive(a.now, &a.path, a.segment)
 	c.NextSegment(a.now, &Output{})

@@ -28,13 +28,13 @@ func (e *Endpoint) arrivedStray(a *arrival) outcome {
 			case wire.None:
 				// A cookie that is true is as good as an entry: from here on both take
 				// the same way.
-				return e.arrivedHalfOpen(a, &h, 0)
+				return e.arrivedHalfOpen(a, l, &h, 0)
 			case wire.MissingTimestamp:
 				return dropped(d)
 			}
 		}
 	}
-	c := e.fresh(a)
+	c := e.fresh(a, l)
 	if l != nil {
 		// Only for the answer: LISTEN and CLOSED give different ones (RFC 9293
 		// §3.10.7.1 and §3.10.7.2).
@@ -43,12 +43,12 @@ func (e *Endpoint) arrivedStray(a *arrival) outcome {
 	return c.receive(a.now, &a.path, s)
 }
 
-// fresh returns a connection in CLOSED for who sent a segment.
-func (e *Endpoint) fresh(a *arrival) *Conn {
+// fresh returns a connection in CLOSED for who sent a segment to l, or to nobody.
+func (e *Endpoint) fresh(a *arrival, l *Listener) *Conn {
 	c := &e.scratch
 	c.init(e.cfg, *a.tuple, a.path, a.flow.tsOffset(), e.trace)
 	c.ecn.mode = a.ecn
-	c.use(e.optionsOf(a.tuple))
+	c.use(e.accepted(l))
 	return c
 }
 
@@ -73,7 +73,7 @@ func (e *Endpoint) arrivedSyn(a *arrival, l *Listener) outcome {
 	}
 	switch p := e.placeFor(a, l, beyond); p.form {
 	case asCookie:
-		return l.counted(e.answerByCookie(a, &y))
+		return l.counted(e.answerByCookie(a, l, &y))
 	case asEntry:
 		e.keep(a, l, y.iss, p, f)
 		return taken
@@ -115,7 +115,7 @@ func (e *Endpoint) admits(a *arrival, l *Listener) bool {
 func (e *Endpoint) answerTo(a *arrival, y *ourSyn) (beyond bool) {
 	e.cookies.turn(a.now)
 	y.flags, y.ack = wire.SYN|wire.ACK, a.segment.Seq.Add(1)
-	y.offer = offerOf(e.cfg, a.tuple, a.segment, a.ecn)
+	y.offer.hear(e.cfg, a.tuple, a.segment, a.ecn)
 	said := y.offer.data()
 	y.iss = e.cookies.cookie(a.flow, a.segment.Seq, y.offer.timestamps, said)
 	// A cookie may lie anywhere. Where the four-tuple was used a moment ago, an old
@@ -170,7 +170,7 @@ func (e *Endpoint) cookiesFirst() bool {
 // keep puts a half-open connection into its place in the cache. It has done what
 // any connection does with a SYN.
 func (e *Endpoint) keep(a *arrival, l *Listener, iss seq.Num, p synPlace, f synFast) {
-	c := e.fresh(a)
+	c := e.fresh(a, l)
 	c.openPassive(a.now, iss)
 	c.receive(a.now, &a.path, a.segment)
 	if f.tells() {
@@ -216,8 +216,8 @@ func (e *Endpoint) redeem(a *arrival, l *Listener) (h halfOpen, d wire.Drop) {
 
 // arrivedHalfOpen handles a segment for a connection in SYN-RECEIVED: an entry of
 // the cache, or, when at is 0, out of a cookie.
-func (e *Endpoint) arrivedHalfOpen(a *arrival, h *halfOpen, at ref) outcome {
-	l, s := e.listener(a.tuple), a.segment
+func (e *Endpoint) arrivedHalfOpen(a *arrival, l *Listener, h *halfOpen, at ref) outcome {
+	s := a.segment
 	// The listener was closed meanwhile, and its half-open connections with it: for
 	// whom this is now, a stray's rules say.
 	if l == nil {
@@ -238,7 +238,7 @@ func (e *Endpoint) arrivedHalfOpen(a *arrival, h *halfOpen, at ref) outcome {
 		return dropped(wire.NoMemory) // and so here
 	}
 	// From here on it is a connection like any other, with the same checks in the same order.
-	c := e.expand(a.now, a.tuple, a.flow, h, a.path)
+	c := e.expand(a.now, a.tuple, a.flow, h, a.path, l.options)
 	c.ecn.mode = l.ecn(e.cfg)
 	if !c.answersSynAck(s) {
 		return dropped(wire.MissingTimestamp)
@@ -273,13 +273,18 @@ func (e *Endpoint) arrivedAsking(a *arrival, h *halfOpen, at ref) outcome {
 // expand makes a whole connection of a half-open one, in the endpoint's scratch
 // memory: it is valid until the next expansion. The path may only have become narrower
 // since the SYN-ACK told our MSS.
-func (e *Endpoint) expand(now clock.Time, t *wire.Tuple, f flow, h *halfOpen, path Path) *Conn {
+func (e *Endpoint) expand(now clock.Time, t *wire.Tuple, f flow, h *halfOpen, path Path, o *settings) *Conn {
 	c := &e.scratch
 	path.MTU, path.Link = min(path.MTU, int(h.link)), h.link
 	c.init(e.cfg, *t, path, f.tsOffset(), e.trace)
-	c.use(e.optionsOf(t))
+	c.use(o)
 	c.expandHalfOpen(now, h)
 	return c
+}
+
+// expandAt is expand for an entry of the cache that no segment has come for.
+func (e *Endpoint) expandAt(now clock.Time, t *wire.Tuple, f flow, h *halfOpen) *Conn {
+	return e.expand(now, t, f, h, Path{MTU: int(h.link)}, e.optionsOf(t))
 }
 
 // promote makes a whole entry of a connection whose handshake is complete.
@@ -320,7 +325,7 @@ func (e *Endpoint) advanceHalfOpen(now clock.Time) {
 			e.halfOpen.remove(f, at)
 			continue
 		}
-		c := e.expand(now, &t, f, h, Path{MTU: int(h.link)})
+		c := e.expandAt(now, &t, f, h)
 		// Repeating costs an attacked host as much as answering: whoever does not answer
 		// the second SYN-ACK is given up, and a client that is merely slow comes back with
 		// its cookie.

@@ -71,7 +71,8 @@ func (c client) syn() Segment {
 // rounded is the client whose segment size is what a cookie keeps of this one's.
 func (c client) rounded() client {
 	t, s := c.tuple(), c.syn()
-	o := offerOf(new(Config).withDefaults(), &t, &s, cc.ECNOff)
+	var o offer
+	o.hear(new(Config).withDefaults(), &t, &s, cc.ECNOff)
 	o.read(o.data(), cc.ECNOff)
 	c.mss = int(o.mss)
 	return c
