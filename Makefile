@@ -22,10 +22,15 @@ COMMANDS := linux/arm64 darwin/arm64 windows/amd64 freebsd/amd64
 TOOLS := unshare:util-linux script:bsdutils ip:iproute2 netstat:net-tools curl:curl nc:netcat-openbsd tshark:tshark ping:iputils-ping \
 	$(EMULATED:%=qemu-%-static:qemu-user-static)
 
+# How many parts of make test run beside each other. Most wait half of their time: for timers, packages, or
+# one test that is left over.
+JOBS     ?= 2
+TOGETHER  = -j$(JOBS) $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+
 FUZZTIME ?= 10s
 COUNT    ?= 5
 
-.PHONY: help try test race emulated explore mutate fuzz bench lint systems tools deb reproducible playground
+.PHONY: help try test pure concurrent race emulated $(EMULATED) explore mutate fuzz bench lint systems tools deb reproducible playground
 
 help:
 	@echo 'make try    a transfer between our TCP and the kernel, shown as a ladder'
@@ -51,10 +56,15 @@ try:
 playground:
 	@go run ./cmd/playground $(ARGS)
 
-test: tools lint systems
+# What is quick to fail comes first, alone; then what takes long, so that little is left for the end.
+test: tools lint
+	@$(MAKE) --no-print-directory $(TOGETHER) concurrent $(EMULATED) pure systems
+
+pure:
 	go test -timeout 60m $(PURE)
+
+concurrent:
 	go test -race -timeout 60m $(CONCURRENT)
-	@$(MAKE) --no-print-directory emulated
 
 race: tools
 	go test -race -count=$(COUNT) -timeout 60m $(PACKAGES)
@@ -70,13 +80,14 @@ lint:
 
 # What runs long there and tells nothing of the machine is left out: pictures, statistics, large tables, what reads sources.
 emulated: tools
-	@for arch in $(EMULATED); do \
-		command -v qemu-$$arch-static >/dev/null || { echo "no qemu-$$arch-static: no tests on $$arch"; continue; }; \
-		echo "GOARCH=$$arch go test"; \
-		GOARCH=$$arch go test -short -timeout 60m -exec qemu-$$arch-static \
+	@$(MAKE) --no-print-directory $(TOGETHER) $(EMULATED)
+
+$(EMULATED):
+	@command -v qemu-$@-static >/dev/null || { echo "no qemu-$@-static: no tests on $@"; exit 0; }; \
+		echo "GOARCH=$@ go test"; \
+		GOARCH=$@ go test -short -timeout 60m -exec qemu-$@-static \
 			-skip '^(TestEpisodes|TestCookieModes|TestHalfOpenCache|TestHalfOpenCountsReturn|TestCookieForging|TestArchitecture|TestPureTestsAreAlone|TestSizes)$$' \
-			$$(go list ./... | grep -vE '/(story|book|playground|internal/mutate|link/(tun|packet|internal/.*))$$') || exit 1; \
-	done
+			$$(go list ./... | grep -vE '/(story|book|playground|internal/mutate|link/(tun|packet|internal/.*))$$')
 
 # The type checker finds numbers that do not fit there, and the assembly's arguments. A test program for iOS needs Apple's
 # linker, so there the packages are built that are no commands.

@@ -115,12 +115,12 @@ func (c kernelConn) Queued() (in, out, notSent int, err error) {
 	return in, out, notSent, err
 }
 
-// queued waits until all that was written is acknowledged, and says what waits then.
+// queued waits until all that was written is acknowledged, for a minute, and says what waits then.
 func queued(c optionConn) func() (any, error) {
 	return func() (any, error) {
-		for {
+		for begun := time.Now(); ; {
 			in, out, notSent, err := c.Queued()
-			if err != nil || out == 0 {
+			if err != nil || out == 0 || time.Since(begun) > time.Minute {
 				return [3]int{in, out, notSent}, err
 			}
 			time.Sleep(time.Millisecond)

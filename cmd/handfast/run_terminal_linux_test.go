@@ -27,7 +27,7 @@ func newTypist(t *testing.T, env []string) *typist {
 	if err != nil {
 		t.Skip(err)
 	}
-	n, err := unix.IoctlGetInt(int(terminal.Fd()), unix.TIOCGPTN)
+	n, err := unix.IoctlGetUint32(int(terminal.Fd()), unix.TIOCGPTN)
 	if err == nil {
 		err = unix.IoctlSetPointerInt(int(terminal.Fd()), unix.TIOCSPTLCK, 0)
 	}

@@ -91,6 +91,7 @@ func (e *Endpoint) ShareCookieKeys(k CookieKeys) {
 	if !e.cookies.share(k) {
 		return
 	}
+	e.cfg.fastOpens.made = false // they follow from what has changed, whatever the period
 	e.halfOpen.rehash()
 	e.timeWait.rehash()
 	for range e.compact.len() {

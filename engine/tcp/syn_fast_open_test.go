@@ -133,6 +133,9 @@ func TestFastOpenOfASyn(t *testing.T) {
 		{name: "the cookie before that", room: 1, option: right, text: 10, tells: true, change: func(h *testHost) {
 			h.now = h.now.Add(2 * cookieEpoch * fastOpenPeriod)
 		}},
+		{name: "a cookie from before the keys were others", room: 1, option: right, text: 10, tells: true, change: func(h *testHost) {
+			h.e.ShareCookieKeys(CookieKeys{Epoch: h.e.cookies.epoch, Base: [16]byte{3}})
+		}},
 		{name: "AccECN", cfg: Config{ECN: 4}, room: 1, option: right, text: 10, early: true},
 	} {
 		t.Run(test.name, func(t *testing.T) {

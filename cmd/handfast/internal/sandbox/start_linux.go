@@ -211,8 +211,8 @@ func fromTerminal(n os.Signal) bool {
 
 // inForeground reports whether standard input is a terminal that is ours.
 func inForeground() bool {
-	foreground, err := unix.IoctlGetInt(0, unix.TIOCGPGRP)
-	return err == nil && foreground == unix.Getpgrp()
+	foreground, err := unix.IoctlGetUint32(0, unix.TIOCGPGRP) // a pid_t: an int would be read in part
+	return err == nil && int(foreground) == unix.Getpgrp()
 }
 
 // takeTerminal makes the terminal ours again, if it was. A shell inside has taken it for
