@@ -30,6 +30,7 @@ type carrying struct {
 	ladder  bool
 	first   int
 	out     outFile
+	web     webOptions
 
 	streams
 }
@@ -44,6 +45,7 @@ func (o *carrying) addTo(f *pflag.FlagSet) {
 	f.BoolVar(&o.ladder, "ladder", false, "draw the first connections at the end")
 	f.IntVar(&o.first, "first", 1, "how many connections are drawn and written")
 	o.out.addTo(f)
+	o.web.addTo(f)
 }
 
 func (o *carrying) check() error {
@@ -105,7 +107,8 @@ func (o *carrying) network(s segment, attach func(*handfast.Host) error) (*netwo
 		n.host.Close()
 		return nil, err
 	}
-	n.stop = openControl(n.host, s.command, o.stderr)
+	control, page := openControl(n.host, s.command, o.stderr), o.web.serve(n.host, s.command, o.stderr)
+	n.stop = func() { page(); control() }
 	return n, nil
 }
 

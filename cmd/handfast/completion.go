@@ -41,6 +41,8 @@ var completions = map[string]cobra.CompletionFunc{
 	"style":          words("linux", "bsd", "windows"),
 	"port":           words("80\thttp", "443\thttps", "8080\thttp-alt", "8443\thttps-alt"),
 	"ip-version":     words("4", "6"),
+	"web":            words("127.0.0.1:8080", "unix:"),
+	"web-token":      words(),
 	"pid":            completePID,
 	"query":          words(socketTables...),
 	"family":         words("inet", "inet6"),

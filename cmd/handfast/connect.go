@@ -39,6 +39,7 @@ type connectOptions struct {
 	linger                      int
 	timeout                     time.Duration
 	out                         outFile
+	web                         webOptions
 
 	stdin io.Reader
 	streams
@@ -70,6 +71,7 @@ func newConnect() *cobra.Command {
 	f.DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for a connection")
 	f.BoolVar(&o.ladder, "ladder", false, "draw the connection at the end, on standard error")
 	o.out.addTo(f)
+	o.web.addTo(f)
 	addLang(f)
 	return cmd
 }
@@ -100,6 +102,10 @@ func (o *connectOptions) run(ctx context.Context) error {
 	if err := o.check(); err != nil {
 		return err
 	}
+	if err := o.web.listen(); err != nil {
+		return err
+	}
+	defer o.web.close()
 	ctx, stop := untilInterrupted(ctx)
 	defer stop()
 	near, err := lookAround(ctx)
@@ -125,6 +131,7 @@ func (o *connectOptions) run(ctx context.Context) error {
 	}
 	defer h.Close()
 	defer openControl(h, "connect", o.stderr)()
+	defer o.web.serve(h, "connect", o.stderr)()
 	o.stderr.printf(say.Text{"connecting to %v from %s\n", "正在连接 %v，%s\n"}, to, w.text[o.stderr.lang])
 	err = o.connect(ctx, h, to)
 	// What failed is drawn too: that is when a ladder is needed most.

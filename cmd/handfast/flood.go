@@ -51,6 +51,7 @@ type floodOptions struct {
 	demo     bool
 	guard    bool
 	out      outFile
+	web      webOptions
 	recorder *live.Recorder // of the last round, with out
 	defence  defenceOptions
 
@@ -97,6 +98,7 @@ func newFlood() *cobra.Command {
 	f.BoolVar(&o.demo, "demo", false, "both rounds, without and with the defence (default)")
 	o.defence.addTo(f)
 	o.out.addTo(f)
+	o.web.addTo(f)
 	addLang(f)
 	return cmd
 }
@@ -143,7 +145,11 @@ func (o *floodOptions) run(ctx context.Context) error {
 	if o.guard && o.link == "auto" {
 		o.link = "tun" // without the kernel there is nothing to be seen
 	}
-	done, err := o.isolate(o.stderr, floodInstead)
+	if err := o.web.listen(); err != nil {
+		return err
+	}
+	defer o.web.close()
+	done, err := o.isolate(o.stderr, floodInstead, &o.web)
 	if done {
 		return err
 	}

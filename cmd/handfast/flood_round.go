@@ -70,6 +70,7 @@ func (o *floodOptions) round(ctx context.Context, r *floodReport, number int, f 
 	}
 	if a.Server != nil {
 		defer openControl(a.Server, "flood", o.stderr)()
+		defer o.web.serve(a.Server, "flood", o.stderr)()
 	}
 	if number == 0 {
 		r.begin(a)

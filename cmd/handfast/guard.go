@@ -72,6 +72,7 @@ type guardOptions struct {
 	drain     time.Duration
 	metrics   string
 	defence   defenceOptions
+	web       webOptions
 
 	// What can be changed while it works.
 	settings        guard.Settings
@@ -134,6 +135,7 @@ func (o *guardOptions) addTo(f *pflag.FlagSet) {
 	f.Var(&o.hostAddrs, "host-addr", "address for the kernel's side of the TUN, may be repeated (default: none, but for 10.77.0.2 and fd77::2)")
 	f.StringVar(&o.gateway, "gateway", "", "`address` of the router on the Ethernet device (default: the kernel's)")
 	o.defence.addTo(f)
+	o.web.addTo(f)
 }
 
 // listenFlag is a repeatable flag of addresses with ports.
@@ -171,6 +173,10 @@ type guarding struct {
 }
 
 func (o *guardOptions) run(ctx context.Context, flags *pflag.FlagSet) (err error) {
+	if err := o.web.listen(); err != nil {
+		return err
+	}
+	defer o.web.close()
 	l, routes, err := o.open()
 	if err != nil {
 		return err
@@ -227,6 +233,7 @@ func (g *guarding) serve(ctx context.Context, device string) error {
 		return err
 	}
 	defer stopMetrics()
+	defer g.web.serve(g.host, "guard", g.stderr)()
 	again := make(chan os.Signal, 1)
 	signal.Notify(again, syscall.SIGHUP)
 	defer signal.Stop(again)

@@ -42,12 +42,17 @@ func (p *place) address() netip.AddrPort {
 }
 
 // isolate runs this program again in a namespace of its own, where one is
-// needed; done says that it ran there, or that it could not and must.
-func (p *place) isolate(out terminal, instead say.Text) (done bool, err error) {
+// needed, with the page's address open there; done says that it ran there, or that it could
+// not and must.
+func (p *place) isolate(out terminal, instead say.Text, page *webOptions) (done bool, err error) {
 	if p.link == "memory" || stage.Inside() {
 		return false, nil
 	}
-	code, err := stage.InNamespace()
+	files := page.inherited()
+	code, err := stage.InNamespace(files...)
+	for _, f := range files {
+		f.Close()
+	}
 	switch {
 	case err == nil && code != exitOK:
 		return true, exitError(code)

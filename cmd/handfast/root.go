@@ -50,7 +50,8 @@ And see what goes on, in another terminal:
 
   handfast ss -tan          its connections, as ss shows those of the kernel
   handfast netstat -n -p tcp | grep SYN_RECV
-  handfast top              the same as it moves: rates, retransmits, half-open queue
+  handfast top              the same as it moves: rates, retransmits, half-open queue;
+                            and in a browser: --web 127.0.0.1:8080 for what runs
   handfast connect 10.77.0.2:80 --withhold-ack
                             a client of serve that stays in SYN_RECV
   handfast flood            a SYN flood against a host of ours, without and with

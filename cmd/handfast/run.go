@@ -114,6 +114,10 @@ func (o *runOptions) run(ctx context.Context, args []string) error {
 	if err := o.check(); err != nil {
 		return err
 	}
+	if err := o.web.listen(); err != nil {
+		return err
+	}
+	defer o.web.close()
 	system := systemNameServer()
 	if system.IsValid() {
 		o.sandbox.DNS = dnsAddr

@@ -52,6 +52,7 @@ type serveOptions struct {
 	drain     time.Duration
 	defence   defenceOptions
 	out       outFile
+	web       webOptions
 
 	streams
 }
@@ -88,6 +89,7 @@ func newServe() *cobra.Command {
 	f.DurationVar(&o.drain, "drain", 30*time.Second, "how long connections may take to finish")
 	o.defence.addTo(f)
 	o.out.addTo(f)
+	o.web.addTo(f)
 	addLang(f)
 	return cmd
 }
@@ -176,6 +178,10 @@ func (o *serveOptions) run(ctx context.Context) error {
 	if err := o.check(); err != nil {
 		return err
 	}
+	if err := o.web.listen(); err != nil {
+		return err
+	}
+	defer o.web.close()
 	files, err := newFileServer(o.dir, o.upload)
 	if err != nil {
 		return err
@@ -229,6 +235,7 @@ func (o *serveOptions) serve(ctx context.Context, l link.Link, files http.Handle
 	ctx, stop := untilInterrupted(ctx)
 	defer stop()
 	defer openControlWith(h, "serve", o.stderr, o.defence.writeMetrics)()
+	defer o.web.serve(h, "serve", o.stderr)()
 	o.greet() // now it may be visited, and stopped
 	s := newWebServer(files)
 	failed := make(chan error, 1)

@@ -45,6 +45,7 @@ type tryOptions struct {
 	size  byteSize
 	out   outFile
 	ascii bool
+	web   webOptions
 
 	streams
 }
@@ -69,6 +70,7 @@ func newTry() *cobra.Command {
 	f.Var(&o.size, "size", "size of the file")
 	o.place.addTo(f)
 	o.out.addTo(f)
+	o.web.addTo(f)
 	f.BoolVar(&o.ascii, "ascii", false, "draw with ASCII characters only")
 	addLang(f)
 	return cmd
@@ -81,7 +83,11 @@ func (o *tryOptions) run(ctx context.Context) error {
 	if o.size > maxTrialSize {
 		return usagef(say.Text{"--size %v: at most %s, as the file is held in memory, twice", "--size %v：最多 %s，因为文件在内存里保存两份"}, &o.size, formatSize(maxTrialSize))
 	}
-	if done, err := o.isolate(o.stderr, tryInstead); done {
+	if err := o.web.listen(); err != nil {
+		return err
+	}
+	defer o.web.close()
+	if done, err := o.isolate(o.stderr, tryInstead, &o.web); done {
 		return err
 	}
 	return o.trial(ctx)
@@ -112,6 +118,7 @@ func (o *tryOptions) trial(ctx context.Context) error {
 	}
 	defer a.Close()
 	defer openControl(a.Server, "try", o.stderr)()
+	defer o.web.serve(a.Server, "try", o.stderr)()
 	rep := report{tryOptions: o, arena: a, recorder: r, address: o.address().String()}
 	rep.begin()
 	l, err := a.Server.Listen("tcp", fmt.Sprintf(":%d", tryPort))

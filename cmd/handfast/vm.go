@@ -105,6 +105,10 @@ func (o *vmOptions) run(ctx context.Context) error {
 	if err := o.check(); err != nil {
 		return err
 	}
+	if err := o.web.listen(); err != nil {
+		return err
+	}
+	defer o.web.close()
 	ports, err := o.publish.listen()
 	if err != nil {
 		return err

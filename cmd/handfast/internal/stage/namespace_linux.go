@@ -20,10 +20,10 @@ func Inside() bool { return os.Getenv(insideVariable) != "" }
 
 // InNamespace runs this program again, with the same command line, in a new
 // network namespace in which it may do everything. The namespace, and all
-// devices in it, goes when the program ends, in whatever way. err says that
-// there can be no such namespace.
-func InNamespace() (code int, err error) {
-	code, err = RunIsolated(insideVariable)
+// devices in it, goes when the program ends, in whatever way. What is open in files
+// is open there, too: see Inherited. err says that there can be no such namespace.
+func InNamespace(files ...*os.File) (code int, err error) {
+	code, err = RunIsolated(insideVariable, files...)
 	if err != nil {
 		return 0, say.Errorf(say.Text{"no network namespace: %w%s", "没有网络命名空间：%w%s"}, err, Advice(err))
 	}
@@ -32,9 +32,9 @@ func InNamespace() (code int, err error) {
 
 // RunIsolated runs this program again in a new network namespace, with the
 // variable mark set, and returns its exit code, or why there is no namespace.
-func RunIsolated(mark string) (code int, err error) {
+func RunIsolated(mark string, files ...*os.File) (code int, err error) {
 	for _, flags := range NamespaceFlags() {
-		if code, err = runIsolated(flags, mark); err == nil {
+		if code, err = runIsolated(flags, mark, files); err == nil {
 			return code, nil
 		}
 	}
@@ -69,13 +69,14 @@ func NamespaceFlags() []uintptr {
 }
 
 // runIsolated runs this program in new namespaces, with the variable mark set.
-func runIsolated(flags uintptr, mark string) (code int, err error) {
+func runIsolated(flags uintptr, mark string, files []*os.File) (code int, err error) {
 	// The child is killed when the thread that started it ends.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.ExtraFiles = files
 	cmd.Env = append(os.Environ(), mark+"=1")
 	// In a process group of its own: a terminal's Ctrl-C comes to us alone, and is passed
 	// on once. Twice it would end the child before it has cleaned up.

@@ -3,6 +3,8 @@
 package stage
 
 import (
+	"os"
+
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
 )
@@ -11,7 +13,7 @@ import (
 func Inside() bool { return false }
 
 // InNamespace fails.
-func InNamespace() (code int, err error) { return 0, kernel.ErrLinuxOnly }
+func InNamespace(...*os.File) (code int, err error) { return 0, kernel.ErrLinuxOnly }
 
 // NewKernel fails.
 func NewKernel(string, *live.Recorder) (*Stage, error) { return nil, kernel.ErrLinuxOnly }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"os"
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
@@ -29,6 +30,9 @@ var (
 	KernelName = say.Text{"the kernel's TCP", "内核的 TCP"}
 	OursToo    = say.Text{"Handfast as well", "另一个 Handfast"}
 )
+
+// Inherited is the first file that InNamespace was given, in the program inside.
+func Inherited() *os.File { return os.NewFile(3, "inherited") }
 
 // Stage is where a trial takes place: a server's host, and a client's way to it.
 type Stage struct {
