@@ -108,19 +108,18 @@ func (e *states) passive() bool {
 	return len(e.Moves) > 0 && e.Moves[len(e.Moves)-1].From == tcp.Listen
 }
 
-// deny forgets what waits: it did not arrive.
-func (e *states) deny() { e.waiting = e.waiting[:0] }
-
 // move follows both ends through the diagram by a segment of one of them.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7
 func (c *Conn) move(from int, s *segment) {
 	me, peer := &c.Sides[from], &c.Sides[1-from]
 	f := s.tcp.Flags
-	if me.denies(s) {
-		me.deny()
-	} else {
-		me.settle(s.time.Add(-c.reaction(from)))
+	for i := range me.waiting {
+		if me.denies(s, me.waiting[i].Cause) { // it did not arrive, nor did what was sent after it
+			me.waiting = me.waiting[:i]
+			break
+		}
 	}
+	me.settle(s.time.Add(-c.reaction(from)))
 	switch {
 	case f.Has(wire.RST):
 		c.reset(from, s)
@@ -148,13 +147,10 @@ func (c *Conn) reaction(side int) time.Duration {
 	return d
 }
 
-// denies reports whether an end's segment shows that what waits did not arrive.
-func (e *Side) denies(s *segment) bool {
-	if len(e.waiting) == 0 {
-		return false
-	}
+// denies reports whether an end's segment shows that something did not arrive.
+func (e *Side) denies(s *segment, what tcp.Cause) bool {
 	f := s.tcp.Flags
-	switch e.waiting[0].Cause {
+	switch what {
 	case tcp.CauseReset, tcp.CauseRefused:
 		return !f.Has(wire.RST)
 	case tcp.CauseAckOfSyn:
@@ -230,6 +226,9 @@ func (e *Side) isAcknowledged(s *segment) {
 
 // closes follows a FIN.
 func (e *Side) closes(s *segment) {
+	if e.state == tcp.SynReceived && e.passive() {
+		e.settle(s.time) // a program closes what it has accepted, and that was acknowledged
+	}
 	switch e.state {
 	case tcp.SynReceived, tcp.Established:
 		e.does(s, tcp.FinWait1, tcp.CauseClose)
