@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -130,7 +131,124 @@ var deaths = []death{
 	{"closed by the server with text unread", capture.AbortedUnread, capture.Server, inTurn(write("hello"), readAll, closeIt), inTurn(unread, closeIt)},
 	{"closed by the client with text unread", capture.AbortedUnread, capture.Client, inTurn(unread, closeIt), inTurn(write("hello"), readAll, closeIt)},
 	{"nobody closes", capture.OpenAtEnd, capture.Client, inTurn(write("hello"), readOne), inTurn(readOne, write("x"))},
+	{"the client aborts at once", capture.ResetByClient, capture.Client, abort, readAll},
+	{"the server aborts at once", capture.ResetByServer, capture.Server, readAll, abort},
+	{"the client aborts after an answer", capture.ResetByClient, capture.Client, inTurn(write("x"), readOne, write("z"), abort), inTurn(readOne, write("y"), readAll, closeIt)},
+	{"the server aborts while it answers", capture.ResetByServer, capture.Server, inTurn(write("x"), readAll, closeIt), inTurn(readOne, write("y"), abort)},
+	{"the server has gone deaf", capture.TimedOut, capture.Server, inTurn(write("x"), readOne, hear, write("yy")), inTurn(readOne, write("z"), sent, deaf(0), beckon)},
+	{"large segments vanish", capture.BlackHole, capture.Server, inTurn(nodelay, write("x"), readOne, write(strings.Repeat("y", 8000)), write("small")), inTurn(readOne, deaf(1000), write("z"))},
 	{"the server does not read", capture.StalledWindow, capture.Server, fill, func(*net.TCPConn) {}},
+}
+
+// healthy are connections of many kinds with which nothing is wrong.
+var healthy = []death{
+	{"empty, the client closes", capture.Closed, capture.Client, closeIt, inTurn(readAll, closeIt)},
+	{"empty, the server closes", capture.Closed, capture.Server, inTurn(readAll, closeIt), closeIt},
+	{"a megabyte up", capture.Closed, capture.Client, inTurn(bulk, closeIt), inTurn(readAll, closeIt)},
+	{"a megabyte down", capture.Closed, capture.Server, inTurn(readAll, closeIt), inTurn(bulk, closeIt)},
+	{"a megabyte each way", capture.Closed, capture.Client, inTurn(bulk, shut, readAll, closeIt), inTurn(readAll, bulk, closeIt)},
+	{"questions and answers", capture.Closed, capture.Client, inTurn(talk(50, 100), closeIt), inTurn(readAndAnswer(50, 100), readAll, closeIt)},
+	{"large questions", capture.Closed, capture.Client, inTurn(talk(5, 100_000), closeIt), inTurn(readAndAnswer(5, 100_000), readAll, closeIt)},
+	{"without Nagle", capture.Closed, capture.Client, inTurn(nodelay, talk(50, 10), closeIt), inTurn(nodelay, readAndAnswer(50, 10), readAll, closeIt)},
+	{"the server speaks first", capture.Closed, capture.Client, inTurn(readOne, talk(3, 100), closeIt), inTurn(write("!"), readAndAnswer(3, 100), readAll, closeIt)},
+	{"the client half-closes", capture.Closed, capture.Client, inTurn(shut, readAll, closeIt), inTurn(readAll, bulk, closeIt)},
+	{"the server half-closes", capture.Closed, capture.Server, inTurn(readAll, bulk, closeIt), inTurn(shut, readAll, closeIt)},
+	{"a reader that is slow", capture.Closed, capture.Client, inTurn(write(strings.Repeat("y", 20_000)), closeIt), inTurn(small, slowly, readAll, closeIt)},
+	{"close waits", capture.Closed, capture.Client, inTurn(linger, bulk, closeIt), inTurn(readAll, closeIt)},
+	{"many small writes", capture.Closed, capture.Client, inTurn(nodelay, drip, closeIt), inTurn(readAll, closeIt)},
+	{"kept alive, and open", capture.OpenAtEnd, capture.Client, inTurn(alive, write("x"), readOne), inTurn(alive, readOne, write("y"))},
+	{"open, and silent", capture.OpenAtEnd, capture.Client, func(*net.TCPConn) {}, func(*net.TCPConn) {}},
+	{"open after a megabyte", capture.OpenAtEnd, capture.Client, inTurn(bulk, readOne), inTurn(readExactly(1<<20), write("y"))},
+}
+
+// turn is between two programs of which one waits for the other.
+var turn = make(chan struct{}, 1)
+
+func beckon(*net.TCPConn) { turn <- struct{}{} }
+func hear(*net.TCPConn)   { <-turn }
+
+// sent waits until the peer has acknowledged all.
+func sent(c *net.TCPConn) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return
+	}
+	for left := 1; left > 0; time.Sleep(time.Millisecond) {
+		_ = raw.Control(func(fd uintptr) {
+			if left, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ); err != nil {
+				left = 0
+			}
+		})
+	}
+}
+
+func shut(c *net.TCPConn) { _ = c.CloseWrite() }
+
+func nodelay(c *net.TCPConn) { _ = c.SetNoDelay(true) }
+
+func small(c *net.TCPConn) { _ = c.SetReadBuffer(1 << 12) }
+
+func linger(c *net.TCPConn) { _ = c.SetLinger(5) }
+
+func alive(c *net.TCPConn) {
+	_ = c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: time.Second, Interval: time.Second, Count: 9})
+}
+
+func bulk(c *net.TCPConn) { _, _ = c.Write(make([]byte, 1<<20)) }
+
+func drip(c *net.TCPConn) {
+	for range 200 {
+		_, _ = c.Write([]byte("x"))
+	}
+}
+
+// slowly reads in pieces, between which the window shuts and opens.
+func slowly(c *net.TCPConn) {
+	for range 20 {
+		readExactly(1000)(c)
+	}
+}
+
+func readExactly(n int64) func(c *net.TCPConn) {
+	return func(c *net.TCPConn) { _, _ = io.CopyN(io.Discard, c, n) }
+}
+
+func talk(turns, size int) func(c *net.TCPConn) {
+	return func(c *net.TCPConn) {
+		for range turns {
+			_, _ = c.Write(make([]byte, size))
+			readExactly(int64(size))(c)
+		}
+	}
+}
+
+func readAndAnswer(turns, size int) func(c *net.TCPConn) {
+	return func(c *net.TCPConn) {
+		for range turns {
+			readExactly(int64(size))(c)
+			_, _ = c.Write(make([]byte, size))
+		}
+	}
+}
+
+// deaf has the kernel drop the segments for a connection that are longer than so much:
+// with 0 all of them.
+func deaf(longer uint32) func(c *net.TCPConn) {
+	return func(c *net.TCPConn) {
+		raw, err := c.SyscallConn()
+		if err != nil {
+			return
+		}
+		program := []unix.SockFilter{
+			{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_LEN},
+			{Code: unix.BPF_JMP | unix.BPF_JGT | unix.BPF_K, Jf: 1, K: longer},
+			{Code: unix.BPF_RET | unix.BPF_K},
+			{Code: unix.BPF_RET | unix.BPF_K, K: 1 << 20},
+		}
+		_ = raw.Control(func(fd uintptr) {
+			_ = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]})
+		})
+	}
 }
 
 func readOne(c *net.TCPConn) {
@@ -167,11 +285,19 @@ func TestDeathsBetweenKernels(t *testing.T) {
 	defer ln.Close()
 	want := map[uint16]death{}
 	var held []net.Conn
-	for _, d := range deaths {
-		port, conns := d.play(t, ln)
-		want[port] = d
-		held = append(held, conns...)
+	var all sync.WaitGroup
+	lives := slices.Concat(deaths, healthy)
+	if testing.Short() { // without those that need retransmissions, or megabytes
+		lives = slices.DeleteFunc(slices.Clone(deaths), func(d death) bool { return d.cause == capture.TimedOut || d.cause == capture.BlackHole })
 	}
+	for _, d := range lives {
+		client, server := d.open(t, ln)
+		want[uint16(client.LocalAddr().(*net.TCPAddr).Port)] = d
+		held = append(held, client, server)
+		all.Go(func() { d.client(client) })
+		all.Go(func() { d.server(server) })
+	}
+	all.Wait()
 	refused := refusedPort(t)
 	s.await(t, func() bool { return s.stalled(want) })
 	close(stop)
@@ -197,28 +323,23 @@ func TestDeathsBetweenKernels(t *testing.T) {
 			t.Errorf("%s: %s by side %d (%s), %s", d.name, c.Verdict.Cause, c.Verdict.By, c.History(), why(c, 0))
 		}
 	}
-	if seen != len(deaths)+1 {
-		t.Errorf("of %d connections %d were captured", len(deaths)+1, seen)
+	if all := len(lives) + 1; seen != all {
+		t.Errorf("of %d connections %d were captured", all, seen)
 	}
 }
 
-// play has a connection live and die, and returns the client's port and what has to stay
-// open.
-func (d *death) play(t *testing.T, ln net.Listener) (port uint16, held []net.Conn) {
+// open opens a death's connection, and returns its ends.
+func (d *death) open(t *testing.T, ln net.Listener) (client, server *net.TCPConn) {
 	t.Helper()
-	client, err := net.Dial("tcp4", ln.Addr().String())
+	c, err := net.Dial("tcp", ln.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := ln.Accept()
+	a, err := ln.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var both sync.WaitGroup
-	both.Go(func() { d.client(client.(*net.TCPConn)) })
-	both.Go(func() { d.server(server.(*net.TCPConn)) })
-	both.Wait()
-	return uint16(client.LocalAddr().(*net.TCPAddr).Port), []net.Conn{client, server}
+	return c.(*net.TCPConn), a.(*net.TCPConn)
 }
 
 // refusedPort asks for a port that nobody listens on.
@@ -252,9 +373,17 @@ func (s *sniffer) await(t *testing.T, done func() bool) {
 	}
 }
 
-// stalled reports whether the window that stays shut has been probed.
+// stalled reports whether all has been captured that takes its time: that the window which
+// stays shut was probed, and that was sent again and again what nobody hears.
 func (s *sniffer) stalled(want map[uint16]death) bool {
-	return s.tracker.Any(func(c *capture.Conn) bool {
-		return want[c.Tuple.LocalPort].cause == capture.StalledWindow && c.Sides[capture.Client].WindowProbes+c.Sides[capture.Client].KeepAlives > 0
+	return !s.tracker.Any(func(c *capture.Conn) bool {
+		side := &c.Sides[capture.Client]
+		switch want[c.Tuple.LocalPort].cause {
+		case capture.StalledWindow:
+			return side.WindowProbes+side.KeepAlives == 0
+		case capture.TimedOut, capture.BlackHole:
+			return side.Repeats.All() < 4
+		}
+		return false
 	})
 }
