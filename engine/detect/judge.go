@@ -97,9 +97,11 @@ func (u *usual) ready() bool { return u.ticks >= uint32(learnFast/Tick) }
 // to 0 otherwise: the non-parametric test of Wang, Zhang and Shin (INFOCOM
 // 2002). Its excursion above 0 is counted.
 type cusum struct {
-	sum    float64
-	events float64
-	ticks  float64
+	sum     float64
+	events  float64
+	ticks   float64
+	sampled float64 // of the events, those that were seen
+	surplus float64 // and of these, how many are more than there may be
 }
 
 // add takes some ticks: events that spoke for the alarm, and by how much their
@@ -113,6 +115,18 @@ func (c *cusum) add(ticks, events, excess, alarm float64) {
 	c.events += events
 	c.ticks += ticks
 }
+
+// sample notes how many of the events were seen, and how many of these are too many.
+func (c *cusum) sample(events, surplus float64) {
+	if c.sum > 0 {
+		c.sampled += events
+		c.surplus += surplus
+	}
+}
+
+// certain reports whether what was seen is more than chance makes of a sample, three standard
+// deviations: of a crowd so few are followed that two ticks in a row can look like a flood.
+func (c *cusum) certain() bool { return c.surplus >= 3*math.Sqrt(c.sampled) }
 
 // rate returns the events per second of the excursion.
 func (c *cusum) rate() float64 { return c.events / max(c.ticks, 1) * float64(perSecond) }
@@ -183,6 +197,17 @@ type evidence struct {
 	fresh                      int     // followed from their beginning
 	known                      float64 // share of known sources among these
 	failedKnown                float64
+	per                        float64 // the rate that one of those that are followed stands for
+}
+
+// unluckyTwice returns the rate of real clients of which nothing is heard in time because the
+// path loses segments: twice of one client. Those that were lost once have come again, so they
+// tell how much it loses: a share q of the real ones. Silent are then those whose repetition is
+// lost too, those whose SYN was a repetition already, so that the next one comes only after two
+// seconds, and those of whom two ACKs are lost: three times q² of them.
+func (e *evidence) unluckyTwice() float64 {
+	q := e.repeated / max(e.answered+e.repeated, 1)
+	return min(3*q, 1) * e.repeated
 }
 
 // read makes evidence of the pool.
@@ -190,7 +215,7 @@ func (p *pool) read() (e evidence) {
 	s := &p.sampled
 	total := s.total()
 	per := float64(p.syns) * float64(perSecond) / float64(p.ticks) / float64(max(s.seen(), 1)) // rate that one of them stands for
-	e.first, e.fresh = float64(s.fresh)*per, int(s.fresh)
+	e.first, e.fresh, e.per = float64(s.fresh)*per, int(s.fresh), per
 	e.failed = float64(s.quick) * per // sent again sooner than a client would
 	if total == 0 {
 		return e
@@ -233,13 +258,17 @@ func (j *judge) weigh(e *evidence, ticks float64, tick uint32) {
 	if u.known >= knownShare {
 		honest = max(honest, e.failedKnown/u.known-u.failed)
 	}
+	honest = max(honest, e.unluckyTwice())
 	// More than fail cannot be honest ones that fail: fewer clients than usual is no failure.
 	honest = min(honest, failed)
 	flood, broken := failed-honest, repeated+honest
 	seconds := ticks / float64(perSecond)
-	floodRatio := flood / max(u.answered, e.answered, floodScale)
+	base := max(u.answered, e.answered, floodScale)
 	brokenRatio := broken / max(u.answered, e.answered+broken, brokenScale)
-	j.flood.add(ticks, flood*seconds, floodRatio-floodDrift, floodAlarm)
+	j.flood.add(ticks, flood*seconds, flood/base-floodDrift, floodAlarm)
+	if e.per > 0 {
+		j.flood.sample(flood/e.per, (flood-floodDrift*base)/e.per)
+	}
 	j.broken.add(ticks, broken*seconds, brokenRatio-brokenDrift, brokenAlarm)
 	j.alarm(tick)
 	// It goes on at half of what began it: a threshold without hysteresis flaps.
@@ -258,7 +287,7 @@ func (j *judge) weigh(e *evidence, ticks float64, tick uint32) {
 // alarm looks whether a CUSUM has passed its threshold. While one explanation
 // stands, the other has to be much the better one.
 func (j *judge) alarm(tick uint32) {
-	flood := j.flood.sum >= floodAlarm && j.flood.events >= floodEvents && j.flood.rate() >= floodRate
+	flood := j.flood.sum >= floodAlarm && j.flood.events >= floodEvents && j.flood.rate() >= floodRate && j.flood.certain()
 	broken := j.broken.sum >= brokenAlarm && j.broken.events >= brokenEvents && j.broken.ticks >= brokenTicks
 	switch {
 	case flood && j.flood.events > j.broken.events && (!j.lost.on || j.flood.rate() > 4*j.usual.answered):

@@ -1,6 +1,7 @@
 package detect_test
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/detect"
+	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write testdata/traces.txt anew")
@@ -105,6 +107,37 @@ func TestLabelledTraces(t *testing.T) {
 		all = some(all, 25)
 	}
 	judgeAll(t, "labelled", all)
+}
+
+// TestLabelsHoldAtEveryThreshold: when the attack mode begins is drawn by a key, and it shifts
+// what each of the sampled handshakes meets. The verdict is the same wherever that falls: the
+// crowds on lossy paths are the ones that came near a flood, at one threshold of nine.
+func TestLabelsHoldAtEveryThreshold(t *testing.T) {
+	if raceEnabled {
+		t.Skip("nothing here is concurrent")
+	}
+	const most, thresholds = 2048, 8
+	lossy := slices.DeleteFunc(readSet(t), func(tr trace) bool { return tr.Label != "crowd" || tr.Mode != "lossy" })
+	if len(lossy) < 3 {
+		t.Fatalf("%d crowds on lossy paths", len(lossy))
+	}
+	if testing.Short() {
+		lossy = lossy[:1]
+	}
+	for i := range thresholds {
+		// One or two of the set at each, and always the one that was taken for a flood.
+		for _, tr := range append(some(lossy[i%len(lossy):], len(lossy)/2+1), worstCrowd(lossy)) {
+			cfg := tcp.Config{AttackEnter: most - i*most/4/thresholds}
+			if o := tr.playIn(newWorldWith(t, tr, cfg), tr.after(), nil); o.missed() || o.wrong != detect.Quiet {
+				t.Errorf("from %d: %v\n\t%v", cfg.AttackEnter, tr, &o)
+			}
+		}
+	}
+}
+
+// worstCrowd is the largest one: of the most handshakes the smallest share is followed.
+func worstCrowd(all []trace) trace {
+	return slices.MaxFunc(all, func(a, b trace) int { return cmp.Compare(a.Honest*a.Rate, b.Honest*b.Rate) })
 }
 
 // TestOtherSeeds: the same on sets that the detector was not tuned for, of which a fifth is

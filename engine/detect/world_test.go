@@ -50,8 +50,13 @@ type source struct {
 }
 
 func newWorld(tb testing.TB, t trace, cookies tcp.CookieMode) *world {
+	return newWorldWith(tb, t, tcp.Config{Cookies: cookies})
+}
+
+func newWorldWith(tb testing.TB, t trace, cfg tcp.Config) *world {
 	w := &world{tb: tb, t: t, r: rand.New(rand.NewPCG(t.Seed, 77)), now: start, onset: start.Add(warmUp), over: clock.Never, clients: map[wire.Tuple]*client{}}
-	w.server = tcp.NewEndpoint(&tcp.Config{Cookies: cookies, Secret: [16]byte{byte(t.Seed), byte(t.Seed >> 8), 3}})
+	cfg.Secret = [16]byte{byte(t.Seed), byte(t.Seed >> 8), 3}
+	w.server = tcp.NewEndpoint(&cfg)
 	for i := range t.Open + 1 {
 		w.listen(uint16(80 + 1000*i))
 	}

@@ -74,7 +74,7 @@ type Config struct {
 	// (SynAckRetries), cookies, and the attack mode.
 	MaxHalfOpen int        // half-open entries of about 72 bytes, 92 for IPv6; 1 to MaxEntries, 2^24; default 4096
 	Cookies     CookieMode // one of the three; default CookiesAuto
-	AttackEnter int        // half-open entries that begin the attack mode, less up to 63 (or a 48th); 1 to 2^31-1; default half of MaxHalfOpen
+	AttackEnter int        // half-open entries that begin the attack mode, less up to a quarter; 1 to 2^31-1; default half of MaxHalfOpen
 	AttackLeave int        // below this, less up to a quarter, it is over; 1 to AttackEnter; default a quarter of MaxHalfOpen
 	// VerdictTimeout is how long a SYN waits for its verdict; default 30 s.
 	VerdictTimeout time.Duration

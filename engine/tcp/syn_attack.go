@@ -35,10 +35,12 @@ const (
 	attackRetries = 1                // SYN-ACKs repeated under attack
 	attackHold    = 15 * time.Second // how long it lasts at least
 	attackHoldMax = 16 * time.Minute
-	// attackBlur is among how many numbers, of at least 48 times as many, the one is drawn
-	// at which it begins. One SYN can tell a part of it at most.
-	attackBlur = 64
 )
+
+// lowered is a threshold of n, less up to a quarter: one SYN tells a 512th of what there is to
+// know where half of the cache is the threshold, and a flood of ten thousands of SYNs per
+// second fills that quarter in no time.
+func (a *attack) lowered(n int) int { return n - a.draw(n/4) }
 
 // watch looks at the number of half-open connections, for each SYN.
 func (a *attack) watch(now clock.Time, halfOpen int, cfg *Config) {
@@ -49,10 +51,9 @@ func (a *attack) watch(now clock.Time, halfOpen int, cfg *Config) {
 
 // turn follows a number on the other side of the threshold.
 func (a *attack) turn(now clock.Time, halfOpen int, cfg *Config) {
-	enter := func() int { return cfg.AttackEnter - a.draw(min(cfg.AttackEnter/48, attackBlur)) }
 	switch {
 	case a.next == 0:
-		a.next = enter()
+		a.next = a.lowered(cfg.AttackEnter)
 		a.watch(now, halfOpen, cfg)
 	case !a.on:
 		if a.times > 0 && now.Sub(a.since) < a.hold {
@@ -62,10 +63,10 @@ func (a *attack) turn(now clock.Time, halfOpen int, cfg *Config) {
 		}
 		a.on, a.since = true, now
 		a.times++
-		a.next = cfg.AttackLeave - a.draw(cfg.AttackLeave/4)
+		a.next = a.lowered(cfg.AttackLeave)
 	case now.Sub(a.since) >= a.hold:
 		a.on, a.since = false, now
-		a.next = enter()
+		a.next = a.lowered(cfg.AttackEnter)
 	}
 }
 
