@@ -3,6 +3,9 @@ package tcp
 import (
 	"testing"
 	"time"
+
+	"github.com/handfast-tcp/handfast/engine/cc"
+	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // swallow drops what is larger than *most bytes of text, and says nothing.
@@ -53,11 +56,11 @@ func TestBlackHole(t *testing.T) {
 	}
 }
 
-// After ten minutes the path's size is tried again: it stays when it comes through, and
-// when it does not, one timeout is enough to know.
+// After ten minutes the path's size is tried again where the peer has no SACK: it stays when it
+// comes through, and when it does not, one timeout is enough to know.
 func TestBlackHoleIsTriedAgain(t *testing.T) {
 	for _, mended := range []bool{true, false} {
-		p := newPair(t, Config{})
+		p := newPair(t, Config{NoSACK: true})
 		client, server := p.connect()
 		most := 1200
 		swallow(p, &most)
@@ -112,5 +115,54 @@ func TestSmallTextSuspectsNoSize(t *testing.T) {
 	p.until("it comes", func() bool { return len(p.read(1, server)) > 0 })
 	if client.path.mtu != 1500 {
 		t.Errorf("the MTU is %d", client.path.mtu)
+	}
+}
+
+// Behind a black hole the largest size that passes is found, among the steps, with nothing lost
+// for it: no timeout, no smaller window. When the hole is gone the path's own size comes back,
+// ten minutes later, the same way.
+func TestSizeIsSearched(t *testing.T) {
+	for _, cfg := range []Config{{}, {NoTimestamps: true}, {CongestionControl: "bbr"}, {ECN: cc.ECNOn}, {ECN: cc.ECNAccurate}} {
+		for _, carries := range []int{1063, 1064, 1279, 1280, 1399, 1420, 1480, 1492, 1499, 8999} {
+			p := newPair(t, cfg)
+			p.path.MTU = 9000
+			client, server := p.connect()
+			p.carry(client, server, 20_000)
+			most, probes := carries, 0
+			p.fate = func(_ int, o *Output) (bool, time.Duration) {
+				n := o.Len + headerSize(o.Tuple.Local) - wire.TCPSize + o.TCP.HeaderLen()
+				if o.GSOSize == 0 && o.Len > int(client.path.mss) {
+					probes++
+				}
+				return n > most, 0
+			}
+			p.carry(client, server, 100_000)
+			timeouts, reductions := p.ends[0].Counters().TCPTimeouts, client.loss.undo
+			more := func() { // some round trips, of which each has room for a probe
+				for range 25 {
+					p.carry(client, server, 50_000)
+				}
+			}
+			more()
+			want := 576
+			for _, step := range sizeSteps {
+				if int(step) <= carries {
+					want = int(step)
+				}
+			}
+			n := p.ends[0].Counters()
+			if int(client.path.mtu) != want || n.TCPTimeouts != timeouts || client.loss.undo != reductions || client.flight != nil && client.loss.phase != noLoss || client.Info(p.now).CAState != "open" {
+				t.Errorf("%s, ECN %v, timestamps %v, %d: an MTU of %d, want %d; %d timeouts, %s", cfg.CongestionControl, cfg.ECN, !cfg.NoTimestamps, carries, client.path.mtu, want, n.TCPTimeouts-timeouts, client.Info(p.now).CAState)
+			}
+			before := probes
+			if more(); probes != before {
+				t.Errorf("%s, ECN %v, timestamps %v, %d: %d probes more, within ten minutes", cfg.CongestionControl, cfg.ECN, !cfg.NoTimestamps, carries, probes-before)
+			}
+			most = 1 << 16
+			p.run(mtuAge + time.Second)
+			if more(); client.path.mtu != 9000 || client.is(sizeSuspect) {
+				t.Errorf("%s, ECN %v, timestamps %v, %d: afterwards an MTU of %d", cfg.CongestionControl, cfg.ECN, !cfg.NoTimestamps, carries, client.path.mtu)
+			}
+		}
 	}
 }

@@ -53,7 +53,7 @@ func (l *loss) shortest(now clock.Time, d time.Duration) {
 // that holds for all since a repair began, the repair is undone. That a tail loss
 // probe comes twice was to be expected.
 func (c *Conn) cameTwice(now clock.Time, twice wire.SACKBlock, d *recovery.Delivery) {
-	if isEmpty(twice) {
+	if isEmpty(twice) || c.sizeProbeCame(twice) {
 		return
 	}
 	c.countTwice(twice)

@@ -139,6 +139,9 @@ const mtuAge = 10 * time.Minute
 func (c *Conn) packetTooBig(now clock.Time, e ICMPError) {
 	mtu := uint16(min(max(e.MTU, headerSize(c.tuple.Local)+minMSS), math.MaxUint16))
 	q := &c.out
+	if q.searching() && mtu < c.path.mtu {
+		q.claim = sizeProven
+	}
 	switch {
 	case mtu >= c.path.mtu && (e.Size <= int(c.path.mtu) || q.claim != sizeUnproven || q.sized == c.snd.una):
 		// It tells nothing new, and what it quotes has been resized already.
@@ -152,7 +155,7 @@ func (c *Conn) packetTooBig(now clock.Time, e ICMPError) {
 			c.flight.LoseFrom(from)
 		}
 		c.armRetransmit(now)
-	case q.claim > sizeUnproven:
+	case q.claim >= searchOver:
 		q.claim = min(q.claim, mtu)
 	case q.claim == sizeProven:
 		q.claim, q.sized = mtu, e.Seq
@@ -179,9 +182,10 @@ func (c *Conn) resize(mtu uint16, sized seq.Num) {
 func (c *Conn) sizeAcked(bytes int) {
 	q := &c.out
 	switch past := int(c.snd.una.Diff(q.sized)); {
-	case past <= 0: // not yet the segments in question
+	case past <= 0, q.searching(): // not yet the segments in question, or there is no question
 	case min(past, bytes) >= int(c.path.mss):
 		q.claim = sizeProven
+		c.search()
 		if c.is(sizeSuspect) && c.path.mtu == c.path.told {
 			c.set(sizeSuspect, false)
 			c.cfg.stats.TCPMTUPSuccess++
@@ -193,7 +197,7 @@ func (c *Conn) sizeAcked(bytes int) {
 
 // confirmClaim is for a timeout: what ICMP claimed was true, it seems.
 func (c *Conn) confirmClaim(now clock.Time) {
-	if mtu := c.out.claim; mtu > sizeUnproven {
+	if mtu := c.out.claim; mtu >= searchOver {
 		c.out.claim = sizeUnproven
 		if mtu < c.path.mtu {
 			c.lowerMTU(now, mtu)
@@ -205,8 +209,9 @@ func (c *Conn) confirmClaim(now clock.Time) {
 // §2.1. As in Linux with tcp_mtu_probing=1 it is suspected when segments were sent
 // so often in a row without an answer: R1 of RFC 9293 §3.8.3. Then segments have the base
 // size of RFC 4821 §7.2 and RFC 8899 §5.1.2, and if that is too large, one that every host
-// takes. After mtuAge the path's own size is tried again (PMTU_RAISE_TIMER of RFC 8899);
-// when that fails a single timeout is enough.
+// takes. From there larger ones are searched: see sizeSearch. After mtuAge that begins anew
+// (PMTU_RAISE_TIMER of RFC 8899), or, with a peer without SACK, the path's own size is tried
+// again, and when that fails a single timeout is enough.
 // https://www.rfc-editor.org/rfc/rfc4821#section-7.7
 const suspectAfter = 3
 
@@ -242,10 +247,14 @@ func (c *Conn) textOut() int {
 	return int(min(c.out.end().Diff(c.snd.una), c.snd.nxt.Diff(c.snd.una)))
 }
 
-// retryMTU goes back to the MTU that the host tells.
+// retryMTU goes back to the MTU that the host tells, or searches for it.
 func (c *Conn) retryMTU() {
-	if c.path.told > c.path.mtu {
+	switch {
+	case c.path.told <= c.path.mtu:
+	case !c.is(sizeSuspect) || !c.has(sackOK):
 		c.resize(c.path.told, c.snd.nxt-1)
+	case c.out.claim == sizeProven: // else it begins when it is
+		c.search()
 	}
 }
 

@@ -23,7 +23,7 @@ func (c *Conn) NextSegment(now clock.Time, out *Output) bool {
 			c.buildEcho(now, out) || c.buildTail(now, out) ||
 			c.buildData(now, out) || c.buildProbe(now, out) || c.buildKeepAlive(now, out) || c.buildAck(now, out)
 	}
-	if !ok {
+	if !ok && (c.out.claim < sizeSearch || !c.buildSizeProbe(now, out)) {
 		c.fallQuiet(now)
 		return false
 	}

@@ -23,8 +23,8 @@ type sendQueue struct {
 
 	// What is known of the size of segments: see packetTooBig. It lies here
 	// because here is room.
-	claim uint16  // the MTU that ICMP claims, sizeProven or sizeUnproven
-	sized seq.Num // from here on segments have the size; disputed: the segment quoted
+	claim uint16  // the MTU that ICMP claims, sizeProven or sizeUnproven; or how far the search for a larger one is
+	sized seq.Num // from here on segments have the size; disputed: the segment quoted; searched: the end of the probe
 }
 
 func (q *sendQueue) len() int     { return int(q.bytes) }

@@ -46,8 +46,8 @@ type Counters struct {
 	TCPSACKReorder                           uint64 // times that something came after what was sent later
 	TCPOFOQueue, TCPOFODrop                  uint64 // segments that came out of order; those dropped for want of room
 
-	TCPMTUPFail    uint64 // sizes that were tried after a black hole, and found too large again
-	TCPMTUPSuccess uint64 // and such that came through
+	TCPMTUPFail    uint64 // sizes that were tried after a black hole, and found too large
+	TCPMTUPSuccess uint64 // and such that came through: steps of the search
 
 	TCPFastOpenActive, TCPFastOpenActiveFail   uint64 // SYNs whose text was acknowledged by the SYN-ACK; those whose was not
 	TCPFastOpenPassive, TCPFastOpenPassiveFail uint64 // connections that a SYN with a cookie has opened; cookies that were none
