@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/handfast-tcp/handfast/lab/explore"
+	"github.com/handfast-tcp/handfast/lab/oracle"
 )
 
 var (
@@ -19,9 +20,12 @@ func TestRungs(t *testing.T) {
 	if testing.Short() {
 		limit = 500
 	}
+	var rows oracle.Coverage
 	for _, r := range explore.Rungs() {
 		t.Run(r.Name, func(t *testing.T) {
 			rep := explore.Explore(r, limit)
+			c := rep.Relation.Coverage()
+			rows.Add(&c)
 			if rep.Err != nil {
 				t.Fatalf("%v\n-rung %q -path %q\n%s", rep.Err, r.Name, rep.Path, ladder(t, r, rep.Path))
 			}
@@ -30,6 +34,7 @@ func TestRungs(t *testing.T) {
 			}
 		})
 	}
+	t.Logf("%v of the relation are seen", &rows)
 }
 
 // A way that was found is drawn:

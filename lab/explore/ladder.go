@@ -76,12 +76,18 @@ func opensAndGoes(b Budget) *Rung {
 }
 
 func text() []*Rung {
-	return []*Rung{segments(Budget{Drop: 1}).prompt(), oneWay(loses).prompt(), unread(loses), aborts(loses), lateForNobody(loses).prompt(), stamped(doubles).prompt()}
+	return []*Rung{segments(Budget{Drop: 1}).prompt(), crossing(loses).prompt(), oneWay(loses).prompt(), unread(loses), aborts(loses), lateForNobody(loses).prompt(), stamped(doubles).prompt()}
 }
 
 func segments(b Budget) *Rung {
 	return oneListens("two segments each way", b, true,
 		[]Op{Open, Write, Write, CloseWrite, ReadEnd, Close}, []Op{Accept, Write, Write, CloseWrite, ReadEnd, Close})
+}
+
+// crossing: text that comes again acknowledges what left meanwhile.
+func crossing(b Budget) *Rung {
+	return oneListens("a segment each way", b, true,
+		[]Op{Open, Write, Sleep, CloseWrite, ReadEnd, Close}, []Op{Accept, Write, CloseWrite, ReadEnd, Close})
 }
 
 func oneWay(b Budget) *Rung {
@@ -111,7 +117,7 @@ func stamped(b Budget) *Rung {
 
 func shutWindow() []*Rung {
 	two := Budget{Drop: 2}
-	return []*Rung{shut(two).prompt(), shutHalf(two).prompt(), shut(loses).prompt(), shutHalf(loses).prompt()}
+	return []*Rung{shut(two).prompt(), shut(loses).prompt(), shutExactly(loses).prompt(), shutHalf(two).prompt()}
 }
 
 // shut: five segments, of which the window takes not four, and a program that reads late.
@@ -122,12 +128,20 @@ func shut(b Budget) *Rung {
 	return r
 }
 
-// shutHalf: the reader has closed before, and the window takes four segments, but no FIN.
-func shutHalf(b Budget) *Rung {
+// shutExactly: the window takes four segments, but no FIN.
+func shutExactly(b Budget) *Rung {
 	r := shut(b)
-	r.Name += ", half closed"
+	r.Name += " before a FIN"
 	r.Scripts = [][]Op{{Open, Write, Write, Write, Write, CloseWrite, ReadEnd, Close}, {Accept, Sleep, CloseWrite, ReadSome, ReadEnd, Close}}
 	r.Config.ReceiveBuffer = 4 * unit
+	return r
+}
+
+// shutHalf: the same, and who reads late has closed before.
+func shutHalf(b Budget) *Rung {
+	r := shutExactly(b)
+	r.Name = "the window shuts, half closed"
+	r.Scripts[1] = []Op{Accept, CloseWrite, Sleep, ReadSome, ReadEnd, Close}
 	return r
 }
 
