@@ -47,10 +47,14 @@ func newTree(dir string) *tree {
 // exports are where the Go command keeps what it has compiled, by import path.
 var exports = map[string]string{}
 
-// exportOf asks it.
+// exportOf asks it: for all that the library uses at once, and then for what it has used before.
 func exportOf(path string) (io.ReadCloser, error) {
 	if exports[path] == "" {
-		cmd := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}", path)
+		what := path
+		if len(exports) == 0 {
+			what = "./..."
+		}
+		cmd := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}", what)
 		cmd.Dir = top
 		out, err := cmd.Output()
 		if err != nil {
@@ -60,6 +64,9 @@ func exportOf(path string) (io.ReadCloser, error) {
 			if name, file, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
 				exports[name] = file
 			}
+		}
+		if exports[path] == "" && what != path {
+			return exportOf(path)
 		}
 	}
 	return os.Open(exports[path])
