@@ -63,6 +63,7 @@ const layers = `
 	lab/explore           : engine/clock engine/seq engine/buf engine/wire engine/cc engine/tcp lab/trace lab/story lab/oracle lab/internal/look
 	lab/drill/script      : engine/seq engine/wire
 	lab/drill             : engine/clock engine/seq engine/buf engine/wire engine/cc engine/fastopen engine/tcp engine/host lab/trace lab/oracle lab/drill/script
+	lab/ipfix             : engine/clock engine/wire engine/account
 	lab/capture           : engine/clock engine/seq engine/wire engine/detect engine/tcp lab/trace
 
 	lab/play              : engine/cc engine/tcp engine/wire lab lab/netem lab/trace lab/story
@@ -89,6 +90,7 @@ const layers = `
 	.                     : engine/clock engine/seq engine/buf engine/wire engine/cc engine/detect engine/fastopen engine/account engine/tcp engine/host link internal/setting internal/random internal/descriptor internal/nameserver internal/ports
 	.                     : engine/clock engine/seq engine/buf engine/wire engine/auth engine/cc engine/detect engine/fastopen engine/account engine/tcp engine/host link internal/setting internal/random internal/descriptor internal/nameserver internal/ports
 	gateway               : engine/wire engine/tcp engine/host . internal/setting internal/splice
+	inspect/export        : engine/wire lab/ipfix .
 	inspect               : engine/account lab/trace engine/clock engine/seq engine/wire engine/detect engine/tcp engine/host .
 	guard                 : . internal/setting internal/splice
 	web                   : engine/clock engine/seq engine/wire engine/tcp engine/host lab/trace inspect .

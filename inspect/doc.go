@@ -8,6 +8,6 @@
 //
 // The files: report.go, details.go and links.go are what is seen, filter.go and
 // filterparse.go which of it; ss.go, netstat.go, summary.go, statistics.go and
-// metrics.go write it. server.go answers a socket, place.go says where that is,
+// metrics.go write it; events.go tells what happens. server.go answers a socket, place.go says where that is,
 // client.go and kill.go ask from outside.
 package inspect

@@ -2,8 +2,12 @@ package inspect
 
 import (
 	"bytes"
+	"encoding/json"
 	"net/netip"
+	"os"
+	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -11,6 +15,12 @@ import (
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/link/pipe"
 )
+
+// belongs reports whether a sample is one of a family's.
+func belongs(sample, family, kind string) bool {
+	rest, ok := strings.CutPrefix(sample, family)
+	return ok && (rest == "" && kind != "histogram" || kind == "histogram" && slices.Contains([]string{"_bucket", "_sum", "_count"}, rest))
+}
 
 var sampleLine = regexp.MustCompile(`^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{[a-z_]+="[^"\\\n]*"\})? [-+0-9.e]+$`)
 
@@ -56,12 +66,85 @@ func TestExposition(t *testing.T) {
 		}
 		key := line[:strings.LastIndexByte(line, ' ')]
 		quoted := strings.NewReplacer(`\\`, "", `\"`, "", `\n`, "").Replace(line)
-		if m := sampleLine.FindStringSubmatch(quoted); m == nil || !utf8.ValidString(line) || m[1] != family || families[family] == "" || samples[key] {
+		if m := sampleLine.FindStringSubmatch(quoted); m == nil || !utf8.ValidString(line) || !belongs(m[1], family, families[family]) || families[family] == "" || samples[key] {
 			t.Errorf("in %s: %s", family, line)
 		}
 		samples[key] = true
 	}
 	if m := Metrics(h); len(m) != len(samples) {
 		t.Errorf("%d figures by name, %d in the text", len(m), len(samples))
+	}
+}
+
+// promtool, which Prometheus comes with, has nothing to say about our metrics, nor about
+// our alerts, which ask for what there is.
+func TestPromtool(t *testing.T) {
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Skip("promtool (Debian: prometheus) is not here")
+	}
+	h, err := handfast.New(handfast.Config{Account: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	if _, err := h.Listen("tcp", ":80"); err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := WriteMetrics(&b, h); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(promtool, "check", "metrics")
+	cmd.Stdin = &b
+	out, _ := cmd.CombinedOutput() // 3 where it has something to say
+	for line := range strings.Lines(string(out)) {
+		// Linux's names are kept as they are, as node_exporter keeps them.
+		if !strings.HasPrefix(line, "handfast_netstat_") || !strings.Contains(line, "snake_case") {
+			t.Errorf("promtool check metrics: %s", line)
+		}
+	}
+	if out, err := exec.Command(promtool, "check", "rules", rulesFile).CombinedOutput(); err != nil {
+		t.Errorf("promtool check rules: %s%v", out, err)
+	}
+}
+
+const (
+	rulesFile     = "../docs/monitoring/handfast.rules.yml"
+	dashboardFile = "../docs/monitoring/handfast.dashboard.json"
+)
+
+// Alerts and the dashboard ask for metrics that there are.
+func TestMonitoringAsksForWhatThereIs(t *testing.T) {
+	h, err := handfast.New(handfast.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	var b bytes.Buffer
+	if err := WriteMetrics(&b, h); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{rulesFile, dashboardFile} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(file, ".json") && !json.Valid(text) {
+			t.Errorf("%s is no JSON", file)
+		}
+		names := regexp.MustCompile(`\bhandfast_[a-zA-Z0-9_]+`).FindAllString(string(text), -1)
+		for _, name := range names {
+			family := name
+			for _, suffix := range []string{"_bucket", "_sum", "_count"} {
+				family = strings.TrimSuffix(family, suffix)
+			}
+			if !strings.Contains(b.String(), "\n# TYPE "+family+" ") && !strings.HasPrefix(b.String(), "# HELP "+family+" ") {
+				t.Errorf("%s asks for %s, which is not exposed", file, name)
+			}
+		}
+		if len(names) < 4 {
+			t.Errorf("%s asks for %d metrics only", file, len(names))
+		}
 	}
 }

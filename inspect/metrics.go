@@ -30,7 +30,7 @@ func Metrics(h *handfast.Host) map[string]float64 {
 	all := map[string]float64{}
 	for _, f := range families(Collect(h, "", 0)) {
 		for _, s := range f.samples {
-			all[f.name+s.labels] = s.value
+			all[f.name+s.suffix+s.labels] = s.value
 		}
 	}
 	return all
@@ -45,6 +45,7 @@ type family struct {
 type sample struct {
 	labels string // with braces, or ""
 	value  float64
+	suffix string // of the name, in a histogram
 }
 
 // labelEscapes are all that the format has: what Go would write for a tab is an
@@ -56,7 +57,7 @@ func label(name, value string) string {
 }
 
 func gauge(name, help string, value float64) family {
-	return family{name, "gauge", help, []sample{{"", value}}}
+	return family{name, "gauge", help, []sample{{value: value}}}
 }
 
 func writeMetrics(w io.Writer, r *Report) error {
@@ -64,7 +65,7 @@ func writeMetrics(w io.Writer, r *Report) error {
 	for _, f := range families(r) {
 		fmt.Fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", f.name, f.help, f.name, f.kind)
 		for _, s := range f.samples {
-			fmt.Fprintf(out, "%s%s %v\n", f.name, s.labels, s.value)
+			fmt.Fprintf(out, "%s%s%s %v\n", f.name, s.suffix, s.labels, s.value)
 		}
 	}
 	return out.Flush()
@@ -84,13 +85,16 @@ func families(r *Report) []family {
 	}
 	drops := family{name: "handfast_packets_dropped_total", kind: "counter", help: "Received packets that were not used, by reason."}
 	for _, reason := range sortedNames(r.Drops) {
-		drops.samples = append(drops.samples, sample{label("reason", reason), float64(r.Drops[reason])})
+		drops.samples = append(drops.samples, sample{labels: label("reason", reason), value: float64(r.Drops[reason])})
 	}
 	all = append(all, drops)
+	if r.totals != nil {
+		all = append(all, endFamilies(r.totals)...)
+	}
 	for _, group := range counterGroups {
 		for _, name := range sortedNames(r.Counters[group]) {
 			all = append(all, family{fmt.Sprintf("handfast_netstat_%s_%s_total", group, name), "counter",
-				fmt.Sprintf("Linux's counter %s of %s.", name, group), []sample{{"", float64(r.Counters[group][name])}}})
+				fmt.Sprintf("Linux's counter %s of %s.", name, group), []sample{{value: float64(r.Counters[group][name])}}})
 		}
 	}
 	return all
@@ -106,7 +110,7 @@ func connectionFamily(r *Report) family {
 	f := family{name: "handfast_connections", kind: "gauge", help: "Connections by state, listeners among them."}
 	for s := tcp.Listen; s <= tcp.TimeWait; s++ {
 		state := strings.ReplaceAll(strings.ToLower(s.String()), "-", "_")
-		f.samples = append(f.samples, sample{label("state", state), float64(count[s])})
+		f.samples = append(f.samples, sample{labels: label("state", state), value: float64(count[s])})
 	}
 	return f
 }
@@ -151,7 +155,7 @@ func listenFamilies(r *Report) []family {
 		figures := [...]float64{float64(row.RecvQ), float64(row.SendQ), float64(row.Listen.SYNs), float64(row.Listen.Completed), float64(row.Listen.Drops)}
 		for j := range all {
 			if !known {
-				all[j].samples = append(all[j].samples, sample{label("port", strconv.Itoa(int(row.Local.Port))), 0})
+				all[j].samples = append(all[j].samples, sample{labels: label("port", strconv.Itoa(int(row.Local.Port)))})
 			}
 			all[j].samples[k].value += figures[j]
 		}
@@ -165,7 +169,7 @@ func (d *Defence) families() []family {
 		gauge("handfast_half_open_limit", "Half-open connections that may be kept.", float64(d.MaxHalfOpen)),
 		gauge("handfast_sending_cookies", "1 while SYNs are answered without keeping anything.", number(d.SendingCookies)),
 		gauge("handfast_attack_mode", "1 while the attack mode is on.", number(d.Attack)),
-		{"handfast_attack_mode_entered_total", "counter", "How often the attack mode was entered.", []sample{{"", float64(d.Attacks)}}},
+		{"handfast_attack_mode_entered_total", "counter", "How often the attack mode was entered.", []sample{{value: float64(d.Attacks)}}},
 	}
 }
 
@@ -180,7 +184,7 @@ func (f *Flood) family() family {
 	all := family{name: "handfast_flood_level", kind: "gauge", help: "1 at the level that the flood detector sees."}
 	for level := detect.Quiet; level <= detect.Flood; level++ {
 		name := level.String()
-		all.samples = append(all.samples, sample{label("level", strings.ReplaceAll(name, " ", "_")), number(name == f.Level)})
+		all.samples = append(all.samples, sample{labels: label("level", strings.ReplaceAll(name, " ", "_")), value: number(name == f.Level)})
 	}
 	return all
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/engine/account"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 )
 
@@ -14,6 +15,8 @@ import (
 type Report struct {
 	Header
 	Rows []Row `json:"connections"` // listeners first
+
+	totals *account.Totals // of connections that have ended, for metrics
 }
 
 // Header is a Report without its rows.
@@ -188,7 +191,8 @@ func (s *Seconds) UnmarshalJSON(b []byte) error {
 // Collect looks at a host. name is what the program calls itself. No more than
 // limit connections are kept, the first ones; 0 is no limit.
 func Collect(h *handfast.Host, name string, limit int) *Report {
-	r := &Report{Header: header(h, name)}
+	totals := h.Totals()
+	r := &Report{Header: header(h, name), totals: &totals}
 	add := func(row Row) {
 		if limit > 0 && len(r.Rows) >= limit {
 			r.Omitted++

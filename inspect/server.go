@@ -31,6 +31,8 @@ const patience = 10 * time.Second
 //	GET /             what there is, as text
 //	GET /v1/report    a Header, then Rows: JSON, one value a line
 //	GET /v1/summary   the Header alone
+//	GET /v1/events    the last events of connections, where the host keeps them; text
+//	GET /v1/capture   what happens to connections from now on; pcapng
 //	POST /v1/kill     ends connections: their ends come one a line
 //	GET /metrics      Prometheus' text format, as WriteMetrics writes it
 //
@@ -82,6 +84,8 @@ func (s *Server) start(l net.Listener) {
 	mux.HandleFunc("GET /v1/report", s.report)
 	mux.HandleFunc("GET /v1/summary", s.summary)
 	mux.HandleFunc("POST /v1/kill", s.kill)
+	mux.HandleFunc("GET /v1/events", s.events)
+	mux.HandleFunc("GET /v1/capture", s.capture)
 	mux.HandleFunc("GET /metrics", s.metrics)
 	// Each bound is for a client that is stuck: it would hold a goroutine, and the
 	// next look at the host, for as long.
@@ -115,6 +119,8 @@ func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	fmt.Fprintf(w, "%s, process %d\n\n%s", s.name, os.Getpid(), `GET  /v1/report    everything: a header, then a connection a line; JSON. ?limit=N: N connections at most
 GET  /v1/summary   the header alone: links, defence, flood verdict, counters; JSON
+GET  /v1/events    the last events of connections, where they are kept; text. ?local=:80&remote=10.0.0.1:4000: of these; ?format=json
+GET  /v1/capture   what happens to connections, as it happens; pcapng. ?local= and ?remote=, as above
 GET  /metrics      for Prometheus
 POST /v1/kill      ends connections with a reset: {"local":{"addr":"10.77.0.2","port":80},"remote":{…}}, one a line
 `) // a failure is the client's to see

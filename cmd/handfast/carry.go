@@ -31,6 +31,7 @@ type carrying struct {
 	first   int
 	out     outFile
 	web     webOptions
+	export  flowsOut
 
 	streams
 }
@@ -46,6 +47,7 @@ func (o *carrying) addTo(f *pflag.FlagSet) {
 	f.IntVar(&o.first, "first", 1, "how many connections are drawn and written")
 	o.out.addTo(f)
 	o.web.addTo(f)
+	o.export.addTo(f)
 }
 
 func (o *carrying) check() error {
@@ -65,6 +67,7 @@ type network struct {
 	recorder *live.Recorder
 	flows    flowLog
 	stop     func() // of the control socket
+	exported func() // ends the export of flows
 }
 
 // segment is the network inside.
@@ -88,9 +91,10 @@ func (s *segment) isOurs(a netip.Addr) bool {
 
 // network makes a host, which attach plugs in, and has a gateway carry what comes.
 func (o *carrying) network(s segment, attach func(*handfast.Host) error) (*network, error) {
-	n := &network{stop: func() {}, flows: flowLog{stderr: o.stderr, ended: make(chan struct{}, 1)}}
+	n := &network{stop: func() {}, exported: func() {}, flows: flowLog{stderr: o.stderr, ended: make(chan struct{}, 1)}}
 	cfg := handfast.Config{}
 	cfg.TCP.CongestionControl = o.cc
+	observe(&cfg)
 	if o.ladder || o.out.wanted() {
 		n.recorder = live.New(live.Options{Host: stage.OurName, Peer: s.peer[o.stderr.lang], Connections: o.first, Head: 40, Tail: 64, Lang: o.stderr.lang})
 		cfg.Trace = n.recorder.Events
@@ -102,6 +106,9 @@ func (o *carrying) network(s segment, attach func(*handfast.Host) error) (*netwo
 	if err = attach(n.host); err == nil {
 		policy := o.proxy.policy(o.rules.policy(o.maps, &s), o.stderr)
 		n.gateway, err = gateway.New(gateway.Config{Host: n.host, Policy: policy, Ended: n.flows.add})
+	}
+	if err == nil {
+		n.exported, err = o.export.export(n.host, o.stderr)
 	}
 	if err != nil {
 		n.host.Close()
@@ -129,6 +136,7 @@ func (n *network) close() {
 		n.gateway.Close()
 		n.stop()
 		n.host.Close()
+		n.exported()
 		n.gateway = nil
 	}
 }

@@ -62,6 +62,7 @@ var (
 )
 
 type guardOptions struct {
+	flows     flowsOut
 	listen    listenFlag
 	link      string
 	tun       string
@@ -136,6 +137,7 @@ func (o *guardOptions) addTo(f *pflag.FlagSet) {
 	f.StringVar(&o.gateway, "gateway", "", "`address` of the router on the Ethernet device (default: the kernel's)")
 	o.defence.addTo(f)
 	o.web.addTo(f)
+	o.flows.addTo(f)
 }
 
 // listenFlag is a repeatable flag of addresses with ports.
@@ -182,6 +184,7 @@ func (o *guardOptions) run(ctx context.Context, flags *pflag.FlagSet) (err error
 		return err
 	}
 	cfg := handfast.Config{Logger: slog.New(slog.NewTextHandler(o.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	observe(&cfg)
 	g := &guarding{guardOptions: o, flags: flags}
 	if err = o.defence.apply(&cfg); err == nil {
 		g.host, err = handfast.New(cfg)
@@ -193,6 +196,11 @@ func (o *guardOptions) run(ctx context.Context, flags *pflag.FlagSet) (err error
 		return errors.Join(err, l.Close())
 	}
 	defer o.defence.close()
+	export, err := o.flows.export(g.host, o.stderr)
+	if err != nil {
+		return errors.Join(err, g.host.Close())
+	}
+	defer export()
 	defer g.host.Close()
 	if g.guard, err = guard.New(guard.Config{Settings: o.settings, Changed: g.changed}); err != nil {
 		return err

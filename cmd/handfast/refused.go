@@ -20,7 +20,6 @@ const onlyTCPAndUDP = "a handfast has TCP and UDP sockets only"
 // ssRefusals are the options of ss that are not here.
 var ssRefusals = []refusal{
 	{"T", "threads", false, "threads share the sockets of their process, and a goroutine is tied to none: -p shows the process"},
-	{"E", "events", false, "no handfast reports sockets as they close. How connections end is kept with --out by serve, run, connect and flood, and netstat -c looks again every second; the kernel's: ss -E"},
 	{"N", "net", true, "a handfast is found by its control socket, whatever network namespace it is in; the kernel's of another: ip netns exec NAME handfast ss --kernel"},
 	{"Z", "context", false, "no socket of ours has an SELinux context; its process has: ps -Z -p PID, with the PID of -p"},
 	{"z", "contexts", false, "no socket of ours has an SELinux context; its process has: ps -Z -p PID, with the PID of -p"},

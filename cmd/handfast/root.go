@@ -76,7 +76,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{flagError(cmd, err)} })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newTry(), newRun(), newVM(), newServe(), newGuard(), newConnect(), newLab(), newStates(), newSS(), newNetstat(), newTop(), newFlood(), newSoak(), newDrill(), newAnalyze(), newVersion(), newMan())
+	root.AddCommand(newTry(), newRun(), newVM(), newServe(), newGuard(), newConnect(), newLab(), newStates(), newSS(), newNetstat(), newTop(), newCapture(), newFlood(), newSoak(), newDrill(), newAnalyze(), newVersion(), newMan())
 	root.SetVersionTemplate(versionLine() + "\n")
 	addCompletions(root)
 	fitHelp(root)

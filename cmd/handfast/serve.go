@@ -51,6 +51,7 @@ type serveOptions struct {
 	upload    bool
 	drain     time.Duration
 	defence   defenceOptions
+	flows     flowsOut
 	out       outFile
 	web       webOptions
 
@@ -88,6 +89,7 @@ func newServe() *cobra.Command {
 	f.BoolVar(&o.upload, "upload", false, "let clients store files in DIR with PUT")
 	f.DurationVar(&o.drain, "drain", 30*time.Second, "how long connections may take to finish")
 	o.defence.addTo(f)
+	o.flows.addTo(f)
 	o.out.addTo(f)
 	o.web.addTo(f)
 	addLang(f)
@@ -212,6 +214,7 @@ func (o *serveOptions) open(r *live.Recorder) (link.Link, error) {
 // serve serves until Ctrl-C.
 func (o *serveOptions) serve(ctx context.Context, l link.Link, files http.Handler, r *live.Recorder) error {
 	cfg := handfast.Config{Logger: slog.New(slog.NewTextHandler(o.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	observe(&cfg)
 	if r != nil {
 		cfg.Trace = r.Events
 	}
@@ -227,6 +230,11 @@ func (o *serveOptions) serve(ctx context.Context, l link.Link, files http.Handle
 		return errors.Join(err, l.Close())
 	}
 	defer o.defence.close()
+	export, err := o.flows.export(h, o.stderr)
+	if err != nil {
+		return errors.Join(err, h.Close())
+	}
+	defer export()
 	defer h.Close()
 	ln, err := h.Listen("tcp", fmt.Sprintf(":%d", o.port))
 	if err != nil {

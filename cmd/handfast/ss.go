@@ -45,7 +45,7 @@ type ssOptions struct {
 	query, family                       string
 	watch                               time.Duration
 	show                                inspect.SSOptions
-	version                             bool
+	version, events                     bool
 	filter                              string
 	streams
 }
@@ -62,6 +62,7 @@ func newSS() *cobra.Command {
   handfast ss -n state syn-recv '( sport = :80 or sport = :443 )'
   handfast ss -K dst 10.77.0.1
   handfast ss --defence
+  handfast ss --events :80
   handfast ss --flood --kernel`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := refused(cmd.Flags(), ssRefusals); err != nil {
@@ -111,6 +112,7 @@ func (o *ssOptions) addFlags(cmd *cobra.Command) {
 	f.BoolVar(&o.json, "json", false, "JSON: one socket a line; or of -s, --flood, --defence what they show")
 	f.BoolVar(&o.flood, "flood", false, "what the detector of SYN floods says")
 	f.DurationVar(&o.watch, "watch", 5*time.Second, "how long --flood watches the kernel before it judges, at least 2s")
+	f.BoolVarP(&o.events, "events", "E", false, "the last events of connections, also of those that have ended: of all, of one end, or of LOCAL REMOTE")
 	f.BoolVar(&o.defence, "defence", false, "the four measures against SYN floods, and what they do")
 	addLang(f)
 	addRefusals(f, ssRefusals)
@@ -185,6 +187,9 @@ func (o *ssOptions) check(text string) error {
 func (o *ssOptions) run(ctx context.Context, w io.Writer, text string) error {
 	if err := o.check(text); err != nil {
 		return err
+	}
+	if o.events {
+		return o.writeEvents(ctx, w, text)
 	}
 	f, err := inspect.ParseFilter(text, o.states())
 	if err != nil {

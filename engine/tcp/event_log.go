@@ -56,12 +56,11 @@ func (t *Trace) enrollAccepted(a *arrival, c *Conn) {
 	if l.account != nil {
 		l.account.handshakeOf(a, c)
 	}
-	if k := l.record(a.now, c); k != nil {
-		k.segment(a.segment)
-		k.kind, k.state = SegmentReceived, c.state
+	if k := l.record(c); k != nil {
+		k.segment(a.now, SegmentReceived, c.state, a.segment)
 	}
-	if k := l.record(a.now, c); k != nil {
-		k.kind, k.from, k.state, k.why = StateChanged, SynReceived, c.state, uint8(CauseAckOfSyn)
+	if k := l.record(c); k != nil {
+		*k = record{at: a.now, kind: StateChanged, from: SynReceived, state: c.state, why: uint8(CauseAckOfSyn)}
 		l.ring.moved(c, CauseAckOfSyn)
 	}
 }
@@ -72,12 +71,15 @@ func (l *connLog) arrives(now clock.Time, c *Conn, s *Segment) outcome {
 	if l.account != nil {
 		l.account.received(now, c, s)
 	}
-	n, k := uint32(0), l.record(now, c)
+	n, k := uint32(0), l.record(c)
 	if k != nil {
-		k.segment(s)
-		k.kind, k.from, n = SegmentReceived, c.state, l.ring.n-1
+		k.segment(now, SegmentReceived, c.state, s)
+		n = l.ring.n - 1
 	}
-	event := l.trace.begin(now, c, s)
+	event := -1
+	if !l.trace.wish.none {
+		event = l.trace.begin(now, c, s)
+	}
 	o := c.arrives(now, s)
 	l.trace.finish(event, c, o.why)
 	if k != nil {
@@ -91,11 +93,11 @@ func (l *connLog) sent(now clock.Time, c *Conn, out *Output) {
 	if l.account != nil {
 		l.account.sent(now, c, out)
 	}
-	if k := l.record(now, c); k != nil {
-		k.segment(&out.Segment)
-		k.kind, k.from, k.state, k.again = SegmentSent, c.state, c.state, out.again
+	if k := l.record(c); k != nil {
+		k.segment(now, SegmentSent, c.state, &out.Segment)
+		k.again = out.again
 	}
-	if l.trace.collects(SegmentSent, &c.tuple) {
+	if !l.trace.wish.none && l.trace.collects(SegmentSent, &c.tuple) {
 		l.trace.add(Event{Time: now, Kind: SegmentSent, Tuple: c.tuple, State: c.state, From: c.state,
 			Segment: out.TCP, Len: out.Len, Retransmit: out.again, ACE: out.ACE, ISS: uint32(c.snd.iss), IRS: uint32(c.rcv.irs)})
 	}
@@ -106,8 +108,8 @@ func (l *connLog) moved(now clock.Time, c *Conn, from State, why Cause) {
 	if l.account != nil {
 		l.account.moved(now, c, why)
 	}
-	if k := l.record(now, c); k != nil {
-		k.kind, k.from, k.state, k.why = StateChanged, from, c.state, uint8(why)
+	if k := l.record(c); k != nil {
+		*k = record{at: now, kind: StateChanged, from: from, state: c.state, why: uint8(why)}
 		l.ring.moved(c, why)
 	}
 	l.trace.add(Event{Time: now, Kind: StateChanged, Tuple: c.tuple, State: c.state, From: from,
@@ -116,8 +118,8 @@ func (l *connLog) moved(now clock.Time, c *Conn, from State, why Cause) {
 
 // fired tells of a timer.
 func (l *connLog) fired(now clock.Time, c *Conn, n Timer) {
-	if k := l.record(now, c); k != nil {
-		k.kind, k.from, k.state, k.why = TimerFired, c.state, c.state, uint8(n)
+	if k := l.record(c); k != nil {
+		*k = record{at: now, kind: TimerFired, from: c.state, state: c.state, why: uint8(n)}
 	}
 	l.trace.add(Event{Time: now, Kind: TimerFired, Tuple: c.tuple, State: c.state, From: c.state,
 		Timer: n, ISS: uint32(c.snd.iss), IRS: uint32(c.rcv.irs)})

@@ -2,6 +2,7 @@ package tcp
 
 import (
 	"cmp"
+	"math"
 	"math/bits"
 
 	"github.com/handfast-tcp/handfast/engine/account"
@@ -37,12 +38,13 @@ type record struct {
 	again    bool
 }
 
-func (k *record) segment(s *Segment) {
-	k.seq, k.ack, k.size, k.window, k.flags = s.Seq, s.Ack, uint16(s.Len), s.Window, s.Flags
+// segment fills k in for a segment.
+func (k *record) segment(now clock.Time, kind EventKind, state State, s *Segment) {
+	*k = record{at: now, seq: s.Seq, ack: s.Ack, size: uint16(s.Len), window: s.Window, flags: s.Flags,
+		options: s.Options.Set, kind: kind, state: state, from: state}
 	if s.Flags&wire.SYN != 0 {
 		k.mss, k.shift = s.Options.MSS, s.Options.WindowScale
 	}
-	k.options = s.Options.Set
 }
 
 // rare are options whose values a record has no room for.
@@ -78,6 +80,7 @@ type eventRing struct {
 	owner    *connLog // nil: the connection has ended
 	iss, irs uint32
 	n        uint32 // events that came
+	room     uint32 // so many, and it grows; MaxUint32: it does not
 	used     bool   // since the hand passed last
 	failed   bool   // its connection ended in a way that nobody wanted
 	why      Cause  // of the last change of state
@@ -135,24 +138,29 @@ func (p *ringPool) samples() bool {
 }
 
 // record returns room for an event; nil: none is kept.
-func (l *connLog) record(now clock.Time, c *Conn) *record {
+func (l *connLog) record(c *Conn) *record {
 	r := l.ring
-	if r == nil {
-		if !l.keeps {
+	if r == nil || r.n == r.room {
+		if r = l.roomy(c); r == nil {
 			return nil
 		}
-		if r = l.trace.rings.take(l, c); r == nil {
-			return nil
-		}
-	}
-	if n := len(r.records); int(r.n) == n && n < l.trace.rings.most {
-		r.grow()
 	}
 	r.used = true
 	k := r.at(r.n)
 	r.n++
-	*k = record{at: now}
 	return k
+}
+
+// roomy returns the ring of l, which has room, or a new one; nil: it has none.
+func (l *connLog) roomy(c *Conn) *eventRing {
+	r := l.ring
+	if r == nil && l.keeps {
+		r = l.trace.rings.take(l, c)
+	}
+	if r != nil && r.n == r.room && r.room != math.MaxUint32 {
+		r.grow(l.trace.rings.most)
+	}
+	return r
 }
 
 // at returns event n, which is not long ago: a segment brings about a few events at most,
@@ -167,10 +175,13 @@ func (k *record) judged(s State, d wire.Drop) {
 	}
 }
 
-func (r *eventRing) grow() {
+func (r *eventRing) grow(most int) {
 	more := make([]record, max(2*len(r.records), firstRecords))
 	copy(more, r.records)
-	r.records = more
+	r.records, r.room = more, uint32(len(more))
+	if len(more) >= most {
+		r.room = math.MaxUint32
+	}
 }
 
 // take gives l a ring: a new one, or that of the connection to which nothing has happened
@@ -189,8 +200,7 @@ func (p *ringPool) take(l *connLog, c *Conn) *eventRing {
 		if r.owner != nil {
 			r.owner.ring = nil
 		}
-		clear(r.records)
-		*r = eventRing{records: r.records[:firstRecords]}
+		*r = eventRing{records: r.records[:firstRecords], room: firstRecords}
 	}
 	r.tuple, r.owner, r.iss, r.irs = c.tuple, l, uint32(c.snd.iss), uint32(c.rcv.irs)
 	l.ring = r
