@@ -90,7 +90,7 @@ func TestEchoServerIsSmall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const most = 3_250_000
+	const most = 3_350_000
 	if res.Skipped != "" {
 		t.Skip(res.Skipped)
 	}
