@@ -87,7 +87,6 @@ const layers = `
 	link/stream           : engine/buf engine/wire link internal/setting
 	link/bridge           : engine/clock engine/buf link internal/setting link/pipe
 	link/impair           : engine/clock engine/buf engine/wire link lab/netem
-	.                     : engine/clock engine/seq engine/buf engine/wire engine/cc engine/detect engine/fastopen engine/account engine/tcp engine/host link internal/setting internal/random internal/descriptor internal/nameserver internal/ports
 	.                     : engine/clock engine/seq engine/buf engine/wire engine/auth engine/cc engine/detect engine/fastopen engine/account engine/tcp engine/host link internal/setting internal/random internal/descriptor internal/nameserver internal/ports
 	gateway               : engine/wire engine/tcp engine/host . internal/setting internal/splice
 	inspect/export        : engine/wire lab/ipfix .
@@ -117,6 +116,9 @@ func parseLayers(text string) (map[string]layer, error) {
 			if isPure(name) && !isPure(i) {
 				return nil, fmt.Errorf("%s is pure and may import %s, which is not", name, i)
 			}
+		}
+		if _, twice := table[name]; twice {
+			return nil, fmt.Errorf("%s stands twice", name)
 		}
 		table[name] = l
 	}
