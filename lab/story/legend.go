@@ -32,6 +32,7 @@ var (
 	unusedMark = sentence{"arrived, not taken", "到达，但未被采用"}
 	timerMark  = sentence{"a timer fires", "定时器触发"}
 	tsMark     = sentence{"ts: timestamps, 12 bytes of every segment", "ts：时间戳，占每个报文段 12 字节"}
+	aoMark     = sentence{"ao: signed, by the key of that number (TCP-AO)", "ao：已签名，后面是密钥的编号"}
 )
 
 // Legend says what the signs of a ladder mean, those that occur in it, in lines
@@ -48,7 +49,7 @@ func Legend(steps []Step, l Lang, plain bool, width int) []string {
 		timer = timer || s.Kind == Mark
 		ends[s.End] = ends[s.End] || s.Kind == Arrow
 	}
-	items, stamps := flagItems(steps, l, true)
+	items, options := flagItems(steps, l, true)
 	for _, m := range []struct {
 		shown bool
 		sign  string
@@ -58,20 +59,27 @@ func Legend(steps []Step, l Lang, plain bool, width int) []string {
 			items = append(items, m.sign+" "+m.sentence[l])
 		}
 	}
-	return wrapItems(append(items, stamps...), width)
+	return wrapItems(append(items, options...), width)
 }
 
 // flagItems says what the flags of arrows stand for, each behind its letter where
-// the arrows have letters, and what the option ts is.
-func flagItems(steps []Step, l Lang, letters bool) (items, stamps []string) {
+// the arrows have letters, and what the options ts and ao are.
+func flagItems(steps []Step, l Lang, letters bool) (items, options []string) {
 	var flags wire.Flags
+	var stamped, signed bool
 	for i := range steps {
 		if s := &steps[i]; s.Kind == Arrow {
 			flags |= s.Flags
-			if stamps == nil && strings.Contains(strings.Join(s.Fields, " "), " ts") {
-				stamps = []string{tsMark[l]}
-			}
+			fields := strings.Join(s.Fields, " ")
+			stamped = stamped || strings.Contains(fields, " ts")
+			signed = signed || strings.Contains(fields, " ao ") || strings.Contains(fields, "<ao ")
 		}
+	}
+	if stamped {
+		options = append(options, tsMark[l])
+	}
+	if signed {
+		options = append(options, aoMark[l])
 	}
 	for _, m := range flagMeanings {
 		switch {
@@ -82,7 +90,7 @@ func flagItems(steps []Step, l Lang, letters bool) (items, stamps []string) {
 			items = append(items, m.sentence[l])
 		}
 	}
-	return items, stamps
+	return items, options
 }
 
 // wrapItems puts items on lines, and breaks only between them if that can be.

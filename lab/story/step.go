@@ -211,7 +211,7 @@ func briefOptions(h *wire.TCP, ack seq.Num) []string {
 	o := &h.Options
 	var s []string
 	if !h.Flags.Has(wire.SYN) {
-		return briefSACK(o, h.Ack-ack)
+		return append(briefSACK(o, h.Ack-ack), briefAuth(o)...)
 	}
 	if o.Has(wire.OptMSS) {
 		s = append(s, fmt.Sprintf("mss %d", o.MSS))
@@ -232,7 +232,15 @@ func briefOptions(h *wire.TCP, ack seq.Num) []string {
 	default:
 		s = append(s, "fo cookie")
 	}
-	return s
+	return append(s, briefAuth(o)...)
+}
+
+// briefAuth says by which key a segment is signed.
+func briefAuth(o *wire.Options) []string {
+	if !o.Has(wire.OptAuth) {
+		return nil
+	}
+	return []string{fmt.Sprintf("ao %d", o.Auth().KeyID)}
 }
 
 // briefSACK returns each block as a word of its own.
