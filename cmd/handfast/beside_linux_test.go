@@ -118,7 +118,8 @@ func lines(text string) (all []string) {
 }
 
 // What we say about the kernel is what iproute2 and net-tools say, line by line
-// and column by column.
+// and column by column. It stands before the tests that leave connections in the kernel of
+// this namespace, whose timers differ from one look to the next: kernel_….
 func TestBesideOtherTools(t *testing.T) {
 	if os.Getenv(isolatedVariable) == "" {
 		t.Skip("no network namespace here")

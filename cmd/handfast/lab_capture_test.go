@@ -136,7 +136,7 @@ var verdicts = map[string]verdict{
 	"fast-retransmit":          {completeness: complete, found: "retransmission fast_retransmission duplicate_ack"},
 	"tail-loss":                {completeness: complete, found: "retransmission"},
 	"spurious-timeout":         {completeness: complete, found: "spurious_retransmission", excused: "retransmission duplicate_ack"},
-	"path-mtu":                 {completeness: complete, excused: "retransmission out_of_order"},
+	"path-mtu":                 {completeness: complete, excused: "retransmission out_of_order duplicate_ack"},
 	"black-hole":               {completeness: complete, found: "retransmission", excused: "out_of_order duplicate_ack"},
 	"keepalive-dead-peer":      {found: "keep_alive"},
 	"urgent-data":              {completeness: complete},
