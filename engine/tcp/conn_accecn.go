@@ -204,11 +204,12 @@ func (c *Conn) roomBesideText() bool { return c.rtt.backoff == 0 && c.path.mss >
 const maxCounters = 12
 
 // counters is the option that a segment gets, if one is due and has room: two SACK blocks
-// come first, and a third gives way.
+// come first, and a third gives way. Text that came out of order, or twice, is told of first,
+// and beside it text has no room for counters, which payload knows.
 // https://www.rfc-editor.org/rfc/rfc9768#section-3.2.3.3
 func (c *Conn) counters(out *Output) (form wire.AccECN, ok bool) {
 	m, o := c.ecn.marks, &out.Options
-	if !m.optionDue() || out.Len > 0 && (o.SACKBlocks > 0 || !c.roomBesideText() || out.Len > int(c.path.mss)-m.form().Size()) {
+	if !m.optionDue() || out.Len > 0 && (c.in.ooo != nil || !c.roomBesideText() || out.Len > int(c.path.mss)-m.form().Size()) {
 		return 0, false
 	}
 	room, n := min(int(c.path.ours), wire.MaxTCPOptions), int(o.SACKBlocks)
