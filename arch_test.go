@@ -90,6 +90,7 @@ const layers = `
 	.                     : engine/clock engine/seq engine/buf engine/wire engine/auth engine/cc engine/detect engine/fastopen engine/account engine/tcp engine/host link internal/setting internal/random internal/descriptor internal/nameserver internal/ports
 	gateway               : engine/wire engine/tcp engine/host . internal/setting internal/splice
 	inspect/export        : engine/wire lab/ipfix .
+	inspect/internal/flows : engine/account link/pipe .
 	inspect               : engine/account lab/trace engine/clock engine/seq engine/wire engine/detect engine/tcp engine/host .
 	guard                 : . internal/setting internal/splice
 	web                   : engine/clock engine/seq engine/wire engine/tcp engine/host lab/trace inspect .

@@ -3,31 +3,29 @@ package inspect_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"net/netip"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/engine/account"
 	"github.com/handfast-tcp/handfast/inspect"
+	"github.com/handfast-tcp/handfast/inspect/internal/flows"
 	"github.com/handfast-tcp/handfast/lab/capture"
-	"github.com/handfast-tcp/handfast/link/pipe"
 )
 
 // Who asks is told the last events of connections, also of those that have ended, by
 // either end; and what is no end is refused.
 func TestEventsOverTheSocket(t *testing.T) {
 	privatePlace(t)
-	from, to, l := flowPair(t)
+	from, to, l := flows.Pair(t, account.Keep{Connections: 8})
 	s, err := inspect.Serve(to, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	talk(t, from, l, 2)
+	flows.Talk(t, from, l, 2)
 	i := running(t)
 	ask := func(e handfast.EventFilter, json bool) string {
 		body, err := i.Events(t.Context(), e, json)
@@ -63,7 +61,7 @@ func TestEventsOverTheSocket(t *testing.T) {
 // What a capture has is what the connections did, as another reader of captures sees it.
 func TestCaptureOverTheSocket(t *testing.T) {
 	privatePlace(t)
-	from, to, l := flowPair(t)
+	from, to, l := flows.Pair(t, account.Keep{Connections: 8})
 	s, err := inspect.Serve(to, "test")
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +73,7 @@ func TestCaptureOverTheSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	talk(t, from, l, 3)
+	flows.Talk(t, from, l, 3)
 	to.Close() // ends the capture, when all is told
 	file, err := io.ReadAll(body)
 	if err != nil {
@@ -102,64 +100,5 @@ func TestCaptureOverTheSocket(t *testing.T) {
 	}
 	if n := bytes.Count(file, []byte("LISTEN -> SYN-RECEIVED")); n != 3 || packets < 3*8 {
 		t.Errorf("%d connections, %d packets", n, packets)
-	}
-}
-
-// flowPair returns two hosts, of which the second is accounted for, and a listener of it.
-func flowPair(t *testing.T) (from, to *handfast.Host, l *handfast.TCPListener) {
-	t.Helper()
-	a, b := pipe.New(pipe.Options{})
-	var hosts [2]*handfast.Host
-	for i, end := range []*pipe.End{a, b} {
-		h, err := handfast.New(handfast.Config{Shards: 2, Account: true, Events: account.Keep{Connections: 8}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { h.Close() })
-		prefix := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(1 + i)}), 24)
-		six := netip.MustParsePrefix(fmt.Sprintf("fd00::%d/64", 1+i))
-		if err := h.Attach(end, handfast.LinkOptions{Addresses: []netip.Prefix{prefix, six}}); err != nil {
-			t.Fatal(err)
-		}
-		hosts[i] = h
-	}
-	l, err := hosts[1].Listen("tcp", ":80")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return hosts[0], hosts[1], l
-}
-
-// talk opens so many connections one after the other, has each send some bytes and get as many
-// back, and closes them: some by a reset.
-func talk(t *testing.T, from *handfast.Host, l *handfast.TCPListener, conns int) {
-	t.Helper()
-	var wg sync.WaitGroup
-	for i := range conns {
-		address := "10.0.0.2:80"
-		if i%3 == 0 {
-			address = "[fd00::2]:80"
-		}
-		wg.Go(func() {
-			c, err := l.AcceptTCP()
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			io.Copy(c, c)
-			c.Close()
-		})
-		c, err := from.Dial("tcp", address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		n := 1 + i*37%5000
-		c.Write(make([]byte, n))
-		io.ReadFull(c, make([]byte, n))
-		if i%7 == 0 {
-			c.(*handfast.TCPConn).SetLinger(0)
-		}
-		c.Close()
-		wg.Wait()
 	}
 }

@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,74 +12,14 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/engine/account"
 	"github.com/handfast-tcp/handfast/inspect/export"
-	"github.com/handfast-tcp/handfast/link/pipe"
+	"github.com/handfast-tcp/handfast/inspect/internal/flows"
 )
-
-// flowPair returns two hosts, of which the second is accounted for, and a listener of it.
-func flowPair(t *testing.T) (from, to *handfast.Host, l *handfast.TCPListener) {
-	t.Helper()
-	a, b := pipe.New(pipe.Options{})
-	var hosts [2]*handfast.Host
-	for i, end := range []*pipe.End{a, b} {
-		h, err := handfast.New(handfast.Config{Shards: 2, Account: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { h.Close() })
-		prefix := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(1 + i)}), 24)
-		six := netip.MustParsePrefix(fmt.Sprintf("fd00::%d/64", 1+i))
-		if err := h.Attach(end, handfast.LinkOptions{Addresses: []netip.Prefix{prefix, six}}); err != nil {
-			t.Fatal(err)
-		}
-		hosts[i] = h
-	}
-	l, err := hosts[1].Listen("tcp", ":80")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return hosts[0], hosts[1], l
-}
-
-// talk opens so many connections one after the other, has each send some bytes and get as many
-// back, and closes them: some by a reset.
-func talk(t *testing.T, from *handfast.Host, l *handfast.TCPListener, conns int) {
-	t.Helper()
-	var wg sync.WaitGroup
-	for i := range conns {
-		address := "10.0.0.2:80"
-		if i%3 == 0 {
-			address = "[fd00::2]:80"
-		}
-		wg.Go(func() {
-			c, err := l.AcceptTCP()
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			io.Copy(c, c)
-			c.Close()
-		})
-		c, err := from.Dial("tcp", address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		n := 1 + i*37%5000
-		c.Write(make([]byte, n))
-		io.ReadFull(c, make([]byte, n))
-		if i%7 == 0 {
-			c.(*handfast.TCPConn).SetLinger(0)
-		}
-		c.Close()
-		wg.Wait()
-	}
-}
 
 // collector takes messages until it has so many records.
 type collector struct {
@@ -142,13 +80,13 @@ func listenUDP(t *testing.T) *collector {
 
 // A record goes to the collector for each connection, and each message is one of RFC 7011.
 func TestExportFlows(t *testing.T) {
-	from, to, l := flowPair(t)
+	from, to, l := flows.Pair(t, account.Keep{})
 	c := listenUDP(t)
 	x, err := export.Flows(to, c.LocalAddr().String(), export.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	talk(t, from, l, 60)
+	flows.Talk(t, from, l, 60)
 	c.take(t, 60)
 	x.Close()
 	if s := x.Stats(); s.Records != 60 || s.Lost != 0 || s.Err != nil || c.templates == 0 {
@@ -164,7 +102,7 @@ func TestNfcapdCollects(t *testing.T) {
 		t.Skip("nfcapd (Debian: nfdump) is not here")
 	}
 	const conns = 1000
-	from, to, l := flowPair(t)
+	from, to, l := flows.Pair(t, account.Keep{})
 	watch := to.WatchEvents(handfast.EventFilter{Flows: true, Queue: conns})
 	dir := t.TempDir()
 	free := listenUDP(t)
@@ -198,7 +136,7 @@ func TestNfcapdCollects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	talk(t, from, l, conns)
+	flows.Talk(t, from, l, conns)
 	want := sumOf(t, watch, conns)
 	x.Close()
 	awaitRead(t, port)
