@@ -99,7 +99,7 @@ func TestDatedSeeds(t *testing.T) {
 	}
 }
 
-// What stands behind an @ and is no time is part of the secret.
+// Text behind an @ that is not a time is part of the secret.
 func TestSecretWithAt(t *testing.T) {
 	seeds, err := parse("x", [][]byte{[]byte("user@example.com@home"), []byte("0123456789abcdef@1970-01-01T00:01:05Z")})
 	if err != nil || seeds[0].dated || string(seeds[0].secret) != "user@example.com@home" || !seeds[1].dated || seeds[1].from != 2 || string(seeds[1].secret) != "0123456789abcdef" {

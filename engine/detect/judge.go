@@ -200,11 +200,11 @@ type evidence struct {
 	per                        float64 // the rate that one of those that are followed stands for
 }
 
-// unluckyTwice returns the rate of real clients of which nothing is heard in time because the
-// path loses segments: twice of one client. Those that were lost once have come again, so they
+// unluckyTwice returns the rate of real clients that are not heard in time because the path
+// loses two segments of the same client. Those that were lost once have come again, so they
 // tell how much it loses: a share q of the real ones. Silent are then those whose repetition is
 // lost too, those whose SYN was a repetition already, so that the next one comes only after two
-// seconds, and those of whom two ACKs are lost: three times q² of them.
+// seconds, and those that lose two ACKs: three times q² of them.
 func (e *evidence) unluckyTwice() float64 {
 	q := e.repeated / max(e.answered+e.repeated, 1)
 	return min(3*q, 1) * e.repeated

@@ -25,8 +25,8 @@ type graphed struct {
 	title   string
 	sent    []sent
 	told    []told
-	gap     [2]clock.Time // a time of which nothing is known
-	missing string        // what is not
+	gap     [2]clock.Time // a time without packets on record
+	missing string        // says why
 }
 
 // sent is a segment that the end sends.

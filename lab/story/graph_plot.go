@@ -89,7 +89,7 @@ func (p *plot) grid() {
 	p.text("soft", point{graphWidth - graphRight, p.bottom + 36}, atEnd, tickSize, timeAxis[p.Lang])
 }
 
-// shade shades the time of which nothing is known.
+// shade shades the time without packets on record.
 func (p *plot) shade() {
 	if p.gap[1] <= p.gap[0] {
 		return
@@ -105,7 +105,7 @@ func (p *plot) shade() {
 
 func (p *plot) when(t clock.Time) float64 { return p.x.at(float64(t.Sub(p.Start))) }
 
-// acrossGap reports whether the time of which nothing is known lies between two others.
+// acrossGap reports whether the time without packets on record lies between two others.
 func (p *plot) acrossGap(a, b clock.Time) bool {
 	return p.gap[1] > p.gap[0] && a <= p.gap[0] && b >= p.gap[1]
 }
