@@ -287,7 +287,7 @@ func (c *Conn) measure(a *recovery.Ack, s *Segment, d *recovery.Delivery, limite
 	if f := c.flight; d.Acked > 0 && f.round.LessEq(c.snd.una) {
 		c.noteRate(d.Acked, f.Rate(a.Now, d), limited)
 	}
-	if d.Acked > 0 && c.flight.round.Less(c.snd.una) {
+	if d.Acked > 0 && (c.flight.round.Less(c.snd.una) || c.rtt.backoff > 0) {
 		c.measureTimeout(a.Now, s, d.First, d.HasFirst && !d.Repaired)
 	}
 	if c.rtt.smoothed == 0 && newest > 0 { // nothing was ever measured, and this one is sure

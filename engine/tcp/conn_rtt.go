@@ -66,7 +66,8 @@ func (r *rtt) timeout(cfg *Config) time.Duration {
 
 // measureTimeout takes the round trip of the oldest of what an ACK acknowledges, once
 // in a round trip: when that was sent, if it is sure that none of it was sent twice.
-// After a timeout, when what was sent again is acknowledged, the peer's echo of our
+// After a timeout each ACK is looked at that brings something, or the back-off would last until the
+// whole flight has arrived: when what was sent again is acknowledged, the peer's echo of our
 // timestamp says which of the copies it means.
 func (c *Conn) measureTimeout(now clock.Time, s *Segment, first clock.Time, sure bool) {
 	f, trip := c.flight, time.Duration(0)

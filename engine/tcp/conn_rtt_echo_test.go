@@ -37,6 +37,28 @@ func TestEchoEndsBackOff(t *testing.T) {
 	}
 }
 
+// So does each that moves on, however much was out when the timer fired first: where a
+// timeout brings one segment across and no more, the next is not twice as far away.
+func TestEchoEndsBackOffOfAnyFlight(t *testing.T) {
+	for segments := 2; segments <= 12; segments++ {
+		p := newPair(t, Config{})
+		client, _ := p.connect()
+		open := false
+		p.fate = func(from int, o *Output) (bool, time.Duration) {
+			open = open || client.rtt.backoff == 3
+			return from == 0 && (!open || o.Seq != client.snd.una), 0
+		}
+		p.write(0, client, make([]byte, segments*int(client.path.mss)))
+		p.until("three timeouts", func() bool { return open })
+		for begin, una := p.now, client.snd.una; client.Unsent() > 0; begin, una = p.now, client.snd.una {
+			p.until("acknowledged", func() bool { return client.snd.una != una })
+			if client.rtt.backoff != 0 || p.now.Sub(begin) > time.Second {
+				t.Fatalf("%d segments, %d bytes left: back-off %d, %v after the last", segments, client.Unsent(), client.rtt.backoff, p.now.Sub(begin))
+			}
+		}
+	}
+}
+
 // So it is when our timestamps come round on the way.
 func TestEchoAtTheWrap(t *testing.T) {
 	first := newPair(t, Config{})
