@@ -78,7 +78,15 @@ lint:
 	go vet $(PACKAGES)
 	$(STATICCHECK) $(PACKAGES)
 
-# What runs long there and tells nothing of the machine is left out: pictures, statistics, large tables, what reads sources.
+# What runs long there and tells nothing of the machine is left out: pictures, statistics, large tables, what reads sources,
+# many hosts, long days.
+LONG_EMULATED := TestADayOfConnections TestArchitecture TestBBRFillsThePath TestCongestionControlOnAPath TestCookieForging TestCookieModes \
+	TestDelayIsBounded TestDocumentedGo TestEpisodes TestFleetRolls TestHalfOpenCache TestHalfOpenCountsReturn TestLabelledTraces \
+	TestLabelsHoldAtEveryThreshold TestLateTimers TestNothingOverflowsAfterIdle TestPureTestsAreAlone TestReplayIsTheLife TestScenes \
+	TestScenariosWithOtherSeeds TestSizeIsSearched TestSizes TestSmallHost TestTwoEvents
+NOTHING :=
+BAR     := |
+
 emulated: tools
 	@$(MAKE) --no-print-directory $(TOGETHER) $(EMULATED)
 
@@ -86,7 +94,7 @@ $(EMULATED):
 	@command -v qemu-$@-static >/dev/null || { echo "no qemu-$@-static: no tests on $@"; exit 0; }; \
 		echo "GOARCH=$@ go test"; \
 		GOARCH=$@ go test -short -timeout 60m -exec qemu-$@-static \
-			-skip '^(TestEpisodes|TestCookieModes|TestHalfOpenCache|TestHalfOpenCountsReturn|TestCookieForging|TestArchitecture|TestPureTestsAreAlone|TestSizes)$$' \
+			-skip '^($(subst $(NOTHING) $(NOTHING),$(BAR),$(strip $(LONG_EMULATED))))$$' \
 			$$(go list ./... | grep -vE '/(story|book|playground|internal/mutate|link/(tun|packet|internal/.*))$$')
 
 # The type checker finds numbers that do not fit there, and the assembly's arguments. A test program for iOS needs Apple's
