@@ -74,6 +74,8 @@ type LinkConfig struct {
 	MaxGSO int
 	// ChecksumOffload says that the link completes partial checksums.
 	ChecksumOffload bool
+
+	path tcp.Path // where nothing on the way is narrower
 }
 
 // Host is an IP host. Its methods are for one goroutine at a time.
@@ -142,9 +144,18 @@ func New(cfg Config) *Host {
 // MTU and MaxGSO count no further than the largest IP packet, 65535 bytes.
 func (h *Host) AddLink(l LinkConfig) (iface int) {
 	l.MTU, l.MaxGSO = min(l.MTU, localMTU), min(l.MaxGSO, localMTU)
+	l.path = h.pathOf(&l)
 	h.links = append(h.links, &l)
 	h.forget()
 	return len(h.links) - 1
+}
+
+func (h *Host) pathOf(l *LinkConfig) tcp.Path {
+	p := tcp.Path{MTU: l.MTU, Link: uint16(l.MTU), MaxGSO: l.MaxGSO}
+	if l.MaxGSO == 0 && !h.traced {
+		p.MaxGSO, p.SoftwareGSO = softwareGSO, true
+	}
+	return p
 }
 
 // TCP returns the host's TCP endpoint.
@@ -154,6 +165,9 @@ func (h *Host) TCP() *tcp.Endpoint { return h.tcp }
 func (h *Host) SetTrace(t *tcp.Trace) {
 	h.tcp.SetTrace(t)
 	h.traced = t != nil
+	for _, l := range h.links {
+		l.path = h.pathOf(l)
+	}
 	h.forget()
 }
 

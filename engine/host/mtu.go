@@ -53,10 +53,6 @@ func (m *pathMTUs) init(limit int) {
 
 // limit returns the MTU of the path to dst behind a link of the given MTU.
 func (m *pathMTUs) limit(dst wire.Addr, link int) int {
-	// On most hosts no path is narrower than the link, and nothing is hashed.
-	if len(m.byAddr) == 0 {
-		return link
-	}
 	if mtu, ok := m.byAddr[dst]; ok {
 		return min(mtu, link)
 	}

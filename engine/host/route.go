@@ -173,24 +173,21 @@ func (h *Host) learnWay(d *destination, dst wire.Addr) *destination {
 	if d.generation == h.generation && h.cache.crowded() {
 		d = h.cache.grow(dst)
 	}
-	d.addr, d.generation, d.kind, d.neighbour = dst, h.generation, h.kindOf(dst), nil
-	d.reachable, d.cutUp = false, false
+	*d = destination{addr: dst, generation: h.generation, kind: h.kindOf(dst)}
 	if d.kind == own {
-		d.path, d.route, d.reachable = tcp.Path{MTU: localMTU}, nil, true
+		d.path, d.reachable = tcp.Path{MTU: localMTU}, true
 		return d
 	}
 	r := h.findRoute(dst)
-	d.route = r
 	if r == nil {
 		return d
 	}
-	mtu := h.mtus.limit(dst, r.link.MTU)
-	d.path = tcp.Path{MTU: mtu, Link: uint16(r.link.MTU), MaxGSO: r.link.MaxGSO}
-	if r.link.MaxGSO == 0 && !h.traced {
-		d.path.MaxGSO, d.path.SoftwareGSO = softwareGSO, true
+	d.route, d.path = r, r.link.path
+	if len(h.mtus.byAddr) > 0 { // on most hosts no path is narrower than the link, and nothing is hashed
+		d.path.MTU = h.mtus.limit(dst, r.link.MTU)
+		d.cutUp = mayBeCutUp(dst, d.path.MTU, r.link.MTU)
 	}
 	d.reachable = h.speaks[family(dst)] || h.forwarded.any()
-	d.cutUp = mayBeCutUp(dst, mtu, r.link.MTU)
 	return d
 }
 

@@ -35,6 +35,7 @@ type memory struct {
 	used     int64
 	high     int64
 	each     int64 // what a connection counts, beside its text; 0: nothing
+	open     int64 // another connection may begin while no more is held
 	above    int64 // what calls press when more is held, or less than below
 	below    int64
 	freely   int32 // less than this may wait to be sent without a further look
@@ -43,7 +44,10 @@ type memory struct {
 }
 
 func newMemory(high, each int64) memory {
-	m := memory{high: high, each: each}
+	m := memory{high: high, each: each, open: math.MaxInt64}
+	if each > 0 {
+		m.open = high - high/8 - each
+	}
 	m.relax()
 	return m
 }
@@ -71,7 +75,7 @@ func (m *memory) least() int {
 }
 
 // admits reports whether another connection may begin.
-func (m *memory) admits() bool { return m.each == 0 || m.used+m.each <= m.high-m.high/8 }
+func (m *memory) admits() bool { return m.used <= m.open }
 
 // enlist counts a connection that begins, with what it holds already.
 func (e *Endpoint) enlist(now clock.Time, en *Entry) {

@@ -15,15 +15,15 @@ func AppendSegment(b []byte, ip *IP, h *TCP, payload int, sum uint64, offload bo
 		size = IPv6Size
 	}
 	whole, w := grow(b, size+n)
-	header, length := w[size:], n+payload
-	fixed := (*[TCPSize]byte)(header)
-	options := uint64(0)
+	options, length := uint64(0), n+payload
 	if n > TCPSize {
-		options = h.Options.put(header[TCPSize:])
+		options = h.Options.put(w[size+TCPSize:])
 	}
+	// Both headers as an array: their places are known, and no bound is checked again.
+	var fixed *[TCPSize]byte
 	pseudo := uint64(0)
 	if ip.Version == 4 {
-		w, src, dst := (*[IPv4Size]byte)(w), uint64(ip.Src.As4()), uint64(ip.Dst.As4())
+		w, src, dst := (*[IPv4Size + TCPSize]byte)(w), uint64(ip.Src.As4()), uint64(ip.Dst.As4())
 		first := (4<<4|IPv4Size/4)<<56 | uint64(ip.TOS)<<48 | uint64(uint16(IPv4Size+length))<<32
 		if ip.DontFragment {
 			first |= ipv4DontFragment
@@ -33,9 +33,12 @@ func AppendSegment(b []byte, ip *IP, h *TCP, payload int, sum uint64, offload bo
 		put64(w[8:], second|uint64(Checksum(addCarry(first, second)+dst))<<32)
 		put32(w[16:], uint32(dst))
 		pseudo = src + dst + uint64(ip.Proto) + uint64(length)
+		fixed = (*[TCPSize]byte)(w[IPv4Size:])
 	} else {
-		ip.put6((*[IPv6Size]byte)(w), ip.Proto, length)
+		w := (*[IPv6Size + TCPSize]byte)(w)
+		ip.put6((*[IPv6Size]byte)(w[:]), ip.Proto, length)
 		pseudo = PseudoSum(ip.Src, ip.Dst, ip.Proto, length)
+		fixed = (*[TCPSize]byte)(w[IPv6Size:])
 	}
 	first, second, last := h.words(n)
 	put64(fixed[0:], first)
