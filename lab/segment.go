@@ -154,7 +154,7 @@ func addOption(o *wire.Options, words []string) error {
 		if err != nil || !ok {
 			return fmt.Errorf("FO has a cookie of 4 to 16 bytes in hexadecimal, an even number of them, or none: not %q", strings.Join(words[1:], " "))
 		}
-		o.Set, o.FastOpen = o.Set|wire.OptFastOpen, c
+		o.SetFastOpen(c)
 	case "nop", "eol":
 	default:
 		return fmt.Errorf("%q is not a TCP option known to scenarios", words[0])
@@ -247,7 +247,7 @@ func describeOptions(o *wire.Options, syn bool, far uint32) string {
 	if o.Has(wire.OptAccECN) {
 		s = append(s, o.AccECNString())
 	}
-	if o.Has(wire.OptFastOpen) && o.FastOpen.Len() > 0 {
+	if o.Has(wire.OptFastOpen) && o.FastOpen().Len() > 0 {
 		s = append(s, "FO cookie") // as for the numbers: another one with each seed
 	} else if o.Has(wire.OptFastOpen) {
 		s = append(s, "FO")

@@ -109,7 +109,7 @@ func (c *Conn) answeredFast(s *Segment) {
 	f := c.fast
 	n := fastopen.News{Local: c.tuple.Local, Remote: c.tuple.Remote, MSS: c.snd.peer}
 	if s.Options.Has(wire.OptFastOpen) {
-		n.Cookie = s.Options.FastOpen
+		n.Cookie = s.Options.FastOpen()
 	}
 	repeated := c.rtt.backoff > 0
 	switch f.acked = f.text > 0 && c.snd.iss.Add(1).Less(s.Ack); {

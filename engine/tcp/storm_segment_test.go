@@ -94,20 +94,19 @@ func (s *storm) options(en *Entry, g *Segment) {
 		o.MSS, o.WindowScale = uint16(s.r.IntN(1500)), uint8(s.r.IntN(15))
 	}
 	if g.Flags.Has(wire.SYN) && s.fast != nil && s.fast.IntN(4) > 0 {
-		o.Set |= wire.OptFastOpen
 		t := wire.Tuple{Local: addrA, Remote: addrB}
 		switch s.fast.IntN(4) {
 		case 0:
-			o.FastOpen = wire.FastOpenCookie{}
+			o.SetFastOpen(wire.FastOpenCookie{})
 		case 1:
-			o.FastOpen = wire.FastOpenCookieOf(s.fast.Uint64())
+			o.SetFastOpen(wire.FastOpenCookieOf(s.fast.Uint64()))
 		default:
 			s.e.cookies.turn(s.now)
 			s.e.cfg.fastOpens.turn(&s.e.cookies)
-			o.FastOpen = s.e.cfg.fastOpens.cookie(&t)
+			o.SetFastOpen(s.e.cfg.fastOpens.cookie(&t))
 		}
 	}
-	if s.r.IntN(5) == 0 {
+	if s.r.IntN(5) == 0 && !o.Has(wire.OptFastOpen) {
 		o.Set |= wire.OptSACK
 		o.SACKBlocks = uint8(1 + s.r.IntN(4))
 		for i := range o.SACK {

@@ -86,7 +86,7 @@ func (f synFast) tells() bool { return f == tellsOnly || f == opensAndTells }
 func (e *Endpoint) fastOpens(a *arrival, l *Listener) synFast {
 	s, n := a.segment, &e.stats
 	has := s.Options.Has(wire.OptFastOpen)
-	if has && s.Options.FastOpen.Len() == 0 {
+	if has && s.Options.FastOpen().Len() == 0 {
 		n.TCPFastOpenCookieReqd++
 	}
 	if !has && s.Len == 0 || l.Ask || e.cfg.signs(a.tuple) || e.cookiesFirst() || !e.fastOpenRoom(a.now, l) {
@@ -98,11 +98,11 @@ func (e *Endpoint) fastOpens(a *arrival, l *Listener) synFast {
 		return opensEarly
 	case !has:
 		return noFastOpen
-	case s.Options.FastOpen.Len() == 0:
+	case s.Options.FastOpen().Len() == 0:
 		return tellsOnly
 	}
 	for i := range e.cfg.fastOpens.keys {
-		if fastOpenCookie(&e.cfg.fastOpens.keys[i], a.tuple) == s.Options.FastOpen {
+		if fastOpenCookie(&e.cfg.fastOpens.keys[i], a.tuple) == s.Options.FastOpen() {
 			return opensEarly + synFast(i)
 		}
 	}

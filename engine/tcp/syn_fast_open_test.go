@@ -27,12 +27,12 @@ func (h *testHost) cookieOf(port uint16) string {
 	p := h.from(port, 99)
 	p.receive("S 0:0(0) <mss 1460,FO>")
 	out, ok := p.pull()
-	if !ok || !out.Options.Has(wire.OptFastOpen) || out.Options.FastOpen.Len() != 8 {
+	if !ok || !out.Options.Has(wire.OptFastOpen) || out.Options.FastOpen().Len() != 8 {
 		h.fail("no cookie: %v", &out.TCP)
 	}
 	p.receive("R 1:1(0)")
 	h.wantNothing("after a RST")
-	return out.Options.FastOpen.String()
+	return out.Options.FastOpen().String()
 }
 
 func (p *testPeer) accepted() *Entry {
@@ -160,7 +160,7 @@ func TestFastOpenOfASyn(t *testing.T) {
 			if out.Options.Has(wire.OptFastOpen) != test.tells {
 				p.fail("want a cookie %v, got %v", test.tells, &out.TCP)
 			}
-			if test.tells && out.Options.FastOpen != h.e.cfg.fastOpens.cookie(&p.tuple) {
+			if test.tells && out.Options.FastOpen() != h.e.cfg.fastOpens.cookie(&p.tuple) {
 				p.fail("another cookie")
 			}
 			// Sent again the SYN-ACK says no cookie.

@@ -126,7 +126,7 @@ func (y *ourSyn) write(h *wire.TCP, t *wire.Tuple, cfg *Config) {
 	}
 	if y.fast != nil {
 		set |= wire.OptFastOpen
-		o.FastOpen = *y.fast
+		o.SetFastOpen(*y.fast)
 	}
 	// Both do not fit beside timestamps: the counters are the ones that a SYN-ACK may go
 	// without.

@@ -1,6 +1,10 @@
 package wire
 
-import "encoding/hex"
+import (
+	"encoding/hex"
+
+	"github.com/handfast-tcp/handfast/engine/seq"
+)
 
 // MinFastOpenCookie and MaxFastOpenCookie bound the length of a cookie of TCP Fast Open,
 // in bytes. It is even. https://www.rfc-editor.org/rfc/rfc7413#section-2
@@ -35,21 +39,46 @@ func FastOpenCookieOf(n uint64) (c FastOpenCookie) {
 }
 
 // Len returns how many bytes c has: 0 where it asks for one.
-func (c *FastOpenCookie) Len() int { return int(c.size) }
+func (c FastOpenCookie) Len() int { return int(c.size) }
 
-// Bytes returns the bytes of c, which stay its own.
-func (c *FastOpenCookie) Bytes() []byte { return c.bytes[:c.size] }
+// Append appends the bytes of c to b.
+func (c FastOpenCookie) Append(b []byte) []byte { return append(b, c.bytes[:c.size]...) }
 
 // String returns the cookie in hexadecimal.
-func (c FastOpenCookie) String() string { return hex.EncodeToString(c.Bytes()) }
+func (c FastOpenCookie) String() string { return hex.EncodeToString(c.bytes[:c.size]) }
 
 // Size returns what the option takes of a header, padding included, in bytes.
-func (c *FastOpenCookie) Size() int { return (2 + int(c.size) + 3) &^ 3 }
+func (c FastOpenCookie) Size() int { return sizeOfFastOpen(c.size) }
+
+func sizeOfFastOpen(cookie uint8) int { return (2 + int(cookie) + 3) &^ 3 }
+
+// A SYN has no SACK blocks, so a cookie lies where the first two would: of both options in
+// one segment the first counts.
+
+// SetFastOpen puts the option into o, which then has no SACK blocks: an empty cookie asks for
+// one.
+func (o *Options) SetFastOpen(c FastOpenCookie) {
+	o.Set, o.fastOpen = o.Set|OptFastOpen, c.size
+	for i := range o.SACK[:2] {
+		b := c.bytes[8*i:]
+		o.SACK[i] = SACKBlock{seq.Num(be32(b)), seq.Num(be32(b[4:]))}
+	}
+}
+
+// FastOpen returns the cookie of the option, which counts when OptFastOpen is in Set.
+func (o *Options) FastOpen() (c FastOpenCookie) {
+	c.size = o.fastOpen
+	for i, s := range o.SACK[:2] {
+		put32(c.bytes[8*i:], uint32(s.Left))
+		put32(c.bytes[8*i+4:], uint32(s.Right))
+	}
+	return c
+}
 
 // fastOpenAfter returns what the option takes after n bytes of others: nothing where it
 // has no room.
 func (o *Options) fastOpenAfter(n int) int {
-	if size := o.FastOpen.Size(); o.Set&OptFastOpen != 0 && n+size <= MaxTCPOptions {
+	if size := sizeOfFastOpen(o.fastOpen); o.Set&OptFastOpen != 0 && n+size <= MaxTCPOptions {
 		return size
 	}
 	return 0
@@ -58,9 +87,10 @@ func (o *Options) fastOpenAfter(n int) int {
 // putFastOpen writes the option to w, which is as long as it and its padding, and returns
 // the sum of its words. As with Linux the padding comes last.
 func (o *Options) putFastOpen(w []byte) (sum uint64) {
+	c := o.FastOpen()
 	w[len(w)-2], w[len(w)-1] = kindNOP, kindNOP
-	w[0], w[1] = kindFastOpen, 2+o.FastOpen.size
-	copy(w[2:], o.FastOpen.Bytes())
+	w[0], w[1] = kindFastOpen, 2+c.size
+	copy(w[2:], c.bytes[:c.size])
 	for ; len(w) > 0; w = w[4:] {
 		sum += uint64(be32(w))
 	}
@@ -70,8 +100,8 @@ func (o *Options) putFastOpen(w []byte) (sum uint64) {
 // FastOpenString returns the option as packetdrill writes it: "FO 0123456789abcdef", or
 // "FO", which asks for a cookie.
 func (o *Options) FastOpenString() string {
-	if o.FastOpen.Len() == 0 {
+	if o.fastOpen == 0 {
 		return "FO"
 	}
-	return "FO " + o.FastOpen.String()
+	return "FO " + o.FastOpen().String()
 }

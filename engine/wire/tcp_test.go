@@ -19,6 +19,11 @@ func sack(n int) (s [4]wire.SACKBlock) {
 	return s
 }
 
+func withCookie(o wire.Options, c wire.FastOpenCookie) wire.Options {
+	o.SetFastOpen(c)
+	return o
+}
+
 // cookie returns a Fast Open cookie of n bytes.
 func cookie(n int) wire.FastOpenCookie {
 	b := make([]byte, n)
@@ -81,11 +86,11 @@ var tcpHeaders = []struct {
 		"0 > 0: Flags [.], seq 0, ack 0, win 0, options [TS val 0 ecr 0,ECN e1b 3 ceb 5,sack 2 {0:500}{1000:1500}]"},
 	{"asks for a Fast Open cookie", wire.TCP{Flags: wire.SYN, Options: wire.Options{Set: wire.OptFastOpen}}, 24,
 		"0 > 0: Flags [S], seq 0, win 0, options [FO]"},
-	{"Fast Open, as Linux arranges it", wire.TCP{Flags: wire.SYN, Options: wire.Options{Set: wire.OptMSS | wire.OptSACKPermitted | wire.OptTimestamps | wire.OptWindowScale | wire.OptFastOpen,
-		MSS: 1460, WindowScale: 7, FastOpen: wire.FastOpenCookieOf(0x0123456789abcdef)}}, 52,
+	{"Fast Open, as Linux arranges it", wire.TCP{Flags: wire.SYN, Options: withCookie(wire.Options{Set: wire.OptMSS | wire.OptSACKPermitted | wire.OptTimestamps | wire.OptWindowScale,
+		MSS: 1460, WindowScale: 7}, wire.FastOpenCookieOf(0x0123456789abcdef))}, 52,
 		"0 > 0: Flags [S], seq 0, win 0, options [mss 1460,sackOK,TS val 0 ecr 0,wscale 7,FO 0123456789abcdef]"},
-	{"Fast Open with the longest cookie", wire.TCP{Flags: wire.SYN, Options: wire.Options{Set: wire.OptMSS | wire.OptSACKPermitted | wire.OptTimestamps | wire.OptWindowScale | wire.OptFastOpen,
-		MSS: 1460, WindowScale: 7, FastOpen: cookie(16)}}, 60,
+	{"Fast Open with the longest cookie", wire.TCP{Flags: wire.SYN, Options: withCookie(wire.Options{Set: wire.OptMSS | wire.OptSACKPermitted | wire.OptTimestamps | wire.OptWindowScale,
+		MSS: 1460, WindowScale: 7}, cookie(16))}, 60,
 		"0 > 0: Flags [S], seq 0, win 0, options [mss 1460,sackOK,TS val 0 ecr 0,wscale 7,FO 000102030405060708090a0b0c0d0e0f]"},
 	{"urgent", wire.TCP{Flags: wire.URG | wire.ACK | wire.AE, Urgent: 77}, 20,
 		"0 > 0: Flags [.Ue], seq 0, ack 0, win 0, urg 77"},
@@ -240,7 +245,7 @@ func TestFastOpenOption(t *testing.T) {
 		var h wire.TCP
 		_, d := wire.ParseTCP(withOptions(opt), &h)
 		right := n == 0 || n >= 4 && n <= 16 && n%2 == 0
-		if n <= 38 && (d != wire.None || h.Options.Has(wire.OptFastOpen) != right || right && h.Options.FastOpen.Len() != n) {
+		if n <= 38 && (d != wire.None || h.Options.Has(wire.OptFastOpen) != right || right && h.Options.FastOpen().Len() != n) {
 			t.Errorf("a cookie of %d bytes: %v, %v", n, d, h.Options)
 		}
 		if _, ok := wire.MakeFastOpenCookie(make([]byte, n)); ok != right {
@@ -249,13 +254,13 @@ func TestFastOpenOption(t *testing.T) {
 	}
 	for set := range wire.OptionSet(255) {
 		for _, n := range []int{0, 4, 6, 8, 10, 16} {
-			h := wire.TCP{Options: wire.Options{Set: set | wire.OptFastOpen, FastOpen: cookie(n), AccECN: wire.AccECN0 + 3, SACKBlocks: 4}}
+			h := wire.TCP{Options: withCookie(wire.Options{Set: set, AccECN: wire.AccECN0 + 3, SACKBlocks: 4}, cookie(n))}
 			b := h.Append(nil)
 			var again wire.TCP
 			if m, d := wire.ParseTCP(b, &again); m != len(b) || d != wire.None || m > 60 || m != h.HeaderLen() {
 				t.Errorf("%b with a cookie of %d bytes: %d bytes, %v", set, n, m, d)
 			}
-			if again.Options.Has(wire.OptFastOpen) && again.Options.FastOpen != h.Options.FastOpen || again.Options.Set&^h.Options.Set != 0 {
+			if again.Options.Has(wire.OptFastOpen) && again.Options.FastOpen() != h.Options.FastOpen() || again.Options.Set&^h.Options.Set != 0 {
 				t.Errorf("%b with a cookie of %d bytes became %v", set, n, &again.Options)
 			}
 		}

@@ -67,9 +67,9 @@ type Options struct {
 	AccECN       AccECN
 	MSS          uint16
 	UserTimeout  UserTimeout
-	FastOpen     FastOpenCookie // empty: asks for one
+	fastOpen     uint8 // bytes of the Fast Open cookie, which lies in SACK
 	TSVal, TSEcr uint32
-	SACK         [4]SACKBlock // see Auth
+	SACK         [4]SACKBlock // see Auth and FastOpen
 	Echo         [3]uint32    // bytes that came as ECT(0), CE and ECT(1), modulo 2^24: those that AccECN says
 }
 
@@ -144,7 +144,7 @@ func (o *Options) take(kind byte, v []byte) {
 		}
 	case kindFastOpen:
 		if c, ok := MakeFastOpenCookie(v); o.first(OptFastOpen, ok) {
-			o.FastOpen = c
+			o.SetFastOpen(c)
 		}
 	case kindAuth:
 		if o.first(OptAuth, len(v) == AuthSize-2) {
@@ -161,10 +161,14 @@ func (o *Options) take(kind byte, v []byte) {
 	}
 }
 
-// first reports whether an option counts: its length is right and none of its
-// kind came before. If so it notes it.
+// first reports whether an option counts: its length is right, and none of its kind, or
+// that lies in the same place, came before. If so it notes it.
 func (o *Options) first(s OptionSet, rightLength bool) bool {
-	if !rightLength || o.Has(s) {
+	taken := s
+	if s&(OptSACK|OptFastOpen) != 0 {
+		taken = OptSACK | OptFastOpen
+	}
+	if !rightLength || o.Set&taken != 0 {
 		return false
 	}
 	o.Set |= s
@@ -227,7 +231,7 @@ func (o *Options) sizeOfMore() int {
 // beside timestamps three of four. The last ones, the least recent, are left
 // out. https://www.rfc-editor.org/rfc/rfc2018#section-3
 func (o *Options) sackBlocksAfter(n int) int {
-	if o.Set&OptSACK == 0 {
+	if o.Set&(OptSACK|OptFastOpen) != OptSACK {
 		return 0
 	}
 	return min(int(o.SACKBlocks), len(o.SACK), max(0, MaxTCPOptions-4-n)/8)

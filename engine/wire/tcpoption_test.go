@@ -130,8 +130,8 @@ func FuzzParseTCP(f *testing.F) {
 		}
 		// Padding may take the room of a cookie,
 		if h.Options.Has(wire.OptFastOpen) && !again.Options.Has(wire.OptFastOpen) {
+			h.Options.SetFastOpen(wire.FastOpenCookie{})
 			h.Options.Set &^= wire.OptFastOpen
-			h.Options.FastOpen = wire.FastOpenCookie{}
 		}
 		// or of a block beside options of a SYN, or of all.
 		h.Options.Set &^= wire.OptSACK &^ again.Options.Set

@@ -87,8 +87,8 @@ func (s *script) packet(out bool, words []string) []byte {
 		case "ecr":
 			o.TSEcr = uint32(n)
 		case "fo":
-			o.Set |= wire.OptFastOpen
-			o.FastOpen, _ = wire.MakeFastOpenCookie(make([]byte, n))
+			c, _ := wire.MakeFastOpenCookie(make([]byte, n))
+			o.SetFastOpen(c)
 		case "from":
 			o.Set |= wire.OptSACK
 			o.SACK[o.SACKBlocks].Left = far + seq.Num(n)

@@ -77,7 +77,7 @@ func segmentSentence(s *Moment) sentence {
 // fastSentence says what Fast Open adds to a segment.
 func fastSentence(s *Moment) sentence {
 	f, o := s.Segment.Flags, &s.Segment.Options
-	has, cookie := o.Has(wire.OptFastOpen), o.FastOpen.Len() > 0
+	has, cookie := o.Has(wire.OptFastOpen), o.FastOpen().Len() > 0
 	switch {
 	case !f.Has(wire.SYN):
 		return sentence{}

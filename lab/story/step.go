@@ -227,7 +227,7 @@ func briefOptions(h *wire.TCP, ack seq.Num) []string {
 	}
 	switch {
 	case !o.Has(wire.OptFastOpen):
-	case o.FastOpen.Len() == 0:
+	case o.FastOpen().Len() == 0:
 		s = append(s, "fo")
 	default:
 		s = append(s, "fo cookie")

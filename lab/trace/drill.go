@@ -164,7 +164,7 @@ func drillOptions(o *wire.Options, far seq.Num) string {
 	}
 	if o.Has(wire.OptFastOpen) {
 		s = append(s, o.FastOpenString())
-		for range o.FastOpen.Size() - 2 - o.FastOpen.Len() {
+		for range o.FastOpen().Size() - 2 - o.FastOpen().Len() {
 			s = append(s, "nop")
 		}
 	}
