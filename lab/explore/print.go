@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 	"unsafe"
 
 	"github.com/handfast-tcp/handfast/engine/buf"
@@ -22,6 +23,11 @@ import (
 type printer struct {
 	plans map[planKey]printPlan
 	h     uint64
+
+	// horizon is further back than any rule of the rung looks. Without it a world in which
+	// two ends probe each other for ever would never be the same again: what was sent last
+	// is older each time.
+	horizon time.Duration
 
 	now      clock.Time
 	iss, irs seq.Num // the first numbers of the end under way, and of its peer
@@ -43,7 +49,9 @@ const (
 
 type printPlan func(p *printer, at unsafe.Pointer)
 
-func newPrinter() *printer { return &printer{plans: map[planKey]printPlan{}} }
+func newPrinter(r *Rung) *printer {
+	return &printer{plans: map[planKey]printPlan{}, horizon: r.Config.UserTimeout + time.Second}
+}
 
 // irrelevant are fields that decide nothing: counters and statistics, what the
 // endpoint shares with all, where bytes lie in memory, and what only serves rules that
@@ -87,7 +95,7 @@ func (p *printer) time(t clock.Time) {
 	case 0, clock.Never:
 		p.feed(uint64(t))
 	default:
-		p.feed(uint64(t.Sub(p.now)) ^ 1<<63)
+		p.feed(uint64(max(t.Sub(p.now), -p.horizon)) ^ 1<<63)
 	}
 }
 
@@ -106,7 +114,7 @@ func (p *printer) millis(ms uint32) {
 		p.feed(1 << 40)
 		return
 	}
-	p.feed(uint64(ms - p.now.Milliseconds()))
+	p.feed(uint64(uint32(max(int32(ms-p.now.Milliseconds()), -int32(p.horizon.Milliseconds())))))
 }
 
 // part adds what v, a pointer, points at.

@@ -51,7 +51,7 @@ type state struct {
 }
 
 func newExplorer(r *Rung) *explorer {
-	return &explorer{rung: r, copier: newCopier(streams[0], streams[1]), printer: newPrinter(), states: make([]state, 1)}
+	return &explorer{rung: r, copier: newCopier(streams[0], streams[1]), printer: newPrinter(r), states: make([]state, 1)}
 }
 
 // frame is a world on the way that the search has taken.
@@ -96,6 +96,12 @@ func Explore(r *Rung, limit int) Report {
 	return x.report
 }
 
+// deepest is how long no way is that ends, or comes back to itself: the worlds on one are all
+// in memory.
+const deepest = 2000
+
+var errDeep = fmt.Errorf("no end after %d steps, and no state that was met before: something in the fingerprint grows for ever", deepest)
+
 // enter takes a world that a led to from state parent, and puts it on the stack when it
 // is new.
 func (x *explorer) enter(stack []frame, w *world, parent uint32, a act) []frame {
@@ -124,6 +130,9 @@ func (x *explorer) enter(stack []frame, w *world, parent uint32, a act) []frame 
 	}
 	stack = append(stack, frame{w, n, acts, 0})
 	x.report.Depth = max(x.report.Depth, len(stack))
+	if len(stack) == deepest {
+		x.fail(errDeep, parent, a)
+	}
 	return stack
 }
 

@@ -2,6 +2,7 @@ package explore
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +57,70 @@ func TestCircle(t *testing.T) {
 	if x.checkProgress(); x.report.Err != errCircle {
 		t.Errorf("%v, want %v", x.report.Err, errCircle)
 	}
+}
+
+// Whatever has happened before: when nothing more goes wrong, a world comes to its end, or back
+// to a state that it was in.
+func TestEveryWorldEndsOrComesBack(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, rung := range Rungs() {
+		for range 8 {
+			x := newExplorer(rung)
+			w := newWorld(rung, false)
+			for range 40 {
+				acts := w.choices(rung)
+				if len(acts) == 0 {
+					break
+				}
+				a := acts[0]
+				if r.IntN(3) == 0 {
+					a = acts[r.IntN(len(acts))]
+				}
+				w = w.step(x, a)
+			}
+			endsOrComesBack(t, x, w)
+		}
+	}
+}
+
+// Two ends that probe each other for ever come back too, though what they sent last is older
+// each time: a FIN is taken for acknowledged that never arrived, because a packet was changed.
+func TestProbesForEver(t *testing.T) {
+	for _, rung := range Rungs() {
+		if rung.Name != "two segments one way: 1 changed, prompt" {
+			continue
+		}
+		p, err := ParsePath("call 0, deliver 0, deliver 0, call 0, call 0, call 0, deliver 0, call 1, deliver 0, call 1, mutate 0.7, deliver 0, deliver 1, deliver 1, deliver 1, deliver 1, call 1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := newExplorer(rung)
+		w := newWorld(rung, false)
+		for _, a := range p {
+			w = w.step(x, a)
+		}
+		if n := endsOrComesBack(t, x, w); n < 20 {
+			t.Fatalf("it ends after %d steps", n)
+		}
+		return
+	}
+	t.Fatal("there is no such rung")
+}
+
+// endsOrComesBack does what is fair until it must, and returns after how many steps.
+func endsOrComesBack(t *testing.T, x *explorer, w *world) int {
+	seen := map[uint64]bool{}
+	for n := range deepest {
+		h := w.print(x.printer)
+		acts := w.choices(x.rung)
+		if len(acts) == 0 || seen[h] {
+			return n
+		}
+		seen[h] = true
+		w = w.step(x, acts[0])
+	}
+	t.Fatalf("%s: %v", x.rung.Name, errDeep)
+	return 0
 }
 
 // The fingerprint does not change with where in time and in the number space a world
