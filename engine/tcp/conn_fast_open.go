@@ -112,10 +112,10 @@ func (c *Conn) answeredFast(s *Segment) {
 		n.Cookie = s.Options.FastOpen()
 	}
 	repeated := c.rtt.backoff > 0
-	switch f.acked = f.text > 0 && c.snd.iss.Add(1).Less(s.Ack); {
+	n.Passed = f.text > 0 && c.snd.iss.Add(1).Less(s.Ack) // the path takes such a SYN, though the peer left out a part
+	switch f.acked = n.Passed && s.Ack == c.snd.nxt; {
 	case f.acked:
 		c.cfg.stats.TCPFastOpenActive++
-		n.Passed = true
 	case f.text > 0:
 		c.cfg.stats.TCPFastOpenActiveFail++
 		n.Lost = repeated && n.Cookie.Len() == 0

@@ -54,3 +54,12 @@ func (e *Endpoint) SendSyn(now clock.Time, en *Entry) {
 		e.update(now, en)
 	}
 }
+
+// SynRoom returns how many bytes of text go on the SYN of c, which waits for them; 0 when none
+// does.
+func (c *Conn) SynRoom() int {
+	if !c.awaitsText() {
+		return 0
+	}
+	return int(c.fast.most)
+}

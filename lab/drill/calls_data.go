@@ -47,13 +47,13 @@ func vectorSize(v *script.Value) (n int) {
 func callRead(p *player, c *script.Call) (attempt, *waiting) {
 	s := p.socketOf(c)
 	n, flags := p.sizeOf(c)
+	if flags&constant("MSG_ERRQUEUE") != 0 {
+		return once(p.errorQueue(s, c))
+	}
 	if s.entry == nil {
 		return once(failure("ENOTCONN"))
 	}
 	whole := flags&constant("MSG_WAITALL") != 0
-	if flags&constant("MSG_ERRQUEUE") != 0 {
-		return once(failure("EAGAIN"))
-	}
 	if flags&constant("MSG_OOB") != 0 {
 		p.wrong(p.event.Pos, "urgent data stays in line here (RFC 6093): MSG_OOB is not played")
 	}
@@ -168,13 +168,16 @@ func callWrite(p *player, c *script.Call) (attempt, *waiting) {
 	n, flags := p.sizeOf(c)
 	if s.entry == nil {
 		if flags&constant("MSG_FASTOPEN") != 0 && s.listener == nil {
-			return p.sendFast(c, s, make([]byte, n))
+			return p.sendFast(c, s, make([]byte, n), flags)
 		}
 		return once(failure("EPIPE"))
 	}
 	data := make([]byte, n)
 	if c.Name == "write" || c.Name == "send" || c.Name == "sendto" {
 		copy(data, c.Args[1].Text)
+	}
+	if s.entry.SynRoom() > 0 { // connect with TCP_FASTOPEN_CONNECT has left the SYN to us
+		return p.writeFast(s, data, flags)
 	}
 	written := 0
 	try, w := forever(s, flags&constant("MSG_DONTWAIT") == 0, func() (outcome, bool) {
@@ -225,6 +228,7 @@ func (p *player) write(s *socket, b []byte, flags int64) (outcome, bool) {
 		took += k
 		p.output() // what is sent makes room
 	}
+	p.copied(s, flags, int64(took))
 	if took == 0 && len(b) > 0 {
 		return outcome{}, false
 	}

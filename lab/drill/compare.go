@@ -14,7 +14,7 @@ func (p *player) compare(f *flow, k *script.Packet, s *segment) string {
 	if s.tcp.Flags.Has(wire.SYN) && k.Flags.Has(wire.SYN) {
 		f.learn(s.tcp.Seq, k.Seq)
 	}
-	first, ack := s.tcp.Seq-f.own, s.tcp.Ack-peerISN
+	first, ack := s.tcp.Seq-f.own, s.tcp.Ack-f.from(s.tcp.Flags)
 	switch {
 	case s.tcp.Flags != k.Flags:
 		return fmt.Sprintf("the flags are %s and not %s", flagText(s.tcp.Flags), flagText(k.Flags))
@@ -79,9 +79,10 @@ func (p *player) compareOption(f *flow, want, got *script.Option) string {
 		if len(want.Blocks) != len(got.Blocks) {
 			return fmt.Sprintf("it has %d SACK blocks and not %d", len(got.Blocks), len(want.Blocks))
 		}
+		base := f.from(0)
 		for i, b := range got.Blocks {
-			if b[0]-peerISN != want.Blocks[i][0] || b[1]-peerISN != want.Blocks[i][1] {
-				return fmt.Sprintf("its SACK block %d is %d:%d and not %d:%d", i+1, b[0]-peerISN, b[1]-peerISN, want.Blocks[i][0], want.Blocks[i][1])
+			if b[0]-base != want.Blocks[i][0] || b[1]-base != want.Blocks[i][1] {
+				return fmt.Sprintf("its SACK block %d is %d:%d and not %d:%d", i+1, b[0]-base, b[1]-base, want.Blocks[i][0], want.Blocks[i][1])
 			}
 		}
 	case script.Timestamps:

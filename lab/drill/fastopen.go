@@ -70,7 +70,7 @@ func (p *player) openFast(s *socket, address *script.Value) (o outcome, early bo
 }
 
 // sendFast is sendto with MSG_FASTOPEN on a socket that is not connected.
-func (p *player) sendFast(c *script.Call, s *socket, data []byte) (attempt, *waiting) {
+func (p *player) sendFast(c *script.Call, s *socket, data []byte, flags int64) (attempt, *waiting) {
 	if p.config.TCP.FastOpen&fastopen.Client == 0 {
 		return once(failure("EOPNOTSUPP"))
 	}
@@ -79,22 +79,49 @@ func (p *player) sendFast(c *script.Call, s *socket, data []byte) (attempt, *wai
 		address = &c.Args[4]
 	}
 	o, early := p.openFast(s, address)
-	if o.errno != "" {
+	switch {
+	case o.errno != "":
 		return once(o)
+	case early:
+		return p.writeFast(s, data, flags)
+	case s.nonBlocking || flags&constant("MSG_DONTWAIT") != 0:
+		// The SYN asks for a cookie; the text is the program's to write when the handshake is done.
+		return once(failure("EINPROGRESS"))
 	}
-	if early {
-		o, done := p.write(s, data, 0)
-		if done {
-			return once(o)
-		}
+	p.queueEarly(s, data, flags)
+	return p.untilConnected(s, len(data))
+}
+
+// writeFast writes what goes on a SYN. A socket that does not wait takes no more than that, as
+// in Linux; one that waits takes all, and returns when the handshake is done.
+func (p *player) writeFast(s *socket, data []byte, flags int64) (attempt, *waiting) {
+	if s.nonBlocking || flags&constant("MSG_DONTWAIT") != 0 {
+		n := min(len(data), s.entry.SynRoom())
+		p.queueEarly(s, data[:n], flags)
+		return once(ok(int64(n)))
 	}
-	// The SYN asks for a cookie; the text goes when the handshake is done.
-	try, w := forever(s, true, func() (outcome, bool) {
+	p.queueEarly(s, data, flags)
+	return p.untilConnected(s, len(data))
+}
+
+// queueEarly queues text before there is a connection to write to.
+func (p *player) queueEarly(s *socket, data []byte, flags int64) {
+	if len(data) == 0 {
+		p.act(s, func(e *tcp.Endpoint, now clock.Time) { e.SendSyn(now, s.entry) })
+	} else {
+		part := mark(s.flow, data)
+		p.act(s, func(e *tcp.Endpoint, now clock.Time) { p.send(e, now, s, part, flags, true) })
+	}
+	p.copied(s, flags, int64(len(data)))
+	p.output()
+}
+
+// untilConnected is a write of n bytes that waits for the handshake.
+func (p *player) untilConnected(s *socket, n int) (attempt, *waiting) {
+	return forever(s, true, func() (outcome, bool) {
 		if o, done := p.connected(s); !done || o.errno != "" {
 			return o, done
 		}
-		return p.write(s, data, 0)
+		return ok(int64(n)), true
 	})
-	w.gaveUp = failure("EINPROGRESS")
-	return try, w
 }

@@ -24,6 +24,10 @@ type flow struct {
 	// own is what the script's 0 is on the wire, of the host's stream: known from its SYN on.
 	own   seq.Num
 	known bool
+	// peer is what the script calls the number of its own SYN. As in packetdrill it counts so
+	// in segments that have SYN; in all others the first byte is 1.
+	peer  seq.Num
+	met   bool
 	acked seq.Num // by the script, at most: for a Kernel
 	// fresh: the next SYN of the host begins another connection.
 	fresh bool
@@ -97,6 +101,26 @@ func (f *flow) learn(live, called seq.Num) {
 	if !f.known || f.fresh {
 		f.own, f.known, f.fresh = live-called, true, false
 	}
+}
+
+// meet takes the number of a SYN of the peer that may have begun a connection, which was in
+// such a state before. A SYN that is refused moves nothing.
+func (p *player) meet(f *flow, called seq.Num, before tcp.State) {
+	begins := before == tcp.Listen || before == tcp.SynSent || before == tcp.TimeWait && p.host.TCP().Look(f.tuple).State != tcp.TimeWait
+	if p.Kernel != nil {
+		begins = !f.met
+	}
+	if begins {
+		f.peer, f.met = called, true
+	}
+}
+
+// from is what 0 is on the wire, of the script's own stream, in a segment with such flags.
+func (f *flow) from(flags wire.Flags) seq.Num {
+	if flags.Has(wire.SYN) {
+		return peerISN
+	}
+	return peerISN + f.peer
 }
 
 // ecr returns what a timestamp of the host is on the wire that the script echoes. One that

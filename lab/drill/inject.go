@@ -27,7 +27,8 @@ func (p *player) injectTCP(k *script.Packet) {
 	if syn {
 		p.reborn(f)
 	}
-	h := header{tuple: f.tuple.Reverse(), seq: k.Seq + peerISN, flags: k.Flags, window: uint16(k.Window), urgent: uint16(k.Urgent)}
+	before := p.host.TCP().Look(f.tuple).State
+	h := header{tuple: f.tuple.Reverse(), seq: k.Seq + f.from(k.Flags), flags: k.Flags, window: uint16(k.Window), urgent: uint16(k.Urgent)}
 	if k.HasAck {
 		h.ack = k.Ack + f.own
 		f.acknowledged(h.ack)
@@ -40,6 +41,9 @@ func (p *player) injectTCP(k *script.Packet) {
 		first++ // the SYN has a number of its own
 	}
 	p.arrive(p.packet(k, &h, text(first, k.Len)))
+	if k.Flags.Has(wire.SYN) {
+		p.meet(f, k.Seq, before)
+	}
 }
 
 // mapOption returns an option with numbers as on the wire.

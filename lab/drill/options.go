@@ -42,6 +42,7 @@ var (
 	optClass          = named("SOL_IPV6", "IPV6_TCLASS")
 	optTTL            = named("SOL_IP", "IP_TTL")
 	optHops           = named("SOL_IPV6", "IPV6_UNICAST_HOPS")
+	optZeroCopy       = named("SOL_SOCKET", "SO_ZEROCOPY")
 	optSyncCount      = named("SOL_TCP", "TCP_SYNCNT")
 )
 
@@ -110,7 +111,7 @@ func lowat(n int64) int { return int(min(uint32(n), tcp.MaxBuffer)) }
 
 // keptOptions are those that the socket layer itself obeys, or that mean nothing here.
 var keptOptions = []option{
-	optLinger, optReceiveTimeout, optSendTimeout, optQueued, optFastOpen, optFastConnect, named("SOL_SOCKET", "SO_REUSEADDR"), named("SOL_SOCKET", "SO_REUSEPORT"), named("SOL_SOCKET", "SO_PRIORITY"),
+	optLinger, optReceiveTimeout, optSendTimeout, optQueued, optFastOpen, optFastConnect, optZeroCopy, named("SOL_SOCKET", "SO_REUSEADDR"), named("SOL_SOCKET", "SO_REUSEPORT"), named("SOL_SOCKET", "SO_PRIORITY"),
 	named("SOL_SOCKET", "SO_MARK"), named("SOL_SOCKET", "SO_BUSY_POLL"), named("SOL_IPV6", "IPV6_V6ONLY"), named("SOL_IP", "IP_BIND_ADDRESS_NO_PORT"),
 }
 

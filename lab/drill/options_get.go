@@ -76,6 +76,9 @@ func (p *player) optionOf(s *socket, o option) (n int64, known bool) {
 		return 536, true
 	}
 	if n, set := s.options[o]; set {
+		if o == optSendBuffer || o == optReceiveBuffer {
+			n *= 2 // Linux counts its overhead in, and says so
+		}
 		return n, true
 	}
 	return p.defaultOption(s, o)

@@ -42,13 +42,13 @@ func (p *player) printSegment(s *segment) string {
 	first := s.tcp.Seq - own
 	fmt.Fprintf(b, "%s %d:%d(%d)", flagText(s.tcp.Flags), first, first.Add(seq.Size(len(s.payload))), len(s.payload))
 	if s.tcp.Flags.Has(wire.ACK) {
-		fmt.Fprintf(b, " ack %d", s.tcp.Ack-peerISN)
+		fmt.Fprintf(b, " ack %d", s.tcp.Ack-f.from(s.tcp.Flags))
 	}
 	fmt.Fprintf(b, " win %d", s.tcp.Window)
 	if s.tcp.Flags.Has(wire.URG) {
 		fmt.Fprintf(b, " urg %d", s.tcp.Urgent)
 	}
-	printOptions(b, s.options, peerISN)
+	printOptions(b, s.options, f.from(0))
 	return b.String()
 }
 

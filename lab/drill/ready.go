@@ -50,6 +50,9 @@ func (p *player) connReadiness(s *socket) (bits int64) {
 	if st == tcp.Closed || finished && s.writeClosed {
 		bits |= pollHup
 	}
+	if s.copies.look(p, s); s.copies.waiting() {
+		bits |= pollErr
+	}
 	if st == tcp.Closed && !s.failed && s.entry.Failure() != tcp.NoFailure {
 		bits |= pollErr
 	}
@@ -129,8 +132,10 @@ type epoll struct{ watched []*watch }
 type watch struct {
 	socket *socket
 	events int64
-	last   int64 // what it was when it was looked at last
-	news   bool  // of an edge: it has become ready since it was told
+	last   int64  // what it was when it was looked at last
+	copies uint32 // how many writes were acknowledged then
+	off    bool   // EPOLLONESHOT has told once
+	news   bool   // of an edge: it has become ready since it was told
 }
 
 func callEpollCreate(p *player, c *script.Call) (attempt, *waiting) {
@@ -164,7 +169,8 @@ func callEpollCtl(p *player, c *script.Call) (attempt, *waiting) {
 	case op == constant("EPOLL_CTL_DEL"):
 		set.epoll.watched = append(set.epoll.watched[:at], set.epoll.watched[at+1:]...)
 	default:
-		set.epoll.watched[at].events, set.epoll.watched[at].news = events, true
+		w := set.epoll.watched[at]
+		w.events, w.news, w.off = events, true, false
 	}
 	return once(ok(0))
 }
@@ -177,10 +183,10 @@ func (p *player) edges() {
 		}
 		for _, w := range set.epoll.watched {
 			now := p.readiness(w.socket)
-			if now&^w.last != 0 {
+			if now&^w.last != 0 || w.copies != w.socket.copies.ready {
 				w.news = true
 			}
-			w.last = now
+			w.last, w.copies = now, w.socket.copies.ready
 		}
 	}
 }
@@ -195,13 +201,13 @@ func callEpollWait(p *player, c *script.Call) (attempt, *waiting) {
 		n := int64(0)
 		for _, w := range set.epoll.watched {
 			got := p.readiness(w.socket) & (w.events | pollErr | pollHup)
-			if got == 0 || w.events&edge != 0 && !w.news {
+			if got == 0 || w.off || w.events&edge != 0 && !w.news {
 				continue
 			}
 			n++
 			w.news = false
 			if w.events&oneShot != 0 {
-				w.events = 0
+				w.off = true
 			}
 			if want := c.Args[1].Field("events"); want != nil && want.Kind != script.Any && want.Number != got {
 				p.failWith(&Failure{Problem: "epoll says something else", Expected: pollText(want.Number), Got: pollText(got)})

@@ -28,7 +28,7 @@ var harmless = map[string]string{
 	"ifconfig": "the device is made by --mtu and --local_ip",
 	"echo":     "nothing is printed",
 	"set":      "no shell runs", "cd": "no shell runs", "export": "no shell runs", "true": "no shell runs", "source": "no shell runs",
-	"nstat": "counters are asked by %{ }%", "modprobe": "there is no kernel", "ethtool": "there is no device", "rm": "there are no files", "sync": "there are no files",
+	"nstat": "counters are asked by %{ }%", "modprobe": "there is no kernel", "ethtool": "there is no device", "rm": "there are no files", "grep": "counters are asked by %{ }%", "sync": "there are no files",
 }
 
 // command reads one command. The options that programs have are left out.

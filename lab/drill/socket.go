@@ -23,6 +23,7 @@ type socket struct {
 	readClosed  bool
 	writeClosed bool
 	epoll       *epoll // nil: it is a socket
+	copies      zeroCopies
 }
 
 // outcome is what a call gives.

@@ -88,7 +88,7 @@ func init() {
 		"tcp_syncookies":         number(0, 2, setCookies),
 		"tcp_max_syn_backlog":    number(1, 1<<20, func(p *player, n int) { p.config.TCP.MaxHalfOpen = n }),
 		"tcp_max_tw_buckets":     number(1, 1<<20, func(p *player, n int) { p.config.TCP.MaxTimeWait = n }),
-		"tcp_fastopen":           number(0, int64(fastopen.All), func(p *player, n int) { p.config.TCP.FastOpen = fastopen.Mode(n) }),
+		"tcp_fastopen":           number(0, 1<<31-1, func(p *player, n int) { p.config.TCP.FastOpen = fastopen.Mode(n) & fastopen.All }),
 		"tcp_notsent_lowat":      number(0, 1<<32-1, func(p *player, n int) { p.config.TCP.NotSentLowat = lowat(int64(n)) }),
 		"tcp_rmem":               setReceiveMemory,
 		"tcp_wmem":               setSendMemory,

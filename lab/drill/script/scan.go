@@ -84,6 +84,8 @@ func (r *reader) space() {
 		switch {
 		case strings.ContainsRune(" \t\r\n", rune(rest[0])):
 			r.at++
+		case r.python && strings.HasPrefix(rest, "\\\n"):
+			r.at += 2 // a line that goes on
 		case strings.HasPrefix(rest, "//") && !r.python, rest[0] == '#':
 			r.skipTo("\n", 0)
 		case strings.HasPrefix(rest, "/*") && !r.python:
