@@ -332,8 +332,8 @@ func (c *Conn) died(v *Verdict, now clock.Time) bool {
 		e, side, peer := &c.evidence.ends[i], &c.Sides[i], &c.Sides[1-i]
 		v.By = 1 - i
 		switch {
-		case peer.hasAcked && peer.window == 0 && peer.ZeroWindows > 0 && (e.probes > 0 || side.WindowProbes > 0):
-			v.Cause, v.Evidence = StalledWindow, c.proof(peer.lastPacket, e.lastProbe)
+		case peer.hasAcked && peer.window == 0 && peer.ZeroWindows > 0 && (e.probes > 0 || side.WindowProbes > 0 || e.asks(peer)):
+			v.Cause, v.Evidence = StalledWindow, c.proof(peer.lastPacket, max(e.lastProbe, e.lastAgain))
 			return true
 		case e.times >= 2 && c.hole(i):
 			v.Cause, v.Confidence = BlackHole, Inferred
@@ -350,6 +350,10 @@ func (c *Conn) died(v *Verdict, now clock.Time) bool {
 	v.By = Client
 	return false
 }
+
+// asks reports whether an end sends the same again as a probe of a window that is shut: some
+// do so with what was out when it shut (Linux), and the answers show that the peer is there.
+func (e *endEvidence) asks(peer *Side) bool { return e.times > 0 && peer.lastPacket > e.firstAgain }
 
 // hole reports whether what a side sends again is larger than what its peer has ever
 // answered, while the peer is alive or a router says that it is too big.

@@ -1,0 +1,355 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/handfast-tcp/handfast/engine/seq"
+	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/lab/capture"
+)
+
+// trial is a connection to a port of its own, on whose way a firewall may stand.
+type trial struct {
+	name  string
+	cause capture.Cause
+	by    int
+	slow  bool // it takes seconds
+	six   bool // IPv6
+	half  bool // only what the side by sends is captured
+
+	rule    string // of the firewall from the beginning, %d is the port
+	backlog bool   // nobody accepts, and the queue is full
+	again   bool   // the same ports are used a second time at once
+	// What the programs do once they are connected; without them nobody comes so far.
+	client, server func(*net.TCPConn)
+}
+
+// trials are deaths that a firewall, a signal or a forger brings about.
+var trials = []trial{
+	{name: "rejected by a RST", cause: capture.Refused, by: capture.Server, rule: "tcp dport %d reject with tcp reset"},
+	{name: "rejected: port", cause: capture.Unreachable, rule: "tcp dport %d reject with icmp type port-unreachable", slow: true},
+	{name: "rejected: host", cause: capture.Unreachable, rule: "tcp dport %d reject with icmp type host-unreachable"},
+	{name: "rejected: prohibited", cause: capture.Unreachable, rule: "tcp dport %d reject with icmp type admin-prohibited"},
+	{name: "rejected by a RST over IPv6", cause: capture.Refused, by: capture.Server, six: true, rule: "tcp dport %d reject with tcp reset"},
+	{name: "rejected: prohibited, over IPv6", cause: capture.Unreachable, six: true, rule: "tcp dport %d reject with icmpv6 type admin-prohibited"},
+	{name: "dropped", cause: capture.Unanswered, slow: true, rule: "tcp dport %d drop"},
+	{name: "dropped over IPv6", cause: capture.Unanswered, slow: true, six: true, rule: "tcp dport %d drop"},
+	{name: "the queue is full", cause: capture.Unanswered, slow: true, backlog: true},
+	{name: "the SYN-ACK does not arrive", cause: capture.AbandonedHandshake, slow: true, rule: "tcp sport %d drop"},
+
+	{name: "the server is killed with text unread", cause: capture.AbortedUnread, by: capture.Server, client: inTurn(write("hello"), readAll, closeIt), server: inTurn(unread, kill)},
+	{name: "the client is killed with text unread", cause: capture.AbortedUnread, by: capture.Client, client: inTurn(unread, kill), server: inTurn(write("hello"), readAll, closeIt)},
+	{name: "the server is killed, and the client goes on", cause: capture.ResetByServer, by: capture.Server, client: inTurn(write("x"), readAll, write("y"), readAll), server: inTurn(readOne, kill)},
+	{name: "the client is killed, and the server goes on", cause: capture.ResetByClient, by: capture.Client, client: inTurn(readOne, kill), server: inTurn(write("x"), readAll, write("y"), readAll)},
+	{name: "both are killed", cause: capture.Closed, by: capture.Client, client: inTurn(write("x"), readOne, kill), server: inTurn(readOne, write("y"), readAll, kill)},
+
+	{name: "a forged RST to the client", cause: capture.ResetInjected, by: capture.Server, client: inTurn(write("x"), readOne, forged(17), readAll), server: inTurn(readOne, write("y"))},
+	{name: "a forged RST to the server", cause: capture.ResetInjected, by: capture.Client, client: inTurn(readOne, write("x")), server: inTurn(write("y"), readOne, forged(200), readAll)},
+	{name: "a forged RST from as far as the server is", cause: capture.ResetInjected, by: capture.Server,
+		client: inTurn(write("x"), readOne, forged(64), readAll), server: inTurn(readOne, write("y"), pause, write("more"), readAll)},
+
+	{name: "the server's machine is gone, and the client asks", cause: capture.PeerVanished, by: capture.Server, slow: true,
+		client: inTurn(write("x"), readOne, alive3), server: inTurn(readOne, write("y"), sent, deaf(0))},
+	{name: "the client's machine is gone, and the server asks", cause: capture.PeerVanished, by: capture.Client, slow: true,
+		client: inTurn(write("x"), readOne, sent, deaf(0)), server: inTurn(readOne, write("y"), sent, alive3)},
+	{name: "the client has gone deaf", cause: capture.TimedOut, by: capture.Client, slow: true,
+		client: inTurn(write("x"), readOne, sent, deaf(0)), server: inTurn(readOne, write("y"), sent, pause, write("zz"))},
+	{name: "the server is silent from the first byte", cause: capture.TimedOut, by: capture.Server, slow: true, client: inTurn(pause, write("hello")), server: deaf(0)},
+	{name: "the user timeout of the client", cause: capture.TimedOut, by: capture.Server, slow: true, client: inTurn(impatient, pause, write("hello"), readAll, closeIt), server: deaf(0)},
+	{name: "large segments to the client vanish", cause: capture.BlackHole, by: capture.Client, slow: true,
+		client: inTurn(write("x"), readOne, deaf(1000), write("z")), server: inTurn(nodelay, readOne, write("y"), readOne, write(strings.Repeat("y", 8000)), write("small"))},
+	{name: "the client does not read", cause: capture.StalledWindow, by: capture.Client, slow: true, client: func(*net.TCPConn) {}, server: fill},
+	{name: "the client reads a little", cause: capture.StalledWindow, by: capture.Client, slow: true, client: inTurn(small, readExactly(5000)), server: fill},
+
+	{name: "the server does not close", cause: capture.HalfClosed, by: capture.Client, slow: true, client: inTurn(write("x"), shut), server: readAll},
+	{name: "the client does not close", cause: capture.HalfClosed, by: capture.Server, slow: true, client: readAll, server: inTurn(write("x"), shut)},
+
+	{name: "a reset of which only the server is heard", cause: capture.ResetByServer, by: capture.Server, half: true, client: inTurn(readOne, readAll, closeIt), server: inTurn(write("x"), pause, abort)},
+	{name: "a reset of which only the client is heard", cause: capture.ResetByClient, by: capture.Client, half: true, client: inTurn(write("x"), pause, abort), server: inTurn(readOne, readAll, closeIt)},
+}
+
+// well are connections with which nothing is wrong, over ways that are not as good.
+var well = []trial{
+	{name: "empty, over IPv6", cause: capture.Closed, by: capture.Client, six: true, client: closeIt, server: inTurn(readAll, closeIt)},
+	{name: "a megabyte up, over IPv6", cause: capture.Closed, by: capture.Client, six: true, client: inTurn(bulk, closeIt), server: inTurn(readAll, closeIt)},
+	{name: "a megabyte down, over IPv6", cause: capture.Closed, by: capture.Server, six: true, client: inTurn(readAll, closeIt), server: inTurn(bulk, closeIt)},
+	{name: "half-closed, over IPv6", cause: capture.Closed, by: capture.Client, six: true, client: inTurn(shut, readAll, closeIt), server: inTurn(readAll, bulk, closeIt)},
+	{name: "one in ten is lost on the way up", cause: capture.Closed, by: capture.Client, slow: true, rule: lossy("dport", 10), client: inTurn(bulk, closeIt), server: inTurn(readAll, closeIt)},
+	{name: "one in ten is lost on the way down", cause: capture.Closed, by: capture.Server, slow: true, rule: lossy("sport", 10), client: inTurn(readAll, closeIt), server: inTurn(bulk, closeIt)},
+	{name: "one in five ACKs is lost", cause: capture.Closed, by: capture.Client, slow: true, rule: lossy("sport", 5), client: inTurn(bulk, closeIt), server: inTurn(readAll, closeIt)},
+	{name: "one in thirty is lost, both ways", cause: capture.Closed, by: capture.Client, slow: true, rule: lossy("{dport,sport}", 30), client: inTurn(bulk, shut, readAll, closeIt), server: inTurn(readAll, bulk, closeIt)},
+	{name: "questions, of which one in ten is lost", cause: capture.Closed, by: capture.Client, slow: true, rule: lossy("dport", 10), client: inTurn(talk(20, 100), closeIt), server: inTurn(readAndAnswer(20, 100), readAll, closeIt)},
+	{name: "answers, of which one in ten is lost", cause: capture.Closed, by: capture.Client, slow: true, rule: lossy("sport", 10), client: inTurn(talk(20, 100), closeIt), server: inTurn(readAndAnswer(20, 100), readAll, closeIt)},
+	{name: "open over a lossy way", cause: capture.OpenAtEnd, slow: true, rule: lossy("dport", 10), client: inTurn(bulk, readOne), server: inTurn(readExactly(1<<20), write("y"))},
+	{name: "open after many turns", cause: capture.OpenAtEnd, client: talk(30, 100), server: readAndAnswer(30, 100)},
+	{name: "silent for a while, then closed", cause: capture.Closed, by: capture.Client, slow: true, client: inTurn(write("x"), idle, closeIt), server: inTurn(readAll, closeIt)},
+	{name: "silent for a while, then closed by the server", cause: capture.Closed, by: capture.Server, slow: true, client: inTurn(readAll, closeIt), server: inTurn(write("x"), idle, closeIt)},
+	{name: "kept alive, then closed", cause: capture.Closed, by: capture.Client, slow: true, client: inTurn(alive, write("x"), idle, closeIt), server: inTurn(alive, readAll, closeIt)},
+	{name: "kept alive by the server, and open", cause: capture.OpenAtEnd, slow: true, client: inTurn(write("x"), readOne, idle), server: inTurn(alive, readOne, write("y"))},
+	{name: "kept alive, and open, over IPv6", cause: capture.OpenAtEnd, slow: true, six: true, client: inTurn(alive, write("x"), readOne, idle), server: inTurn(readOne, write("y"))},
+	{name: "half-closed for a while, then closed", cause: capture.Closed, by: capture.Client, slow: true, client: inTurn(shut, readAll, closeIt), server: inTurn(readAll, idle, closeIt)},
+	{name: "half-closed by the server for a while", cause: capture.Closed, by: capture.Server, slow: true, client: inTurn(readAll, idle, write("late"), closeIt), server: inTurn(shut, readAll, closeIt)},
+	{name: "the window is shut for a while", cause: capture.Closed, by: capture.Client, slow: true, client: inTurn(bulk, closeIt), server: inTurn(tight, idle, readAll, closeIt)},
+	{name: "the window is shut for a while, downwards", cause: capture.Closed, by: capture.Server, slow: true, client: inTurn(tight, idle, readAll, closeIt), server: inTurn(bulk, closeIt)},
+	{name: "a slow reader over a lossy way", cause: capture.Closed, by: capture.Client, slow: true, rule: lossy("dport", 20), client: inTurn(bulk, closeIt), server: inTurn(tight, slowly, readAll, closeIt)},
+	{name: "close waits over a lossy way", cause: capture.Closed, by: capture.Client, slow: true, rule: lossy("dport", 10), client: inTurn(linger, bulk, closeIt), server: inTurn(readAll, closeIt)},
+	{name: "a port that comes again out of TIME-WAIT", cause: capture.Closed, by: capture.Server, again: true, client: inTurn(readAll, closeIt), server: inTurn(write("x"), closeIt)},
+}
+
+// lossy is a rule that drops one packet in n.
+func lossy(port string, n int) string {
+	if port == "{dport,sport}" {
+		return lossy("dport", n) + "\n" + lossy("sport", n)
+	}
+	return fmt.Sprintf("tcp %s %%[1]d tcp flags & (syn|rst) == 0 numgen random mod %d 0 drop", port, n)
+}
+
+// tight leaves room for a few segments of the loopback device.
+func tight(c *net.TCPConn) { _ = c.SetReadBuffer(1 << 17) }
+
+// pause is longer than a packet needs, and idle longer than keep-alives and retransmissions begin.
+func pause(*net.TCPConn) { time.Sleep(50 * time.Millisecond) }
+func idle(*net.TCPConn)  { time.Sleep(2500 * time.Millisecond) }
+
+func alive3(c *net.TCPConn) {
+	_ = c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: time.Second, Interval: time.Second, Count: 3})
+	readAll(c)
+}
+
+// impatient gives up after a second and a half.
+func impatient(c *net.TCPConn) { setOption(c, unix.TCP_USER_TIMEOUT, 1500) }
+
+func setOption(c *net.TCPConn, option, value int) {
+	if raw, err := c.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, option, value) })
+	}
+}
+
+// kill hands the socket to a process of its own, and kills that.
+func kill(c *net.TCPConn) {
+	f, err := c.File()
+	if err != nil {
+		return
+	}
+	cmd := exec.Command("sleep", "60")
+	cmd.ExtraFiles = []*os.File{f}
+	err = cmd.Start()
+	f.Close()
+	c.Close()
+	if err == nil {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+}
+
+// forged sends a connection's own end a RST that nobody of the two has sent, with the
+// number that is expected.
+func forged(ttl uint8) func(c *net.TCPConn) {
+	return func(c *net.TCPConn) {
+		me, peer := c.LocalAddr().(*net.TCPAddr).AddrPort(), c.RemoteAddr().(*net.TCPAddr).AddrPort()
+		ip := wire.IP{Version: 4, TTL: ttl, Proto: wire.ProtoTCP, Src: wire.AddrFrom(peer.Addr()), Dst: wire.AddrFrom(me.Addr())}
+		h := wire.TCP{SrcPort: peer.Port(), DstPort: me.Port(), Seq: seq.Num(expected(c)), Flags: wire.RST}
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+		if err != nil {
+			return
+		}
+		defer unix.Close(fd)
+		_ = unix.Sendto(fd, wire.AppendSegment(nil, &ip, &h, 0, 0, false), 0, &unix.SockaddrInet4{Addr: me.Addr().As4()})
+	}
+}
+
+// expected is the sequence number that a connection takes next.
+func expected(c *net.TCPConn) (next int) {
+	const receiveQueue, offWithoutProbe = 1, -1
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	_ = raw.Control(func(fd uintptr) {
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_REPAIR, 1)
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_REPAIR_QUEUE, receiveQueue)
+		next, _ = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_QUEUE_SEQ)
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_REPAIR, offWithoutProbe)
+	})
+	return int(uint32(next))
+}
+
+// listen opens the port of a trial.
+func (x *trial) listen(t *testing.T) *net.TCPListener {
+	t.Helper()
+	address := "127.0.0.1:0"
+	if x.six {
+		address = "[::1]:0"
+	}
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	return ln.(*net.TCPListener)
+}
+
+// run lets a trial's connection live. What it leaves open is returned.
+func (x *trial) run(ln *net.TCPListener) (open []net.Conn) {
+	if x.backlog {
+		return x.fillQueue(ln)
+	}
+	d := net.Dialer{Timeout: 1500 * time.Millisecond}
+	c, err := d.Dial("tcp", ln.Addr().String())
+	if err != nil || x.client == nil {
+		return nil
+	}
+	open = x.live(c, ln)
+	if x.again {
+		d.LocalAddr = c.LocalAddr()
+		if c, err = d.Dial("tcp", ln.Addr().String()); err == nil {
+			open = append(open, x.live(c, ln)...)
+		}
+	}
+	return open
+}
+
+// live lets the programs of both ends go on to their end, or until it is clear what becomes of them.
+func (x *trial) live(c net.Conn, ln *net.TCPListener) (open []net.Conn) {
+	a, err := ln.Accept()
+	if err != nil {
+		return []net.Conn{c}
+	}
+	var both sync.WaitGroup
+	both.Go(func() { x.client(c.(*net.TCPConn)) })
+	both.Go(func() { x.server(a.(*net.TCPConn)) })
+	ended, limit := make(chan struct{}), 4*time.Second // a program that waits for ever is part of a death
+	if x.cause == capture.Closed {
+		limit = untilLimit
+	}
+	go func() { both.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(limit):
+	}
+	return []net.Conn{c, a}
+}
+
+// fillQueue opens as many connections as may wait, and one more. Only the last is looked at:
+// it comes to another result than the others.
+func (x *trial) fillQueue(ln *net.TCPListener) (open []net.Conn) {
+	raw, err := ln.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	_ = raw.Control(func(fd uintptr) { _ = unix.Listen(int(fd), 0) })
+	for range 3 {
+		d := net.Dialer{Timeout: 1500 * time.Millisecond}
+		if c, err := d.Dial("tcp", ln.Addr().String()); err == nil {
+			open = append(open, c)
+		}
+	}
+	return open
+}
+
+// firewall sets a table of rules up.
+func firewall(t *testing.T, rules string) {
+	t.Helper()
+	cmd := exec.Command("nft", "-f", "-")
+	cmd.Stdin = strings.NewReader("table inet trials {\nchain input {\ntype filter hook input priority 0;\n" + rules + "}\n}\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Skipf("nft: %v: %s", err, out)
+	}
+	t.Cleanup(func() { _ = exec.Command("nft", "delete", "table", "inet", "trials").Run() })
+}
+
+// Deaths that a firewall, a signal, a forger or a silence brings about have their causes,
+// and connections over ways that lose, wait and stop are not called sick.
+func TestTrialsBetweenKernels(t *testing.T) {
+	if os.Getuid() != 0 || os.Getenv(isolatedVariable) == "" {
+		t.Skip("needs root in a namespace")
+	}
+	var rules strings.Builder
+	lives := map[uint16]*trial{}
+	at := map[*trial]*net.TCPListener{}
+	for _, list := range [][]trial{trials, well} {
+		for i := range list {
+			x := &list[i]
+			if x.slow && testing.Short() {
+				continue
+			}
+			ln := x.listen(t)
+			port := ln.Addr().(*net.TCPAddr).Port
+			lives[uint16(port)], at[x] = x, ln
+			if x.rule != "" {
+				fmt.Fprintf(&rules, x.rule+"\n", port)
+			}
+		}
+	}
+	firewall(t, rules.String())
+	s := sniffLoopback(t)
+	defer unix.Close(s.fd)
+	s.leaveOut = func(from, to uint16) bool {
+		if x := lives[from]; x != nil && x.half {
+			return x.by == capture.Client
+		}
+		x := lives[to]
+		return x != nil && x.half && x.by == capture.Server
+	}
+	stop := make(chan struct{})
+	go s.read(stop)
+	open := runTrials(lives, at)
+	close(stop)
+	<-s.done
+	s.tracker.Finish()
+	for _, c := range open {
+		c.Close()
+	}
+	judgeTrials(t, s, lives)
+}
+
+func runTrials(lives map[uint16]*trial, at map[*trial]*net.TCPListener) (open []net.Conn) {
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	for _, x := range lives {
+		all.Go(func() {
+			left := x.run(at[x])
+			mu.Lock()
+			defer mu.Unlock()
+			open = append(open, left...)
+		})
+	}
+	all.Wait()
+	return open
+}
+
+func judgeTrials(t *testing.T, s *sniffer, lives map[uint16]*trial) {
+	t.Helper()
+	seen := map[*trial]int{}
+	for _, c := range s.ended {
+		x := lives[c.Tuple.RemotePort]
+		by := c.Verdict.By
+		if x == nil {
+			if x = lives[c.Tuple.LocalPort]; x == nil { // of one side alone the roles may not be known
+				continue
+			}
+			by = 1 - by
+		}
+		if x.backlog && c.Verdict.Cause == capture.OpenAtEnd {
+			continue
+		}
+		seen[x]++
+		if c.Verdict.Cause != x.cause || by != x.by && x.cause != capture.OpenAtEnd {
+			t.Errorf("%s: %s by side %d (%s), %s", x.name, c.Verdict.Cause, by, c.History(), why(c, 0))
+		}
+	}
+	for _, x := range lives {
+		if n := seen[x]; n == 0 || x.again && n != 2 {
+			t.Errorf("%s: %d were captured", x.name, n)
+		}
+	}
+}
