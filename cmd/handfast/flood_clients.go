@@ -102,13 +102,19 @@ func (c *honest) state() (answered, failed, waiting int) {
 	return len(c.took), c.failed, c.started - len(c.took) - c.failed
 }
 
-// times returns the median and the longest of the answers.
-func (c *honest) times() (median, longest time.Duration) {
+// waits are the times that those who were answered have waited; 0 where nobody was.
+type waits struct {
+	median, p99, longest time.Duration // p99: 99 of 100 had their answer by then
+}
+
+// times returns how long the answers took.
+func (c *honest) times() waits {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.took) == 0 {
-		return 0, 0
+	n := len(c.took)
+	if n == 0 {
+		return waits{}
 	}
 	slices.Sort(c.took)
-	return c.took[len(c.took)/2], c.took[len(c.took)-1]
+	return waits{median: c.took[n/2], p99: c.took[(99*n+99)/100-1], longest: c.took[n-1]}
 }

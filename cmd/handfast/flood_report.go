@@ -149,8 +149,9 @@ func (r *floodReport) table() {
 	r.row(say.Text{"honest clients answered", "得到应答的正常客户端"}, r.each(func(f *floodResult) string {
 		return fmt.Sprintf(r.in(say.Text{"%d of %d", "%d/%d"}), f.answered, r.clients)
 	}))
-	r.row(say.Text{"time to an answer, median", "得到应答的时间，中位数"}, r.each(func(f *floodResult) string { return formatTime(f.median) }))
-	r.row(say.Text{"time to an answer, longest", "得到应答的时间，最长"}, r.each(func(f *floodResult) string { return formatTime(f.longest) }))
+	r.row(say.Text{"time to an answer, median", "得到应答的时间，中位数"}, r.each(func(f *floodResult) string { return formatTime(f.waits.median) }))
+	r.row(say.Text{"time to an answer, p99", "得到应答的时间，p99"}, r.each(func(f *floodResult) string { return formatTime(f.waits.p99) }))
+	r.row(say.Text{"time to an answer, longest", "得到应答的时间，最长"}, r.each(func(f *floodResult) string { return formatTime(f.waits.longest) }))
 	r.row(say.Text{"SYNs of the flood", "泛洪的 SYN 数"}, r.each(func(f *floodResult) string { return formatCount(f.syns) }))
 	r.row(say.Text{"a second", "每秒"}, r.each(func(f *floodResult) string { return formatCount(uint64(f.rate())) }))
 	r.row(say.Text{"half-open entries, most", "半连接条目，最多"}, r.each(func(f *floodResult) string { return fmt.Sprintf("%d/%d", f.halfOpen, f.limit) }))

@@ -20,7 +20,7 @@ const warmUp = time.Second
 // floodResult is what came of a round.
 type floodResult struct {
 	answered        int
-	median, longest time.Duration
+	waits           waits
 	lastFail        error
 	syns, lost      uint64
 	took            time.Duration
@@ -189,7 +189,7 @@ func (b *battle) finish(res *floodResult, before map[string]uint64) {
 	_, res.limit = b.halfOpen()
 	res.took, res.syns, res.lost = time.Since(b.began), b.pump.sent.Load(), b.pump.lost.Load()
 	res.answered, _, _ = b.clients.state()
-	res.median, res.longest = b.clients.times()
+	res.waits = b.clients.times()
 	res.lastFail = b.clients.lastFail
 	look := b.arena.server.look()
 	res.halfOpen, res.counters = b.most, since(look.Counters["TcpExt"], before)

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/netip"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/lab/story"
 )
 
 // A flood's SYNs are good packets for the target, from sources as was asked.
@@ -60,6 +64,41 @@ func TestSynMakerReplays(t *testing.T) {
 	a, b, c := newSynMaker("random", target, 7), newSynMaker("random", target, 7), newSynMaker("random", target, 8)
 	if x, y, z := string(a.next(nil)), string(b.next(nil)), string(c.next(nil)); x != y || x == z {
 		t.Error("the seed does not decide")
+	}
+}
+
+// The times are those of the clients in the middle, of the one that 99 of 100 were not behind,
+// and of the last.
+func TestHonestTimes(t *testing.T) {
+	for n, want := range map[int]waits{0: {}, 1: {1, 1, 1}, 2: {2, 2, 2}, 99: {50, 99, 99}, 100: {51, 99, 100}, 101: {51, 100, 101}, 1000: {501, 990, 1000}} {
+		var c honest
+		for i := range n {
+			c.took = append(c.took, time.Duration(n-i))
+		}
+		if got := c.times(); got != want {
+			t.Errorf("%d answers: %d, want %d", n, got, want)
+		}
+	}
+}
+
+// The table has each of the times in its own row, in both languages.
+func TestFloodTable(t *testing.T) {
+	for lang, rows := range map[story.Lang][]string{
+		story.English: {"answer, median 7.00 ms", "answer, p99 80 ms", "answer, longest 1.20 s"},
+		story.Chinese: {"中位数 7.00 ms", "p99 80 ms", "最长 1.20 s"},
+	} {
+		var out bytes.Buffer
+		o := &floodOptions{clients: 3}
+		o.stdout = terminal{Writer: &out, lang: lang}
+		r := &floodReport{floodOptions: o, plan: o.plan(), results: []*floodResult{{answered: 3,
+			waits: waits{7 * time.Millisecond, 80 * time.Millisecond, 1200 * time.Millisecond}, took: time.Second}}}
+		r.table()
+		table := strings.Join(strings.Fields(out.String()), " ")
+		for _, row := range rows {
+			if !strings.Contains(table, row) {
+				t.Errorf("no %q:\n%s", row, &out)
+			}
+		}
 	}
 }
 

@@ -90,7 +90,7 @@ func TestGuardInAFlood(t *testing.T) {
 	for i, v := range []string{"v1", "v2"} {
 		p, at := guarded(t, 1+i, "--listen", fmt.Sprintf("10.78.%d.2:80", 1+i), "--to", plain, "--proxy-protocol", v, "--half-open", "256")
 		q, over := guarded(t, 3+i, "--listen", fmt.Sprintf("10.78.%d.2:443", 3+i), "--to", secret, "--proxy-protocol", v)
-		stop := floodDevice(t, fmt.Sprintf("hfg%d", 1+i), netip.MustParseAddrPort(at+":80"))
+		stop := floodDevice(t, fmt.Sprintf("hfg%d", 1+i), netip.MustParseAddrPort(at+":80"), 0)
 		var all sync.WaitGroup
 		for range 40 {
 			for url, name := range map[string]string{"http://" + at + "/": "plain", "https://" + over + "/": "secret"} {
@@ -119,8 +119,9 @@ func TestGuardInAFlood(t *testing.T) {
 	}
 }
 
-// floodDevice sends SYNs to an address behind a device until stop, which tells how many.
-func floodDevice(t *testing.T, device string, to netip.AddrPort) (stop func() uint64) {
+// floodDevice sends SYNs to an address behind a device until stop, which tells how many; with
+// a count it is over after them, and stop waits for that.
+func floodDevice(t *testing.T, device string, to netip.AddrPort, count uint64) (stop func() uint64) {
 	t.Helper()
 	dev, err := netlink.LinkByName(device)
 	if err != nil {
@@ -133,7 +134,7 @@ func floodDevice(t *testing.T, device string, to netip.AddrPort) (stop func() ui
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &pump{to: i, syns: newSynMaker("random", to, 1), fixed: 20_000, arrived: func() uint64 { return 1 << 40 }}
+	p := &pump{to: i, syns: newSynMaker("random", to, 1), fixed: 20_000, count: count, arrived: func() uint64 { return 1 << 40 }}
 	ctx, cancel := context.WithCancel(t.Context())
 	var flooding sync.WaitGroup
 	flooding.Go(func() {
@@ -141,12 +142,15 @@ func floodDevice(t *testing.T, device string, to netip.AddrPort) (stop func() ui
 			t.Error(err)
 		}
 	})
-	for p.sent.Load() < 2000 { // it has begun
+	for p.sent.Load() < 1000 { // it has begun
 		time.Sleep(time.Millisecond)
 	}
 	return func() uint64 {
-		cancel()
+		if count == 0 {
+			cancel()
+		}
 		flooding.Wait()
+		cancel()
 		i.close()
 		return p.sent.Load()
 	}
