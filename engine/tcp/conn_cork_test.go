@@ -61,6 +61,36 @@ func TestCork(t *testing.T) {
 	}
 }
 
+// A piece that was held, and has left because more was written, has the timer of text, and
+// the next one that is held waits for as long as the first.
+func TestHeldPieceLeavesItsTimerBehind(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.reach(Established)
+		c.setNoDelay()
+		rto := c.conn.rtt.timeout(c.cfg)
+		c.writeMore(1000)
+		c.wantIdle("more follows")
+		c.advance(rto / 2)
+		c.write(100)
+		c.want("both", "P. 1:1101(1100) ack 1")
+		c.advance(rto - time.Millisecond)
+		c.wantIdle("neither a probe nor a repeat before the RTO")
+		c.receive(". 1:1(0) ack 1101")
+		rto = c.conn.rtt.timeout(c.cfg)
+		c.writeMore(1000)
+		c.advance(rto * 3 / 4)
+		c.write(100)
+		c.want("both again", "P. 1101:2201(1100) ack 1")
+		c.receive(". 1:1(0) ack 2201")
+		rto = c.conn.rtt.timeout(c.cfg)
+		c.writeMore(1000)
+		c.advance(rto / 2)
+		c.wantIdle("not held for so long yet")
+		c.wantAfter(rto/2, "for an RTO", "P. 2201:3201(1000) ack 1")
+		c.wantEqual("probes", int(c.cfg.stats.TCPWinProbe), 0)
+	})
+}
+
 // A cork that is forgotten holds nothing for longer than the timer of window probes: what
 // leaves then is text, with the timer of text, and the next piece is held again.
 func TestCorkIsForgotten(t *testing.T) {

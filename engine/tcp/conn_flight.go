@@ -55,6 +55,11 @@ func (c *Conn) takeOff(now clock.Time, start seq.Num) {
 	if f.wants&cc.WantsSend != 0 {
 		f.HoldBack() // there was a gap before it
 	}
+	// It ran for what the program held back, and has left now: the retransmission timer takes
+	// over when all that may leave has. A peer that is being probed has its back-off still.
+	if c.live.stalled == clock.Never && c.snd.wnd > 0 {
+		c.timers.disarm(TimerPersist)
+	}
 }
 
 // land ends the flight: nothing is out, or the connection no longer sends. It keeps the
