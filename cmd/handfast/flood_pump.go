@@ -14,9 +14,9 @@ type injector interface {
 }
 
 // pump sends SYNs at a rate: the one that was asked for, or as many as the way
-// takes. Then it goes slower when something is lost, and faster again when
-// nothing is, so that the honest clients, who use the same way, fight with the
-// flood at the host and not at the queue of the device.
+// takes. Then it has no more of them on the way than the way's queue has room for besides
+// others, as a window does and for its reason: the honest clients, who use the same way,
+// are to fight with the flood at the host and not at the queue of the device.
 type pump struct {
 	to    injector
 	syns  *synMaker
@@ -28,11 +28,12 @@ type pump struct {
 	lost    atomic.Uint64 // on the way
 }
 
-// The steps of the rate when none is fixed, in SYNs per second.
+// The SYNs that are on the way at the same time when no rate is fixed. The most is half of the
+// smallest queue that there is, of the 500 packets of a TUN that nobody has asked for more, and
+// bounds how long an honest SYN waits behind them.
 const (
-	firstRate  = 20_000
-	lowestRate = 1_000
-	topRate    = 10_000_000
+	leastOnWay = 64
+	mostOnWay  = 256
 )
 
 // burstSize is how many SYNs are sent without a look at the clock.
@@ -40,13 +41,13 @@ const burstSize = 64
 
 // run sends until ctx is done or the count is reached.
 func (p *pump) run(ctx context.Context) error {
-	rate, budget, last := float64(firstRate), 0.0, time.Now()
-	if p.fixed > 0 {
-		rate = float64(p.fixed)
-	}
 	// A tick of a millisecond and a budget: sleeping for each SYN would be far too coarse at
 	// a million a second, and at a hundred most ticks send nothing.
-	way := gauge{pump: p, at: last}
+	budget, last := 0.0, time.Now()
+	var way *window
+	if p.fixed == 0 {
+		way = newWindow(p.arrived, last)
+	}
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !p.done() {
@@ -56,14 +57,19 @@ func (p *pump) run(ctx context.Context) error {
 		case <-tick.C:
 		}
 		now := time.Now()
-		budget = min(budget+rate*now.Sub(last).Seconds(), max(rate/100, 1)) // what was missed 10 ms ago is not made up for
+		if rate := float64(p.fixed); p.fixed > 0 {
+			budget = min(budget+rate*now.Sub(last).Seconds(), max(rate/100, 1)) // what was missed 10 ms ago is not made up for
+		} else {
+			budget = float64(way.room(now))
+		}
 		last = now
+		before := p.sent.Load()
 		lost, err := p.spend(&budget)
 		if err != nil {
 			return err
 		}
 		if p.fixed == 0 {
-			rate = min(nextRate(rate, lost), way.limit(now))
+			way.took(p.sent.Load()-before, lost)
 		}
 	}
 	p.settle(ctx, tick.C)
@@ -109,37 +115,73 @@ func (p *pump) spend(budget *float64) (lost bool, err error) {
 
 func (p *pump) done() bool { return p.count > 0 && p.sent.Load() >= p.count }
 
-// nextRate goes down fast and up slowly, as congestion control does and for its reason:
-// what is too fast is paid for by everybody on the way, here by the honest clients.
-func nextRate(rate float64, lost bool) float64 {
-	if lost {
-		return max(rate*0.7, lowestRate)
-	}
-	return min(rate*1.003, topRate)
+// window is how many SYNs may be on the way.
+type window struct {
+	arrived  func() uint64
+	size     uint64 // the most that may be
+	onWay    uint64 // those that are, less the segments of others since it was certain
+	certain  uint64 // how many more may go before all have to arrive, so that it is certain again
+	seen     uint64 // segments that had arrived at the last look
+	noted    uint64 // and when a number worth noting had last been there
+	moved    time.Time
+	draining bool // until hardly anything comes
 }
 
-// gauge compares what was sent with what has arrived, as not every way says
-// when it loses something.
-type gauge struct {
-	pump          *pump
-	at            time.Time
-	sent, arrived uint64
+// drainAfter is how many SYNs go before all have to arrive: segments of honest clients count as
+// arrived, too, and nobody tells them apart. Of one in 150 the queue would not run over before.
+const drainAfter = 1 << 15
+
+// How long fewer than leastOnWay come before all has arrived, or is taken for lost where not all can have:
+// not every way says when it loses something.
+const (
+	drainTime = 40 * time.Millisecond
+	stillTime = 500 * time.Millisecond
+)
+
+func newWindow(arrived func() uint64, now time.Time) *window {
+	n := arrived()
+	return &window{arrived: arrived, size: leastOnWay, certain: drainAfter, seen: n, noted: n, moved: now}
 }
 
-// gaugeTime is over what time is compared.
-const gaugeTime = 50 * time.Millisecond
-
-// limit returns a rate that the way takes, when it has lost more than a tenth.
-func (g *gauge) limit(now time.Time) float64 {
-	took := now.Sub(g.at)
-	if took < gaugeTime {
-		return topRate
+// room returns how many SYNs may go. A look at the counters is dear, and there is none while
+// the window is half empty without it.
+func (w *window) room(now time.Time) uint64 {
+	if w.draining || w.onWay > w.size/2 {
+		w.look(now)
 	}
-	sent, arrived := g.pump.sent.Load(), g.pump.arrived()
-	s, a := float64(sent-g.sent), float64(arrived-g.arrived)
-	g.at, g.sent, g.arrived = now, sent, arrived
-	if a > 0.9*s {
-		return topRate
+	if w.draining {
+		return 0
 	}
-	return max(0.9*a/took.Seconds(), lowestRate)
+	return w.size - min(w.onWay, w.size)
 }
+
+func (w *window) look(now time.Time) {
+	n := w.arrived()
+	w.onWay -= min(n-w.seen, w.onWay)
+	w.seen = n
+	still := now.Sub(w.moved)
+	switch {
+	case n-w.noted >= leastOnWay:
+		w.noted, w.moved = n, now
+	case w.draining && still >= drainTime:
+		w.onWay, w.certain, w.draining, w.moved = 0, drainAfter, false, now
+	case still >= stillTime:
+		w.onWay, w.moved = 0, now
+		w.shrink()
+	}
+}
+
+// took counts what has gone. The window shrinks fast and grows slowly, as congestion control
+// has it: who sends too much makes everybody on the way pay, here the honest clients.
+func (w *window) took(sent uint64, full bool) {
+	w.onWay += sent
+	w.certain -= min(sent, w.certain)
+	w.draining = w.draining || full || w.certain == 0
+	if full {
+		w.shrink()
+	} else {
+		w.size = min(w.size+1, mostOnWay)
+	}
+}
+
+func (w *window) shrink() { w.size = max(w.size*7/10, leastOnWay) }

@@ -154,35 +154,73 @@ func TestPumpLoss(t *testing.T) {
 	}
 }
 
-// The rate falls fast, rises slowly, and stays within bounds.
-func TestPumpRate(t *testing.T) {
-	if r := nextRate(10_000, true); r != 7000 {
-		t.Error(r)
+// The window falls fast, rises slowly, and stays within bounds.
+func TestPumpWindow(t *testing.T) {
+	w := window{size: 200}
+	if w.took(0, true); w.size != 140 {
+		t.Error(w.size)
 	}
-	if r := nextRate(10_000, false); r <= 10_000 || r > 10_100 {
-		t.Error(r)
+	if w.took(0, false); w.size != 141 {
+		t.Error(w.size)
 	}
-	if lo, hi := nextRate(lowestRate, true), nextRate(topRate, false); lo != lowestRate || hi != topRate {
-		t.Error(lo, hi)
+	for full, bound := range map[bool]uint64{true: leastOnWay, false: mostOnWay} {
+		for range 2000 {
+			w.took(0, full)
+		}
+		if w.size != bound {
+			t.Error(full, w.size)
+		}
 	}
 }
 
-// When less arrives than was sent, the rate becomes what arrives.
-func TestPumpGauge(t *testing.T) {
-	var p pump
-	p.arrived = func() uint64 { return 2500 }
-	p.sent.Store(5000)
-	g := gauge{pump: &p}
-	start := g.at
-	if r := g.limit(start.Add(gaugeTime / 2)); r != topRate {
-		t.Error("too early:", r)
+// Of a queue no more is taken than the window, however slow the host is, and whatever honest
+// clients send besides; and it takes what the host does.
+func TestPumpLeavesRoom(t *testing.T) {
+	const queue, honest, ticks = 500, 3, 20_000
+	for _, each := range []uint64{1, 50, 200, 5000} { // segments that the host takes in a tick
+		var waiting, taken, sent uint64
+		now := time.Time{}
+		w := newWindow(func() uint64 { return taken }, now)
+		for tick := range ticks {
+			n := min(waiting, each)
+			waiting, taken = waiting-n, taken+n
+			now = now.Add(time.Millisecond)
+			room := w.room(now)
+			if waiting+room+honest > queue {
+				t.Fatalf("%d a tick: %d wait, and %d more", each, waiting, room)
+			}
+			sent += room
+			waiting += room
+			if each > 1 && tick%40 == 0 { // of 2000 at the least
+				waiting += honest
+			}
+			w.took(room, false)
+		}
+		if rate := sent / ticks; rate < min(each, mostOnWay)/2 {
+			t.Errorf("%d a tick: %d were sent", each, rate)
+		}
 	}
-	if r := g.limit(start.Add(gaugeTime)); r != 45_000 { // 2500 in 50 ms, less a tenth
-		t.Error(r)
+}
+
+// What a way loses in silence does not stop the flood for good, and a host that only comes late
+// does not slow it down.
+func TestPumpOverASilentLoss(t *testing.T) {
+	var arrived uint64
+	now := time.Time{}
+	w := newWindow(func() uint64 { return arrived }, now)
+	w.took(leastOnWay, false)
+	for now = now.Add(time.Millisecond); now.Before(time.Time{}.Add(stillTime)); now = now.Add(time.Millisecond) {
+		if room := w.room(now); room > 1 {
+			t.Fatal(room)
+		}
 	}
-	p.sent.Store(5100)
-	p.arrived = func() uint64 { return 2599 }
-	if r := g.limit(start.Add(2 * gaugeTime)); r != topRate {
-		t.Error("hardly any loss:", r)
+	if room := w.room(now); room != leastOnWay {
+		t.Error(room, "after a silent loss")
+	}
+	w.took(leastOnWay, false)
+	size := w.size
+	arrived += leastOnWay
+	if room := w.room(now.Add(stillTime / 2)); room != size {
+		t.Error(room, size)
 	}
 }
