@@ -61,20 +61,27 @@ func (o *defenceOptions) apply(cfg *handfast.Config) error {
 	if o.seeds == "" {
 		return nil
 	}
-	var err error
-	if o.store, err = seeds.Open(o.seeds); err != nil {
-		return say.Errorf(say.All("--cookie-seeds: %w"), err)
-	}
-	ring, err := keyring.New(o.store.Seeds)
+	ring, err := o.ring()
 	if err != nil {
-		o.store.Close() // what is wrong is said already
-		return say.Errorf(say.All("--cookie-seeds: %w"), err)
+		return err
 	}
 	cfg.CookieKeys = ring
 	return nil
 }
 
-// close ends what apply has opened.
+// ring opens the store of --cookie-seeds.
+func (o *defenceOptions) ring() (ring *keyring.Ring, err error) {
+	if o.store, err = seeds.Open(o.seeds); err == nil {
+		ring, err = keyring.New(o.store.Seeds)
+	}
+	if err != nil {
+		o.close()
+		return nil, say.Errorf(say.All("--cookie-seeds: %w"), err)
+	}
+	return ring, nil
+}
+
+// close ends what ring has opened.
 func (o *defenceOptions) close() {
 	if o.store != nil {
 		o.store.Close() // what it says is of no use at the end

@@ -37,6 +37,9 @@ The guard needs an address of its own, which the kernel does not have:
   on an Ethernet device, with --device, where other machines find it;
   in memory, with --link memory, where only handfast connect gets to.
 
+With --kernel there is no back end: eBPF programs at --device answer SYNs for a
+server on this machine's TCP by our cookies, and its kernel gets the connection.
+
 While no back end lives clients are refused before the handshake, or with
 --no-backend ignore get no answer. Several back ends take turns.
 
@@ -67,6 +70,7 @@ type guardOptions struct {
 	link      string
 	tun       string
 	device    string
+	kernel    bool
 	addrs     prefixes
 	hostAddrs prefixes
 	gateway   string
@@ -96,6 +100,7 @@ func newGuard() *cobra.Command {
 		Long:  guardHelp,
 		Example: `  sudo handfast guard --listen 10.77.0.2:443 --to 127.0.0.1:8443
   sudo handfast guard --listen 203.0.113.5:443 --device eth1 --to 10.0.0.7:8443
+  sudo handfast guard --kernel --listen 203.0.113.5:443 --device eth0
   sudo handfast guard --config guard.conf`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -104,6 +109,9 @@ func newGuard() *cobra.Command {
 				return err
 			}
 			o.streams = streamsOf(cmd)
+			if o.kernel {
+				return o.runKernel(cmd.Context())
+			}
 			return o.run(cmd.Context(), cmd.Flags())
 		},
 	}
@@ -132,6 +140,7 @@ func (o *guardOptions) addTo(f *pflag.FlagSet) {
 	f.StringVar(&o.link, "link", "tun", "how clients get here: "+strings.Join(guardLinks, ", "))
 	f.StringVar(&o.tun, "tun", "hf0", "name of the TUN device; hf%d takes the first free number")
 	f.StringVar(&o.device, "device", "", "an Ethernet device instead of a TUN")
+	f.BoolVar(&o.kernel, "kernel", false, "leave the server to its kernel, and answer SYNs on --device by eBPF; instead of --to")
 	f.Var(&o.addrs, "addr", "our address and its network, may be repeated (default: that of --listen, with the network of the device)")
 	f.Var(&o.hostAddrs, "host-addr", "address for the kernel's side of the TUN, may be repeated (default: none, but for 10.77.0.2 and fd77::2)")
 	f.StringVar(&o.gateway, "gateway", "", "`address` of the router on the Ethernet device (default: the kernel's)")

@@ -84,6 +84,9 @@ func (o *guardOptions) check(f *pflag.FlagSet) error {
 	if len(o.listen) == 0 {
 		return usagef(say.Text{"--listen says where clients come: --listen 203.0.113.5:443", "--listen 说明客户端从哪里来：--listen 203.0.113.5:443"})
 	}
+	if o.kernel {
+		return o.checkKernel(f)
+	}
 	if len(o.settings.Backends) == 0 {
 		return usagef(say.Text{"--to says where the server is: --to 127.0.0.1:8443", "--to 说明服务器在哪里：--to 127.0.0.1:8443"})
 	}

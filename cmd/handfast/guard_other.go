@@ -3,6 +3,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
 	"github.com/handfast-tcp/handfast/link"
@@ -13,5 +15,7 @@ func (*guardOptions) openTUN() (link.Link, error) { return nil, kernel.ErrLinuxO
 func (*guardOptions) openEthernet() (link.Link, []handfast.Route, error) {
 	return nil, nil, kernel.ErrLinuxOnly
 }
+
+func (*guardOptions) runKernel(context.Context) error { return kernel.ErrLinuxOnly }
 
 func forwards() bool { return true }

@@ -15,8 +15,8 @@ import (
 )
 
 // say tells what goes on.
-func (g *guarding) say(format say.Text, args ...any) {
-	fmt.Fprintf(g.stderr, "handfast guard: "+format[g.stderr.lang]+"\n", args...)
+func (o *guardOptions) say(format say.Text, args ...any) {
+	fmt.Fprintf(o.stderr, "handfast guard: "+format[o.stderr.lang]+"\n", args...)
 }
 
 // changed tells that a back end has come or gone.

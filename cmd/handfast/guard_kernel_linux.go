@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernelcookie"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
+	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/keyring"
+)
+
+// keysAsked is how often the keys of --kernel are asked for, as a host does.
+const keysAsked = 5 * time.Second
+
+// runKernel leaves the server to its kernel, before which programs answer SYNs.
+func (o *guardOptions) runKernel(ctx context.Context) error {
+	if err := o.checkKernels(); err != nil {
+		return err
+	}
+	defer o.defence.close()
+	ring, err := o.kernelRing()
+	if err != nil {
+		return err
+	}
+	keys, err := ring.Keys(time.Now())
+	if err != nil {
+		return err
+	}
+	a, err := kernelcookie.Arm(kernelcookie.Options{Device: o.device, Listen: o.listen,
+		Always: tcp.CookieMode(o.defence.cookies) == tcp.CookiesAlways, Shared: o.defence.seeds != ""}, keys)
+	if err != nil {
+		return say.Errorf(say.Text{"--kernel: %w\n  handfast guard --to HOST:PORT guards a server without, from an address of its own",
+			"--kernel：%w\n  handfast guard --to HOST:PORT 不需要这些，它用自己的地址保护服务器"}, err)
+	}
+	o.greetKernel()
+	err = o.turnKeys(ctx, ring, a)
+	counted, failed := a.Counters()
+	if failed == nil {
+		o.farewellKernel(counted)
+	}
+	return errors.Join(err, failed, a.Close())
+}
+
+// checkKernels refuses addresses that this machine does not have: nothing would come for them.
+func (o *guardOptions) checkKernels() error {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return err
+	}
+	for _, l := range o.listen {
+		if !slices.ContainsFunc(all, func(a net.Addr) bool { return isAddr(a, l.Addr()) }) {
+			return say.Errorf(say.Text{"--listen %v: this machine does not have that address, and --kernel guards servers of this machine's kernel",
+				"--listen %v：本机没有该地址；--kernel 只保护本机内核上的服务器"}, l)
+		}
+	}
+	return nil
+}
+
+// kernelRing is that of --cookie-seeds, or one of our own.
+func (o *guardOptions) kernelRing() (*keyring.Ring, error) {
+	if o.defence.seeds != "" {
+		return o.defence.ring()
+	}
+	seed := []byte(rand.Text())
+	return keyring.New(func() ([][]byte, error) { return [][]byte{seed}, nil })
+}
+
+// turnKeys gives the programs the keys of now, again and again, until it is told to end.
+func (o *guardOptions) turnKeys(ctx context.Context, ring *keyring.Ring, a *kernelcookie.Armed) error {
+	ctx, stop := untilInterrupted(ctx)
+	defer stop()
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, syscall.SIGHUP)
+	defer signal.Stop(again)
+	tick := time.NewTicker(keysAsked)
+	defer tick.Stop()
+	said := ""
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-again:
+			o.say(say.Text{"SIGHUP: with --kernel nothing changes while it works", "SIGHUP：使用 --kernel 时，运行期间没有可更改的选项"})
+		case now := <-tick.C:
+			keys, err := ring.Keys(now)
+			if err != nil && err.Error() != said { // those known go on
+				said = err.Error()
+				o.say(say.All("--cookie-seeds: %v"), err)
+			}
+			if err := a.SetKeys(keys); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// greetKernel says what is guarded, and when.
+func (o *guardOptions) greetKernel() {
+	when := say.Text{"while the server's queue of handshakes is half full", "服务器的握手队列过半时"}
+	if tcp.CookieMode(o.defence.cookies) == tcp.CookiesAlways {
+		when = say.Text{"always", "始终"}
+	}
+	o.stdout.printf(say.Text{"Guarding the kernel's server at %s: on %s eBPF answers SYNs by our cookies (%s), and the server's own listener gets the connections.\n",
+		"正在保护内核上的服务器 %s：eBPF 在 %s 上用我们的 cookie 应答 SYN（%s），连接直接交给服务器自己的监听套接字。\n"},
+		listed(o.listen), o.device, when[o.stdout.lang])
+	o.stdout.printf(ctrlCEnds)
+}
+
+// farewellKernel says what was done.
+func (o *guardOptions) farewellKernel(c kernelcookie.Counters) {
+	o.stdout.printf(say.Text{"%s SYNs: %s answered by a cookie, %s left to the kernel, as there was no attack; %s connections from cookies, %s false ACKs dropped, %s cookies that the kernel did not take\n",
+		"SYN %s 个：用 cookie 应答 %s 个，无攻击时留给内核 %s 个；由 cookie 建立的连接 %s 个，丢弃的伪造 ACK %s 个，内核未接受的 cookie %s 个\n"},
+		formatCount(c.SYNs), formatCount(c.Sent), formatCount(c.Left), formatCount(c.Received), formatCount(c.Failed), formatCount(c.Refused))
+	if c.MPTCP > 0 {
+		o.stdout.printf(say.Text{"%s SYNs were left to the kernel because their listener has Multipath TCP, which cookies of ours cannot open; a server in Go has it without GODEBUG=multipathtcp=0\n",
+			"%s 个 SYN 留给了内核：其监听套接字使用 Multipath TCP，我们的 cookie 无法为它建立连接；Go 写的服务器默认如此，可用 GODEBUG=multipathtcp=0 关闭\n"}, formatCount(c.MPTCP))
+	}
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
+	"github.com/handfast-tcp/handfast/link/tun"
+)
+
+// A server of the kernel's gets its clients by the command's cookies, and sees who they are. At
+// the end the command says what it did.
+func TestGuardKernel(t *testing.T) {
+	needDevice(t)
+	const device, kernels, client = "hfkern", "10.78.9.1", "10.78.9.2"
+	d, err := tun.Open(tun.Options{Name: device})
+	if err != nil {
+		t.Skip(err)
+	}
+	defer d.Close()
+	if err := stage.Configure(device, []netip.Prefix{netip.MustParsePrefix(kernels + "/24")}); err != nil {
+		t.Fatal(err)
+	}
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(false)
+	l, err := lc.Listen(t.Context(), "tcp", kernels+":8080")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.RemoteAddr) }))
+	s.Listener.Close()
+	s.Listener = l
+	s.Start()
+	defer s.Close()
+	host, err := handfast.New(handfast.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.Close()
+	if err := host.Attach(d, handfast.LinkOptions{Addresses: []netip.Prefix{netip.MustParsePrefix(client + "/24")}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, lang := range []string{"en", "zh"} {
+		c := longCommand{"Ctrl-C", []string{"guard", "--kernel", "--device", device, "--listen", kernels + ":8080", "--cookies", "always", "--lang", lang}}
+		p := c.begin(t)
+		var all sync.WaitGroup
+		for range 10 {
+			all.Go(func() {
+				visitor := http.Client{Timeout: untilLimit, Transport: &http.Transport{DialContext: host.DialContext, DisableKeepAlives: true}}
+				r, err := visitor.Get("http://" + kernels + ":8080/")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				r.Body.Close()
+			})
+		}
+		all.Wait()
+		p.Process.Signal(syscall.SIGINT)
+		p.end()
+		want := "10 SYNs: 10 answered by a cookie, 0 left to the kernel, as there was no attack; 10 connections from cookies, 0 false ACKs"
+		if lang == "zh" {
+			want = "SYN 10 个：用 cookie 应答 10 个"
+		}
+		if code := p.ProcessState.ExitCode(); code != exitOK || !strings.Contains(p.told.String(), want) {
+			t.Errorf("exit code %d\n%s", code, &p.told)
+		}
+	}
+}
