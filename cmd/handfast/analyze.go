@@ -63,6 +63,7 @@ type analyzeOptions struct {
 	maxOpen     int
 	limit       int
 	out         outFile
+	theme       string
 
 	filter inspect.Filter
 	streams
@@ -111,6 +112,7 @@ func newAnalyze() *cobra.Command {
 	f.IntVar(&o.limit, "limit", 20_000, "how many lines the table has at most: those that come first in the order")
 	o.out.addTo(f)
 	f.Lookup("out").Usage = "with --ladder or --graph: write it to this `file`: its ending chooses the form: .svg, of ladders also .html, .json, .txt"
+	f.StringVar(&o.theme, "theme", "auto", "colours of a graph: "+strings.Join(themes, ", "))
 	addLang(f)
 	return cmd
 }
@@ -147,6 +149,10 @@ func (o *analyzeOptions) checkDrawn() error {
 		return usagef(say.Text{"--out %s: a graph is .svg", "--out %s：图只能写成 .svg"}, o.out.path)
 	case count(o.ladder >= 0, o.graphed >= 0, o.followed >= 0) > 1:
 		return usagef(say.Text{"--ladder, --graph or --follow: one of them", "--ladder、--graph 与 --follow 只能选一个"})
+	case !slices.Contains(themes, o.theme):
+		return usagef(say.Text{"--theme %s: it is one of %s", "--theme %s：可选 %s"}, o.theme, strings.Join(themes, ", "))
+	case o.theme != "auto" && o.graphed < 0:
+		return usagef(say.Text{"--theme is for graphs: say which connection, with --graph", "--theme 用于图：请用 --graph 指定连接"})
 	case !slices.Contains(followForms, o.as):
 		return usagef(say.Text{"--as %s: it is one of %s", "--as %s：可选 %s"}, o.as, strings.Join(followForms, ", "))
 	case !slices.Contains(followSides, o.side):

@@ -30,7 +30,9 @@ func (a *analysis) graph() error {
 		return err
 	}
 	var b bytes.Buffer
-	if err := graphOf(c, a.stdout.lang).Write(&b); err != nil {
+	g := graphOf(c, a.stdout.lang)
+	g.Theme = story.Theme(slices.Index(themes, a.theme))
+	if err := g.Write(&b); err != nil {
 		return err
 	}
 	if a.out.wanted() {

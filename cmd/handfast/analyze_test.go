@@ -16,7 +16,7 @@ import (
 // connsOf follows the capture of a scenario.
 func connsOf(t *testing.T, file []byte) []*capture.Conn {
 	t.Helper()
-	o := analyzeOptions{ladder: none, graphed: none, followed: none, as: "text", side: "both", maxOpen: capture.DefaultOpen, limit: 1000, sort: "stream"}
+	o := analyzeOptions{ladder: none, graphed: none, followed: none, as: "text", side: "both", maxOpen: capture.DefaultOpen, limit: 1000, sort: "stream", theme: "auto"}
 	if err := o.check([]string{"-"}); err != nil {
 		t.Fatal(err)
 	}
@@ -199,6 +199,8 @@ func TestAnalyzeErrors(t *testing.T) {
 		"-i nothing0":                       "there is no such interface; there are any",
 		file + " --graph 3":                 "there is no connection 3",
 		file + " --graph 0 --out x.txt":     "a graph is .svg",
+		file + " --graph 0 --theme pink":    "it is one of auto, light, dark, print",
+		file + " --theme print":             "--theme is for graphs",
 		file + " --ladder 0 --out x.pcapng": "the capture is there already",
 		file + " --max-open 0":              "at least 1",
 		file + " --limit 0":                 "at least 1",
@@ -214,6 +216,25 @@ func TestAnalyzeErrors(t *testing.T) {
 	}
 	if out, errs, err := analyzed(t, file); err != nil || !strings.Contains(out, "10.0.0.1:40000") || !strings.Contains(errs, "in the middle of what follows packet 8") {
 		t.Errorf("of a file that is cut: %q %q %v", out, errs, err)
+	}
+}
+
+// A graph has the colours that are asked for: only auto asks the reader's system.
+func TestGraphThemes(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "x.pcapng")
+	if err := os.WriteFile(file, captureOf(t, resultOf(t, "half-close", lab.Options{})), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	drawn := map[string]string{}
+	for _, theme := range themes {
+		out, _, err := analyzed(t, file, "--graph", "0", "--theme", theme)
+		if err != nil || strings.Contains(out, "prefers-color-scheme") != (theme == "auto") {
+			t.Errorf("%s: %v", theme, err)
+		}
+		if same := drawn[out]; same != "" {
+			t.Errorf("%s and %s are the same", theme, same)
+		}
+		drawn[out] = theme
 	}
 }
 
