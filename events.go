@@ -293,7 +293,9 @@ func (h *Host) Histories(f EventFilter) (all []EventBatch) {
 func (h *Host) Totals() (sum account.Totals) {
 	for _, s := range h.shards {
 		s.mu.Lock()
-		sum.Merge(s.trace.Totals())
+		if t := s.trace.Totals(); t != nil {
+			sum.Merge(t)
+		}
 		s.mu.Unlock()
 	}
 	return sum

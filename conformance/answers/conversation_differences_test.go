@@ -172,6 +172,15 @@ var conversationDifferences = []conversationDifference{
 		},
 	},
 	{
+		"RFC 7323 §3.2: whatever timestamp was sent may be echoed; Linux takes in SYN-RECEIVED only that of its SYN-ACK, and not a later one of an ACK that answers something else",
+		func(r *pair, i int) bool {
+			s := r.done[i]
+			return r.offer.timestamps && r.was[i] == tcp.SynReceived && (s.seq == point{} || s.seq == point{next, 0}) && s.ack == point{} && s.flags == wire.ACK &&
+				len(r.ours[i].said) == 0 && len(r.kernels[i].said) == 1 && anyAck.MatchString(r.kernels[i].said[0]) &&
+				r.before(i, func(k int) bool { return r.was[k] == tcp.SynReceived && len(r.ours[k].said) > 0 })
+		},
+	},
+	{
 		"what was recorded or kept before in another way, for one of the reasons here, shows again in echoes and blocks",
 		func(r *pair, i int) bool { return r.excused && r.alike(i, withoutBlocks) },
 	},

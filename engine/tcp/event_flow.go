@@ -111,14 +111,19 @@ func endingOf(why Cause, f Failure) account.Ending {
 
 // book has the accounts of an endpoint.
 type book struct {
-	on     bool
-	tell   bool // flows are taken
-	totals account.Totals
-	flows  []account.Flow // that have not been taken yet
+	tell   bool            // flows are taken
+	totals *account.Totals // nil: no accounts
+	flows  []account.Flow  // that have not been taken yet
 }
 
+func (b *book) on() bool { return b.totals != nil }
+
 // Account has connections that begin from now on accounted for.
-func (t *Trace) Account() { t.book.on = true }
+func (t *Trace) Account() {
+	if !t.book.on() {
+		t.book.totals = new(account.Totals)
+	}
+}
 
 // TellFlows says whether Flows is to have those that have ended.
 func (t *Trace) TellFlows(on bool) { t.book.tell, t.book.flows = on, nil }
@@ -130,8 +135,8 @@ func (b *book) enter(f account.Flow) {
 	}
 }
 
-// Totals are of all connections that were accounted for, and have ended.
-func (t *Trace) Totals() *account.Totals { return &t.book.totals }
+// Totals are of all connections that were accounted for, and have ended: nil without Account.
+func (t *Trace) Totals() *account.Totals { return t.book.totals }
 
 // HasNews reports whether Take, Flows or NextFailed has something.
 func (t *Trace) HasNews() bool {

@@ -33,11 +33,11 @@ func (t *Trace) log() *connLog {
 
 // enroll gives a whole connection that begins what is kept of it.
 func (t *Trace) enroll(now clock.Time, c *Conn) {
-	if t == nil || !t.rings.on() && !t.book.on {
+	if t == nil || !t.rings.on() && !t.book.on() {
 		return
 	}
 	l := &connLog{trace: t, wants: true, keeps: t.rings.samples()}
-	if t.book.on {
+	if t.book.on() {
 		l.account = &flowCount{began: now, last: now}
 	}
 	if l.keeps || l.account != nil {

@@ -11,5 +11,5 @@
 // pass to the kernel.
 package kernelcookie
 
-//go:generate clang -O2 -g -target bpf -mcpu=v3 -Wall -Werror -ffile-prefix-map=${PWD}/bpf=. -c bpf/cookie.c -o bpf/cookie.o
+//go:generate clang -O2 -g -target bpf -mcpu=v3 -Wall -Werror -ffile-compilation-dir=. -c bpf/cookie.c -o bpf/cookie.o
 //go:generate llvm-strip -g bpf/cookie.o
