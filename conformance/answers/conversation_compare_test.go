@@ -45,6 +45,9 @@ type verdict struct {
 	reasons []string // of the differences that may be
 }
 
+// byChance reports whether a difference may be gone when the conversation is played again.
+func (v *verdict) byChance() bool { return slices.Contains(v.reasons, clockTicked) }
+
 // judge compares turn by turn. After a difference that may be it goes on if both stacks
 // are in the same place all the same; otherwise what comes later says nothing.
 func (r *pair) judge() (v verdict) {

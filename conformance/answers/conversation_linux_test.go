@@ -57,7 +57,7 @@ func (h *heard) note(t *testing.T, b *bench, some []conversation) {
 	var odd []conversation
 	for _, r := range b.beside(some) {
 		v := r.judge()
-		if v.at >= 0 {
+		if v.at >= 0 || v.byChance() {
 			odd = append(odd, r.conversation)
 			continue
 		}
@@ -119,7 +119,7 @@ func (b *bench) sure(c conversation) (r pair, v verdict) {
 	for shown := 0; shown < 3; {
 		started := time.Now()
 		r = b.beside([]conversation{c})[0]
-		if v = r.judge(); v.at < 0 {
+		if v = r.judge(); v.at < 0 && !v.byChance() {
 			return r, v
 		}
 		if time.Since(started) < longPatience {
