@@ -7,9 +7,11 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/engine/tcp"
@@ -24,7 +26,11 @@ type Options struct {
 	Listen []netip.AddrPort // addresses of this machine
 	Always bool             // cookies always, and not in an attack alone
 	Shared bool             // other hosts have the same keys
+	Hold   time.Duration    // how long an attack lasts at least; 0 is usualHold
 }
+
+// usualHold is how long an attack lasts at least: as that of a host of ours.
+const usualHold = 15 * time.Second
 
 // Counters are what the programs have counted.
 type Counters struct {
@@ -48,12 +54,16 @@ type Armed struct {
 // settings are what struct settings of the programs is.
 type settings struct {
 	Base, Previous, Current, Next [16]byte
+	Hold                          uint64
 	Epoch                         uint32
 	MSS                           [2]uint16
 	LinkHeader, Shift             uint8
 	SACK, Timestamps, ECN         uint8
 	Always, Shared, _             uint8
 }
+
+// state is what struct state of the programs is: times are of the kernel's monotonic clock.
+type state struct{ Sent, Until, Hold, Attacks uint64 }
 
 // place is what struct place of the programs is. Port is in host order.
 type place struct {
@@ -72,7 +82,7 @@ func Arm(o Options, keys tcp.CookieKeys) (*Armed, error) {
 	if a.settings, err = settingsOf(dev, o); err != nil {
 		return nil, err
 	}
-	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(object))
+	spec, err := readObject(binary.NativeEndian)
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +105,15 @@ func Arm(o Options, keys tcp.CookieKeys) (*Armed, error) {
 		return nil, errors.Join(explain(err), a.Close())
 	}
 	return a, nil
+}
+
+// readObject reads the programs for a machine of this byte order.
+func readObject(machine binary.ByteOrder) (*ebpf.CollectionSpec, error) {
+	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(object))
+	if err == nil && machine.Uint16([]byte{1, 2}) != spec.ByteOrder.Uint16([]byte{1, 2}) {
+		return nil, say.Errorf(needsByteOrder)
+	}
+	return spec, err
 }
 
 // guard names the addresses and ports.
@@ -145,6 +164,20 @@ func (a *Armed) Counters() (sum Counters, err error) {
 		sum.Refused += c.Refused
 	}
 	return sum, err
+}
+
+// Attack says whether cookies are sent because of an attack, and how many attacks there were.
+func (a *Armed) Attack() (on bool, attacks uint64, err error) {
+	s, err := a.state()
+	var now unix.Timespec
+	if err == nil {
+		err = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
+	}
+	return uint64(now.Nano()) < s.Until, s.Attacks, err
+}
+
+func (a *Armed) state() (s state, err error) {
+	return s, a.maps.Maps["states"].Lookup(uint32(0), &s)
 }
 
 // Close detaches the programs: the server is what it was before.

@@ -60,6 +60,10 @@ func newSide(t *testing.T, mptcp bool) *side {
 	if err := stage.Configure(deviceName, stage.KernelAddrs); err != nil {
 		t.Fatal(err)
 	}
+	// How far away the clients of other tests were is not known here.
+	if err := os.WriteFile("/proc/sys/net/ipv4/tcp_no_metrics_save", []byte("1"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	s := &side{device: d, ring: newRing(t)}
 	var lc net.ListenConfig
 	lc.SetMultipathTCP(mptcp)

@@ -20,6 +20,8 @@ var (
 	needsEBPF = say.Text{"%w: this kernel runs no eBPF programs at a device", "%w：此内核不能在设备上运行 eBPF 程序"}
 	needsBTF  = say.Text{"%w: this kernel does not describe itself, which CONFIG_DEBUG_INFO_BTF has it do",
 		"%w：此内核没有自身的类型信息（CONFIG_DEBUG_INFO_BTF）"}
+	needsByteOrder = say.Text{"the eBPF programs are compiled for little-endian machines (amd64, arm64, riscv64), and this one is big-endian",
+		"eBPF 程序是为小端机器（amd64、arm64、riscv64）编译的，而本机是大端"}
 	needsHandOver = say.Text{"%w: this kernel has no %s, which Linux has from 6.9 on, with CONFIG_SYN_COOKIES",
 		"%w：此内核没有 %s；Linux 从 6.9 起在 CONFIG_SYN_COOKIES 打开时提供它"}
 	needsTCX = say.Text{"%w: this kernel attaches no program to a device by TCX, which Linux has from 6.6 on",

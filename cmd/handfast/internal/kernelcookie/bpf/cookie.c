@@ -8,6 +8,7 @@ enum { PREVIOUS, CURRENT, NEXT };
 /* All of it changes at once: see turn. As Go's type settings. */
 struct settings {
 	struct key base, keys[3];
+	u64 hold;           /* how long an attack lasts at least, in ns */
 	u32 epoch;
 	u16 mss[2];         /* of our SYN-ACKs, by version of IP */
 	u8 link_header;     /* bytes before IP: 14, or 0 */
@@ -42,7 +43,7 @@ MAP(MAP_ARRAY, u32, struct state, 1) states SEC(".maps");
 MAP(MAP_PERCPU_ARRAY, u32, struct counters, 1) counted SEC(".maps");
 
 enum { FIN = 1, SYN = 2, RST = 4, ACK = 16, ECE = 64, CWR = 128 };
-enum { SECOND = 1000000000, HOLD = 15, HOLD_MAX = 16 * 60, BELIEVED = 128 };
+enum { SECOND = 1000000000, HOLD_MAX = 64, BELIEVED = 128 };
 enum { LISTEN = 10 };
 
 struct iphdr { u8 vihl, tos; u16 len, id, frag; u8 ttl, protocol; u16 check; u32 saddr, daddr; };
@@ -237,8 +238,8 @@ INLINE u32 data_of(const struct settings *s, const struct head *h, struct offer 
 }
 
 /* attacked says whether cookies are to be sent, of how many handshakes the listener waits for: from
- * half of its backlog on, and then for a time that doubles when it was too short. */
-INLINE int attacked(struct state *st, struct tcp_sock *tp, u64 now)
+ * half of its backlog on, and then for a time that doubles when it was too short, up to HOLD_MAX times. */
+INLINE int attacked(const struct settings *s, struct state *st, struct tcp_sock *tp, u64 now)
 {
 	u32 half = tp->inet_conn.icsk_inet.sk.sk_max_ack_backlog / 2;
 
@@ -247,9 +248,9 @@ INLINE int attacked(struct state *st, struct tcp_sock *tp, u64 now)
 	if ((u32)tp->inet_conn.icsk_accept_queue.qlen.counter < (half ? half : 1))
 		return 0;
 	if (st->hold && now < st->until + st->hold)
-		st->hold = st->hold * 2 < (u64)HOLD_MAX * SECOND ? st->hold * 2 : (u64)HOLD_MAX * SECOND;
+		st->hold = st->hold * 2 < s->hold * HOLD_MAX ? st->hold * 2 : s->hold * HOLD_MAX;
 	else
-		st->hold = (u64)HOLD * SECOND;
+		st->hold = s->hold;
 	st->until = now + st->hold;
 	__sync_fetch_and_add(&st->attacks, 1);
 	return 1;
@@ -369,7 +370,7 @@ INLINE int listens(struct __sk_buff *skb, const struct settings *s, struct head 
 		if (FIELD_EXISTS(tp->is_mptcp) && tp->is_mptcp)
 			way = MPTCP;
 		else
-			way = s->always || attacked(st, tp, now) ? ANSWER : LEAVE;
+			way = s->always || attacked(s, st, tp, now) ? ANSWER : LEAVE;
 	}
 	bpf_sk_release(skc);
 	return way;
