@@ -44,12 +44,9 @@ type Conn struct {
 	evidence        evidence
 	proofs          [3]int // what Verdict.Evidence has
 	synAt, synAckAt clock.Time
-	shake           shake
-	flow            uint64 // the handshake's name for the watch
+	handshake
 
-	key          wire.Tuple
-	in           *list
-	older, newer *Conn
+	entry
 }
 
 // Completeness is what was seen of a connection.

@@ -9,7 +9,8 @@
 // Everything here is pure: bytes go in, records come out.
 //
 // The files: file.go tells the formats apart, pcap.go and pcapng.go read them, and
-// packet.go finds the IP packet in a frame. tracker.go sorts packets into connections;
+// packet.go finds the IP packet in a frame. tracker.go sorts packets into connections,
+// by table.go, and lone.go holds those of which only a SYN has come;
 // conn.go is one of them, with side.go for what one end sent, sequence.go for what of it
 // was sent before, rtt.go for round trips and states.go for the states of both ends.
 // cause.go says why it ended. history.go, zeek.go and community.go are what Zeek and

@@ -52,16 +52,23 @@ type watch struct {
 	asked []asked // a ring, by their times
 	first int
 	count int
+	gone  uint64 // how many have left the ring
 }
 
 // asked is a SYN that waits for an answer.
 type asked struct {
 	time   clock.Time
-	conn   *Conn
-	stream int // of conn, which may be another's by now
 	flow   uint64
 	source wire.Addr
 	port   uint16
+	told   bool // the detector knows what became of it
+}
+
+// handshake is a connection's, for the watch.
+type handshake struct {
+	shake shake
+	flow  uint64 // its name
+	asked uint64 // its last SYN's number in the ring, counted from the first one of all
 }
 
 // shake is how far a handshake has come as the watch is told it.
@@ -69,8 +76,7 @@ type shake uint8
 
 const (
 	unasked shake = iota
-	waits         // for the answer to its SYN
-	asking        // the detector knows of the SYN
+	asking
 	over
 )
 
@@ -80,41 +86,42 @@ func newWatch() *watch {
 	return w
 }
 
-// see takes a segment of a connection before the connection does.
-func (w *watch) see(c *Conn, from int, s *segment) {
+// see takes a segment of a connection before the connection does. Its tuple has the
+// client as Local.
+func (w *watch) see(h *handshake, tuple *wire.Tuple, from int, answered bool, s *segment) {
 	w.advance(s.time)
 	f := s.tcp.Flags
 	syn, ack, rst := f.Has(wire.SYN), f.Has(wire.ACK), f.Has(wire.RST)
 	switch {
 	case syn && !ack && from == Client && !rst:
-		if c.shake == waits {
-			w.tell(c) // it is repeated
-		}
-		c.flow = flowOf(c, s.tcp.Seq)
-		w.ask(c, s)
-	case c.shake == unasked || c.shake == over:
+		w.tell(h) // it may be repeated
+		w.ask(h, tuple, s)
+	case h.shake != asking:
 	case from == Client && rst:
-		w.tell(c)
-		w.detector.Reset(c.flow)
-		c.shake = over
+		w.tell(h)
+		w.detector.Reset(h.flow)
+		h.shake = over
 	case from == Client && ack:
-		w.tell(c)
-		w.detector.Answered(c.flow)
-		w.detector.Completed(c.flow, c.Tuple.Local)
-		c.shake = over
+		w.tell(h)
+		w.detector.Answered(h.flow)
+		w.detector.Completed(h.flow, tuple.Local)
+		h.shake = over
 	case syn && ack:
-		w.tell(c)
-		w.detector.SynAck(c.synAckAt > 0)
-	case rst && c.shake == waits:
-		w.detector.Closed(c.Tuple.Local, c.Tuple.RemotePort)
-		c.shake = over
+		w.tell(h)
+		w.detector.SynAck(answered)
+	case rst:
+		if a := w.waiting(h); a != nil {
+			a.told = true
+			w.detector.Closed(tuple.Local, tuple.RemotePort)
+			h.shake = over
+		}
 	}
 }
 
 // flowOf names a handshake.
-func flowOf(c *Conn, isn seq.Num) uint64 {
-	h := uint64(isn)<<32 | uint64(c.Tuple.LocalPort)<<16 | uint64(c.Tuple.RemotePort)
-	for _, a := range [2]wire.Addr{c.Tuple.Local, c.Tuple.Remote} {
+func flowOf(t *wire.Tuple, isn seq.Num) uint64 {
+	h := uint64(isn)<<32 | uint64(t.LocalPort)<<16 | uint64(t.RemotePort)
+	for _, a := range [2]wire.Addr{t.Local, t.Remote} {
 		hi, lo := a.Words()
 		for _, v := range [2]uint64{hi, lo} {
 			x, y := bits.Mul64(h^v^0xa0761d6478bd642f, 0xe7037ed1a0b428db)
@@ -125,7 +132,7 @@ func flowOf(c *Conn, isn seq.Num) uint64 {
 }
 
 // ask notes a SYN.
-func (w *watch) ask(c *Conn, s *segment) {
+func (w *watch) ask(h *handshake, tuple *wire.Tuple, s *segment) {
 	w.syns[w.at]++
 	if w.count == len(w.asked) {
 		if w.count == maxAsked {
@@ -134,9 +141,24 @@ func (w *watch) ask(c *Conn, s *segment) {
 			w.grow()
 		}
 	}
-	c.shake = waits
-	w.asked[(w.first+w.count)%len(w.asked)] = asked{s.time, c, c.Stream, c.flow, c.Tuple.Local, c.Tuple.RemotePort}
+	*h = handshake{asking, flowOf(tuple, s.tcp.Seq), w.gone + uint64(w.count)}
+	*w.place(w.count) = asked{time: s.time, flow: h.flow, source: tuple.Local, port: tuple.RemotePort}
 	w.count++
+}
+
+// place is where the ring has the SYN that came so many after its oldest one. Its length
+// is a power of two.
+func (w *watch) place(n int) *asked { return &w.asked[(w.first+n)&(len(w.asked)-1)] }
+
+// waiting is a handshake's SYN if the detector has not been told what became of it.
+func (w *watch) waiting(h *handshake) *asked {
+	if h.shake != asking || h.asked < w.gone {
+		return nil
+	}
+	if a := w.place(int(h.asked - w.gone)); !a.told {
+		return a
+	}
+	return nil
 }
 
 // grow doubles the ring.
@@ -146,26 +168,26 @@ func (w *watch) grow() {
 	w.asked, w.first = all[:cap(all)], 0
 }
 
-// shift takes the oldest SYN that waits: nothing has answered it, unless its connection
-// says otherwise.
+// shift takes the oldest SYN out of the ring: when it still waits, nothing has answered it.
 func (w *watch) shift() {
-	a := &w.asked[w.first]
-	w.first = (w.first + 1) % len(w.asked)
+	w.report(w.place(0))
+	w.first = (w.first + 1) & (len(w.asked) - 1)
 	w.count--
-	switch c := a.conn; {
-	case c.Stream != a.stream || c.flow != a.flow: // the connection was told meanwhile
-		w.detector.Syn(a.flow, a.source, a.port)
-	case c.shake == waits:
-		w.tell(c)
-	}
-	a.conn = nil
+	w.gone++
 }
 
-// tell tells the detector of a SYN that was, or will not be answered, once.
-func (w *watch) tell(c *Conn) {
-	if c.shake == waits {
-		w.detector.Syn(c.flow, c.Tuple.Local, c.Tuple.RemotePort)
-		c.shake = asking
+// tell tells the detector of a handshake's SYN, once.
+func (w *watch) tell(h *handshake) {
+	if a := w.waiting(h); a != nil {
+		w.report(a)
+	}
+}
+
+// report tells the detector of a SYN that was answered, or will not be.
+func (w *watch) report(a *asked) {
+	if !a.told {
+		w.detector.Syn(a.flow, a.source, a.port)
+		a.told = true
 	}
 }
 

@@ -95,10 +95,19 @@ func (k SegmentKind) Repeat() bool {
 
 func (e *Side) init() { e.Offer.Scale, e.states.state = -1, tcp.Closed }
 
+// memory is what a side has allocated.
+type memory struct {
+	moves, waiting []Move
+	gaps           []gap
+	counts         *[buckets]uint32
+}
+
+func (e *Side) memory() memory { return memory{e.Moves, e.waiting, e.gaps, e.RTT.counts} }
+
 // reuse takes over the memory of a side that nobody needs any more.
-func (e *Side) reuse(old *Side) {
-	e.Moves, e.waiting, e.gaps = old.Moves[:0], old.waiting[:0], old.gaps[:0]
-	if e.RTT.counts = old.RTT.counts; e.RTT.counts != nil {
+func (e *Side) reuse(old *memory) {
+	e.Moves, e.waiting, e.gaps = old.moves[:0], old.waiting[:0], old.gaps[:0]
+	if e.RTT.counts = old.counts; e.RTT.counts != nil {
 		*e.RTT.counts = [buckets]uint32{}
 	}
 }

@@ -11,7 +11,8 @@ const (
 	protoICMPv6 = 58
 
 	// DefaultOpen is how many connections are followed at the same time unless
-	// Options.MaxOpen says another number. One takes about two kilobytes.
+	// Options.MaxOpen says another number. One takes about two kilobytes, and a
+	// quarter of one while only its SYN has come.
 	DefaultOpen = 1 << 16
 	// lingers is how long a connection that has ended is kept for what comes after: 2MSL.
 	lingers = 2 * 60e9
@@ -57,14 +58,16 @@ type Tracker struct {
 	Counts Counts
 
 	options Options
-	open    map[wire.Tuple]*Conn // by the tuple of who comes first in order
+	open    table // by the tuple of who comes first in order
 	streams int
 	// by their last segments: those that are over, those whose handshake is not, the others
 	ended, opening, living list
 	unused                 []*Conn // that were given back
+	spare                  []*lone // that are over
 
 	watch   *watch
 	segment segment // scratch
+	again   segment // scratch: of a SYN that is taken a second time
 }
 
 // NewTracker returns a Tracker that has seen nothing.
@@ -75,7 +78,9 @@ func NewTracker(o Options) *Tracker {
 	if o.MaxKept <= 0 {
 		o.MaxKept = 2000
 	}
-	return &Tracker{options: o, open: map[wire.Tuple]*Conn{}, watch: newWatch()}
+	t := &Tracker{options: o, watch: newWatch()}
+	t.open.init()
+	return t
 }
 
 // segment is a TCP segment of the capture.
@@ -133,23 +138,40 @@ func parseIP(b []byte, size int, ip *wire.IP) bool {
 
 func (t *Tracker) tcp(b []byte) {
 	s := &t.segment
-	n, d := wire.ParseTCP(b[s.ip.HeaderLen:], &s.tcp)
-	if d != wire.None && d != wire.BadOption {
+	if !s.parse(b) {
 		t.Counts.Broken++
 		return
 	}
 	t.Counts.TCP++
+	if t.wait(b) {
+		t.sweep(s.time)
+		return
+	}
+	c, from := t.find(s)
+	t.watch.see(&c.handshake, &c.Tuple, from, c.synAckAt > 0, s)
+	t.arrive(c, from, s)
+	t.place(c).renew(&c.entry)
+	t.sweep(s.time)
+}
+
+// parse reads the TCP header of a packet whose IP header was read.
+func (s *segment) parse(b []byte) bool {
+	n, d := wire.ParseTCP(b[s.ip.HeaderLen:], &s.tcp)
+	if d != wire.None && d != wire.BadOption {
+		return false
+	}
 	at := s.ip.HeaderLen + n
 	s.length = max(s.ip.TotalLen-at, 0)
 	s.data = b[at:min(len(b), at+s.length)]
-	c, from := t.find(s)
-	t.watch.see(c, from, s)
+	return true
+}
+
+// arrive has both sides of a connection take a segment.
+func (t *Tracker) arrive(c *Conn, from int, s *segment) {
 	c.arrive(from, s)
 	if c.contents != nil {
 		t.carry(c, from, s)
 	}
-	t.place(c).renew(c)
-	t.sweep(s.time)
 }
 
 // place is the list that a connection belongs into.
@@ -163,17 +185,26 @@ func (t *Tracker) place(c *Conn) *list {
 	return &t.living
 }
 
+// sent is the tuple of who sent it.
+func (s *segment) sent() wire.Tuple {
+	return wire.Tuple{Local: s.ip.Src, Remote: s.ip.Dst, LocalPort: s.tcp.SrcPort, RemotePort: s.tcp.DstPort}
+}
+
 // find returns the segment's connection, a new one if need be, and which side sent it.
 func (t *Tracker) find(s *segment) (*Conn, int) {
-	sent := wire.Tuple{Local: s.ip.Src, Remote: s.ip.Dst, LocalPort: s.tcp.SrcPort, RemotePort: s.tcp.DstPort}
+	sent := s.sent()
 	key := ordered(sent)
-	c := t.open[key]
+	hash := t.open.hash(&key)
+	c := t.whole(t.open.find(&key, hash))
 	if c != nil && c.startsAnew(c.from(sent), s) {
-		t.end(c)
+		t.end(&c.entry)
 		c = nil
 	}
 	if c == nil {
-		c = t.begin(key, sent, s)
+		t.needRoom()
+		c = t.begin(key, hash, t.streams, s)
+		t.streams++
+		t.open.put(&c.entry)
 	}
 	return c, c.from(sent)
 }
@@ -190,12 +221,10 @@ func ordered(t wire.Tuple) wire.Tuple {
 
 // begin makes a connection. Who sends a SYN has opened it, and a SYN-ACK goes to who did.
 // Without either the one with the larger port is taken for the client.
-func (t *Tracker) begin(key, sent wire.Tuple, s *segment) *Conn {
-	if len(t.open) >= t.options.MaxOpen {
-		t.makeRoom()
-	}
-	c := t.blank()
-	c.Stream, c.Tuple, c.First, c.FirstPacket, c.key = t.streams, sent, s.time, s.number, key
+func (t *Tracker) begin(key wire.Tuple, hash uint64, stream int, s *segment) *Conn {
+	c, sent := t.blank(), s.sent()
+	c.Stream, c.Tuple, c.First, c.FirstPacket = stream, sent, s.time, s.number
+	c.entry = entry{hash: hash, key: key, conn: c}
 	syn, ack := s.tcp.Flags.Has(wire.SYN), s.tcp.Flags.Has(wire.ACK)
 	if syn && ack || !syn && sent.LocalPort < sent.RemotePort {
 		c.Tuple = sent.Reverse()
@@ -208,22 +237,26 @@ func (t *Tracker) begin(key, sent wire.Tuple, s *segment) *Conn {
 	if t.options.Contents != nil && t.options.Follow(c.Stream) {
 		c.contents = new([2]contents)
 	}
-	t.streams++
-	t.open[key] = c
 	return c
 }
 
-// makeRoom ends a connection early.
-func (t *Tracker) makeRoom() {
-	c := t.ended.oldest
-	if c == nil {
-		if c = t.opening.oldest; c == nil {
-			c = t.living.oldest
-		}
-		c.Cut = true
-		t.Counts.Cut++
+// needRoom ends a connection early when one more is too many.
+func (t *Tracker) needRoom() {
+	if t.open.count < t.options.MaxOpen {
+		return
 	}
-	t.end(c)
+	if e := t.ended.oldest; e != nil {
+		t.end(e)
+		return
+	}
+	e := t.opening.oldest
+	if e == nil {
+		e = t.living.oldest
+	}
+	c := t.take(e)
+	c.Cut = true
+	t.Counts.Cut++
+	t.tell(c)
 }
 
 // blank returns a Conn that knows nothing, one that was given back if there is one: a
@@ -235,11 +268,11 @@ func (t *Tracker) blank() *Conn {
 	}
 	c := t.unused[last]
 	t.unused = t.unused[:last]
-	old := *c
+	letters, sides := c.history.letters, [2]memory{c.Sides[0].memory(), c.Sides[1].memory()}
 	*c = Conn{}
-	c.history.letters = old.history.letters[:0]
+	c.history.letters = letters[:0]
 	for i := range c.Sides {
-		c.Sides[i].reuse(&old.Sides[i])
+		c.Sides[i].reuse(&sides[i])
 	}
 	return c
 }
@@ -257,9 +290,10 @@ func (t *Tracker) Release(c *Conn) {
 const maxUnused = 1 << 10
 
 // end tells of a connection and forgets it.
-func (t *Tracker) end(c *Conn) {
-	delete(t.open, c.key)
-	c.in.remove(c)
+func (t *Tracker) end(e *entry) { t.tell(t.take(e)) }
+
+// tell tells of a connection of which nothing more comes.
+func (t *Tracker) tell(c *Conn) {
 	if c.contents != nil {
 		for i := range c.contents {
 			c.contents[i].end(func(data []byte, missing int64) { t.options.Contents(c, i, data, missing) })
@@ -273,9 +307,12 @@ func (t *Tracker) end(c *Conn) {
 
 // Any reports whether f holds for a connection that is followed.
 func (t *Tracker) Any(f func(*Conn) bool) bool {
-	for _, c := range t.open {
-		if f(c) {
-			return true
+	for _, l := range []*list{&t.ended, &t.opening, &t.living} {
+		for e := l.oldest; e != nil; e = e.newer {
+			c := t.whole(e)
+			if e = &c.entry; f(c) {
+				return true
+			}
 		}
 	}
 	return false
@@ -293,8 +330,8 @@ func (t *Tracker) Finish() {
 
 // sweep ends those that are over and have been silent for 2MSL.
 func (t *Tracker) sweep(now clock.Time) {
-	for c := t.ended.oldest; c != nil && now.Sub(c.Last) >= lingers; c = t.ended.oldest {
-		t.end(c)
+	for e := t.ended.oldest; e != nil && now.Sub(e.conn.Last) >= lingers; e = t.ended.oldest {
+		t.end(e)
 	}
 }
 
@@ -316,7 +353,7 @@ func (t *Tracker) icmp(b []byte) {
 		return
 	}
 	sent := wire.Tuple{Local: ip.Src, Remote: ip.Dst, LocalPort: quoted.SrcPort, RemotePort: quoted.DstPort}
-	c := t.open[ordered(sent)]
+	c := t.whole(t.open.get(ordered(sent)))
 	if c == nil {
 		t.Counts.Other++
 		return
@@ -329,4 +366,4 @@ func (t *Tracker) icmp(b []byte) {
 func (t *Tracker) Streams() int { return t.streams }
 
 // Open is how many are followed.
-func (t *Tracker) Open() int { return len(t.open) }
+func (t *Tracker) Open() int { return t.open.count }
