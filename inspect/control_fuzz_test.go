@@ -35,7 +35,8 @@ func FuzzControl(f *testing.F) {
 		f.Fatal(err)
 	}
 	l.Close() // requests come by no socket
-	s := &Server{host: h, name: "fuzz", done: make(chan struct{})}
+	s := serverOf(h, "fuzz")
+	s.done = make(chan struct{})
 	s.start(l)
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(raw)))

@@ -72,7 +72,7 @@ func filterOf(w http.ResponseWriter, r *http.Request) (f handfast.EventFilter, o
 // events answers with the last events of connections.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	f, ok := filterOf(w, r)
-	if !ok {
+	if !ok || s.host == nil {
 		return
 	}
 	all := s.host.Histories(f)
@@ -119,6 +119,10 @@ func (s *Server) writeJSONEvents(w io.Writer, events []tcp.Event) {
 func (s *Server) capture(w http.ResponseWriter, r *http.Request) {
 	f, ok := filterOf(w, r)
 	if !ok {
+		return
+	}
+	if s.host == nil {
+		http.Error(w, "its connections are not ours", http.StatusNotFound)
 		return
 	}
 	f.Queue = 1 << 15

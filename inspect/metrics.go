@@ -23,6 +23,9 @@ func WriteMetrics(w io.Writer, h *handfast.Host) error {
 	return writeMetrics(w, Collect(h, "", 0))
 }
 
+// WriteMetrics writes the figures of a report in the same format.
+func (r *Report) WriteMetrics(w io.Writer) error { return writeMetrics(w, r) }
+
 // Metrics returns the same figures by name, for expvar.Func:
 //
 //	expvar.Publish("handfast", expvar.Func(func() any { return inspect.Metrics(h) }))

@@ -38,7 +38,9 @@ const patience = 10 * time.Second
 //
 // So from a shell: curl --unix-socket PATH http://handfast/metrics
 type Server struct {
-	host *handfast.Host
+	host *handfast.Host // nil for ServeReports
+	look func(limit int) *Report
+	head func() Header
 	name string
 	path string
 	web  *http.Server
@@ -50,6 +52,33 @@ type Server struct {
 // Serve opens a control socket for h and answers until Close. name is what the
 // program calls itself, such as "serve": letters, digits, '-' and '_'.
 func Serve(h *handfast.Host, name string) (*Server, error) {
+	return serve(serverOf(h, name))
+}
+
+func serverOf(h *handfast.Host, name string) *Server {
+	return &Server{host: h, name: name, look: func(limit int) *Report { return Collect(h, name, limit) },
+		head: func() Header { return header(h, name) }}
+}
+
+// ServeReports is Serve for what is no Host, such as a guard whose connections are the kernel's:
+// collect tells what is known of it, and is called by one goroutine at a time. No events are kept
+// there, and no connection can be ended.
+func ServeReports(name string, collect func() *Report) (*Server, error) {
+	s := &Server{name: name}
+	s.look = func(limit int) *Report {
+		r := collect()
+		if n := len(r.Rows) - limit; limit > 0 && n > 0 {
+			r.Rows, r.Omitted = r.Rows[:limit], r.Omitted+n
+		}
+		return r
+	}
+	s.head = func() Header { return s.collect(0).Header }
+	return serve(s)
+}
+
+// serve opens the socket of a server that has a name.
+func serve(s *Server) (*Server, error) {
+	name := s.name
 	// The name becomes part of a path, and is read back out of it: no slash, no dot.
 	if strings.ContainsFunc(name, func(r rune) bool { return !isNameRune(r) }) || name == "" {
 		return nil, fmt.Errorf("inspect: %q is not a valid name for a control socket", name)
@@ -58,7 +87,7 @@ func Serve(h *handfast.Host, name string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{host: h, name: name, path: filepath.Join(dir, strconv.Itoa(os.Getpid())+"-"+name+suffix), done: make(chan struct{})}
+	s.path, s.done = filepath.Join(dir, strconv.Itoa(os.Getpid())+"-"+name+suffix), make(chan struct{})
 	// What lies there is of a process that has gone: PIDs come again.
 	if err := os.Remove(s.path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
@@ -111,7 +140,7 @@ func (s *Server) Close() error {
 func (s *Server) collect(limit int) *Report {
 	s.turn.Lock()
 	defer s.turn.Unlock()
-	return Collect(s.host, s.name, limit)
+	return s.look(limit)
 }
 
 // index lists what there is, for who looks with curl.
@@ -147,7 +176,7 @@ func writeReport(w io.Writer, r *Report) error {
 
 func (s *Server) summary(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
-	h := header(s.host, s.name)
+	h := s.head()
 	json.NewEncoder(w).Encode(&h) // a failure is the client's to see
 }
 

@@ -314,3 +314,51 @@ func TestControlSocketStale(t *testing.T) {
 		t.Error("a folder that is open to others was used")
 	}
 }
+
+// What is no host answers as one does, with reports of its own making, and has no connections that
+// could be ended or told of.
+func TestServeReports(t *testing.T) {
+	privatePlace(t)
+	own := inspect.Report{Header: inspect.Header{Source: "handfast", Name: "kernel", PID: os.Getpid(), Counters: map[string]map[string]uint64{"TcpExt": {"SyncookiesSent": 7}}}}
+	for port := range uint16(3) {
+		own.Rows = append(own.Rows, inspect.Row{Proto: "tcp", State: inspect.State(tcp.Established), Local: inspect.Endpoint{Port: port + 1}})
+	}
+	s, err := inspect.ServeReports("kernel", func() *inspect.Report { r := own; return &r })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.AddMetrics(func(w io.Writer) { io.WriteString(w, "more 1\n") })
+	i := running(t)
+	r, err := i.Report(t.Context())
+	if err != nil || len(r.Rows) != 3 || r.Counters["TcpExt"]["SyncookiesSent"] != 7 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if killed, err := i.Kill(t.Context(), r.Rows); err != nil || len(killed) != 0 {
+		t.Errorf("killed %+v, %v", killed, err)
+	}
+	events, err := i.Events(t.Context(), handfast.EventFilter{}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer events.Close()
+	if b, err := io.ReadAll(events); err != nil || len(b) != 0 {
+		t.Errorf("%q, %v", b, err)
+	}
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", s.Path())
+	}}}
+	defer client.CloseIdleConnections()
+	for path, want := range map[string]string{"/v1/report?limit=1": `"omitted":2`, "/v1/summary": `"SyncookiesSent":7`, "/v1/capture": "not ours",
+		"/metrics": "handfast_netstat_TcpExt_SyncookiesSent_total 7\nmore 1\n"} {
+		answer, err := client.Get("http://handfast" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil || !strings.Contains(string(b), want) {
+			t.Errorf("%s: %v, no %q in %q", path, err, want, b)
+		}
+	}
+}

@@ -245,7 +245,7 @@ func (g *guarding) serve(ctx context.Context, device string) error {
 	ctx, stop := untilInterrupted(ctx)
 	defer stop()
 	defer openControlWith(g.host, "guard", g.stderr, g.writeMetrics)()
-	stopMetrics, err := g.openMetrics()
+	stopMetrics, err := g.openMetrics(g.writeAll)
 	if err != nil {
 		return err
 	}

@@ -20,34 +20,49 @@ import (
 // keysAsked is how often the keys of --kernel are asked for, as a host does.
 const keysAsked = 5 * time.Second
 
+// kernelGuard is a guard whose connections are the kernel's, while it works.
+type kernelGuard struct {
+	*guardOptions
+	armed *kernelcookie.Armed
+	ring  *keyring.Ring
+	flood watchedSYNs
+}
+
 // runKernel leaves the server to its kernel, before which programs answer SYNs.
 func (o *guardOptions) runKernel(ctx context.Context) error {
 	if err := o.checkKernels(); err != nil {
 		return err
 	}
 	defer o.defence.close()
-	ring, err := o.kernelRing()
+	g := &kernelGuard{guardOptions: o}
+	var err error
+	if g.ring, err = o.kernelRing(); err != nil {
+		return err
+	}
+	keys, err := g.ring.Keys(time.Now())
 	if err != nil {
 		return err
 	}
-	keys, err := ring.Keys(time.Now())
-	if err != nil {
-		return err
-	}
-	a, err := kernelcookie.Arm(kernelcookie.Options{Device: o.device, Listen: o.listen,
-		Always: tcp.CookieMode(o.defence.cookies) == tcp.CookiesAlways, Shared: o.defence.seeds != ""}, keys)
+	g.armed, err = kernelcookie.Arm(kernelcookie.Options{Device: o.device, Listen: o.listen, Always: g.always(), Shared: o.defence.seeds != ""}, keys)
 	if err != nil {
 		return say.Errorf(say.Text{"--kernel: %w\n  handfast guard --to HOST:PORT guards a server without, from an address of its own",
 			"--kernel：%w\n  handfast guard --to HOST:PORT 不需要这些，它用自己的地址保护服务器"}, err)
 	}
+	stop, err := g.openReports()
+	if err != nil {
+		return errors.Join(err, g.armed.Close())
+	}
 	o.greetKernel()
-	err = o.turnKeys(ctx, ring, a)
-	counted, failed := a.Counters()
+	err = g.work(ctx)
+	stop()
+	counted, failed := g.armed.Counters()
 	if failed == nil {
 		o.farewellKernel(counted)
 	}
-	return errors.Join(err, failed, a.Close())
+	return errors.Join(err, failed, g.armed.Close())
 }
+
+func (o *guardOptions) always() bool { return tcp.CookieMode(o.defence.cookies) == tcp.CookiesAlways }
 
 // checkKernels refuses addresses that this machine does not have: nothing would come for them.
 func (o *guardOptions) checkKernels() error {
@@ -73,29 +88,35 @@ func (o *guardOptions) kernelRing() (*keyring.Ring, error) {
 	return keyring.New(func() ([][]byte, error) { return [][]byte{seed}, nil })
 }
 
-// turnKeys gives the programs the keys of now, again and again, until it is told to end.
-func (o *guardOptions) turnKeys(ctx context.Context, ring *keyring.Ring, a *kernelcookie.Armed) error {
+// work gives the programs the keys of now, again and again, and watches what they count, until it
+// is told to end.
+func (g *kernelGuard) work(ctx context.Context) error {
 	ctx, stop := untilInterrupted(ctx)
 	defer stop()
 	again := make(chan os.Signal, 1)
 	signal.Notify(again, syscall.SIGHUP)
 	defer signal.Stop(again)
-	tick := time.NewTicker(keysAsked)
-	defer tick.Stop()
+	turn, look := time.NewTicker(keysAsked), time.NewTicker(countersAsked)
+	defer turn.Stop()
+	defer look.Stop()
 	said := ""
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-again:
-			o.say(say.Text{"SIGHUP: with --kernel nothing changes while it works", "SIGHUP：使用 --kernel 时，运行期间没有可更改的选项"})
-		case now := <-tick.C:
-			keys, err := ring.Keys(now)
+			g.say(say.Text{"SIGHUP: with --kernel nothing changes while it works", "SIGHUP：使用 --kernel 时，运行期间没有可更改的选项"})
+		case <-look.C:
+			if err := g.look(); err != nil {
+				return err
+			}
+		case now := <-turn.C:
+			keys, err := g.ring.Keys(now)
 			if err != nil && err.Error() != said { // those known go on
 				said = err.Error()
-				o.say(say.All("--cookie-seeds: %v"), err)
+				g.say(say.All("--cookie-seeds: %v"), err)
 			}
-			if err := a.SetKeys(keys); err != nil {
+			if err := g.armed.SetKeys(keys); err != nil {
 				return err
 			}
 		}
@@ -105,7 +126,7 @@ func (o *guardOptions) turnKeys(ctx context.Context, ring *keyring.Ring, a *kern
 // greetKernel says what is guarded, and when.
 func (o *guardOptions) greetKernel() {
 	when := say.Text{"while the server's queue of handshakes is half full", "服务器的握手队列过半时"}
-	if tcp.CookieMode(o.defence.cookies) == tcp.CookiesAlways {
+	if o.always() {
 		when = say.Text{"always", "始终"}
 	}
 	o.stdout.printf(say.Text{"Guarding the kernel's server at %s: on %s eBPF answers SYNs by our cookies (%s), and the server's own listener gets the connections.\n",

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -64,6 +67,7 @@ func TestGuardKernel(t *testing.T) {
 			})
 		}
 		all.Wait()
+		checkKernelReports(t, p, kernels+":8080")
 		p.Process.Signal(syscall.SIGINT)
 		p.end()
 		want := "10 SYNs: 10 answered by a cookie, 0 left to the kernel, as there was no attack; 10 connections from cookies, 0 false ACKs"
@@ -72,6 +76,34 @@ func TestGuardKernel(t *testing.T) {
 		}
 		if code := p.ProcessState.ExitCode(); code != exitOK || !strings.Contains(p.told.String(), want) {
 			t.Errorf("exit code %d\n%s", code, &p.told)
+		}
+	}
+}
+
+// checkKernelReports asks a guard that has answered ten clients always by cookies what it knows.
+func checkKernelReports(t *testing.T, p *process, listen string) {
+	t.Helper()
+	r := reportOf(t, p)
+	if n := r.Counters["TcpExt"]; n["SyncookiesSent"] != 10 || n["SyncookiesRecv"] != 10 || n["SyncookiesFailed"] != 0 {
+		t.Errorf("%v", n)
+	}
+	d := r.Defence
+	if len(r.Rows) != 1 || r.Rows[0].Local.String() != listen || d.Cookies != "always" || !d.SendingCookies || d.Attack || d.MaxHalfOpen != r.Rows[0].SendQ || r.Flood == nil {
+		t.Errorf("%+v, %+v, %+v", r.Rows, d, r.Flood)
+	}
+	web := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(p.place, "handfast", fmt.Sprintf("%d-guard.sock", p.Process.Pid)))
+	}}}
+	answer, err := web.Get("http://handfast/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	b, err := io.ReadAll(answer.Body)
+	for _, want := range []string{"handfast_guard_kernel_syns_total 10\n", "handfast_guard_kernel_cookies_sent_total 10\n", "handfast_guard_kernel_cookies_accepted_total 10\n",
+		"handfast_guard_kernel_cookies_bad_total 0\n", "handfast_netstat_TcpExt_SyncookiesSent_total 10\n", "handfast_sending_cookies 1\n"} {
+		if err != nil || !strings.Contains(string(b), want) {
+			t.Errorf("%v: no %q in\n%s", err, want, b)
 		}
 	}
 }

@@ -70,24 +70,34 @@ func (g *guarding) farewell() {
 		formatCount(s.Carried), formatCount(s.OverLimit), formatCount(s.NoBackend), formatSize(s.Sent), formatSize(s.Received))
 }
 
-// openMetrics answers Prometheus where --metrics says.
-func (g *guarding) openMetrics() (stop func(), err error) {
-	if g.metrics == "" {
+// openMetrics answers Prometheus with what write writes, where --metrics says.
+func (o *guardOptions) openMetrics(write func(w io.Writer)) (stop func(), err error) {
+	if o.metrics == "" {
 		return func() {}, nil
 	}
-	l, err := net.Listen("tcp", g.metrics)
+	l, err := net.Listen("tcp", o.metrics)
 	if err != nil {
 		return nil, say.Errorf(say.All("--metrics: %w"), err)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-		inspect.WriteMetrics(w, g.host) // a failure is the client's to see
-		g.writeMetrics(w)
+		write(w)
 	})
 	s := &http.Server{Handler: mux, ReadTimeout: askLimit, WriteTimeout: askLimit, IdleTimeout: time.Minute, MaxHeaderBytes: 4 << 10}
 	go s.Serve(l) // ends with stop
 	return func() { s.Close() }, nil
+}
+
+// writeAll writes what a host knows, and the guard.
+func (g *guarding) writeAll(w io.Writer) {
+	inspect.WriteMetrics(w, g.host) // a failure is the client's to see
+	g.writeMetrics(w)
+}
+
+// writeFamily writes a metric that has one sample.
+func writeFamily(w io.Writer, name, kind, help string, value any) {
+	fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n%s %v\n", name, help, name, kind, name, value)
 }
 
 // writeMetrics writes in Prometheus' text format what the guard alone knows.
@@ -95,10 +105,7 @@ func (g *guarding) writeMetrics(w io.Writer) {
 	g.defence.writeMetrics(w)
 	s := g.guard.Stats()
 	family := func(name, kind, help string) { fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind) }
-	one := func(name, kind, help string, value any) {
-		family(name, kind, help)
-		fmt.Fprintf(w, "%s %v\n", name, value)
-	}
+	one := func(name, kind, help string, value any) { writeFamily(w, name, kind, help, value) }
 	one("handfast_guard_connections", "gauge", "Connections that are carried or dialled now.", s.Active)
 	one("handfast_guard_carried_total", "counter", "Connections that reached a back end.", s.Carried)
 	one("handfast_guard_failed_total", "counter", "Connections that reached a back end and ended with a reset or an error.", s.Failed)

@@ -168,6 +168,8 @@ func list(all []inspect.Instance) string {
 	return strings.Join(lines, "\n")
 }
 
+var cannotAsk = say.Text{"handfast ss cannot ask this one: %v\n", "handfast ss 无法查询本进程：%v\n"}
+
 // openControl lets ss and netstat ask about h. A host that cannot be asked
 // works all the same: the reason goes to stderr.
 func openControl(h *handfast.Host, name string, stderr terminal) (stop func()) {
@@ -178,7 +180,7 @@ func openControl(h *handfast.Host, name string, stderr terminal) (stop func()) {
 func openControlWith(h *handfast.Host, name string, stderr terminal, metrics func(io.Writer)) (stop func()) {
 	s, err := inspect.Serve(h, name)
 	if err != nil {
-		stderr.printf(say.Text{"handfast ss cannot ask this one: %v\n", "handfast ss 无法查询本进程：%v\n"}, err)
+		stderr.printf(cannotAsk, err)
 		return func() {}
 	}
 	s.AddMetrics(metrics)

@@ -3,7 +3,9 @@ package kernel
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,6 +38,32 @@ func Report(owners bool) (*inspect.Report, error) {
 	r.Defence = defence(r.Rows)
 	if owners {
 		findOwners(r.Rows)
+	}
+	return r, nil
+}
+
+// Guarded looks at the listeners alone that hear one of these addresses, and at how full their queues
+// of handshakes are.
+func Guarded(at []netip.AddrPort) (*inspect.Report, error) {
+	const listen, waiting = 1 << 10, 1<<3 | 1<<12 // SYN_RECV, and NEW_SYN_RECV
+	var rows []inspect.Row
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		some, err := dumpRequest{family, unix.IPPROTO_TCP, listen | waiting}.rows()
+		if err != nil && family == unix.AF_INET {
+			return nil, err
+		}
+		rows = append(rows, some...)
+	}
+	fillQueues(rows)
+	r := &inspect.Report{Header: inspect.Header{Source: "kernel", Time: time.Now(), Defence: &inspect.Defence{SynAckRetries: sysctl("tcp_synack_retries")}}}
+	for i := range rows {
+		l := &rows[i]
+		if l.Queue == nil || !slices.ContainsFunc(at, func(a netip.AddrPort) bool { return hears(l, a.Addr(), a.Port()) }) {
+			continue
+		}
+		r.Rows = append(r.Rows, *l)
+		r.Defence.HalfOpen += l.Queue.Length
+		r.Defence.MaxHalfOpen += l.Queue.Limit
 	}
 	return r, nil
 }
@@ -110,9 +138,7 @@ func fillQueues(rows []inspect.Row) {
 // be of, nil when it has gone.
 func listenerOf(listeners []*inspect.Row, r *inspect.Row) (best *inspect.Row) {
 	for _, l := range listeners {
-		hears := l.Local.Addr == r.Local.Addr || !l.Local.Addr.IsValid() ||
-			l.Local.Addr.IsUnspecified() && l.Local.Addr.Is4() == r.Local.Addr.Is4()
-		if l.Local.Port != r.Local.Port || !hears {
+		if !hears(l, r.Local.Addr, r.Local.Port) {
 			continue
 		}
 		if best == nil || l.Local.Addr == r.Local.Addr || !best.Local.Addr.IsValid() {
@@ -120,6 +146,11 @@ func listenerOf(listeners []*inspect.Row, r *inspect.Row) (best *inspect.Row) {
 		}
 	}
 	return best
+}
+
+// hears reports whether a listener is for an address and a port.
+func hears(l *inspect.Row, a netip.Addr, port uint16) bool {
+	return l.Local.Port == port && (l.Local.Addr == a || !l.Local.Addr.IsValid() || l.Local.Addr.IsUnspecified() && l.Local.Addr.Is4() == a.Is4())
 }
 
 // deviceName returns the name of a device that a socket is bound to.
