@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"net"
 	"net/http"
@@ -31,16 +32,22 @@ func handfastRun(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// eachLink runs a test over each kind of device that there is.
-func eachLink(t *testing.T, f func(t *testing.T, link string)) {
+// runner makes handfast run, with flags and a command.
+type runner func(args ...string) *exec.Cmd
+
+// eachWay runs a test over each kind of device that there is, and by a user without
+// rights over the one that he gets.
+func eachWay(t *testing.T, f func(t *testing.T, run runner)) {
 	for _, link := range runLinks[1:] {
 		t.Run(link, func(t *testing.T) {
-			if out, err := handfastRun(t, "--link", link, "--", "true").CombinedOutput(); err != nil {
+			run := func(args ...string) *exec.Cmd { return handfastRun(t, append([]string{"--link", link}, args...)...) }
+			if out, err := run("--", "true").CombinedOutput(); err != nil {
 				t.Skipf("%v\n%s", err, out)
 			}
-			f(t, link)
+			f(t, run)
 		})
 	}
+	t.Run("nobody", func(t *testing.T) { f(t, runAsNobody(t)) })
 }
 
 // oneFile is a server on the loopback device, which has one file.
@@ -64,16 +71,16 @@ func oneFile(t *testing.T, file []byte) (port string) {
 func TestRunCarriesFiles(t *testing.T) {
 	file := bytes.Repeat([]byte("0123456789abcdef"), 20_000)
 	sum := fmt.Sprintf("%x", sha256.Sum256(file))
-	path := filepath.Join(t.TempDir(), "file")
+	path := filepath.Join(publicDir(t), "file")
 	if err := os.WriteFile(path, file, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	port := oneFile(t, file)
 	url := "http://10.0.2.2:" + port + "/"
-	eachLink(t, func(t *testing.T, link string) {
+	eachWay(t, func(t *testing.T, run runner) {
 		for _, bad := range [][]string{nil, {"--loss", "2%", "--delay", "5ms", "--reorder", "5%", "--duplicate", "2%", "--rate", "50mbit"}} {
 			var told bytes.Buffer
-			cmd := handfastRun(t, append(append([]string{"--link", link}, bad...), "--", "curl", "-sS", url)...)
+			cmd := run(append(bad, "--", "curl", "-sS", url)...)
 			cmd.Stderr = &told
 			got, err := cmd.Output()
 			if err != nil || !bytes.Equal(got, file) {
@@ -84,7 +91,7 @@ func TestRunCarriesFiles(t *testing.T) {
 				!strings.Contains(line, "closed") && !strings.Contains(line, "cut off at the end") {
 				t.Errorf("%v: the summary is\n%s", bad, line)
 			}
-			got, err = handfastRun(t, append(append([]string{"--link", link}, bad...), "--", "curl", "-sS", "-T", path, url)...).Output()
+			got, err = run(append(bad, "--", "curl", "-sS", "-T", path, url)...).Output()
 			if err != nil || string(got) != sum {
 				t.Errorf("%v: %q arrived, %v", bad, got, err)
 			}
@@ -95,8 +102,8 @@ func TestRunCarriesFiles(t *testing.T) {
 // --delay is what a program measures.
 func TestRunDelays(t *testing.T) {
 	url := "http://10.0.2.2:" + oneFile(t, nil) + "/"
-	eachLink(t, func(t *testing.T, link string) {
-		got, err := handfastRun(t, "--link", link, "--delay", "60ms", "--", "curl", "-sS", "-w", "%{time_connect}", url).Output()
+	eachWay(t, func(t *testing.T, run runner) {
+		got, err := run("--delay", "60ms", "--", "curl", "-sS", "-w", "%{time_connect}", url).Output()
 		seconds, parsed := strconv.ParseFloat(string(got), 64)
 		if err = errors.Join(err, parsed); err != nil || seconds < 0.12 {
 			t.Errorf("a connection took %s s, %v", got, err)
@@ -108,10 +115,10 @@ func TestRunDelays(t *testing.T) {
 // neighbour's, and nobody has to ask where we are: the question fails when we are late.
 func TestRunIsTheOnlyNeighbour(t *testing.T) {
 	port := oneFile(t, []byte("hello"))
-	eachLink(t, func(t *testing.T, link string) {
+	eachWay(t, func(t *testing.T, run runner) {
 		for _, command := range []string{"curl -sS http://10.0.2.7:" + port, "curl -sS http://[fd00:2::7]:" + port} {
 			command += "; ip neigh show nud reachable; ip neigh show nud stale"
-			got, err := handfastRun(t, "--link", link, "--map", "10.0.2.7=127.0.0.1", "--map", "fd00:2::7=127.0.0.1",
+			got, err := run("--map", "10.0.2.7=127.0.0.1", "--map", "fd00:2::7=127.0.0.1",
 				"--", "sh", "-c", command).Output()
 			if err != nil || string(got) != "hello" {
 				t.Errorf("%s: %q, %v", command, got, err)
@@ -122,8 +129,8 @@ func TestRunIsTheOnlyNeighbour(t *testing.T) {
 
 // --loss and --delay are what a program measures.
 func TestRunLoses(t *testing.T) {
-	eachLink(t, func(t *testing.T, link string) {
-		cmd := handfastRun(t, "--link", link, "--loss", "30%", "--delay", "20ms", "--", "ping", "-i", "0.01", "10.0.2.2")
+	eachWay(t, func(t *testing.T, run runner) {
+		cmd := run("--loss", "30%", "--delay", "20ms", "--", "ping", "-i", "0.01", "10.0.2.2")
 		out, err := cmd.StdoutPipe()
 		if err == nil {
 			err = cmd.Start()
@@ -160,7 +167,7 @@ func TestRunLoses(t *testing.T) {
 // not allowed is refused.
 func TestRunIsTransparent(t *testing.T) {
 	port := oneFile(t, []byte("hello"))
-	eachLink(t, func(t *testing.T, link string) {
+	eachWay(t, func(t *testing.T, run runner) {
 		for _, c := range []struct {
 			args []string
 			in   string
@@ -173,13 +180,13 @@ func TestRunIsTransparent(t *testing.T) {
 			{[]string{"--", "/no/such/command"}, "", "", exitNotFound},
 			{[]string{"--", "/dev/null"}, "", "", exitNotExecutable},
 			{[]string{"--", "cat"}, "what goes in", "what goes in", 0},
-			{[]string{"--", "sh", "-c", "echo $HANDFAST_SANDBOX; id -u"}, "", "\n" + strconv.Itoa(os.Geteuid()) + "\n", 0},
+			{[]string{"--", "sh", "-c", "echo $HANDFAST_SANDBOX; id -u"}, "", "\n" + userOf(run()) + "\n", 0},
 			{[]string{"--deny", ":" + port, "--", "curl", "-s", "http://10.0.2.2:" + port}, "", "", 7},
 			{[]string{"--allow", "10.0.2.2:" + port, "--", "curl", "-s", "http://10.0.2.2:" + port}, "", "hello", 0},
 			{[]string{"--offline", "--", "curl", "-s", "http://192.0.2.1/"}, "", "", 7},
 			{[]string{"--", "nc", "-z", "10.0.2.2", "1"}, "", "", 1},
 		} {
-			cmd := handfastRun(t, append([]string{"--link", link}, c.args...)...)
+			cmd := run(c.args...)
 			cmd.Stdin = strings.NewReader(c.in)
 			got, err := cmd.Output()
 			if code := cmd.ProcessState.ExitCode(); string(got) != c.want || code != c.code {
@@ -189,14 +196,25 @@ func TestRunIsTransparent(t *testing.T) {
 	})
 }
 
+// userOf is the number of the user by whom a command is run.
+func userOf(cmd *exec.Cmd) string {
+	if cmd.SysProcAttr != nil && cmd.SysProcAttr.Credential != nil {
+		return fmt.Sprint(cmd.SysProcAttr.Credential.Uid)
+	}
+	return strconv.Itoa(os.Geteuid())
+}
+
 // A program gets the signals that handfast gets. Of what it has started nothing stays
-// when handfast is killed, or the program has ended, also what has left the session.
+// when handfast is killed, or the program has ended, also what has left the session; and
+// no file.
 func TestRunLeavesNothing(t *testing.T) {
-	eachLink(t, func(t *testing.T, link string) {
+	eachWay(t, func(t *testing.T, run runner) {
 		for sig, code := range map[syscall.Signal]int{syscall.SIGKILL: -1, syscall.SIGTERM: 3} {
 			mark := "handfast-mark-" + strconv.Itoa(os.Getpid())
-			cmd := handfastRun(t, "--link", link, "--", "sh", "-c",
+			cmd := run("--", "sh", "-c",
 				"setsid sh -c 'sleep 1000; : "+mark+"' & trap 'exit 3' TERM; echo begun; while :; do sleep 0.01; done")
+			files := publicDir(t)
+			cmd.Env = append(cmd.Env, "TMPDIR="+files, "XDG_RUNTIME_DIR="+files)
 			out, err := cmd.StdoutPipe()
 			if err == nil {
 				err = cmd.Start()
@@ -217,15 +235,36 @@ func TestRunLeavesNothing(t *testing.T) {
 					t.Fatalf("%v: there are still %q", sig, processes(mark))
 				}
 			}
+			// The socket of one that was killed goes when somebody asks who there is, and its
+			// door when the next one begins.
+			for _, args := range [][]string{{"handfast", "ss"}, run("--", "true").Args} {
+				next := run()
+				next.Args, next.Env = args, cmd.Env
+				next.Run()
+			}
+			if left := filesIn(files); len(left) > 0 {
+				t.Errorf("%v: there are still %q", sig, left)
+			}
 		}
 	})
+}
+
+// filesIn returns all that is in a folder but folders.
+func filesIn(dir string) (found []string) {
+	filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			found = append(found, path)
+		}
+		return err
+	})
+	return found
 }
 
 // A server inside answers who comes from outside, and a port that is taken is named
 // before the command begins.
 func TestRunPublishes(t *testing.T) {
-	eachLink(t, func(t *testing.T, link string) {
-		cmd := handfastRun(t, "--link", link, "--publish", "127.0.0.1:48080:80", "--publish", "48080:53/udp", "--",
+	eachWay(t, func(t *testing.T, run runner) {
+		cmd := run("--publish", "127.0.0.1:48080:80", "--publish", "48080:53/udp", "--",
 			"sh", "-c", "echo hello | nc -N -l 80; echo datagram | nc -u -l 53")
 		var told bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &told, &told
@@ -239,7 +278,7 @@ func TestRunPublishes(t *testing.T) {
 		if said := askPublished(t, "udp", "127.0.0.1:48080"); said != "datagram\n" {
 			t.Errorf("by UDP: %q", said)
 		}
-		if out, err := handfastRun(t, "--publish", "127.0.0.1:48080:80", "--", "echo", "begun").CombinedOutput(); err == nil ||
+		if out, err := run("--publish", "127.0.0.1:48080:80", "--", "echo", "begun").CombinedOutput(); err == nil ||
 			!strings.Contains(string(out), "address already in use") || strings.Contains(string(out), "begun") {
 			t.Errorf("a port that is taken: %v\n%s", err, out)
 		}
@@ -277,8 +316,8 @@ func TestRunThroughAProxy(t *testing.T) {
 		near.Close()
 	}))
 	defer proxy.Close()
-	eachLink(t, func(t *testing.T, link string) {
-		got, err := handfastRun(t, "--link", link, "--proxy", proxy.URL, "--", "curl", "-sS", "http://192.0.2.7/").Output()
+	eachWay(t, func(t *testing.T, run runner) {
+		got, err := run("--proxy", proxy.URL, "--", "curl", "-sS", "http://192.0.2.7/").Output()
 		if err != nil || !bytes.Equal(got, file) {
 			t.Errorf("%d bytes of %d came, %v", len(got), len(file), err)
 		}
@@ -381,27 +420,34 @@ func processes(mark string) (found []string) {
 // What is ignored stays ignored: nohup works.
 func TestRunUnderNohup(t *testing.T) {
 	program := publicCopy(t)
-	eachLink(t, func(t *testing.T, link string) {
-		run := handfastRun(t, "--link", link, "--", "sh", "-c", "kill -HUP $$; echo lives")
-		cmd := exec.Command("sh", append([]string{"-c", `trap "" HUP; exec "$@"`, "sh", program}, run.Args[1:]...)...)
-		cmd.Env = run.Env
+	eachWay(t, func(t *testing.T, run runner) {
+		ran := run("--", "sh", "-c", "kill -HUP $$; echo lives")
+		cmd := exec.Command("sh", append([]string{"-c", `trap "" HUP; exec "$@"`, "sh", program}, ran.Args[1:]...)...)
+		cmd.Env, cmd.SysProcAttr = ran.Env, ran.SysProcAttr
 		if out, err := cmd.Output(); string(out) != "lives\n" || err != nil {
 			t.Errorf("%q, %v", out, err)
 		}
 	})
 }
 
+// publicDir is a folder where everybody may write.
+func publicDir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // runAsNobody is handfast run by an ordinary user.
-func runAsNobody(t *testing.T) func(args ...string) *exec.Cmd {
+func runAsNobody(t *testing.T) runner {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can become somebody else")
 	}
 	program := publicCopy(t)
-	dir := t.TempDir()
-	if err := errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o777)); err != nil {
-		t.Fatal(err)
-	}
+	dir := publicDir(t)
 	as := func(args ...string) *exec.Cmd {
 		cmd := exec.Command(program, append([]string{"run", "--map", "10.0.2.2=127.0.0.1"}, args...)...)
 		cmd.Env, cmd.Dir, cmd.SysProcAttr = append(os.Environ(), "XDG_RUNTIME_DIR="+dir), "/", asNobody()

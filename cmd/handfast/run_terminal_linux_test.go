@@ -21,7 +21,8 @@ type typist struct {
 	more     chan []byte
 }
 
-func newTypist(t *testing.T, env []string) *typist {
+// newTypist is who runs a command like this one.
+func newTypist(t *testing.T, like *exec.Cmd) *typist {
 	t.Helper()
 	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
@@ -40,9 +41,12 @@ func newTypist(t *testing.T, env []string) *typist {
 	}
 	defer far.Close()
 	cmd := exec.Command("bash", "--norc", "--noprofile", "-i")
-	cmd.Env = append(env, "PS1=prompt> ", "TERM=dumb")
+	cmd.Env, cmd.Dir = append(like.Env, "PS1=prompt> ", "TERM=dumb"), like.Dir
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = far, far, far
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if like.SysProcAttr != nil {
+		cmd.SysProcAttr.Credential = like.SysProcAttr.Credential
+	}
 	if err := cmd.Start(); err != nil {
 		t.Skip(err)
 	}
@@ -102,11 +106,11 @@ func TestRunAtATerminal(t *testing.T) {
 		t.Skip(err)
 	}
 	program := publicCopy(t)
-	eachLink(t, func(t *testing.T, link string) {
-		run := handfastRun(t, "--link", link, "--summary=false", "--")
-		y := newTypist(t, run.Env)
+	eachWay(t, func(t *testing.T, run runner) {
+		cmd := run("--summary=false", "--")
+		y := newTypist(t, cmd)
 		y.awaits("prompt> ")
-		y.types("run() { " + program + " " + strings.Join(run.Args[1:], " ") + " \"$@\"; }; stty -echo\n")
+		y.types("run() { " + program + " " + strings.Join(cmd.Args[1:], " ") + " \"$@\"; }; stty -echo\n")
 		y.awaits("prompt> ")
 
 		y.types("run sh -c 'trap \"echo in\"\"terrupted; exit 5\" INT; echo be\"\"gun; while :; do sleep 0.1; done'; echo code $?\n")

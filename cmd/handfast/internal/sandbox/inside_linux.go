@@ -63,6 +63,7 @@ func (o *orders) begin() error {
 		return err
 	}
 	allowPing()
+	allowPorts()
 	text, err := json.Marshal(what)
 	if err != nil {
 		return err
@@ -258,4 +259,10 @@ func (o *Options) nameServer() error {
 // allowPing lets the program's group open ping sockets, where the kernel has them.
 func allowPing() {
 	os.WriteFile("/proc/sys/net/ipv4/ping_group_range", fmt.Appendf(nil, "%d %[1]d", os.Getegid()), 0)
+}
+
+// allowPorts lets the program listen on any port of this network, which is its own: what
+// comes to port 8080 outside may be for port 80 here.
+func allowPorts() {
+	os.WriteFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", []byte("0"), 0)
 }
