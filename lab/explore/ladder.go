@@ -189,7 +189,7 @@ func forged() (all []*Rung) {
 	for _, r := range []*Rung{
 		clientCloses(forges), serverCloses(forges), bothClose(forges), opensTwice(punctual), opensToItself(forges), opensAndGoes(punctual),
 		oneWay(punctual).prompt(), unread(punctual), aborts(punctual), lateForNobody(punctual).prompt(),
-		shut(punctual).prompt(), shutHalf(punctual).prompt(), stamped(punctual).prompt(), againStamped(punctual).prompt(),
+		shutExactly(punctual).prompt(), shutHalf(punctual).prompt(), stamped(punctual).prompt(), againStamped(punctual).prompt(),
 	} {
 		all = append(all, r.probing())
 	}
