@@ -34,7 +34,8 @@ expect, or by --transparent; otherwise all its clients are this machine.
 The guard needs an address of its own, which the kernel does not have:
 
   on a TUN (default), to which this machine routes what comes for it;
-  on an Ethernet device, with --device, where other machines find it;
+  on an Ethernet device, with --device, where other machines find it; with
+  --link xdp frames come from the card's driver, past the kernel's stack;
   in memory, with --link memory, where only handfast connect gets to.
 
 With --kernel there is no back end: eBPF programs at --device answer SYNs for a
@@ -56,7 +57,7 @@ may finish for --drain; a second one ends at once. What it costs and how a
 server is set up: docs/GUARD.md`
 
 // guardLinks are how clients get to a guard.
-var guardLinks = []string{"tun", "packet", "memory"}
+var guardLinks = []string{"tun", "packet", "xdp", "memory"}
 
 // balances and headers are by their values in package guard.
 var (
@@ -225,7 +226,7 @@ func (o *guardOptions) open() (link.Link, []handfast.Route, error) {
 		// The far end is nobody's, and a full queue drops: visitors have their own way.
 		l, _ := pipe.New(pipe.Options{Queue: 1})
 		return l, nil, nil
-	case "packet":
+	case "packet", "xdp":
 		return o.openEthernet()
 	}
 	l, err := o.openTUN()

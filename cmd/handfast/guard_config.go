@@ -123,7 +123,7 @@ func (o *guardOptions) settle(f *pflag.FlagSet) {
 	if o.device != "" && !f.Changed("link") {
 		o.link = "packet"
 	}
-	if o.link != "packet" && o.usualAddrs() {
+	if o.link != "packet" && o.link != "xdp" && o.usualAddrs() {
 		o.addrs, o.hostAddrs = stage.OurAddrs, stage.KernelAddrs
 	}
 	if o.link == "memory" {

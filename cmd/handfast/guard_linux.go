@@ -14,6 +14,7 @@ import (
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/xdp"
 	"github.com/handfast-tcp/handfast/link"
 	"github.com/handfast-tcp/handfast/link/packet"
 	"github.com/handfast-tcp/handfast/link/tun"
@@ -94,7 +95,7 @@ func (o *guardOptions) route(device string) error {
 // openEthernet opens a device of the kernel's, and finds out its networks and its router.
 func (o *guardOptions) openEthernet() (link.Link, []handfast.Route, error) {
 	if o.device == "" {
-		return nil, nil, usagef(say.Text{"--link packet: --device names the Ethernet device (ip link shows which there are)", "--link packet：用 --device 指定以太网设备（ip link 列出所有设备）"})
+		return nil, nil, usagef(say.Text{"--link %s: --device names the Ethernet device (ip link shows which there are)", "--link %s：用 --device 指定以太网设备（ip link 列出所有设备）"}, o.link)
 	}
 	if err := o.onNetworkOf(o.device); err != nil {
 		return nil, nil, err
@@ -103,14 +104,31 @@ func (o *guardOptions) openEthernet() (link.Link, []handfast.Route, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	l, err := o.openDevice()
+	return l, routes, err
+}
+
+// openDevice opens an Ethernet device by packet sockets, or by AF_XDP.
+func (o *guardOptions) openDevice() (link.Link, error) {
+	if o.link == "xdp" {
+		ours := make([]netip.Addr, len(o.addrs))
+		for i, p := range o.addrs {
+			ours[i] = p.Addr()
+		}
+		d, err := xdp.Open(xdp.Options{Name: o.device, Addresses: ours})
+		if err != nil {
+			return nil, err // not a link that is not nil
+		}
+		return d, nil
+	}
 	d, err := packet.Open(packet.Options{Name: o.device})
 	if errors.Is(err, fs.ErrPermission) {
 		err = say.Errorf(guardNeedsRoot, err)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return d, routes, nil
+	return d, nil
 }
 
 // onNetworkOf gives addresses that nobody has named the networks that the kernel has on a device.

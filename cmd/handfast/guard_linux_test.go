@@ -90,7 +90,7 @@ func TestGuardInAFlood(t *testing.T) {
 	for i, v := range []string{"v1", "v2"} {
 		p, at := guarded(t, 1+i, "--listen", fmt.Sprintf("10.78.%d.2:80", 1+i), "--to", plain, "--proxy-protocol", v, "--half-open", "256")
 		q, over := guarded(t, 3+i, "--listen", fmt.Sprintf("10.78.%d.2:443", 3+i), "--to", secret, "--proxy-protocol", v)
-		stop := floodDevice(t, fmt.Sprintf("hfg%d", 1+i), netip.MustParseAddrPort(at+":80"), 0)
+		stop := floodDevice(t, fmt.Sprintf("hfg%d", 1+i), link.Attributes{}, netip.MustParseAddrPort(at+":80"), 0)
 		var all sync.WaitGroup
 		for range 40 {
 			for url, name := range map[string]string{"http://" + at + "/": "plain", "https://" + over + "/": "secret"} {
@@ -121,13 +121,13 @@ func TestGuardInAFlood(t *testing.T) {
 
 // floodDevice sends SYNs to an address behind a device until stop, which tells how many; with
 // a count it is over after them, and stop waits for that.
-func floodDevice(t *testing.T, device string, to netip.AddrPort, count uint64) (stop func() uint64) {
+func floodDevice(t *testing.T, device string, host link.Attributes, to netip.AddrPort, count uint64) (stop func() uint64) {
 	t.Helper()
 	dev, err := netlink.LinkByName(device)
 	if err != nil {
 		t.Fatal(err)
 	}
-	i, err := newDeviceInjector(dev, link.Attributes{})
+	i, err := newDeviceInjector(dev, host)
 	if errors.Is(err, syscall.EPERM) {
 		t.Skip(err)
 	}

@@ -36,6 +36,8 @@ func (g *guarding) greet(device string) {
 		way = say.Text{"memory", "内存"}
 	case "packet":
 		way = say.Text{"the Ethernet device " + device, "以太网设备 " + device}
+	case "xdp":
+		way = say.Text{"the Ethernet device " + device + " by AF_XDP", "以太网设备 " + device + "（AF_XDP）"}
 	}
 	g.stdout.printf(say.Text{"Guarding %s, at %s, through %s.\n", "正在保护 %s，地址 %s，经由 %s。\n"},
 		strings.Join(g.settings.Backends, ", "), listed(g.listen), way[g.stdout.lang])

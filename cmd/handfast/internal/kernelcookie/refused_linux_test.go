@@ -1,17 +1,14 @@
 package kernelcookie
 
 import (
-	"bytes"
 	"errors"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/compiled"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/lab/story"
@@ -57,45 +54,5 @@ func TestNoDevice(t *testing.T) {
 	}
 }
 
-// madeBy is the compiler of cookie.o; another one makes other code.
-const madeBy = "clang version 14.0.6"
-
 // The object file is what its source is compiled to.
-func TestObjectIsOfItsSource(t *testing.T) {
-	for _, tool := range []string{"clang", "llvm-strip"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skip(err)
-		}
-	}
-	if out, err := exec.Command("clang", "--version").Output(); err != nil || !strings.Contains(string(out), madeBy) {
-		t.Skipf("%v: %s is not %s", err, bytes.TrimSpace(out), madeBy)
-	}
-	made, err := filepath.Abs(filepath.Join(t.TempDir(), "cookie.o"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	here, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile("doc.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	commands := 0
-	for line := range strings.Lines(string(text)) {
-		line, ok := strings.CutPrefix(line, "//go:generate ")
-		if !ok {
-			continue
-		}
-		commands++
-		words := strings.Fields(strings.NewReplacer("${PWD}", here, "bpf/cookie.o", made).Replace(line))
-		if out, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %v\n%s", words, err, out)
-		}
-	}
-	got, err := os.ReadFile(made)
-	if err != nil || commands != 2 || !bytes.Equal(got, object) {
-		t.Errorf("%v, %d commands: bpf/cookie.o is not what its source is compiled to: go generate", err, commands)
-	}
-}
+func TestObjectIsOfItsSource(t *testing.T) { compiled.Check(t, "bpf/cookie.o", object) }
