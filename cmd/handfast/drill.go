@@ -54,6 +54,7 @@ type drillOptions struct {
 	jobs                           int
 	kernel                         bool
 	limit                          time.Duration
+	words                          map[string]string
 
 	streams
 }
@@ -85,6 +86,7 @@ func newDrill() *cobra.Command {
 	f.IntVar(&o.jobs, "jobs", runtime.GOMAXPROCS(0), "how many scripts are played at a time")
 	f.BoolVar(&o.kernel, "kernel", false, "play them against this machine's kernel as well, in real time, and tell what differs")
 	f.DurationVar(&o.limit, "limit", 10*time.Second, "with --kernel, how long a script may take; longer ones are skipped")
+	f.StringToStringVarP(&o.words, "define", "D", nil, "what a name stands for that scripts leave open, as in --define CODE=host_unreachable")
 	f.BoolVar(&o.ascii, "ascii", false, "draw with ASCII characters only")
 	return cmd
 }
@@ -199,7 +201,7 @@ func (o *drillOptions) play(file string) drillResult {
 		r.err = err
 		return r
 	}
-	s, err := script.Parse(file, string(text))
+	s, err := script.ParseWith(file, string(text), o.words)
 	if err != nil {
 		r.err = err
 		return r

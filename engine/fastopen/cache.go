@@ -83,7 +83,7 @@ func (k *Cache) Learn(now clock.Time, n News) {
 	w := way{n.Local, n.Remote}
 	x := k.by[w]
 	if x == nil {
-		if n.Cookie.Len() == 0 && !n.Lost {
+		if n.Cookie.Len() == 0 && !n.Lost && !n.Passed {
 			return // nothing that anybody would want to know
 		}
 		x = k.add(w)

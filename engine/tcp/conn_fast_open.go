@@ -24,12 +24,24 @@ type fastOpen struct {
 	open     bool                // the program may use it before the handshake is complete
 	early    bool                // a SYN has opened it, and our SYN-ACK is not acknowledged
 	tell     bool                // the first SYN-ACK says the cookie
+	old      bool                // and in the option that was an experiment, which the SYN had
 	acked    bool                // the text of a SYN has come through
 }
 
 // tellsCookie is what a half-open connection knows whose first SYN-ACK says the cookie.
-// Nobody changes it.
-var tellsCookie = &fastOpen{tell: true}
+// Nobody changes either.
+var (
+	tellsCookie    = &fastOpen{tell: true}
+	tellsOldOption = &fastOpen{tell: true, old: true}
+)
+
+// toTell is the one of both that suits a SYN.
+func toTell(s *Segment) *fastOpen {
+	if s.Options.FastOpenExperiment() {
+		return tellsOldOption
+	}
+	return tellsCookie
+}
 
 // early reports whether text may come and go though our SYN is not acknowledged.
 func (c *Conn) early() bool { return c.fast != nil && c.fast.early }
@@ -79,7 +91,7 @@ func (c *Conn) fastOption(again bool) *wire.FastOpenCookie {
 	case c.state == SynSent && (f.cookie.Len() > 0 || f.most == 0):
 		return &f.cookie
 	case f.tell:
-		if f == tellsCookie {
+		if f == tellsCookie || f == tellsOldOption {
 			c.fast = nil
 		}
 		cookie := c.cfg.fastOpens.cookie(&c.tuple)
@@ -108,7 +120,7 @@ func (c *Conn) fillSyn(out *Output) {
 func (c *Conn) answeredFast(s *Segment) {
 	f := c.fast
 	n := fastopen.News{Local: c.tuple.Local, Remote: c.tuple.Remote, MSS: c.snd.peer}
-	if s.Options.Has(wire.OptFastOpen) {
+	if s.Options.Has(wire.OptFastOpen) && (f.cookie.Len() > 0 || f.most == 0) { // one that our SYN did not ask for is nobody's
 		n.Cookie = s.Options.FastOpen()
 	}
 	repeated := c.rtt.backoff > 0
@@ -162,10 +174,16 @@ func (c *Conn) silentFast(gaveUp bool) {
 }
 
 // fastMost is how much text goes on a SYN at most: what the server has said that it takes,
-// as far as the path carries it, less all options that a SYN may have.
-func (c *Conn) fastMost(mss uint16) uint16 {
-	if mss == 0 {
+// as far as the path carries it, less all options that a SYN may have. Of a server that has
+// said nothing the least is assumed, but where no cookie is needed the path decides, as in
+// Linux: who asks for that knows both ends.
+func (c *Conn) fastMost(k fastopen.Hint) uint16 {
+	mss := k.MSS
+	switch {
+	case mss == 0 && k.Cookie.Len() > 0:
 		mss = defaultMSS(c.tuple.Local)
+	case mss == 0:
+		mss = MaxMaxSegment
 	}
 	return uint16(max(int(min(mss, c.options.full(int(c.path.mtu), headerSize(c.tuple.Local))))-wire.MaxTCPOptions, 0))
 }

@@ -84,6 +84,7 @@ func (c *Conn) buildSyn(now clock.Time, out *Output) bool {
 		y.flags, y.ack, y.plain = wire.SYN|wire.ACK, c.rcv.nxt, c.plainness(out.again)
 		c.ackSent()
 	}
+	y.old = c.fast != nil && c.fast.old
 	y.fast = c.fastOption(out.again)
 	y.write(&out.TCP, &c.tuple, c.cfg)
 	if c.state == SynSent && c.cfg.UserTimeoutOption && !out.again && y.fast == nil { // else there may be no room

@@ -41,7 +41,7 @@ func (e *Endpoint) FastOpen(now clock.Time, en *Entry, k fastopen.Hint) {
 	}
 	f := &fastOpen{cookie: k.Cookie}
 	if k.Cookie.Len() > 0 || m&fastopen.ClientNoCookie != 0 {
-		f.open, f.most = true, en.fastMost(k.MSS)
+		f.open, f.most = true, en.fastMost(k)
 	}
 	en.fast = f
 	e.update(now, en)

@@ -136,7 +136,7 @@ func (e *Endpoint) openEarly(a *arrival, l *Listener, iss seq.Num, f synFast) {
 	en.init(e.cfg, *a.tuple, a.path, a.flow.tsOffset(), e.trace)
 	en.ecn.mode = a.ecn
 	en.use(l.options)
-	en.fast = &fastOpen{listener: l, open: true, early: true, tell: f.tells()}
+	en.fast = &fastOpen{listener: l, open: true, early: true, tell: f.tells(), old: a.segment.Options.FastOpenExperiment()}
 	e.trace.enroll(a.now, &en.Conn)
 	en.openPassive(a.now, iss)
 	en.Conn.receive(a.now, &a.path, a.segment)

@@ -52,7 +52,8 @@ const (
 	markTellCookie                           // its first SYN-ACK says a Fast Open cookie
 	markSigner                               // the first of three bits: which key signs what it is sent
 
-	signerBits = 7 * markSigner
+	signerBits  = 7 * markSigner
+	markTellOld = 8 * markSigner // with the option that was an experiment
 )
 
 func (h *halfOpen) is(m halfOpenMarks) bool { return h.marks&m != 0 }
@@ -80,6 +81,7 @@ func (c *Conn) compactInto(h *halfOpen) {
 	h.mark(markResend, c.owes&owesSyn != 0)
 	h.mark(markUnmarkable, c.is(unmarkable))
 	h.mark(markTellCookie, c.fast != nil)
+	h.mark(markTellOld, c.fast == tellsOldOption)
 	if c.options.auth != nil {
 		h.marks = h.marks&^signerBits | halfOpenMarks(c.options.auth.Signer())*markSigner&signerBits
 	}
@@ -116,7 +118,10 @@ func (c *Conn) expandHalfOpen(now clock.Time, h *halfOpen) {
 	}
 	c.rtt.backoff = h.retries
 	c.set(unmarkable, h.is(markUnmarkable))
-	if h.is(markTellCookie) {
+	switch {
+	case h.is(markTellOld):
+		c.fast = tellsOldOption
+	case h.is(markTellCookie):
 		c.fast = tellsCookie
 	}
 	if c.options.auth != nil {

@@ -95,6 +95,7 @@ type ourSyn struct {
 	echo     uint32               // the peer's
 	plain    uint8                // see plainness
 	fast     *wire.FastOpenCookie // nil: no Fast Open option
+	old      bool                 // it has the kind of the experiment
 }
 
 // write makes the header of t. It is the only writer of SYNs: for a connection, for
@@ -126,7 +127,9 @@ func (y *ourSyn) write(h *wire.TCP, t *wire.Tuple, cfg *Config) {
 	}
 	if y.fast != nil {
 		set |= wire.OptFastOpen
-		o.SetFastOpen(*y.fast)
+		if o.SetFastOpen(*y.fast); y.old {
+			o.SetFastOpenExperiment(*y.fast)
+		}
 	}
 	// Both do not fit beside timestamps: the counters are the ones that a SYN-ACK may go
 	// without.

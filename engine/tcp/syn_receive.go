@@ -174,7 +174,7 @@ func (e *Endpoint) keep(a *arrival, l *Listener, iss seq.Num, p synPlace, f synF
 	c.openPassive(a.now, iss)
 	c.receive(a.now, &a.path, a.segment)
 	if f.tells() {
-		c.fast = tellsCookie
+		c.fast = toTell(a.segment)
 	}
 	h := halfOpen{}
 	c.compactInto(&h)

@@ -48,17 +48,31 @@ func (c FastOpenCookie) Append(b []byte) []byte { return append(b, c.bytes[:c.si
 func (c FastOpenCookie) String() string { return hex.EncodeToString(c.bytes[:c.size]) }
 
 // Size returns what the option takes of a header, padding included, in bytes.
-func (c FastOpenCookie) Size() int { return sizeOfFastOpen(c.size) }
+func (c FastOpenCookie) Size() int { return (2 + int(c.size) + 3) &^ 3 }
 
-func sizeOfFastOpen(cookie uint8) int { return (2 + int(cookie) + 3) &^ 3 }
+// Before it had a kind of its own Fast Open was an experiment with a kind that all share,
+// told by a number. Clients that know no better still ask so.
+// https://www.rfc-editor.org/rfc/rfc6994#section-3
+const (
+	fastOpenMagic      = 0xf989
+	fastOpenExperiment = 0x80 // in Options.fastOpen
+)
 
 // A SYN has no SACK blocks, so a cookie lies where the first two would: of both options in
 // one segment the first counts.
 
 // SetFastOpen puts the option into o, which then has no SACK blocks: an empty cookie asks for
 // one.
-func (o *Options) SetFastOpen(c FastOpenCookie) {
-	o.Set, o.fastOpen = o.Set|OptFastOpen, c.size
+func (o *Options) SetFastOpen(c FastOpenCookie) { o.setFastOpen(c, 0) }
+
+// SetFastOpenExperiment is SetFastOpen for a peer that knows the experiment only.
+func (o *Options) SetFastOpenExperiment(c FastOpenCookie) { o.setFastOpen(c, fastOpenExperiment) }
+
+// FastOpenExperiment reports whether the option has the kind of the experiment.
+func (o *Options) FastOpenExperiment() bool { return o.fastOpen&fastOpenExperiment != 0 }
+
+func (o *Options) setFastOpen(c FastOpenCookie, form uint8) {
+	o.Set, o.fastOpen = o.Set|OptFastOpen, c.size|form
 	for i := range o.SACK[:2] {
 		b := c.bytes[8*i:]
 		o.SACK[i] = SACKBlock{seq.Num(be32(b)), seq.Num(be32(b[4:]))}
@@ -67,7 +81,7 @@ func (o *Options) SetFastOpen(c FastOpenCookie) {
 
 // FastOpen returns the cookie of the option, which counts when OptFastOpen is in Set.
 func (o *Options) FastOpen() (c FastOpenCookie) {
-	c.size = o.fastOpen
+	c.size = o.fastOpen &^ fastOpenExperiment
 	for i, s := range o.SACK[:2] {
 		put32(c.bytes[8*i:], uint32(s.Left))
 		put32(c.bytes[8*i+4:], uint32(s.Right))
@@ -78,10 +92,17 @@ func (o *Options) FastOpen() (c FastOpenCookie) {
 // fastOpenAfter returns what the option takes after n bytes of others: nothing where it
 // has no room.
 func (o *Options) fastOpenAfter(n int) int {
-	if size := sizeOfFastOpen(o.fastOpen); o.Set&OptFastOpen != 0 && n+size <= MaxTCPOptions {
-		return size
+	if o.Set&OptFastOpen == 0 {
+		return 0
 	}
-	return 0
+	size := o.FastOpen().Size()
+	if o.FastOpenExperiment() {
+		size = (4 + o.FastOpen().Len() + 3) &^ 3
+	}
+	if n+size > MaxTCPOptions {
+		return 0
+	}
+	return size
 }
 
 // putFastOpen writes the option to w, which is as long as it and its padding, and returns
@@ -89,8 +110,13 @@ func (o *Options) fastOpenAfter(n int) int {
 func (o *Options) putFastOpen(w []byte) (sum uint64) {
 	c := o.FastOpen()
 	w[len(w)-2], w[len(w)-1] = kindNOP, kindNOP
-	w[0], w[1] = kindFastOpen, 2+c.size
-	copy(w[2:], c.bytes[:c.size])
+	if o.FastOpenExperiment() {
+		put32(w, kindExperiment<<24|uint32(4+c.size)<<16|fastOpenMagic)
+		copy(w[4:], c.bytes[:c.size])
+	} else {
+		w[0], w[1] = kindFastOpen, 2+c.size
+		copy(w[2:], c.bytes[:c.size])
+	}
 	for ; len(w) > 0; w = w[4:] {
 		sum += uint64(be32(w))
 	}
@@ -98,10 +124,14 @@ func (o *Options) putFastOpen(w []byte) (sum uint64) {
 }
 
 // FastOpenString returns the option as packetdrill writes it: "FO 0123456789abcdef", or
-// "FO", which asks for a cookie.
+// "FO", which asks for a cookie; with the kind of the experiment FOEXP.
 func (o *Options) FastOpenString() string {
-	if o.fastOpen == 0 {
-		return "FO"
+	name := "FO"
+	if o.FastOpenExperiment() {
+		name = "FOEXP"
 	}
-	return "FO " + o.FastOpen().String()
+	if o.FastOpen().Len() == 0 {
+		return name
+	}
+	return name + " " + o.FastOpen().String()
 }

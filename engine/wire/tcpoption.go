@@ -24,6 +24,7 @@ const (
 // https://www.rfc-editor.org/rfc/rfc2018#section-2
 // https://www.rfc-editor.org/rfc/rfc5482#section-2
 // https://www.rfc-editor.org/rfc/rfc5925#section-2.2
+// https://www.rfc-editor.org/rfc/rfc6994#section-2
 // https://www.rfc-editor.org/rfc/rfc7413#section-2
 // https://www.rfc-editor.org/rfc/rfc9768#section-3.2.3
 const (
@@ -39,6 +40,7 @@ const (
 	kindFastOpen    = 34
 	kindAccECN0     = 172
 	kindAccECN1     = 174
+	kindExperiment  = 254
 )
 
 // MaxWindowScale is the largest shift count of a window scale option.
@@ -67,7 +69,7 @@ type Options struct {
 	AccECN       AccECN
 	MSS          uint16
 	UserTimeout  UserTimeout
-	fastOpen     uint8 // bytes of the Fast Open cookie, which lies in SACK
+	fastOpen     uint8 // bytes of the Fast Open cookie, which lies in SACK, and its form
 	TSVal, TSEcr uint32
 	SACK         [4]SACKBlock // see Auth and FastOpen
 	Echo         [3]uint32    // bytes that came as ECT(0), CE and ECT(1), modulo 2^24: those that AccECN says
@@ -145,6 +147,13 @@ func (o *Options) take(kind byte, v []byte) {
 	case kindFastOpen:
 		if c, ok := MakeFastOpenCookie(v); o.first(OptFastOpen, ok) {
 			o.SetFastOpen(c)
+		}
+	case kindExperiment:
+		if len(v) < 2 || be16(v) != fastOpenMagic {
+			return // another experiment
+		}
+		if c, ok := MakeFastOpenCookie(v[2:]); o.first(OptFastOpen, ok) {
+			o.SetFastOpenExperiment(c)
 		}
 	case kindAuth:
 		if o.first(OptAuth, len(v) == AuthSize-2) {

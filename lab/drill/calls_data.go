@@ -44,6 +44,12 @@ func vectorSize(v *script.Value) (n int) {
 	return n
 }
 
+// noMemory reports whether a call reads to nowhere, or writes from there.
+func noMemory(c *script.Call) bool {
+	v := &c.Args[1]
+	return v.Kind == script.Number && (v.Text == "NULL" || v.Text == "null")
+}
+
 func callRead(p *player, c *script.Call) (attempt, *waiting) {
 	s := p.socketOf(c)
 	n, flags := p.sizeOf(c)
@@ -52,6 +58,9 @@ func callRead(p *player, c *script.Call) (attempt, *waiting) {
 	}
 	if s.entry == nil {
 		return once(failure("ENOTCONN"))
+	}
+	if noMemory(c) && n > 0 && s.entry.Buffered() > 0 {
+		return once(failure("EFAULT"))
 	}
 	whole := flags&constant("MSG_WAITALL") != 0
 	if flags&constant("MSG_OOB") != 0 {
@@ -166,6 +175,9 @@ func (p *player) checkRead(s *socket, b []byte, behind int) {
 func callWrite(p *player, c *script.Call) (attempt, *waiting) {
 	s := p.socketOf(c)
 	n, flags := p.sizeOf(c)
+	if noMemory(c) && n > 0 {
+		return once(failure("EFAULT"))
+	}
 	if s.entry == nil {
 		if flags&constant("MSG_FASTOPEN") != 0 && s.listener == nil {
 			return p.sendFast(c, s, make([]byte, n), flags)
@@ -175,6 +187,9 @@ func callWrite(p *player, c *script.Call) (attempt, *waiting) {
 	data := make([]byte, n)
 	if c.Name == "write" || c.Name == "send" || c.Name == "sendto" {
 		copy(data, c.Args[1].Text)
+	}
+	if flags&constant("MSG_FASTOPEN") != 0 && s.entry.State() == tcp.SynSent && s.entry.SynRoom() == 0 {
+		return once(failure("EALREADY"))
 	}
 	if s.entry.SynRoom() > 0 { // connect with TCP_FASTOPEN_CONNECT has left the SYN to us
 		return p.writeFast(s, data, flags)
@@ -210,7 +225,7 @@ func (p *player) write(s *socket, b []byte, flags int64) (outcome, bool) {
 	if s.writeClosed || st == tcp.Closed {
 		return failure("EPIPE"), true
 	}
-	if (st == tcp.SynSent || st == tcp.SynReceived) && !s.entry.Writable() {
+	if (st == tcp.SynSent || st == tcp.SynReceived) && !s.writable() {
 		return outcome{}, false
 	}
 	took := 0

@@ -103,8 +103,10 @@ func (p *player) noteStamp(f *flow, k *script.Packet, s *segment) {
 		switch s.options[i].Kind {
 		case script.Timestamps:
 			live = &s.options[i]
-		case script.FastOpen:
-			p.cookie = bytes.Clone(s.options[i].Data)
+		case script.FastOpen, script.Experiment:
+			if s.options[i].IsFastOpen() {
+				p.cookie = bytes.Clone(s.options[i].Cookie())
+			}
 		}
 	}
 	for i := range k.Options {
@@ -112,7 +114,9 @@ func (p *player) noteStamp(f *flow, k *script.Packet, s *segment) {
 			if f.stamps[o.Val] == 0 {
 				f.stamps[o.Val] = live.Val
 			}
-			if f.lastStamp == (stamp{}) || p.tick == 0 {
+			// The stamp of a SYN-ACK is no clock: it says what the SYN offered, for the cookie.
+			if f.lastStamp == (stamp{}) || p.tick == 0 || f.fromSynAck {
+				f.fromSynAck = s.tcp.Flags.Has(wire.SYN | wire.ACK)
 				f.lastStamp = stamp{o.Val, live.Val}
 			}
 		}

@@ -76,7 +76,9 @@ func (p *player) sendFast(c *script.Call, s *socket, data []byte, flags int64) (
 	}
 	var address *script.Value
 	if len(c.Args) > 4 {
-		address = &c.Args[4]
+		if address = &c.Args[4]; address.Text == "AF_UNSPEC" {
+			return once(failure("EOPNOTSUPP"))
+		}
 	}
 	o, early := p.openFast(s, address)
 	switch {
@@ -97,7 +99,9 @@ func (p *player) sendFast(c *script.Call, s *socket, data []byte, flags int64) (
 func (p *player) writeFast(s *socket, data []byte, flags int64) (attempt, *waiting) {
 	if s.nonBlocking || flags&constant("MSG_DONTWAIT") != 0 {
 		n := min(len(data), s.entry.SynRoom())
-		p.queueEarly(s, data[:n], flags)
+		if p.queueEarly(s, data[:n], flags); n == 0 {
+			return once(failure("EINPROGRESS")) // nothing is written, so it was a connect
+		}
 		return once(ok(int64(n)))
 	}
 	p.queueEarly(s, data, flags)

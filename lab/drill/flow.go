@@ -32,11 +32,12 @@ type flow struct {
 	// fresh: the next SYN of the host begins another connection.
 	fresh bool
 	// stamps are the host's timestamps by what the script calls them.
-	stamps    map[uint32]uint32
-	lastStamp stamp
-	socket    *socket // nil: no program has it
-	wrote     []byte  // what programs wrote, from the first byte on
-	read      int     // how much they have read
+	stamps     map[uint32]uint32
+	lastStamp  stamp
+	fromSynAck bool    // the last is
+	socket     *socket // nil: no program has it
+	wrote      []byte  // what programs wrote, from the first byte on
+	read       int     // how much they have read
 }
 
 // stamp is a timestamp in both words.

@@ -61,10 +61,10 @@ func (p *player) mapOption(f *flow, o *script.Option) *script.Option {
 			p.wrong(p.event.Pos, "a packet that arrives says its timestamp: TS val N ecr N")
 		}
 		m.Ecr = f.ecr(o.Ecr)
-	case o.Any && o.Kind == script.FastOpen && p.Kernel != nil:
+	case o.Any && o.IsFastOpen() && p.Kernel != nil:
 		p.wrong(p.event.Pos, "a kernel's cookie is not known before it has given one")
-	case o.Any && o.Kind == script.FastOpen:
-		m.Any, m.Data = false, p.ownCookie(f)
+	case o.Any && o.IsFastOpen():
+		m.Any, m.Data = false, append(slices.Clone(o.Data), p.ownCookie(f)...)
 	case o.Any:
 		p.wrong(p.event.Pos, "a packet that arrives says what its options are: ... is for packets that leave")
 	}

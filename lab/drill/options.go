@@ -5,6 +5,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/fastopen"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/lab/drill/script"
 )
@@ -113,6 +114,7 @@ func lowat(n int64) int { return int(min(uint32(n), tcp.MaxBuffer)) }
 var keptOptions = []option{
 	optLinger, optReceiveTimeout, optSendTimeout, optQueued, optFastOpen, optFastConnect, optZeroCopy, named("SOL_SOCKET", "SO_REUSEADDR"), named("SOL_SOCKET", "SO_REUSEPORT"), named("SOL_SOCKET", "SO_PRIORITY"),
 	named("SOL_SOCKET", "SO_MARK"), named("SOL_SOCKET", "SO_BUSY_POLL"), named("SOL_IPV6", "IPV6_V6ONLY"), named("SOL_IP", "IP_BIND_ADDRESS_NO_PORT"),
+	named("SOL_IP", "IP_MTU_DISCOVER"), named("SOL_IPV6", "IPV6_MTU_DISCOVER"),
 }
 
 // setKeepAlive gathers the four options that are one setting of the engine.
@@ -147,6 +149,9 @@ func callSetOption(p *player, c *script.Call) (attempt, *waiting) {
 	}
 	if o == optReceiveTimeout || o == optSendTimeout {
 		n = microsOf(v)
+	}
+	if o == optFastConnect && p.config.TCP.FastOpen&fastopen.Client == 0 {
+		return once(failure("EOPNOTSUPP"))
 	}
 	if r, bad := refused(o, n); bad {
 		return once(r)

@@ -103,6 +103,7 @@ type departure struct {
 func Play(s *script.Script, o Options) *Result {
 	p := &player{script: s, Options: o, now: start, sockets: map[int]*socket{}, port: firstRemotePort, nextLocal: firstLocalPort, vars: map[string]any{}, rec: &record{}}
 	p.settings = defaults()
+	p.setBlackHole(0)
 	r := &Result{Script: s}
 	r.Err = p.play()
 	r.Notes, r.Run = p.notes, p.rec.told(p)

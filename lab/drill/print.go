@@ -133,6 +133,12 @@ func optionText(o *script.Option, base seq.Num) string {
 	case script.AccECN0, script.AccECN1:
 		return countsText(o)
 	}
+	if o.Kind == script.Experiment && o.IsFastOpen() {
+		if o.Any {
+			return "FOEXP ..."
+		}
+		return strings.TrimSpace(fmt.Sprintf("FOEXP %x", o.Cookie()))
+	}
 	if o.Any {
 		return fmt.Sprintf("%s ...", kindText(o.Kind))
 	}

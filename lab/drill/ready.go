@@ -41,7 +41,7 @@ func (p *player) connReadiness(s *socket) (bits int64) {
 	if s.entry.Readable() || s.readClosed || finished {
 		bits |= pollIn | pollRead
 	}
-	if s.entry.Writable() || s.writeClosed {
+	if s.writable() || s.writeClosed {
 		bits |= pollOut | pollWrite
 	}
 	if finished || s.readClosed {
@@ -57,6 +57,12 @@ func (p *player) connReadiness(s *socket) (bits int64) {
 		bits |= pollErr
 	}
 	return bits
+}
+
+// writable reports whether a program can write. While a SYN of its own is out it cannot, as in
+// Linux, though that has text; it can while that SYN waits for text.
+func (s *socket) writable() bool {
+	return s.entry.Writable() && (s.entry.State() != tcp.SynSent || s.entry.SynRoom() > 0)
 }
 
 // timeoutOf makes a call wait for milliseconds: less than 0 forever, 0 not at all.

@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -25,11 +26,33 @@ func (p *player) sysctl(at script.Pos, name, value string) {
 		p.wrong(at, "unknown setting %s%s", name, script.Nearest(name, sysctls))
 	case p.host != nil && p.lastEvents():
 		p.note(at, "%s has no effect: nothing comes behind it", name)
+	case p.host != nil && p.Kernel != nil:
+		p.wrong(at, "%s is set after the first event, which a kernel is not asked for", name)
+	case p.host != nil && !slices.Contains(changeable, strings.TrimPrefix(name, "net.ipv4.")):
+		p.wrong(at, "%s is set after the first event: of a host that runs only %s can be changed", name, strings.Join(changeable, ", "))
 	case p.host != nil:
-		p.wrong(at, "%s is set after the first event: a host has its settings from the start", name)
+		set(p, at, value)
+		p.changeOffers()
 	default:
 		set(p, at, value)
 	}
+}
+
+// changeable are the settings that connections have from their beginning, and the host not.
+var changeable = []string{"tcp_timestamps", "tcp_sack", "tcp_ecn", "tcp_fastopen", "tcp_syn_retries", "tcp_fastopen_blackhole_timeout_sec"}
+
+// changeOffers has the connections that begin from now on do as the settings say.
+func (p *player) changeOffers() {
+	e, t := p.host.TCP(), &p.config.TCP
+	o := e.Offers()
+	o.NoTimestamps, o.NoSACK, o.FastOpen = t.NoTimestamps, t.NoSACK, t.FastOpen
+	if t.ECN != cc.ECNDefault {
+		o.ECN = t.ECN
+	}
+	if t.SynRetries != 0 {
+		o.SynRetries = t.SynRetries
+	}
+	e.SetOffers(o)
 }
 
 // lastEvents reports whether nothing but commands follow: scripts put back what they have set.
@@ -47,7 +70,7 @@ func (p *player) lastEvents() bool {
 // they are not the host's own.
 func (p *player) publicDefaults() {
 	p.config.TCP.ReceiveBuffer, p.config.TCP.SendBuffer = 15728640, 4<<20
-	p.config.TCP.ECN, p.config.TCP.SynRetries, p.config.TCP.FastOpen = cc.ECNOff, 5, fastopen.Client|fastopen.Server
+	p.config.TCP.ECN, p.config.TCP.SynRetries, p.config.TCP.FastOpen = cc.ECNOff, 5, fastopen.Client|fastopen.Server|fastopen.EveryListener
 }
 
 type sysctlFunc = func(p *player, at script.Pos, v string)
@@ -71,27 +94,28 @@ var sysctls map[string]sysctlFunc
 
 func init() {
 	sysctls = map[string]sysctlFunc{
-		"tcp_timestamps":         flag(func(t *tcp.Config, on bool) { t.NoTimestamps = !on }),
-		"tcp_sack":               flag(func(t *tcp.Config, on bool) { t.NoSACK = !on }),
-		"tcp_window_scaling":     flag(func(t *tcp.Config, on bool) { t.NoWindowScale = !on }),
-		"tcp_ecn":                number(0, 5, setECN),
-		"tcp_congestion_control": setCongestion,
-		"tcp_syn_retries":        number(0, 127, func(p *player, n int) { p.config.TCP.SynRetries = orNone(n) }),
-		"tcp_synack_retries":     number(0, 15, func(p *player, n int) { p.config.TCP.SynAckRetries = orNone(n) }),
-		"tcp_retries2":           number(1, 255, func(p *player, n int) { p.config.TCP.UserTimeout = retriesTimeout(n) }),
-		"tcp_fin_timeout":        span(time.Second, func(p *player, d time.Duration) { p.config.TCP.FinWait2 = d }),
-		"tcp_keepalive_time":     span(time.Second, func(p *player, d time.Duration) { p.keepAlive.Idle = d }),
-		"tcp_keepalive_intvl":    span(time.Second, func(p *player, d time.Duration) { p.keepAlive.Interval = d }),
-		"tcp_keepalive_probes":   number(1, 127, func(p *player, n int) { p.keepAlive.Count = n }),
-		"tcp_rto_min_us":         span(time.Microsecond, func(p *player, d time.Duration) { p.config.TCP.MinRTO = d }),
-		"tcp_rto_max_ms":         span(time.Millisecond, func(p *player, d time.Duration) { p.config.TCP.MaxRTO = d }),
-		"tcp_syncookies":         number(0, 2, setCookies),
-		"tcp_max_syn_backlog":    number(1, 1<<20, func(p *player, n int) { p.config.TCP.MaxHalfOpen = n }),
-		"tcp_max_tw_buckets":     number(1, 1<<20, func(p *player, n int) { p.config.TCP.MaxTimeWait = n }),
-		"tcp_fastopen":           number(0, 1<<31-1, func(p *player, n int) { p.config.TCP.FastOpen = fastopen.Mode(n) & fastopen.All }),
-		"tcp_notsent_lowat":      number(0, 1<<32-1, func(p *player, n int) { p.config.TCP.NotSentLowat = lowat(int64(n)) }),
-		"tcp_rmem":               setReceiveMemory,
-		"tcp_wmem":               setSendMemory,
+		"tcp_timestamps":                     flag(func(t *tcp.Config, on bool) { t.NoTimestamps = !on }),
+		"tcp_sack":                           flag(func(t *tcp.Config, on bool) { t.NoSACK = !on }),
+		"tcp_window_scaling":                 flag(func(t *tcp.Config, on bool) { t.NoWindowScale = !on }),
+		"tcp_ecn":                            number(0, 5, setECN),
+		"tcp_congestion_control":             setCongestion,
+		"tcp_syn_retries":                    number(0, 127, func(p *player, n int) { p.config.TCP.SynRetries = orNone(n) }),
+		"tcp_synack_retries":                 number(0, 15, func(p *player, n int) { p.config.TCP.SynAckRetries = orNone(n) }),
+		"tcp_retries2":                       number(1, 255, func(p *player, n int) { p.config.TCP.UserTimeout = retriesTimeout(n) }),
+		"tcp_fin_timeout":                    span(time.Second, func(p *player, d time.Duration) { p.config.TCP.FinWait2 = d }),
+		"tcp_keepalive_time":                 span(time.Second, func(p *player, d time.Duration) { p.keepAlive.Idle = d }),
+		"tcp_keepalive_intvl":                span(time.Second, func(p *player, d time.Duration) { p.keepAlive.Interval = d }),
+		"tcp_keepalive_probes":               number(1, 127, func(p *player, n int) { p.keepAlive.Count = n }),
+		"tcp_rto_min_us":                     span(time.Microsecond, func(p *player, d time.Duration) { p.config.TCP.MinRTO = d }),
+		"tcp_rto_max_ms":                     span(time.Millisecond, func(p *player, d time.Duration) { p.config.TCP.MaxRTO = d }),
+		"tcp_syncookies":                     number(0, 2, setCookies),
+		"tcp_max_syn_backlog":                number(1, 1<<20, func(p *player, n int) { p.config.TCP.MaxHalfOpen = n }),
+		"tcp_max_tw_buckets":                 number(1, 1<<20, func(p *player, n int) { p.config.TCP.MaxTimeWait = n }),
+		"tcp_fastopen":                       number(0, 1<<31-1, func(p *player, n int) { p.config.TCP.FastOpen = fastopen.Mode(n) & fastopen.All }),
+		"tcp_fastopen_blackhole_timeout_sec": span(time.Second, func(p *player, d time.Duration) { p.setBlackHole(d) }),
+		"tcp_notsent_lowat":                  number(0, 1<<32-1, func(p *player, n int) { p.config.TCP.NotSentLowat = lowat(int64(n)) }),
+		"tcp_rmem":                           setReceiveMemory,
+		"tcp_wmem":                           setSendMemory,
 	}
 	for name, set := range sysctls {
 		sysctls["net.ipv4."+name] = set
@@ -120,6 +144,13 @@ func retriesTimeout(n int) (d time.Duration) {
 		rto = min(2*rto, 2*time.Minute)
 	}
 	return d
+}
+
+// setBlackHole sets for how long nobody uses Fast Open behind a path that drops it; 0: they do.
+func (p *player) setBlackHole(d time.Duration) {
+	if p.known.BlackHole = d; d == 0 {
+		p.known.BlackHole = -1
+	}
 }
 
 func setECN(p *player, n int) {
@@ -160,48 +191,48 @@ var withoutEffect = map[string]string{
 	"tcp_dsack":                 "D-SACK is always on (RFC 2883)",
 	"tcp_frto":                  "a loss that was none is always undone (RFC 5682)",
 	"tcp_no_metrics_save":       "nothing is remembered of a peer", "tcp_no_ssthresh_metrics_save": "nothing is remembered of a peer",
-	"tcp_moderate_rcvbuf":       "buffers follow need unless the program sets them",
-	"tcp_adv_win_scale":         "a byte of the buffer is a byte of the window",
-	"tcp_app_win":               "a byte of the buffer is a byte of the window",
-	"tcp_shrink_window":         "a window that was offered stays offered",
-	"tcp_mem":                   "the budget of buffers is the engine's own",
-	"tcp_min_tso_segs":          "every segment leaves by itself here",
-	"tcp_tso_win_divisor":       "every segment leaves by itself here",
-	"tcp_tso_rtt_log":           "every segment leaves by itself here",
-	"tcp_limit_output_bytes":    "there is no queue below the host",
-	"tcp_autocorking":           "there is no queue below the host",
-	"tcp_invalid_ratelimit":     "challenge ACKs have the limit of RFC 5961",
-	"tcp_challenge_ack_limit":   "challenge ACKs have the limit of RFC 5961",
-	"tcp_reordering":            "it is measured",
-	"tcp_max_reordering":        "it is measured",
-	"tcp_pacing_ss_ratio":       "the pace is the controller's",
-	"tcp_pacing_ca_ratio":       "the pace is the controller's",
-	"tcp_comp_sack_delay_ns":    "ACKs with SACK blocks leave at once",
-	"tcp_comp_sack_nr":          "ACKs with SACK blocks leave at once",
-	"tcp_comp_sack_slack_ns":    "ACKs with SACK blocks leave at once",
-	"tcp_comp_sack_rtt_percent": "ACKs with SACK blocks leave at once",
-	"tcp_thin_linear_timeouts":  "thin streams are as others",
-	"tcp_retries1":              "there is no other way to ask for",
-	"tcp_orphan_retries":        "an orphan has the user timeout",
-	"tcp_abort_on_overflow":     "a full accept queue keeps silent",
-	"tcp_stdurg":                "the urgent pointer is that of RFC 6093",
-	"tcp_rfc1337":               "a RST does not end TIME-WAIT (RFC 1337)",
-	"tcp_tw_reuse":              "TIME-WAIT is reused by RFC 6191",
-	"tcp_migrate_req":           "there is one host",
-	"tcp_backlog_ack_defer":     "segments arrive one by one",
-	"tcp_plb_enabled":           "there is one path",
-	"tcp_ecn_fallback":          "the SYN that is repeated does not ask for ECN (RFC 3168 §6.1.1.1)",
-	"ip_no_pmtu_disc":           "the path's MTU is always discovered",
-	"ip_forward":                "there is one link",
-	"ip_local_port_range":       "ports are not compared",
-	"tcp_probe_interval":        "how a black hole is probed is the engine's own",
-	"tcp_probe_threshold":       "how a black hole is probed is the engine's own",
-	"tcp_min_snd_mss":           "the least segment is the engine's own",
-	"tcp_base_mss":              "how a black hole is probed is the engine's own",
-	"tcp_mtu_probe_floor":       "how a black hole is probed is the engine's own",
-	"tcp_mtu_probing":           "a black hole is always looked for (RFC 8899)",
-	"tcp_fastopen_key":          "cookies have the host's own key",
-	"tcp_tfo_blackhole_detect":  "there is no black hole here", "tcp_fastopen_blackhole_timeout_sec": "there is no black hole here",
+	"tcp_moderate_rcvbuf":            "buffers follow need unless the program sets them",
+	"tcp_adv_win_scale":              "a byte of the buffer is a byte of the window",
+	"tcp_app_win":                    "a byte of the buffer is a byte of the window",
+	"tcp_shrink_window":              "a window that was offered stays offered",
+	"tcp_mem":                        "the budget of buffers is the engine's own",
+	"tcp_min_tso_segs":               "every segment leaves by itself here",
+	"tcp_tso_win_divisor":            "every segment leaves by itself here",
+	"tcp_tso_rtt_log":                "every segment leaves by itself here",
+	"tcp_limit_output_bytes":         "there is no queue below the host",
+	"tcp_autocorking":                "there is no queue below the host",
+	"tcp_invalid_ratelimit":          "challenge ACKs have the limit of RFC 5961",
+	"tcp_challenge_ack_limit":        "challenge ACKs have the limit of RFC 5961",
+	"tcp_reordering":                 "it is measured",
+	"tcp_max_reordering":             "it is measured",
+	"tcp_pacing_ss_ratio":            "the pace is the controller's",
+	"tcp_pacing_ca_ratio":            "the pace is the controller's",
+	"tcp_comp_sack_delay_ns":         "ACKs with SACK blocks leave at once",
+	"tcp_comp_sack_nr":               "ACKs with SACK blocks leave at once",
+	"tcp_comp_sack_slack_ns":         "ACKs with SACK blocks leave at once",
+	"tcp_comp_sack_rtt_percent":      "ACKs with SACK blocks leave at once",
+	"tcp_thin_linear_timeouts":       "thin streams are as others",
+	"tcp_retries1":                   "there is no other way to ask for",
+	"tcp_orphan_retries":             "an orphan has the user timeout",
+	"tcp_abort_on_overflow":          "a full accept queue keeps silent",
+	"tcp_stdurg":                     "the urgent pointer is that of RFC 6093",
+	"tcp_rfc1337":                    "a RST does not end TIME-WAIT (RFC 1337)",
+	"tcp_tw_reuse":                   "TIME-WAIT is reused by RFC 6191",
+	"tcp_migrate_req":                "there is one host",
+	"tcp_backlog_ack_defer":          "segments arrive one by one",
+	"tcp_plb_enabled":                "there is one path",
+	"tcp_ecn_fallback":               "the SYN that is repeated does not ask for ECN (RFC 3168 §6.1.1.1)",
+	"ip_no_pmtu_disc":                "the path's MTU is always discovered",
+	"ip_forward":                     "there is one link",
+	"ip_local_port_range":            "ports are not compared",
+	"tcp_probe_interval":             "how a black hole is probed is the engine's own",
+	"tcp_probe_threshold":            "how a black hole is probed is the engine's own",
+	"tcp_min_snd_mss":                "the least segment is the engine's own",
+	"tcp_base_mss":                   "how a black hole is probed is the engine's own",
+	"tcp_mtu_probe_floor":            "how a black hole is probed is the engine's own",
+	"tcp_mtu_probing":                "a black hole is always looked for (RFC 8899)",
+	"tcp_fastopen_key":               "cookies have the host's own key",
+	"tcp_tfo_blackhole_detect":       "there is no black hole here",
 	"tcp_reflect_tos":                "the SYN-ACK has the listener's TOS",
 	"tcp_rx_skb_cache":               "there is no such cache",
 	"tcp_workaround_signed_windows":  "windows are never signed",

@@ -14,6 +14,7 @@ const (
 	kindTimeout   = 28
 	kindAuth      = 29
 	kindFastOpen  = 34
+	kindShared    = 254 // of experiments, each with a number of two bytes: RFC 6994
 	kindAccECN0   = 172
 	kindAccECN1   = 174
 	maxShift      = 14
@@ -45,6 +46,9 @@ type optionForm struct {
 	source  string
 }
 
+// fastOpenNumber tells Fast Open from other experiments.
+const fastOpenNumber = 0xf989
+
 // formOf returns the form of the options that an engine may send.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.2
 func formOf(kind byte) (f optionForm, known bool) {
@@ -65,6 +69,8 @@ func formOf(kind byte) (f optionForm, known bool) {
 		return optionForm{optAuth, 16, 1, 16, false, "RFC 5925 §2.2"}, true
 	case kindFastOpen:
 		return optionForm{optFastOpen, 2, 2, 18, true, "RFC 7413 §2"}, true
+	case kindShared: // Fast Open, for clients that know no better
+		return optionForm{optFastOpen, 4, 2, 20, true, "RFC 6994 §3"}, true
 	case kindAccECN0, kindAccECN1:
 		return optionForm{optAccECN, 2, 3, 11, false, "RFC 9768 §3.2.3"}, true
 	}
@@ -129,7 +135,9 @@ func (o *options) take(kind byte, v []byte, syn bool) (err error) {
 	switch {
 	case !known:
 		return fault("W2", "RFC 9293 §3.1", "nobody knows option %d", kind)
-	case n < form.least || n > form.most || (n-form.least)%form.step != 0, kind == kindFastOpen && n == 4:
+	case kind == kindShared && (n < 4 || binary.BigEndian.Uint16(v) != fastOpenNumber):
+		return fault("W2", form.source, "an experiment that nobody knows")
+	case n < form.least || n > form.most || (n-form.least)%form.step != 0, kind == kindFastOpen && n == 4, kind == kindShared && n == 6:
 		return fault("W2", form.source, "option %d has %d bytes", kind, n)
 	case o.has(form.set):
 		return fault("W2", form.source, "option %d comes twice", kind)

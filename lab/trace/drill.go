@@ -164,7 +164,12 @@ func drillOptions(o *wire.Options, far seq.Num) string {
 	}
 	if o.Has(wire.OptFastOpen) {
 		s = append(s, o.FastOpenString())
-		for range o.FastOpen().Size() - 2 - o.FastOpen().Len() {
+		cookie := o.FastOpen()
+		pad := cookie.Size() - 2 - cookie.Len()
+		if o.FastOpenExperiment() {
+			pad = -cookie.Len() & 3
+		}
+		for range pad {
 			s = append(s, "nop")
 		}
 	}

@@ -42,8 +42,6 @@ func (r *reader) outcome(c *Call) {
 		if c.Result.Number >= 0 {
 			r.failAt(at, "a call that fails gives -1: = -1 %s", c.Errno)
 		}
-	} else if c.Result.Kind == Number && c.Result.Number == -1 && !r.next("(") {
-		r.failAt(at, "a call that gives -1 says which error: = -1 EAGAIN")
 	}
 	if r.take("(") {
 		for depth := 1; depth > 0; r.at++ {
@@ -157,9 +155,14 @@ func (r *reader) term(v *Value) (n int64, done bool) {
 	case contains(structNames, w):
 		return 0, false
 	}
+	w = r.meant(w)
 	n, ok := Constants[w]
 	if !ok {
-		r.failAt(at, "%q is no name that is known here%s", w, nearest(w, sortedKeys(Constants)))
+		number, err := strconv.ParseInt(w, 0, 64)
+		if err != nil {
+			r.failAt(at, "%q is no name that is known here%s%s", w, nearest(w, sortedKeys(Constants)), defineHint(w))
+		}
+		n = number
 	}
 	return n, false
 }

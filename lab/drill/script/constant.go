@@ -18,7 +18,7 @@ var Errnos = map[string]int64{
 
 // Constants are the names that stand for numbers in calls and assertions, with their values on Linux.
 var Constants = map[string]int64{
-	"AF_INET": 2, "AF_INET6": 10, "PF_INET": 2, "PF_INET6": 10,
+	"AF_UNSPEC": 0, "AF_INET": 2, "AF_INET6": 10, "PF_INET": 2, "PF_INET6": 10,
 	"SOCK_STREAM": 1, "SOCK_DGRAM": 2, "SOCK_NONBLOCK": 0x800, "SOCK_CLOEXEC": 0x80000,
 	"IPPROTO_IP": 0, "IPPROTO_TCP": 6, "IPPROTO_UDP": 17, "IPPROTO_IPV6": 41, "IPPROTO_MPTCP": 262,
 	"INADDR_ANY": 0,

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"maps"
@@ -42,6 +43,22 @@ type Option struct {
 	Val, Ecr uint32
 	AnyVal   bool // of Val alone
 	AnyEcr   bool
+}
+
+// IsFastOpen reports whether o is the Fast Open option, with its own kind or as the experiment.
+func (o *Option) IsFastOpen() bool {
+	return o.Kind == FastOpen || o.Kind == Experiment && bytes.HasPrefix(o.Data, fastOpenMagic)
+}
+
+// fastOpenMagic tells Fast Open from other experiments.
+var fastOpenMagic = []byte{0xf9, 0x89}
+
+// Cookie returns what the Fast Open option says.
+func (o *Option) Cookie() []byte {
+	if o.Kind == Experiment {
+		return o.Data[len(fastOpenMagic):]
+	}
+	return o.Data
 }
 
 // tcpOptions reads <...> or <mss 1460,nop>.
@@ -101,7 +118,7 @@ func (r *reader) option() Option {
 	case "FO":
 		return r.hexOption(FastOpen, nil)
 	case "FOEXP":
-		return r.hexOption(Experiment, []byte{0xf9, 0x89})
+		return r.hexOption(Experiment, slices.Clone(fastOpenMagic))
 	case "md5":
 		return r.hexOption(MD5, nil)
 	case "ao":
@@ -179,7 +196,7 @@ func (r *reader) hexOption(kind OptionKind, prefix []byte) Option {
 		return o
 	}
 	at := r.here()
-	text := strings.TrimPrefix(r.run(isNamed), "0x")
+	text := strings.TrimPrefix(r.meant(r.run(isNamed)), "0x")
 	if strings.HasPrefix(text, "TFO_COOKIE") { // public scripts name the host's own cookie so
 		o.Any = true
 		return o

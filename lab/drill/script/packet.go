@@ -139,7 +139,7 @@ func (r *reader) checkSegment(p *Packet, at Pos) {
 	switch {
 	case p.HasAck && !p.Flags.Has(wire.ACK) && (p.Out || !p.Flags.Has(wire.RST)):
 		r.failAt(at, "a segment with ack N has the flag ACK, which is written as a dot: S. or P.")
-	case !p.HasAck && p.Flags.Has(wire.ACK):
+	case !p.HasAck && p.Flags.Has(wire.ACK) && (p.Out || !p.Flags.Has(wire.RST)):
 		r.failAt(at, "the flag ACK (the dot) needs a number: ack N")
 	}
 	if !p.Out && p.Window < 0 {
@@ -222,11 +222,12 @@ func (r *reader) icmp(p *Packet) {
 	}
 	r.space()
 	at = r.here()
-	if w := r.peekWord(); w != "" && w != "mtu" {
+	if w := r.meant(r.peekWord()); w != "" && w != "mtu" {
 		if !slices.Contains(codes, w) {
-			r.failAt(at, "%q is no code of %s: there are %s%s", w, p.ICMP.Type, strings.Join(codes, ", "), nearest(w, codes))
+			r.failAt(at, "%q is no code of %s: there are %s%s%s", w, p.ICMP.Type, strings.Join(codes, ", "), nearest(w, codes), defineHint(w))
 		}
-		p.ICMP.Code = r.word()
+		r.word()
+		p.ICMP.Code = w
 	}
 	if r.takeWord("mtu") {
 		p.ICMP.MTU = int(r.number("the MTU", 0, 65535))

@@ -7,8 +7,13 @@ import (
 )
 
 // Parse reads a script; name is the file's, for errors. Every error is an *Error.
-func Parse(name, text string) (s *Script, err error) {
+func Parse(name, text string) (s *Script, err error) { return ParseWith(name, text, nil) }
+
+// ParseWith is Parse for a script in which names stand for what words say: values of calls
+// and of options, codes of ICMP. Public scripts leave such names open.
+func ParseWith(name, text string, words map[string]string) (s *Script, err error) {
 	r := newReader(name, text)
+	r.words = words
 	defer caught(&err)
 	s = &Script{Name: name, lines: r.lines}
 	s.Options = r.options()

@@ -30,8 +30,9 @@ type reader struct {
 	text   string
 	at     int
 	lines  []string
-	starts []int // of lines
-	python bool  // // is a division here, and no comment
+	starts []int             // of lines
+	python bool              // // is a division here, and no comment
+	words  map[string]string // see ParseWith
 }
 
 func newReader(name, text string) *reader {
@@ -229,3 +230,19 @@ func distance(a, b string) int {
 // Nearest returns "; did you mean …?" where one of the names of a table is close to a word, or
 // nothing.
 func Nearest[V any](word string, table map[string]V) string { return nearest(word, sortedKeys(table)) }
+
+// meant returns what a word stands for, as who plays the script has said.
+func (r *reader) meant(w string) string {
+	if m, ok := r.words[w]; ok {
+		return m
+	}
+	return w
+}
+
+// defineHint says of a word that looks like a name left open how it is told.
+func defineHint(w string) string {
+	if w != strings.ToUpper(w) {
+		return ""
+	}
+	return "; a name that a script leaves open is told by --define " + w + "=..."
+}

@@ -1,6 +1,9 @@
 package script
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // ShellLine is a command of a shell block: its words.
 type ShellLine struct {
@@ -68,6 +71,13 @@ func (r *reader) shellWord(end int) string {
 	for quote := byte(0); r.at < end; r.at++ {
 		c := r.text[r.at]
 		switch {
+		case strings.HasPrefix(r.text[r.at:end], "\\\n"):
+			if quote == 0 {
+				return b.String()
+			}
+			r.at++
+		case strings.HasPrefix(r.text[r.at:end], "$(("):
+			b.WriteString(r.arithmetic(end))
 		case quote != 0 && c == quote:
 			quote = 0
 		case quote != 0:
@@ -81,4 +91,22 @@ func (r *reader) shellWord(end int) string {
 		}
 	}
 	return b.String()
+}
+
+// arithmetic reads $((...)) up to its last parenthesis, and returns what it comes to.
+func (r *reader) arithmetic(end int) string {
+	at := r.here()
+	n := strings.Index(r.text[r.at:end], "))")
+	if n < 0 {
+		r.failAt(at, "this sum has no end: it ends with ))")
+	}
+	in := &reader{name: r.name, text: r.text[:r.at+n], at: r.at + len("$(("), lines: r.lines, starts: r.starts, python: true}
+	s := Statement{value: in.expression()}
+	v, _, err := s.Eval(func(string) (any, bool) { return nil, false })
+	sum, ok := v.(float64)
+	if err != nil || !ok || !in.end() {
+		r.failAt(at, "a sum has numbers, + - * / and parentheses")
+	}
+	r.at += n + 1
+	return strconv.FormatFloat(sum, 'f', -1, 64)
 }
