@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"slices"
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/clock"
@@ -35,8 +36,18 @@ type states struct {
 	waiting []Move
 	fin     seq.Num // behind its FIN
 	hasFIN  bool
-	both    clock.Time // when the peer's FIN was sent that acknowledges this one's; 0: there is none
+	sentFIN event // the first time
+	refill  event // when what its FIN waits behind, or the FIN, was last sent again; 0: never
+	both    event // when the peer's FIN was first sent that acknowledges this one's; 0: never
 }
+
+// event is a packet and its time.
+type event struct {
+	packet int
+	time   clock.Time
+}
+
+func (s *segment) event() event { return event{s.number, s.time} }
 
 // State is the end's last state.
 func (e *states) State() tcp.State { return e.state }
@@ -91,16 +102,30 @@ func (e *states) add(m Move) {
 func (e *states) settle(until clock.Time) {
 	n := 0
 	for n < len(e.waiting) && e.waiting[n].Time <= until {
-		m := e.waiting[n]
-		if m.From, m.To = e.state, after(e.state, m.Cause); m.From == tcp.SynReceived && m.Cause == tcp.CauseReset && e.passive() {
-			m.To = tcp.Listen
-		}
-		if m.To != m.From {
-			e.add(m)
-		}
+		e.comes(e.waiting[n])
 		n++
 	}
 	e.waiting = e.waiting[:copy(e.waiting, e.waiting[n:])]
+}
+
+// comes has a move come true that waited.
+func (e *states) comes(m Move) {
+	if m.From, m.To = e.state, after(e.state, m.Cause); m.From == tcp.SynReceived && m.Cause == tcp.CauseReset && e.passive() {
+		m.To = tcp.Listen
+	}
+	if m.To != m.From {
+		e.add(m)
+	}
+}
+
+// wait returns since when the end waits for what a cause tells of.
+func (e *states) wait(why tcp.Cause) event {
+	for i := range e.waiting {
+		if m := &e.waiting[i]; m.Cause == why {
+			return event{m.Packet, m.Time}
+		}
+	}
+	return event{}
 }
 
 // passive reports whether the end was asked, and did not ask.
@@ -114,12 +139,13 @@ func (c *Conn) move(from int, s *segment) {
 	me, peer := &c.Sides[from], &c.Sides[1-from]
 	f := s.tcp.Flags
 	for i := range me.waiting {
-		if me.denies(s, me.waiting[i].Cause) { // it did not arrive, nor did what was sent after it
+		if me.denies(s, &me.waiting[i], c.slowest(from)) { // it did not arrive, nor did what was sent after it
 			me.waiting = me.waiting[:i]
 			break
 		}
 	}
-	me.settle(s.time.Add(-c.reaction(from)))
+	until := s.time.Add(-c.reaction(from))
+	me.settle(me.certain(s, peer, until))
 	switch {
 	case f.Has(wire.RST):
 		c.reset(from, s)
@@ -129,11 +155,38 @@ func (c *Conn) move(from int, s *segment) {
 		return
 	}
 	if f.Has(wire.ACK) {
-		me.acknowledges(s, peer, s.time.Add(-c.reaction(from)))
+		me.acknowledges(s, peer, until)
 		peer.isAcknowledged(s)
 	}
 	if f.Has(wire.FIN) {
 		me.closes(s)
+	}
+	me.sendsAgain(s, peer)
+}
+
+// certain is until when what was sent to an end has come true, by a segment of it. A
+// reset has not: its receiver would send nothing else. Nor has the ACK of its FIN when
+// the peer's FIN was sent before that, and is not acknowledged: it comes first.
+func (e *Side) certain(s *segment, peer *Side, until clock.Time) clock.Time {
+	if !s.tcp.Flags.Has(wire.RST) {
+		for _, why := range [2]tcp.Cause{tcp.CauseReset, tcp.CauseRefused} {
+			if at := e.wait(why); at.packet > 0 {
+				until = min(until, at.time-1)
+			}
+		}
+	}
+	if at := e.wait(tcp.CauseAckOfFin); at.packet > 0 && peer.hasFIN && max(peer.sentFIN.packet, peer.refill.packet) < at.packet {
+		until = min(until, at.time-1)
+	}
+	return until
+}
+
+// sendsAgain notes what an end sends behind its FIN, if the peer has not acknowledged it:
+// perhaps the FIN arrives by it.
+func (e *Side) sendsAgain(s *segment, peer *Side) {
+	end := s.end()
+	if e.hasFIN && s.number > e.sentFIN.packet && end != s.tcp.Seq && !(peer.hasAcked && end.LessEq(peer.acked)) {
+		e.refill = s.event()
 	}
 }
 
@@ -147,12 +200,18 @@ func (c *Conn) reaction(side int) time.Duration {
 	return d
 }
 
-// denies reports whether an end's segment shows that something did not arrive.
-func (e *Side) denies(s *segment, what tcp.Cause) bool {
+// slowest is the longest time in which a side has answered.
+func (c *Conn) slowest(side int) time.Duration {
+	return max(c.Handshake[1-side], c.Sides[1-side].RTT.Max)
+}
+
+// denies reports whether an end's segment shows that something did not arrive, which an
+// end answers within some time.
+func (e *Side) denies(s *segment, what *Move, within time.Duration) bool {
 	f := s.tcp.Flags
-	switch what {
-	case tcp.CauseReset, tcp.CauseRefused:
-		return !f.Has(wire.RST)
+	switch what.Cause {
+	case tcp.CauseReset, tcp.CauseRefused: // what was sent before it arrives is on the way beside it
+		return !f.Has(wire.RST) && s.time.Sub(what.Time) > within
 	case tcp.CauseAckOfSyn:
 		return f.Has(wire.SYN)
 	}
@@ -196,13 +255,37 @@ func (e *Side) acknowledges(s *segment, peer *Side, until clock.Time) {
 		}
 		e.does(s, tcp.CloseWait, tcp.CauseFin)
 	case tcp.FinWait1:
-		if e.both > 0 && e.both <= until {
-			e.does(s, tcp.TimeWait, tcp.CauseFinAndAck)
-		} else {
-			e.does(s, tcp.Closing, tcp.CauseFin)
-		}
+		e.takesFIN(s, peer.arrival(until))
 	case tcp.FinWait2:
 		e.does(s, tcp.TimeWait, tcp.CauseFin)
+	}
+}
+
+// arrival is the packet that has made an end's FIN arrive: what was last sent again, if
+// that can have arrived, or else the FIN.
+func (e *states) arrival(until clock.Time) event {
+	if e.refill.packet > 0 && e.refill.time <= until {
+		return e.refill
+	}
+	return e.sentFIN
+}
+
+// takesFIN follows an end that acknowledges the peer's FIN when its own was not known to
+// be acknowledged. Which of both came first is the order in which the peer has sent them,
+// wherever the capture was made.
+func (e *Side) takesFIN(s *segment, fin event) {
+	ack := e.wait(tcp.CauseAckOfFin)
+	switch {
+	case ack.packet > 0 && ack.packet < fin.packet:
+		e.settle(ack.time)
+		e.does(s, tcp.TimeWait, tcp.CauseFin)
+	case e.both.packet > 0 && e.both.packet <= fin.packet:
+		e.does(s, tcp.TimeWait, tcp.CauseFinAndAck)
+	default:
+		e.does(s, tcp.Closing, tcp.CauseFin)
+		if ack.packet == 0 && e.both.packet > 0 {
+			e.waiting = append(e.waiting, Move{Time: e.both.time, Packet: e.both.packet, Cause: tcp.CauseAckOfFin})
+		}
 	}
 }
 
@@ -216,7 +299,9 @@ func (e *Side) isAcknowledged(s *segment) {
 		return
 	}
 	if e.state == tcp.FinWait1 && s.tcp.Flags.Has(wire.FIN) {
-		e.both = s.time
+		if e.both.packet == 0 {
+			e.both = s.event()
+		}
 		return
 	}
 	if after(e.settled(), tcp.CauseAckOfFin) != e.settled() {
@@ -224,11 +309,21 @@ func (e *Side) isAcknowledged(s *segment) {
 	}
 }
 
+// accepted follows what only a program does: it has accepted the connection, so the ACK
+// has come that completes the handshake.
+func (e *Side) accepted() {
+	for i := range e.waiting {
+		if m := e.waiting[i]; m.Cause == tcp.CauseAckOfSyn && e.state == tcp.SynReceived && e.passive() {
+			e.waiting = slices.Delete(e.waiting, i, i+1)
+			e.comes(m)
+			return
+		}
+	}
+}
+
 // closes follows a FIN.
 func (e *Side) closes(s *segment) {
-	if e.state == tcp.SynReceived && e.passive() {
-		e.settle(s.time) // a program closes what it has accepted, and that was acknowledged
-	}
+	e.accepted()
 	switch e.state {
 	case tcp.SynReceived, tcp.Established:
 		e.does(s, tcp.FinWait1, tcp.CauseClose)
@@ -237,13 +332,16 @@ func (e *Side) closes(s *segment) {
 	default:
 		return
 	}
-	e.hasFIN, e.fin = true, s.end()
+	e.hasFIN, e.fin, e.sentFIN = true, s.end(), s.event()
 }
 
 // reset follows a RST: its sender has no connection any more, and its receiver loses it
 // when the number is right.
 func (c *Conn) reset(from int, s *segment) {
 	me, peer := &c.Sides[from], &c.Sides[1-from]
+	if s.tcp.Flags.Has(wire.ACK) { // it is no answer to a wrong number
+		me.accepted()
+	}
 	switch me.state {
 	case tcp.Closed, tcp.Listen, tcp.TimeWait, tcp.SynSent: // it answers what belongs to nothing
 	default:
@@ -252,7 +350,7 @@ func (c *Conn) reset(from int, s *segment) {
 	switch at := peer.settled(); {
 	case at == tcp.SynSent && s.tcp.Flags.Has(wire.ACK):
 		peer.expect(s, tcp.CauseRefused)
-	case at == tcp.SynReceived, at.Synchronized() && at != tcp.TimeWait && (!peer.hasAcked || s.tcp.Seq == peer.acked):
+	case at == tcp.SynReceived, at.Synchronized() && at != tcp.TimeWait && (!peer.hasAcked || s.tcp.Seq == peer.acked || s.tcp.Seq == me.next):
 		peer.expect(s, tcp.CauseReset)
 	}
 }
