@@ -18,8 +18,8 @@ const publishedVersion = "v0.0.0-test"
 
 // "go install …/cmd/handfast@version" works from what a module proxy would have
 // of this tree: no replacement, no version that does not exist, no file that a
-// module leaves out. A directory serves as the proxy, and the module cache for
-// the modules of others.
+// module leaves out. A directory serves as the proxy, and for the modules of others the
+// module cache, or who else has them: the workspace may do with later ones.
 func TestInstallFromProxy(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it compiles the command")
@@ -34,7 +34,7 @@ func TestInstallFromProxy(t *testing.T) {
 	cmd.Dir = gopath
 	cmd.Env = append(os.Environ(), "GOPATH="+gopath, "GOMODCACHE=", "GOBIN=", "GOWORK=off", "GOSUMDB=off", "GOTOOLCHAIN=local",
 		"GOFLAGS=-mod=mod -modcacherw", "GOCACHE="+goEnv(t, "GOCACHE"),
-		"GOPROXY=file://"+filepath.ToSlash(proxy)+",file://"+filepath.ToSlash(cached))
+		"GOPROXY=file://"+filepath.ToSlash(proxy)+",file://"+filepath.ToSlash(cached)+","+goEnv(t, "GOPROXY"))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
