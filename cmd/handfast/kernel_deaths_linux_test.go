@@ -55,16 +55,16 @@ var trials = []trial{
 	{name: "a forged RST to the client", cause: capture.ResetInjected, by: capture.Server, client: inTurn(write("x"), readOne, forged(17), readAll), server: inTurn(readOne, write("y"))},
 	{name: "a forged RST to the server", cause: capture.ResetInjected, by: capture.Client, client: inTurn(readOne, write("x")), server: inTurn(write("y"), readOne, forged(200), readAll)},
 	{name: "a forged RST from as far as the server is", cause: capture.ResetInjected, by: capture.Server,
-		client: inTurn(write("x"), readOne, forged(64), readAll), server: inTurn(readOne, write("y"), pause, write("more"), readAll)},
+		client: inTurn(write("x"), readOne, forged(64), forgery.tell, readAll), server: inTurn(readOne, write("y"), forgery.await, write("more"), readAll)},
 
 	{name: "the server's machine is gone, and the client asks", cause: capture.PeerVanished, by: capture.Server, slow: true,
 		client: inTurn(write("x"), readOne, alive3), server: inTurn(readOne, write("y"), sent, deaf(0))},
 	{name: "the client's machine is gone, and the server asks", cause: capture.PeerVanished, by: capture.Client, slow: true,
 		client: inTurn(write("x"), readOne, sent, deaf(0)), server: inTurn(readOne, write("y"), sent, alive3)},
 	{name: "the client has gone deaf", cause: capture.TimedOut, by: capture.Client, slow: true,
-		client: inTurn(write("x"), readOne, sent, deaf(0)), server: inTurn(readOne, write("y"), sent, pause, write("zz"))},
-	{name: "the server is silent from the first byte", cause: capture.TimedOut, by: capture.Server, slow: true, client: inTurn(pause, write("hello")), server: deaf(0)},
-	{name: "the user timeout of the client", cause: capture.TimedOut, by: capture.Server, slow: true, client: inTurn(impatient, pause, write("hello"), readAll, closeIt), server: deaf(0)},
+		client: inTurn(write("x"), readOne, sent, deaf(0), deafness.tell), server: inTurn(readOne, write("y"), sent, deafness.await, write("zz"))},
+	{name: "the server is silent from the first byte", cause: capture.TimedOut, by: capture.Server, slow: true, client: inTurn(silence.await, write("hello")), server: inTurn(deaf(0), silence.tell)},
+	{name: "the user timeout of the client", cause: capture.TimedOut, by: capture.Server, slow: true, client: inTurn(impatient, patience.await, write("hello"), readAll, closeIt), server: inTurn(deaf(0), patience.tell)},
 	{name: "large segments to the client vanish", cause: capture.BlackHole, by: capture.Client, slow: true,
 		client: inTurn(write("x"), readOne, deaf(1000), write("z")), server: inTurn(nodelay, readOne, write("y"), readOne, write(strings.Repeat("y", 8000)), write("small"))},
 	{name: "the client does not read", cause: capture.StalledWindow, by: capture.Client, slow: true, client: func(*net.TCPConn) {}, server: fill},
@@ -73,8 +73,8 @@ var trials = []trial{
 	{name: "the server does not close", cause: capture.HalfClosed, by: capture.Client, slow: true, client: inTurn(write("x"), shut), server: readAll},
 	{name: "the client does not close", cause: capture.HalfClosed, by: capture.Server, slow: true, client: readAll, server: inTurn(write("x"), shut)},
 
-	{name: "a reset of which only the server is heard", cause: capture.ResetByServer, by: capture.Server, half: true, client: inTurn(readOne, readAll, closeIt), server: inTurn(write("x"), pause, abort)},
-	{name: "a reset of which only the client is heard", cause: capture.ResetByClient, by: capture.Client, half: true, client: inTurn(write("x"), pause, abort), server: inTurn(readOne, readAll, closeIt)},
+	{name: "a reset of which only the server is heard", cause: capture.ResetByServer, by: capture.Server, half: true, client: inTurn(readOne, firstRead.tell, readAll, closeIt), server: inTurn(write("x"), sent, firstRead.await, abort)},
+	{name: "a reset of which only the client is heard", cause: capture.ResetByClient, by: capture.Client, half: true, client: inTurn(write("x"), sent, secondRead.await, abort), server: inTurn(readOne, secondRead.tell, readAll, closeIt)},
 }
 
 // well are connections with which nothing is wrong, over ways that are not as good.
@@ -116,9 +116,16 @@ func lossy(port string, n int) string {
 // tight leaves room for a few segments of the loopback device.
 func tight(c *net.TCPConn) { _ = c.SetReadBuffer(1 << 17) }
 
-// pause is longer than a packet needs, and idle longer than keep-alives and retransmissions begin.
-func pause(*net.TCPConn) { time.Sleep(50 * time.Millisecond) }
-func idle(*net.TCPConn)  { time.Sleep(2500 * time.Millisecond) }
+// cue has a program wait until that of the other end is so far.
+type cue chan struct{}
+
+func (s cue) tell(*net.TCPConn)  { s <- struct{}{} }
+func (s cue) await(*net.TCPConn) { <-s }
+
+var forgery, deafness, silence, patience, firstRead, secondRead = make(cue, 1), make(cue, 1), make(cue, 1), make(cue, 1), make(cue, 1), make(cue, 1)
+
+// idle is longer than keep-alives and retransmissions begin.
+func idle(*net.TCPConn) { time.Sleep(2500 * time.Millisecond) }
 
 func alive3(c *net.TCPConn) {
 	_ = c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: time.Second, Interval: time.Second, Count: 3})
