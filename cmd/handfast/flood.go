@@ -25,7 +25,8 @@ with it.
 
 It all takes place in a network namespace that is made for it and that goes
 with the process, or in memory: nothing leaves this machine, and no address
-outside can be flooded. --link is as for try. --out writes the beginning of the
+outside can be flooded. With --cost what a SYN costs the server's machine is
+measured, and no clients come. --link is as for try. --out writes the beginning of the
 last round: the first connections of clients and of the flood.
 
 Meanwhile, in another terminal:
@@ -50,6 +51,7 @@ type floodOptions struct {
 	patience time.Duration
 	demo     bool
 	guard    bool
+	costs    bool
 	out      outFile
 	web      webOptions
 	recorder *live.Recorder // of the last round, with out
@@ -72,6 +74,7 @@ func newFlood() *cobra.Command {
   handfast flood --clients 0 --over 1m --cookies off
   handfast flood --link memory --count 1000000
   handfast flood --guard
+  sudo handfast flood --cost
   handfast flood --out flood.html`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -95,6 +98,7 @@ func newFlood() *cobra.Command {
 	f.DurationVar(&o.over, "over", 4*time.Second, "time over which the clients come")
 	f.DurationVar(&o.patience, "patience", 5*time.Second, "how long a client waits for its answer")
 	f.BoolVar(&o.guard, "guard", false, "a server on the kernel's TCP instead: alone, without and with its cookies, and behind a guard")
+	f.BoolVar(&o.costs, "cost", false, "measure instead what a SYN costs the server's machine: answered by guard --kernel, by the kernel's cookies, by nft synproxy")
 	f.BoolVar(&o.demo, "demo", false, "both rounds, without and with the defence (default)")
 	o.defence.addTo(f)
 	o.out.addTo(f)
@@ -112,6 +116,9 @@ func (o *floodOptions) check() error {
 	}
 	if o.guard && o.link == "memory" {
 		return usagef(say.Text{"--guard shows a server on the kernel's TCP: it does not go with --link memory", "--guard 演示使用内核 TCP 的服务器：不能与 --link memory 同用"})
+	}
+	if o.costs && (o.guard || o.out.wanted() || o.link != "auto" && o.link != "tun") {
+		return usagef(say.Text{"--cost measures the kernel behind a TUN: it goes with --count, --sources, --seed and --ipv6", "--cost 测量 TUN 后面的内核：只能与 --count、--sources、--seed、--ipv6 同用"})
 	}
 	if err := cmp.Or(o.place.check(), o.checkTarget(), o.out.check()); err != nil {
 		return err
@@ -142,7 +149,7 @@ func (o *floodOptions) run(ctx context.Context) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	if o.guard && o.link == "auto" {
+	if (o.guard || o.costs) && o.link == "auto" {
 		o.link = "tun" // without the kernel there is nothing to be seen
 	}
 	if err := o.web.listen(); err != nil {
@@ -158,6 +165,9 @@ func (o *floodOptions) run(ctx context.Context) error {
 	}
 	ctx, stop := untilInterrupted(ctx)
 	defer stop()
+	if o.costs {
+		return o.cost(ctx)
+	}
 	if err = o.rounds(ctx); o.recorder == nil {
 		return err
 	}

@@ -70,17 +70,25 @@ func openFloodTUN(a *stage.Stage) (injector, error) {
 	if err := stage.Configure(floodTUN, nil); err != nil {
 		return nil, err
 	}
-	dev, err := netlink.LinkByName(floodTUN)
+	if err := routeEverywhere(floodTUN); err != nil {
+		return nil, err
+	}
+	return newLinkInjector(d, func() uint64 { return 0 }), nil
+}
+
+// routeEverywhere has a device lead to all addresses that nobody has.
+func routeEverywhere(device string) error {
+	dev, err := netlink.LinkByName(device)
 	if err != nil {
-		return nil, say.Errorf(say.All("%s: %w"), floodTUN, stage.Explain(err))
+		return say.Errorf(say.All("%s: %w"), device, stage.Explain(err))
 	}
 	for _, r := range everywhere(netip.Addr{}, netip.Addr{}) {
 		to := &net.IPNet{IP: r.Destination.Addr().AsSlice(), Mask: net.CIDRMask(0, r.Destination.Addr().BitLen())}
 		if err := netlink.RouteAdd(&netlink.Route{LinkIndex: dev.Attrs().Index, Dst: to}); err != nil {
-			return nil, say.Errorf(say.All("%s: %w"), floodTUN, stage.Explain(err))
+			return say.Errorf(say.All("%s: %w"), device, stage.Explain(err))
 		}
 	}
-	return newLinkInjector(d, func() uint64 { return 0 }), nil
+	return nil
 }
 
 // setSysctl changes a setting of this network namespace.

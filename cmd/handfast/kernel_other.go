@@ -3,6 +3,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/live"
@@ -22,5 +24,7 @@ func newKernelFlood(string, handfast.Config) (*floodArena, error) { return nil, 
 func newKernelServer(*floodOptions, string) (*floodArena, error) { return nil, kernel.ErrLinuxOnly }
 
 func guardArena(*floodOptions, handfast.Config) (*floodArena, error) { return nil, kernel.ErrLinuxOnly }
+
+func (*floodOptions) cost(context.Context) error { return kernel.ErrLinuxOnly }
 
 func kernelCounters() map[string]uint64 { return nil }

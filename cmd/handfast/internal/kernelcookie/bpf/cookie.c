@@ -171,7 +171,7 @@ INLINE u32 milliseconds(u64 ns) { return ns / 1000000; }
 
 /* What a segment's options say. */
 struct offer {
-	u8 bytes[40];       /* of them */
+	u8 bytes[40] __attribute__((aligned(8))); /* of them */
 	u32 at, end;        /* what of them is to be read */
 	u32 bad;
 	u32 stamps_at;      /* where TSval is */
@@ -317,17 +317,19 @@ INLINE int turn_ip(struct __sk_buff *skb, const struct settings *s, const struct
 INLINE int send(struct __sk_buff *skb, const struct settings *s, struct head *h, struct offer *o, struct answer *a, u32 size)
 {
 	u32 was = htonl(h->length), is = htonl(size), old = h->length - sizeof(h->tcp);
+	int grows;
 	s64 diff;
 
 	if (old > sizeof(o->bytes) || size < sizeof(a->tcp) || size > sizeof(*a))
 		return TC_ACT_SHOT;
+	/* As long as the SYN, as those of most are: nothing but what it says changes. */
+	grows = size != h->length;
 	a->tcp.check = h->tcp.check;
 	diff = bpf_csum_diff((void *)&h->tcp, sizeof(h->tcp), (void *)&a->tcp, sizeof(a->tcp), 0);
 	diff = bpf_csum_diff((void *)o->bytes, sizeof(o->bytes), (void *)a->options, sizeof(a->options), diff);
-	if (bpf_skb_change_tail(skb, h->at + size, 0) || !turn_ip(skb, s, h, size) ||
-	    bpf_skb_store_bytes(skb, h->at, a, size, 0) ||
-	    bpf_l4_csum_replace(skb, h->at + 16, 0, diff, 0) ||
-	    bpf_l4_csum_replace(skb, h->at + 16, 0, bpf_csum_diff(&was, 4, &is, 4, 0), BPF_F_PSEUDO_HDR))
+	if ((grows && bpf_skb_change_tail(skb, h->at + size, 0)) || !turn_ip(skb, s, h, size) ||
+	    bpf_skb_store_bytes(skb, h->at, a, size, 0) || bpf_l4_csum_replace(skb, h->at + 16, 0, diff, 0) ||
+	    (grows && bpf_l4_csum_replace(skb, h->at + 16, 0, bpf_csum_diff(&was, 4, &is, 4, 0), BPF_F_PSEUDO_HDR)))
 		return TC_ACT_SHOT;
 	return bpf_redirect(skb->ifindex, 0);
 }
@@ -376,6 +378,22 @@ INLINE int listens(struct __sk_buff *skb, const struct settings *s, struct head 
 	return way;
 }
 
+/* read_usual reads options as Linux and Android arrange them, which most do, and returns 0 for others. */
+INLINE int read_usual(struct offer *o)
+{
+	u32 *w = (u32 *)o->bytes;
+
+	if (o->end != 20 || (w[0] & htonl(0xffff0000)) != htonl(0x02040000) || w[1] != htonl(0x0402080a) || (w[4] & htonl(0xffffff00)) != htonl(0x01030300))
+		return 0;
+	o->has_mss = o->sack = o->timestamps = o->has_shift = 1;
+	o->mss = ntohl(w[0]);
+	o->stamps_at = 8;
+	o->tsval = ntohl(w[2]);
+	o->tsecr = ntohl(w[3]);
+	o->shift = o->bytes[19] > 14 ? 14 : o->bytes[19];
+	return 1;
+}
+
 SEC("tcx/ingress") int syn(struct __sk_buff *skb)
 {
 	u32 zero = 0, size;
@@ -402,7 +420,8 @@ SEC("tcx/ingress") int syn(struct __sk_buff *skb)
 	o.end = size - sizeof(h.tcp);
 	if (o.end > sizeof(o.bytes) || (o.end > 0 && bpf_skb_load_bytes(skb, h.at + sizeof(h.tcp), o.bytes, o.end)))
 		return TCX_NEXT;
-	bpf_loop(40, next_option, &o, 0);
+	if (!read_usual(&o))
+		bpf_loop(40, next_option, &o, 0);
 	if (o.bad)
 		return TC_ACT_SHOT;
 	if (st->sent + SECOND < now)
