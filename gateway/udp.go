@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -93,10 +94,21 @@ func (g *Gateway) serve(n *session[net.Conn], d Dialer, address string) {
 		if g.sendWaiting(n, c) {
 			g.answer(n, c)
 		}
-	} else if why, ok := unreachable(err); ok {
+	} else if why, ok := refusal(err); ok {
 		g.refuse(n, 0, why)
 	}
 	g.cfg.Ended(g.sessions.finish(n, err))
+}
+
+// refusal returns what the client of a dial that failed is told. A dial that took too long
+// had no answer, and its client gets none.
+func refusal(err error) (why host.Unreachable, ok bool) {
+	if why, ok = unreachable(err); ok {
+		return why, true
+	}
+	// Else nobody is there, as far as can be told: a name that does not exist, a proxy that does
+	// not like us.
+	return host.PortUnreachable, !errors.Is(err, context.Canceled) && !isTimeout(err)
 }
 
 // sendWaiting gives a session its connection, and sends what has waited for it. False:

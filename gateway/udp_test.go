@@ -1,9 +1,11 @@
 package gateway_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -78,6 +80,32 @@ func TestPortUnreachable(t *testing.T) {
 		}
 		w.wantStats("all the time", gateway.Stats{Sessions: 1})
 	})
+}
+
+// A client is told why the dial of its session failed, and nothing when that took too long.
+func TestFailedSessions(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		told uint64 // ICMP messages that the client gets
+		read error
+	}{
+		{syscall.ECONNREFUSED, 1, syscall.ECONNREFUSED},
+		{errors.New("a proxy that grants no UDP"), 1, syscall.ECONNREFUSED},
+		{syscall.EHOSTUNREACH, 1, syscall.EHOSTUNREACH},
+		{context.DeadlineExceeded, 0, os.ErrDeadlineExceeded},
+	} {
+		d := dialFunc(func(context.Context, string, string) (net.Conn, error) { return nil, c.err })
+		inWorld(t, gateway.Config{Dialer: d}, func(w *world) {
+			u := w.dial("udp", serverIP+":443")
+			if _, err := ask(u, "hello"); !errors.Is(err, c.read) {
+				t.Errorf("%v: the client reads %v, want %v", c.err, err, c.read)
+			}
+			if told := w.client.Counters().IcmpInDestUnreachs; told != c.told {
+				t.Errorf("%v: %d ICMP messages, want %d", c.err, told, c.told)
+			}
+			w.wantStats("failed", gateway.Stats{})
+		})
+	}
 }
 
 // The table is bounded: the session that is idle the longest makes room; its client may come back.

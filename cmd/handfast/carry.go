@@ -40,7 +40,7 @@ func (o *carrying) addTo(f *pflag.FlagSet) {
 	o.bad.addTo(f)
 	o.rules.addTo(f)
 	f.Var(&o.maps, "map", "have an `address=address` inside be another one outside; may be repeated")
-	f.Var(&o.proxy, "proxy", "carry all of TCP through a proxy, such as socks5://host:1080 or http://host:8080, with user:password@ before the host; UDP and pings are refused")
+	f.Var(&o.proxy, "proxy", "carry all of TCP, and UDP where it grants that, through a proxy, such as socks5://host:1080 or http://host:8080, with user:password@ before the host; pings are refused")
 	f.StringVar(&o.cc, "cc", "", "congestion control: "+strings.Join(cc.Names(), ", "))
 	f.BoolVar(&o.summary, "summary", true, "print a line for each flow at the end")
 	f.BoolVar(&o.ladder, "ladder", false, "draw the first connections at the end")

@@ -39,9 +39,9 @@ is refused. --map 10.0.2.2=127.0.0.1 lets the command reach this machine itself.
 inside; 0.0.0.0:8080:80 is open to other machines too, and 5353:53/udp is UDP.
 
 --proxy socks5://127.0.0.1:1080 carries every connection through a proxy, also
-those of programs that know of none. A proxy carries TCP only: UDP and pings are
-refused. Names are asked of the system's server from here, and so is reached
-what --map names.
+those of programs that know of none. UDP goes through a SOCKS5 proxy that grants
+it (UDP ASSOCIATE), and is refused otherwise; pings are refused. Names are asked
+of the system's server from here, and so is reached what --map names.
 
 --tun NAME runs no command: what is routed to that TUN of this machine is
 carried, until Ctrl-C. That needs root, or a device that is yours.`

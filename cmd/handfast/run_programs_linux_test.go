@@ -24,6 +24,7 @@ import (
 
 	"github.com/quic-go/quic-go"
 	"golang.org/x/net/dns/dnsmessage"
+	"golang.org/x/sys/unix"
 )
 
 // needProgram skips where a program is missing.
@@ -175,12 +176,19 @@ func quicEcho(t *testing.T) (port string) {
 	return port
 }
 
-// QUIC finds its way, also on a bad network: all bytes come back.
-func TestRunQUIC(t *testing.T) {
-	client := filepath.Join(publicDir(t), "quic-client")
-	if err := os.Symlink(publicCopy(t), client); err != nil {
+// publicProgram is where everybody may run one of otherPrograms.
+func publicProgram(t *testing.T, name string) (path string) {
+	t.Helper()
+	path = filepath.Join(publicDir(t), name)
+	if err := os.Symlink(publicCopy(t), path); err != nil {
 		t.Fatal(err)
 	}
+	return path
+}
+
+// QUIC finds its way, also on a bad network: all bytes come back.
+func TestRunQUIC(t *testing.T) {
+	client := publicProgram(t, "quic-client")
 	text, port := randomText(1<<20), quicEcho(t)
 	eachWay(t, func(t *testing.T, run runner) {
 		for _, bad := range [][]string{nil, {"--loss", "2%", "--delay", "5ms", "--reorder", "5%", "--duplicate", "2%"}} {
@@ -194,6 +202,141 @@ func TestRunQUIC(t *testing.T) {
 			if !regexp.MustCompile(`udp +10\.0\.2\.2:` + port).MatchString(told.String()) {
 				t.Errorf("%v: the summary is\n%s", bad, &told)
 			}
+		}
+	})
+}
+
+func init() { otherPrograms["udp-segments"] = udpSegments }
+
+// segments is how many datagrams udp-segments sends at once, each of a thousand bytes.
+const segments = 10
+
+// udpSegments is the program "udp-segments ADDRESS": it has the kernel make several
+// datagrams of one, and says how many come back.
+func udpSegments() {
+	c, err := net.Dial("udp", os.Args[1])
+	if err != nil {
+		panic(err)
+	}
+	raw, _ := c.(*net.UDPConn).SyscallConn()
+	raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_UDP, unix.UDP_SEGMENT, 1000) })
+	if err == nil {
+		_, err = c.Write(make([]byte, segments*1000))
+	}
+	c.SetReadDeadline(time.Now().Add(untilLimit))
+	n := 0
+	for ; err == nil && n < segments; n++ {
+		_, err = c.Read(make([]byte, 2000))
+	}
+	fmt.Print(n, err)
+}
+
+// Several datagrams that a program sends at once, as libraries of QUIC do, all arrive.
+func TestRunCarriesSegmentedUDP(t *testing.T) {
+	u, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.Close()
+	go func() {
+		p := make([]byte, 2000)
+		for n, from, err := u.ReadFrom(p); err == nil; n, from, err = u.ReadFrom(p) {
+			u.WriteTo(p[:n], from)
+		}
+	}()
+	client := publicProgram(t, "udp-segments")
+	_, port, _ := net.SplitHostPort(u.LocalAddr().String())
+	eachWay(t, func(t *testing.T, run runner) {
+		out, err := run("--", client, "10.0.2.2:"+port).Output()
+		if want := fmt.Sprint(segments, error(nil)); err != nil || string(out) != want {
+			t.Errorf("%s came back, want %s; %v", out, want, err)
+		}
+	})
+}
+
+// socksRelay is a SOCKS server that relays UDP, to a port of this machine whatever the
+// address, or answers with a reply that is not 0.
+func socksRelay(t *testing.T, port string, reply byte) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for c, err := l.Accept(); err == nil; c, err = l.Accept() {
+			go associate(c, port, reply)
+		}
+	}()
+	return l.Addr().String()
+}
+
+// associate answers one client, until it ends.
+func associate(c net.Conn, port string, reply byte) {
+	defer c.Close()
+	p := make([]byte, 10)
+	io.ReadFull(c, p[:3])
+	c.Write([]byte{5, 0})
+	io.ReadFull(c, p)
+	far, err := net.Dial("udp", "127.0.0.1:"+port)
+	near, err2 := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil || err2 != nil || p[1] != 3 {
+		return
+	}
+	defer far.Close()
+	defer near.Close()
+	at := near.LocalAddr().(*net.UDPAddr).AddrPort()
+	c.Write([]byte{5, reply, 0, 1, 127, 0, 0, 1, byte(at.Port() >> 8), byte(at.Port())})
+	if reply == 0 {
+		go relayUDP(near, far)
+		io.Copy(io.Discard, c)
+	}
+}
+
+// relayUDP passes datagrams on, and back behind the header with which the first came. One
+// client has one destination here.
+func relayUDP(near *net.UDPConn, far net.Conn) {
+	const header = 10 // of IPv4
+	p, begun := make([]byte, 1<<16), false
+	for n, from, err := near.ReadFromUDPAddrPort(p); err == nil && n >= header; n, from, err = near.ReadFromUDPAddrPort(p) {
+		far.Write(p[header:n])
+		if begun {
+			continue
+		}
+		begun = true
+		q := append(slices.Clone(p[:header]), make([]byte, 1<<16)...)
+		go func() {
+			for n, err := far.Read(q[header:]); err == nil; n, err = far.Read(q[header:]) {
+				near.WriteToUDPAddrPort(q[:header+n], from)
+			}
+		}()
+	}
+}
+
+// QUIC goes through a proxy that grants UDP. Where one does not, programs hear it at once, and
+// people one sentence.
+func TestRunUDPThroughAProxy(t *testing.T) {
+	needProgram(t, "dig")
+	client := publicProgram(t, "quic-client")
+	text, port := randomText(1<<20), quicEcho(t)
+	grants, refuses := "socks5://"+socksRelay(t, port, 0), socksRelay(t, port, 7)
+	eachWay(t, func(t *testing.T, run runner) {
+		var told bytes.Buffer
+		cmd := run("--proxy", grants, "--", client, "192.0.2.7:443")
+		cmd.Stdin, cmd.Stderr = bytes.NewReader(text), &told
+		if got, err := cmd.Output(); err != nil || !bytes.Equal(got, text) {
+			t.Errorf("%d bytes of %d came back, %v\n%s", len(got), len(text), err, &told)
+		}
+		told.Reset()
+		cmd = run("--summary=false", "--proxy", "socks5://"+refuses, "--", "sh", "-c", "dig +tries=1 @192.0.2.7 host.test; dig +tries=1 @192.0.2.8 host.test")
+		cmd.Stderr = &told
+		got, _ := cmd.Output()
+		if strings.Count(string(got), "connection refused") != 2 {
+			t.Errorf("dig said\n%s", got)
+		}
+		want := "handfast: UDP is refused: proxy " + refuses + " grants no UDP ASSOCIATE: command not supported\n"
+		if told.String() != want {
+			t.Errorf("%q was said, want %q", &told, want)
 		}
 	})
 }

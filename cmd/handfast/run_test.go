@@ -9,7 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/proxy"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/gateway"
+	"github.com/handfast-tcp/handfast/lab/story"
 )
 
 // The first rule that fits counts; an --allow refuses all else.
@@ -138,36 +141,54 @@ func TestPublishFlag(t *testing.T) {
 	}
 }
 
-// Of what the rules let pass TCP goes through the proxy, names and mapped addresses do
-// not, and UDP and pings are refused, which is said once.
+// Of what the rules let pass TCP goes through the proxy, and UDP where the proxy speaks SOCKS;
+// names and mapped addresses do not, and what is refused is said once.
 func TestProxyPolicy(t *testing.T) {
 	s := &segment{addresses: gateAddrs, dns: []netip.Addr{dnsAddr}, system: netip.MustParseAddrPort("127.0.0.53:53")}
 	maps, r := addressMap{}, rules{}
 	if err := errors.Join(maps.Set("10.0.2.2=127.0.0.1"), (&ruleFlag{&r, false}).Set(":25")); err != nil {
 		t.Fatal(err)
 	}
-	var f proxyFlag
-	if err := f.Set("socks5://127.0.0.1:1080"); err != nil {
-		t.Fatal(err)
+	// What becomes of flows, by SOCKS and by HTTP.
+	flows := []struct{ network, to, socks, http string }{
+		{"tcp", "192.0.2.1:80", "proxy", "proxy"},
+		{"tcp", "192.0.2.1:25", "refused", "refused"},
+		{"tcp", "10.0.2.2:80", "127.0.0.1:80", "127.0.0.1:80"},
+		{"udp", "10.0.2.3:53", "127.0.0.53:53", "127.0.0.53:53"},
+		{"udp", "192.0.2.1:443", "relayed", "refused"},
+		{"udp", "192.0.2.1:25", "refused", "refused"},
+		{"icmp", "192.0.2.1:0", "refused", "refused"},
+		{"icmp", "192.0.2.2:0", "refused", "refused"},
 	}
-	var told bytes.Buffer
-	policy := f.policy(r.policy(maps, s), terminal{Writer: &told})
-	for _, c := range []struct {
-		network, to string
-		want        gateway.Route
-	}{
-		{"tcp", "192.0.2.1:80", gateway.Route{Dialer: f.proxy}},
-		{"tcp", "192.0.2.1:25", gateway.Route{Verdict: gateway.Refuse}},
-		{"tcp", "10.0.2.2:80", gateway.Route{Address: "127.0.0.1:80"}},
-		{"udp", "10.0.2.3:53", gateway.Route{Address: "127.0.0.53:53"}},
-		{"udp", "192.0.2.1:443", gateway.Route{Verdict: gateway.Refuse}},
-		{"icmp", "192.0.2.1:0", gateway.Route{Verdict: gateway.Refuse}},
-	} {
-		if got := policy(gateway.Flow{Network: c.network, Destination: netip.MustParseAddrPort(c.to)}); got != c.want {
-			t.Errorf("%s to %s: %+v, want %+v", c.network, c.to, got, c.want)
+	for url, said := range map[string]say.Text{"socks5://127.0.0.1:1080": noPings, "http://127.0.0.1:8080": onlyTCP} {
+		var f proxyFlag
+		if err := f.Set(url); err != nil {
+			t.Fatal(err)
+		}
+		var told bytes.Buffer
+		policy := f.policy(r.policy(maps, s), terminal{Writer: &told})
+		for _, c := range flows {
+			got := fateOf(policy(gateway.Flow{Network: c.network, Destination: netip.MustParseAddrPort(c.to)}))
+			if want := map[bool]string{true: c.http, false: c.socks}[f.proxy.OnlyTCP()]; got != want {
+				t.Errorf("%s, %s to %s: %s, want %s", url, c.network, c.to, got, want)
+			}
+		}
+		if told.String() != said[story.English]+"\n" {
+			t.Errorf("%s said: %s", url, &told)
 		}
 	}
-	if n := bytes.Count(told.Bytes(), []byte("\n")); n != 1 {
-		t.Errorf("said %d times: %s", n, &told)
+}
+
+// fateOf is a route in words.
+func fateOf(r gateway.Route) string {
+	switch r.Dialer.(type) {
+	case *proxy.Proxy:
+		return "proxy"
+	case *relayed:
+		return "relayed"
 	}
+	if r.Verdict == gateway.Refuse {
+		return "refused"
+	}
+	return r.Address
 }

@@ -35,8 +35,11 @@ func TestMain(m *testing.M) {
 		raiseLoopback() // a test that needs it says so when it is not there
 	}
 	flag.Set("test.parallel", "8") // a script waits more than it computes; what -parallel says counts
-	testscript.Main(m, map[string]func(){"handfast": main, "kernel-listener": kernelListener, "quic-client": quicClient})
+	testscript.Main(m, otherPrograms)
 }
+
+// otherPrograms are what this test program is under other names.
+var otherPrograms = map[string]func(){"handfast": main, "kernel-listener": kernelListener, "quic-client": quicClient}
 
 // The scripts in testdata/cli need nothing; those in testdata/kernel need a
 // network namespace, and perhaps a TUN.

@@ -1,17 +1,16 @@
-// Package proxy opens TCP connections through another machine: by SOCKS5 or by HTTP's
-// CONNECT.
+// Package proxy carries flows through another machine: TCP by SOCKS5 or by HTTP's CONNECT,
+// and UDP by SOCKS5 where the machine grants that.
 package proxy
 
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/url"
 	"os"
 	"strings"
-	"syscall"
-
-	"golang.org/x/net/proxy"
+	"sync/atomic"
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 )
@@ -21,6 +20,8 @@ import (
 type Proxy struct {
 	address string // host:port
 	open    func(ctx context.Context, c net.Conn, address string) error
+	socks   *socks      // nil: it speaks HTTP
+	noUDP   atomic.Bool // it has said so
 }
 
 // errForm says how a proxy is written.
@@ -36,7 +37,9 @@ func Parse(text string) (*Proxy, error) {
 	port := "1080"
 	switch u.Scheme {
 	case "socks5", "socks5h": // names are asked before us, so both are the same
-		p.open, err = socks(u)
+		if p.socks, err = newSocks(u); err == nil {
+			p.open = p.socks.connect
+		}
 	case "http":
 		p.open, port = connect(u), "8080"
 	default:
@@ -48,16 +51,16 @@ func Parse(text string) (*Proxy, error) {
 	return p, err
 }
 
-// DialContext opens a connection of TCP. When the proxy says why it does not, the error
-// is what the system would say; what is wrong with the proxy itself is no such error.
+// DialContext opens a connection of TCP, or has datagrams relayed. When the proxy says why
+// it does not, the error is what the system would say; what is wrong with the proxy itself
+// is no such error.
 func (p *Proxy) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	if !strings.HasPrefix(network, "tcp") {
-		return nil, say.Errorf(say.Text{"proxy %s carries TCP only, not %s", "代理 %s 只转发 TCP，不转发 %s"}, p.address, network)
+	if strings.HasPrefix(network, "udp") {
+		return p.dialUDP(ctx, address)
 	}
-	var d net.Dialer
-	c, err := d.DialContext(ctx, "tcp", p.address)
+	c, err := p.dial(ctx)
 	if err != nil {
-		return nil, say.Errorf(say.Text{"proxy: %v", "代理：%v"}, err)
+		return nil, err
 	}
 	if err := p.open(ctx, c, address); err != nil {
 		c.Close()
@@ -69,58 +72,29 @@ func (p *Proxy) DialContext(ctx context.Context, network, address string) (net.C
 	return c, nil
 }
 
-// withConn is what the package's dialer can, and its interface does not say.
-type withConn interface {
-	DialWithConn(ctx context.Context, c net.Conn, network, address string) (net.Addr, error)
-}
-
-// socks speaks RFC 1928. https://www.rfc-editor.org/rfc/rfc1928
-func socks(u *url.URL) (func(context.Context, net.Conn, string) error, error) {
-	var auth *proxy.Auth
-	if u.User != nil {
-		password, _ := u.User.Password()
-		auth = &proxy.Auth{User: u.User.Username(), Password: password}
-	}
-	d, err := proxy.SOCKS5("tcp", u.Host, auth, nil)
+// dial connects to the proxy.
+func (p *Proxy) dial(ctx context.Context) (net.Conn, error) {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "tcp", p.address)
 	if err != nil {
-		return nil, err
+		return nil, say.Errorf(say.Text{"proxy: %v", "代理：%v"}, err)
 	}
-	return func(ctx context.Context, c net.Conn, address string) error {
-		_, err := d.(withConn).DialWithConn(ctx, c, "tcp", address)
-		return reply(err)
-	}, nil
+	return c, nil
 }
 
-// replies are what a SOCKS server says, as the package words it.
-var replies = []struct {
-	text  string
-	errno error
-}{
-	{"connection not allowed by ruleset", syscall.EACCES},
-	{"network unreachable", syscall.ENETUNREACH},
-	{"host unreachable", syscall.EHOSTUNREACH},
-	{"connection refused", syscall.ECONNREFUSED},
-	{"TTL expired", syscall.EHOSTUNREACH},
-}
-
-// reply makes an error of the system's of what the server says about the destination.
-func reply(err error) error {
-	if err == nil {
-		return nil
-	}
-	for _, r := range replies {
-		if strings.HasSuffix(err.Error(), "unknown error "+r.text) {
-			return r.errno
-		}
-	}
-	return aboutProxy(err)
-}
+// errEnded is an end where more was to come.
+var errEnded = say.Errorf(say.Text{"it ends the connection", "它断开连接"})
 
 // aboutProxy keeps of an error only what it says: an errno in it would be taken for one
 // about the destination. That time is over is so for both.
 func aboutProxy(err error) error {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
 		return context.DeadlineExceeded
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errEnded
 	}
 	return say.Errorf(say.All("%v"), err)
 }

@@ -134,6 +134,9 @@ func (o *Options) veth() (*packet.Device, error) {
 	os.WriteFile("/proc/sys/net/ipv6/conf/"+behindName+"/disable_ipv6", []byte("1"), 0)
 	behind, err := netlink.LinkByName(behindName)
 	if err == nil {
+		// What stands for several datagrams, as QUIC sends it, does not come through a packet
+		// socket: the kernel shall take it apart. One that cannot switch this off works without.
+		stage.SwitchOff(deviceName, "tx-udp-segmentation")
 		err = netlink.LinkSetMTU(behind, o.MTU)
 	}
 	if err == nil {
