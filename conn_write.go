@@ -41,7 +41,7 @@ func firstChunk(n, segment int) int {
 // that come next.
 func (c *TCPConn) Write(p []byte) (n int, err error) {
 	pieces := [1][]byte{p}
-	n, err = c.write(pieces[:], false)
+	n, err = c.write(pieces[:], streams)
 	if err != nil {
 		err = c.opError("write", err)
 	}
@@ -52,7 +52,7 @@ func (c *TCPConn) Write(p []byte) (n int, err error) {
 // removes from v what was written. It is for what net.Buffers.WriteTo does with
 // connections of package net alone: for ours that calls Write for each piece.
 func (c *TCPConn) WriteBuffers(v *net.Buffers) (int64, error) {
-	n, err := c.write(*v, false)
+	n, err := c.write(*v, streams)
 	consume(v, n)
 	if err != nil {
 		err = c.opError("write", err)
@@ -65,15 +65,36 @@ func (c *TCPConn) WriteBuffers(v *net.Buffers) (int64, error) {
 // a retransmission timeout, 200 ms or more, in which nothing else is under way.
 func (c *TCPConn) WriteMore(p []byte) (n int, err error) {
 	pieces := [1][]byte{p}
-	n, err = c.write(pieces[:], true)
+	n, err = c.write(pieces[:], moreFollows)
 	if err != nil {
 		err = c.opError("write", err)
 	}
 	return n, err
 }
 
-// write queues pieces as one write. With more the program says that more follows it.
-func (c *TCPConn) write(pieces [][]byte, more bool) (n int, err error) {
+// WriteRecord is Write of what ends a record, as send(2) with MSG_EOR in Linux: no segment carries
+// text from before that end and from behind it, whether it is sent for the first time or again.
+// The peer reads a stream all the same.
+func (c *TCPConn) WriteRecord(p []byte) (n int, err error) {
+	pieces := [1][]byte{p}
+	n, err = c.write(pieces[:], endsRecord)
+	if err != nil {
+		err = c.opError("write", err)
+	}
+	return n, err
+}
+
+// writeEnd is what a program says of the end of a write.
+type writeEnd uint8
+
+const (
+	streams     writeEnd = iota
+	moreFollows          // MSG_MORE
+	endsRecord           // MSG_EOR
+)
+
+// write queues pieces as one write.
+func (c *TCPConn) write(pieces [][]byte, end writeEnd) (n int, err error) {
 	s := c.shard
 	rest := unwritten{pieces: pieces}
 	size := rest.count()
@@ -95,9 +116,7 @@ func (c *TCPConn) write(pieces [][]byte, more bool) (n int, err error) {
 			for len(rest.pieces) > 0 {
 				s.tcp.SendCopy(now, c.entry, rest.next())
 			}
-			if more {
-				s.tcp.MoreFollows(now, c.entry)
-			}
+			c.endPiece(now, end, true)
 			n = size
 			break
 		}
@@ -111,10 +130,8 @@ func (c *TCPConn) write(pieces [][]byte, more bool) (n int, err error) {
 		if err = c.queue(now, v); err != nil {
 			break
 		}
-		if more {
-			s.tcp.MoreFollows(now, c.entry)
-		}
-		if n += v.Len(); n == size {
+		n += v.Len()
+		if c.endPiece(now, end, n == size); n == size {
 			break
 		}
 	}
@@ -125,6 +142,16 @@ func (c *TCPConn) write(pieces [][]byte, more bool) (n int, err error) {
 		s.flushAndUnlock(now)
 	}
 	return n, err
+}
+
+// endPiece follows a piece of a write, which may be its last.
+func (c *TCPConn) endPiece(now clock.Time, end writeEnd, last bool) {
+	switch {
+	case end == moreFollows:
+		c.shard.tcp.MoreFollows(now, c.entry)
+	case end == endsRecord && last:
+		c.shard.tcp.EndRecord(now, c.entry)
+	}
 }
 
 // unwritten is what is left of the pieces of a write, which stay as they are.

@@ -58,7 +58,8 @@
 //     which works too. Socket options set by hand (RawConn.Control,
 //     golang.org/x/net/ipv4) and pollers of descriptors cannot work: what Linux has
 //     options for has methods of [TCPConn] (SetTOS, SetTTL, SetCork, SetQuickAck,
-//     SetNotSentLowat, SetUserTimeout, SetCongestionControl, WriteMore, Peek, Queued) and
+//     SetNotSentLowat, SetUserTimeout, SetCongestionControl, WriteMore, WriteRecord, Peek,
+//     Queued) and
 //     fields of [Dialer] and [ListenOptions].
 //   - [UDPConn] has no SyscallConn and no control messages: [UDPConn.ReadFromTo]
 //     and [UDPConn.WriteFromTo] tell and choose the host's own address.

@@ -50,6 +50,13 @@ type ListenOptions struct {
 	// Config.TCP has them.
 	TOS, TTL, MaxSegment, SynRetries, NotSentLowat int
 
+	// DeferAccept is for how long Accept does not return a connection whose client has sent
+	// nothing after the handshake: TCP_DEFER_ACCEPT of Linux. It comes with its first text, or
+	// when that time is over and the client answers once more; until then it costs no more than
+	// any half-open one. It is rounded up to when a SYN-ACK would be repeated (1, 3, 7, 15, 31
+	// seconds), and ends with the last time. For servers whose clients speak first. Zero: none.
+	DeferAccept time.Duration
+
 	// ECN says whether accepted connections use explicit congestion notification
 	// when their peers ask, and AccECN: one of the modes. Default Config.TCP.ECN.
 	ECN cc.ECNMode
@@ -69,6 +76,7 @@ func (o *ListenOptions) check(forwards bool) error {
 	}
 	b := o.beforehand()
 	return cmp.Or(b.check("ListenOptions", tcp.MaxSynAckRetries), setting.Of("ListenOptions.Backlog", &o.Backlog, 0, 1, MaxBacklog).Check(),
+		setting.Of("ListenOptions.DeferAccept", &o.DeferAccept, 0, 0, tcp.MaxTimeout).Check(),
 		setting.Of("ListenOptions.FastOpen", &o.FastOpen, 0, 1, MaxBacklog).Check(),
 		setting.Of("ListenOptions.ECN", &o.ECN, cc.ECNDefault, cc.ECNOff, cc.ECNAccurate).Check(), cc.Check(o.CongestionControl))
 }
@@ -174,6 +182,7 @@ func (h *Host) bindPort(l *TCPListener) error {
 			b := l.options.beforehand()
 			b.listen(part)
 			part.FastOpen = (l.options.FastOpen + len(h.shards) - 1) / len(h.shards)
+			part.DeferAccept = l.options.DeferAccept
 			part.CongestionControl, part.ECN = l.options.CongestionControl, l.options.ECN
 		}
 		s.flushAndUnlock(now)

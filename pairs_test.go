@@ -178,6 +178,7 @@ var pairCalls = map[string]func(p *playground){
 	"TCPConn.SetTOS":               func(p *playground) { p.conn.SetTOS(0x20) },
 	"TCPConn.SetTTL":               func(p *playground) { p.conn.SetTTL(9) },
 	"TCPConn.WriteMore":            func(p *playground) { p.conn.WriteMore([]byte("abc")) },
+	"TCPConn.WriteRecord":          func(p *playground) { p.conn.WriteRecord([]byte("abc")) },
 	"TCPConn.Read":                 func(p *playground) { p.peer.Read(make([]byte, 1)) },
 	"TCPConn.ReadFrom":             func(p *playground) { p.conn.ReadFrom(strings.NewReader("abc")) },
 	"TCPConn.RemoteAddr":           func(p *playground) { p.peer.RemoteAddr() },

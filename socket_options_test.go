@@ -249,3 +249,67 @@ func TestQuickAck(t *testing.T) {
 		}
 	})
 }
+
+// A record that was ended shares no segment with what is written behind it, and one of a large
+// write ends with it.
+func TestWriteRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server, ofClient, _ := seen(t, pipe.Options{})
+		defer client.Close()
+		defer server.Close()
+		c, s := connect(t, client, listen(t, server, ":80"))
+		synctest.Wait()
+		for len(ofClient) > 0 {
+			<-ofClient
+		}
+		c.SetCork(true) // so that all of it leaves at once
+		c.WriteRecord(make([]byte, 10))
+		c.WriteRecord(make([]byte, 70_000))
+		c.Write(make([]byte, 5))
+		c.SetCork(false)
+		io.ReadFull(s, make([]byte, 70_015))
+		synctest.Wait()
+		ends := map[int]bool{}
+		for at := 0; len(ofClient) > 0; {
+			if h := <-ofClient; h.n > 0 {
+				at += h.n
+				ends[at] = true
+			}
+		}
+		if !ends[10] || !ends[70_010] || !ends[70_015] {
+			t.Errorf("segments end at %v", ends)
+		}
+	})
+}
+
+// With DeferAccept a connection is there with its first text.
+func TestDeferAccept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server, _, _ := seen(t, pipe.Options{})
+		defer client.Close()
+		defer server.Close()
+		if _, err := server.ListenTCP("tcp", ":81", handfast.ListenOptions{DeferAccept: -time.Second}); err == nil {
+			t.Error("less than nothing is taken")
+		}
+		l, err := server.ListenTCP("tcp", ":80", handfast.ListenOptions{DeferAccept: 30 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := client.Dial("tcp", serverIP+":80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		time.AfterFunc(5*time.Second, func() { c.Write([]byte("hello")) })
+		s, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(start); took < 5*time.Second || took > 6*time.Second {
+			t.Errorf("it was accepted after %v", took)
+		}
+		if n, _ := s.Read(make([]byte, 10)); n != 5 {
+			t.Errorf("%d bytes", n)
+		}
+	})
+}

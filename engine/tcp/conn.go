@@ -1,6 +1,8 @@
 package tcp
 
 import (
+	"slices"
+
 	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
@@ -294,6 +296,11 @@ func (c *Conn) Clone(tr *Trace) Conn {
 	}
 	if a := c.options.auth; a != nil {
 		d.signWith(a.Clone())
+	}
+	if r := c.options.records; r != nil {
+		own := *d.options
+		own.records = &records{slices.Clone(r.ends)}
+		d.options = &own
 	}
 	if c.ecn.marks != nil {
 		d.ecn.marks = c.ecn.clone()

@@ -88,7 +88,7 @@ type Info struct {
 	// In segments.
 	Unacked    int // sent and not acknowledged
 	Sacked     int // of them, those that the peer holds
-	Lost       int // of them, those that are lost and not sent again
+	Lost       int // of them, those that were taken for lost, and are so until they are acknowledged
 	Retrans    int // of them, those that were sent again and are under way
 	Reordering int // the farthest that one came after what was sent later, at least 3
 
@@ -227,7 +227,10 @@ func (c *Conn) infoText(i *Info) {
 	} else if c.snd.una != c.snd.nxt {
 		out.Out = 1 // our SYN
 	}
-	i.Unacked, i.Sacked, i.Lost, i.Retrans = out.Out, out.Sacked, out.Lost, out.Resent
+	i.Unacked, i.Sacked, i.Lost, i.Retrans = out.Out, out.Sacked, out.Lost+out.Resent, out.Resent
+	if c.loss.probed == probedOld && i.Lost > out.Lost {
+		i.Lost-- // a tail loss probe, which repeats what need not be lost
+	}
 	i.Reordering = max(int(c.loss.behind), dupThresh)
 	i.BytesSent = i.BytesAcked + i.BytesRetrans
 	if c.out.start.LessEq(c.snd.nxt) {

@@ -121,7 +121,7 @@ func (w *watcher) check(i *Info, before *Info) error {
 		return fmt.Errorf("%d bytes acknowledged, and %d were seen", i.BytesAcked, w.acked.Sub(w.first))
 	case i.Unacked > out || i.Unacked < least-1:
 		return fmt.Errorf("%d segments unacknowledged, of %d bytes", i.Unacked, out)
-	case i.Sacked+i.Lost+i.Retrans > i.Unacked:
+	case i.Sacked+max(i.Lost, i.Retrans) > i.Unacked, i.Lost+1 < i.Retrans:
 		return fmt.Errorf("%d sacked, %d lost, %d out again, of %d", i.Sacked, i.Lost, i.Retrans, i.Unacked)
 	case i.Delivered > 1+i.DataSegsOut+i.DsackDups:
 		return fmt.Errorf("%d delivered of %d", i.Delivered, i.DataSegsOut)

@@ -22,7 +22,8 @@ type settings struct {
 
 	fixedSend bool // the program has set its send buffer
 
-	auth auth.Session // signs and verifies the connection's segments; nil: nobody does
+	auth    auth.Session // signs and verifies the connection's segments; nil: nobody does
+	records *records     // of the connection alone: see endRecord
 }
 
 // Limits of what a program may set, as in Linux.
@@ -87,7 +88,7 @@ const maxShared = 4
 
 // share returns settings that equal s, the same for all who ask for the same.
 func (e *Endpoint) share(s *settings) *settings {
-	if s.auth != nil {
+	if s.auth != nil || s.records != nil {
 		only := *s // no other has the same
 		return &only
 	}
@@ -111,9 +112,9 @@ func (e *Endpoint) change(now clock.Time, en *Entry, s settings) {
 // use makes s what is set for c. What each segment needs of it is copied to where that is
 // looked for.
 func (c *Conn) use(s *settings) {
-	if c.options != nil && c.options.auth != nil && s.auth == nil {
+	if o := c.options; o != nil && (o.auth != nil && s.auth == nil || o.records != nil && s.records == nil) {
 		own := *s
-		own.auth = c.options.auth
+		own.auth, own.records = cmp.Or(s.auth, o.auth), cmp.Or(s.records, o.records)
 		s = &own
 	}
 	c.options, c.ecn.service = s, s.service

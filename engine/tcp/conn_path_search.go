@@ -73,7 +73,7 @@ func (c *Conn) buildSizeProbe(now clock.Time, out *Output) bool {
 	case n <= c.payload(): // the peer takes no more
 		q.claim = sizeProven
 		return false
-	case !q.searching(), q.claim&1 != 0, int(end.Diff(c.snd.una)) < n, int(c.snd.wnd) < n, !c.calmEnough():
+	case c.options.records != nil, !q.searching(), q.claim&1 != 0, int(end.Diff(c.snd.una)) < n, int(c.snd.wnd) < n, !c.calmEnough():
 		return false
 	}
 	c.begin(out)

@@ -174,6 +174,8 @@ func (c *Conn) buildNew(now clock.Time, out *Output) bool {
 // buildText makes the segment of n bytes from number pos on.
 func (c *Conn) buildText(now clock.Time, out *Output, pos seq.Num, n int) bool {
 	c.begin(out)
+	record := c.toRecordEnd(pos)
+	n = min(n, record)
 	if n > 0 {
 		out.Views, out.Len = c.out.fill(out.Views, pos, n)
 		out.wholeSegments(n, c.payload())
@@ -181,6 +183,10 @@ func (c *Conn) buildText(now clock.Time, out *Output, pos seq.Num, n int) bool {
 	end, small := pos.Add(seq.Size(out.Len)), false
 	out.Seq = pos
 	out.Flags |= wire.ACK
+	if out.Len == record {
+		small = out.Len%int(c.path.mss) != 0
+		out.Flags |= wire.PSH
+	}
 	if end == c.out.end() {
 		small = out.Len%int(c.path.mss) != 0 // one that SACK blocks have made so counts, too
 		if out.Len > 0 && c.out.tail&moreToCome == 0 {

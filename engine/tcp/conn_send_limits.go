@@ -25,10 +25,15 @@ func (c *Conn) allowed(left int) (n int, w waits) {
 	if left == 0 {
 		return 0, nothing
 	}
+	record := c.toRecordEnd(c.snd.nxt)
+	left = min(left, record)
 	flight := c.inFlight()
 	congestion := c.window() - flight
 	most := min(left, open, congestion, c.largestSegment())
-	if most > 0 {
+	switch {
+	case most == record: // more is queued, and may not join it
+		n = most
+	case most > 0:
 		n = c.worthSending(most, left, out, min(open, congestion))
 	}
 	if n > 0 {

@@ -14,6 +14,7 @@ type Counters struct {
 	ListenDrops               uint64 // SYNs dropped for any reason
 	ConnsRefused              uint64 // SYNs and last ACKs dropped, and Connects failed: there was no memory for a connection
 	TCPReqQFullDrop           uint64 // the half-open queue was full, without cookies
+	TCPDeferAcceptDrop        uint64 // ACKs of SYN-ACKs that brought no text, which their listener waits for
 	TCPReqQFullDoCookies      uint64 // an entry was evicted and lives on as a cookie
 	SyncookiesSent            uint64 // stateless SYN-ACKs sent
 	SyncookiesRecv            uint64 // connections opened from a cookie

@@ -3,6 +3,7 @@ package tcp
 import (
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
@@ -29,6 +30,13 @@ type Listener struct {
 	// the ACK of their SYN-ACK, those that a RST has ended for a minute too: TCP_FASTOPEN. 0:
 	// none, or as many as Backlog where Config.FastOpen has fastopen.EveryListener.
 	FastOpen int
+
+	// DeferAccept is for how long a connection whose client has only completed the handshake
+	// is not there: it is when it brings text, or when that time is over and the client
+	// answers once more. TCP_DEFER_ACCEPT. It is rounded up to when a SYN-ACK would be
+	// repeated (1, 3, 7 … seconds), and not longer than these are. 0: as soon as the handshake
+	// is complete.
+	DeferAccept time.Duration
 
 	cfg     *Config
 	options *settings // of its connections

@@ -150,6 +150,19 @@ func (p *pair) until(what string, ok func() bool) {
 // connect opens a connection from end 0 to a listener of end 1.
 func (p *pair) connect() (client, server *Entry) {
 	p.t.Helper()
+	client, l := p.begin()
+	p.until("accept", func() bool {
+		server = p.ends[1].Accept(l)
+		return server != nil
+	})
+	server.Owner = "server"
+	p.until("connected", func() bool { return client.state == Established })
+	return client, server
+}
+
+// begin is connect before anything is sent.
+func (p *pair) begin() (client *Entry, l *Listener) {
+	p.t.Helper()
 	l, err := p.ends[1].Listen(wire.Addr{}, 80, 16, "listener")
 	if err != nil {
 		p.t.Fatal(err)
@@ -162,13 +175,7 @@ func (p *pair) connect() (client, server *Entry) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.until("accept", func() bool {
-		server = p.ends[1].Accept(l)
-		return server != nil
-	})
-	server.Owner = "server"
-	p.until("connected", func() bool { return client.state == Established })
-	return client, server
+	return client, l
 }
 
 func (p *pair) write(end int, en *Entry, b []byte) {

@@ -53,7 +53,8 @@ const (
 	markSigner                               // the first of three bits: which key signs what it is sent
 
 	signerBits  = 7 * markSigner
-	markTellOld = 8 * markSigner // with the option that was an experiment
+	markTellOld = 8 * markSigner  // with the option that was an experiment
+	markAcked   = 16 * markSigner // the SYN-ACK is acknowledged, and its listener wants text: see DeferAccept
 )
 
 func (h *halfOpen) is(m halfOpenMarks) bool { return h.marks&m != 0 }

@@ -243,6 +243,11 @@ func (e *Endpoint) arrivedHalfOpen(a *arrival, l *Listener, h *halfOpen, at ref)
 	if !c.answersSynAck(s) {
 		return dropped(wire.MissingTimestamp)
 	}
+	if at != 0 && l.defers(h, s) {
+		h.mark(markAcked, true)
+		e.stats.TCPDeferAcceptDrop++
+		return dropped(wire.AcceptDeferred)
+	}
 	v := c.receive(a.now, &a.path, s)
 	switch {
 	case c.state > SynReceived || c.state == Closed && c.owes != 0:
@@ -333,6 +338,9 @@ func (e *Endpoint) advanceHalfOpen(now clock.Time) {
 			c.backToListen(now, CauseTimeout)
 		} else {
 			c.Advance(now)
+		}
+		if h.is(markAcked) {
+			c.keepQuiet(now, e.listener(&t))
 		}
 		if c.state != SynReceived {
 			e.halfOpen.remove(f, at)

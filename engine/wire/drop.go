@@ -59,6 +59,7 @@ const (
 	WindowFull       // past the receive window
 	ListenFull       // half-open queue or accept queue full
 	Closed           // data after the program closed its receiving side
+	AcceptDeferred   // ends a handshake without text, which the listener waits for
 
 	numDrops
 )
@@ -84,6 +85,7 @@ var dropText = [numDrops]string{
 	NoAckFlag: "no ACK flag", TimeWaitReset: "RST in TIME-WAIT", Duplicate: "duplicate",
 	ReassemblyFull: "reassembly queue full", NoMemory: "no memory", WindowFull: "past the window",
 	ListenFull: "listen queue full", Closed: "receiving side closed",
+	AcceptDeferred: "no text yet",
 }
 
 func (d Drop) String() string {

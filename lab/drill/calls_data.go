@@ -277,6 +277,9 @@ func (p *player) send(e *tcp.Endpoint, now clock.Time, s *socket, b []byte, flag
 	if ok && last && flags&constant("MSG_MORE") != 0 {
 		e.MoreFollows(now, s.entry)
 	}
+	if ok && last && flags&constant("MSG_EOR") != 0 {
+		e.EndRecord(now, s.entry)
+	}
 	if ok && last && flags&constant("MSG_OOB") != 0 {
 		e.MarkUrgent(now, s.entry)
 	}

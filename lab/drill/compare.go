@@ -3,6 +3,7 @@ package drill
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/lab/drill/script"
@@ -59,15 +60,51 @@ func (p *player) compareOptions(f *flow, k *script.Packet, s *segment) string {
 	if k.AnyOptions {
 		return ""
 	}
-	if len(k.Options) != len(s.options) {
+	want, got := k.Options, s.options
+	if slices.ContainsFunc(want, isCount) && slices.ContainsFunc(got, isCount) {
+		want, got = arranged(want), arranged(got)
+	}
+	if len(want) != len(got) {
 		return "its options are others"
 	}
-	for i := range k.Options {
-		if d := p.compareOption(f, &k.Options[i], &s.options[i]); d != "" {
+	for i := range want {
+		if d := p.compareOption(f, &want[i], &got[i]); d != "" {
 			return d
 		}
 	}
 	return ""
+}
+
+func isCount(o script.Option) bool { return o.Kind == script.AccECN0 || o.Kind == script.AccECN1 }
+
+// arranged returns options as they are compared where AccECN counts are among them: by kind and
+// without padding. Linux puts those in a place of their own, and neither that nor their order
+// means anything. https://www.rfc-editor.org/rfc/rfc9768#section-3.2.3
+func arranged(all []script.Option) (out []script.Option) {
+	for _, o := range all {
+		switch {
+		case o.Kind == script.NOP || o.Kind == script.EOL:
+			continue
+		case isCount(o):
+			o.Kind = script.AccECN0
+			o.Data = countsOf(&o, all)
+		}
+		out = append(out, o)
+	}
+	slices.SortStableFunc(out, func(a, b script.Option) int { return int(a.Kind - b.Kind) })
+	return out
+}
+
+// countsOf returns the counts of an option, those of ECT(0) first.
+func countsOf(o *script.Option, all []script.Option) []byte {
+	if !slices.ContainsFunc(all, func(a script.Option) bool { return a.Kind == script.AccECN1 }) {
+		return o.Data
+	}
+	var out []byte
+	for i := len(o.Data) - 3; i >= 0; i -= 3 {
+		out = append(out, o.Data[i:i+3]...)
+	}
+	return out
 }
 
 func (p *player) compareOption(f *flow, want, got *script.Option) string {

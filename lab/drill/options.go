@@ -45,6 +45,7 @@ var (
 	optHops           = named("SOL_IPV6", "IPV6_UNICAST_HOPS")
 	optZeroCopy       = named("SOL_SOCKET", "SO_ZEROCOPY")
 	optSyncCount      = named("SOL_TCP", "TCP_SYNCNT")
+	optDefer          = named("SOL_TCP", "TCP_DEFER_ACCEPT")
 )
 
 // setting applies an option to a connection.
@@ -103,6 +104,7 @@ var listenerOptions = map[option]func(l *tcp.Listener, n int64){
 	optHops:       func(l *tcp.Listener, n int64) { l.SetTTL(uint8(max(n, 0))) },
 	optMaxSegment: func(l *tcp.Listener, n int64) { l.SetMaxSegment(int(n)) },
 	optSyncCount:  func(l *tcp.Listener, n int64) { l.SetSynRetries(int(n)) },
+	optDefer:      func(l *tcp.Listener, n int64) { l.DeferAccept = time.Duration(max(n, 0)) * time.Second },
 	optFastOpen:   func(l *tcp.Listener, n int64) { l.FastOpen = int(n) },
 	optLowat:      func(l *tcp.Listener, n int64) { l.SetNotSentLowat(lowat(n)) },
 }
@@ -112,7 +114,7 @@ func lowat(n int64) int { return int(min(uint32(n), tcp.MaxBuffer)) }
 
 // keptOptions are those that the socket layer itself obeys, or that mean nothing here.
 var keptOptions = []option{
-	optLinger, optReceiveTimeout, optSendTimeout, optQueued, optFastOpen, optFastConnect, optZeroCopy, named("SOL_SOCKET", "SO_REUSEADDR"), named("SOL_SOCKET", "SO_REUSEPORT"), named("SOL_SOCKET", "SO_PRIORITY"),
+	optLinger, optReceiveTimeout, optSendTimeout, optQueued, optFastOpen, optFastConnect, optDefer, optZeroCopy, named("SOL_SOCKET", "SO_REUSEADDR"), named("SOL_SOCKET", "SO_REUSEPORT"), named("SOL_SOCKET", "SO_PRIORITY"),
 	named("SOL_SOCKET", "SO_MARK"), named("SOL_SOCKET", "SO_BUSY_POLL"), named("SOL_IPV6", "IPV6_V6ONLY"), named("SOL_IP", "IP_BIND_ADDRESS_NO_PORT"),
 	named("SOL_IP", "IP_MTU_DISCOVER"), named("SOL_IPV6", "IPV6_MTU_DISCOVER"),
 }

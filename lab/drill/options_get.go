@@ -64,6 +64,10 @@ func (p *player) optionOf(s *socket, o option) (n int64, known bool) {
 		return script.Errnos[p.failureOf(s).errno], true
 	case optType:
 		return constant("SOCK_STREAM"), true
+	case optDefer:
+		if s.listener != nil {
+			return int64(s.listener.Deferral().Seconds()), true
+		}
 	case optListens:
 		if s.listener != nil {
 			return 1, true

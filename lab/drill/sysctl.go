@@ -220,6 +220,8 @@ var withoutEffect = map[string]string{
 	"tcp_tw_reuse":                   "TIME-WAIT is reused by RFC 6191",
 	"tcp_migrate_req":                "there is one host",
 	"tcp_backlog_ack_defer":          "segments arrive one by one",
+	"tcp_ecn_option":                 "the counts of AccECN are told wherever they may have changed (RFC 9768 §3.2.3)",
+	"tcp_ecn_option_beacon":          "the counts of AccECN are told wherever they may have changed (RFC 9768 §3.2.3)",
 	"tcp_plb_enabled":                "there is one path",
 	"tcp_ecn_fallback":               "the SYN that is repeated does not ask for ECN (RFC 3168 §6.1.1.1)",
 	"ip_no_pmtu_disc":                "the path's MTU is always discovered",

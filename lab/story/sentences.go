@@ -299,6 +299,9 @@ var dropSentences = map[wire.Drop]sentence{
 	wire.NoMemory: {
 		"All connections together hold as much as they may: it must be sent again, when some of that has been read.",
 		"所有连接的缓冲总量已达上限：要等其中一部分被读走之后，再重新发送。"},
+	wire.AcceptDeferred: {
+		"The listener wants connections that have said something (TCP_DEFER_ACCEPT): the ACK is remembered, and the connection waits for text.",
+		"监听者只接收已经发来数据的连接（TCP_DEFER_ACCEPT）：记下这个 ACK，连接继续等待数据。"},
 	wire.WindowFull: {
 		"It lies past the window that was offered: there is no room for it (RFC 9293 §3.8.6).",
 		"它超出了所提供的窗口：没有空间存放（RFC 9293 §3.8.6）。"},

@@ -80,7 +80,7 @@ var dropsZH = map[wire.Drop]string{
 	wire.BadTCPChecksum: "TCP 校验和错误", wire.BadIPChecksum: "IP 校验和错误", wire.NoSocket: "没有对应的套接字", wire.BadFlags: "标志组合无效",
 	wire.BadSequence: "序号不可接受", wire.BadAck: "确认号不可接受", wire.OldAck: "旧的确认", wire.PAWS: "时间戳过旧", wire.MissingTimestamp: "缺少时间戳", wire.NoAuth: "没有签名", wire.BadAuth: "签名错误", wire.UnknownAuthKey: "未知的密钥",
 	wire.BlindReset: "可疑的 RST", wire.BlindSyn: "可疑的 SYN", wire.NoAckFlag: "没有 ACK 标志", wire.TimeWaitReset: "TIME-WAIT 中的 RST",
-	wire.Duplicate: "重复", wire.ReassemblyFull: "重组缓冲区已满", wire.NoMemory: "内存预算已用完", wire.WindowFull: "超出窗口", wire.ListenFull: "监听队列已满", wire.Closed: "程序已关闭",
+	wire.Duplicate: "重复", wire.ReassemblyFull: "重组缓冲区已满", wire.NoMemory: "内存预算已用完", wire.WindowFull: "超出窗口", wire.ListenFull: "监听队列已满", wire.Closed: "程序已关闭", wire.AcceptDeferred: "还没有数据",
 	wire.ForgedICMP: "ICMP 引用了不存在的报文段",
 	wire.None:       "已采用", wire.TooShort: "过短", wire.BadVersion: "IP 版本错误", wire.BadHeaderLength: "首部长度错误",
 	wire.BadTotalLength: "总长度错误", wire.BadExtension: "IPv6 扩展首部错误", wire.BadUDPChecksum: "UDP 校验和错误",
