@@ -16,8 +16,9 @@ type digest struct {
 	bases map[stream]*base
 	lines []string // what it is made of, for who asks why two differ
 	keep  bool
-	// vague says that a SYN-ACK was repeated out of turn, because a SYN was. Its echo tells
-	// the round trip to half a second, and the half seconds begin where the numbers do.
+	// vague says that a SYN-ACK was repeated out of turn, because a SYN was: its echo tells
+	// the round trip to half a second, and the half seconds begin where the numbers do. Or that a RST at
+	// number 0 may belong to a connection, or to none.
 	vague bool
 }
 
@@ -69,8 +70,9 @@ func (g *digest) add(now clock.Time, side int, ip *wire.IP, h *wire.TCP, n int) 
 	}
 	far := g.base(s.reverse())
 	number := h.Seq - b.isn
-	if h.Flags.Has(wire.RST) && h.Seq == 0 && number > 1<<26 {
-		number = 0 // of who knows of no connection: that is no place in a stream
+	if h.Flags.Has(wire.RST) && h.Seq == 0 { // of who knows of no connection: that is no place in a stream
+		g.vague = g.vague || number <= 1<<26 // unless it is, where the stream passes zero
+		number = 0
 	}
 	head := []uint64{uint64(now), uint64(side), uint64(ip.TOS), uint64(h.SrcPort)<<16 | uint64(h.DstPort), uint64(number), uint64(h.Flags), uint64(h.Window),
 		uint64(n), uint64(h.Urgent), uint64(h.Options.Set)}
