@@ -72,6 +72,7 @@ func (f *follower) write(c *capture.Conn, from int, data []byte, missing int64) 
 	}
 	switch {
 	case missing > 0:
+		f.rest(&b, from)
 		if !f.line {
 			b.WriteByte('\n')
 		}
@@ -84,8 +85,34 @@ func (f *follower) write(c *capture.Conn, from int, data []byte, missing int64) 
 		data = append(f.part[from], data...)
 		whole := len(data) - cutRune(data)
 		f.part[from] = bytes.Clone(data[whole:])
-		b.WriteString(readable(data[:whole]))
-		f.line = whole > 0 && data[whole-1] == '\n'
+		f.text(&b, data[:whole])
+	}
+	_, err := f.out.Write(b.Bytes())
+	return err
+}
+
+// text adds bytes as text.
+func (f *follower) text(b *bytes.Buffer, data []byte) {
+	if text := readable(data); text != "" {
+		b.WriteString(text)
+		f.line = strings.HasSuffix(text, "\n")
+	}
+}
+
+// rest adds the beginning of a side's character of which no more comes.
+func (f *follower) rest(b *bytes.Buffer, from int) {
+	f.text(b, f.part[from])
+	f.part[from] = nil
+}
+
+// end writes what is left of characters, and ends the last line.
+func (f *follower) end() error {
+	var b bytes.Buffer
+	for side := range f.part {
+		f.rest(&b, side)
+	}
+	if f.form != "raw" && !f.line {
+		b.WriteByte('\n')
 	}
 	_, err := f.out.Write(b.Bytes())
 	return err
@@ -162,12 +189,9 @@ func (a *analysis) follow() error {
 	if _, err := a.one(a.followed); err != nil {
 		return err
 	}
-	f := a.follower
-	switch {
-	case f.sent == [2]int64{}:
+	if a.follower.sent == [2]int64{} {
 		a.stderr.printf(followNothing, a.followed)
-	case f.form != "raw" && !f.line:
-		fmt.Fprintln(a.stdout)
+		return nil
 	}
-	return nil
+	return a.follower.end()
 }
