@@ -1,23 +1,21 @@
 package gateway
 
 import (
-	"container/list"
 	"context"
-	"net/netip"
 	"sync"
 
 	"github.com/handfast-tcp/handfast"
 )
 
 // dials are those under way. They are bounded, and none waits for another: when
-// there are too many, one of those to the destination that has the most is given up.
+// there are too many, one of those is given up whose client, or destination, has the most.
 type dials struct {
 	max int
 
-	mu    sync.Mutex
-	by    map[Flow]*dial
-	to    map[netip.Addr]int // by the address of the destination
-	order list.List          // of *dial, the oldest first
+	mu      sync.Mutex
+	by      map[Flow]*dial
+	clients *crowds // by the address of the source
+	servers *crowds // by the address of the destination
 }
 
 // dial is one dial.
@@ -25,10 +23,17 @@ type dial struct {
 	flow    Flow
 	request *handfast.Request // the latest SYN that waits for it
 	give    context.CancelFunc
-	place   *list.Element
+	in      []member
 }
 
-func (d *dials) init(limit int) { d.max, d.by, d.to = limit, map[Flow]*dial{}, map[netip.Addr]int{} }
+func (d *dials) init(limit int) {
+	d.max, d.by = limit, map[Flow]*dial{}
+	few := fewOf(limit)
+	d.clients, d.servers = newCrowds(few), newCrowds(few)
+}
+
+// fewOf is how many dials make no crowd: a browser opens six connections to a server at once.
+func fewOf(limit int) int { return min(max(limit/128, 1), 8) }
 
 func (d *dials) len() int {
 	d.mu.Lock()
@@ -52,26 +57,27 @@ func (d *dials) begin(f Flow, r *handfast.Request, give context.CancelFunc) *dia
 		d.remove(victim)
 		victim.give()
 	}
-	n := &dial{flow: f, request: r, give: give}
-	n.place = d.order.PushBack(n)
+	n := &dial{flow: f, request: r, give: give, in: make([]member, 0, 3)}
 	d.by[f] = n
-	d.to[f.Destination.Addr()]++
+	d.servers.join(f.Destination.Addr(), n)
+	client := d.clients.join(f.Source.Addr(), n)
+	if client.to == nil {
+		client.to = newCrowds(d.clients.few)
+	}
+	client.to.join(f.Destination.Addr(), n)
 	return n
 }
 
-// victim returns the oldest dial to the destination that has the most: a scan of one
-// address that does not answer must not crowd out the dials to all others. It walks through
-// all, which happens only when there are too many.
+// victim returns a dial of the largest crowd: one client's that scans a network must not crowd
+// out those of other clients, and those of many clients to one address that does not answer not
+// those to other addresses. Of a client's it is one to where that has the most. Where all have
+// about as many it is the oldest: it had the most time to be answered.
 func (d *dials) victim() *dial {
-	most := 0
-	for _, n := range d.to {
-		most = max(most, n)
+	client, server := d.clients.largest(), d.servers.largest()
+	if server.rank > client.rank {
+		return server.oldest()
 	}
-	for e := d.order.Front(); ; e = e.Next() {
-		if n := e.Value.(*dial); d.to[n.flow.Destination.Addr()] == most {
-			return n
-		}
-	}
+	return client.to.largest().oldest()
 }
 
 // finish forgets a dial that has ended, and returns the SYN that waits for it: the latest,
@@ -88,9 +94,7 @@ func (d *dials) finish(n *dial) *handfast.Request {
 
 func (d *dials) remove(n *dial) {
 	delete(d.by, n.flow)
-	d.order.Remove(n.place)
-	to := n.flow.Destination.Addr()
-	if d.to[to]--; d.to[to] == 0 {
-		delete(d.to, to)
+	for _, m := range n.in {
+		m.leave()
 	}
 }

@@ -16,7 +16,7 @@
 //	defer g.Close()
 //
 // The files: gateway.go is what there is to set, tcp.go the way of a connection with
-// its bounded table of dials in dials.go; udp.go and echo.go are the two kinds of
-// sessions, which sessions.go keeps, and ping_linux.go the system's ping sockets.
-// publish.go is the way in from outside.
+// its bounded table of dials in dials.go, of which crowds.go says which gives way;
+// udp.go and echo.go are the two kinds of sessions, which sessions.go keeps, and
+// ping_linux.go the system's ping sockets. publish.go is the way in from outside.
 package gateway

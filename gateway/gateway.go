@@ -46,8 +46,9 @@ type Config struct {
 	Ended func(End)
 
 	// MaxDials is how many dials are under way at most, 1 to MaxEntries; default
-	// 1024. Another one takes the place of the oldest to the destination that has the
-	// most, whose client will try again: dead destinations delay nobody.
+	// 1024. Another one takes the place of one of the client, or to the destination, that
+	// has the most; where all have a few, of the oldest. The client will try again: dead
+	// destinations delay nobody, and who scans a network delays only himself.
 	MaxDials int
 	// DialTimeout is when a dial is given up, 1 ms to an hour; default 30 s. Nothing
 	// is answered then.

@@ -297,31 +297,55 @@ func TestClientGaveUpLongAgo(t *testing.T) {
 	})
 }
 
-// Many SYNs to dead destinations, to one or to as many, do not delay the dial to a
-// living one.
+// Ten thousand SYNs to dead destinations, to one or to as many, do not delay a connection to a
+// living one: the first SYN and one dial are enough, also when the SYNs of another client come
+// while it waits for its answer.
 func TestDeadDestinationsDelayNobody(t *testing.T) {
+	const scanner = "10.0.0.9"
 	for name, dead := range map[string]func(i int) string{
 		"one":  func(int) string { return deadIP + ":80" },
-		"many": func(i int) string { return fmt.Sprintf("203.0.%d.%d:80", 1+i>>8, i&0xff) },
+		"many": func(i int) string { return fmt.Sprintf("203.%d.%d.%d:80", i>>16, 1+i>>8&0xff, i&0xff) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			inWorld(t, gateway.Config{MaxDials: 100}, func(w *world) {
+			dials := 0
+			var w *world
+			d := dialFunc(func(ctx context.Context, network, address string) (net.Conn, error) {
+				if strings.HasPrefix(address, serverIP) {
+					dials++ // one after the other
+					time.Sleep(100 * time.Millisecond)
+				}
+				return w.out.DialContext(ctx, network, address)
+			})
+			inWorld(t, gateway.Config{Dialer: d}, func(in *world) {
+				w = in
+				if err := w.client.AddAddress(w.client.Links()[0].Name, netip.MustParsePrefix(scanner+"/32")); err != nil {
+					t.Fatal(err)
+				}
 				w.serve(80, func(c *handfast.TCPConn) { c.Close() })
 				ctx, cancel := context.WithCancel(w.Context())
 				var dialling sync.WaitGroup
-				for i := range 2000 {
-					dialling.Go(func() { w.client.DialContext(ctx, "tcp", dead(i)) })
-				}
-				synctest.Wait()
-				if n := w.gateway.Stats().Dialling; n != 100 {
-					t.Errorf("%d dials are under way", n)
-				}
-				for range 10 {
-					began := time.Now()
-					w.dial("tcp", serverIP+":80").Close()
-					if took := time.Since(began); took > 5*time.Millisecond {
-						t.Errorf("a living destination took %v", took)
+				scan := func(first, count int) {
+					d := handfast.Dialer{Host: w.client, LocalAddr: &net.TCPAddr{IP: net.ParseIP(scanner)}}
+					for i := first; i < first+count; i++ {
+						dialling.Go(func() { d.DialContext(ctx, "tcp", dead(i)) })
 					}
+				}
+				n := many(10_000)
+				scan(0, n)
+				synctest.Wait()
+				if got := w.gateway.Stats().Dialling; got != min(n, 1024) {
+					t.Errorf("%d dials are under way", got)
+				}
+				go func() {
+					time.Sleep(50 * time.Millisecond) // the dial has half of its time left
+					scan(n, n)
+				}()
+				for i := range 3 {
+					c := w.dial("tcp", serverIP+":80").(*handfast.TCPConn)
+					if info, err := c.Info(); err != nil || info.TotalRetrans != 0 || dials != i+1 {
+						t.Errorf("connection %d took %d retransmissions, and there were %d dials, %v", i, info.TotalRetrans, dials, err)
+					}
+					c.Close()
 				}
 				cancel()
 				dialling.Wait()

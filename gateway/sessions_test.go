@@ -1,11 +1,8 @@
 package gateway
 
 import (
-	"context"
 	"net/netip"
 	"testing"
-
-	"github.com/handfast-tcp/handfast"
 )
 
 // closed counts how often it was.
@@ -59,40 +56,5 @@ func TestEndedSessionDoesNotBegin(t *testing.T) {
 	waiting, ok := s.start(n, &closed{})
 	if !ok || len(waiting) != 2 || string(waiting[0]) != "question" || string(waiting[1]) != "another" {
 		t.Errorf("%v, %q", ok, waiting)
-	}
-}
-
-// When there are too many dials the oldest goes of those to the destination that has the
-// most, and not one that is older to another.
-func TestCrowdedDestinationGivesWay(t *testing.T) {
-	var d dials
-	d.init(3)
-	given := map[Flow]int{}
-	begin := func(f Flow, r *handfast.Request) *dial {
-		var give context.CancelFunc = func() { given[f]++ }
-		return d.begin(f, r, give)
-	}
-	lone, first, second := flowTo("10.0.0.1:1", "10.0.1.1:80"), flowTo("10.0.0.1:2", "10.0.1.2:80"), flowTo("10.0.0.1:3", "10.0.1.2:80")
-	for _, f := range []Flow{lone, first, second} {
-		begin(f, nil)
-	}
-	begin(flowTo("10.0.0.1:4", "10.0.1.3:80"), nil)
-	if given[first] != 1 || given[lone] != 0 || given[second] != 0 || d.len() != 3 {
-		t.Errorf("given up: %v; %d are left", given, d.len())
-	}
-}
-
-// A dial answers the latest SYN of its flow.
-func TestLatestRequestIsAnswered(t *testing.T) {
-	var d dials
-	d.init(3)
-	f, give := flowTo("10.0.0.1:1", "10.0.1.1:80"), func() {}
-	first, second := &handfast.Request{}, &handfast.Request{}
-	n := d.begin(f, first, give)
-	if d.begin(f, second, give) != nil {
-		t.Error("one flow is dialled twice")
-	}
-	if r := d.finish(n); r != second || d.len() != 0 || len(d.to) != 0 {
-		t.Errorf("the request of the first SYN: %v; %d dials are left, to %d destinations", r == first, d.len(), len(d.to))
 	}
 }
