@@ -114,11 +114,12 @@ deb:
 	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o bin/handfast ./cmd/handfast
 	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) cmd/handfast/deploy/debian/build.sh bin/handfast bin
 
-# Nothing of the first may help the second, so it takes minutes.
+# Nothing of the first may help the second, so it takes minutes. Both are of the same commit, whatever is committed meanwhile.
 reproducible:
-	@for n in 1 2; do \
+	@commit=$$(git rev-parse HEAD); \
+	for n in 1 2; do \
 		dir=$$(mktemp -d) && git clone -q . $$dir/$$n && \
-		(cd $$dir/$$n && GOCACHE=$$dir/cache CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags="-s -w" -o handfast ./cmd/handfast && sha256sum handfast) || exit 1; \
+		(cd $$dir/$$n && git checkout -q $$commit && GOCACHE=$$dir/cache CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags="-s -w" -o handfast ./cmd/handfast && sha256sum handfast) || exit 1; \
 		chmod -R u+w $$dir; rm -rf $$dir; \
 	done | sort | uniq -c | awk '{ print $$2; n++ } END { if (n != 1) { print "two builds differ"; exit 1 } }'
 

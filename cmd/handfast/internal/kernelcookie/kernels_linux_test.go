@@ -8,14 +8,11 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
@@ -27,25 +24,20 @@ import (
 	"github.com/handfast-tcp/handfast/link/tun"
 )
 
-// away is a thread in a network namespace of its own, where clients are on the kernel's TCP.
-type away chan func()
+// away is a network namespace of its own, where clients are on the kernel's TCP.
+type away struct{ *stage.Space }
 
 // newAway makes one at the far end of a way to the server that takes this long each way.
 func newAway(t *testing.T, s *side, delay time.Duration) away {
 	t.Helper()
-	a := make(away)
-	go func() {
-		runtime.LockOSThread() // for good: the thread and its namespace go with the goroutine
-		for job := range a {
-			job()
-		}
-	}()
-	t.Cleanup(func() { close(a) })
+	space, err := stage.NewSpace()
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { space.Close() })
+	a := away{space}
 	var far link.Link
-	err := a.do(func() (err error) {
-		if err = unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			return err
-		}
+	err = a.Do(func() (err error) {
 		if far, err = tun.Open(tun.Options{Name: "hfk1"}); err != nil {
 			return err
 		}
@@ -78,17 +70,10 @@ func carry(from, to link.Link) {
 	}
 }
 
-// do calls f there.
-func (a away) do(f func() error) error {
-	done := make(chan error)
-	a <- func() { done <- f() }
-	return <-done
-}
-
 // set sets what TCP offers there.
 func (a away) set(t *testing.T, settings map[string]int) {
 	t.Helper()
-	err := a.do(func() error {
+	err := a.Do(func() error {
 		for name, value := range settings {
 			if err := os.WriteFile("/proc/sys/net/ipv4/"+name, fmt.Append(nil, value), 0o644); err != nil {
 				return err
@@ -104,7 +89,7 @@ func (a away) set(t *testing.T, settings map[string]int) {
 // call makes a connection, of which both ends are returned.
 func (a away) call(t *testing.T, l net.Listener, to netip.AddrPort) (client, server net.Conn) {
 	t.Helper()
-	err := a.do(func() (err error) {
+	err := a.Do(func() (err error) {
 		client, err = (&net.Dialer{Timeout: patience}).Dial("tcp", to.String())
 		return err
 	})
