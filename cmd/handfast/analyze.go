@@ -64,6 +64,7 @@ type analyzeOptions struct {
 	limit       int
 	out         outFile
 	theme       string
+	flows       flowsOut
 
 	filter inspect.Filter
 	streams
@@ -79,6 +80,7 @@ func newAnalyze() *cobra.Command {
   handfast analyze trace.pcap --sort again --explain
   handfast analyze trace.pcap --ladder 3 --out story.html
   handfast analyze -i eth0 --for 30s --explain
+  handfast analyze trace.pcap --ipfix 127.0.0.1:4739
   ssh HOST tcpdump -i eth0 -w - tcp | handfast analyze -
   handfast analyze --zeek trace.pcap | zeek-cut id.orig_h conn_state history`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -113,6 +115,7 @@ func newAnalyze() *cobra.Command {
 	o.out.addTo(f)
 	f.Lookup("out").Usage = "with --ladder or --graph: write it to this `file`: its ending chooses the form: .svg, of ladders also .html, .json, .txt"
 	f.StringVar(&o.theme, "theme", "auto", "colours of a graph: "+strings.Join(themes, ", "))
+	o.flows.addTo(f)
 	addLang(f)
 	return cmd
 }
@@ -175,10 +178,15 @@ type analysis struct {
 	failed  error // of writing
 
 	follower *follower
+	sink     *captureFlows // nil: nobody asked for flows
 }
 
-func newAnalysis(o *analyzeOptions) *analysis {
+func newAnalysis(o *analyzeOptions) (*analysis, error) {
 	a := &analysis{analyzeOptions: o, causes: map[capture.Cause]int{}}
+	var err error
+	if a.sink, err = newCaptureFlows(o.flows.collector); err != nil {
+		return nil, err
+	}
 	a.tracker = capture.NewTracker(capture.Options{MaxOpen: o.maxOpen, Ended: a.ended, Contents: a.carried,
 		Follow: func(stream int) bool { return stream == o.followed },
 		Keep:   func(stream int) bool { return stream == o.drawn() }, MaxKept: math.MaxInt16})
@@ -187,7 +195,7 @@ func newAnalysis(o *analyzeOptions) *analysis {
 	if o.json || o.zeek { // all are written; who leaves goes first
 		a.shown = shown{most: inOrder, order: func(c *capture.Conn) int64 { return int64(c.Stream) }, leave: a.record}
 	}
-	return a
+	return a, nil
 }
 
 // drop forgets a connection for which there is no line.
@@ -197,7 +205,10 @@ func (a *analysis) drop(c *capture.Conn) error {
 }
 
 func (o *analyzeOptions) run(ctx context.Context, files []string) error {
-	a := newAnalysis(o)
+	a, err := newAnalysis(o)
+	if err != nil {
+		return err
+	}
 	var cut error
 	for _, name := range files {
 		err := a.read(ctx, name)
@@ -221,6 +232,7 @@ func (o *analyzeOptions) run(ctx context.Context, files []string) error {
 // finish tells what was asked for, when nothing more comes.
 func (a *analysis) finish() error {
 	a.tracker.Finish()
+	a.sink.close(a.flows.collector, a.stderr)
 	if a.failed != nil {
 		return a.failed
 	}
@@ -264,6 +276,9 @@ func (a *analysis) ended(c *capture.Conn) {
 	}
 	a.asked++
 	a.causes[c.Verdict.Cause]++
+	if a.sink != nil {
+		a.sink.add(c)
+	}
 	if err := a.shown.add(c); err != nil {
 		a.failed = err
 	}

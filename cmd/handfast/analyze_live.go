@@ -48,7 +48,10 @@ func (o *analyzeOptions) live(ctx context.Context) error {
 		defer stop()
 	}
 	o.stderr.printf(liveListens, o.device)
-	a := newAnalysis(o)
+	a, err := newAnalysis(o)
+	if err != nil {
+		return err
+	}
 	gone := a.listen(ctx, r)
 	if err := a.finish(); err != nil {
 		return err

@@ -24,7 +24,10 @@ func connsOf(t *testing.T, file []byte) []*capture.Conn {
 	if err := os.WriteFile(name, file, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	a := newAnalysis(&o)
+	a, err := newAnalysis(&o)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := a.read(t.Context(), name); err != nil {
 		t.Fatal(err)
 	}

@@ -30,12 +30,17 @@ func (o *flowsOut) export(h *handfast.Host, stderr terminal) (stop func(), err e
 	}
 	x, err := export.Flows(h, o.collector, export.Options{})
 	if err != nil {
-		return nil, usagef(say.Text{"--ipfix %s: %v; write for example 127.0.0.1:4739", "--ipfix %s：%v；写法例如 127.0.0.1:4739"}, o.collector, err)
+		return nil, usagef(noCollector, o.collector, err)
 	}
 	return func() {
 		x.Close()
 		if n := x.Stats(); n.Err != nil || n.Lost > 0 {
-			stderr.printf(say.Text{"--ipfix %s: %s records sent, %s lost: %v\n", "--ipfix %s：已发送 %s 条记录，丢失 %s 条：%v\n"}, o.collector, formatCount(int(n.Records)), formatCount(int(n.Lost)), n.Err)
+			stderr.printf(lostFlows, o.collector, formatCount(int(n.Records)), formatCount(int(n.Lost)), n.Err)
 		}
 	}, nil
 }
+
+var (
+	noCollector = say.Text{"--ipfix %s: %v; write for example 127.0.0.1:4739", "--ipfix %s：%v；写法例如 127.0.0.1:4739"}
+	lostFlows   = say.Text{"--ipfix %s: %s records sent, %s lost: %v\n", "--ipfix %s：已发送 %s 条记录，丢失 %s 条：%v\n"}
+)

@@ -19,6 +19,7 @@ type Side struct {
 	// Payload is how many bytes of payload were captured, repeats included.
 	Payload          int64
 	SYNs, FINs, RSTs int
+	Flags            wire.Flags // of all its segments
 
 	Offer Offer // of its SYN
 
@@ -121,6 +122,7 @@ func (e *Side) send(s *segment, peer *Side) (what SegmentKind) {
 		e.Marked++
 	}
 	f := s.tcp.Flags
+	e.Flags |= f
 	if f.Has(wire.SYN) {
 		e.offer(s)
 	}
