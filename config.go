@@ -274,6 +274,11 @@ type LinkOptions struct {
 	Gateway netip.Addr
 	// Routes are further networks that are reached by this link.
 	Routes []Route
+	// AnswerFor are addresses of other hosts for which this one answers on an Ethernet when
+	// somebody asks where they are (ARP, NDP): a subnet's, say, so that what its neighbours
+	// send there comes here without a route of theirs. Host.Forward, ForwardPacket and
+	// ForwardEcho say what becomes of it. None of those hosts may be on the link itself.
+	AnswerFor []netip.Prefix
 	// NoConflictDetection is for addresses that other hosts on an Ethernet have as
 	// well, on purpose. Otherwise the host asks there whether they are free, while
 	// it uses them already (RFC 5227, RFC 4862 §5.4). One that is not is lost:
@@ -291,7 +296,7 @@ type Route struct {
 // clone returns a copy that the caller of Attach cannot change.
 func (o *LinkOptions) clone() LinkOptions {
 	c := *o
-	c.Addresses, c.Routes = slices.Clone(o.Addresses), slices.Clone(o.Routes)
+	c.Addresses, c.Routes, c.AnswerFor = slices.Clone(o.Addresses), slices.Clone(o.Routes), slices.Clone(o.AnswerFor)
 	return c
 }
 
@@ -313,6 +318,11 @@ func (o *LinkOptions) check() error {
 		ip := a.Addr().Unmap()
 		if !a.IsValid() || ip.IsUnspecified() || ip.IsMulticast() {
 			return fmt.Errorf("handfast: LinkOptions.Addresses: %v is not an address of a host with its prefix length", a)
+		}
+	}
+	for _, p := range o.AnswerFor {
+		if !p.IsValid() {
+			return errors.New("handfast: LinkOptions.AnswerFor: not a valid prefix")
 		}
 	}
 	for _, r := range o.Routes {

@@ -66,7 +66,7 @@ func (s *shard) plug(a link.Attributes, o *LinkOptions) error {
 	defer s.flushAndUnlock(now)
 	iface := s.host.AddLink(host.LinkConfig{
 		Name: a.Name, Ethernet: a.Medium == link.Ethernet, HardwareAddr: a.HardwareAddr,
-		MTU: a.MTU, MaxGSO: a.MaxGSO, ChecksumOffload: a.ChecksumOffload,
+		AnswerFor: o.AnswerFor, MTU: a.MTU, MaxGSO: a.MaxGSO, ChecksumOffload: a.ChecksumOffload,
 		DetectConflicts: a.Medium == link.Ethernet && !o.NoConflictDetection,
 	})
 	for _, address := range o.Addresses {

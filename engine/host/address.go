@@ -185,5 +185,5 @@ func (h *Host) inGroup(a wire.Addr) bool {
 			return true
 		}
 	}
-	return false
+	return h.standsInGroup(a)
 }

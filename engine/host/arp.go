@@ -36,7 +36,7 @@ func (h *Host) receiveARP(now clock.Time, iface int, b []byte) wire.Drop {
 		return wire.BadSource
 	}
 	// Every shard sees neighbour messages. One of them answers.
-	if m.Op == wire.ARPRequest && ours && h.cfg.Shard == 0 {
+	if m.Op == wire.ARPRequest && (ours || h.standsInARP(iface, &m)) && h.cfg.Shard == 0 {
 		h.sendARP(iface, wire.ARPReply, m.SenderHW, m.TargetIP, m.SenderIP)
 	}
 	return wire.None

@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"net/netip"
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/buf"
@@ -65,6 +66,9 @@ type LinkConfig struct {
 	// carries IP packets.
 	Ethernet     bool
 	HardwareAddr [6]byte // ours, for Ethernet
+	// AnswerFor are other hosts' addresses for which we answer who asks on the link where
+	// they are, for Ethernet. What is then sent to them concerns us as SetForwarded says.
+	AnswerFor []netip.Prefix
 	// DetectConflicts says that addresses on the link are checked, for Ethernet:
 	// whether another host has them (RFC 4862 §5.4, RFC 5227).
 	DetectConflicts bool
@@ -75,7 +79,8 @@ type LinkConfig struct {
 	// ChecksumOffload says that the link completes partial checksums.
 	ChecksumOffload bool
 
-	path tcp.Path // where nothing on the way is narrower
+	path    tcp.Path  // where nothing on the way is narrower
+	standIn []network // of AnswerFor
 }
 
 // Host is an IP host. Its methods are for one goroutine at a time.
@@ -144,7 +149,7 @@ func New(cfg Config) *Host {
 // MTU and MaxGSO count no further than the largest IP packet, 65535 bytes.
 func (h *Host) AddLink(l LinkConfig) (iface int) {
 	l.MTU, l.MaxGSO = min(l.MTU, localMTU), min(l.MaxGSO, localMTU)
-	l.path = h.pathOf(&l)
+	l.path, l.standIn = h.pathOf(&l), makeNetworks(l.AnswerFor)
 	h.links = append(h.links, &l)
 	h.forget()
 	return len(h.links) - 1

@@ -61,7 +61,7 @@ func (h *Host) receiveICMPv6(now clock.Time, in *inbound) wire.Drop {
 	case k == unspecified && c.Type != wire.ICMPv6NeighbourSolicitation, k == own && c.Type != wire.ICMPv6NeighbourAdvert:
 		return wire.BadSource
 	}
-	if in.foreign && c.Type >= wire.ICMPv6EchoRequest {
+	if in.foreign && c.Type >= wire.ICMPv6EchoRequest && !(c.Type == wire.ICMPv6NeighbourSolicitation && in.asksStandIn()) {
 		return h.forwardEcho(in, &c, wire.ICMPv6EchoRequest)
 	}
 	switch c.Type {

@@ -33,12 +33,14 @@ func (h *Host) receiveNDP(now clock.Time, in *inbound, b []byte) wire.Drop {
 // receiveSolicitation answers for our addresses, RFC 4861 §7.2.4. An entry that
 // exists hears the sender's address; none is made (see receiveARP).
 func (h *Host) receiveSolicitation(now clock.Time, in *inbound, m *wire.Neighbour) wire.Drop {
-	if !h.HasAddress(m.Target) {
+	ours := h.HasAddress(m.Target)
+	if !ours && !in.standsInNDP(m) {
 		return wire.NotOurs
 	}
+	// Who stands in for another does not override what that one says of itself (RFC 4861 §7.2.8).
 	a := wire.Neighbour{
 		Type: wire.ICMPv6NeighbourAdvert, Target: m.Target,
-		HW: in.link.HardwareAddr, HasHW: true, Override: h.isChecked(in.iface, m.Target),
+		HW: in.link.HardwareAddr, HasHW: true, Override: ours && h.isChecked(in.iface, m.Target),
 	}
 	if isUnspecified(in.ip.Src) { // a probe: is the address free?
 		// RFC 4861 §7.1.1: the prober has no address yet, so there is none to map.

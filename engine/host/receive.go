@@ -224,7 +224,7 @@ func (h *Host) checkAddresses(in *inbound) wire.Drop {
 		}
 	// For UDP and ICMP. TCP refuses it later, where its own counters see it.
 	case k == broadcast, k == multicast && h.inGroup(in.ip.Dst):
-	case k == ordinary && h.forwarded.takes(&in.ip):
+	case k == ordinary && (h.forwarded.takes(&in.ip) || in.asksStandIn()):
 		in.foreign = true
 	default:
 		return wire.NotOurs
