@@ -28,19 +28,71 @@ func TestInstallFromProxy(t *testing.T) {
 	proxy, gopath := t.TempDir(), t.TempDir()
 	publish(t, proxy, "../..", rootModule, requiredVersion(t))
 	publish(t, proxy, ".", rootModule+"/cmd/handfast", publishedVersion)
-	cached := filepath.Join(goEnv(t, "GOMODCACHE"), "cache", "download")
 	// Without paths of directories in what is compiled, the build cache has it the next time.
 	cmd := exec.Command("go", "install", "-trimpath", rootModule+"/cmd/handfast@"+publishedVersion)
-	cmd.Dir = gopath
-	cmd.Env = append(os.Environ(), "GOPATH="+gopath, "GOMODCACHE=", "GOBIN=", "GOWORK=off", "GOSUMDB=off", "GOTOOLCHAIN=local",
-		"GOFLAGS=-mod=mod -modcacherw", "GOCACHE="+goEnv(t, "GOCACHE"),
-		"GOPROXY=file://"+filepath.ToSlash(proxy)+",file://"+filepath.ToSlash(cached)+","+goEnv(t, "GOPROXY"))
+	cmd.Dir, cmd.Env = gopath, outsideEnv(t, proxy, gopath)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	out, err := exec.Command(filepath.Join(gopath, "bin", "handfast"), "version").CombinedOutput()
 	if err != nil || !strings.HasPrefix(string(out), "handfast "+publishedVersion+" ") {
 		t.Errorf("%v: %s", err, out)
+	}
+	out, err = exec.Command(filepath.Join(gopath, "bin", "handfast"), "try", "--link", "memory", "--size", "1MiB").CombinedOutput()
+	if err != nil || strings.Count(string(out), "SHA-256 equal") != 2 {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// outsideEnv is the environment of a go command that has modules from a directory, and those of others
+// from the module cache or who else has them.
+func outsideEnv(t *testing.T, proxy, gopath string) []string {
+	t.Helper()
+	cached := filepath.Join(goEnv(t, "GOMODCACHE"), "cache", "download")
+	return append(os.Environ(), "GOPATH="+gopath, "GOMODCACHE=", "GOBIN=", "GOWORK=off", "GOSUMDB=off", "GOTOOLCHAIN=local",
+		"GOFLAGS=-mod=mod -modcacherw", "GOCACHE="+goEnv(t, "GOCACHE"),
+		"GOPROXY=file://"+filepath.ToSlash(proxy)+",file://"+filepath.ToSlash(cached)+","+goEnv(t, "GOPROXY"))
+}
+
+// A module of others gets the library by "go get …@version" from what a proxy would have of it, and
+// does its work: it serves a page and asks for it. Of all that the workspace has it gets nothing else.
+func TestGetFromProxy(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it compiles the library")
+	}
+	t.Parallel()
+	proxy, gopath, outside := t.TempDir(), t.TempDir(), t.TempDir()
+	version := requiredVersion(t)
+	publish(t, proxy, "../..", rootModule, version)
+	program, err := os.ReadFile("testdata/outside/main.go")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(outside, "main.go"), program, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := ""
+	for _, args := range [][]string{{"mod", "init", "example.org/outside"}, {"get", rootModule + "@" + version}, {"run", "-trimpath", "."}} {
+		cmd := exec.Command("go", args...)
+		cmd.Dir, cmd.Env = outside, outsideEnv(t, proxy, gopath)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("go %v: %v\n%s", args, err, out)
+		}
+		told = string(out)
+	}
+	if told != "1048576 bytes came as they were sent\n" {
+		t.Error(told)
+	}
+	mod, err := os.ReadFile(filepath.Join(outside, "go.mod"))
+	required := regexp.MustCompile(`(?m)^(?:require|\t)\s*(\S+) v`).FindAllStringSubmatch(string(mod), -1)
+	for _, r := range required {
+		if r[1] != rootModule && r[1] != "golang.org/x/sys" {
+			t.Errorf("it needs %s, too", r[1])
+		}
+	}
+	if err != nil || len(required) == 0 {
+		t.Errorf("%v\n%s", err, mod)
 	}
 }
 
