@@ -69,7 +69,8 @@ func newDrill() *cobra.Command {
   handfast drill --ladder handshake.pkt
   handfast drill --strict -v tests/
   handfast drill --ip-version 6 tests/
-  handfast drill --kernel tests/`,
+  handfast drill --kernel tests/
+  handfast drill --lang zh tests/`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.streams = streamsOf(cmd)
 			if err := o.check(args); err != nil {
@@ -87,6 +88,7 @@ func newDrill() *cobra.Command {
 	f.BoolVar(&o.kernel, "kernel", false, "play them against this machine's kernel as well, in real time, and tell what differs")
 	f.DurationVar(&o.limit, "limit", 10*time.Second, "with --kernel, how long a script may take; longer ones are skipped")
 	f.StringToStringVarP(&o.words, "define", "D", nil, "what a name stands for that scripts leave open, as in --define CODE=host_unreachable")
+	addLang(f)
 	f.BoolVar(&o.ascii, "ascii", false, "draw with ASCII characters only")
 	return cmd
 }
@@ -94,13 +96,13 @@ func newDrill() *cobra.Command {
 func (o *drillOptions) check(args []string) error {
 	switch {
 	case len(args) == 0:
-		return usagef(say.All("drill needs a script, or a folder of scripts that end in .pkt"))
+		return usagef(say.Text{"drill needs a script, or a folder of scripts that end in .pkt", "drill 需要一个脚本，或一个含有 .pkt 脚本的目录"})
 	case o.version != 4 && o.version != 6:
-		return usagef(say.All("--ip-version %d: it is 4 or 6"), o.version)
+		return usagef(say.Text{"--ip-version %d: it is 4 or 6", "--ip-version %d：应为 4 或 6"}, o.version)
 	case o.jobs < 1 || o.jobs > 1024:
-		return usagef(say.All("--jobs %d: from 1 to 1024"), o.jobs)
+		return usagef(say.Text{"--jobs %d: from 1 to 1024", "--jobs %d：应在 1 到 1024 之间"}, o.jobs)
 	case o.limit <= 0:
-		return usagef(say.All("--limit %v: it is a time, such as 10s"), o.limit)
+		return usagef(say.Text{"--limit %v: it is a time, such as 10s", "--limit %v：应为一段时间，如 10s"}, o.limit)
 	}
 	return nil
 }
@@ -123,10 +125,10 @@ func (o *drillOptions) run(args []string) error {
 	}
 	took := time.Since(began).Round(time.Millisecond)
 	if failed > 0 {
-		return say.Errorf(say.All("%d of %d scripts failed (%v)"), failed, len(files), took)
+		return say.Errorf(say.Text{"%d of %d scripts failed (%v)", "%d 个脚本失败，共 %d 个（%v）"}, failed, len(files), took)
 	}
 	if len(files) > 1 {
-		fmt.Fprintf(o.stdout, "%d scripts passed (%v)\n", len(files), took)
+		fmt.Fprintf(o.stdout, say.Text{"%d scripts passed (%v)\n", "%d 个脚本全部通过（%v）\n"}[o.stdout.lang], len(files), took)
 	}
 	return nil
 }
@@ -137,11 +139,11 @@ func scriptFiles(args []string) (files []string, err error) {
 		found, err := filesBelow(a)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return nil, say.Errorf(say.All("there is no file %s"), a)
+			return nil, say.Errorf(say.Text{"there is no file %s", "没有文件 %s"}, a)
 		case err != nil:
 			return nil, err
 		case len(found) == 0:
-			return nil, say.Errorf(say.All("in %s there is no file that ends in .pkt"), a)
+			return nil, say.Errorf(say.Text{"in %s there is no file that ends in .pkt", "%s 中没有以 .pkt 结尾的文件"}, a)
 		}
 		files = append(files, found...)
 	}
@@ -211,11 +213,20 @@ func (o *drillOptions) play(file string) drillResult {
 	return r
 }
 
-const (
-	drillPassed = "pass"
-	drillFailed = "FAIL"
-	drillNotes  = "      without effect: %s\n"
+var (
+	drillPassed = say.Text{"pass", "通过"}
+	drillFailed = say.Text{"FAIL", "失败"}
+	drillNotes  = say.Text{"      without effect: %s\n", "      没有效果：%s\n"}
 )
+
+// drillError tells what is wrong with a script in the language of who reads it.
+func (o *drillOptions) drillError(err error) string {
+	var told interface{ Chinese() string }
+	if o.stdout.lang == story.Chinese && errors.As(err, &told) {
+		return told.Chinese()
+	}
+	return say.Error(err, o.stdout.lang)
+}
 
 // tell writes the line of a script, and what belongs to it.
 func (o *drillOptions) tell(r *drillResult) {
@@ -227,16 +238,20 @@ func (o *drillOptions) tell(r *drillResult) {
 	if o.verbose && r.result != nil {
 		title = "  " + r.result.Script.Title()
 	}
-	fmt.Fprintf(o.stdout, "%s  %s%s\n", word, r.file, title)
+	fmt.Fprintf(o.stdout, "%s  %s%s\n", word[o.stdout.lang], r.file, title)
 	if r.err != nil {
-		fmt.Fprintf(o.stdout, "      %s\n", strings.ReplaceAll(r.err.Error(), "\n", "\n      "))
+		fmt.Fprintf(o.stdout, "      %s\n", strings.ReplaceAll(o.drillError(r.err), "\n", "\n      "))
 	}
 	if r.result == nil {
 		return
 	}
 	if o.verbose {
 		for _, n := range r.result.Notes {
-			fmt.Fprintf(o.stdout, drillNotes, n)
+			text := n.String()
+			if o.stdout.lang == story.Chinese {
+				text = n.Chinese()
+			}
+			fmt.Fprintf(o.stdout, drillNotes[o.stdout.lang], text)
 		}
 	}
 	if o.ladder && r.err != nil {
@@ -249,7 +264,7 @@ const drawn = 24
 
 // draw draws what led to a failure.
 func (o *drillOptions) draw(r *drill.Result) {
-	t := story.Tell(&r.Run, story.TellOptions{})
+	t := story.Tell(&r.Run, story.TellOptions{Lang: o.stdout.lang})
 	steps := t.Steps
 	if len(steps) > drawn {
 		steps = slices.Clone(steps[len(steps)-drawn:])

@@ -22,6 +22,8 @@ const (
 	kernelSkipped = "skip"
 )
 
+var kernelWords = map[string]say.Text{kernelSame: {"same", "相同"}, kernelDiffers: {"DIFFERS", "不同"}, kernelSkipped: {"skip", "跳过"}}
+
 var noKernelPlay = say.Text{"drill --kernel needs a network namespace of its own: %w", "drill --kernel 需要自己的网络命名空间：%w"}
 
 // runKernel plays scripts against the kernel, one after the other, since they take real time.
@@ -41,19 +43,19 @@ func (o *drillOptions) runKernel(files []string) error {
 		ours := o.play(file)
 		word, text := o.beside(&ours)
 		counts[word]++
-		fmt.Fprintf(o.stdout, "%-7s  %s%s\n", word, file, text)
+		fmt.Fprintf(o.stdout, "%s  %s%s\n", say.Left(kernelWords[word][o.stdout.lang], 7), file, text)
 	}
-	fmt.Fprintf(o.stdout, "%d scripts: %d the same, %d differ, %d skipped\n", len(files), counts[kernelSame], counts[kernelDiffers], counts[kernelSkipped])
+	fmt.Fprintf(o.stdout, say.Text{"%d scripts: %d the same, %d differ, %d skipped\n", "%d 个脚本：%d 个相同，%d 个不同，%d 个跳过\n"}[o.stdout.lang], len(files), counts[kernelSame], counts[kernelDiffers], counts[kernelSkipped])
 	return nil
 }
 
 // beside plays a script that has been played against our host against the kernel.
 func (o *drillOptions) beside(ours *drillResult) (word, text string) {
 	if ours.err != nil {
-		return kernelSkipped, "\n         it fails against our own TCP: " + indentedBy(9, ours.err.Error())
+		return kernelSkipped, say.Text{"\n         it fails against our own TCP: ", "\n         对我们自己的 TCP 也失败："}[o.stdout.lang] + indentedBy(9, o.drillError(ours.err))
 	}
 	if d := ours.result.Run.End.Sub(ours.result.Run.Start); d > o.limit {
-		return kernelSkipped, fmt.Sprintf("  it takes %v, more than --limit %v", d.Round(time.Millisecond), o.limit)
+		return kernelSkipped, fmt.Sprintf(say.Text{"  it takes %v, more than --limit %v", "  需要 %v，超过 --limit %v"}[o.stdout.lang], d.Round(time.Millisecond), o.limit)
 	}
 	s := ours.result.Script
 	err := o.againstKernel(s)
@@ -66,11 +68,11 @@ func (o *drillOptions) beside(ours *drillResult) (word, text string) {
 	case err == nil:
 		return kernelSame, ""
 	case !errors.As(err, new(*drill.Failure)):
-		return kernelSkipped, "  " + indentedBy(9, err.Error())
+		return kernelSkipped, "  " + indentedBy(9, o.drillError(err))
 	}
-	text = "\n         " + indentedBy(9, err.Error())
+	text = "\n         " + indentedBy(9, o.drillError(err))
 	for _, line := range s.Remarks("Linux") {
-		text += "\n         the script: " + line
+		text += say.Text{"\n         the script: ", "\n         脚本说："}[o.stdout.lang] + line
 	}
 	return kernelDiffers, text
 }

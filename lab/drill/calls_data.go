@@ -107,7 +107,7 @@ func (p *player) control(s *socket, v *script.Value, try attempt) attempt {
 		for i := range v.Items {
 			data, kind := v.Items[i].Field("cmsg_data"), v.Items[i].Field("cmsg_type")
 			if got := p.queued(s); data != nil && kind != nil && kind.Number == optQueued.name && data.Number != got {
-				p.failWith(&Failure{Problem: "TCP_CM_INQ tells something else", Expected: outcomeText(ok(data.Number)), Got: outcomeText(ok(got))})
+				p.failWith(&Failure{Problem: script.Say("TCP_CM_INQ tells something else"), Expected: quoted(outcomeText(ok(data.Number))), Got: quoted(outcomeText(ok(got)))})
 			}
 		}
 		return o, done

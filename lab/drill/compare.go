@@ -2,77 +2,80 @@ package drill
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 
+	"github.com/handfast-tcp/handfast/engine/fastopen"
+	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/lab/drill/script"
 )
 
 // compare holds a segment that has left against the one that was expected, and returns what
 // is different, or nothing. It learns what the script calls the numbers of the host.
-func (p *player) compare(f *flow, k *script.Packet, s *segment) string {
+func (p *player) compare(f *flow, k *script.Packet, s *segment) script.Phrase {
 	if s.tcp.Flags.Has(wire.SYN) && k.Flags.Has(wire.SYN) {
 		f.learn(s.tcp.Seq, k.Seq)
 	}
 	first, ack := s.tcp.Seq-f.own, s.tcp.Ack-f.from(s.tcp.Flags)
 	switch {
 	case s.tcp.Flags != k.Flags:
-		return fmt.Sprintf("the flags are %s and not %s", flagText(s.tcp.Flags), flagText(k.Flags))
+		return script.Say("the flags are %s and not %s", flagText(s.tcp.Flags), flagText(k.Flags))
 	case first != k.Seq:
-		return fmt.Sprintf("it begins with %d and not %d", first, k.Seq)
+		return script.Say("it begins with %d and not %d", first, k.Seq)
 	case len(s.payload) != k.Len:
-		return fmt.Sprintf("it has %d bytes and not %d", len(s.payload), k.Len)
+		return script.Say("it has %d bytes and not %d", len(s.payload), k.Len)
+	case k.HasAck && ack+seq.Num(f.early) == k.Ack && f.early > 0 && p.config.TCP.FastOpen&fastopen.Server == 0:
+		return script.Say("it acknowledges %d and not %d: Fast Open is off, which net.ipv4.tcp_fastopen=2 switches on for servers", ack, k.Ack)
 	case k.HasAck && ack != k.Ack:
-		return fmt.Sprintf("it acknowledges %d and not %d", ack, k.Ack)
+		return script.Say("it acknowledges %d and not %d", ack, k.Ack)
 	case k.Window >= 0 && int(s.tcp.Window) != k.Window:
-		return fmt.Sprintf("its window is %d and not %d", s.tcp.Window, k.Window)
+		return script.Say("its window is %d and not %d", s.tcp.Window, k.Window)
 	case int(s.tcp.Urgent) != k.Urgent:
-		return fmt.Sprintf("its urgent pointer is %d and not %d", s.tcp.Urgent, k.Urgent)
+		return script.Say("its urgent pointer is %d and not %d", s.tcp.Urgent, k.Urgent)
 	}
-	if d := compareIP(k, s); d != "" {
+	if d := compareIP(k, s); !d.None() {
 		return d
 	}
 	return p.compareOptions(f, k, s)
 }
 
-func compareIP(k *script.Packet, s *segment) string {
+func compareIP(k *script.Packet, s *segment) script.Phrase {
 	ecn := int(s.ip.ECN())
 	switch {
 	case k.IP.ECN == script.AnyECT && ecn != 1 && ecn != 2, k.IP.ECN >= 0 && k.IP.ECN < script.AnyECT && ecn != k.IP.ECN:
-		return fmt.Sprintf("its ECN bits are %s and not %s", ecnNames[ecn], ecnNames[k.IP.ECN])
+		return script.Say("its ECN bits are %s and not %s", ecnNames[ecn], ecnNames[k.IP.ECN])
 	case k.IP.TOS >= 0 && int(s.ip.TOS) != k.IP.TOS:
-		return fmt.Sprintf("its TOS is %#x and not %#x", s.ip.TOS, k.IP.TOS)
+		return script.Say("its TOS is %#x and not %#x", s.ip.TOS, k.IP.TOS)
 	case k.IP.TTL >= 0 && int(s.ip.TTL) != k.IP.TTL:
-		return fmt.Sprintf("its TTL is %d and not %d", s.ip.TTL, k.IP.TTL)
+		return script.Say("its TTL is %d and not %d", s.ip.TTL, k.IP.TTL)
 	case k.IP.FlowLabel >= 0 && int(s.ip.FlowLabel) != k.IP.FlowLabel:
-		return fmt.Sprintf("its flow label is %#x and not %#x", s.ip.FlowLabel, k.IP.FlowLabel)
+		return script.Say("its flow label is %#x and not %#x", s.ip.FlowLabel, k.IP.FlowLabel)
 	}
-	return ""
+	return script.Phrase{}
 }
 
 var ecnNames = []string{"noecn", "ect1", "ect0", "ce", "ect01"}
 
 // compareOptions compares options one by one, in their order and with their padding, as
 // packetdrill does.
-func (p *player) compareOptions(f *flow, k *script.Packet, s *segment) string {
+func (p *player) compareOptions(f *flow, k *script.Packet, s *segment) script.Phrase {
 	p.noteStamp(f, k, s)
 	if k.AnyOptions {
-		return ""
+		return script.Phrase{}
 	}
 	want, got := k.Options, s.options
 	if slices.ContainsFunc(want, isCount) && slices.ContainsFunc(got, isCount) {
 		want, got = arranged(want), arranged(got)
 	}
 	if len(want) != len(got) {
-		return "its options are others"
+		return script.Say("its options are others")
 	}
 	for i := range want {
-		if d := p.compareOption(f, &want[i], &got[i]); d != "" {
+		if d := p.compareOption(f, &want[i], &got[i]); !d.None() {
 			return d
 		}
 	}
-	return ""
+	return script.Phrase{}
 }
 
 func isCount(o script.Option) bool { return o.Kind == script.AccECN0 || o.Kind == script.AccECN1 }
@@ -107,29 +110,29 @@ func countsOf(o *script.Option, all []script.Option) []byte {
 	return out
 }
 
-func (p *player) compareOption(f *flow, want, got *script.Option) string {
+func (p *player) compareOption(f *flow, want, got *script.Option) script.Phrase {
 	if want.Kind != got.Kind {
-		return "its options are others"
+		return script.Say("its options are others")
 	}
 	switch want.Kind {
 	case script.SACK:
 		if len(want.Blocks) != len(got.Blocks) {
-			return fmt.Sprintf("it has %d SACK blocks and not %d", len(got.Blocks), len(want.Blocks))
+			return script.Say("it has %d SACK blocks and not %d", len(got.Blocks), len(want.Blocks))
 		}
 		base := f.from(0)
 		for i, b := range got.Blocks {
 			if b[0]-base != want.Blocks[i][0] || b[1]-base != want.Blocks[i][1] {
-				return fmt.Sprintf("its SACK block %d is %d:%d and not %d:%d", i+1, b[0]-base, b[1]-base, want.Blocks[i][0], want.Blocks[i][1])
+				return script.Say("its SACK block %d is %d:%d and not %d:%d", i+1, b[0]-base, b[1]-base, want.Blocks[i][0], want.Blocks[i][1])
 			}
 		}
 	case script.Timestamps:
 		return p.compareStamp(f, want, got)
 	default:
 		if !want.Any && !bytes.Equal(want.Data, got.Data) {
-			return fmt.Sprintf("its option %s is another", optionText(want, 0))
+			return script.Say("its option %s is another", optionText(want, 0))
 		}
 	}
-	return ""
+	return script.Phrase{}
 }
 
 // noteStamp remembers a timestamp of the host under the name that the script has for it, and a
@@ -163,16 +166,16 @@ func (p *player) noteStamp(f *flow, k *script.Packet, s *segment) {
 // compareStamp compares an echo as it is, because the script's own timestamps are on the wire
 // as the script has them. The host's own are compared where the script says how long a tick
 // is (--tcp_ts_tick_usecs): by how far they have come.
-func (p *player) compareStamp(f *flow, want, got *script.Option) string {
+func (p *player) compareStamp(f *flow, want, got *script.Option) script.Phrase {
 	if !want.AnyEcr && want.Ecr != got.Ecr {
-		return fmt.Sprintf("it echoes the timestamp %d and not %d", got.Ecr, want.Ecr)
+		return script.Say("it echoes the timestamp %d and not %d", got.Ecr, want.Ecr)
 	}
 	if want.AnyVal || p.tick == 0 {
-		return ""
+		return script.Phrase{}
 	}
 	passed, should := int64(int32(got.Val-f.lastStamp.live)), int64(int32(want.Val-f.lastStamp.script))
 	if off := passed - should; off*off > 1+int64(p.tolerance/p.tick)*int64(p.tolerance/p.tick) {
-		return fmt.Sprintf("its timestamp is %d ticks after the first, and not %d", passed, should)
+		return script.Say("its timestamp is %d ticks after the first, and not %d", passed, should)
 	}
-	return ""
+	return script.Phrase{}
 }

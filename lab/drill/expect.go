@@ -1,7 +1,6 @@
 package drill
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/handfast-tcp/handfast/engine/clock"
@@ -23,15 +22,15 @@ func (p *player) expect(e *script.Event, at, until clock.Time) {
 	}
 	s, ok := parseSegment(d.data)
 	if !ok {
-		p.failWith(&Failure{Problem: "this is no segment of TCP", Expected: p.script.Line(e.Pos.Line), Got: p.print(d.data)})
+		p.failWith(&Failure{Problem: script.Say("this is no segment of TCP"), Expected: quoted(p.script.Line(e.Pos.Line)), Got: quoted(p.print(d.data))})
 	}
 	p.join(k, &s, d.at)
 	f := p.flowTo(s.tuple)
-	if difference := p.compare(f, k, &s); difference != "" {
-		p.failWith(&Failure{Problem: difference, Expected: p.printExpected(k), Got: p.printSegment(&s)})
+	if difference := p.compare(f, k, &s); !difference.None() {
+		p.failWith(&Failure{Problem: difference, Expected: quoted(p.printExpected(k)), Got: quoted(p.printSegment(&s))})
 	}
 	if d.at < at.Add(-p.tolerance) || d.at > until.Add(p.tolerance) {
-		p.failWith(&Failure{Problem: p.wrongTime(d.at, at), Expected: p.span(at, until), Got: fmt.Sprintf("at %.6f s", d.at.Sub(start).Seconds())})
+		p.failWith(&Failure{Problem: p.wrongTime(d.at, at), Expected: p.span(at, until), Got: script.Say("at %.6f s", d.at.Sub(start).Seconds())})
 	}
 }
 
@@ -98,17 +97,17 @@ func (p *player) nextOf(k *script.Packet) int {
 
 // nothingCame fails because no packet left.
 func (p *player) nothingCame(e *script.Event, at, until clock.Time) {
-	got := "nothing, within " + max(patience, p.tolerance).String() + " more"
+	got := script.Say("nothing, within %v more", max(patience, p.tolerance))
 	if p.Kernel == nil && p.host.Deadline() == clock.Never {
-		got = "nothing, and no timer runs"
+		got = script.Say("nothing, and no timer runs")
 	}
 	if len(p.left) > 0 {
-		got += "; of another connection: " + p.print(p.left[0].data)
+		got = script.Say("%s; of another connection: %s", got, p.print(p.left[0].data))
 	}
-	p.failWith(&Failure{Problem: "a packet is missing, " + p.span(at, until), Expected: p.printExpected(e.Packet), Got: got})
+	p.failWith(&Failure{Problem: script.Say("a packet is missing, %s", p.span(at, until)), Expected: quoted(p.printExpected(e.Packet)), Got: got})
 }
 
-func (p *player) wrongTime(at, from clock.Time) string {
+func (p *player) wrongTime(at, from clock.Time) script.Phrase {
 	what := "late"
 	switch {
 	case at < p.now:
@@ -116,16 +115,16 @@ func (p *player) wrongTime(at, from clock.Time) string {
 	case at < from:
 		what = "early"
 	}
-	return fmt.Sprintf("the packet is right, but %s (tolerance %v)", what, p.tolerance)
+	return script.Say("the packet is right, but %s (tolerance %v)", what, p.tolerance)
 }
 
 // span names the instants between which something has to happen.
-func (p *player) span(at, until clock.Time) string {
+func (p *player) span(at, until clock.Time) script.Phrase {
 	if at == until {
-		return fmt.Sprintf("at %.6f s", at.Sub(start).Seconds())
+		return script.Say("at %.6f s", at.Sub(start).Seconds())
 	}
 	if until.Sub(at) >= anyPatience {
-		return "at any time"
+		return script.Say("at any time")
 	}
-	return fmt.Sprintf("between %.6f s and %.6f s", at.Sub(start).Seconds(), until.Sub(start).Seconds())
+	return script.Say("between %.6f s and %.6f s", at.Sub(start).Seconds(), until.Sub(start).Seconds())
 }

@@ -35,6 +35,7 @@ type flow struct {
 	stamps     map[uint32]uint32
 	lastStamp  stamp
 	fromSynAck bool    // the last is
+	early      int     // bytes of text on the peer's SYN
 	socket     *socket // nil: no program has it
 	wrote      []byte  // what programs wrote, from the first byte on
 	read       int     // how much they have read

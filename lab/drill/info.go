@@ -26,17 +26,17 @@ func (p *player) code(c *script.Code) {
 				asked = fmt.Sprint(v)
 			}
 			p.event = &script.Event{Pos: s.Pos}
-			p.failWith(&Failure{Problem: "the assertion does not hold", Expected: s.Text, Got: asked})
+			p.failWith(&Failure{Problem: script.Say("the assertion does not hold"), Expected: quoted(s.Text), Got: quoted(asked)})
 		}
 	}
 }
 
 // nearestName is what was meant by a name that there is not, at the end of an error.
-func (p *player) nearestName(err error) string {
+func (p *player) nearestName(err error) script.Phrase {
 	words := strings.Fields(err.Error())
 	name := words[len(words)-1]
 	if _, known := infoFields[name]; known {
-		return ": no connection is there to ask"
+		return script.Say(": no connection is there to ask")
 	}
 	return script.Nearest(name, infoFields)
 }

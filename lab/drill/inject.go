@@ -26,6 +26,7 @@ func (p *player) injectTCP(k *script.Packet) {
 	f := p.flowOfArrival(k.SrcPort, k.DstPort, syn)
 	if syn {
 		p.reborn(f)
+		f.early = k.Len
 	}
 	before := p.host.TCP().Look(f.tuple).State
 	h := header{tuple: f.tuple.Reverse(), seq: k.Seq + f.from(k.Flags), flags: k.Flags, window: uint16(k.Window), urgent: uint16(k.Urgent)}

@@ -27,7 +27,7 @@ func callGetOption(p *player, c *script.Call) (attempt, *waiting) {
 	}
 	if o == optCongestion {
 		if want, got := textOf(v), p.congestionOf(s); want != got {
-			p.failWith(&Failure{Problem: "the option has another value", Expected: want, Got: got})
+			p.failWith(&Failure{Problem: script.Say("the option has another value"), Expected: quoted(want), Got: quoted(got)})
 		}
 		return once(ok(0))
 	}
@@ -40,7 +40,7 @@ func callGetOption(p *player, c *script.Call) (attempt, *waiting) {
 		want = got
 	}
 	if got != want {
-		p.failWith(&Failure{Problem: "the option has another value", Expected: outcomeText(ok(want)), Got: outcomeText(ok(got))})
+		p.failWith(&Failure{Problem: script.Say("the option has another value"), Expected: quoted(outcomeText(ok(want))), Got: quoted(outcomeText(ok(got)))})
 	}
 	return once(ok(0))
 }

@@ -1,7 +1,6 @@
 package drill
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/buf"
@@ -44,7 +43,7 @@ type Result struct {
 	// Err is why it failed, a *Failure or an *script.Error; nil: it did not.
 	Err error
 	// Notes are lines of the script that have no effect here, with the reason.
-	Notes []string
+	Notes []script.Phrase
 	// Run is what happened.
 	Run trace.Run
 }
@@ -54,18 +53,25 @@ type Failure struct {
 	File, Line string // the line is what stands in the script
 	Pos        script.Pos
 	Time       time.Duration // since the start
-	Problem    string
-	Expected   string // in the words of scripts; empty: nothing to compare
-	Got        string
+	Problem    script.Phrase
+	Expected   script.Phrase // in the words of scripts; none: nothing to compare
+	Got        script.Phrase
 }
 
-func (f *Failure) Error() string {
-	text := fmt.Sprintf("%s:%d: at %.6f s: %s", f.File, f.Pos.Line, f.Time.Seconds(), f.Problem)
-	if f.Expected != "" || f.Got != "" {
-		return fmt.Sprintf("%s\n  expected  %s\n  got       %s", text, f.Expected, f.Got)
+func (f *Failure) Error() string { return f.text().String() }
+
+// Chinese is Error in Chinese.
+func (f *Failure) Chinese() string { return f.text().Chinese() }
+
+func (f *Failure) text() script.Phrase {
+	if !f.Expected.None() || !f.Got.None() {
+		return script.Say("%s:%d: at %.6f s: %s\n  expected  %s\n  got       %s", f.File, f.Pos.Line, f.Time.Seconds(), f.Problem, f.Expected, f.Got)
 	}
-	return fmt.Sprintf("%s\n  in        %s", text, f.Line)
+	return script.Say("%s:%d: at %.6f s: %s\n  in        %s", f.File, f.Pos.Line, f.Time.Seconds(), f.Problem, f.Line)
 }
+
+// quoted is what stands in a script, or would.
+func quoted(text string) script.Phrase { return script.Say("%s", text) }
 
 // player plays one script.
 type player struct {
@@ -134,7 +140,7 @@ func (p *player) play() (err error) {
 
 // fail ends the script at the present event.
 func (p *player) fail(format string, args ...any) {
-	p.failWith(&Failure{Problem: fmt.Sprintf(format, args...)})
+	p.failWith(&Failure{Problem: script.Say(format, args...)})
 }
 
 func (p *player) failWith(f *Failure) {
@@ -148,7 +154,7 @@ func (p *player) failWith(f *Failure) {
 
 // wrong ends the script because of what it says, at a place.
 func (p *player) wrong(at script.Pos, format string, args ...any) {
-	panic(stop{p.script.Fail(at, fmt.Sprintf(format, args...))})
+	panic(stop{p.script.Fail(at, script.Say(format, args...))})
 }
 
 // happen lets one event happen.
@@ -299,8 +305,8 @@ func (p *player) nothingLeft() {
 		return
 	}
 	d := p.left[0]
-	p.failWith(&Failure{Problem: fmt.Sprintf("before this, at %.6f s, a packet left that nothing here expects", d.at.Sub(start).Seconds()),
-		Expected: "nothing", Got: p.print(d.data)})
+	p.failWith(&Failure{Problem: script.Say("before this, at %.6f s, a packet left that nothing here expects", d.at.Sub(start).Seconds()),
+		Expected: script.Say("nothing"), Got: quoted(p.print(d.data))})
 }
 
 // finish is the end of the script.

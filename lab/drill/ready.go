@@ -108,7 +108,7 @@ func (p *player) polled(list *script.Value) (n int, report func()) {
 	return n, func() {
 		if len(wrong) > 0 {
 			d := wrong[0]
-			p.failWith(&Failure{Problem: "poll says something else", Expected: fmt.Sprintf("fd %d: %s", d.fd, pollText(d.want)), Got: fmt.Sprintf("fd %d: %s", d.fd, pollText(d.got))})
+			p.failWith(&Failure{Problem: script.Say("poll says something else"), Expected: quoted(fmt.Sprintf("fd %d: %s", d.fd, pollText(d.want))), Got: quoted(fmt.Sprintf("fd %d: %s", d.fd, pollText(d.got)))})
 		}
 	}
 }
@@ -216,7 +216,7 @@ func callEpollWait(p *player, c *script.Call) (attempt, *waiting) {
 				w.off = true
 			}
 			if want := c.Args[1].Field("events"); want != nil && want.Kind != script.Any && want.Number != got {
-				p.failWith(&Failure{Problem: "epoll says something else", Expected: pollText(want.Number), Got: pollText(got)})
+				p.failWith(&Failure{Problem: script.Say("epoll says something else"), Expected: quoted(pollText(want.Number)), Got: quoted(pollText(got))})
 			}
 		}
 		late := p.waiting != nil && p.waiting.giveUp <= p.now
@@ -267,7 +267,7 @@ func callIoctl(p *player, c *script.Call) (attempt, *waiting) {
 	}
 	if len(c.Args) > 2 {
 		if v := &c.Args[2]; v.Kind == script.List && len(v.Items) > 0 && v.Items[0].Kind == script.Number && v.Items[0].Number != got {
-			p.failWith(&Failure{Problem: "the queue has another length", Expected: outcomeText(ok(v.Items[0].Number)), Got: outcomeText(ok(got))})
+			p.failWith(&Failure{Problem: script.Say("the queue has another length"), Expected: quoted(outcomeText(ok(v.Items[0].Number))), Got: quoted(outcomeText(ok(got)))})
 		}
 	}
 	return once(ok(0))

@@ -25,7 +25,7 @@ type settings struct {
 	connectPort uint16
 	config      host.Config
 	keepAlive   tcp.KeepAlive // of sockets that switch it on
-	notes       []string
+	notes       []script.Phrase
 	asked       []script.Setting // sysctls, as the script has them
 }
 
@@ -45,7 +45,7 @@ func defaults() settings {
 
 // note keeps what has no effect here, and why.
 func (s *settings) note(at script.Pos, format string, args ...any) {
-	s.notes = append(s.notes, fmt.Sprintf("line %d: %s", at.Line, fmt.Sprintf(format, args...)))
+	s.notes = append(s.notes, script.Say("line %d: %s", at.Line, script.Say(format, args...)))
 }
 
 // fileOption is an option that stands at the top of a file.

@@ -182,6 +182,23 @@ func setReceiveMemory(p *player, at script.Pos, v string) {
 }
 func setSendMemory(p *player, at script.Pos, v string) { p.config.TCP.SendBuffer = p.largest(at, v) }
 
+// Reasons returns why settings and commands have no effect: all of them, for who tells them in
+// another language.
+func Reasons() (all []string) {
+	for _, m := range []map[string]string{withoutEffect, harmless} {
+		for _, why := range m {
+			all = append(all, why)
+		}
+	}
+	for _, f := range fileOptions {
+		if f.meaning != "" {
+			all = append(all, f.meaning)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // withoutEffect are settings that change nothing here, and why.
 var withoutEffect = map[string]string{
 	"tcp_fack": "it is long gone", "tcp_low_latency": "it is long gone", "tcp_tw_recycle": "it is long gone",

@@ -68,7 +68,7 @@ func (p *player) compareErrors(v *script.Value, got map[string]int64) {
 		}
 		for _, name := range slices.Sorted(maps.Keys(got)) {
 			if want := data.Field(name); want != nil && want.Kind == script.Number && want.Number != got[name] {
-				p.failWith(&Failure{Problem: "the error queue tells something else", Expected: fmt.Sprintf("%s=%d", name, want.Number), Got: fmt.Sprintf("%s=%d", name, got[name])})
+				p.failWith(&Failure{Problem: script.Say("the error queue tells something else"), Expected: quoted(fmt.Sprintf("%s=%d", name, want.Number)), Got: quoted(fmt.Sprintf("%s=%d", name, got[name]))})
 			}
 		}
 	}

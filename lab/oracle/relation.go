@@ -106,6 +106,10 @@ type Step struct {
 	// before anything else happened. Unheard says that they are not known.
 	Replies []Segment
 	Unheard bool
+	// Signed says that the host signs what it sends to the peer. The RST for an ACK that
+	// belongs to no connection cannot be, as nobody knows the numbers that keys are made of.
+	// https://www.rfc-editor.org/rfc/rfc5925#section-7.7
+	Signed bool
 }
 
 // Relation holds steps against RFC 9293 §3.10.7, with RFC 5961, 7323, 6191 and 1337:
@@ -141,6 +145,9 @@ func (row *row) judge(k *Step, c *class) error {
 	// Who is in SYN-RECEIVED may not fit into the queue of those that wait to be accepted.
 	// Then what comes is dropped, and comes again. A RST makes room.
 	if b := &k.Before; b.State == SynReceived && b.Passive && !k.Segment.has(flagRST) && ignored[0].allows(k, got) {
+		return row.checkNumbers(k)
+	}
+	if k.Signed && k.Segment.has(flagACK) && row.outcomes[0].must == aReset && ignored[0].allows(k, got) {
 		return row.checkNumbers(k)
 	}
 	for _, o := range row.outcomes {

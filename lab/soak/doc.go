@@ -7,7 +7,7 @@
 // reboots; ICMP errors, true and forged; forged and repeated segments; floods of SYNs and of
 // what calls for a RST. Of each
 // host its congestion control, ECN, timestamps, SACK, window scaling, cookies, buffers and
-// timers, its clock's offset and tick, and where its numbers begin: often just below 2^31 or
+// timers, TCP-AO with a change of keys, TCP Fast Open, its clock's offset and tick, and where its numbers begin: often just below 2^31 or
 // 2^32. Of programs sizes and pauses, some of hours, readers that stop and go on, buffers
 // that are changed, half-closes, aborts, linger, deadlines, keep-alive, and connections that
 // use the ports of the last one again. Some lives carry gigabytes.

@@ -143,7 +143,7 @@ func (x *life) build() {
 	x.w.SetWatch(lab.Watch{Packet: x.inspect, Event: x.event, Fault: func(name string, err error) { x.fault("%s: %v", name, err) }})
 	for side, name := range x.names {
 		h := &x.plan.hosts[side]
-		x.mustNot(x.w.AddHost(lab.HostConfig{Name: name, Address: x.address(side), MTU: h.mtu, Host: hostConfig(h), Clock: h.clock,
+		x.mustNot(x.w.AddHost(lab.HostConfig{Name: name, Address: x.address(side), MTU: h.mtu, Host: x.hostConfig(h), Clock: h.clock,
 			Batches: h.batches, Supers: h.supers, Offload: h.offload}))
 	}
 	for side := range x.names {

@@ -24,6 +24,7 @@ type plan struct {
 	strays  flood // of what calls for a RST
 	shots   []shot
 	visits  []visitPlan
+	sign    signing
 }
 
 // change is another wire from one host to the other, from some time on.
@@ -60,6 +61,8 @@ const (
 	forPrograms
 	forRelations
 	forStrays
+	forSigning
+	forFastOpen
 )
 
 // draw makes the plan of a seed.
@@ -73,6 +76,8 @@ func draw(seed uint64) plan {
 	p.drawHosts(diceOf(seed, forHosts), seed)
 	p.drawVisits(diceOf(seed, forVisits), seed)
 	p.drawAims(diceOf(seed, forAims))
+	p.drawSigning(diceOf(seed, forSigning))
+	p.drawFastOpen(diceOf(seed, forFastOpen))
 	return p
 }
 

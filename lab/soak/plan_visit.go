@@ -12,6 +12,7 @@ type visitPlan struct {
 	open   time.Duration // when the client begins
 	rounds int
 	gap    time.Duration // between two rounds
+	fast   bool          // by Fast Open, where both hosts do so
 	ends   [2]endPlan
 }
 

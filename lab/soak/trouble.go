@@ -34,6 +34,7 @@ func (x *life) befall() {
 			})
 		}
 	}
+	x.turnKeys()
 	x.attack()
 }
 
@@ -52,4 +53,10 @@ func (x *life) becalm() {
 	}
 }
 
-func hostConfig(h *hostPlan) host.Config { return host.Config{TCP: h.tcp} }
+func (x *life) hostConfig(h *hostPlan) host.Config {
+	c := host.Config{TCP: h.tcp}
+	if x.plan.sign.on {
+		c.TCP.Authenticator = x.plan.sign.keys(false)
+	}
+	return c
+}

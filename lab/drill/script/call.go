@@ -14,7 +14,11 @@ func (r *reader) call() *Call {
 		r.failAt(at, "what is %q? A call has its arguments in parentheses; a packet begins with < or >", c.Name)
 	}
 	if !contains(Calls, c.Name) {
-		r.failAt(at, "unknown call %q; the calls are %s%s", c.Name, strings.Join(Calls, ", "), nearest(c.Name, Calls))
+		meant := nearest(c.Name, Calls)
+		if meant.None() {
+			meant = Say("; the calls are %s", strings.Join(Calls, ", "))
+		}
+		r.failAt(at, "unknown call %q%s", c.Name, meant)
 	}
 	for !r.take(")") {
 		c.Args = append(c.Args, r.value())
@@ -160,7 +164,11 @@ func (r *reader) term(v *Value) (n int64, done bool) {
 	if !ok {
 		number, err := strconv.ParseInt(w, 0, 64)
 		if err != nil {
-			r.failAt(at, "%q is no name that is known here%s%s", w, nearest(w, sortedKeys(Constants)), defineHint(w))
+			meant := nearest(w, sortedKeys(Constants))
+			if meant.None() {
+				meant = defineHint(w)
+			}
+			r.failAt(at, "%q is no name that is known here%s", w, meant)
 		}
 		n = number
 	}

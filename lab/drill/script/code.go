@@ -1,7 +1,6 @@
 package script
 
 import (
-	"fmt"
 	"strings"
 )
 
@@ -120,7 +119,7 @@ func (s *Statement) Eval(names Names) (value any, asked string, err error) {
 		switch r := recover().(type) {
 		case nil:
 		case evalError:
-			err = fmt.Errorf("%s", string(r))
+			err = r
 		default:
 			panic(r)
 		}

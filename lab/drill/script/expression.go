@@ -18,9 +18,11 @@ type evaluation struct {
 }
 
 // evalError ends a computation.
-type evalError string
+type evalError struct{ Phrase }
 
-func stop(format string, args ...any) { panic(evalError(fmt.Sprintf(format, args...))) }
+func (e evalError) Error() string { return e.String() }
+
+func stop(format string, args ...any) { panic(evalError{Say(format, args...)}) }
 
 func truth(b bool) any {
 	if b {

@@ -106,6 +106,7 @@ func (r *reader) tcp(p *Packet) {
 	r.flags(p)
 	r.sequence(p)
 	for {
+		end := r.here() // what is missing is missing here, and not where something else begins
 		r.space()
 		at := r.here()
 		switch w := r.peekWord(); {
@@ -128,7 +129,7 @@ func (r *reader) tcp(p *Packet) {
 		case w != "":
 			r.failAt(at, "%q is no part of a segment: behind the numbers stand ack N, win N, urg N, <options>%s", w, nearest(w, []string{"ack", "win", "urg"}))
 		default:
-			r.checkSegment(p, at)
+			r.checkSegment(p, end)
 			return
 		}
 	}

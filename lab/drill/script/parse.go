@@ -53,7 +53,7 @@ func (s *Script) Title() string {
 }
 
 // Fail makes an error at a place of the script.
-func (s *Script) Fail(p Pos, message string) *Error {
+func (s *Script) Fail(p Pos, message Phrase) *Error {
 	e := &Error{File: s.Name, Pos: p, Message: message}
 	if p.Line >= 1 && p.Line <= len(s.lines) {
 		e.Source = strings.TrimRight(s.lines[p.Line-1], "\r")

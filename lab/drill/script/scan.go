@@ -10,13 +10,18 @@ import (
 type Error struct {
 	File    string
 	Pos     Pos
-	Message string
+	Message Phrase
 	Source  string // the line
 }
 
 // Error returns two lines more, where the source is known: the line and a mark below the place.
-func (e *Error) Error() string {
-	text := fmt.Sprintf("%s:%d:%d: %s", e.File, e.Pos.Line, e.Pos.Col, e.Message)
+func (e *Error) Error() string { return e.at(e.Message.String()) }
+
+// Chinese is Error in Chinese.
+func (e *Error) Chinese() string { return e.at(e.Message.Chinese()) }
+
+func (e *Error) at(message string) string {
+	text := fmt.Sprintf("%s:%d:%d: %s", e.File, e.Pos.Line, e.Pos.Col, message)
 	if e.Source == "" {
 		return text
 	}
@@ -58,7 +63,7 @@ func (r *reader) here() Pos { return r.pos(r.at) }
 
 // failAt ends the reading with a mistake at a place.
 func (r *reader) failAt(p Pos, format string, args ...any) {
-	e := &Error{File: r.name, Pos: p, Message: fmt.Sprintf(format, args...)}
+	e := &Error{File: r.name, Pos: p, Message: Say(format, args...)}
 	if p.Line <= len(r.lines) {
 		e.Source = strings.TrimRight(r.lines[p.Line-1], "\r")
 	}
@@ -194,7 +199,7 @@ func isNamed(c byte) bool  { return isLetter(c) || isDigit(c) }
 
 // nearest returns the known word that one of few typing mistakes lies between, as
 // "; did you mean …", or nothing.
-func nearest(word string, known []string) string {
+func nearest(word string, known []string) Phrase {
 	best, least := "", max(2, len(word)/3)+1
 	for _, k := range known {
 		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < least {
@@ -202,9 +207,9 @@ func nearest(word string, known []string) string {
 		}
 	}
 	if best == "" {
-		return ""
+		return Phrase{}
 	}
-	return "; did you mean " + best + "?"
+	return Say("; did you mean %s?", best)
 }
 
 // distance is how many characters differ, are missing, or are too many.
@@ -229,7 +234,7 @@ func distance(a, b string) int {
 
 // Nearest returns "; did you mean …?" where one of the names of a table is close to a word, or
 // nothing.
-func Nearest[V any](word string, table map[string]V) string { return nearest(word, sortedKeys(table)) }
+func Nearest[V any](word string, table map[string]V) Phrase { return nearest(word, sortedKeys(table)) }
 
 // meant returns what a word stands for, as who plays the script has said.
 func (r *reader) meant(w string) string {
@@ -240,9 +245,9 @@ func (r *reader) meant(w string) string {
 }
 
 // defineHint says of a word that looks like a name left open how it is told.
-func defineHint(w string) string {
+func defineHint(w string) Phrase {
 	if w != strings.ToUpper(w) {
-		return ""
+		return Phrase{}
 	}
-	return "; a name that a script leaves open is told by --define " + w + "=..."
+	return Say("; a name that a script leaves open is told by --define %s=...", w)
 }
