@@ -59,7 +59,7 @@ const layers = `
 	lab/oracle            : engine/clock
 	lab/internal/look     : engine/tcp lab/oracle
 	lab                   : engine/clock engine/seq engine/buf engine/wire engine/cc engine/fastopen engine/tcp engine/ao engine/host lab/netem lab/trace lab/oracle lab/internal/look
-	lab/soak              : engine/clock engine/seq engine/wire engine/cc engine/tcp engine/host lab lab/netem lab/oracle
+	lab/soak              : engine/clock engine/seq engine/wire engine/cc engine/ao engine/fastopen engine/tcp engine/host lab lab/netem lab/oracle
 	lab/explore           : engine/clock engine/seq engine/buf engine/wire engine/cc engine/tcp lab/trace lab/story lab/oracle lab/internal/look
 	lab/drill/script      : engine/seq engine/wire
 	lab/drill             : engine/clock engine/seq engine/buf engine/wire engine/cc engine/fastopen engine/tcp engine/host lab/trace lab/oracle lab/drill/script
