@@ -81,6 +81,7 @@ type LinkConfig struct {
 
 	path    tcp.Path  // where nothing on the way is narrower
 	standIn []network // of AnswerFor
+	gone    bool
 }
 
 // Host is an IP host. Its methods are for one goroutine at a time.

@@ -187,7 +187,7 @@ func (h *Host) learnWay(d *destination, dst wire.Addr) *destination {
 		d.path.MTU = h.mtus.limit(dst, r.link.MTU)
 		d.cutUp = mayBeCutUp(dst, d.path.MTU, r.link.MTU)
 	}
-	d.reachable = h.speaks[family(dst)] || h.forwarded.any()
+	d.reachable = h.speaks[family(dst)] || h.forwarded.any() || dst == limitedBroadcast
 	return d
 }
 
@@ -224,11 +224,19 @@ func (h *Host) findRoute(dst wire.Addr) *route {
 }
 
 // anyLink is the route of a group that no route names: the first link with an
-// address of its family.
+// address of its family. A host that has none may ask all on its first link for one.
 func (h *Host) anyLink(dst wire.Addr) *route {
 	for i := range h.addresses {
 		if a := &h.addresses[i]; a.addr.Is4() == dst.Is4() {
 			return &route{iface: a.iface, link: h.links[a.iface], direct: true}
+		}
+	}
+	if dst != limitedBroadcast {
+		return nil
+	}
+	for iface, l := range h.links {
+		if !l.gone {
+			return &route{iface: iface, link: l, direct: true}
 		}
 	}
 	return nil

@@ -102,7 +102,11 @@ func (h *Host) way(t *wire.Tuple) (*destination, error) {
 		return nil, ErrNoRoute
 	}
 	if isUnspecified(t.Local) {
-		if t.Local = h.source(d); isUnspecified(t.Local) {
+		switch t.Local = h.source(d); {
+		case !isUnspecified(t.Local):
+		case t.Remote == limitedBroadcast: // who asks for an address has none, RFC 1122 §3.2.1.3 (a)
+			t.Local = anyIPv4
+		default:
 			return nil, ErrNoRoute // a forwarder without an address
 		}
 	}

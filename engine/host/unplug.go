@@ -16,6 +16,7 @@ import (
 // takes its place.
 func (h *Host) Unplug(iface int) {
 	h.addresses = slices.DeleteFunc(h.addresses, func(a address) bool { return a.iface == iface })
+	h.links[iface].gone = true
 	h.conflicts.forget(func(c *check) bool { return c.iface == iface })
 	old := h.routes
 	h.routes = [2][]route{}
