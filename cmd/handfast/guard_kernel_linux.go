@@ -132,6 +132,10 @@ func (o *guardOptions) greetKernel() {
 	o.stdout.printf(say.Text{"Guarding the kernel's server at %s: on %s eBPF answers SYNs by our cookies (%s), and the server's own listener gets the connections.\n",
 		"正在保护内核上的服务器 %s：eBPF 在 %s 上用我们的 cookie 应答 SYN（%s），连接直接交给服务器自己的监听套接字。\n"},
 		listed(o.listen), o.device, when[o.stdout.lang])
+	if o.defence.seeds != "" && !o.always() {
+		o.say(say.Text{"other hosts with these seeds take up what is answered by a cookie alone; where a handshake may begin here and end there: --cookies always",
+			"使用相同种子的其他主机只能接续以 cookie 应答的握手；如果握手可能在此开始、在别处完成，请加 --cookies always"})
+	}
 	o.stdout.printf(ctrlCEnds)
 }
 

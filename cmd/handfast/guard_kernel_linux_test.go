@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -76,6 +77,34 @@ func TestGuardKernel(t *testing.T) {
 		}
 		if code := p.ProcessState.ExitCode(); code != exitOK || !strings.Contains(p.told.String(), want) {
 			t.Errorf("exit code %d\n%s", code, &p.told)
+		}
+	}
+}
+
+// Who shares seeds and leaves SYNs to the kernel is told that nobody else takes those up.
+func TestGuardKernelOfAFleet(t *testing.T) {
+	needDevice(t)
+	d, err := tun.Open(tun.Options{Name: "hfkern2"})
+	if err != nil {
+		t.Skip(err)
+	}
+	defer d.Close()
+	if err := stage.Configure("hfkern2", []netip.Prefix{netip.MustParsePrefix("10.78.10.1/24")}); err != nil {
+		t.Fatal(err)
+	}
+	seeds := filepath.Join(t.TempDir(), "seeds")
+	if err := os.WriteFile(seeds, []byte("a-seed-of-16-bytes-and-more\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		cookies, lang, hint string
+		told                bool
+	}{{"auto", "en", "take up what is answered by a cookie", true}, {"auto", "zh", "请加 --cookies always", true}, {"always", "en", "--cookies always", false}} {
+		p := (&longCommand{"Ctrl-C", []string{"guard", "--kernel", "--device", "hfkern2", "--listen", "10.78.10.1:80", "--cookies", c.cookies, "--cookie-seeds", seeds, "--lang", c.lang}}).begin(t)
+		p.Process.Signal(syscall.SIGINT)
+		p.end()
+		if told := strings.Contains(p.told.String(), c.hint); p.ProcessState.ExitCode() != exitOK || told != c.told {
+			t.Errorf("%+v: exit code %d\n%s", c, p.ProcessState.ExitCode(), &p.told)
 		}
 	}
 }
