@@ -122,6 +122,8 @@ func callConnect(p *player, c *script.Call) (attempt, *waiting) {
 		return once(failure("EISCONN"))
 	case s.entry != nil && s.connecting && s.nonBlocking && s.entry.State() == tcp.SynSent:
 		return once(failure("EALREADY"))
+	case s.entry != nil && !s.connecting && s.entry.State() == tcp.SynSent && s.entry.SynRoom() == 0: // its SYN has text
+		return once(failure("EALREADY"))
 	case s.entry != nil && !s.connecting:
 		return once(failure("EISCONN"))
 	}

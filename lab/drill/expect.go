@@ -26,6 +26,7 @@ func (p *player) expect(e *script.Event, at, until clock.Time) {
 	}
 	p.join(k, &s, d.at)
 	f := p.flowTo(s.tuple)
+	p.pushed(k, &s, d.at)
 	if difference := p.compare(f, k, &s); !difference.None() {
 		p.failWith(&Failure{Problem: difference, Expected: quoted(p.printExpected(k)), Got: quoted(p.printSegment(&s))})
 	}
@@ -77,6 +78,20 @@ func (p *player) join(k *script.Packet, s *segment, at clock.Time) {
 		// Which segments would be one is not known here.
 		s.tcp.Flags |= next.tcp.Flags&(wire.PSH|wire.FIN) | k.Flags&wire.PSH
 		p.left = slices.Delete(p.left, i, i+1)
+	}
+}
+
+// pushed gives a full segment, of which a script expects that it ends a super-segment, the PSH
+// that it would have then: more text of its connection left at the same instant.
+func (p *player) pushed(k *script.Packet, s *segment, at clock.Time) {
+	if k.Flags&^wire.PSH != s.tcp.Flags || len(s.payload) == 0 || len(s.payload) != k.Len {
+		return
+	}
+	if i := p.nextOf(k); i >= 0 && p.left[i].at == at {
+		next, ok := parseSegment(p.left[i].data)
+		if ok && next.tuple == s.tuple && next.tcp.Seq == s.tcp.Seq.Add(seq.Size(len(s.payload))) && len(next.payload) > 0 {
+			s.tcp.Flags |= k.Flags & wire.PSH
+		}
 	}
 }
 
