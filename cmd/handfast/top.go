@@ -80,7 +80,7 @@ func (o *topOptions) run(ctx context.Context) error {
 			o.every = max(o.every, leastWatch+leastWatch/2)
 		}
 	}
-	view := top.Options{Every: o.every, Lang: o.stdout.lang, Color: o.stdout.color,
+	view := top.Options{Every: o.every, Lang: o.stdout.lang, Color: o.stdout.color, Tell: o.tell,
 		Look: func(ctx context.Context) ([]pulse.Host, error) { return o.hosts(ctx, verdict.Load()) }}
 	err := o.show(ctx, view)
 	if ctx.Err() != nil {
