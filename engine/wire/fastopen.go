@@ -79,6 +79,20 @@ func (o *Options) setFastOpen(c FastOpenCookie, form uint8) {
 	}
 }
 
+// takeFastOpen stores the option, in either of its forms.
+func (o *Options) takeFastOpen(kind byte, v []byte) {
+	form := uint8(0)
+	if kind == kindExperiment {
+		if len(v) < 2 || be16(v) != fastOpenMagic {
+			return // another experiment
+		}
+		v, form = v[2:], fastOpenExperiment
+	}
+	if c, ok := MakeFastOpenCookie(v); o.first(OptFastOpen, ok) {
+		o.setFastOpen(c, form)
+	}
+}
+
 // FastOpen returns the cookie of the option, which counts when OptFastOpen is in Set.
 func (o *Options) FastOpen() (c FastOpenCookie) {
 	c.size = o.fastOpen &^ fastOpenExperiment

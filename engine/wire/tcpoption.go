@@ -144,17 +144,8 @@ func (o *Options) take(kind byte, v []byte) {
 		if o.first(OptUserTimeout, len(v) == 2) {
 			o.UserTimeout = UserTimeout(be16(v))
 		}
-	case kindFastOpen:
-		if c, ok := MakeFastOpenCookie(v); o.first(OptFastOpen, ok) {
-			o.SetFastOpen(c)
-		}
-	case kindExperiment:
-		if len(v) < 2 || be16(v) != fastOpenMagic {
-			return // another experiment
-		}
-		if c, ok := MakeFastOpenCookie(v[2:]); o.first(OptFastOpen, ok) {
-			o.SetFastOpenExperiment(c)
-		}
+	case kindFastOpen, kindExperiment:
+		o.takeFastOpen(kind, v)
 	case kindAuth:
 		if o.first(OptAuth, len(v) == AuthSize-2) {
 			o.takeAuth(v)

@@ -175,25 +175,29 @@ func (p *player) checkRead(s *socket, b []byte, behind int) {
 func callWrite(p *player, c *script.Call) (attempt, *waiting) {
 	s := p.socketOf(c)
 	n, flags := p.sizeOf(c)
-	if noMemory(c) && n > 0 {
+	fast := flags&constant("MSG_FASTOPEN") != 0
+	switch {
+	case noMemory(c) && n > 0:
 		return once(failure("EFAULT"))
-	}
-	if s.entry == nil {
-		if flags&constant("MSG_FASTOPEN") != 0 && s.listener == nil {
-			return p.sendFast(c, s, make([]byte, n), flags)
-		}
+	case s.entry == nil && fast && s.listener == nil:
+		return p.sendFast(c, s, make([]byte, n), flags)
+	case s.entry == nil:
 		return once(failure("EPIPE"))
+	case fast && s.entry.State() == tcp.SynSent && s.entry.SynRoom() == 0:
+		return once(failure("EALREADY"))
 	}
 	data := make([]byte, n)
 	if c.Name == "write" || c.Name == "send" || c.Name == "sendto" {
 		copy(data, c.Args[1].Text)
 	}
-	if flags&constant("MSG_FASTOPEN") != 0 && s.entry.State() == tcp.SynSent && s.entry.SynRoom() == 0 {
-		return once(failure("EALREADY"))
-	}
 	if s.entry.SynRoom() > 0 { // connect with TCP_FASTOPEN_CONNECT has left the SYN to us
 		return p.writeFast(s, data, flags)
 	}
+	return p.writeAll(s, data, flags)
+}
+
+// writeAll is a write that waits until all is queued, where its socket does.
+func (p *player) writeAll(s *socket, data []byte, flags int64) (attempt, *waiting) {
 	written := 0
 	try, w := forever(s, flags&constant("MSG_DONTWAIT") == 0, func() (outcome, bool) {
 		o, done := p.write(s, data[written:], flags)

@@ -32,7 +32,7 @@ func (p *player) sysctl(at script.Pos, name, value string) {
 		p.wrong(at, "%s is set after the first event: of a host that runs only %s can be changed", name, strings.Join(changeable, ", "))
 	case p.host != nil:
 		set(p, at, value)
-		p.changeOffers()
+		p.host.TCP().SetOffers(p.config.TCP)
 	default:
 		set(p, at, value)
 	}
@@ -40,20 +40,6 @@ func (p *player) sysctl(at script.Pos, name, value string) {
 
 // changeable are the settings that connections have from their beginning, and the host not.
 var changeable = []string{"tcp_timestamps", "tcp_sack", "tcp_ecn", "tcp_fastopen", "tcp_syn_retries", "tcp_fastopen_blackhole_timeout_sec"}
-
-// changeOffers has the connections that begin from now on do as the settings say.
-func (p *player) changeOffers() {
-	e, t := p.host.TCP(), &p.config.TCP
-	o := e.Offers()
-	o.NoTimestamps, o.NoSACK, o.FastOpen = t.NoTimestamps, t.NoSACK, t.FastOpen
-	if t.ECN != cc.ECNDefault {
-		o.ECN = t.ECN
-	}
-	if t.SynRetries != 0 {
-		o.SynRetries = t.SynRetries
-	}
-	e.SetOffers(o)
-}
 
 // lastEvents reports whether nothing but commands follow: scripts put back what they have set.
 func (p *player) lastEvents() bool {
