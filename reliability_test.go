@@ -24,7 +24,7 @@ var bounded = []string{".", "internal/ports", "engine/recovery", "engine/fastope
 var judging = []string{"lab", "lab/oracle"}
 
 // besides are other packages with tests that it names.
-var besides = []string{"engine/wire", "internal/nameserver", "cmd/handfast/internal/lan", "lab", "conformance/answers", "internal/mutate"}
+var besides = []string{"engine/wire", "internal/nameserver", "cmd/handfast", "cmd/handfast/internal/lan", "lab", "conformance/answers", "internal/mutate"}
 
 // containers are types of ours that hold as many as there are.
 var containers = map[string]bool{"ring": true, "fifo": true, "deadlines": true, "refQueue": true, "entryQueue": true, "connTable": true,
