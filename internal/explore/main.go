@@ -99,6 +99,9 @@ func (s *sum) add(r *explore.Rung, rep *explore.Report, took time.Duration) {
 	if rep.Strays > 0 {
 		said += fmt.Sprintf("  %d strays", rep.Strays)
 	}
+	if rep.Usurped > 0 {
+		said += fmt.Sprintf("  %d without a FIN", rep.Usurped)
+	}
 	fmt.Printf("%5d  %-60s %10d %11d %5d %4d %9v%s\n", r.Level, r.Name, rep.States, rep.Steps, rep.Depth, rows.Seen(), took.Round(time.Second/10), said)
 	if rep.Err == nil {
 		return

@@ -76,7 +76,8 @@ func opensAndGoes(b Budget) *Rung {
 }
 
 func text() []*Rung {
-	return []*Rung{segments(Budget{Drop: 1}).prompt(), crossing(loses).prompt(), oneWay(loses).prompt(), unread(loses), aborts(loses), lateForNobody(loses).prompt(), stamped(doubles).prompt()}
+	return []*Rung{segments(Budget{Drop: 1}).prompt(), crossing(loses).prompt(), oneWay(loses).prompt(), unread(loses), aborts(loses), lateForNobody(loses).prompt(), stamped(doubles).prompt(),
+		stampedLate(doubles).prompt()}
 }
 
 func segments(b Budget) *Rung {
@@ -115,9 +116,16 @@ func stamped(b Budget) *Rung {
 	return r.probing()
 }
 
+// stampedLate: what was sent before a sleep comes again to a program that has not closed yet.
+func stampedLate(b Budget) *Rung {
+	r := oneListens("with timestamps, and a sleep", b, false, []Op{Open, Write, Sleep, CloseWrite, ReadEnd, Close}, []Op{Accept, ReadEnd, Sleep, Close})
+	r.Config.NoTimestamps = false
+	return r.probing()
+}
+
 func shutWindow() []*Rung {
 	two := Budget{Drop: 2}
-	return []*Rung{shut(two).prompt(), shut(loses).prompt(), shutExactly(loses).prompt(), shutHalf(two).prompt()}
+	return []*Rung{shut(two).prompt(), shut(loses).prompt(), shutExactly(loses).prompt(), shutHalf(two).prompt(), shutInText(loses).prompt()}
 }
 
 // shut: five segments, of which the window takes not four, and a program that reads late.
@@ -141,6 +149,14 @@ func shutExactly(b Budget) *Rung {
 func shutHalf(b Budget) *Rung {
 	r := shutExactly(b)
 	r.Name = "the window shuts, half closed"
+	r.Scripts[1] = []Op{Accept, CloseWrite, Sleep, ReadSome, ReadEnd, Close}
+	return r
+}
+
+// shutInText: the same, and text is left that the window does not take.
+func shutInText(b Budget) *Rung {
+	r := shut(b)
+	r.Name = "the window shuts in text, half closed"
 	r.Scripts[1] = []Op{Accept, CloseWrite, Sleep, ReadSome, ReadEnd, Close}
 	return r
 }

@@ -17,6 +17,7 @@ type Report struct {
 	Depth         int           // of the longest path that was taken
 	Ends          int           // worlds in which nothing can happen any more, all as they have to be
 	Strays        int           // of these, worlds in which old duplicates made a connection that nobody opened
+	Usurped       int           // ways without an end: what was changed is text, and has the number of a FIN
 	Longest       time.Duration // that a world lived, in virtual time
 	// Relation has held each segment that arrived against RFC 9293, and counts the rows.
 	Relation oracle.Relation
@@ -196,13 +197,28 @@ func (x *explorer) checkProgress() {
 			chain = append(chain, n)
 		}
 		if n != 0 && marks[n] == under {
-			x.fail(errCircle, x.states[n].parent, x.states[n].act)
-			return
+			if !x.replay(x.path(n)).usurped() {
+				x.fail(errCircle, x.states[n].parent, x.states[n].act)
+				return
+			}
+			x.report.Usurped++
 		}
 		for _, n := range chain {
 			marks[n] = good
 		}
 	}
+}
+
+// usurped reports whether a program has read more than was written: a changed packet has put text
+// where the FIN is. Its sender believes that the FIN has arrived, its reader that nothing has ended, and
+// both live: nothing in TCP tells them apart from two that have nothing to say.
+func (w *world) usurped() bool {
+	for i, e := range w.ends {
+		if w.bent && e.read > w.ends[w.peer(i)].written {
+			return true
+		}
+	}
+	return false
 }
 
 var errCircle = errors.New("it goes round in a circle: without any further loss it comes back to the same state, and never to an end")

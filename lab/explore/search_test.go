@@ -102,6 +102,13 @@ func TestProbesForEver(t *testing.T) {
 		if n := endsOrComesBack(t, x, w); n < 20 {
 			t.Fatalf("it ends after %d steps", n)
 		}
+		// It is told apart from a world that goes round without such a reason.
+		if !w.usurped() {
+			t.Error("no text has the place of a FIN")
+		}
+		if w.ends[1].read--; w.usurped() {
+			t.Error("as much was read as was written")
+		}
 		return
 	}
 	t.Fatal("there is no such rung")
