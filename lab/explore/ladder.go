@@ -125,7 +125,7 @@ func stampedLate(b Budget) *Rung {
 
 func shutWindow() []*Rung {
 	two := Budget{Drop: 2}
-	return []*Rung{shut(two).prompt(), shut(loses).prompt(), shutExactly(loses).prompt(), shutHalf(two).prompt(), shutInText(loses).prompt()}
+	return []*Rung{shut(two).prompt(), shut(loses).prompt(), shutExactly(loses).prompt(), shutHalf(two).prompt(), shutInText(Budget{Early: 1}).prompt()}
 }
 
 // shut: five segments, of which the window takes not four, and a program that reads late.
