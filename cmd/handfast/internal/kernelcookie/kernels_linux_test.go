@@ -178,11 +178,14 @@ func TestSSAsWithoutUs(t *testing.T) {
 		for _, offer := range offers() {
 			far.set(t, offer)
 			for family, to := range s.listen {
-				client, server := far.call(t, s.servers[family], to)
-				if err := talk(client, server); err != nil {
-					t.Fatal(err)
+				got := "retrans:"
+				for try := 0; try < 10 && strings.Contains(got, "retrans:"); try++ { // a busy machine may be late once
+					client, server := far.call(t, s.servers[family], to)
+					if err := talk(client, server); err != nil {
+						t.Fatal(err)
+					}
+					got = shown(t, server)
 				}
-				got := shown(t, server)
 				if !armed && offer["tcp_sack"] == 0 {
 					got = withoutECN.Replace(got)
 				}
