@@ -13,6 +13,7 @@ import (
 type Space struct {
 	file *os.File // names the namespace
 	jobs chan func()
+	stop chan struct{}
 	gone chan struct{}
 }
 
@@ -21,13 +22,10 @@ var errGone = errors.New("the thread of this network namespace has ended")
 
 // NewSpace makes one. It needs root.
 func NewSpace() (*Space, error) {
-	s := &Space{jobs: make(chan func()), gone: make(chan struct{})}
+	s := &Space{jobs: make(chan func()), stop: make(chan struct{}), gone: make(chan struct{})}
 	go func() {
 		defer close(s.gone)
-		runtime.LockOSThread() // for good: the thread ends with the goroutine
-		for job := range s.jobs {
-			job()
-		}
+		s.work()
 	}()
 	err := s.Do(func() (err error) {
 		if err = unix.Unshare(unix.CLONE_NEWNET); err != nil {
@@ -37,10 +35,34 @@ func NewSpace() (*Space, error) {
 		return err
 	})
 	if err != nil {
-		close(s.jobs)
+		close(s.stop)
 		return nil, err
 	}
 	return s, nil
+}
+
+// work does the jobs on a thread that ends with its goroutine. It is not the process's first one: /proc/net of all
+// others shows the namespace of that.
+func (s *Space) work() {
+	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() {
+		defer runtime.UnlockOSThread()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			s.work()
+		}()
+		<-done // held until then, so that it is another one
+		return
+	}
+	for {
+		select {
+		case job := <-s.jobs:
+			job()
+		case <-s.stop:
+			return
+		}
+	}
 }
 
 // Do calls f in the namespace, one at a time.
@@ -64,7 +86,7 @@ func (s *Space) FD() int { return int(s.file.Fd()) }
 
 // Close ends the thread. The namespace goes with the last that is in it.
 func (s *Space) Close() error {
-	close(s.jobs)
+	close(s.stop)
 	<-s.gone
 	return s.file.Close()
 }
