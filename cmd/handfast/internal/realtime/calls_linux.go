@@ -50,7 +50,7 @@ func (k *Kernel) Begin(c *script.Call) error {
 		return fmt.Errorf("%s is not played against a kernel", c.Name)
 	}
 	if c.Name == "socket" {
-		return k.inside(func() error {
+		return k.space.Do(func() error {
 			fd, err := k.socket(c)
 			k.returned(fd, err)
 			return nil

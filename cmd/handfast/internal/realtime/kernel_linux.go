@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/lab/drill"
 	"github.com/handfast-tcp/handfast/lab/drill/script"
 )
@@ -22,8 +22,7 @@ import (
 // Kernel is the kernel's TCP in a network namespace of its own, for one script. The process
 // must be allowed to make one.
 type Kernel struct {
-	work    chan func() // for the thread that is in the namespace
-	done    chan struct{}
+	space   *stage.Space
 	tun     *os.File
 	began   time.Time
 	machine drill.Machine
@@ -37,34 +36,11 @@ type Kernel struct {
 
 // New makes a namespace.
 func New() (*Kernel, error) {
-	k := &Kernel{work: make(chan func()), done: make(chan struct{}), sockets: map[int64]int{},
-		packets: make(chan drill.Happening, 4096), calls: make(chan drill.Happening, 1)}
-	made := make(chan error)
-	go func() {
-		// Never unlocked: the thread ends with the goroutine, and the namespace with its last socket.
-		runtime.LockOSThread()
-		err := unix.Unshare(unix.CLONE_NEWNET)
-		made <- err
-		if err != nil {
-			return
-		}
-		for {
-			select {
-			case f := <-k.work:
-				f()
-			case <-k.done:
-				return
-			}
-		}
-	}()
-	return k, <-made
-}
-
-// inside runs f in the namespace.
-func (k *Kernel) inside(f func() error) error {
-	err := make(chan error)
-	k.work <- func() { err <- f() }
-	return <-err
+	space, err := stage.NewSpace()
+	if err != nil {
+		return nil, err
+	}
+	return &Kernel{space: space, sockets: map[int64]int{}, packets: make(chan drill.Happening, 4096), calls: make(chan drill.Happening, 1)}, nil
 }
 
 // Close ends all that the script has begun.
@@ -78,7 +54,7 @@ func (k *Kernel) Close() {
 	if k.tun != nil {
 		k.tun.Close()
 	}
-	close(k.done)
+	k.space.Close()
 }
 
 // usual are the settings that a script finds: packetdrill's, and Linux's own.
@@ -91,7 +67,7 @@ var usual = []script.Setting{
 // Boot makes the device, with its addresses and routes, and takes the settings.
 func (k *Kernel) Boot(m drill.Machine) error {
 	k.machine = m
-	err := k.inside(func() error {
+	err := k.space.Do(func() error {
 		for _, s := range usual {
 			set(s) // a kernel may lack one of them
 		}
