@@ -40,7 +40,7 @@ func TestGuardAtACable(t *testing.T) {
 			p := c.begin(t)
 			t.Cleanup(func() { p.Process.Kill() })
 			host := link.Attributes{Medium: link.Ethernet, HardwareAddr: link.HardwareAddr(dev.HardwareAddr)}
-			stop := floodDevice(t, far, host, netip.MustParseAddrPort(subnet+"2:80"), 0, 2000)
+			stop := floodDevice(t, far, host, netip.MustParseAddrPort(subnet+"2:80"), 0)
 			checkVisits(t, "http://"+subnet+"2/", "plain", 40)
 			stop()
 			if n := reportOf(t, p).Counters["Tcp"]["InSegs"]; n < 1000 {

@@ -90,7 +90,7 @@ func TestGuardInAFlood(t *testing.T) {
 	for i, v := range []string{"v1", "v2"} {
 		p, at := guarded(t, 1+i, "--listen", fmt.Sprintf("10.78.%d.2:80", 1+i), "--to", plain, "--proxy-protocol", v, "--half-open", "256")
 		q, over := guarded(t, 3+i, "--listen", fmt.Sprintf("10.78.%d.2:443", 3+i), "--to", secret, "--proxy-protocol", v)
-		stop := floodDevice(t, fmt.Sprintf("hfg%d", 1+i), link.Attributes{}, netip.MustParseAddrPort(at+":80"), 0, 20_000)
+		stop := floodDevice(t, fmt.Sprintf("hfg%d", 1+i), link.Attributes{}, netip.MustParseAddrPort(at+":80"), 0)
 		var all sync.WaitGroup
 		for range 40 {
 			for url, name := range map[string]string{"http://" + at + "/": "plain", "https://" + over + "/": "secret"} {
@@ -119,9 +119,9 @@ func TestGuardInAFlood(t *testing.T) {
 	}
 }
 
-// floodDevice sends so many SYNs a second to an address behind a device until stop, which tells how many; with
+// floodDevice sends SYNs to an address behind a device until stop, which tells how many; with
 // a count it is over after them, and stop waits for that.
-func floodDevice(t *testing.T, device string, host link.Attributes, to netip.AddrPort, count uint64, rate int) (stop func() uint64) {
+func floodDevice(t *testing.T, device string, host link.Attributes, to netip.AddrPort, count uint64) (stop func() uint64) {
 	t.Helper()
 	dev, err := netlink.LinkByName(device)
 	if err != nil {
@@ -142,7 +142,7 @@ func floodDevice(t *testing.T, device string, host link.Attributes, to netip.Add
 		return 0
 	}}
 	if count == 0 {
-		p.fixed, p.arrived = rate, func() uint64 { return 1 << 40 }
+		p.fixed, p.arrived = 20_000, func() uint64 { return 1 << 40 }
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var flooding sync.WaitGroup

@@ -169,7 +169,7 @@ func TestGuardBeforeNginx(t *testing.T) {
 	_, at := guarded(t, 6, "--listen", "10.78.6.2:80", "--to", server, "--proxy-protocol", "v2", "--check-interval", "1h")
 	before := kernel.Counters()["TcpExt"]
 	began := time.Now()
-	stop := floodDevice(t, "hfg6", link.Attributes{}, netip.MustParseAddrPort(at+":80"), *guardSYNs, 0)
+	stop := floodDevice(t, "hfg6", link.Attributes{}, netip.MustParseAddrPort(at+":80"), *guardSYNs)
 	clients := honest{count: *guardClients}
 	var mu sync.Mutex
 	var came []string
