@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/xdp"
 	"github.com/handfast-tcp/handfast/internal/testnet"
 	"github.com/handfast-tcp/handfast/link"
@@ -24,7 +25,9 @@ func TestGuardAtACable(t *testing.T) {
 			ours, far := fmt.Sprintf("hfgw%d", i), fmt.Sprintf("hfgc%d", i)
 			testnet.Veth(t, ours, far)
 			t.Cleanup(func() { testnet.Delete(t, far) })
-			testnet.NoChecksums(t, far)
+			if err := stage.SwitchOff(far, "tx-checksum-ip-generic"); err != nil {
+				t.Fatal(err)
+			}
 			testnet.Up(t, ours)
 			testnet.Up(t, far)
 			testnet.AwaitRunning(t, ours, far)

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"runtime"
 	"testing"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -145,28 +144,6 @@ func MTU(t testing.TB, name string, mtu int) {
 func NoOffload(t testing.TB, name string) {
 	t.Helper()
 	newMessage(unix.RTM_NEWLINK, 0, linkBody(index(t, name), 0, 0)...).number(unix.IFLA_GSO_MAX_SEGS, 1).send(t)
-}
-
-// NoChecksums has the kernel compute the checksums of what it hands a device, as no device there does
-// (ethtool -K name tx off).
-func NoChecksums(t testing.TB, name string) {
-	t.Helper()
-	const setTransmit = 0x17 // ETHTOOL_STXCSUM
-	value := struct{ cmd, data uint32 }{setTransmit, 0}
-	request := struct {
-		name [unix.IFNAMSIZ]byte
-		data unsafe.Pointer
-		_    [16]byte
-	}{data: unsafe.Pointer(&value)}
-	copy(request.name[:], name)
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(fd)
-	if _, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request))); e != 0 {
-		t.Fatalf("%s: SIOCETHTOOL: %v", name, e)
-	}
 }
 
 // Queue sets how many packets wait for a device at most.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/compiled"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/internal/testnet"
 	"github.com/handfast-tcp/handfast/link"
@@ -38,7 +39,9 @@ func cable(t testing.TB) {
 			testnet.Delete(t, "hk0")
 		}
 	})
-	testnet.NoChecksums(t, "hk0")
+	if err := stage.SwitchOff("hk0", "tx-checksum-ip-generic"); err != nil {
+		t.Fatal(err)
+	}
 	testnet.Up(t, "hf0")
 	testnet.Up(t, "hk0")
 	testnet.AwaitRunning(t, "hf0", "hk0")
