@@ -292,7 +292,7 @@ const maxUnused = 1 << 10
 // end tells of a connection and forgets it.
 func (t *Tracker) end(e *entry) { t.tell(t.take(e)) }
 
-// tell tells of a connection of which nothing more comes.
+// tell reports a connection that is over.
 func (t *Tracker) tell(c *Conn) {
 	if c.contents != nil {
 		for i := range c.contents {

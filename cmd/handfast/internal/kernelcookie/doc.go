@@ -1,8 +1,8 @@
 // Package kernelcookie has the kernel answer SYNs by our cookies, before a listener of its own.
 //
-// Two eBPF programs at the ingress of a device (TCX) do it: one answers a SYN by the cookie that
-// engine/tcp would make with the same keys, of which nothing is kept; the other checks the ACK
-// that brings it back, and hands to the listener what the SYN said (bpf_sk_assign_tcp_reqsk). The
+// Two eBPF programs at the ingress of a device (TCX) do it. One answers a SYN by the cookie that
+// engine/tcp would make with the same keys, and keeps no state. The other checks the ACK that
+// brings it back, and hands to the listener what the SYN said (bpf_sk_assign_tcp_reqsk). The
 // server is not changed, and nothing runs besides its kernel. Hosts that share seeds, with and
 // without this, accept each other's handshakes.
 //

@@ -116,19 +116,19 @@ func (d *Device) load(ours []netip.Addr) error {
 // attach has the driver run the program, or else the kernel behind it. Frames pass to the kernel as
 // before until there is a socket.
 func (d *Device) attach(o Options, index int) (err error) {
-	try := bpflink.XDPOptions{Program: d.program.Programs["steer"], Interface: index, Flags: bpflink.XDPDriverMode}
-	if !o.Generic {
-		d.attached, err = bpflink.AttachXDP(try)
+	modes := []bpflink.XDPAttachFlags{bpflink.XDPDriverMode, bpflink.XDPGenericMode}
+	if o.Generic {
+		modes = modes[1:]
 	}
-	if d.native = err == nil && !o.Generic; d.native {
-		return nil
-	}
-	if errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EEXIST) {
-		return say.Errorf(hasProgram, o.Name, err)
-	}
-	try.Flags = bpflink.XDPGenericMode
-	if d.attached, err = bpflink.AttachXDP(try); errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EEXIST) {
-		return say.Errorf(hasProgram, o.Name, err)
+	for _, mode := range modes {
+		d.attached, err = bpflink.AttachXDP(bpflink.XDPOptions{Program: d.program.Programs["steer"], Interface: index, Flags: mode})
+		switch {
+		case err == nil:
+			d.native = mode == bpflink.XDPDriverMode
+			return nil
+		case errors.Is(err, unix.EBUSY), errors.Is(err, unix.EEXIST):
+			return say.Errorf(hasProgram, o.Name, err)
+		}
 	}
 	return explain(o.Name, err)
 }
