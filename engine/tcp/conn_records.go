@@ -41,10 +41,17 @@ func (c *Conn) endRecord() {
 // toRecordEnd returns how many bytes lie between number pos and the end of its record; where
 // nothing is queued behind that end it is no other than that of the queue.
 func (c *Conn) toRecordEnd(pos seq.Num) int {
-	if r := c.options.records; r != nil {
-		if i := r.past(pos); i < len(r.ends) && r.ends[i] != c.out.end() {
-			return int(r.ends[i].Sub(pos))
-		}
+	if c.options.records == nil { // of nearly all, and asked for each segment
+		return math.MaxInt
+	}
+	return c.recordLeft(pos)
+}
+
+// recordLeft is toRecordEnd of a connection that has records.
+func (c *Conn) recordLeft(pos seq.Num) int {
+	r := c.options.records
+	if i := r.past(pos); i < len(r.ends) && r.ends[i] != c.out.end() {
+		return int(r.ends[i].Sub(pos))
 	}
 	return math.MaxInt
 }
