@@ -2,8 +2,10 @@ package handfast
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
@@ -34,6 +36,39 @@ func parseNetwork(name string, first, last network) (network, error) {
 		}
 	}
 	return 0, net.UnknownNetworkError(name)
+}
+
+// pingNetworks are the names that package net has for networks of ICMP. Without a family it is
+// the protocol that says which.
+var pingNetworks = map[string]network{
+	"ip4:icmp": netPing4, "ip4:1": netPing4, "ip:icmp": netPing4, "ip:1": netPing4,
+	"ip6:ipv6-icmp": netPing6, "ip6:58": netPing6, "ip:ipv6-icmp": netPing6, "ip:58": netPing6,
+}
+
+// parsePacketNetwork is parseNetwork for what has whole messages, datagrams and pings, and for
+// TCP beside them when first is netTCP.
+func parsePacketNetwork(name string, first network) (network, error) {
+	if n, ok := pingNetworks[name]; ok {
+		return n, nil
+	}
+	n, err := parseNetwork(name, first, netUDP6)
+	if err != nil && strings.HasPrefix(name, "ip") {
+		err = fmt.Errorf("%w: there are no raw IP sockets; of these networks ip4:icmp and ip6:ipv6-icmp are for pings", err)
+	}
+	return n, err
+}
+
+func (n network) isPing() bool { return n >= netPing4 }
+
+// ip is what package net calls n without its protocol.
+func (n network) ip() string {
+	switch n {
+	case netTCP4, netUDP4, netPing4:
+		return "ip4"
+	case netTCP6, netUDP6, netPing6:
+		return "ip6"
+	}
+	return "ip"
 }
 
 // allows reports whether n carries a's address family. A zero address is of
@@ -85,8 +120,12 @@ type endpoint struct {
 // error of the network.
 func addrError(err, addr string) error { return &net.AddrError{Err: err, Addr: addr} }
 
-// splitAddress splits "host:port" and looks up the port: "http" is one, as in package net.
+// splitAddress splits "host:port" and looks up the port: "http" is one, as in package net. A
+// ping has no port.
 func splitAddress(ctx context.Context, n network, address string) (host string, port uint16, err error) {
+	if n.isPing() {
+		return address, 0, nil
+	}
 	host, service, err := net.SplitHostPort(address)
 	if err != nil {
 		return "", 0, err

@@ -87,6 +87,9 @@ func (w dialling) dialShare(ctx context.Context, remote wire.Addr, left int) (ne
 }
 
 func (w dialling) dialOne(ctx context.Context, remote endpoint) (net.Conn, error) {
+	if w.network.isPing() {
+		return w.dialPing(ctx, remote)
+	}
 	if w.network >= netUDP {
 		var c *UDPConn
 		err := w.control(ctx, w.network, remote)

@@ -36,8 +36,8 @@ type Dialer struct {
 	Timeout  time.Duration
 	Deadline time.Time
 
-	// LocalAddr is where the connection comes from: a *net.TCPAddr or a
-	// *net.UDPAddr. A nil or unspecified address is chosen by the route, and
+	// LocalAddr is where the connection comes from: a *net.TCPAddr, a *net.UDPAddr, or for
+	// pings a *net.IPAddr. A nil or unspecified address is chosen by the route, and
 	// port zero by RFC 6056. Addresses of the other family are not tried.
 	// It is the optional argument of OPEN, RFC 9293 §3.9.1.1 (MUST-43).
 	LocalAddr net.Addr
@@ -77,8 +77,8 @@ type Dialer struct {
 	// Resolver looks up names. Default Config.Resolver.
 	Resolver *net.Resolver
 
-	// Control is called before each address is tried, with "tcp4", "tcp6",
-	// "udp4" or "udp6" and the numeric address; its error ends the attempt. It
+	// Control is called before each address is tried, with "tcp4", "tcp6", "udp4",
+	// "udp6", "ip4" or "ip6" and the numeric address; its error ends the attempt. It
 	// is the place to refuse addresses. There is no socket: each method of c
 	// returns an error that is errors.ErrUnsupported. ControlContext, if set, is
 	// called instead.
@@ -90,6 +90,8 @@ type Dialer struct {
 // tcp6, udp, udp4 and udp6. The host is a numeric address unless
 // Config.Resolver is set; the port may be a service's name. It waits until the
 // connection is made or the engine gives up. Errors are those of package net.
+// On the networks ip4:icmp and ip6:ipv6-icmp the address is a host alone, and what is
+// returned is a *PingConn: of raw IP sockets there are none but for pings.
 func (h *Host) Dial(network, address string) (net.Conn, error) {
 	return h.DialContext(context.Background(), network, address)
 }
@@ -141,7 +143,7 @@ func (d *Dialer) plan(ctx context.Context, network, address string) (w dialling,
 	if err = d.check(); err != nil {
 		return w, err
 	}
-	if w.network, err = parseNetwork(network, netTCP, netUDP6); err != nil {
+	if w.network, err = parsePacketNetwork(network, netTCP); err != nil {
 		return w, err
 	}
 	if w.local, err = d.local(w.network); err != nil {
@@ -176,8 +178,10 @@ func (d *Dialer) local(n network) (endpoint, error) {
 		ip, port = a.IP, a.Port
 	case *net.UDPAddr:
 		ip, port = a.IP, a.Port
+	case *net.IPAddr:
+		ip = a.IP
 	}
-	if d.LocalAddr.Network() != n.String()[:3] {
+	if kind := d.LocalAddr.Network(); kind != n.String()[:len(kind)] || n.isPing() != (kind == "ip") {
 		return endpoint{}, addrError("mismatched local address type", d.LocalAddr.String())
 	}
 	if len(ip) == 0 || ip.IsUnspecified() {
@@ -211,11 +215,13 @@ func (d *Dialer) control(ctx context.Context, n network, remote endpoint) error 
 	if d.ControlContext == nil && d.Control == nil {
 		return nil
 	}
-	network := n.String()[:3] + "6"
-	if remote.addr.Is4() {
+	network, address := n.String()[:3]+"6", tcpAddr(remote.addr, remote.port).String()
+	switch {
+	case n.isPing():
+		network, address = n.ip(), ipAddr(remote.addr).String()
+	case remote.addr.Is4():
 		network = n.String()[:3] + "4"
 	}
-	address := tcpAddr(remote.addr, remote.port).String()
 	if d.ControlContext != nil {
 		return d.ControlContext(ctx, network, address, noSocket{})
 	}
@@ -282,7 +288,7 @@ func (h *Host) parseRemote(n network, host string) (all []wire.Addr, err error) 
 // routes of the kernel, which are not ours.
 // https://www.rfc-editor.org/rfc/rfc8305#section-4
 func (h *Host) lookUp(ctx context.Context, r *net.Resolver, n network, host string) (all []wire.Addr, err error) {
-	ips, err := r.LookupNetIP(ctx, "ip"+n.String()[3:], h.rooted(r, host))
+	ips, err := r.LookupNetIP(ctx, n.ip(), h.rooted(r, host))
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,8 @@
 package handfast
 
 import (
+	"context"
+	"encoding/binary"
 	"net"
 	"net/netip"
 	"os"
@@ -16,11 +18,13 @@ import (
 // read are the replies. It is a net.PacketConn and a net.Conn of whole ICMP messages, as
 // golang.org/x/net/icmp and a *net.IPConn have them, but it hears replies to its own
 // requests only: each socket has an identifier of its own, which it fills in, with the
-// checksum. Its methods may be called by several goroutines at the same time.
-type PingConn struct{ u UDPConn }
+// checksum. A reply that is read has the identifier of the request that was written last, which
+// is what programs look for. Its methods may be called by several goroutines at the same time.
+type PingConn struct{ u *UDPConn }
 
 // ListenPing opens a ping socket at one of the host's addresses, or at every one of a
-// family with 0.0.0.0 or [::], that asks anybody.
+// family with 0.0.0.0 or [::], that asks anybody. It is what ListenPacket opens on the
+// networks ip4:icmp and ip6:ipv6-icmp.
 func (h *Host) ListenPing(local netip.Addr) (*PingConn, error) {
 	c, err := h.openPing(local, netip.Addr{}, "bind")
 	if err != nil {
@@ -31,13 +35,26 @@ func (h *Host) ListenPing(local netip.Addr) (*PingConn, error) {
 
 // DialPing opens a ping socket that asks remote only, and is told when a router says that
 // remote cannot be reached. Local is one of the host's addresses, or not valid: the route
-// gives one then.
+// gives one then. It is what Dial opens on those networks.
 func (h *Host) DialPing(local, remote netip.Addr) (*PingConn, error) {
 	c, err := h.openPing(local, remote, "connect")
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: pingNetwork(remote).String(), Addr: ipAddr(wire.AddrFrom(remote)), Err: err}
 	}
 	return c, nil
+}
+
+// dialPing dials one address of a network of pings.
+func (w dialling) dialPing(ctx context.Context, remote endpoint) (net.Conn, error) {
+	var u *UDPConn
+	err := w.control(ctx, w.network, remote)
+	if err == nil {
+		u, err = w.Host.dialUDP(w.network, w.local, remote)
+	}
+	if err != nil {
+		return nil, w.failed(ipAddr(remote.addr), err)
+	}
+	return &PingConn{u}, nil
 }
 
 // pingNetwork is what package net calls ICMP of a's family.
@@ -57,22 +74,43 @@ func (h *Host) openPing(local, remote netip.Addr, call string) (*PingConn, error
 	if !family.IsValid() || local.IsValid() && pingNetwork(local) != n {
 		return nil, addrError("missing or mismatched address", local.String())
 	}
-	c := &PingConn{UDPConn{
-		owner: h, network: n, ping: true, inbox: inbox{deadline: clock.Never}, writeDeadline: clock.Never,
-	}}
-	u := &c.u
-	if u.local.addr = n.any(); local.IsValid() && !isAny(wire.AddrFrom(local)) {
-		u.local.addr = wire.AddrFrom(local)
+	from := endpoint{addr: n.any()}
+	if local.IsValid() && !isAny(wire.AddrFrom(local)) {
+		from.addr = wire.AddrFrom(local)
 	}
 	if call == "connect" {
-		u.remote.addr = wire.AddrFrom(remote)
-		source, err := h.source(u.local.addr, u.remote.addr)
-		if err != nil {
-			return nil, err
-		}
-		u.local.addr = source
+		u, err := h.dialUDP(n, from, endpoint{addr: wire.AddrFrom(remote)})
+		return &PingConn{u}, err
 	}
-	return c, u.openAnywhere(call)
+	u := h.makeUDP(n, from, endpoint{})
+	return &PingConn{u}, u.openAnywhere(call)
+}
+
+// Where identifier and checksum stand in an echo message.
+const (
+	echoIDAt       = 4
+	echoChecksumAt = 2
+)
+
+// echoID returns the identifier of an echo message, 0 when it is cut off.
+func echoID(p []byte) uint16 {
+	if len(p) < echoIDAt+2 {
+		return 0
+	}
+	return binary.BigEndian.Uint16(p[echoIDAt:])
+}
+
+// setEchoID changes the identifier of a message, and the checksum by as much.
+// https://www.rfc-editor.org/rfc/rfc1624#section-3
+func setEchoID(p []byte, id uint16) {
+	if len(p) < echoIDAt+2 {
+		return
+	}
+	sum := uint32(^binary.BigEndian.Uint16(p[echoChecksumAt:])) + uint32(^echoID(p)) + uint32(id)
+	sum = sum&0xffff + sum>>16
+	sum = sum&0xffff + sum>>16
+	binary.BigEndian.PutUint16(p[echoIDAt:], id)
+	binary.BigEndian.PutUint16(p[echoChecksumAt:], ^uint16(sum))
 }
 
 // LocalAddr returns our address, a *net.IPAddr.
@@ -85,13 +123,7 @@ func (c *PingConn) RemoteAddr() net.Addr { return c.u.RemoteAddr() }
 func (c *PingConn) Read(p []byte) (int, error) { return c.u.Read(p) }
 
 // ReadFrom receives a reply and says where it came from, a *net.IPAddr.
-func (c *PingConn) ReadFrom(p []byte) (int, net.Addr, error) {
-	n, from, err := c.ReadFromAddr(p)
-	if err != nil {
-		return n, nil, err
-	}
-	return n, ipAddr(wire.AddrFrom(from)), nil
-}
+func (c *PingConn) ReadFrom(p []byte) (int, net.Addr, error) { return c.u.ReadFrom(p) }
 
 // ReadFromAddr is ReadFrom without the allocation.
 func (c *PingConn) ReadFromAddr(p []byte) (n int, from netip.Addr, err error) {
@@ -105,33 +137,13 @@ func (c *PingConn) ReadFromAddr(p []byte) (n int, from netip.Addr, err error) {
 // Write sends an echo request to the address that was dialled.
 func (c *PingConn) Write(p []byte) (int, error) { return c.u.Write(p) }
 
-// WriteTo sends an echo request to a, a *net.IPAddr. Any other message fails with EINVAL.
-func (c *PingConn) WriteTo(p []byte, a net.Addr) (int, error) {
-	to, ok := a.(*net.IPAddr)
-	if !ok {
-		return 0, c.u.opError("write", a, syscall.EINVAL)
-	}
-	ip, _ := netip.AddrFromSlice(to.IP)
-	return c.WriteToAddr(p, ip)
-}
+// WriteTo sends an echo request to a, a *net.IPAddr, or a *net.UDPAddr, whose port nobody
+// looks at. Any other message fails with EINVAL.
+func (c *PingConn) WriteTo(p []byte, a net.Addr) (int, error) { return c.u.WriteTo(p, a) }
 
 // WriteToAddr is WriteTo without the allocation.
 func (c *PingConn) WriteToAddr(p []byte, to netip.Addr) (int, error) {
-	var err error
-	switch u := &c.u; {
-	case u.remote != (endpoint{}):
-		err = net.ErrWriteToConnected
-	case !to.IsValid() || pingNetwork(to) != u.network:
-		err = addrError("missing or mismatched address", to.String())
-	case to.IsUnspecified():
-		err = os.NewSyscallError("sendto", syscall.EINVAL)
-	default:
-		err = u.send(p, endpoint{}, endpoint{addr: wire.AddrFrom(to)}, "sendto")
-	}
-	if err != nil {
-		return 0, c.u.opError("write", ipAddr(wire.AddrFrom(to)), err)
-	}
-	return len(p), nil
+	return c.u.writeTo(p, netip.AddrPort{}, netip.AddrPortFrom(to, 0), "sendto")
 }
 
 // Close closes the socket. Blocked calls fail with net.ErrClosed.

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,7 +23,8 @@ type UDPConn struct {
 	network       network
 	local, remote endpoint          // remote is zero when not connected
 	all           bool              // a forwarder: every port of prefix
-	ping          bool              // a PingConn: its port is an identifier
+	ping          bool              // a ping socket: its port is an identifier
+	asked         atomic.Uint32     // the identifier in the last request of a ping socket
 	prefix        netip.Prefix      // zero: all addresses
 	parts         []*host.UDPSocket // one in each shard
 
@@ -33,8 +35,13 @@ type UDPConn struct {
 // ListenPacket opens a UDP socket on address, "host:port", of one of the
 // networks udp, udp4 and udp6. Without a host, or with 0.0.0.0 or [::], it has
 // every address; port 0 is replaced by a free one, which LocalAddr tells.
+//
+// On the networks ip4:icmp and ip6:ipv6-icmp, whose addresses are a host alone, it opens a
+// ping socket, what ListenPing opens, in the shape of package net: addresses are of
+// *net.IPAddr, or for who writes of *net.UDPAddr, as programs on golang.org/x/net/icmp have
+// them.
 func (h *Host) ListenPacket(network, address string) (*UDPConn, error) {
-	n, err := parseNetwork(network, netUDP, netUDP6)
+	n, err := parsePacketNetwork(network, netUDP)
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
 	}
@@ -42,9 +49,9 @@ func (h *Host) ListenPacket(network, address string) (*UDPConn, error) {
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
 	}
-	u, err := h.openUDP(n, local, endpoint{}, "bind")
-	if err != nil {
-		return nil, &net.OpError{Op: "listen", Net: network, Addr: udpAddr(local.addr, local.port), Err: err}
+	u := h.makeUDP(n, local, endpoint{})
+	if err := u.openAnywhere("bind"); err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Addr: u.show(local), Err: err}
 	}
 	return u, nil
 }
@@ -56,15 +63,16 @@ func (h *Host) dialUDP(n network, local, remote endpoint) (*UDPConn, error) {
 		return nil, err
 	}
 	local.addr = source
-	return h.openUDP(n, local, remote, "connect")
+	u := h.makeUDP(n, local, remote)
+	return u, u.openAnywhere("connect")
 }
 
-func (h *Host) openUDP(n network, local, remote endpoint, call string) (*UDPConn, error) {
-	u := &UDPConn{
-		owner: h, network: n, local: local, remote: remote,
+// makeUDP returns a socket that is still to be opened.
+func (h *Host) makeUDP(n network, local, remote endpoint) *UDPConn {
+	return &UDPConn{
+		owner: h, network: n, ping: n.isPing(), local: local, remote: remote,
 		inbox: inbox{deadline: clock.Never}, writeDeadline: clock.Never,
 	}
-	return u, u.openAnywhere(call)
 }
 
 // openAnywhere opens u on its port, or on a free one if it has none.

@@ -21,14 +21,14 @@ func (u *UDPConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// ReadFrom receives a datagram and says where it came from, a *net.UDPAddr.
-// What of it does not fit into p is lost.
+// ReadFrom receives a datagram and says where it came from, a *net.UDPAddr; of a ping socket
+// a *net.IPAddr. What of it does not fit into p is lost.
 func (u *UDPConn) ReadFrom(p []byte) (int, net.Addr, error) {
-	n, from, err := u.ReadFromUDP(p)
+	n, _, d, err := u.read(p)
 	if err != nil {
 		return n, nil, err
 	}
-	return n, from, nil
+	return n, u.show(endpoint{d.Src, d.SrcPort}), nil
 }
 
 // ReadFromUDP is ReadFrom with the address's own type.
@@ -87,6 +87,9 @@ func (u *UDPConn) read(p []byte) (n int, cut bool, d host.Datagram, err error) {
 	n = copy(p, d.Payload.Bytes())
 	cut = n < d.Payload.Len()
 	d.Payload.Release()
+	if u.ping {
+		setEchoID(p[:n], uint16(u.asked.Load()))
+	}
 	return n, cut, d, nil
 }
 
@@ -106,13 +109,18 @@ func (u *UDPConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// WriteTo sends a datagram to a, a *net.UDPAddr.
+// WriteTo sends a datagram to a, a *net.UDPAddr; of a ping socket it may be a *net.IPAddr.
 func (u *UDPConn) WriteTo(p []byte, a net.Addr) (int, error) {
-	to, ok := a.(*net.UDPAddr)
-	if !ok {
-		return 0, u.opError("write", a, syscall.EINVAL)
+	switch to := a.(type) {
+	case *net.UDPAddr:
+		return u.WriteToUDP(p, to)
+	case *net.IPAddr:
+		if u.ping {
+			ip, _ := netip.AddrFromSlice(to.IP)
+			return u.writeTo(p, netip.AddrPort{}, netip.AddrPortFrom(ip, 0), "sendto")
+		}
 	}
-	return u.WriteToUDP(p, to)
+	return 0, u.opError("write", a, syscall.EINVAL)
 }
 
 // WriteToUDP is WriteTo with the address's own type.
@@ -180,10 +188,13 @@ func (u *UDPConn) writeTo(p []byte, from, to netip.AddrPort, call string) (int, 
 	if u.remote == (endpoint{}) {
 		err = u.sendTo(p, from, to, call)
 	}
-	if err != nil {
-		return 0, u.opError("write", addrPortOrNil(to), err)
+	if err == nil {
+		return len(p), nil
 	}
-	return len(p), nil
+	if u.ping && to.Addr().IsValid() {
+		return 0, u.opError("write", ipAddr(wire.AddrFrom(to.Addr())), err)
+	}
+	return 0, u.opError("write", addrPortOrNil(to), err)
 }
 
 // sendTo checks what sendto(2) checks, and fails with what package net says then.
@@ -197,7 +208,7 @@ func (u *UDPConn) sendTo(p []byte, from, to netip.AddrPort, call string) error {
 		return addrError("non-IPv4 address", to.Addr().String())
 	case is4 && (!u.network.allows(e.addr) || !isAny(u.local.addr) && !u.local.addr.Is4()):
 		return addrError("non-IPv6 address", to.Addr().String())
-	case e.port == 0:
+	case e.port == 0 && !u.ping, u.ping && isAny(e.addr):
 		return os.NewSyscallError(call, syscall.EINVAL)
 	}
 	var source endpoint
@@ -255,6 +266,7 @@ func (u *UDPConn) send(p []byte, from, to endpoint, call string) error {
 	var err error
 	switch {
 	case u.ping:
+		u.asked.Store(uint32(echoID(p)))
 		err = s.host.SendPing(now, part, to.addr, p)
 	case u.all:
 		t := wire.Tuple{Local: local.addr, LocalPort: local.port, Remote: to.addr, RemotePort: to.port}
