@@ -46,7 +46,7 @@ help:
 	@echo 'make lint   gofmt, vet, staticcheck'
 	@echo 'make deb    a Debian package of the command in bin/, with manual pages, completions and a unit of systemd'
 	@echo 'make reproducible  the command built twice, in two folders with two caches: the same bytes'
-	@echo 'make systems  vet, or build, for $(SYSTEMS)'
+	@echo 'make systems  types on $(SYSTEMS)'
 
 # -n prints what would run: a compiler for each package that the build cache lacks.
 try:
@@ -98,16 +98,10 @@ $(EMULATED):
 			-skip '^($(subst $(NOTHING) $(NOTHING),$(BAR),$(strip $(LONG_EMULATED))))$$' \
 			$$(go list ./... | grep -vE '/(story|book|playground|internal/mutate|link/(tun|packet|internal/.*))$$')
 
-# The type checker finds numbers that do not fit there, and the assembly's arguments. A test program for iOS needs Apple's
-# linker, so there the packages are built that are no commands.
+# Numbers that do not fit there, and what is missing there.
 systems:
-	@for s in $(SYSTEMS); do \
-		check=vet; packages=./...; \
-		case $$s in ios/*) check=build; packages=$$(go list -f '{{if ne .Name "main"}}{{.ImportPath}}{{end}}' ./...);; esac; \
-		command=; case ' $(COMMANDS) ' in *" $$s "*) command='./cmd/handfast/... ./wgnet/...';; esac; \
-		echo "go $$check for $$s"; \
-		GOOS=$${s%/*} GOARCH=$${s#*/} CGO_ENABLED=0 go $$check $$packages $$command || exit 1; \
-	done
+	@echo "types on $(SYSTEMS)"; go run ./internal/typecheck $(SYSTEMS) -- ./...
+	@echo "types of the command and wgnet on $(COMMANDS)"; go run ./internal/typecheck $(COMMANDS) -- ./cmd/handfast/... ./wgnet/...
 
 # The same each time for a commit, on any machine with the same Go.
 deb:

@@ -76,6 +76,7 @@ const layers = `
 	link/offload          : engine/buf link engine/wire
 	internal/documents    :
 	internal/mutate       :
+	internal/typecheck    :
 	internal/testnet      : engine/seq engine/buf link engine/wire
 	link/internal/netdev  : engine/buf link
 	link/pipe             : engine/buf link
