@@ -49,6 +49,9 @@ func callSocket(p *player, c *script.Call) (attempt, *waiting) {
 		p.wrong(c.Args[1].Pos, "only SOCK_STREAM is played here: scripts are about TCP")
 	}
 	s := &socket{nonBlocking: kind&constant("SOCK_NONBLOCK") != 0}
+	if p.alwaysAlive {
+		s.options = map[option]int64{optKeepAlive: 1}
+	}
 	return once(p.add(c, s))
 }
 

@@ -46,6 +46,7 @@ var (
 	optZeroCopy       = named("SOL_SOCKET", "SO_ZEROCOPY")
 	optSyncCount      = named("SOL_TCP", "TCP_SYNCNT")
 	optDefer          = named("SOL_TCP", "TCP_DEFER_ACCEPT")
+	optKeepInit       = named("SOL_TCP", "TCP_KEEPINIT")
 )
 
 // setting applies an option to a connection.
@@ -82,6 +83,11 @@ var connOptions = map[option]settingFunc{
 	optSyncCount: func(_ *player, e *tcp.Endpoint, now clock.Time, s *socket, n int64) {
 		e.SetSynRetries(now, s.entry, int(n))
 	},
+	optKeepInit: func(_ *player, e *tcp.Endpoint, now clock.Time, s *socket, n int64) {
+		if s.entry.State() == tcp.SynSent {
+			e.SetUserTimeout(now, s.entry, time.Duration(n)*time.Second)
+		}
+	},
 	optKeepAlive:    func(p *player, e *tcp.Endpoint, now clock.Time, s *socket, _ int64) { p.setKeepAlive(e, now, s) },
 	optKeepIdle:     func(p *player, e *tcp.Endpoint, now clock.Time, s *socket, _ int64) { p.setKeepAlive(e, now, s) },
 	optKeepInterval: func(p *player, e *tcp.Endpoint, now clock.Time, s *socket, _ int64) { p.setKeepAlive(e, now, s) },
@@ -114,7 +120,7 @@ func lowat(n int64) int { return int(min(uint32(n), tcp.MaxBuffer)) }
 
 // keptOptions are those that the socket layer itself obeys, or that mean nothing here.
 var keptOptions = []option{
-	optLinger, optReceiveTimeout, optSendTimeout, optQueued, optFastOpen, optFastConnect, optDefer, optZeroCopy, named("SOL_SOCKET", "SO_REUSEADDR"), named("SOL_SOCKET", "SO_REUSEPORT"), named("SOL_SOCKET", "SO_PRIORITY"),
+	optLinger, optReceiveTimeout, optSendTimeout, optQueued, optFastOpen, optFastConnect, optDefer, optZeroCopy, named("SOL_SOCKET", "SO_REUSEADDR"), named("SOL_SOCKET", "SO_REUSEPORT"), named("SOL_SOCKET", "SO_PRIORITY"), named("SOL_SOCKET", "SO_DEBUG"),
 	named("SOL_SOCKET", "SO_MARK"), named("SOL_SOCKET", "SO_BUSY_POLL"), named("SOL_IPV6", "IPV6_V6ONLY"), named("SOL_IP", "IP_BIND_ADDRESS_NO_PORT"),
 	named("SOL_IP", "IP_MTU_DISCOVER"), named("SOL_IPV6", "IPV6_MTU_DISCOVER"),
 }

@@ -31,6 +31,10 @@ func callGetOption(p *player, c *script.Call) (attempt, *waiting) {
 		}
 		return once(ok(0))
 	}
+	if p.script.BSD && (o == optReceiveBuffer || o == optSendBuffer) {
+		p.note(c.Args[2].Pos, "%s has no effect: %s", c.Args[2].Text, ownBuffers)
+		return once(ok(0))
+	}
 	got, known := p.optionOf(s, o)
 	if !known {
 		p.wrong(c.Args[2].Pos, "getsockopt of %s, %s is not played here: docs/DRILL.md names those that are", c.Args[1].Text, c.Args[2].Text)

@@ -76,7 +76,11 @@ func (p *player) printExpected(k *script.Packet) string {
 	if k.SrcPort != 0 {
 		fmt.Fprintf(b, "%d > %d ", k.SrcPort, k.DstPort)
 	}
-	fmt.Fprintf(b, "%s %d:%d(%d)", flagText(k.Flags), k.Seq, k.Seq.Add(seq.Size(k.Len)), k.Len)
+	if k.AnySeq {
+		fmt.Fprintf(b, "%s ...(%d)", flagText(k.Flags), k.Len)
+	} else {
+		fmt.Fprintf(b, "%s %d:%d(%d)", flagText(k.Flags), k.Seq, k.Seq.Add(seq.Size(k.Len)), k.Len)
+	}
 	if k.HasAck {
 		fmt.Fprintf(b, " ack %d", k.Ack)
 	}

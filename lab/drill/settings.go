@@ -25,6 +25,7 @@ type settings struct {
 	connectPort uint16
 	config      host.Config
 	keepAlive   tcp.KeepAlive // of sockets that switch it on
+	alwaysAlive bool          // which all do by themselves
 	notes       []script.Phrase
 	asked       []script.Setting // sysctls, as the script has them
 }
@@ -129,8 +130,8 @@ func (p *player) address(at script.Pos, v string) netip.Addr {
 }
 
 // newHost makes the host. What the script does not say packetdrill says: with IPv6 the MTU is
-// 20 bytes more, so that segments are as large.
-func (s *settings) newHost(*player) (*host.Host, error) {
+// 20 bytes more, so that segments are as large; not in FreeBSD's scripts, which say mss 1440.
+func (s *settings) newHost(p *player) (*host.Host, error) {
 	local, remote, everything, bits := "192.168.0.1", "192.0.2.1", "0.0.0.0/0", 16
 	if s.version == 6 {
 		local, remote, everything, bits = "fd3d:0a0b:17d6::1", "fd3d:fa7b:d17d::1", "::/0", 64
@@ -146,7 +147,7 @@ func (s *settings) newHost(*player) (*host.Host, error) {
 	}
 	if s.mtu == 0 {
 		s.mtu = 1500
-		if s.version == 6 {
+		if s.version == 6 && !p.script.BSD {
 			s.mtu = 1520
 		}
 	}

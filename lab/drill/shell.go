@@ -26,6 +26,7 @@ var harmless = map[string]string{
 	"tc":       "the script is the network: it says itself when packets come",
 	"iptables": "the script is the network: it says itself which packets come",
 	"ifconfig": "the device is made by --mtu and --local_ip",
+	"tcpdrop":  "what there is ends with the script",
 	"echo":     "nothing is printed",
 	"set":      "no shell runs", "cd": "no shell runs", "export": "no shell runs", "true": "no shell runs", "source": "no shell runs",
 	"nstat": "counters are asked by %{ }%", "modprobe": "there is no kernel", "ethtool": "there is no device", "rm": "there are no files", "grep": "counters are asked by %{ }%", "sync": "there are no files",
@@ -46,6 +47,8 @@ func (p *player) command(l *script.ShellLine) {
 		p.sleep(l)
 	case name == "echo" && len(words) == 4 && words[2] == ">" && strings.HasPrefix(words[3], "/proc/sys/"):
 		p.sysctl(l.Pos, words[3], words[1])
+	case name == "sockstat":
+		p.sockstat(l)
 	case name == "ip" && p.linkMTU(l):
 	case harmless[name] != "":
 		p.note(l.Pos, "%s has no effect: %s", strings.Join(words, " "), harmless[name])

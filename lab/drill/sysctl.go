@@ -14,6 +14,9 @@ import (
 // sysctl takes one setting of Linux as options of the host.
 func (p *player) sysctl(at script.Pos, name, value string) {
 	name = strings.ReplaceAll(strings.TrimPrefix(name, "/proc/sys/"), "/", ".")
+	if p.Kernel != nil && p.script.BSD {
+		p.wrong(at, "%s is a setting of a BSD, which this kernel is not", name)
+	}
 	if p.host == nil {
 		p.asked = append(p.asked, script.Setting{Pos: at, Name: name, Value: value})
 	}
@@ -39,7 +42,8 @@ func (p *player) sysctl(at script.Pos, name, value string) {
 }
 
 // changeable are the settings that connections have from their beginning, and the host not.
-var changeable = []string{"tcp_timestamps", "tcp_sack", "tcp_ecn", "tcp_fastopen", "tcp_syn_retries", "tcp_fastopen_blackhole_timeout_sec"}
+var changeable = []string{"tcp_timestamps", "tcp_sack", "tcp_ecn", "tcp_fastopen", "tcp_syn_retries", "tcp_fastopen_blackhole_timeout_sec",
+	"net.inet.tcp.rfc1323", "net.inet.tcp.sack.enable", "net.inet.tcp.ecn.enable", "net.inet.tcp.keepidle", "net.inet.tcp.keepintvl", "net.inet.tcp.keepcnt"}
 
 // lastEvents reports whether nothing but commands follow: scripts put back what they have set.
 func (p *player) lastEvents() bool {
@@ -111,6 +115,7 @@ func init() {
 			withoutEffect["net.ipv4."+name] = why
 		}
 	}
+	addBSD()
 }
 
 // orNone is a count of retries as the engine has it, where 0 is the default.
@@ -181,6 +186,7 @@ func Reasons() (all []string) {
 			all = append(all, f.meaning)
 		}
 	}
+	all = append(all, ownBuffers)
 	slices.Sort(all)
 	return slices.Compact(all)
 }

@@ -31,13 +31,14 @@ func (r *reader) packet() *Packet {
 	return p
 }
 
-// brackets reads what may stand before a packet: [ect0], [tos 0x10], or the segment that an
-// ICMP error quotes.
+// brackets reads what may stand before a packet: [ect0], [tos 0x10], which FreeBSD's scripts
+// have as (tos 0x10), or the segment that an ICMP error quotes.
 func (r *reader) brackets(p *Packet) {
-	for r.next("[") {
-		r.take("[")
+	for r.next("[") || r.next("(") {
+		end := map[bool]string{true: "]", false: ")"}[r.next("[")]
+		r.at++
 		r.space()
-		if r.at < len(r.text) && isDigit(r.text[r.at]) {
+		if end == "]" && r.at < len(r.text) && isDigit(r.text[r.at]) {
 			r.quote(p)
 			continue
 		}
@@ -47,7 +48,7 @@ func (r *reader) brackets(p *Packet) {
 				break
 			}
 		}
-		r.want("]", "behind the fields of the IP header")
+		r.want(end, "behind the fields of the IP header")
 	}
 }
 
@@ -138,7 +139,7 @@ func (r *reader) tcp(p *Packet) {
 // checkSegment finds what is not there, and what contradicts itself.
 func (r *reader) checkSegment(p *Packet, at Pos) {
 	switch {
-	case p.HasAck && !p.Flags.Has(wire.ACK) && (p.Out || !p.Flags.Has(wire.RST)):
+	case p.HasAck && !p.Flags.Has(wire.ACK) && (p.Out || !p.Flags.Has(wire.RST) && !r.bsd):
 		r.failAt(at, "a segment with ack N has the flag ACK, which is written as a dot: S. or P.")
 	case !p.HasAck && p.Flags.Has(wire.ACK) && (p.Out || !p.Flags.Has(wire.RST)):
 		r.failAt(at, "the flag ACK (the dot) needs a number: ack N")
@@ -181,6 +182,10 @@ func (r *reader) flags(p *Packet) {
 func (r *reader) sequence(p *Packet) {
 	r.space()
 	at := r.here()
+	if p.Out && r.take("...") {
+		p.AnySeq, p.Len = true, r.length()
+		return
+	}
 	first := r.number("the numbers of the segment, as in 1:1001(1000),", -1<<31, 1<<32-1)
 	r.want(":", "between the first number of the segment and its end")
 	end := r.number("the segment's end", -1<<31, 1<<32-1)
@@ -200,11 +205,12 @@ func (r *reader) length() int {
 
 // ICMPCodes are the types of ICMP errors and their codes, in the words of scripts.
 var ICMPCodes = map[string][]string{
-	"unreachable":       {"net_unreachable", "host_unreachable", "protocol_unreachable", "port_unreachable", "frag_needed", "source_route_failed", "admin_prohibited", "no_route", "addr_unreachable"},
-	"time_exceeded":     {"exceeded_ttl", "exceeded_fragment", "hop_limit"},
+	"unreachable": {"net_unreachable", "host_unreachable", "protocol_unreachable", "port_unreachable", "frag_needed", "source_route_failed", "admin_prohibited", "no_route", "addr_unreachable",
+		"net_unknown", "host_unknown", "source_host_isolated", "net_prohibited", "host_prohibited", "net_unreachable_for_tos", "host_unreachable_for_tos", "packet_filtered", "precedence_violation", "precedence_cutoff"},
+	"time_exceeded":     {"exceeded_ttl", "exceeded_fragment", "hop_limit", "ttl_exceeded_in_transit", "frag_reass_exceeded"},
 	"source_quench":     {},
 	"packet_too_big":    {},
-	"parameter_problem": {},
+	"parameter_problem": {"code_0", "code_1", "code_2"},
 	"redirect":          {},
 }
 

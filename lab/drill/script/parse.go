@@ -13,9 +13,9 @@ func Parse(name, text string) (s *Script, err error) { return ParseWith(name, te
 // and of options, codes of ICMP. Public scripts leave such names open.
 func ParseWith(name, text string, words map[string]string) (s *Script, err error) {
 	r := newReader(name, text)
-	r.words = words
+	r.words, r.bsd = words, strings.Contains(text, "net.inet.")
 	defer caught(&err)
-	s = &Script{Name: name, lines: r.lines}
+	s = &Script{Name: name, BSD: r.bsd, lines: r.lines}
 	s.Options = r.options()
 	for !r.end() {
 		s.Events = append(s.Events, r.event())

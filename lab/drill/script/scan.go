@@ -38,6 +38,7 @@ type reader struct {
 	starts []int             // of lines
 	python bool              // // is a division here, and no comment
 	words  map[string]string // see ParseWith
+	bsd    bool              // see Script.BSD
 }
 
 func newReader(name, text string) *reader {
@@ -92,6 +93,8 @@ func (r *reader) space() {
 			r.at++
 		case r.python && strings.HasPrefix(rest, "\\\n"):
 			r.at += 2 // a line that goes on
+		case rest[0] == '#' && !r.python:
+			r.hash()
 		case strings.HasPrefix(rest, "//") && !r.python, rest[0] == '#':
 			r.skipTo("\n", 0)
 		case strings.HasPrefix(rest, "/*") && !r.python:

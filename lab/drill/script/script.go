@@ -12,7 +12,9 @@ type Script struct {
 	Name    string
 	Options []Setting // --name=value, at the top
 	Events  []Event   // in the order of the file
-	lines   []string
+	// BSD: the script sets net.inet.*, so it was written for FreeBSD or one of its relatives.
+	BSD   bool
+	lines []string
 }
 
 // Setting is a name and a value: an option of the file, or a sysctl.
@@ -68,6 +70,7 @@ type Packet struct {
 	Window, Urgent   int // Window less than 0: anything
 	HasAck           bool
 	AnyOptions       bool // <...>
+	AnySeq           bool // ...(100): whatever number it begins with
 	Options          []Option
 	ICMP             *ICMP
 	UDP              bool
