@@ -27,9 +27,10 @@ type Cache struct {
 
 // Hint is what a cache knows of the way to a peer.
 type Hint struct {
-	Cookie wire.FastOpenCookie // empty: none
-	MSS    uint16              // bytes; 0: not known
-	Paused bool                // no Fast Open now
+	Cookie     wire.FastOpenCookie // empty: none
+	MSS        uint16              // bytes; 0: not known
+	Experiment bool                // it has the option that was an experiment, or is asked for by that
+	Paused     bool                // no Fast Open now
 }
 
 // maxEntries bounds the cache: the entry that was used longest ago goes first.
@@ -50,6 +51,7 @@ type entry struct {
 	way        way
 	hint       Hint
 	losses     uint8
+	unanswered uint8      // 1: RFC 7413's option was, so the experiment's is tried; 2: so was that
 	until      clock.Time // no text before
 	next, prev *entry
 }
@@ -83,21 +85,31 @@ func (k *Cache) Learn(now clock.Time, n News) {
 	w := way{n.Local, n.Remote}
 	x := k.by[w]
 	if x == nil {
-		if n.Cookie.Len() == 0 && !n.Lost && !n.Passed {
+		if n.Cookie.Len() == 0 && !n.Lost && !n.Passed && !n.Unanswered {
 			return // nothing that anybody would want to know
 		}
 		x = k.add(w)
 	}
 	x.hint.MSS = n.MSS
-	if n.Cookie.Len() > 0 {
-		x.hint.Cookie = n.Cookie
-	}
+	x.learnForm(n)
 	switch {
 	case n.Lost:
 		x.losses = min(x.losses+1, maxLosses)
 		x.until = now.Add(lossPause << (x.losses - 1))
 	case n.Passed:
 		x.losses, x.until, k.times = 0, 0, 0
+	}
+}
+
+// learnForm takes a cookie, or that none came: a server that does not answer the option of
+// RFC 7413 is asked once by the one that was the experiment, and then as before.
+func (x *entry) learnForm(n News) {
+	switch {
+	case n.Cookie.Len() > 0:
+		x.hint.Cookie, x.hint.Experiment = n.Cookie, n.Experiment
+	case n.Unanswered && x.hint.Cookie.Len() == 0 && x.unanswered < 2:
+		x.unanswered++
+		x.hint.Experiment = x.unanswered == 1
 	}
 }
 

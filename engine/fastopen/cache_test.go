@@ -41,3 +41,28 @@ func TestCacheIsBounded(t *testing.T) {
 		t.Error("paused although it is never to be")
 	}
 }
+
+// A server that leaves a request for a cookie unanswered is asked once by the option that was
+// an experiment, and then by RFC 7413's for good; the form of its cookie is that of the last.
+func TestCacheTriesTheExperimentOnce(t *testing.T) {
+	var k Cache
+	cookie := wire.FastOpenCookieOf(7)
+	silent := News{Local: addrA, Remote: addrA, MSS: 1000, Unanswered: true}
+	for i, want := range []bool{false, true, false, false, false} {
+		if h := k.Hint(1, addrA, addrA); h.Experiment != want {
+			t.Errorf("request %d: %+v", i, h)
+		}
+		k.Learn(1, silent)
+	}
+	for i, n := range []News{
+		{Local: addrA, Remote: addrA, Cookie: cookie, Experiment: true},
+		{Local: addrA, Remote: addrA, Cookie: cookie},
+		{Local: addrA, Remote: addrA, Cookie: cookie, Experiment: true},
+	} {
+		k.Learn(1, n)
+		k.Learn(1, silent) // a cookie that is there is worth more than one answer without it
+		if h := k.Hint(1, addrA, addrA); h.Experiment != n.Experiment || h.Cookie != cookie {
+			t.Errorf("cookie %d: %+v", i, h)
+		}
+	}
+}

@@ -26,6 +26,8 @@ type News struct {
 	Local, Remote wire.Addr
 	Cookie        wire.FastOpenCookie // empty: none came
 	MSS           uint16              // of the peer's option
+	Experiment    bool                // the cookie came in the option that was an experiment
+	Unanswered    bool                // our SYN had no text and the option, and the SYN-ACK had none
 	Passed        bool                // text on a SYN was acknowledged
 	Lost          bool                // it was not, and only a SYN without it was answered
 	BlackHole     bool                // nothing was answered

@@ -113,7 +113,7 @@ func (c *Conn) acknowledge(now clock.Time, s *Segment, window seq.Size) {
 // tellDelivered tells congestion control what an ACK delivered.
 func (c *Conn) tellDelivered(now clock.Time, h heard, d *recovery.Delivery, a cc.Ack) {
 	f := c.flight
-	a.Delivered, a.Lost, a.InFlight = d.Bytes, d.Lost, f.Pipe()
+	a.Delivered, a.Lost, a.InFlight = d.Bytes+min(d.Guess, 0), d.Lost, f.Pipe() // what duplicate ACKs told does not count again
 	a.Total = c.tally.bytesAcked + uint64(f.Early())
 	if f.wants&cc.WantsSend != 0 {
 		a.Rate, a.Shut = ratio(f.Rate(now, d)), f.shut

@@ -120,10 +120,14 @@ func (c *Conn) fillSyn(out *Output) {
 func (c *Conn) answeredFast(s *Segment) {
 	f := c.fast
 	n := fastopen.News{Local: c.tuple.Local, Remote: c.tuple.Remote, MSS: c.snd.peer}
-	if s.Options.Has(wire.OptFastOpen) && (f.cookie.Len() > 0 || f.most == 0) { // one that our SYN did not ask for is nobody's
-		n.Cookie = s.Options.FastOpen()
-	}
 	repeated := c.rtt.backoff > 0
+	if f.cookie.Len() > 0 || f.most == 0 { // one that our SYN did not ask for is nobody's
+		if s.Options.Has(wire.OptFastOpen) {
+			n.Cookie, n.Experiment = s.Options.FastOpen(), s.Options.FastOpenExperiment()
+		} else {
+			n.Unanswered = f.text == 0 && !repeated
+		}
+	}
 	n.Passed = f.text > 0 && c.snd.iss.Add(1).Less(s.Ack) // the path takes such a SYN, though the peer left out a part
 	switch f.acked = n.Passed && s.Ack == c.snd.nxt; {
 	case f.acked:

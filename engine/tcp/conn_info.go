@@ -94,7 +94,7 @@ type Info struct {
 
 	NotsentBytes int           // queued and never sent
 	LastDataSent time.Duration // since then
-	LastDataRecv time.Duration // since then; 0: none came
+	LastDataRecv time.Duration // since then, or since the handshake while none has come
 	LastAckRecv  time.Duration // since an acceptable segment came
 
 	BytesSent, BytesRetrans   uint64 // of text; the first with the second
@@ -208,10 +208,11 @@ func (c *Conn) infoTimes(now clock.Time, i *Info) {
 	if c.live.sent != clock.Never {
 		i.LastDataSent = now.Sub(c.live.sent)
 	}
-	if i.BytesReceived > 0 || i.RcvOOOPack > 0 {
+	if c.cc != nil {
 		i.LastDataRecv = time.Duration(now.Milliseconds()-c.ts.textAt) * time.Millisecond
 	}
-	full := i.RcvMSS+timestampSize >= i.AdvMSS // the text of a peer with little to say may wait for its program
+	came := i.BytesReceived > 0 || i.RcvOOOPack > 0
+	full := came && i.RcvMSS+timestampSize >= i.AdvMSS // the text of a peer with little to say may wait for its program
 	if trip := int32(c.ts.textAt + c.ts.offset - c.ts.echoed); full && c.has(stamping) && trip > 0 {
 		i.RcvRTT = time.Duration(trip) * time.Millisecond
 	}
@@ -244,6 +245,9 @@ func (c *Conn) infoText(i *Info) {
 		// Behind a black hole segments are smaller than those that were sent, and what is out
 		// counts as more of them.
 		i.Delivered = 1 + first - min(uint32(out.Undelivered), first) + i.DsackDups
+		if i.FastOpen && !i.Passive {
+			i.Delivered-- // the SYN and its text were one segment
+		}
 	}
 }
 

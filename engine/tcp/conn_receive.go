@@ -175,7 +175,7 @@ func (c *Conn) equip(now clock.Time) {
 	if c.has(ecnOK) {
 		c.beginMarks()
 	}
-	c.rcv.push = c.rcv.nxt
+	c.rcv.push, c.ts.textAt = c.rcv.nxt, now.Milliseconds()
 	c.beginTuning(now)
 }
 

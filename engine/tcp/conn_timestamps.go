@@ -14,7 +14,7 @@ type timestamps struct {
 	offset uint32
 	recent uint32     // TS.Recent
 	echoed uint32     // TS.Ecr of the last text in order
-	textAt uint32     // millisecond in which text came last
+	textAt uint32     // millisecond in which text came last, or the handshake was done
 	at     clock.Time // when TS.Recent was set
 }
 

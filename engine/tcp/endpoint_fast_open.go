@@ -39,7 +39,7 @@ func (e *Endpoint) FastOpen(now clock.Time, en *Entry, k fastopen.Hint) {
 	if m&fastopen.Client == 0 || k.Paused || en.options.auth != nil || en.state != SynSent || en.snd.nxt != en.snd.iss {
 		return
 	}
-	f := &fastOpen{cookie: k.Cookie}
+	f := &fastOpen{cookie: k.Cookie, old: k.Experiment}
 	if k.Cookie.Len() > 0 || m&fastopen.ClientNoCookie != 0 {
 		f.open, f.most = true, en.fastMost(k)
 	}

@@ -121,6 +121,9 @@ func callAccept(p *player, c *script.Call) (attempt, *waiting) {
 func callConnect(p *player, c *script.Call) (attempt, *waiting) {
 	s := p.socketOf(c)
 	switch {
+	case len(c.Args) > 1 && c.Args[1].Text == "AF_UNSPEC":
+		p.disconnect(s)
+		return once(ok(0))
 	case s.listener != nil:
 		return once(failure("EISCONN"))
 	case s.entry != nil && s.connecting && s.nonBlocking && s.entry.State() == tcp.SynSent:
@@ -143,6 +146,17 @@ func callConnect(p *player, c *script.Call) (attempt, *waiting) {
 	try, w := forever(s, true, func() (outcome, bool) { return p.connected(s) })
 	w.gaveUp = failure("EINPROGRESS")
 	return try, w
+}
+
+// disconnect makes a socket what it was before connect, accept or listen.
+func (p *player) disconnect(s *socket) {
+	if s.listener != nil {
+		p.host.TCP().CloseListener(p.now, s.listener)
+	}
+	p.act(s, func(e *tcp.Endpoint, now clock.Time) { e.Abort(now, s.entry) })
+	s.listener, s.entry, s.local = nil, nil, 0
+	s.connecting, s.failed, s.readClosed, s.writeClosed = false, false, false, false
+	p.output()
 }
 
 // open begins a connection to an address that a script gives; nil: the usual one.

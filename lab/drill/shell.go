@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/handfast-tcp/handfast/engine/fastopen"
 	"github.com/handfast-tcp/handfast/lab/drill/script"
 )
 
@@ -50,6 +51,8 @@ func (p *player) command(l *script.ShellLine) {
 	case name == "sockstat":
 		p.sockstat(l)
 	case name == "ip" && p.linkMTU(l):
+	case name == "ip" && len(words) > 2 && words[1] == "tcp_metrics" && words[2] == "flush":
+		p.known = fastopen.Cache{BlackHole: p.known.BlackHole}
 	case harmless[name] != "":
 		p.note(l.Pos, "%s has no effect: %s", strings.Join(words, " "), harmless[name])
 	default:

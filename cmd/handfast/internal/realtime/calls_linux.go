@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -18,7 +19,7 @@ type call func(k *Kernel, fd int, c *script.Call) (int, error)
 var calls = map[string]call{
 	"bind":       func(k *Kernel, fd int, c *script.Call) (int, error) { return 0, unix.Bind(fd, k.own(c)) },
 	"listen":     func(_ *Kernel, fd int, c *script.Call) (int, error) { return 0, unix.Listen(fd, number(c, 1)) },
-	"connect":    func(k *Kernel, fd int, c *script.Call) (int, error) { return 0, unix.Connect(fd, k.peer(c)) },
+	"connect":    func(k *Kernel, fd int, c *script.Call) (int, error) { return 0, k.connect(fd, c) },
 	"shutdown":   func(_ *Kernel, fd int, c *script.Call) (int, error) { return 0, unix.Shutdown(fd, number(c, 1)) },
 	"read":       read,
 	"recv":       read,
@@ -148,6 +149,18 @@ func (k *Kernel) close(fd int, c *script.Call) error {
 	delete(k.sockets, int64(number(c, 0)))
 	k.mu.Unlock()
 	return unix.Close(fd)
+}
+
+// connect connects, or, to AF_UNSPEC, takes that back.
+func (k *Kernel) connect(fd int, c *script.Call) error {
+	if len(c.Args) < 2 || c.Args[1].Text != "AF_UNSPEC" {
+		return unix.Connect(fd, k.peer(c))
+	}
+	var nobody unix.RawSockaddr
+	if _, _, e := unix.Syscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&nobody)), unsafe.Sizeof(nobody)); e != 0 {
+		return e
+	}
+	return nil
 }
 
 // own and peer return the addresses that bind and connect mean.
