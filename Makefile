@@ -7,7 +7,7 @@ PACKAGES     = $(shell go list -m -f '{{.Dir}}/...')
 # but in the hands of the others, whose tests it watches. engine/buf counts references atomically.
 PURE         = $(shell go list ./engine/... ./lab/... | grep -v /engine/buf)
 CONCURRENT   = $(filter-out $(PURE),$(shell go list $(PACKAGES)))
-STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+STATICCHECK := go run -exec 'env GOFLAGS=-race' honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # Tests run on these machines too, by an emulator: 32 bits, and the other byte order.
 EMULATED := arm s390x
@@ -57,15 +57,17 @@ try:
 playground:
 	@go run ./cmd/playground $(ARGS)
 
-# What is quick to fail comes first, alone; then what takes long, so that little is left for the end.
+# What is quick to fail comes first, alone; then what takes long, so that little is left for the end. All is compiled in one way:
+# what lint compiles, with the race detector, serves the tests, and what a test installs.
+test: export GOFLAGS += -trimpath
 test: tools lint
 	@$(MAKE) --no-print-directory $(TOGETHER) concurrent $(EMULATED) pure systems
 
 pure:
-	go test -timeout 60m $(PURE)
+	go test -vet=off -timeout 60m $(PURE)
 
 concurrent:
-	go test -race -timeout 60m $(CONCURRENT)
+	go test -race -vet=off -timeout 60m $(CONCURRENT)
 
 race: tools
 	go test -race -count=$(COUNT) -timeout 60m $(PACKAGES)
@@ -76,7 +78,7 @@ bench:
 lint:
 	@unformatted=$$(gofmt -l .); \
 	if [ -n "$$unformatted" ]; then echo "gofmt -w these files:"; echo "$$unformatted"; exit 1; fi
-	go vet $(PACKAGES)
+	go vet -race $(PACKAGES)
 	$(STATICCHECK) $(PACKAGES)
 
 # What runs long there and tells nothing of the machine is left out: pictures, statistics, large tables, what reads sources,
@@ -94,7 +96,7 @@ emulated: tools
 $(EMULATED):
 	@command -v qemu-$@-static >/dev/null || { echo "no qemu-$@-static: no tests on $@"; exit 0; }; \
 		echo "GOARCH=$@ go test"; \
-		GOARCH=$@ go test -short -timeout 60m -exec qemu-$@-static \
+		GOARCH=$@ go test -short -vet=off -timeout 60m -exec qemu-$@-static \
 			-skip '^($(subst $(NOTHING) $(NOTHING),$(BAR),$(strip $(LONG_EMULATED))))$$' \
 			$$(go list ./... | grep -vE '/(story|book|playground|internal/mutate|link/(tun|packet|internal/.*))$$')
 

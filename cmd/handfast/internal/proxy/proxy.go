@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 )
@@ -93,7 +94,7 @@ func aboutProxy(err error) error {
 		return nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return context.DeadlineExceeded
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		return errEnded
 	}
 	return say.Errorf(say.All("%v"), err)
