@@ -19,7 +19,7 @@ var whyText = map[capture.Cause]say.Text{
 	capture.HalfClosed:         {"The {by} has closed, the {other} has not.", "{by}已关闭，{other}没有关闭。"},
 	capture.Refused:            {"The server's host answers the SYN with a RST: nothing listens on the port, or a firewall rejects.", "服务器主机以 RST 回应 SYN：端口上没有监听，或被防火墙拒绝。"},
 	capture.Unanswered:         {"Nothing answers the SYN: a firewall drops it, the host is gone, or the way back does not pass here.", "SYN 没有得到任何回应：可能被防火墙丢弃、主机不在线，或返回路径不经过此处。"},
-	capture.Unreachable:        {"ICMP says that the server cannot be reached.", "ICMP 报告服务器不可达。"},
+	capture.Unreachable:        {"ICMP says that the {by} cannot be reached.", "ICMP 报告{by}不可达。"},
 	capture.AbandonedHandshake: {"The server answers the SYN, and the client never acknowledges that: a forged source, a scan, or the ACK was lost.", "服务器回应了 SYN，但客户端从未确认：源地址伪造、扫描，或 ACK 丢失。"},
 	capture.ResetByClient:      {"The client has reset the connection.", "客户端重置了连接。"},
 	capture.ResetByServer:      {"The server has reset the connection.", "服务器重置了连接。"},

@@ -94,7 +94,8 @@ func icmpKindOf(version, kind, code uint8) icmpKind {
 type evidence struct {
 	icmp      [icmpKinds]int
 	icmpAt    [icmpKinds]int
-	icmpAbout int
+	icmpAbout int // the side whose segment the last one quotes
+	icmpLast  int // its packet
 
 	clientData int // segments of data by the client, repeats left out
 	ends       [2]endEvidence
@@ -106,6 +107,9 @@ type endEvidence struct {
 	rstTTL                uint8
 	rstACK                bool // it has an ACK: its sender knows the connection
 	afterRST              int  // packets behind its first RST that are none
+	last                  int  // its last packet that is no RST
+	finAck                seq.Num
+	goesOn                bool // behind its FIN it has acknowledged more than by it
 	unheard               int  // segments that it has received since it sent text or a FIN
 
 	// The segment that it has sent again since its peer's last news.
@@ -126,22 +130,23 @@ func (v *evidence) watch(c *Conn, from int, s *segment) {
 	me, peer := &v.ends[from], &v.ends[1-from]
 	side, f := &c.Sides[from], s.tcp.Flags
 	syn, ack, fin, rst := f.Has(wire.SYN), f.Has(wire.ACK), f.Has(wire.FIN), f.Has(wire.RST)
-	switch {
-	case rst:
-		if me.rst == 0 || me.afterRST > 0 && s.tcp.Seq == side.next {
-			me.rst, me.rstTTL, me.rstACK = s.number, s.ip.TTL, ack
-		}
+	if rst {
+		me.resets(side, peer, s)
 		return
-	case me.rst > 0:
+	}
+	if me.rst > 0 {
 		me.afterRST++
 	}
+	me.last = s.number
 	switch {
 	case syn && ack:
 		me.synAck = s.number
 	case syn:
 		me.syn = s.number
 	case fin && me.fin == 0:
-		me.fin = s.number
+		me.fin, me.finAck = s.number, s.tcp.Ack
+	case me.fin > 0 && me.finAck.Less(s.tcp.Ack):
+		me.goesOn = true
 	}
 	if s.length > 0 && from == Client && (!side.begun || side.next.LessEq(s.tcp.Seq)) {
 		v.clientData++
@@ -154,6 +159,17 @@ func (v *evidence) watch(c *Conn, from int, s *segment) {
 	if ack {
 		peer.answered(s)
 	}
+}
+
+// resets notes a RST: the first, or one with which it went on.
+func (e *endEvidence) resets(side *Side, peer *endEvidence, s *segment) {
+	if e.rst > 0 && (e.afterRST == 0 || s.tcp.Seq != side.next) {
+		return
+	}
+	if peer.last > e.rst { // nobody obeyed the one before
+		e.afterRST = 0
+	}
+	e.rst, e.rstTTL, e.rstACK = s.number, s.ip.TTL, s.tcp.Flags.Has(wire.ACK)
 }
 
 // repeats notes a segment that goes again.
@@ -237,7 +253,7 @@ func (c *Conn) wasReset(v *Verdict) bool {
 			by = i
 		}
 	}
-	if by < 0 || c.wentOn(c.evidence.ends[by].rst) {
+	if by < 0 || c.wentOn(by) {
 		return false
 	}
 	e, side, peer := &c.evidence.ends[by], &c.Sides[by], &c.Sides[1-by]
@@ -251,10 +267,7 @@ func (c *Conn) wasReset(v *Verdict) bool {
 		v.Cause, v.Evidence = Closed, c.proof(c.evidence.ends[0].fin, c.evidence.ends[1].fin)
 	case e.injected(side):
 		v.Cause, v.Confidence = ResetInjected, Inferred
-	case e.probes >= 2:
-		v.By, v.Cause, v.Confidence, v.Evidence = 1-by, PeerVanished, Inferred, c.proof(e.lastProbe, e.rst)
-	case e.times >= 3:
-		v.By, v.Cause, v.Confidence, v.Evidence = 1-by, TimedOut, Inferred, c.proof(e.firstAgain, e.lastAgain, e.rst)
+	case c.gaveUp(v, by):
 	case opened && e.rstACK && e.unheard > 0 && side.FINs == 0:
 		v.Cause, v.Confidence = AbortedUnread, Guess
 	case by == Client:
@@ -265,11 +278,31 @@ func (c *Conn) wasReset(v *Verdict) bool {
 	return true
 }
 
-// wentOn reports whether a handshake or an orderly end came after a RST: it was about
-// something else, such as an old duplicate.
-func (c *Conn) wentOn(rst int) bool {
+// gaveUp is for a side that resets because its peer was silent.
+func (c *Conn) gaveUp(v *Verdict, by int) bool {
+	e, side := &c.evidence.ends[by], &c.Sides[by]
+	switch {
+	case c.stalled(by) && side.WindowProbes+e.times >= 2:
+		v.Cause, v.Evidence = StalledWindow, c.proof(c.Sides[1-by].lastPacket, max(e.lastProbe, e.lastAgain), e.rst)
+	case e.probes >= 2:
+		v.Cause, v.Confidence, v.Evidence = PeerVanished, Inferred, c.proof(e.lastProbe, e.rst)
+	case e.times >= 3:
+		v.Cause, v.Confidence, v.Evidence = TimedOut, Inferred, c.proof(e.firstAgain, e.lastAgain, e.rst)
+	default:
+		return false
+	}
+	v.By = 1 - by
+	return true
+}
+
+// wentOn reports whether a side's RST had no effect, as that of an old duplicate or of a
+// forger who does not know the numbers: a handshake or an orderly end came after it, or both
+// went on and its receiver was not closed by it.
+func (c *Conn) wentOn(by int) bool {
 	a, b := &c.evidence.ends[Client], &c.evidence.ends[Server]
-	return b.synAck > rst || a.fin > rst && b.fin > rst
+	e, other := &c.evidence.ends[by], &c.evidence.ends[1-by]
+	return b.synAck > e.rst || a.fin > e.rst && b.fin > e.rst ||
+		e.afterRST > 0 && other.last > e.rst && other.rst == 0 && c.Sides[1-by].state != tcp.Closed
 }
 
 // closedBefore reports whether both had closed when a RST came: what it answers came late.
@@ -303,19 +336,16 @@ func hops(ttl uint8) int { return distance(ttl) - int(ttl) }
 // neverOpened is for connections whose handshake did not come to its end.
 func (c *Conn) neverOpened(v *Verdict) bool {
 	client, server := &c.evidence.ends[Client], &c.evidence.ends[Server]
-	if !c.Opened || c.Sides[Client].reached(tcp.Established) && c.Sides[Server].reached(tcp.Established) {
-		return false
-	}
+	opened := c.Sides[Client].reached(tcp.Established)
 	switch {
-	case server.synAck > 0 && client.syn > 0 && c.Handshake[1] == 0:
-		v.Cause, v.By, v.Evidence = AbandonedHandshake, Client, c.proof(client.syn, server.synAck)
-		if c.Sides[Server].SYNs == 1 {
-			v.Confidence = Inferred
-		}
-	case c.evidence.icmp[icmpUnreachable]+c.evidence.icmp[icmpExceeded] > 0 && server.synAck == 0:
-		at := max(c.evidence.icmpAt[icmpUnreachable], c.evidence.icmpAt[icmpExceeded])
-		v.Cause, v.By, v.Evidence = Unreachable, Client, c.proof(client.syn, at)
-	case server.synAck == 0 && client.syn > 0:
+	case !c.Opened:
+		return false
+	case c.abandoned(v):
+	case opened && c.Sides[Server].reached(tcp.Established):
+		return false
+	case c.evidence.icmp[icmpUnreachable]+c.evidence.icmp[icmpExceeded] > 0 && server.synAck == 0 && !opened:
+		v.Cause, v.By, v.Evidence = Unreachable, Server, c.proof(client.syn, c.noWay())
+	case server.synAck == 0 && client.syn > 0 && !opened:
 		v.Cause, v.By, v.Evidence = Unanswered, Client, c.proof(client.syn)
 		if c.Sides[Client].SYNs == 1 {
 			v.Confidence = Inferred
@@ -326,18 +356,44 @@ func (c *Conn) neverOpened(v *Verdict) bool {
 	return true
 }
 
+// abandoned is for a SYN-ACK that nobody answers, or whose answers do not arrive: then it is
+// all that the server ever sends.
+func (c *Conn) abandoned(v *Verdict) bool {
+	client, server, side := &c.evidence.ends[Client], &c.evidence.ends[Server], &c.Sides[Server]
+	asks := side.Packets == int64(side.SYNs)
+	unanswered := c.Handshake[1] == 0 && (client.syn > 0 || asks) && !side.reached(tcp.Established)
+	switch {
+	case server.synAck == 0 || !unanswered && !(asks && side.SYNs >= 3):
+		return false
+	case !unanswered || client.syn == 0:
+		v.Confidence = Guess
+	case side.SYNs == 1:
+		v.Confidence = Inferred
+	}
+	v.Cause, v.By, v.Evidence = AbandonedHandshake, Client, c.proof(client.syn, server.synAck)
+	return true
+}
+
+// noWay is the first packet of a router that knows no way.
+func (c *Conn) noWay() int {
+	return max(c.evidence.icmpAt[icmpUnreachable], c.evidence.icmpAt[icmpExceeded])
+}
+
 // died is for connections that no packet has ended.
 func (c *Conn) died(v *Verdict, now clock.Time) bool {
 	for i := range c.Sides {
 		e, side, peer := &c.evidence.ends[i], &c.Sides[i], &c.Sides[1-i]
 		v.By = 1 - i
 		switch {
-		case peer.hasAcked && peer.window == 0 && peer.ZeroWindows > 0 && (e.probes > 0 || side.WindowProbes > 0 || e.asks(peer)):
+		case c.stalled(i):
 			v.Cause, v.Evidence = StalledWindow, c.proof(peer.lastPacket, max(e.lastProbe, e.lastAgain))
 			return true
 		case e.times >= 2 && c.hole(i):
 			v.Cause, v.Confidence = BlackHole, Inferred
 			v.Evidence = c.proof(e.firstAgain, e.lastAgain, c.evidence.icmpAt[icmpTooBig])
+			return true
+		case e.times >= 3 && c.evidence.icmpAbout == i && c.noWay() > 0 && c.evidence.icmpLast > e.firstAgain:
+			v.Cause, v.Evidence = Unreachable, c.proof(c.noWay(), e.firstAgain, e.lastAgain)
 			return true
 		case e.times >= 3 && now.Sub(side.lastSent) >= time.Second, e.times >= 3 && peer.lastSent < side.lastSent:
 			v.Cause, v.Confidence, v.Evidence = TimedOut, Inferred, c.proof(e.firstAgain, e.lastAgain)
@@ -349,6 +405,12 @@ func (c *Conn) died(v *Verdict, now clock.Time) bool {
 	}
 	v.By = Client
 	return false
+}
+
+// stalled reports whether the window is shut that a side asks for.
+func (c *Conn) stalled(i int) bool {
+	e, side, peer := &c.evidence.ends[i], &c.Sides[i], &c.Sides[1-i]
+	return peer.hasAcked && peer.window == 0 && peer.ZeroWindows > 0 && (e.probes > 0 || side.WindowProbes > 0 || e.asks(peer))
 }
 
 // asks reports whether an end sends the same again as a probe of a window that is shut: some
@@ -372,6 +434,11 @@ func (c *Conn) closedWell(v *Verdict, now clock.Time) bool {
 	case a.fin > 0 && b.fin > 0:
 		v.Cause, v.Evidence = Closed, c.proof(a.fin, b.fin)
 		if b.fin < a.fin {
+			v.By = Server
+		}
+	case v.OneSided && (a.fin > 0 || b.fin > 0): // its FIN is not sent again, so somebody answers
+		v.Cause, v.Confidence, v.Evidence = Closed, Guess, c.proof(max(a.fin, b.fin))
+		if b.goesOn || a.fin > 0 && !a.goesOn {
 			v.By = Server
 		}
 	case a.fin > 0 || b.fin > 0:

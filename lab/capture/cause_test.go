@@ -79,3 +79,124 @@ func TestWindowThatStaysShut(t *testing.T) {
 		}
 	}
 }
+
+// exchange is a capture that is written packet by packet, 100 ms apart.
+type exchange struct {
+	tr      *capture.Tracker
+	number  int
+	verdict capture.Verdict
+}
+
+func newExchange() *exchange {
+	x := &exchange{}
+	x.tr = capture.NewTracker(capture.Options{Ended: func(c *capture.Conn) { x.verdict = c.Verdict }})
+	return x
+}
+
+func (x *exchange) packet(b []byte) {
+	x.number++
+	x.tr.Packet(&capture.Packet{Number: x.number, Time: clock.Time(x.number) * 1e8, Link: capture.LinkRaw, Data: b, Size: len(b)})
+}
+
+// client sends text behind so many bytes of its stream, and server behind so many of its own.
+func (x *exchange) client(at, ack, text int, f wire.Flags) []byte {
+	return carrying(bare(1, 2, 1000, 80, 100+uint32(at), 500+uint32(ack), f), text)
+}
+
+func (x *exchange) server(at, ack, text int, f wire.Flags) []byte {
+	return carrying(bare(2, 1, 80, 1000, 500+uint32(at), 100+uint32(ack), f), text)
+}
+
+func carrying(b []byte, text int) []byte {
+	b = append(b, make([]byte, text)...)
+	binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
+	return b
+}
+
+// quoted is an ICMP error of a router about a packet.
+func quoted(kind, code byte, about []byte) []byte {
+	b := append([]byte{0x45, 0, 0, 0, 0, 0, 0, 0, 64, 1, 0, 0, 9, 9, 9, 9, 0, 0, 0, 1, kind, code, 0, 0, 0, 0, 0, 0}, about[:40]...)
+	binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
+	return b
+}
+
+func (x *exchange) handshake() {
+	x.packet(x.client(0, 0, 0, wire.SYN))
+	x.packet(x.server(0, 1, 0, wire.SYN|wire.ACK))
+	x.packet(x.client(1, 1, 0, wire.ACK))
+}
+
+// What two kernels have shown in namespaces is told of the same packets anywhere.
+func TestWhatIsPartlySeen(t *testing.T) {
+	const ack = wire.ACK
+	for _, c := range []struct {
+		name  string
+		cause capture.Cause
+		by    int
+		play  func(x *exchange)
+	}{
+		{"the SYN-ACK was not captured", capture.OpenAtEnd, capture.Client, func(x *exchange) {
+			x.packet(x.client(0, 0, 0, wire.SYN))
+			x.packet(x.client(1, 1, 10, ack))
+			x.packet(x.server(1, 11, 10, ack))
+		}},
+		{"only a client that closes first", capture.Closed, capture.Client, func(x *exchange) {
+			x.packet(x.client(0, 0, 0, wire.SYN))
+			x.packet(x.client(1, 1, 10, ack))
+			x.packet(x.client(11, 1, 0, ack|wire.FIN))
+			x.packet(x.client(12, 2, 0, ack))
+		}},
+		{"only a client that closes second", capture.Closed, capture.Server, func(x *exchange) {
+			x.packet(x.client(0, 0, 0, wire.SYN))
+			x.packet(x.client(1, 2, 0, ack))
+			x.packet(x.client(1, 2, 0, ack|wire.FIN))
+		}},
+		{"a RST that nobody obeys", capture.OpenAtEnd, capture.Client, func(x *exchange) {
+			x.handshake()
+			x.packet(x.client(1, 1, 10, ack))
+			x.packet(x.server(1_000_000, 0, 0, wire.RST))
+			x.packet(x.server(1, 11, 10, ack))
+			x.packet(x.client(11, 11, 0, ack))
+		}},
+		{"a RST that nobody obeys, and one of the server", capture.ResetByServer, capture.Server, func(x *exchange) {
+			x.handshake()
+			x.packet(x.server(1_000_000, 0, 0, wire.RST))
+			x.packet(x.server(1, 1, 10, ack))
+			x.packet(x.client(1, 11, 0, ack))
+			x.packet(x.server(11, 0, 0, wire.RST))
+		}},
+		{"the server repeats its SYN-ACK, whatever the client says", capture.AbandonedHandshake, capture.Client, func(x *exchange) {
+			x.handshake()
+			for range 2 {
+				x.packet(x.server(0, 1, 0, wire.SYN|wire.ACK))
+				x.packet(x.client(1, 1, 0, ack))
+			}
+		}},
+		{"a router knows no way any more", capture.Unreachable, capture.Server, func(x *exchange) {
+			x.handshake()
+			for range 4 {
+				x.packet(x.client(1, 1, 10, ack))
+				x.packet(quoted(3, 1, x.client(1, 1, 10, ack)))
+			}
+		}},
+		{"a client gives up before a window that stays shut", capture.StalledWindow, capture.Server, func(x *exchange) {
+			x.handshake()
+			x.packet(x.client(1, 1, 10, ack))
+			shut := x.server(1, 11, 0, ack)
+			binary.BigEndian.PutUint16(shut[34:], 0)
+			for range 3 {
+				x.packet(shut)
+				x.packet(x.client(10, 1, 0, ack))
+			}
+			x.packet(shut)
+			x.packet(x.client(11, 1, 0, ack|wire.RST))
+		}},
+	} {
+		x := newExchange()
+		c.play(x)
+		x.tr.Finish()
+		if x.verdict.Cause != c.cause || x.verdict.By != c.by {
+			t.Errorf("%s: %s by %d, packets %v", c.name, x.verdict.Cause, x.verdict.By, x.verdict.Evidence)
+		}
+	}
+}

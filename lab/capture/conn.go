@@ -175,7 +175,7 @@ func (c *Conn) hear(about int, k icmpKind, number int) {
 	if c.evidence.icmpAt[k] == 0 {
 		c.evidence.icmpAt[k] = number
 	}
-	c.evidence.icmpAbout = about
+	c.evidence.icmpAbout, c.evidence.icmpLast = about, number
 }
 
 // finish is for the end of the connection's story.

@@ -242,7 +242,7 @@ func (e *Side) opens(s *segment, ack bool, peer *Side) {
 
 // acknowledges follows what an end shows to have received.
 func (e *Side) acknowledges(s *segment, peer *Side, until clock.Time) {
-	if e.state == tcp.SynSent && peer.SYNs > 0 && peer.isn.Less(s.tcp.Ack) {
+	if e.state == tcp.SynSent && (peer.SYNs == 0 || peer.isn.Less(s.tcp.Ack)) { // a SYN-ACK may have been missed
 		e.does(s, tcp.Established, tcp.CauseSynAck)
 	}
 	if !peer.hasFIN || s.tcp.Ack.Less(peer.fin) {
