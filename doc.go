@@ -57,7 +57,8 @@
 //     go-sql-driver/mysql), and for nothing else; http.Transport reads instead,
 //     which works too. Socket options set by hand (RawConn.Control,
 //     golang.org/x/net/ipv4) and pollers of descriptors cannot work: what Linux has
-//     options for has methods of [TCPConn] (SetTOS, SetTTL, SetCork, SetQuickAck,
+//     options for has methods of [UDPConn] (JoinGroup, SetMulticastTTL and the others that
+//     golang.org/x/net/ipv4 has for groups), of [TCPConn] (SetTOS, SetTTL, SetCork, SetQuickAck,
 //     SetNotSentLowat, SetUserTimeout, SetCongestionControl, WriteMore, WriteRecord, Peek,
 //     Queued) and
 //     fields of [Dialer] and [ListenOptions].

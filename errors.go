@@ -83,6 +83,24 @@ func refused(call string, err error) error {
 	return err
 }
 
+// groupErrno are those of calls about groups, in which the same words mean something else.
+var groupErrno = map[error]syscall.Errno{
+	host.ErrInUse:     syscall.EADDRINUSE,
+	host.ErrNotMember: syscall.EADDRNOTAVAIL,
+	host.ErrNoGroup:   syscall.EINVAL,
+	host.ErrGroups:    syscall.ENOBUFS,
+	host.ErrNoLink:    syscall.ENODEV,
+	host.ErrNoRoute:   syscall.ENODEV,
+}
+
+// refusedGroup is refused for what setsockopt does.
+func refusedGroup(err error) error {
+	if errno, ok := groupErrno[err]; ok {
+		return os.NewSyscallError("setsockopt", errno)
+	}
+	return refused("setsockopt", err)
+}
+
 // timeoutError is what a dial fails with when its context's deadline passes,
 // as in package net.
 type timeoutError struct{}

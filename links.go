@@ -345,20 +345,32 @@ func (h *Host) change(link string, do func(a *attachment, iface int, o *LinkOpti
 	if h.err != nil {
 		return h.err
 	}
-	attached := *h.attached.Load()
-	for iface, a := range slices.Backward(attached) {
-		if a.attributes.Name != link || a.unplugged {
-			continue
-		}
-		o := a.options.Load().clone()
-		if err := do(a, iface, &o); err != nil {
-			return err
-		}
-		a.options.Store(&o)
-		h.collectAddresses()
-		return nil
+	iface, a := h.linkNamed(link)
+	if a == nil {
+		return noLink(link)
 	}
-	return fmt.Errorf("handfast: no link is called %q: %w", link, os.NewSyscallError("change link", syscall.ENODEV))
+	o := a.options.Load().clone()
+	if err := do(a, iface, &o); err != nil {
+		return err
+	}
+	a.options.Store(&o)
+	h.collectAddresses()
+	return nil
+}
+
+// linkNamed returns the last link with a name that works, and its number; below zero and nil:
+// there is none. The caller holds the host's lock.
+func (h *Host) linkNamed(name string) (int, *attachment) {
+	for iface, a := range slices.Backward(*h.attached.Load()) {
+		if a.attributes.Name == name && !a.unplugged {
+			return iface, a
+		}
+	}
+	return -1, nil
+}
+
+func noLink(name string) error {
+	return fmt.Errorf("handfast: no link is called %q: %w", name, os.NewSyscallError("change link", syscall.ENODEV))
 }
 
 // regain ends that an address counts as another host's: it may be added again.

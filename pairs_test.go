@@ -116,19 +116,20 @@ var pairCalls = map[string]func(p *playground){
 		at := p.peer.LocalAddr().(*net.TCPAddr).AddrPort()
 		p.server.Kill(at, p.peer.RemoteAddr().(*net.TCPAddr).AddrPort())
 	},
-	"Host.Err":           func(p *playground) { p.server.Err() },
-	"Host.FloodVerdict":  func(p *playground) { p.server.FloodVerdict() },
-	"Host.ForwardEcho":   func(p *playground) { p.server.ForwardEcho(netip.MustParsePrefix("10.9.9.0/24")) },
-	"Host.ForwardPacket": func(p *playground) { p.server.ForwardPacket(netip.Prefix{}) },
-	"Host.Forward":       func(p *playground) { p.server.Forward(handfast.ListenOptions{}) },
-	"Host.Links":         func(p *playground) { p.server.Links() },
-	"Host.Listen":        func(p *playground) { p.server.Listen("tcp", ":81") },
-	"Host.ListenPing":    func(p *playground) { p.server.ListenPing(netip.IPv4Unspecified()) },
-	"Host.ListenPacket":  func(p *playground) { p.server.ListenPacket("udp", ":0") },
-	"Host.ListenTCP":     func(p *playground) { p.server.ListenTCP("tcp", ":81", handfast.ListenOptions{Backlog: 1}) },
-	"Host.Listeners":     func(p *playground) { exhaust(p.server.Listeners()) },
-	"Host.Resolver":      func(p *playground) { p.server.Resolver() },
-	"Host.PacketConns":   func(p *playground) { exhaust(p.server.PacketConns()) },
+	"Host.Err":                func(p *playground) { p.server.Err() },
+	"Host.FloodVerdict":       func(p *playground) { p.server.FloodVerdict() },
+	"Host.ForwardEcho":        func(p *playground) { p.server.ForwardEcho(netip.MustParsePrefix("10.9.9.0/24")) },
+	"Host.ForwardPacket":      func(p *playground) { p.server.ForwardPacket(netip.Prefix{}) },
+	"Host.Forward":            func(p *playground) { p.server.Forward(handfast.ListenOptions{}) },
+	"Host.Links":              func(p *playground) { p.server.Links() },
+	"Host.Listen":             func(p *playground) { p.server.Listen("tcp", ":81") },
+	"Host.ListenMulticastUDP": func(p *playground) { p.server.ListenMulticastUDP("udp", nil, aGroup) },
+	"Host.ListenPing":         func(p *playground) { p.server.ListenPing(netip.IPv4Unspecified()) },
+	"Host.ListenPacket":       func(p *playground) { p.server.ListenPacket("udp", ":0") },
+	"Host.ListenTCP":          func(p *playground) { p.server.ListenTCP("tcp", ":81", handfast.ListenOptions{Backlog: 1}) },
+	"Host.Listeners":          func(p *playground) { exhaust(p.server.Listeners()) },
+	"Host.Resolver":           func(p *playground) { p.server.Resolver() },
+	"Host.PacketConns":        func(p *playground) { exhaust(p.server.PacketConns()) },
 
 	"Dialer.Dial": func(p *playground) {
 		d := handfast.Dialer{Host: p.client, Resolver: nil, Timeout: time.Millisecond}
@@ -223,6 +224,8 @@ var pairCalls = map[string]func(p *playground){
 	"EchoConn.Reply":  func(p *playground) { p.echo.Reply(pinged, make([]byte, 9)) },
 
 	"UDPConn.Close":               func(p *playground) { p.open.Close() },
+	"UDPConn.JoinGroup":           func(p *playground) { p.open.JoinGroup(nil, aGroup) },
+	"UDPConn.LeaveGroup":          func(p *playground) { p.open.LeaveGroup(nil, aGroup) },
 	"UDPConn.LocalAddr":           func(p *playground) { p.open.LocalAddr() },
 	"UDPConn.Read":                func(p *playground) { p.dialled.Read(nil) },
 	"UDPConn.ReadFrom":            func(p *playground) { p.open.ReadFrom(nil) },
@@ -234,13 +237,17 @@ var pairCalls = map[string]func(p *playground){
 	"UDPConn.Refuse": func(p *playground) {
 		p.open.Refuse(toOpen.AddrPort(), toOpen.AddrPort(), 1, host.PortUnreachable)
 	},
-	"UDPConn.RemoteAddr":       func(p *playground) { p.open.RemoteAddr() },
-	"UDPConn.SetDeadline":      func(p *playground) { p.open.SetDeadline(time.Now()) },
-	"UDPConn.SetReadBuffer":    func(p *playground) { p.open.SetReadBuffer(1) },
-	"UDPConn.SetReadDeadline":  func(p *playground) { p.open.SetReadDeadline(time.Now()) },
-	"UDPConn.SetWriteBuffer":   func(p *playground) { p.open.SetWriteBuffer(1) },
-	"UDPConn.SetWriteDeadline": func(p *playground) { p.open.SetWriteDeadline(time.Now()) },
-	"UDPConn.Write":            func(p *playground) { p.dialled.Write([]byte("x")) },
+	"UDPConn.RemoteAddr":            func(p *playground) { p.open.RemoteAddr() },
+	"UDPConn.SetDeadline":           func(p *playground) { p.open.SetDeadline(time.Now()) },
+	"UDPConn.SetMulticastHopLimit":  func(p *playground) { p.open.SetMulticastHopLimit(2) },
+	"UDPConn.SetMulticastInterface": func(p *playground) { p.open.SetMulticastInterface(nil) },
+	"UDPConn.SetMulticastLoopback":  func(p *playground) { p.open.SetMulticastLoopback(false) },
+	"UDPConn.SetMulticastTTL":       func(p *playground) { p.open.SetMulticastTTL(2) },
+	"UDPConn.SetReadBuffer":         func(p *playground) { p.open.SetReadBuffer(1) },
+	"UDPConn.SetReadDeadline":       func(p *playground) { p.open.SetReadDeadline(time.Now()) },
+	"UDPConn.SetWriteBuffer":        func(p *playground) { p.open.SetWriteBuffer(1) },
+	"UDPConn.SetWriteDeadline":      func(p *playground) { p.open.SetWriteDeadline(time.Now()) },
+	"UDPConn.Write":                 func(p *playground) { p.dialled.Write([]byte("x")) },
 	"UDPConn.WriteFromTo": func(p *playground) {
 		p.open.WriteFromTo(nil, netip.MustParseAddrPort(serverIP+":53"), toOpen.AddrPort())
 	},
@@ -250,6 +257,8 @@ var pairCalls = map[string]func(p *playground){
 	"UDPConn.WriteToUDP":          func(p *playground) { p.open.WriteToUDP(nil, toOpen) },
 	"UDPConn.WriteToUDPAddrPort":  func(p *playground) { p.open.WriteToUDPAddrPort(nil, toOpen.AddrPort()) },
 }
+
+var aGroup = &net.UDPAddr{IP: net.IPv4(239, 1, 2, 3), Port: 5353}
 
 var awayRoute = handfast.Route{Destination: netip.MustParsePrefix("172.16.0.0/12")}
 

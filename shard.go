@@ -296,6 +296,9 @@ func (s *shard) stop(err error, reset bool) {
 	for e := range s.tcp.All {
 		all = append(all, e)
 	}
+	if reset {
+		s.host.LeaveGroups(now)
+	}
 	for _, e := range all {
 		if u, ok := e.Owner.(user); ok {
 			u.becomeReady(s.index, tcp.Readable|tcp.Writable)

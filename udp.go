@@ -12,6 +12,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/host"
 	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/internal/ports"
 )
 
@@ -24,6 +25,7 @@ type UDPConn struct {
 	local, remote endpoint          // remote is zero when not connected
 	all           bool              // a forwarder: every port of prefix
 	ping          bool              // a ping socket: its port is an identifier
+	shared        bool              // others may have the port too: for groups
 	asked         atomic.Uint32     // the identifier in the last request of a ping socket
 	prefix        netip.Prefix      // zero: all addresses
 	parts         []*host.UDPSocket // one in each shard
@@ -34,7 +36,9 @@ type UDPConn struct {
 
 // ListenPacket opens a UDP socket on address, "host:port", of one of the
 // networks udp, udp4 and udp6. Without a host, or with 0.0.0.0 or [::], it has
-// every address; port 0 is replaced by a free one, which LocalAddr tells.
+// every address; port 0 is replaced by a free one, which LocalAddr tells. With the address of
+// a multicast group it has every address, too, and shares the port with others that are opened
+// so, as in package net; what is sent to the group comes after JoinGroup.
 //
 // On the networks ip4:icmp and ip6:ipv6-icmp, whose addresses are a host alone, it opens a
 // ping socket, what ListenPing opens, in the shape of package net: addresses are of
@@ -50,10 +54,68 @@ func (h *Host) ListenPacket(network, address string) (*UDPConn, error) {
 		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
 	}
 	u := h.makeUDP(n, local, endpoint{})
+	u.share()
 	if err := u.openAnywhere("bind"); err != nil {
 		return nil, &net.OpError{Op: "listen", Net: network, Addr: u.show(local), Err: err}
 	}
 	return u, nil
+}
+
+// ListenMulticastUDP opens a UDP socket that is in the group gaddr on a link, named by ifi.Name;
+// nil leaves the choice to the routes. Any number of sockets that are opened so may have one
+// port: of what is sent to a group, each that is in it gets a copy. Sockets that are in other
+// groups only do not, which on Linux takes IP_MULTICAST_ALL=0. What this one sends is not heard
+// by members on this host: see SetMulticastLoopback. JoinGroup adds groups.
+//
+// Routers and switches are told by IGMPv3 (https://www.rfc-editor.org/rfc/rfc9776) and MLDv2
+// (https://www.rfc-editor.org/rfc/rfc9777), or by the older version that they speak. Routers of
+// IPv6 listen to link-local addresses only, so the link needs one. There are no lists of
+// sources.
+func (h *Host) ListenMulticastUDP(network string, ifi *net.Interface, gaddr *net.UDPAddr) (*UDPConn, error) {
+	fail := func(err error) (*UDPConn, error) {
+		return nil, &net.OpError{Op: "listen", Net: network, Addr: addrPortOrNil(gaddr.AddrPort()), Err: err}
+	}
+	n, err := parseNetwork(network, netUDP, netUDP6)
+	if err != nil {
+		return fail(err)
+	}
+	group := gaddr.AddrPort()
+	a := wire.AddrFrom(group.Addr())
+	switch {
+	case !group.Addr().IsValid():
+		return fail(addrError("missing address", ""))
+	case !n.allows(a):
+		return fail(addrError("no suitable address found", group.Addr().String()))
+	case !a.IsMulticast():
+		return fail(os.NewSyscallError("setsockopt", syscall.EINVAL))
+	case n == netUDP && a.Is4():
+		n = netUDP4
+	case n == netUDP:
+		n = netUDP6
+	}
+	u := h.makeUDP(n, endpoint{a, group.Port()}, endpoint{})
+	u.share()
+	if err := u.openAnywhere("bind"); err != nil {
+		return fail(err)
+	}
+	for _, err := range []error{u.SetMulticastLoopback(false), u.SetMulticastInterface(ifi), u.JoinGroup(ifi, gaddr)} {
+		if err != nil {
+			u.Close()
+			return fail(errors.Unwrap(err))
+		}
+	}
+	return u, nil
+}
+
+// share makes a socket that is to have a group's address one that shares its port, on every
+// address of the group's family.
+func (u *UDPConn) share() {
+	if a := u.local.addr; a.IsMulticast() {
+		u.shared, u.local.addr = true, wire.Addr{}
+		if a.Is4() {
+			u.local.addr = any4
+		}
+	}
 }
 
 // dialUDP opens a socket that speaks with remote only.
@@ -120,6 +182,8 @@ func (u *UDPConn) openPart(h *host.Host) (*host.UDPSocket, error) {
 		return h.OpenAnyUDP(u.prefix, u)
 	case u.ping:
 		return h.OpenPing(u.local.addr, u.local.port, u.remote.addr, u)
+	case u.shared:
+		return h.OpenSharedUDP(u.local.addr, u.local.port, u)
 	}
 	return h.OpenUDP(u.local.addr, u.local.port, u.remote.addr, u.remote.port, u)
 }
@@ -291,4 +355,105 @@ func (u *UDPConn) SetWriteBuffer(int) error {
 
 func (u *UDPConn) setError(err error) error {
 	return &net.OpError{Op: "set", Net: u.network.String(), Addr: u.LocalAddr(), Err: err}
+}
+
+// JoinGroup makes the socket a member of a group, a *net.UDPAddr or *net.IPAddr, on a link,
+// named by ifi.Name; nil leaves the choice to the routes. It is what JoinGroup of a PacketConn of
+// golang.org/x/net/ipv4 and ipv6 does. It fails with EADDRINUSE when the socket is a member, with
+// ENODEV when there is no such link, or no way to the group, and with ENOBUFS when the host is in
+// 256 groups.
+func (u *UDPConn) JoinGroup(ifi *net.Interface, group net.Addr) error {
+	a := groupAddr(group)
+	return u.ofGroups(ifi, func(h *host.Host, part *host.UDPSocket, iface int) error {
+		return h.JoinGroup(part, iface, a)
+	})
+}
+
+// LeaveGroup ends what JoinGroup began. It fails with EADDRNOTAVAIL when the socket is not in
+// the group. Close leaves all.
+func (u *UDPConn) LeaveGroup(ifi *net.Interface, group net.Addr) error {
+	a := groupAddr(group)
+	return u.ofGroups(ifi, func(h *host.Host, part *host.UDPSocket, iface int) error {
+		return h.LeaveGroup(part, iface, a)
+	})
+}
+
+// SetMulticastInterface sets by which link, named by ifi.Name, the socket sends to groups; with
+// nil, as by default, the routes say, or it is the first link that has an address of the family.
+// It is IP_MULTICAST_IF of Linux.
+func (u *UDPConn) SetMulticastInterface(ifi *net.Interface) error {
+	return u.ofGroups(ifi, func(h *host.Host, part *host.UDPSocket, iface int) error {
+		return h.SetGroupLink(part, iface)
+	})
+}
+
+// SetMulticastTTL sets the TTL, or hop limit, of what the socket sends to groups, 0 to 255: by
+// default 1, so that no router passes it on. With 0 it does not leave the host. It is
+// IP_MULTICAST_TTL and IPV6_MULTICAST_HOPS of Linux.
+func (u *UDPConn) SetMulticastTTL(ttl int) error {
+	if ttl < 0 || ttl > 255 {
+		return u.setError(os.NewSyscallError("setsockopt", syscall.EINVAL))
+	}
+	return u.ofGroups(nil, func(_ *host.Host, part *host.UDPSocket, _ int) error {
+		part.SetGroupTTL(uint8(ttl))
+		return nil
+	})
+}
+
+// SetMulticastHopLimit is SetMulticastTTL by the name that it has with IPv6.
+func (u *UDPConn) SetMulticastHopLimit(hops int) error { return u.SetMulticastTTL(hops) }
+
+// SetMulticastLoopback says whether members on this host hear what the socket sends to a group,
+// as they do by default, but for sockets of ListenMulticastUDP. It is IP_MULTICAST_LOOP of Linux.
+func (u *UDPConn) SetMulticastLoopback(on bool) error {
+	return u.ofGroups(nil, func(_ *host.Host, part *host.UDPSocket, _ int) error {
+		part.SetGroupLoop(on)
+		return nil
+	})
+}
+
+// groupAddr returns the address of a group, in either form that package net has.
+func groupAddr(group net.Addr) wire.Addr {
+	var ip net.IP
+	switch a := group.(type) {
+	case *net.UDPAddr:
+		ip = a.IP
+	case *net.IPAddr:
+		ip = a.IP
+	}
+	a, _ := netip.AddrFromSlice(ip)
+	if !a.IsValid() {
+		return wire.Addr{} // no group
+	}
+	return wire.AddrFrom(a)
+}
+
+// ofGroups does something to all parts of a socket, with the number of a link, below zero for nil.
+// They are alike: only a link that goes meanwhile can make one refuse what another has done, and
+// what that has done on it is of no account.
+func (u *UDPConn) ofGroups(ifi *net.Interface, do func(h *host.Host, part *host.UDPSocket, iface int) error) error {
+	u.owner.mu.Lock()
+	defer u.owner.mu.Unlock()
+	if err := u.failure(); err != nil {
+		return u.setError(err)
+	}
+	iface := -1
+	if ifi != nil {
+		if iface, _ = u.owner.linkNamed(ifi.Name); iface < 0 {
+			return u.setError(noLink(ifi.Name))
+		}
+	}
+	if u.ping {
+		return u.setError(os.NewSyscallError("setsockopt", syscall.EINVAL))
+	}
+	for i, part := range u.parts {
+		s := u.owner.shards[i]
+		now := s.lock()
+		err := do(s.host, part, iface)
+		s.flushAndUnlock(now)
+		if err != nil {
+			return u.setError(refusedGroup(err))
+		}
+	}
+	return nil
 }

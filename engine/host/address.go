@@ -102,13 +102,7 @@ func isUnspecified(a wire.Addr) bool {
 	return hi == 0 && (lo == 0 || lo == 0xffff_0000_0000)
 }
 
-func isMulticast(a wire.Addr) bool {
-	if a.Is4() {
-		return a.As4()>>28 == 0xe
-	}
-	hi, _ := a.Words()
-	return hi>>56 == 0xff
-}
+func isMulticast(a wire.Addr) bool { return a.IsMulticast() }
 
 // addressKind is what an address is to a host.
 type addressKind uint8
@@ -175,7 +169,8 @@ var (
 	allNodes6 = wire.AddrFrom(netip.MustParseAddr("ff02::1"))
 )
 
-// inGroup reports whether a is a multicast group that we listen to.
+// inGroup reports whether a is a multicast group that we listen to on every link, whoever has
+// joined it.
 func (h *Host) inGroup(a wire.Addr) bool {
 	if a == allHosts4 || a == allNodes6 {
 		return true

@@ -15,7 +15,7 @@ type Flow uint8
 // The kinds of flow.
 const (
 	FlowHashed Flow = iota // the shard that the hash names
-	FlowFirst              // shard 0: fragments, what cannot be parsed, and ICMP errors that quote such
+	FlowFirst              // shard 0: fragments, what cannot be parsed, ICMP errors that quote such, and who is in which group
 	FlowAll                // every shard: ARP and NDP of this link. Each needs a copy
 )
 
@@ -98,6 +98,8 @@ func (k *FlowKey) FlowHash(ethernet bool, p *buf.Packet) (hash uint32, f Flow) {
 		}
 	case wire.ProtoICMP, wire.ProtoICMPv6:
 		return k.icmpFlow(&ip, p, ethernet)
+	case wire.ProtoIGMP:
+		return 0, FlowFirst
 	}
 	return k.TupleHash(t), FlowHashed
 }
@@ -127,6 +129,8 @@ func (k *FlowKey) icmpFlow(ip *wire.IP, p *buf.Packet, ethernet bool) (hash uint
 		return 0, FlowFirst
 	case ip.Version == 6 && ethernet && isNeighbourly(ip, b) && !wire.Diagnose(p.Data[wire.EthernetSize:]).Fragment:
 		return 0, FlowAll
+	case ip.Version == 6 && isAboutGroups(b[0]):
+		return 0, FlowFirst
 	case ip.Version == 6 && b[0] >= wire.ICMPv6EchoRequest, ip.Version == 4 && !isError4(b[0]):
 		return k.TupleHash(wire.Tuple{Local: ip.Src, Remote: ip.Dst}), FlowHashed
 	}

@@ -22,6 +22,9 @@ var (
 	ErrMessageSize = errors.New("host: message too long")                // EMSGSIZE
 	ErrQueueFull   = errors.New("host: output queue is full")            // ENOBUFS
 	ErrNotBound    = errors.New("host: socket has no destination")       // EDESTADDRREQ
+	ErrNotMember   = errors.New("host: socket is not in the group")      // EADDRNOTAVAIL
+	ErrNoGroup     = errors.New("host: address is not a group")          // EINVAL
+	ErrGroups      = errors.New("host: in as many groups as it may be")  // ENOBUFS
 	ErrNotEcho     = errors.New("host: not an echo request")             // EINVAL
 	ErrClosed      = errors.New("host: socket is closed")                // net.ErrClosed
 	ErrConnected   = errors.New("host: connected socket, other address") // EISCONN
@@ -54,6 +57,8 @@ type Config struct {
 
 	UDPReceiveBuffer int // bytes that wait in a UDP socket; a new datagram is dropped; default 208 KiB
 	MaxUDPBytes      int // bytes that wait in all of them; so is one for a socket in which another waits; default 64 MiB
+
+	MaxGroups int // groups that sockets have joined, on all links; the next is refused; default 256
 
 	EchoPerSecond  int // echo replies; default 10000
 	ErrorPerSecond int // ICMP errors that we send; default 1000, as Linux
@@ -101,6 +106,7 @@ type Host struct {
 
 	neighbours neighbours
 	conflicts  conflicts
+	groups     groups
 	mtus       pathMTUs
 	fragments  reassembly
 	udp        sockets
@@ -131,6 +137,7 @@ func New(cfg Config) *Host {
 		h.auth = new(signatures)
 	}
 	h.conflicts.deadline = clock.Never
+	h.groups.init()
 	h.neighbours.init(cfg.MaxNeighbour, cfg.MaxNeighbourBytes)
 	h.mtus.init(cfg.MaxPathMTUs)
 	h.fragments.init(&h.cfg)
@@ -218,13 +225,14 @@ func (h *Host) pickLocal(asked wire.Addr, d *destination, proto uint8) (wire.Add
 // Deadline returns when Advance is wanted next; clock.Never when it is not. It may be too
 // early, never too late: then Advance finds nothing due.
 func (h *Host) Deadline() clock.Time {
-	return min(h.tcp.Deadline(), h.conflicts.deadline, h.neighbours.deadline, h.mtus.deadline, h.fragments.deadline)
+	return min(h.tcp.Deadline(), h.conflicts.deadline, h.groups.deadline, h.neighbours.deadline, h.mtus.deadline, h.fragments.deadline)
 }
 
 // Advance does what time demands. Output may have packets afterwards. TCP comes behind what
 // it asks for its ways, and what it has found out about them is taken note of last.
 func (h *Host) Advance(now clock.Time) {
 	h.advanceChecks(now)
+	h.advanceGroups(now)
 	h.advanceNeighbours(now)
 	h.advanceFragments(now)
 	if h.mtus.advance(now) {

@@ -73,6 +73,8 @@ func (h *Host) receiveICMPv6(now clock.Time, in *inbound) wire.Drop {
 		return h.receiveError(now, in, &c, meaning6(&c))
 	case wire.ICMPv6NeighbourSolicitation, wire.ICMPv6NeighbourAdvert:
 		return h.receiveNDP(now, in, b)
+	case wire.ICMPv6ListenerQuery, wire.ICMPv6ListenerReport:
+		return h.receiveMLD(now, in, b)
 	}
 	return wire.UnknownProtocol
 }

@@ -36,6 +36,7 @@ func (c *Config) settings() []setting.Setting {
 		count("MaxFragmentDatagrams", &c.MaxFragmentDatagrams, 64), size("MaxFragmentBytes", &c.MaxFragmentBytes, 1<<20),
 		setting.Of("host.Config.FragmentTimeout", &c.FragmentTimeout, 30*time.Second, time.Millisecond, tcp.MaxTimeout),
 		size("UDPReceiveBuffer", &c.UDPReceiveBuffer, 208<<10), size("MaxUDPBytes", &c.MaxUDPBytes, 64<<20),
+		count("MaxGroups", &c.MaxGroups, 256),
 		rate("EchoPerSecond", &c.EchoPerSecond, 10000), rate("ErrorPerSecond", &c.ErrorPerSecond, 1000),
 	}
 }

@@ -19,7 +19,7 @@ var inside = map[string][2]int64{
 	"MaxNeighbour": {1, MaxCount}, "MaxNeighbourBytes": {MinSize, tcp.MaxBuffer},
 	"MaxFragmentDatagrams": {1, MaxCount}, "MaxFragmentBytes": {MinSize, tcp.MaxBuffer},
 	"FragmentTimeout":  {int64(time.Millisecond), int64(tcp.MaxTimeout)},
-	"UDPReceiveBuffer": {MinSize, tcp.MaxBuffer}, "MaxUDPBytes": {MinSize, tcp.MaxBuffer}, "EchoPerSecond": {1, MaxRate}, "ErrorPerSecond": {1, MaxRate},
+	"UDPReceiveBuffer": {MinSize, tcp.MaxBuffer}, "MaxUDPBytes": {MinSize, tcp.MaxBuffer}, "MaxGroups": {1, MaxCount}, "EchoPerSecond": {1, MaxRate}, "ErrorPerSecond": {1, MaxRate},
 }
 
 // Every number of Config is refused outside its range, in a sentence that names

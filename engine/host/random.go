@@ -16,6 +16,7 @@ type keys struct {
 	errors    sequence // how many tokens an ICMP error takes
 	reachable sequence // how long a neighbour is
 	probes    sequence // when the check of an address goes on
+	groups    sequence // when a report of groups is sent
 }
 
 // makeKeys derives the keys of one of the shards of a host. All have the same
@@ -24,7 +25,7 @@ func makeKeys(from [16]byte, shard int) keys {
 	k, n := secret.New(from), uint64(shard)
 	return keys{flows: NewFlowKey(from), labels: makeFlowKey(k, "flow label"), fragments: sequence{key: k.For("fragment", n)},
 		errors: sequence{key: k.For("ICMP error", n)}, reachable: sequence{key: k.For("reachable time", n)},
-		probes: sequence{key: k.For("address probe", n)}}
+		probes: sequence{key: k.For("address probe", n)}, groups: sequence{key: k.For("group report", n)}}
 }
 
 // sequence is a keyed sequence of numbers for what an observer must not predict. A counter

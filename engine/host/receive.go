@@ -223,7 +223,7 @@ func (h *Host) checkAddresses(in *inbound) wire.Drop {
 			return wire.BadDestination
 		}
 	// For UDP and ICMP. TCP refuses it later, where its own counters see it.
-	case k == broadcast, k == multicast && h.inGroup(in.ip.Dst):
+	case k == broadcast, k == multicast && h.hears(in.ip.Dst, in.iface):
 	case k == ordinary && (h.forwarded.takes(&in.ip) || in.asksStandIn()):
 		in.foreign = true
 	default:
@@ -239,7 +239,7 @@ func (h *Host) checkAddresses(in *inbound) wire.Drop {
 func (in *inbound) mayBeFrom(k addressKind) bool {
 	switch {
 	case in.ip.Version == 4:
-		return k == unspecified && in.ip.Proto == wire.ProtoUDP && in.ip.Dst == limitedBroadcast
+		return k == unspecified && (in.ip.Proto == wire.ProtoUDP && in.ip.Dst == limitedBroadcast || in.ip.Proto == wire.ProtoIGMP)
 	case in.ip.Proto == wire.ProtoICMPv6:
 		return k == unspecified || k == own && in.link.Ethernet
 	}
@@ -259,6 +259,8 @@ func (h *Host) deliver(now clock.Time, in *inbound) wire.Drop {
 		return h.receiveICMPv4(now, in)
 	case in.ip.Proto == wire.ProtoICMPv6 && in.ip.Version == 6:
 		return h.receiveICMPv6(now, in)
+	case in.ip.Proto == wire.ProtoIGMP && in.ip.Version == 4:
+		return h.receiveIGMP(now, in)
 	}
 	// RFC 1122 §3.2.2.1: whoever sent it learns that nothing here speaks the protocol.
 	// https://www.rfc-editor.org/rfc/rfc1122#section-3.2.2.1

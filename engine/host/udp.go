@@ -35,6 +35,10 @@ type UDPSocket struct {
 	open      bool
 	homeless  bool // its address is no longer ours
 	ready     bool // is in sockets.ready
+	shared    bool // of OpenSharedUDP
+
+	also  *UDPSocket // the next one that shares its port
+	casts *casts     // what it has to do with groups; nil: nothing out of the usual
 
 	queue   fifo[Datagram]
 	bytes   int  // memory that the queue holds
@@ -162,7 +166,8 @@ func (u *sockets) add(s *UDPSocket) {
 	case s.connected:
 		u.connected[s.tuple] = s
 	default:
-		u.bound[udpKey{s.tuple.Local, s.tuple.LocalPort}] = s
+		key := udpKey{s.tuple.Local, s.tuple.LocalPort}
+		s.also, u.bound[key] = u.bound[key], s
 	}
 }
 
@@ -174,7 +179,24 @@ func (u *sockets) remove(s *UDPSocket) {
 	case s.connected:
 		delete(u.connected, s.tuple)
 	default:
-		delete(u.bound, udpKey{s.tuple.Local, s.tuple.LocalPort})
+		u.unbind(s)
+	}
+}
+
+// unbind takes s from those that share its port, which are few.
+func (u *sockets) unbind(s *UDPSocket) {
+	key := udpKey{s.tuple.Local, s.tuple.LocalPort}
+	first := u.bound[key]
+	switch {
+	case first != s:
+		for first.also != s {
+			first = first.also
+		}
+		first.also = s.also
+	case s.also == nil:
+		delete(u.bound, key)
+	default:
+		u.bound[key] = s.also
 	}
 }
 
@@ -208,6 +230,13 @@ func (h *Host) OpenUDP(local wire.Addr, port uint16, remote wire.Addr, remotePor
 	return h.open(&h.udp, &UDPSocket{Owner: owner}, wire.Tuple{Local: local, LocalPort: port, Remote: remote, RemotePort: remotePort})
 }
 
+// OpenSharedUDP opens an unconnected socket as OpenUDP does, on a port that any number of others
+// that are opened by it may have too, as SO_REUSEADDR allows. A datagram for a group comes to all
+// of them that hear it, one for a single host to the last that was opened.
+func (h *Host) OpenSharedUDP(local wire.Addr, port uint16, owner any) (*UDPSocket, error) {
+	return h.open(&h.udp, &UDPSocket{Owner: owner, shared: true}, wire.Tuple{Local: local, LocalPort: port})
+}
+
 // open makes s a socket for t, in the table u.
 func (h *Host) open(u *sockets, s *UDPSocket, t wire.Tuple) (*UDPSocket, error) {
 	s.limit, s.open, s.total = h.cfg.UDPReceiveBuffer, true, &h.udp.bytes
@@ -222,7 +251,7 @@ func (h *Host) open(u *sockets, s *UDPSocket, t wire.Tuple) (*UDPSocket, error) 
 	default:
 		return nil, ErrNotLocal
 	}
-	if u.inUse(s.tuple, h.addresses) {
+	if u.inUse(s.tuple, h.addresses, s.shared) {
 		return nil, ErrInUse
 	}
 	u.add(s)
@@ -283,14 +312,14 @@ func (h *Host) connectUDP(s *UDPSocket, local, remote wire.Addr, remotePort uint
 // UDPInUse reports whether a socket opened for t would get another one's
 // datagrams: one for the same flow when t has a remote end, otherwise an
 // unconnected one on this port whose address is the same or covers it.
-func (h *Host) UDPInUse(t wire.Tuple) bool { return h.udp.inUse(t, h.addresses) }
+func (h *Host) UDPInUse(t wire.Tuple) bool { return h.udp.inUse(t, h.addresses, false) }
 
-func (u *sockets) inUse(t wire.Tuple, addresses []address) bool {
+func (u *sockets) inUse(t wire.Tuple, addresses []address, shared bool) bool {
 	if t.RemotePort != 0 || !isUnspecified(t.Remote) {
 		return u.connected[t] != nil
 	}
 	for s := range u.onPort(t.LocalPort, addresses) {
-		if covers(s.tuple.Local, t.Local) || covers(t.Local, s.tuple.Local) {
+		if !(shared && s.shared) && (covers(s.tuple.Local, t.Local) || covers(t.Local, s.tuple.Local)) {
 			return true
 		}
 	}
@@ -327,6 +356,7 @@ func (h *Host) CloseUDP(s *UDPSocket) {
 		return
 	}
 	s.open = false
+	h.leaveAll(s)
 	if s.ping {
 		h.pings.remove(s)
 	} else {
@@ -370,6 +400,9 @@ func (h *Host) SendUDPFrom(now clock.Time, s *UDPSocket, src, dst wire.Addr, por
 			return ErrNotLocal
 		}
 		t.Local = src
+	}
+	if isMulticast(t.Remote) {
+		return h.sendToGroup(now, s, t, payload)
 	}
 	return h.sendUDP(now, t, payload)
 }

@@ -32,14 +32,18 @@ func (h *Host) receiveUDP(now clock.Time, in *inbound) wire.Drop {
 		return wire.BadDestination
 	}
 	t := wire.Tuple{Local: in.ip.Dst, Remote: in.ip.Src, LocalPort: u.DstPort, RemotePort: u.SrcPort}
+	// Up to the length of UDP and not of the packet: what an Ethernet has padded is no
+	// payload.
+	at := int(p.L3) + in.ip.HeaderLen
+	if in.group {
+		v := viewOf(p, at)
+		return h.deliverToGroup(t, in.iface, in.ip.TTL, v.Slice(wire.UDPSize, int(u.Length)))
+	}
 	s := h.udp.find(t)
 	if s == nil {
 		h.sendPortUnreachable(now, in)
 		return wire.NoPort
 	}
-	// Up to the length of UDP and not of the packet: what an Ethernet has padded is no
-	// payload.
-	at := int(p.L3) + in.ip.HeaderLen
 	v := viewOf(p, at)
 	return h.deliverUDP(s, t, in.ip.TTL, v.Slice(wire.UDPSize, int(u.Length)))
 }
@@ -78,19 +82,28 @@ func (h *Host) sendUDP(now clock.Time, t wire.Tuple, payload []byte) error {
 	if err != nil {
 		return err
 	}
-	// What is larger than the path's MTU is cut into fragments; this is what no datagram
-	// can say the length of.
-	if limit := maxUDPPayload(t.Remote); len(payload) > limit {
-		return ErrMessageSize
-	}
-	b := buf.Get(max(len(payload), 1))
-	v := buf.MakeView(b, 0, copy(b.Bytes(), payload))
-	h.counters.UdpOutDatagrams++
-	if d.kind == own {
+	v, err := h.takePayload(t.Remote, payload)
+	switch {
+	case err != nil:
+		return err
+	case d.kind == own:
 		h.loopUDP(t, v)
 		return nil
+	case d.kind == multicast:
+		return h.sendDatagram(now, d, t, 1, v)
 	}
-	return h.sendDatagram(now, d, t, v)
+	return h.sendDatagram(now, d, t, wire.DefaultTTL, v)
+}
+
+// takePayload copies what is to be sent in a datagram. What is larger than the path's MTU is cut
+// into fragments; it refuses what no datagram can say the length of.
+func (h *Host) takePayload(to wire.Addr, payload []byte) (v buf.View, err error) {
+	if limit := maxUDPPayload(to); len(payload) > limit {
+		return v, ErrMessageSize
+	}
+	b := buf.Get(max(len(payload), 1))
+	h.counters.UdpOutDatagrams++
+	return buf.MakeView(b, 0, copy(b.Bytes(), payload)), nil
 }
 
 // way returns where a datagram of the flow t goes, and sets its source, if it has none, to
@@ -136,14 +149,13 @@ func (h *Host) loopUDP(t wire.Tuple, v buf.View) {
 	h.counters.drop(h.deliverUDP(s, t.Reverse(), wire.DefaultTTL, v))
 }
 
-func (h *Host) sendDatagram(now clock.Time, d *destination, t wire.Tuple, v buf.View) error {
+// sendDatagram sends a payload, which it owns.
+func (h *Host) sendDatagram(now clock.Time, d *destination, t wire.Tuple, ttl uint8, v buf.View) error {
 	length := wire.UDPSize + v.Len()
 	u := wire.UDP{SrcPort: t.LocalPort, DstPort: t.RemotePort, Length: uint16(length)}
 	m := message{payload: v}
 	h.setHeader(&m.ip, &t, wire.ProtoUDP)
-	if isMulticast(t.Remote) {
-		m.ip.TTL = 1 // RFC 1112 §6.1: not beyond the link unless asked
-	}
+	m.ip.TTL = ttl
 	sum := wire.PseudoSum(t.Local, t.Remote, wire.ProtoUDP, length)
 	var room [wire.UDPSize]byte
 	sum = wire.Sum(u.Append(room[:0]), sum)

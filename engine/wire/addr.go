@@ -47,6 +47,14 @@ func (a Addr) Netip() netip.Addr { return netip.AddrFrom16(a.As16()).Unmap() }
 // Is4 reports whether a is an IPv4 address.
 func (a Addr) Is4() bool { return a.hi == 0 && a.lo>>32 == mapped4>>32 }
 
+// IsMulticast reports whether a is a group: 224.0.0.0/4 or ff00::/8.
+func (a Addr) IsMulticast() bool {
+	if a.Is4() {
+		return a.As4()>>28 == 0xe
+	}
+	return a.hi>>56 == 0xff
+}
+
 func (a Addr) String() string { return a.Netip().String() }
 
 // readAddr reads the 16 bytes at the start of b.

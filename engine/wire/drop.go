@@ -21,7 +21,8 @@ const (
 	BadOption // option with an impossible length
 	UnknownProtocol
 	UnknownEtherType
-	BadNeighbour // NDP or ARP message that breaks its own rules
+	BadNeighbour  // NDP or ARP message that breaks its own rules
+	BadMembership // IGMP or MLD message that breaks its own rules
 
 	// Found by the host.
 	NotOurs        // addressed to another host
@@ -71,8 +72,8 @@ var dropText = [numDrops]string{
 	BadTCPChecksum: "bad TCP checksum", BadUDPChecksum: "bad UDP checksum",
 	BadICMPChecksum: "bad ICMP checksum", BadOption: "bad option",
 	UnknownProtocol: "unknown protocol", UnknownEtherType: "unknown EtherType",
-	BadNeighbour: "bad NDP or ARP message",
-	NotOurs:      "not our address", BadSource: "bad source address",
+	BadNeighbour: "bad NDP or ARP message", BadMembership: "bad IGMP or MLD message",
+	NotOurs: "not our address", BadSource: "bad source address",
 	BadDestination: "bad destination address", NoRoute: "no route",
 	NeighbourPending: "neighbour queue full", FragmentPending: "waits for more fragments",
 	FragmentOverlap: "overlapping fragment", FragmentLimit: "fragment limit", FragmentECN: "fragments differ in ECN",

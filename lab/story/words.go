@@ -85,7 +85,7 @@ var dropsZH = map[wire.Drop]string{
 	wire.None:       "已采用", wire.TooShort: "过短", wire.BadVersion: "IP 版本错误", wire.BadHeaderLength: "首部长度错误",
 	wire.BadTotalLength: "总长度错误", wire.BadExtension: "IPv6 扩展首部错误", wire.BadUDPChecksum: "UDP 校验和错误",
 	wire.BadICMPChecksum: "ICMP 校验和错误", wire.BadOption: "选项错误", wire.UnknownProtocol: "未知协议",
-	wire.UnknownEtherType: "未知的 EtherType", wire.BadNeighbour: "NDP 或 ARP 报文错误", wire.NotOurs: "不是本机地址",
+	wire.UnknownEtherType: "未知的 EtherType", wire.BadNeighbour: "NDP 或 ARP 报文错误", wire.BadMembership: "IGMP 或 MLD 报文错误", wire.NotOurs: "不是本机地址",
 	wire.BadSource: "源地址错误", wire.BadDestination: "目的地址错误", wire.NoRoute: "没有路由", wire.NeighbourPending: "邻居队列已满",
 	wire.FragmentPending: "等待其余分片", wire.FragmentOverlap: "分片重叠", wire.FragmentLimit: "分片过多", wire.FragmentECN: "各分片的 ECN 不一致", wire.NoPort: "没有这个端口",
 	wire.QueueFull: "接收队列已满", wire.MTUExceeded: "超过 MTU",

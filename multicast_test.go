@@ -1,0 +1,165 @@
+package handfast_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/handfast-tcp/handfast"
+	"github.com/handfast-tcp/handfast/link"
+	"github.com/handfast-tcp/handfast/link/pipe"
+)
+
+// hear takes one datagram, which has to be text.
+func hear(t *testing.T, u *handfast.UDPConn, text string) (from net.Addr) {
+	t.Helper()
+	u.SetReadDeadline(time.Now().Add(time.Minute))
+	p := make([]byte, 100)
+	n, from, err := u.ReadFrom(p)
+	if err != nil || string(p[:n]) != text {
+		t.Errorf("%q, %v, want %q", p[:n], err, text)
+	}
+	return from
+}
+
+// Sockets of package net's shape that share a group and a port hear it, whichever shard a
+// datagram comes to; what is heard where is what was set.
+func TestListenMulticastUDP(t *testing.T) {
+	for _, medium := range []link.Medium{link.Ethernet, link.IP} {
+		for _, group := range []string{"239.1.2.3:5353", "[ff05::123]:5353"} {
+			t.Run(fmt.Sprint(medium, group), func(t *testing.T) { playMulticast(t, medium, group) })
+		}
+	}
+}
+
+func playMulticast(t *testing.T, medium link.Medium, group string) {
+	client, server := newNet(t, handfast.Config{Shards: 4}, pipe.Options{Medium: medium})
+	to, err := net.ResolveUDPAddr("udp", group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen := func(h *handfast.Host, ifi *net.Interface) *handfast.UDPConn {
+		u, err := h.ListenMulticastUDP("udp", ifi, to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	first, next := listen(server, nil), listen(server, &net.Interface{Name: server.Links()[0].Name})
+	joins, err := server.ListenPacket("udp", group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := first.LocalAddr().(*net.UDPAddr); !a.IP.IsUnspecified() || a.Port != 5353 {
+		t.Errorf("local address is %v", a)
+	}
+	if err := joins.JoinGroup(nil, &net.IPAddr{IP: to.IP}); err != nil {
+		t.Fatal(err)
+	}
+	// Each from a port of its own, and so by a shard of its own.
+	for i := range 8 {
+		c, err := client.Dial("udp", group)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := fmt.Sprint("datagram ", i)
+		if _, err := c.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range []*handfast.UDPConn{first, next, joins} {
+			if from := hear(t, u, text); from.String() != c.LocalAddr().String() {
+				t.Errorf("from %v, want %v", from, c.LocalAddr())
+			}
+		}
+	}
+	// Those of ListenMulticastUDP are not heard on their own host, as in package net, until they
+	// want to be; by then what was not heard would have come.
+	if _, err := first.WriteTo([]byte("abroad"), to); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.SetMulticastLoopback(true); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.SetMulticastTTL(0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := first.WriteTo([]byte("at home"), to); err != nil {
+		t.Fatal(err)
+	}
+	hear(t, next, "at home")
+	hear(t, first, "at home")
+	if err := joins.LeaveGroup(nil, to); err != nil {
+		t.Fatal(err)
+	}
+	if err := joins.LeaveGroup(nil, to); !errors.Is(err, syscall.EADDRNOTAVAIL) {
+		t.Errorf("left twice: %v", err)
+	}
+	hear(t, joins, "at home")
+	first.WriteTo([]byte("the rest"), to)
+	hear(t, next, "the rest")
+	joins.SetReadDeadline(time.Now())
+	if n, _, err := joins.ReadFrom(make([]byte, 100)); err == nil {
+		t.Errorf("heard %d bytes of a group that it has left", n)
+	}
+}
+
+// Errors are those of package net.
+func TestMulticastErrors(t *testing.T) {
+	client, _ := newNet(t, handfast.Config{}, pipe.Options{})
+	group := &net.UDPAddr{IP: net.IPv4(239, 1, 2, 3), Port: 5353}
+	u, err := client.ListenMulticastUDP("udp4", nil, group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 255 {
+		if err := u.JoinGroup(nil, &net.IPAddr{IP: net.IPv4(239, 2, 0, byte(i))}); err != nil {
+			t.Fatal(i, err)
+		}
+	}
+	pings, err := client.ListenPacket("ip4:icmp", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen := func(network string, ifi *net.Interface, a *net.UDPAddr) error {
+		_, err := client.ListenMulticastUDP(network, ifi, a)
+		return err
+	}
+	away := &net.Interface{Name: "nowhere"}
+	for name, c := range map[string]struct {
+		err  error
+		want error
+		says string
+	}{
+		"network":       {listen("tcp", nil, group), net.UnknownNetworkError("tcp"), "listen"},
+		"no address":    {listen("udp", nil, nil), nil, "missing address"},
+		"family":        {listen("udp6", nil, group), nil, "no suitable address"},
+		"a host":        {listen("udp", nil, &net.UDPAddr{IP: net.ParseIP(serverIP), Port: 1}), syscall.EINVAL, "setsockopt"},
+		"no such link":  {listen("udp", away, group), syscall.ENODEV, `"nowhere"`},
+		"one too many":  {listen("udp", nil, &net.UDPAddr{IP: net.IPv4(239, 1, 2, 4), Port: 5353}), syscall.ENOBUFS, "listen udp 239.1.2.4:5353"},
+		"twice":         {u.JoinGroup(nil, group), syscall.EADDRINUSE, "setsockopt"},
+		"not a group":   {u.JoinGroup(nil, &net.IPAddr{IP: net.ParseIP(serverIP)}), syscall.EINVAL, "setsockopt"},
+		"no IP address": {u.JoinGroup(nil, &net.UnixAddr{}), syscall.EINVAL, "setsockopt"},
+		"nothing":       {u.JoinGroup(nil, nil), syscall.EINVAL, "setsockopt"},
+		"not a member":  {u.LeaveGroup(nil, &net.UDPAddr{IP: net.IPv4(239, 1, 2, 4)}), syscall.EADDRNOTAVAIL, "setsockopt"},
+		"send by none":  {u.SetMulticastInterface(away), syscall.ENODEV, `"nowhere"`},
+		"TTL":           {u.SetMulticastTTL(256), syscall.EINVAL, "setsockopt"},
+		"hop limit":     {u.SetMulticastHopLimit(-1), syscall.EINVAL, "setsockopt"},
+		"pings":         {pings.JoinGroup(nil, group), syscall.EINVAL, "setsockopt"},
+	} {
+		var op *net.OpError
+		if !errors.As(c.err, &op) || c.want != nil && !errors.Is(c.err, c.want) || !strings.Contains(fmt.Sprint(c.err), c.says) {
+			t.Errorf("%s: %v", name, c.err)
+		}
+	}
+	u.Close()
+	if err := u.SetMulticastTTL(2); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("closed: %v", err)
+	}
+	if err := listen("udp", nil, &net.UDPAddr{IP: net.IPv4(239, 1, 2, 4), Port: 5353}); err != nil {
+		t.Errorf("after it was left: %v", err)
+	}
+}
