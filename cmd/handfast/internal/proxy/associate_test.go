@@ -144,7 +144,7 @@ func TestNoUDP(t *testing.T) {
 		{"socks5://user:wrong@", socksServer(0, "secret"), "it does not know this name and password", true},
 		{"socks5://", socksServer(0, "secret"), "it wants another authentication", true},
 		{"socks5://", func(c *net.TCPConn) { c.Close() }, "it ends the connection", true},
-		{"socks5://", func(c *net.TCPConn) { c.SetLinger(0); c.Close() }, "it ends the connection", true},
+		{"socks5://", func(c *net.TCPConn) { io.ReadFull(c, make([]byte, 1)); c.SetLinger(0); c.Close() }, "it ends the connection", true},
 		{"socks5://", func(c *net.TCPConn) { io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n"); c.Close() }, "it does not speak SOCKS5", true},
 		{"http://", httpServer(200, ""), "command not supported", false},
 	} {
