@@ -270,6 +270,7 @@ var tcpScripts = []script{
 		w.do("Close", errorOf(l.Close))
 		w.do("refused", dial(net.Dialer{}, "tcp", at))
 	}, differ: map[string]difference{
+		"network ip":       {"unknown network ip", "ip4:icmp and ip6:ipv6-icmp are for pings", "it says which networks of IP there are"},
 		"address :":        {"dial tcp :0", "dial tcp A", "the address is that of the host, which is tried"},
 		"address 1.2.3:80": {"lookup", "not a numeric address", "there is no name service without a Resolver"},
 	}},
