@@ -114,6 +114,10 @@ func liveError(device string, err error) error {
 			names = like
 		}
 		return say.Errorf(say.Text{"-i %s: there is no such interface; there are %s", "-i %s：没有这个网络接口；现有 %s"}, device, strings.Join(names, ", "))
+	case errors.Is(err, ring.ErrGone):
+		return say.Errorf(say.Text{"-i %s: the interface is down or gone", "-i %s：网络接口已停用或已不存在"}, device)
+	case errors.Is(err, ring.ErrUnsupported):
+		return say.Errorf(say.Text{"-i %s: packets are captured on Linux only: capture them by another program, and read its file", "-i %s：只有在 Linux 上才能抓包：请用其他程序抓包，再读取其文件"}, device)
 	}
 	return say.Errorf(say.All("-i %s: %w"), device, err)
 }

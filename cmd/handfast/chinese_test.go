@@ -188,20 +188,8 @@ func verbs(format string) (all []string) {
 // A text takes the same arguments in both languages, and both are there. No vet looks
 // into these formats.
 func TestTextsAgree(t *testing.T) {
-	var files []string
-	for _, pattern := range []string{"*.go", "internal/*/*.go"} {
-		found, _ := filepath.Glob(pattern)
-		files = append(files, found...)
-	}
 	looked := 0
-	for _, file := range files {
-		if strings.HasSuffix(file, "_test.go") {
-			continue
-		}
-		f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for file, f := range parsed(t) {
 		ast.Inspect(f, func(n ast.Node) bool {
 			if both := literalsOf(n); both != nil {
 				looked++
@@ -218,6 +206,80 @@ func TestTextsAgree(t *testing.T) {
 	if looked < 150 {
 		t.Errorf("only %d texts were looked at", looked)
 	}
+}
+
+// englishOnly are files whose sentences are English in every language, and why.
+var englishOnly = map[string]string{
+	"files.go":                                "what a server says to clients of HTTP",
+	"man.go":                                  "the manual is written when a package is built",
+	"netstat.go":                              "netstat's own words",
+	"internal/compiled/compiled.go":           "said to who builds",
+	"internal/kernel/links_linux.go":          "an error of the system",
+	"internal/kernel/state_linux.go":          "an error of the system",
+	"internal/kernelcookie/settings_linux.go": "an error of the system",
+	"internal/ring/doc.go":                    "liveError has the Chinese",
+	"internal/stage/space_linux.go":           "an error of the system",
+	"internal/web/draw.go":                    "what a server says to clients of HTTP",
+	"internal/web/guard.go":                   "what a server says to clients of HTTP",
+	"internal/web/stream.go":                  "what a server says to clients of HTTP",
+	"internal/xdp/device_linux.go":            "an error of the system",
+}
+
+// No sentence is printed, or becomes an error, in English alone.
+func TestSentencesAreTexts(t *testing.T) {
+	speaks := regexp.MustCompile(`^(New|Errorf|Error|Fprint|Fprintf|Fprintln|Sprintf|Print|Printf|Println|printf|WriteString)$`)
+	found := map[string]bool{}
+	for file, f := range parsed(t) {
+		ast.Inspect(f, func(n ast.Node) bool {
+			if literal, ok := n.(*ast.CompositeLit); ok { // the sentence of each language is made
+				of, ok := literal.Type.(*ast.SelectorExpr)
+				return !ok || of.Sel.Name != "Text"
+			}
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			s, ok := call.Fun.(*ast.SelectorExpr)
+			if !ok || !speaks.MatchString(s.Sel.Name) {
+				return true
+			}
+			for _, a := range call.Args {
+				text, ok := literalOf(a)
+				if !ok || strings.Contains(text, "# HELP") || !englishRun.MatchString(text) {
+					continue
+				}
+				if found[file] = true; englishOnly[file] == "" {
+					t.Errorf("%s: %q is not in Chinese, too", file, text)
+				}
+			}
+			return true
+		})
+	}
+	for file, why := range englishOnly {
+		if !found[file] {
+			t.Errorf("%s has no English sentence (%s)", file, why)
+		}
+	}
+}
+
+// parsed are the files of the command, by their names.
+func parsed(t *testing.T) map[string]*ast.File {
+	t.Helper()
+	all := map[string]*ast.File{}
+	for _, pattern := range []string{"*.go", "internal/*/*.go"} {
+		found, _ := filepath.Glob(pattern)
+		for _, file := range found {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all[filepath.ToSlash(file)] = f
+		}
+	}
+	return all
 }
 
 // literalsOf returns the two strings of a text; nil where n is none.

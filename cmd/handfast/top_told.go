@@ -14,7 +14,9 @@ import (
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/pulse"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/inspect"
 	"github.com/handfast-tcp/handfast/lab/story"
 )
@@ -69,14 +71,15 @@ func (o *topOptions) tell(ctx context.Context, c *pulse.Conn) (*story.Telling, e
 // ladderOf makes a ladder of events, a line each. Ours is the lane on the right.
 func ladderOf(events io.Reader, c *pulse.Conn, lang story.Lang) (*story.Telling, error) {
 	t := &story.Telling{Lanes: []story.Head{{Title: say.Text{"peer", "对端"}[lang] + "\n" + c.Remote.String(), Plain: true}, {Title: c.Host + "\n" + c.Local.String()}}}
+	flow := story.Flow{Us: story.Right, Peer: story.Left, Lang: lang}
 	lines := bufio.NewScanner(events)
 	for lines.Scan() {
 		var e eventLine
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 			return nil, err
 		}
-		if s, ok := e.step(); ok {
-			t.Steps = append(t.Steps, s)
+		if told, ok := e.event(); ok {
+			t.Steps = append(t.Steps, flow.Step(&told))
 		}
 	}
 	if err := lines.Err(); err != nil || len(t.Steps) == 0 {
@@ -85,33 +88,46 @@ func ladderOf(events io.Reader, c *pulse.Conn, lang story.Lang) (*story.Telling,
 	return t, nil
 }
 
-// step is what a ladder shows of an event: all but timers, whose segments show them.
-func (e *eventLine) step() (story.Step, bool) {
-	at := clock.Time(e.Time * float64(time.Second))
-	switch {
-	case e.Event == tcp.StateChanged.String():
-		return story.Changed(at, story.Right, tcp.State(e.From), tcp.State(e.State), e.Cause), true
-	case e.Segment == nil:
-		return story.Step{}, false
+// event is what a ladder shows of a line: all but timers, whose segments show them.
+func (e *eventLine) event() (told tcp.Event, ok bool) {
+	told.Time = clock.Time(e.Time * float64(time.Second))
+	if e.Event == tcp.StateChanged.String() {
+		told.Kind, told.From, told.State = tcp.StateChanged, tcp.State(e.From), tcp.State(e.State)
+		told.Cause = spoken(tcp.CauseReuse+1, e.Cause)
+		return told, true
 	}
-	s := story.Step{Time: at, Kind: story.Arrow, Lane: story.Left, To: story.Right, Text: e.Drop}
-	ours, theirs := e.Segment.IRS, e.Segment.ISS // the first numbers of who sends, and of the other
-	if e.Event == tcp.SegmentSent.String() {
-		s.Lane, s.To, ours, theirs = story.Right, story.Left, theirs, ours
+	s := e.Segment
+	if s == nil {
+		return told, false
 	}
-	if strings.Contains(e.Segment.Flags, "S") {
-		ours = e.Segment.Seq
+	switch told.Kind = tcp.SegmentReceived; e.Event {
+	case tcp.SegmentSent.String():
+		told.Kind = tcp.SegmentSent
+	case tcp.SegmentDropped.String():
+		told.Kind, told.Drop = tcp.SegmentDropped, spoken(wire.Drop(wire.NumDrops), e.Drop)
 	}
-	s.Fields = []string{"[" + strings.Trim(e.Segment.Flags, "[]") + "]", fmt.Sprintf("seq %d", e.Segment.Seq-ours)}
-	if e.Segment.Len > 0 {
-		s.Fields[1] = fmt.Sprintf("seq %d:%d", e.Segment.Seq-ours, e.Segment.Seq-ours+uint32(e.Segment.Len))
+	told.ISS, told.IRS, told.Len, told.Retransmit = s.ISS, s.IRS, s.Len, s.Retransmit
+	told.Segment = wire.TCP{Seq: seq.Num(s.Seq), Window: s.Win}
+	for bit := wire.Flags(1); bit != 0; bit <<= 1 {
+		if name := bit.String(); len(name) == 1 && strings.Contains(s.Flags, name) {
+			told.Segment.Flags |= bit
+		}
 	}
-	if e.Segment.Ack != nil {
-		s.Fields = append(s.Fields, fmt.Sprintf("ack %d", *e.Segment.Ack-theirs))
+	if s.Ack != nil {
+		told.Segment.Ack = seq.Num(*s.Ack)
 	}
-	s.Fields = append(s.Fields, fmt.Sprintf("win %d", e.Segment.Win))
-	if e.Segment.Retransmit && s.Text == "" {
-		s.Text = "retransmitted"
+	return told, true
+}
+
+// spoken is the one of so many words that sounds so, and 0 without any.
+func spoken[T interface {
+	~uint8
+	fmt.Stringer
+}](all T, text string) T {
+	for w := range all {
+		if w.String() == text {
+			return w
+		}
 	}
-	return s, true
+	return 0
 }

@@ -1,13 +1,13 @@
 package realtime
 
 import (
-	"fmt"
 	"net/netip"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/lab/drill"
 	"github.com/handfast-tcp/handfast/lab/drill/script"
 )
@@ -48,7 +48,7 @@ var calls = map[string]call{
 func (k *Kernel) Begin(c *script.Call) error {
 	make, known := calls[c.Name]
 	if !known {
-		return fmt.Errorf("%s is not played against a kernel", c.Name)
+		return say.Errorf(say.Text{"%s is not played against a kernel", "%s 不能针对内核执行"}, c.Name)
 	}
 	if c.Name == "socket" {
 		return k.space.Do(func() error {
@@ -106,7 +106,7 @@ func (k *Kernel) descriptor(c *script.Call) (int, error) {
 	defer k.mu.Unlock()
 	fd, ok := k.sockets[int64(number(c, 0))]
 	if !ok {
-		return 0, fmt.Errorf("there is no socket %d: one is made by socket or accept", number(c, 0))
+		return 0, say.Errorf(say.Text{"there is no socket %d: one is made by socket or accept", "没有套接字 %d：它由 socket 或 accept 创建"}, number(c, 0))
 	}
 	return fd, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/stage"
 	"github.com/handfast-tcp/handfast/lab/drill"
 	"github.com/handfast-tcp/handfast/lab/drill/script"
@@ -73,7 +74,7 @@ func (k *Kernel) Boot(m drill.Machine) error {
 		}
 		for _, s := range m.Sysctls {
 			if err := set(s); err != nil {
-				return fmt.Errorf("the kernel does not take %s=%s: %w", s.Name, s.Value, err)
+				return say.Errorf(say.Text{"the kernel does not take %s=%s: %w", "内核不接受 %s=%s：%w"}, s.Name, s.Value, err)
 			}
 		}
 		return k.makeDevice()

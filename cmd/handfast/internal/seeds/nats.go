@@ -2,13 +2,14 @@ package seeds
 
 import (
 	"context"
-	"fmt"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 )
 
 // patience is how long the servers may take to answer, the first time and then: whoever asks
@@ -31,16 +32,16 @@ type natsStore struct {
 func openNATS(where string) (*natsStore, error) {
 	u, err := url.Parse(where)
 	if err != nil {
-		return nil, fmt.Errorf("seeds: %w", err)
+		return nil, say.Errorf(say.All("seeds: %w"), err)
 	}
 	bucket, key, ok := strings.Cut(strings.Trim(u.Path, "/"), "/")
 	if !ok || u.Host == "" {
-		return nil, fmt.Errorf("seeds: %s is not nats://host:4222/bucket/key", u.Redacted())
+		return nil, say.Errorf(say.Text{"seeds: %s is not nats://host:4222/bucket/key", "seeds：%s 不是 nats://host:4222/bucket/key 的形式"}, u.Redacted())
 	}
 	s := &natsStore{where: u.Redacted(), key: key}
 	u.Path = ""
 	if s.conn, err = nats.Connect(u.String(), nats.Name("handfast"), nats.MaxReconnects(-1), nats.ReconnectWait(patience)); err != nil {
-		return nil, fmt.Errorf("seeds: %s: %w", s.where, err)
+		return nil, say.Errorf(say.All("seeds: %s: %w"), s.where, err)
 	}
 	if err := s.find(bucket); err != nil {
 		s.conn.Close()
@@ -58,7 +59,7 @@ func (s *natsStore) find(bucket string) error {
 		s.bucket, err = js.KeyValue(ctx, bucket)
 	}
 	if err != nil {
-		return fmt.Errorf("seeds: %s: bucket %s: %w (nats kv add %s makes one)", s.where, bucket, err, bucket)
+		return say.Errorf(say.Text{"seeds: %s: bucket %s: %w (nats kv add %s makes one)", "seeds：%s：存储桶 %s：%w（可用 nats kv add %s 创建）"}, s.where, bucket, err, bucket)
 	}
 	_, err = s.get(ctx)
 	return err
@@ -67,7 +68,7 @@ func (s *natsStore) find(bucket string) error {
 func (s *natsStore) get(ctx context.Context) ([][]byte, error) {
 	entry, err := s.bucket.Get(ctx, s.key)
 	if err != nil {
-		return nil, fmt.Errorf("seeds: %s: %w", s.where, err)
+		return nil, say.Errorf(say.All("seeds: %s: %w"), s.where, err)
 	}
 	return parse(s.where, entry.Value())
 }
@@ -75,7 +76,7 @@ func (s *natsStore) get(ctx context.Context) ([][]byte, error) {
 // Seeds returns what the key holds.
 func (s *natsStore) Seeds() ([][]byte, error) {
 	if !s.conn.IsConnected() { // which would wait for the connection
-		return nil, fmt.Errorf("seeds: %s: %w", s.where, errAway)
+		return nil, say.Errorf(say.All("seeds: %s: %w"), s.where, errAway)
 	}
 	ctx, give := context.WithTimeout(context.Background(), patience)
 	defer give()

@@ -5,13 +5,13 @@ package seeds
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/keyring"
 )
 
@@ -47,7 +47,7 @@ func (file) Close() error               { return nil }
 func parse(where string, text []byte) ([][]byte, error) {
 	seeds := bytes.Fields(text)
 	if len(seeds) == 0 {
-		return nil, fmt.Errorf("seeds: %s holds no seed: put one line of at least 16 bytes there", where)
+		return nil, say.Errorf(say.Text{"seeds: %s holds no seed: put one line of at least 16 bytes there", "seeds：%s 中没有种子：请写入一行至少 16 字节的内容"}, where)
 	}
 	return seeds, nil
 }
@@ -101,4 +101,4 @@ handfast_cookie_seeds_failures_total %d
 // Close closes the store.
 func (w *Watched) Close() error { return w.store.Close() }
 
-var errAway = errors.New("the store is away; what it said last goes on")
+var errAway = say.Errorf(say.Text{"the store is away; what it said last goes on", "存储无法访问；继续沿用它最后给出的内容"})
