@@ -5,7 +5,8 @@ PACKAGES     = $(shell go list -m -f '{{.Dir}}/...')
 
 # The packages that know no goroutine and no lock, which arch_test.go holds. The race detector has nothing to find there
 # but in the hands of the others, whose tests it watches. engine/buf counts references atomically.
-PURE         = $(shell go list ./engine/... ./lab/... | grep -v /engine/buf)
+# So is what plays scenarios for a page, and what only reads or compiles sources.
+PURE         = $(shell go list ./engine/... ./lab/... ./cmd/playground ./internal/mutate ./internal/documents | grep -v /engine/buf)
 CONCURRENT   = $(filter-out $(PURE),$(shell go list $(PACKAGES)))
 STATICCHECK := go run -exec 'env GOFLAGS=-race' honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -81,12 +82,17 @@ lint:
 	go vet -race $(PACKAGES)
 	$(STATICCHECK) $(PACKAGES)
 
-# What runs long there and tells nothing of the machine is left out: pictures, statistics, large tables, what reads sources,
-# many hosts, long days.
-LONG_EMULATED := TestADayOfConnections TestArchitecture TestBBRFillsThePath TestCongestionControlOnAPath TestCookieForging TestCookieModes \
-	TestDelayIsBounded TestDocumentedGo TestEpisodes TestFleetRolls TestHalfOpenCache TestHalfOpenCountsReturn TestLabelledTraces \
-	TestLabelsHoldAtEveryThreshold TestLateTimers TestNothingOverflowsAfterIdle TestPureTestsAreAlone TestReplayIsTheLife TestScenes \
-	TestScenariosWithOtherSeeds TestSizeIsSearched TestSizes TestSmallHost TestTwoEvents
+# What runs long there and tells nothing of the machine is left out: pictures, statistics, large tables, floods and attacks that
+# others are like, what reads sources, many hosts, long days.
+LONG_EMULATED := TestADayOfConnections TestAcksInPieces TestArchitecture TestAttackModeTellsNothing TestBBRFillsThePath \
+	TestBatchesAreTold TestBlindSynWithMore TestCongestionControlOnAPath TestCookieForging TestCookieModes TestDelayIsBounded \
+	TestDocumentedGo TestDuplicateAcksAmongPartialOnes TestECNIsAgreedOn TestEndOfAttackModeTellsNothing TestEpisodes \
+	TestEveryFlagInEveryState TestEverySegmentHasARow TestEveryWorldEndsOrComesBack TestFleetRolls TestGigabytesUnderLoss \
+	TestHalfOpenCache TestHalfOpenCountsReturn TestIdleConnections TestIdleMemory TestLabelledTraces \
+	TestLabelsHoldAtEveryThreshold TestLateTimers TestNoAckWarInAnyState TestNoLossRaisesTheWindow \
+	TestNothingOverflowsAfterIdle TestOptimisticAcks TestPreparedComesBackOnce TestProbeFlood TestPureTestsAreAlone \
+	TestRealLossIsNotUndone TestRelations TestReplayIsTheLife TestScenariosWithOtherSeeds TestScenes TestSizeIsSearched \
+	TestSizes TestSmallHost TestSpoofedDuplicates TestTwoEvents TestZeroWindowPeers
 NOTHING :=
 BAR     := |
 
