@@ -184,6 +184,14 @@ func TestGroupsOfLinks(t *testing.T) {
 			}
 		}
 		m.wantHeard("one of the two", []int{1}, s)
+		o := m.share(m.a, 5353)
+		if err := m.a.JoinGroup(o, iface, m.group); err != nil {
+			t.Fatal(err)
+		}
+		for by, want := range map[int][]int{0: {1, 0}, iface: {0, 1}} {
+			m.a.Receive(m.now, by, m.frame(wire.Ethernet{}, ip, udp(ip, 1, 5353, nil)))
+			m.wantHeard("members on one link each", want, s, o)
+		}
 		m.a.Unplug(iface)
 		if err := m.a.SendUDP(m.now, s, m.group, 5353, nil); err != ErrNoRoute {
 			t.Errorf("by a link that is gone: %v", err)
