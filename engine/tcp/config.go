@@ -38,7 +38,13 @@ type Config struct {
 
 	// MSL is half of what TIME-WAIT lasts. RFC 9293 §3.4.2 takes two minutes and calls that an
 	// engineering choice; half a minute is Linux's.
-	MSL        time.Duration // 1 ns to MaxTimeout; default 30 s
+	MSL time.Duration // 1 ns to MaxTimeout; default 30 s
+	// TimeWaitReuse is after how long in TIME-WAIT Connect may use a four-tuple again, where both
+	// ends had timestamps and the program has let go of the old connection: as Linux's
+	// tcp_tw_reuse=1 with tcp_tw_reuse_delay, a second there. 0, the default: not before its
+	// end. A SYN of the peer may open it again at any time (RFC 6191).
+	TimeWaitReuse time.Duration // up to MaxTimeout
+
 	InitialRTO time.Duration // at most MaxRTO; default 1 s (RFC 6298 §2)
 	// MinRTO is how far the RTO is above the smoothed round trip at least. RFC 6298 §2.4 asks
 	// for an RTO of a second at least, as a guard against timeouts that come too early; here

@@ -45,6 +45,7 @@ func (cfg *Config) settings() []setting.Setting {
 		setting.Of("tcp.Config.BufferMemory", &cfg.BufferMemory, 256<<20, MinBuffer, MaxBufferMemory),
 		setting.Of("tcp.Config.ConnMemory", &cfg.ConnMemory, 0, 0, MaxConnMemory),
 		setting.Of("tcp.Config.MSL", &cfg.MSL, 30*time.Second, 1, maxMSL),
+		setting.Of("tcp.Config.TimeWaitReuse", &cfg.TimeWaitReuse, 0, 0, MaxTimeout),
 		setting.Of("tcp.Config.MaxRTO", &cfg.MaxRTO, 120*time.Second, time.Millisecond, MaxTimeout),
 		setting.Of("tcp.Config.InitialRTO", &cfg.InitialRTO, min(time.Second, maxRTO), time.Millisecond, maxRTO),
 		setting.Of("tcp.Config.MinRTO", &cfg.MinRTO, min(200*time.Millisecond, maxRTO), time.Millisecond, maxRTO),

@@ -18,7 +18,7 @@ import (
 var inside = map[string][2]int64{
 	"SendBuffer": {MinBuffer, MaxBuffer}, "ReceiveBuffer": {MinBuffer, MaxBuffer},
 	"BufferMemory": {MinBuffer, MaxBufferMemory}, "ConnMemory": {0, MaxConnMemory}, "NotSentLowat": {0, MaxBuffer},
-	"MSL":        {1, int64(MaxTimeout)},
+	"MSL": {1, int64(MaxTimeout)}, "TimeWaitReuse": {0, int64(MaxTimeout)},
 	"InitialRTO": {int64(time.Millisecond), int64(120 * time.Second)}, // MaxRTO's default
 	"MinRTO":     {int64(time.Millisecond), int64(120 * time.Second)},
 	"MaxRTO":     {int64(time.Millisecond), int64(MaxTimeout)},

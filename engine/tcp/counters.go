@@ -20,6 +20,7 @@ type Counters struct {
 	SyncookiesRecv            uint64 // connections opened from a cookie
 	SyncookiesFailed          uint64 // ACKs that looked like a cookie and were none
 	TimeWaitOverflow          uint64 // TIME-WAIT entries given up early
+	TWRecycled                uint64 // TIME-WAIT entries whose ports Connect has used again: Config.TimeWaitReuse
 	RepliesDropped            uint64 // RSTs not sent: too many at once
 	TCPDeliveredCE            uint64 // segments delivered that the network marked, as peers tell
 	FloodsDetected            uint64 // times that the detector saw a SYN flood begin

@@ -183,18 +183,24 @@ func (e *Endpoint) ReceiveICMP(now clock.Time, t wire.Tuple, icmp ICMPError) wir
 // §3.10.1. It fails with ErrInUse when the four-tuple is taken, and with ErrNoMemory
 // when there is none for another connection.
 func (e *Endpoint) Connect(now clock.Time, path Path, t wire.Tuple, owner any) (*Entry, error) {
-	if e.InUse(t) {
+	w := e.reusable(now, &t)
+	if w == 0 && e.InUse(t) {
 		return nil, ErrInUse
 	}
 	if !e.cfg.memory.admits() {
 		e.stats.ConnsRefused++
 		return nil, ErrNoMemory
 	}
+	last, ahead := e.endWait(now, &t, w)
 	en := &Entry{Owner: owner, armed: clock.Never}
-	en.init(e.cfg, t, path, e.cookies.flow(&t).tsOffset(), e.trace)
+	en.init(e.cfg, t, path, e.cookies.flow(&t).tsOffset()+ahead, e.trace)
 	e.trace.enroll(now, &en.Conn)
 	// The number follows RFC 6528 and is no cookie: what answers it finds the connection.
-	en.openActive(now, isn(&e.isn, now, &t))
+	iss := isn(&e.isn, now, &t)
+	if w != 0 && iss.LessEq(last) {
+		iss = last.Add(beyondOld)
+	}
+	en.openActive(now, iss)
 	e.conns.insert(en)
 	e.stats.ActiveOpens++
 	e.enlist(now, en)

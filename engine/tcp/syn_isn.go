@@ -18,6 +18,10 @@ func isn(k *secret.Key, now clock.Time, t *wire.Tuple) seq.Num {
 	return seq.Num(uint32(int64(now)/4000) + uint32(hashTuple(k, t)))
 }
 
+// beyondOld is how far the numbers of a connection begin behind those of the one before,
+// where the clock has not brought them there: RFC 9293 §3.4.2.
+const beyondOld = 1 << 17
+
 // hashTuple is the keyed hash of a four-tuple. The highest byte is the number of bytes
 // that are hashed, as in SipHash's own padding: so no tuple of one family is another's.
 func hashTuple(k *secret.Key, t *wire.Tuple) uint64 {

@@ -122,7 +122,7 @@ func (e *Endpoint) answerTo(a *arrival, y *ourSyn) (beyond bool) {
 	// segment that is still under way must not fit: the number goes past the old ones
 	// then, and the entry has to be kept, because nothing else proves the handshake.
 	if a.reused && y.iss.LessEq(a.beyond) {
-		y.iss, beyond = a.beyond.Add(1<<17), true // RFC 9293 §3.4.2
+		y.iss, beyond = a.beyond.Add(beyondOld), true
 	}
 	if y.offer.timestamps {
 		y.stamp = cookieTimestamp(a.now.Milliseconds()+a.flow.tsOffset(), said)

@@ -165,11 +165,7 @@ func (p *player) open(s *socket, address *script.Value) outcome {
 	if address != nil && portOf(address) != 0 {
 		port = portOf(address)
 	}
-	if s.local == 0 {
-		s.local = p.nextLocal
-		p.nextLocal++
-	}
-	en, err := p.host.Connect(p.now, wire.AddrFrom(p.local), s.local, wire.AddrFrom(p.remote), port, s)
+	en, err := p.connectFrom(s, port)
 	switch {
 	case errors.Is(err, tcp.ErrInUse):
 		return failure("EADDRNOTAVAIL")
@@ -183,6 +179,28 @@ func (p *player) open(s *socket, address *script.Value) outcome {
 	s.flow.fresh = true
 	p.applyToConn(s)
 	return outcome{}
+}
+
+// connectFrom connects from the port that a socket is bound to, or else from the first of
+// those that it may have which is free.
+func (p *player) connectFrom(s *socket, port uint16) (en *tcp.Entry, err error) {
+	first, last := s.local, s.local
+	if ports := uint32(s.options[optPorts]); first == 0 && ports != 0 {
+		first, last = uint16(ports), uint16(ports>>16) // the lower one in the lower half
+	} else if first == 0 {
+		first, last = p.nextLocal, p.nextLocal
+		p.nextLocal++
+	}
+	for n := int(first); n <= int(last); n++ {
+		en, err = p.host.Connect(p.now, wire.AddrFrom(p.local), uint16(n), wire.AddrFrom(p.remote), port, s)
+		if err == nil {
+			s.local = uint16(n)
+		}
+		if !errors.Is(err, tcp.ErrInUse) {
+			break
+		}
+	}
+	return en, err
 }
 
 // connected returns how a connection attempt went, once it is known.

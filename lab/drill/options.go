@@ -45,6 +45,7 @@ var (
 	optHops           = named("SOL_IPV6", "IPV6_UNICAST_HOPS")
 	optZeroCopy       = named("SOL_SOCKET", "SO_ZEROCOPY")
 	optSyncCount      = named("SOL_TCP", "TCP_SYNCNT")
+	optPorts          = named("SOL_IP", "IP_LOCAL_PORT_RANGE")
 	optDefer          = named("SOL_TCP", "TCP_DEFER_ACCEPT")
 	optKeepInit       = named("SOL_TCP", "TCP_KEEPINIT")
 )
@@ -120,7 +121,7 @@ func lowat(n int64) int { return int(min(uint32(n), tcp.MaxBuffer)) }
 
 // keptOptions are those that the socket layer itself obeys, or that mean nothing here.
 var keptOptions = []option{
-	optLinger, optReceiveTimeout, optSendTimeout, optQueued, optFastOpen, optFastConnect, optDefer, optZeroCopy, named("SOL_SOCKET", "SO_REUSEADDR"), named("SOL_SOCKET", "SO_REUSEPORT"), named("SOL_SOCKET", "SO_PRIORITY"), named("SOL_SOCKET", "SO_DEBUG"),
+	optLinger, optReceiveTimeout, optSendTimeout, optQueued, optFastOpen, optFastConnect, optDefer, optZeroCopy, optPorts, named("SOL_IP", "IP_FREEBIND"), named("SOL_SOCKET", "SO_REUSEADDR"), named("SOL_SOCKET", "SO_REUSEPORT"), named("SOL_SOCKET", "SO_PRIORITY"), named("SOL_SOCKET", "SO_DEBUG"),
 	named("SOL_SOCKET", "SO_MARK"), named("SOL_SOCKET", "SO_BUSY_POLL"), named("SOL_IPV6", "IPV6_V6ONLY"), named("SOL_IP", "IP_BIND_ADDRESS_NO_PORT"),
 	named("SOL_IP", "IP_MTU_DISCOVER"), named("SOL_IPV6", "IPV6_MTU_DISCOVER"),
 }

@@ -81,7 +81,7 @@ func (p *player) optionOf(s *socket, o option) (n int64, known bool) {
 		if s.entry != nil && s.entry.State() != tcp.Closed {
 			return int64(s.entry.Info(p.now).SndMSS), true
 		}
-		return 536, true
+		return cmp.Or(s.options[o], 536), true
 	}
 	if n, set := s.options[o]; set {
 		if o == optSendBuffer || o == optReceiveBuffer {

@@ -26,6 +26,8 @@ type settings struct {
 	config      host.Config
 	keepAlive   tcp.KeepAlive // of sockets that switch it on
 	alwaysAlive bool          // which all do by themselves
+	reuse       bool          // TIME-WAIT gives its ports to others, after
+	reuseDelay  time.Duration // 0: a second
 	notes       []script.Phrase
 	asked       []script.Setting // sysctls, as the script has them
 }

@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -100,6 +101,8 @@ func init() {
 		"tcp_rto_max_ms":                     span(time.Millisecond, func(p *player, d time.Duration) { p.config.TCP.MaxRTO = d }),
 		"tcp_syncookies":                     number(0, 2, setCookies),
 		"tcp_max_syn_backlog":                number(1, 1<<20, func(p *player, n int) { p.config.TCP.MaxHalfOpen = n }),
+		"tcp_tw_reuse":                       number(0, 2, func(p *player, n int) { p.reuse = n == 1; p.setReuse() }),
+		"tcp_tw_reuse_delay":                 span(time.Millisecond, func(p *player, d time.Duration) { p.reuseDelay = d; p.setReuse() }),
 		"tcp_max_tw_buckets":                 number(1, 1<<20, func(p *player, n int) { p.config.TCP.MaxTimeWait = n }),
 		"tcp_fastopen":                       number(0, 1<<31-1, func(p *player, n int) { p.config.TCP.FastOpen = fastopen.Mode(n) & fastopen.All }),
 		"tcp_fastopen_blackhole_timeout_sec": span(time.Second, func(p *player, d time.Duration) { p.setBlackHole(d) }),
@@ -141,6 +144,13 @@ func retriesTimeout(n int) (d time.Duration) {
 func (p *player) setBlackHole(d time.Duration) {
 	if p.known.BlackHole = d; d == 0 {
 		p.known.BlackHole = -1
+	}
+}
+
+// setReuse sets when connections may take the ports of others that are in TIME-WAIT.
+func (p *player) setReuse() {
+	if p.config.TCP.TimeWaitReuse = 0; p.reuse {
+		p.config.TCP.TimeWaitReuse = cmp.Or(p.reuseDelay, time.Second)
 	}
 }
 
@@ -226,7 +236,6 @@ var withoutEffect = map[string]string{
 	"tcp_abort_on_overflow":          "a full accept queue keeps silent",
 	"tcp_stdurg":                     "the urgent pointer is that of RFC 6093",
 	"tcp_rfc1337":                    "a RST does not end TIME-WAIT (RFC 1337)",
-	"tcp_tw_reuse":                   "TIME-WAIT is reused by RFC 6191",
 	"tcp_migrate_req":                "there is one host",
 	"tcp_backlog_ack_defer":          "segments arrive one by one",
 	"tcp_ecn_option":                 "the counts of AccECN are told wherever they may have changed (RFC 9768 §3.2.3)",

@@ -66,10 +66,10 @@ func (r *reader) options() (all []Setting) {
 	for r.next("--") {
 		p := r.here()
 		line := r.run(func(c byte) bool { return c != '\n' })
-		if i := strings.Index(line, " //"); i >= 0 {
-			line = line[:i]
-		}
 		for _, word := range strings.Fields(line) {
+			if strings.HasPrefix(word, "//") {
+				break
+			}
 			name, value, _ := strings.Cut(strings.TrimLeft(word, "-"), "=")
 			all = append(all, Setting{p, name, value})
 		}
