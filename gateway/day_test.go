@@ -16,9 +16,9 @@ import (
 	"github.com/handfast-tcp/handfast/gateway"
 )
 
-// many is n, and less where tests are to be short.
+// many is n, and less where tests are to be short, or each step takes ten times as long.
 func many(n int) int {
-	if testing.Short() {
+	if testing.Short() || raceEnabled {
 		return n / 20
 	}
 	return n
