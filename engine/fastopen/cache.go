@@ -36,8 +36,9 @@ type Hint struct {
 // maxEntries bounds the cache: the entry that was used longest ago goes first.
 const maxEntries = 1024
 
-// After a SYN with text was lost, none goes to that server for a minute, and after each
-// further one for twice as long, up to so many times.
+// After the text of a SYN was lost, or not taken, none goes to that server for a minute, and after
+// each further one for twice as long, up to so many times.
+// https://www.rfc-editor.org/rfc/rfc7413#section-4.1.3.1
 const (
 	lossPause = time.Minute
 	maxLosses = 10

@@ -29,6 +29,6 @@ type News struct {
 	Experiment    bool                // the cookie came in the option that was an experiment
 	Unanswered    bool                // our SYN had no text and the option, and the SYN-ACK had none
 	Passed        bool                // text on a SYN was acknowledged
-	Lost          bool                // it was not, and only a SYN without it was answered
+	Lost          bool                // it was not, and no other cookie came: the server does not take it, or the path
 	BlackHole     bool                // nothing was answered
 }

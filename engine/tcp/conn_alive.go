@@ -85,8 +85,8 @@ func (c *Conn) giveUp(now clock.Time) bool {
 	c.live.retries++
 	switch {
 	case c.opening():
-		c.silentFast(int(c.live.retries) > c.synRetries())
-		if int(c.live.retries) <= c.synRetries() {
+		over := int(c.live.retries) > c.synRetries() || now >= c.attemptEnds()
+		if c.silentFast(over); !over {
 			return false
 		}
 		if c.halfOpen() {

@@ -120,12 +120,11 @@ func (c *Conn) fillSyn(out *Output) {
 func (c *Conn) answeredFast(s *Segment) {
 	f := c.fast
 	n := fastopen.News{Local: c.tuple.Local, Remote: c.tuple.Remote, MSS: c.snd.peer}
-	repeated := c.rtt.backoff > 0
 	if f.cookie.Len() > 0 || f.most == 0 { // one that our SYN did not ask for is nobody's
 		if s.Options.Has(wire.OptFastOpen) {
 			n.Cookie, n.Experiment = s.Options.FastOpen(), s.Options.FastOpenExperiment()
 		} else {
-			n.Unanswered = f.text == 0 && !repeated
+			n.Unanswered = f.text == 0 && c.rtt.backoff == 0
 		}
 	}
 	n.Passed = f.text > 0 && c.snd.iss.Add(1).Less(s.Ack) // the path takes such a SYN, though the peer left out a part
@@ -134,7 +133,7 @@ func (c *Conn) answeredFast(s *Segment) {
 		c.cfg.stats.TCPFastOpenActive++
 	case f.text > 0:
 		c.cfg.stats.TCPFastOpenActiveFail++
-		n.Lost = repeated && n.Cookie.Len() == 0
+		n.Lost = !n.Passed && n.Cookie.Len() == 0 // nor is there a better cookie to try
 	}
 	c.cfg.fastOpens.tell(n)
 	if f.open = false; !f.acked {

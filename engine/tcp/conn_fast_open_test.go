@@ -107,12 +107,12 @@ func TestFastOpenAnswers(t *testing.T) {
 		news   fastopen.News
 	}{
 		{"all of it", "S. 0:0(0) ack 101 <mss 1000>", []string{". 101:101(0) ack 1"}, true, fastopen.News{MSS: 1000, Passed: true}},
-		{"none of it", "S. 0:0(0) ack 1 <mss 1000>", []string{"P. 1:101(100) ack 1"}, false, fastopen.News{MSS: 1000}},
+		{"none of it", "S. 0:0(0) ack 1 <mss 1000>", []string{"P. 1:101(100) ack 1"}, false, fastopen.News{MSS: 1000, Lost: true}},
 		{"a part", "S. 0:0(0) ack 41 <mss 1000>", []string{"P. 41:101(60) ack 1"}, false, fastopen.News{MSS: 1000, Passed: true}},
 		{"none, and another cookie", "S. 0:0(0) ack 1 <mss 1000,FO 4455>", nil, false, fastopen.News{}},
 		{"more than there was", "S. 0:0(0) ack 102 <mss 1000>", []string{"R 102:102(0)"}, false, fastopen.News{}},
 		{"text with it", "SP. 0:10(10) ack 101 <mss 1000>", []string{". 101:101(0) ack 11"}, true, fastopen.News{MSS: 1000, Passed: true}},
-		{"a smaller segment size", "S. 0:0(0) ack 1 <mss 70>", []string{". 1:71(70) ack 1", "P. 71:101(30) ack 1"}, false, fastopen.News{MSS: 70}},
+		{"a smaller segment size", "S. 0:0(0) ack 1 <mss 70>", []string{". 1:71(70) ack 1", "P. 71:101(30) ack 1"}, false, fastopen.News{MSS: 70, Lost: true}},
 	} {
 		if test.want == nil {
 			continue // no cookie has so few bytes: see the options

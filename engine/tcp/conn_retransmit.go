@@ -71,7 +71,7 @@ const tailShare = 20
 func (c *Conn) armRetransmit(now clock.Time) {
 	switch {
 	case c.early(): // our SYN
-		c.timers.arm(TimerRetransmit, now.Add(c.rtt.timeout(c.cfg)))
+		c.timers.arm(TimerRetransmit, c.synDue(now))
 	case c.flight != nil && c.snd.wnd > 0:
 		at, _ := c.timerDue()
 		c.timers.arm(TimerRetransmit, c.notTooLate(max(at, now)))
@@ -81,7 +81,7 @@ func (c *Conn) armRetransmit(now clock.Time) {
 	case c.snd.una == c.snd.nxt:
 		c.timers.disarm(TimerRetransmit)
 	default: // our SYN
-		c.timers.arm(TimerRetransmit, now.Add(c.rtt.timeout(c.cfg)))
+		c.timers.arm(TimerRetransmit, c.synDue(now))
 	}
 }
 
@@ -104,7 +104,7 @@ func (c *Conn) restartTimer(now clock.Time, acked int) {
 
 // notTooLate puts an expiry of the retransmission timer forward to the end of
 // the user timeout, which would otherwise be overrun by up to the longest RTO. SYNs
-// are counted instead.
+// are counted instead, unless the program has said how long: see synDue.
 func (c *Conn) notTooLate(at clock.Time) clock.Time { return min(at, c.lastMoment()) }
 
 // lossTimeout is the expiry of TimerRetransmit.

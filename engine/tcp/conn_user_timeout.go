@@ -37,11 +37,29 @@ func (c *Conn) userTimeout() time.Duration {
 // lastMoment is when what is unacknowledged has waited for the user timeout.
 func (c *Conn) lastMoment() clock.Time { return c.live.stalled.Add(c.userTimeout()) }
 
+// attemptEnds is when our SYN has waited for the user timeout that the program has set, which
+// counts in any state; Never where it has set none. That of Config is for text alone.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.10.8
+func (c *Conn) attemptEnds() clock.Time {
+	if c.live.user&fixedTimeout == 0 {
+		return clock.Never
+	}
+	return c.lastMoment()
+}
+
+// synDue is when a SYN of ours that was sent at some time is sent again, or given up.
+func (c *Conn) synDue(sent clock.Time) clock.Time {
+	return min(sent.Add(c.rtt.timeout(c.cfg)), c.attemptEnds())
+}
+
 // setUserTimeout is for the program: from then on the peer's advice counts no more. It
 // also counts for what waits already, and the peer is told; 0 takes it back.
 func (c *Conn) setUserTimeout(d time.Duration) {
 	if c.takeUserTimeout(max(d, 0)); d > 0 {
 		c.live.user |= fixedTimeout
+	}
+	if c.opening() && c.timers.armed(TimerRetransmit) {
+		c.timers.arm(TimerRetransmit, c.synDue(c.live.sent))
 	}
 	if c.cfg.UserTimeoutOption && c.state.Synchronized() {
 		c.set(tellTimeout, true)
@@ -51,7 +69,7 @@ func (c *Conn) setUserTimeout(d time.Duration) {
 
 func (c *Conn) takeUserTimeout(d time.Duration) {
 	c.live.user = uint32(min((d+time.Millisecond-1)/time.Millisecond, fixedTimeout-1))
-	if c.timers.armed(TimerRetransmit) {
+	if c.timers.armed(TimerRetransmit) && !c.opening() {
 		c.timers.arm(TimerRetransmit, c.notTooLate(c.timers[TimerRetransmit]))
 	}
 	c.hastenPersist()

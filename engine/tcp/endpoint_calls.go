@@ -104,8 +104,8 @@ func (e *Endpoint) SetKeepAlive(now clock.Time, en *Entry, k KeepAlive) {
 	en.resetKeepAlive(now)
 }
 
-// SetUserTimeout sets how long data may stay unacknowledged, from when it was first sent,
-// rounded up to milliseconds; 0 is the default. The peer is told, and what it advises
+// SetUserTimeout sets how long data may stay unacknowledged, from when it was first sent, and a
+// SYN as well, rounded up to milliseconds; 0 is the default, and SYNs are counted. The peer is told, and what it advises
 // counts no more, where Config.UserTimeoutOption is on.
 func (e *Endpoint) SetUserTimeout(now clock.Time, en *Entry, d time.Duration) {
 	en.setUserTimeout(d)

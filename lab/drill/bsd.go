@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/cc"
+	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/fastopen"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/lab/drill/script"
@@ -23,6 +24,52 @@ const ownBuffers = "how large its buffers are is the host's own"
 // https://www.rfc-editor.org/rfc/rfc9293.html#section-3.8.6
 func (p *player) ownWindow(k *script.Packet, s *segment) bool {
 	return p.script.BSD && k.Window > 0 && s.tcp.Window > 0
+}
+
+// bsdSynRetries is how often FreeBSD repeats a SYN, where TCP_KEEPINIT leaves it the time.
+const bsdSynRetries = 12
+
+// setKeepInit bounds how long a connection may take to open, by a user timeout that lasts until it
+// has.
+func setKeepInit(_ *player, e *tcp.Endpoint, now clock.Time, s *socket, n int64) {
+	if s.entry.State() == tcp.SynSent {
+		e.SetUserTimeout(now, s.entry, time.Duration(n)*time.Second)
+		e.SetSynRetries(now, s.entry, bsdSynRetries)
+	}
+}
+
+// endKeepInit ends what setKeepInit has begun, of connections that are open.
+func (p *player) endKeepInit() {
+	for _, s := range p.sockets {
+		if s.options[optKeepInit] > 0 && s.entry != nil && s.entry.State().Synchronized() {
+			delete(s.options, optKeepInit)
+			p.act(s, func(e *tcp.Endpoint, now clock.Time) {
+				e.SetUserTimeout(now, s.entry, time.Duration(s.options[optUserTimeout])*time.Millisecond)
+			})
+		}
+	}
+}
+
+// sendFastBSD is sendto on a socket with TCP_FASTOPEN that is not connected: FreeBSD takes the text
+// at once, and has it follow the handshake where there is no cookie.
+func (p *player) sendFastBSD(c *script.Call, s *socket, data []byte, flags int64) (attempt, *waiting) {
+	var address *script.Value
+	if len(c.Args) > 4 {
+		address = &c.Args[4]
+	}
+	if o, _ := p.openFast(s, address); o.errno != "" {
+		return once(o)
+	}
+	p.queueEarly(s, data, flags)
+	return once(ok(int64(len(data))))
+}
+
+// bsdDefaults are what a BSD has where a script does not say.
+func (p *player) bsdDefaults() {
+	if p.script.BSD {
+		p.keepAlive.Count, p.keepInit = 8, 75*time.Second
+		setSocketMemory(p, 2<<20)
+	}
 }
 
 // bsdSysctls are settings of FreeBSD and its relatives that are some of our host's: net.inet.tcp.*.
@@ -44,6 +91,7 @@ var bsdSysctls = map[string]sysctlFunc{
 	"delayed_ack":            number(0, 3, setDelayedAck),
 	"keepidle":               span(time.Millisecond, func(p *player, d time.Duration) { p.keepAlive.Idle = d }),
 	"keepintvl":              span(time.Millisecond, func(p *player, d time.Duration) { p.keepAlive.Interval = d }),
+	"keepinit":               span(time.Millisecond, func(p *player, d time.Duration) { p.keepInit = d }),
 	"keepcnt":                number(1, 127, func(p *player, n int) { p.keepAlive.Count = n }),
 	"always_keepalive":       number(0, 1, func(p *player, n int) { p.alwaysAlive = n != 0 }),
 	"syncookies":             number(0, 1, setCookies),
@@ -101,7 +149,7 @@ var bsdWithoutEffect = map[string][]string{
 	"buffers follow need unless the program sets them":                  {"recvspace", "sendspace", "recvbuf_auto", "sendbuf_auto", "recvbuf_max", "sendbuf_max", "recvbuf_inc", "sendbuf_inc", "sendbuf_auto_lowat", "doautorcvbuf", "doautosndbuf", "autorcvbufmax", "autosndbufmax"},
 	"the RTO has no supplement (RFC 6298 §2)":                           {"rexmit_slop"},
 	"a SYN that is repeated has the options of the first":               {"rexmit_drop_options"},
-	"SYNs are repeated as often as TCP_SYNCNT says":                     {"keepinit", "retries", "rexmit_max"},
+	"SYNs are repeated as often as TCP_SYNCNT says":                     {"retries", "rexmit_max"},
 	"the SYN that is repeated does not ask for ECN (RFC 3168 §6.1.1.1)": {"ecn.maxretries", "ecn_timeout", "ecn_setup_percentage"},
 	"what has no text is not ECN-capable":                               {"ecn.generalized"},
 	"the path's MTU is always discovered":                               {"path_mtu_discovery", "pmtud_blackhole_detection", "pmtud_blackhole_mss", "v6pmtud_blackhole_mss"},

@@ -179,6 +179,8 @@ func callWrite(p *player, c *script.Call) (attempt, *waiting) {
 	switch {
 	case noMemory(c) && n > 0:
 		return once(failure("EFAULT"))
+	case s.entry == nil && s.listener == nil && p.script.BSD && s.options[optFastOpen] != 0:
+		return p.sendFastBSD(c, s, make([]byte, n), flags)
 	case s.entry == nil && fast && s.listener == nil:
 		return p.sendFast(c, s, make([]byte, n), flags)
 	case s.entry == nil:

@@ -67,6 +67,9 @@ func (p *player) compareOptions(f *flow, k *script.Packet, s *segment) script.Ph
 	if p.script.BSD || slices.ContainsFunc(want, isCount) && slices.ContainsFunc(got, isCount) {
 		want, got = arranged(want), arranged(got)
 	}
+	if p.script.BSD && !slices.ContainsFunc(want, isCount) {
+		got = slices.DeleteFunc(got, isCount) // who sends counts is free to (RFC 9768 §3.2.3)
+	}
 	if len(want) != len(got) {
 		return script.Say("its options are others")
 	}

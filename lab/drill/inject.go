@@ -143,6 +143,9 @@ var icmpNumbers = map[string][2][2]int{
 	"packet_too_big":           {{3, 4}, {2, 0}},
 	"parameter_problem":        {{12, 0}, {4, 0}},
 	"parameter_problem code_0": {{12, 0}, {4, 0}}, "parameter_problem code_1": {{12, 1}, {4, 1}}, "parameter_problem code_2": {{12, 2}, {4, 2}},
+	"unreachable not_neighbour": {{3, 1}, {1, 2}}, "unreachable address_unreachable": {{3, 1}, {1, 3}},
+	"time_exceeded exceeded_hop_limit": {{11, 0}, {3, 0}}, "time_exceeded exceeded_frag_time": {{11, 1}, {3, 1}},
+	"parameter_problem header_field": {{12, 0}, {4, 0}}, "parameter_problem unknown_next_header": {{12, 0}, {4, 1}}, "parameter_problem unknown_option": {{12, 0}, {4, 2}},
 	"redirect": {{5, 1}, {-1, -1}},
 }
 

@@ -84,11 +84,7 @@ var connOptions = map[option]settingFunc{
 	optSyncCount: func(_ *player, e *tcp.Endpoint, now clock.Time, s *socket, n int64) {
 		e.SetSynRetries(now, s.entry, int(n))
 	},
-	optKeepInit: func(_ *player, e *tcp.Endpoint, now clock.Time, s *socket, n int64) {
-		if s.entry.State() == tcp.SynSent {
-			e.SetUserTimeout(now, s.entry, time.Duration(n)*time.Second)
-		}
-	},
+	optKeepInit:     setKeepInit,
 	optKeepAlive:    func(p *player, e *tcp.Endpoint, now clock.Time, s *socket, _ int64) { p.setKeepAlive(e, now, s) },
 	optKeepIdle:     func(p *player, e *tcp.Endpoint, now clock.Time, s *socket, _ int64) { p.setKeepAlive(e, now, s) },
 	optKeepInterval: func(p *player, e *tcp.Endpoint, now clock.Time, s *socket, _ int64) { p.setKeepAlive(e, now, s) },
@@ -99,7 +95,8 @@ func setTOS(_ *player, e *tcp.Endpoint, now clock.Time, s *socket, n int64) {
 	e.SetTOS(now, s.entry, uint8(max(n, 0)))
 }
 
-func setTTL(_ *player, e *tcp.Endpoint, now clock.Time, s *socket, n int64) {
+func setTTL(p *player, e *tcp.Endpoint, now clock.Time, s *socket, n int64) {
+	p.judge.TTLSet()
 	e.SetTTL(now, s.entry, uint8(max(n, 0)))
 }
 

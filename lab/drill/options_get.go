@@ -83,7 +83,7 @@ func (p *player) optionOf(s *socket, o option) (n int64, known bool) {
 		}
 		return cmp.Or(s.options[o], 536), true
 	}
-	if n, set := s.options[o]; set {
+	if n, set := s.options[o]; set && (n >= 0 || o != optTTL && o != optHops) { // -1 is the default
 		if o == optSendBuffer || o == optReceiveBuffer {
 			n *= 2 // Linux counts its overhead in, and says so
 		}
@@ -103,6 +103,8 @@ func (p *player) defaultOption(s *socket, o option) (int64, bool) {
 		return int64(p.keepAlive.Interval.Seconds()), true
 	case optKeepCount:
 		return int64(p.keepAlive.Count), true
+	case optKeepInit:
+		return int64(p.keepInit.Seconds()), p.script.BSD
 	case optReceiveBuffer, optSendBuffer:
 		if s.entry == nil {
 			return 0, false

@@ -130,6 +130,7 @@ func (p *player) play() (err error) {
 		}
 	}()
 	p.fileOptions()
+	p.bsdDefaults()
 	for i := range p.script.Events {
 		p.event = &p.script.Events[i]
 		p.happen(p.event)
@@ -278,6 +279,7 @@ func (p *player) output() {
 		p.edges()
 	}
 	p.edges()
+	p.endKeepInit()
 }
 
 // arrive gives the host a packet.

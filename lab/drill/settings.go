@@ -28,6 +28,7 @@ type settings struct {
 	alwaysAlive bool          // which all do by themselves
 	reuse       bool          // TIME-WAIT gives its ports to others, after
 	reuseDelay  time.Duration // 0: a second
+	keepInit    time.Duration // how long opening may take: of a BSD
 	notes       []script.Phrase
 	asked       []script.Setting // sysctls, as the script has them
 }

@@ -44,7 +44,7 @@ func (p *player) sysctl(at script.Pos, name, value string) {
 
 // changeable are the settings that connections have from their beginning, and the host not.
 var changeable = []string{"tcp_timestamps", "tcp_sack", "tcp_ecn", "tcp_fastopen", "tcp_syn_retries", "tcp_fastopen_blackhole_timeout_sec",
-	"net.inet.tcp.rfc1323", "net.inet.tcp.sack.enable", "net.inet.tcp.ecn.enable", "net.inet.tcp.keepidle", "net.inet.tcp.keepintvl", "net.inet.tcp.keepcnt"}
+	"net.inet.tcp.rfc1323", "net.inet.tcp.sack.enable", "net.inet.tcp.ecn.enable", "net.inet.tcp.keepidle", "net.inet.tcp.keepintvl", "net.inet.tcp.keepcnt", "net.inet.tcp.keepinit"}
 
 // lastEvents reports whether nothing but commands follow: scripts put back what they have set.
 func (p *player) lastEvents() bool {

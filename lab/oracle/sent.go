@@ -156,6 +156,9 @@ func (f *flow) sentSegment(now clock.Time, p *packet) error {
 		err = first(err, fault("R5", "RFC 9293 §3.4", "an ACK of a SYN that never came: %v", p.String()))
 	}
 	err = first(err, l.checkNews(p))
+	if l.ttl == 0 {
+		l.ttl = p.ttl
+	}
 	if p.ttl != l.ttl {
 		err = first(err, fault("W4", "RFC 1122 §3.2.1.7", "TTL %d, and %d before", p.ttl, l.ttl))
 	}

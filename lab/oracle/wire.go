@@ -68,6 +68,16 @@ func (w *Wire) Delivered(_ clock.Time, data []byte) {
 	f.deliver(&p)
 }
 
+// TTLSet takes note that a program has set a TTL: from now on each connection keeps that of its
+// next segment.
+func (w *Wire) TTLSet() {
+	for _, f := range w.flows {
+		for _, l := range f.lives {
+			l.ttl = 0
+		}
+	}
+}
+
 func (w *Wire) flow(k flowKey) *flow {
 	if f := w.flows[k]; f != nil {
 		return f

@@ -301,3 +301,21 @@ func TestWireRules(t *testing.T) {
 		}
 	}
 }
+
+// A TTL that a program sets is that of all that follows.
+func TestTTLSet(t *testing.T) {
+	s := &script{TB: t}
+	for _, line := range then(opened, "> P. 1 ack 1 win 250 len 5") {
+		if err := s.play(line); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+	}
+	s.TTLSet()
+	if err := s.play("> P. 6 ack 1 win 250 len 5 ttl 9"); err != nil {
+		t.Error(err)
+	}
+	var f *Fault
+	if err := s.play("> P. 11 ack 1 win 250 len 5"); !errors.As(err, &f) || f.Rule != "W4" {
+		t.Errorf("%v, want W4", err)
+	}
+}

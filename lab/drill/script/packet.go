@@ -206,11 +206,11 @@ func (r *reader) length() int {
 // ICMPCodes are the types of ICMP errors and their codes, in the words of scripts.
 var ICMPCodes = map[string][]string{
 	"unreachable": {"net_unreachable", "host_unreachable", "protocol_unreachable", "port_unreachable", "frag_needed", "source_route_failed", "admin_prohibited", "no_route", "addr_unreachable",
-		"net_unknown", "host_unknown", "source_host_isolated", "net_prohibited", "host_prohibited", "net_unreachable_for_tos", "host_unreachable_for_tos", "packet_filtered", "precedence_violation", "precedence_cutoff"},
-	"time_exceeded":     {"exceeded_ttl", "exceeded_fragment", "hop_limit", "ttl_exceeded_in_transit", "frag_reass_exceeded"},
+		"net_unknown", "host_unknown", "source_host_isolated", "net_prohibited", "host_prohibited", "net_unreachable_for_tos", "host_unreachable_for_tos", "packet_filtered", "precedence_violation", "precedence_cutoff", "not_neighbour", "address_unreachable"},
+	"time_exceeded":     {"exceeded_ttl", "exceeded_fragment", "hop_limit", "ttl_exceeded_in_transit", "frag_reass_exceeded", "exceeded_hop_limit", "exceeded_frag_time"},
 	"source_quench":     {},
 	"packet_too_big":    {},
-	"parameter_problem": {"code_0", "code_1", "code_2"},
+	"parameter_problem": {"code_0", "code_1", "code_2", "header_field", "unknown_next_header", "unknown_option"},
 	"redirect":          {},
 }
 
