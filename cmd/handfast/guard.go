@@ -67,6 +67,7 @@ var (
 
 type guardOptions struct {
 	flows     flowsOut
+	verdicts  verdictsOut
 	listen    listenFlag
 	link      string
 	tun       string
@@ -148,6 +149,7 @@ func (o *guardOptions) addTo(f *pflag.FlagSet) {
 	o.defence.addTo(f)
 	o.web.addTo(f)
 	o.flows.addTo(f)
+	o.verdicts.addTo(f)
 }
 
 // listenFlag is a repeatable flag of addresses with ports.
@@ -212,6 +214,11 @@ func (o *guardOptions) run(ctx context.Context, flags *pflag.FlagSet) (err error
 	}
 	defer export()
 	defer g.host.Close()
+	silence, err := o.verdicts.publish("guard", ofHost(g.host), o.stderr)
+	if err != nil {
+		return err
+	}
+	defer silence()
 	if g.guard, err = guard.New(guard.Config{Settings: o.settings, Changed: g.changed}); err != nil {
 		return err
 	}

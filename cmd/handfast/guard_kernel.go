@@ -10,7 +10,7 @@ import (
 )
 
 // withKernel are the flags that count where the server stays its kernel's.
-var withKernel = []string{"kernel", "listen", "device", "cookies", "cookie-seeds", "config", "metrics"}
+var withKernel = []string{"kernel", "listen", "device", "cookies", "cookie-seeds", "config", "metrics", "verdicts"}
 
 // checkKernel finds what contradicts --kernel: there is no link, no back end, and no host.
 func (o *guardOptions) checkKernel(f *pflag.FlagSet) (err error) {

@@ -56,20 +56,25 @@ func (g *kernelGuard) openReports() (stop func(), err error) {
 	if err := g.look(); err != nil {
 		return nil, err
 	}
+	silence, err := g.verdicts.publish("guard", g.flood.verdict, g.stderr)
+	if err != nil {
+		return nil, err
+	}
 	stopMetrics, err := g.openMetrics(func(w io.Writer) {
 		g.collect().WriteMetrics(w) // a failure is the client's to see
 		g.writeMetrics(w)
 	})
 	if err != nil {
+		silence()
 		return nil, err
 	}
 	s, err := inspect.ServeReports("guard", g.collect)
 	if err != nil {
 		g.stderr.printf(cannotAsk, err)
-		return stopMetrics, nil
+		return func() { stopMetrics(); silence() }, nil
 	}
 	s.AddMetrics(g.writeMetrics)
-	return func() { s.Close(); stopMetrics() }, nil // what it says is of no use at the end
+	return func() { s.Close(); stopMetrics(); silence() }, nil // what it says is of no use at the end
 }
 
 // collect tells of the listeners that are guarded, and what is done for them.
@@ -92,15 +97,21 @@ func (g *kernelGuard) collect() *inspect.Report {
 			}
 		}
 	}
-	g.flood.mu.Lock()
-	defer g.flood.mu.Unlock()
-	r.Flood = g.flood.told.Verdict()
+	r.Flood = g.flood.verdict()
 	return r
+}
+
+// verdict is what the detector says.
+func (f *watchedSYNs) verdict() *inspect.Flood {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.told.Verdict()
 }
 
 // writeMetrics writes in Prometheus' text format what these programs alone count.
 func (g *kernelGuard) writeMetrics(w io.Writer) {
 	g.defence.writeMetrics(w)
+	g.verdicts.writeMetrics(w)
 	c, err := g.armed.Counters()
 	if err != nil {
 		return

@@ -110,10 +110,10 @@ type verdict struct {
 	excused      string
 }
 
-// verdicts are by scenario. tcp.analysis knows what was sent, not why: it sees
+// verdictOf are by scenario. tcp.analysis knows what was sent, not why: it sees
 // simultaneous SYN-ACKs as repeated SYNs, and smaller segments after an ICMP
 // message as data out of order.
-var verdicts = map[string]verdict{
+var verdictOf = map[string]verdict{
 	"three-way-handshake":                {completeness: opened | hasFIN},
 	"three-way-handshake-lost-syn":       {completeness: opened | hasFIN, found: "retransmission"},
 	"three-way-handshake-lost-syn-ack":   {completeness: opened | hasFIN, found: "retransmission"},
@@ -161,7 +161,7 @@ func TestCapturesInTshark(t *testing.T) {
 	for _, s := range lab.Scenarios() {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
-			want, ok := verdicts[s.Name]
+			want, ok := verdictOf[s.Name]
 			if !ok {
 				t.Skip("nothing is known of this scenario")
 			}

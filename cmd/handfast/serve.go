@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -52,6 +53,7 @@ type serveOptions struct {
 	drain     time.Duration
 	defence   defenceOptions
 	flows     flowsOut
+	verdicts  verdictsOut
 	out       outFile
 	web       webOptions
 
@@ -90,6 +92,7 @@ func newServe() *cobra.Command {
 	f.DurationVar(&o.drain, "drain", 30*time.Second, "how long connections may take to finish")
 	o.defence.addTo(f)
 	o.flows.addTo(f)
+	o.verdicts.addTo(f)
 	o.out.addTo(f)
 	o.web.addTo(f)
 	addLang(f)
@@ -240,9 +243,14 @@ func (o *serveOptions) serve(ctx context.Context, l link.Link, files http.Handle
 	if err != nil {
 		return err
 	}
+	silence, err := o.verdicts.publish("serve", ofHost(h), o.stderr)
+	if err != nil {
+		return err
+	}
+	defer silence()
 	ctx, stop := untilInterrupted(ctx)
 	defer stop()
-	defer openControlWith(h, "serve", o.stderr, o.defence.writeMetrics)()
+	defer openControlWith(h, "serve", o.stderr, o.writeMetrics)()
 	defer o.web.serve(h, "serve", o.stderr)()
 	o.greet() // now it may be visited, and stopped
 	s := newWebServer(files)
@@ -256,6 +264,12 @@ func (o *serveOptions) serve(ctx context.Context, l link.Link, files http.Handle
 	case <-ctx.Done():
 	}
 	return o.shutDown(s)
+}
+
+// writeMetrics writes what the control socket tells beside the host's figures.
+func (o *serveOptions) writeMetrics(w io.Writer) {
+	o.defence.writeMetrics(w)
+	o.verdicts.writeMetrics(w)
 }
 
 var ctrlCEnds = say.Text{"\nCtrl-C ends it.\n", "\n按 Ctrl-C 结束。\n"}
