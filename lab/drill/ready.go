@@ -139,7 +139,8 @@ type watch struct {
 	socket *socket
 	events int64
 	last   int64  // what it was when it was looked at last
-	copies uint32 // how many writes were acknowledged then
+	text   uint64 // how many bytes had come then
+	copies uint32 // how many writes were acknowledged
 	off    bool   // EPOLLONESHOT has told once
 	news   bool   // of an edge: it has become ready since it was told
 }
@@ -188,13 +189,21 @@ func (p *player) edges() {
 			continue
 		}
 		for _, w := range set.epoll.watched {
-			now := p.readiness(w.socket)
-			if now&^w.last != 0 || w.copies != w.socket.copies.ready {
+			now, text := p.readiness(w.socket), p.received(w.socket)
+			if now&^w.last != 0 || w.copies != w.socket.copies.ready || text != w.text && w.events&pollIn != 0 {
 				w.news = true
 			}
-			w.last, w.copies = now, w.socket.copies.ready
+			w.last, w.text, w.copies = now, text, w.socket.copies.ready
 		}
 	}
+}
+
+// received is how many bytes have come for a program to read, of a connection.
+func (p *player) received(s *socket) uint64 {
+	if s.entry == nil {
+		return 0
+	}
+	return s.entry.Info(p.now).BytesReceived
 }
 
 func callEpollWait(p *player, c *script.Call) (attempt, *waiting) {
@@ -253,7 +262,7 @@ func callIoctl(p *player, c *script.Call) (attempt, *waiting) {
 	got := int64(0)
 	switch c.Args[1].Number {
 	case constant("SIOCINQ"):
-		got = p.queued(s)
+		got = int64(s.entry.Buffered())
 	case constant("SIOCOUTQ"):
 		got = int64(s.entry.Unsent())
 	case constant("SIOCOUTQNSD"):
