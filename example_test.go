@@ -118,6 +118,28 @@ func ExampleHost_ListenPacket() {
 	// Output: ask yourself <nil>
 }
 
+func ExampleHost_ListenMulticastUDP() {
+	a, b := pipe.New(pipe.Options{})
+	server, client := newHost(a, "10.0.0.1/24"), newHost(b, "10.0.0.2/24")
+	defer server.Close()
+	defer client.Close()
+
+	group := &net.UDPAddr{IP: net.IPv4(239, 1, 2, 3), Port: 5353}
+	member, err := server.ListenMulticastUDP("udp4", nil, group)
+	if err != nil {
+		log.Fatal(err)
+	}
+	c, err := client.ListenPacket("udp4", "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	c.WriteTo([]byte("who is there?"), group)
+	p := make([]byte, 1500)
+	n, from, err := member.ReadFromUDP(p)
+	fmt.Println(string(p[:n]), from.IP, err)
+	// Output: who is there? 10.0.0.2 <nil>
+}
+
 func ExampleHost_Connections() {
 	a, b := pipe.New(pipe.Options{})
 	server, client := newHost(a, "10.0.0.1/24"), newHost(b, "10.0.0.2/24")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"syscall"
 	"testing"
@@ -161,5 +162,34 @@ func TestMulticastErrors(t *testing.T) {
 	}
 	if err := listen("udp", nil, &net.UDPAddr{IP: net.IPv4(239, 1, 2, 4), Port: 5353}); err != nil {
 		t.Errorf("after it was left: %v", err)
+	}
+}
+
+// A socket that has chosen its link sends to groups while another one is gone, and is told when
+// its own is.
+func TestMulticastByALink(t *testing.T) {
+	a, _ := pipe.New(pipe.Options{Name: "first"})
+	h := newTestHost(t, handfast.Config{}, a, "10.0.0.1/24")
+	c, _ := pipe.New(pipe.Options{Name: "second"})
+	if err := h.Attach(c, handfast.LinkOptions{Addresses: []netip.Prefix{netip.MustParsePrefix("10.1.0.1/24")}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.AddRoute("first-a", handfast.Route{Destination: netip.MustParsePrefix("239.0.0.0/8")}); err != nil {
+		t.Fatal(err)
+	}
+	to := &net.UDPAddr{IP: net.IPv4(239, 1, 2, 3), Port: 5353}
+	u, err := h.ListenMulticastUDP("udp", &net.Interface{Name: "second-a"}, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, gone := range []*pipe.End{a, c} {
+		gone.Close()
+		for h.Links()[i].Err == nil {
+			time.Sleep(time.Millisecond)
+		}
+		_, err := u.WriteTo([]byte("x"), to)
+		if lost := new(handfast.LinkError); (i == 1) != errors.As(err, &lost) || i == 0 && err != nil {
+			t.Errorf("link %d is gone: %v", i, err)
+		}
 	}
 }

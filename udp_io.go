@@ -254,12 +254,12 @@ func (u *UDPConn) send(p []byte, from, to endpoint, call string) error {
 	if s.err != nil {
 		return s.err
 	}
-	if err := s.lost(to.addr); err != nil {
+	part := u.parts[s.index]
+	if err := s.lostTo(part, to.addr); err != nil {
 		return err
 	}
 	// What an ICMP error has said of an earlier datagram is told once, by whichever call
 	// comes next, as the kernel does: UDP has no other way back.
-	part := u.parts[s.index]
 	if f := part.TakeFailure(); f != tcp.NoFailure {
 		return failed(call, f)
 	}
@@ -278,4 +278,15 @@ func (u *UDPConn) send(p []byte, from, to endpoint, call string) error {
 		return refused(call, err)
 	}
 	return nil
+}
+
+// lostTo is lost for what a socket sends, which may have chosen the link to a group itself.
+func (s *shard) lostTo(part *host.UDPSocket, dst wire.Addr) error {
+	if iface := part.GroupLink(); iface >= 0 && dst.IsMulticast() {
+		if gone := (*s.shared.attached.Load())[iface].gone.Load(); gone != nil {
+			return gone
+		}
+		return nil
+	}
+	return s.lost(dst)
 }

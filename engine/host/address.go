@@ -59,6 +59,7 @@ func (h *Host) AddAddress(iface int, p netip.Prefix) error {
 	a.broadcast = broadcastOf(p)
 	h.addresses = append(h.addresses, a)
 	h.watchAddress(iface, a.addr)
+	h.watchSolicited(iface, a.addr)
 	h.addRoute(route{network: a.network, iface: iface})
 	// Neighbours speak from link-local addresses too. One route is enough for all.
 	if r := (route{network: makeNetwork(linkLocal), iface: iface}); !a.addr.Is4() && h.routeLike(r) < 0 {

@@ -55,6 +55,7 @@ type group struct {
 // querier is who asks, on a link, about the groups of a family.
 type querier struct {
 	old        [wire.NewestIGMP]clock.Time // by version: until when somebody counts as speaking it
+	heard      bool                        // somebody has asked
 	robustness int
 	interval   time.Duration
 	answer     clock.Time // when a query about all groups is answered; Never: there is none
@@ -297,6 +298,7 @@ func (h *Host) receiveGroup(now clock.Time, in *inbound, m *wire.GroupMessage) w
 // in the other one. https://www.rfc-editor.org/rfc/rfc9776#section-7.2.1
 func (t *groups) learn(now clock.Time, number int, m *wire.GroupMessage) {
 	q, before := t.querier(number), t.version(now, number)
+	q.heard = true
 	if int(m.Version) == newestVersion(number) {
 		q.robustness, q.interval = robustness, queryInterval
 		if m.Robustness > 0 {
@@ -343,6 +345,15 @@ func (h *Host) scheduleAnswer(now clock.Time, number int, m *wire.GroupMessage, 
 		if g.key.querier() == number {
 			g.answer = min(g.answer, now.Add(h.groupDelay(max(m.MaxResponse, soonest))))
 		}
+	}
+}
+
+// watchSolicited tells who asks on a link of the group by which a new address is looked for, with
+// all others and at once.
+func (h *Host) watchSolicited(iface int, a wire.Addr) {
+	number := groupKey{a, iface}.querier()
+	if t := &h.groups; !a.Is4() && len(t.queriers) > number && t.queriers[number].heard {
+		t.queriers[number].answer, t.deadline = 0, 0
 	}
 }
 

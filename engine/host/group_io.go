@@ -49,6 +49,14 @@ func (h *Host) SetGroupLink(s *UDPSocket, iface int) error {
 	return nil
 }
 
+// GroupLink returns by which link s sends to groups; below zero: as the routes say.
+func (s *UDPSocket) GroupLink() int {
+	if s.casts == nil {
+		return usualCasts.iface
+	}
+	return s.casts.iface
+}
+
 func (s *UDPSocket) isMember(key groupKey) bool {
 	return s.casts != nil && slices.Contains(s.casts.joined, key)
 }

@@ -3,7 +3,9 @@ package host
 import (
 	"encoding/hex"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -513,4 +515,96 @@ func TestGroupsEnd(t *testing.T) {
 		m.b.CloseUDP(o)
 		m.wantSaid("nobody is left", m.b, time.Minute)
 	})
+}
+
+// An address that comes when somebody has asked is told of at once, by its solicited-node group;
+// where nobody asks nothing is said.
+func TestNewAddressIsReported(t *testing.T) {
+	m := &meeting{newPair(t, config{ethernet: true, v6: true}), addr("ff05::123")}
+	m.a.AddAddress(0, netip.MustParsePrefix("fe80::9:1/64"))
+	m.wantSaid("nobody asks", m.a, time.Minute)
+	m.ask(query{2, wire.Addr{}, time.Second})
+	m.said(m.a, time.Second)
+	m.a.AddAddress(0, netip.MustParsePrefix("10.0.0.9/24"))
+	m.wantSaid("it is of IPv4", m.a, time.Minute)
+	m.a.AddAddress(0, netip.MustParsePrefix("fd00::9:2/64"))
+	got, at := m.said(m.a, time.Minute)
+	if len(got) != 1 || at[0] != 0 || !strings.Contains(got[0], "ff0200000000000000000001ff090002") {
+		t.Errorf("said %v at %v", got, at)
+	}
+}
+
+// Whatever is joined, left, asked and reported, in whatever order and version: the table holds
+// those that somebody is in and those that are still told of, timers come to an end, and when all
+// is over nothing is left.
+func TestGroupsInAnyOrder(t *testing.T) {
+	onBoth(t, config{host: Config{MaxGroups: 5}}, func(t *testing.T, m *meeting) {
+		r := rand.New(rand.NewPCG(7, uint64(family(m.group))))
+		newest := 3 - family(m.group)
+		var sockets []*UDPSocket
+		for range 4 {
+			sockets = append(sockets, m.share(m.a, 5353))
+		}
+		for step := range 5000 {
+			i, g := r.IntN(len(sockets)), m.another(r.IntN(8))
+			switch r.IntN(8) {
+			case 0, 1:
+				m.a.JoinGroup(sockets[i], -1, g)
+			case 2:
+				m.a.LeaveGroup(sockets[i], 0, g)
+			case 3:
+				m.a.CloseUDP(sockets[i])
+				sockets[i] = m.share(m.a, 5353)
+			case 4, 5:
+				q := query{1 + r.IntN(newest), g, time.Duration(r.IntN(12000)) * time.Millisecond}
+				if r.IntN(2) == 0 || !m.a.hears(g, 0) {
+					q.group = wire.Addr{}
+				}
+				m.ask(q)
+			case 6:
+				ip := m.header(g)
+				b := wire.AppendIGMP(nil, wire.IGMPv2Report, g)
+				if m.v6 {
+					b = sumMLD(ip.Src, ip.Dst, wire.AppendMLD(nil, wire.ICMPv6ListenerReport, g))
+				}
+				m.hear(ip, b)
+			case 7:
+				m.said(m.a, time.Duration(r.IntN(5000))*time.Millisecond*time.Duration(1+99*r.IntN(2)))
+				if m.a.groups.deadline <= m.now {
+					t.Fatalf("step %d: %v is due at %v", step, m.a.groups.deadline, m.now)
+				}
+			}
+			m.checkGroups(step, sockets)
+		}
+		for _, s := range sockets {
+			m.a.CloseUDP(s)
+		}
+		m.said(m.a, time.Hour)
+		if n := len(m.a.groups.list); n > 0 || m.a.groups.deadline != clock.Never {
+			t.Errorf("%d groups are left, and something is due at %v", n, m.a.groups.deadline)
+		}
+	})
+}
+
+// checkGroups holds the table against the sockets.
+func (m *meeting) checkGroups(step int, sockets []*UDPSocket) {
+	m.Helper()
+	members := map[groupKey]int{}
+	for _, s := range sockets {
+		if s.casts != nil {
+			for _, key := range s.casts.joined {
+				members[key]++
+			}
+		}
+	}
+	t := &m.a.groups
+	for _, g := range t.list {
+		if t.byKey[g.key] != g || g.members != members[g.key] || g.members == 0 && g.changes == 0 {
+			m.Fatalf("step %d: %+v, and %d are members", step, g, members[g.key])
+		}
+		delete(members, g.key)
+	}
+	if len(members) > 0 || len(t.list) != len(t.byKey) || len(t.list) > m.a.cfg.MaxGroups {
+		m.Fatalf("step %d: %d groups, %d by name, without %v", step, len(t.list), len(t.byKey), members)
+	}
 }
