@@ -74,6 +74,7 @@ const layers = `
 	keyring               : engine/tcp
 	link                  : engine/buf
 	link/offload          : engine/buf link engine/wire
+	internal/alike        :
 	internal/documents    :
 	internal/mutate       :
 	internal/typecheck    :

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/handfast-tcp/handfast/internal/alike"
 	"github.com/handfast-tcp/handfast/internal/documents"
 )
 
@@ -75,7 +76,7 @@ func program(text string) string {
 	return "package piece\n\n" + head.String() + "\n" + body
 }
 
-// Every piece of Go in the documents compiles.
+// Every piece of Go in the documents would compile.
 func TestDocumentedGo(t *testing.T) {
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("there is no Go here to compile with")
@@ -94,7 +95,7 @@ func TestDocumentedGo(t *testing.T) {
 			if err := os.WriteFile(file, []byte(program(c.Text)), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			if out, err := exec.Command("go", "build", "-o", os.DevNull, file).CombinedOutput(); err != nil {
+			if out, err := exec.Command("go", "vet", alike.Race(), file).CombinedOutput(); err != nil {
 				t.Errorf("%s: %v\n%s\n%s", c.At, err, out, program(c.Text))
 			}
 		}

@@ -14,11 +14,12 @@ import (
 
 	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/gateway"
+	"github.com/handfast-tcp/handfast/internal/alike"
 )
 
 // many is n, and less where tests are to be short, or each step takes ten times as long.
 func many(n int) int {
-	if testing.Short() || raceEnabled {
+	if testing.Short() || alike.Raced {
 		return n / 20
 	}
 	return n

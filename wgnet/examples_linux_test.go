@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/handfast-tcp/handfast/internal/alike"
 	"github.com/handfast-tcp/handfast/internal/testnet"
 )
 
@@ -55,7 +56,7 @@ func build(t *testing.T, dir, name string) {
 	if err := os.WriteFile(file, []byte(strings.Replace(string(source), theirs, ours, 1)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("go", "build", "-o", filepath.Join(dir, name), file).CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", alike.Race(), "-o", filepath.Join(dir, name), file).CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", name, err, out)
 	}
 }

@@ -4,16 +4,15 @@ import (
 	"archive/zip"
 	"bytes"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime/debug"
-	"slices"
 	"strings"
 	"testing"
+
+	"github.com/handfast-tcp/handfast/internal/alike"
 )
 
 // The version of the command that the test publishes.
@@ -31,7 +30,8 @@ func TestInstallFromProxy(t *testing.T) {
 	proxy, gopath := t.TempDir(), t.TempDir()
 	publish(t, proxy, "../..", rootModule, requiredVersion(t))
 	publish(t, proxy, ".", rootModule+"/cmd/handfast", publishedVersion)
-	cmd := exec.Command("go", "install", compiledAsThis(t), "-trimpath", rootModule+"/cmd/handfast@"+publishedVersion)
+	// Without paths in what is compiled, and compiled as this test is, the build cache has most of it.
+	cmd := exec.Command("go", "install", alike.Race(), "-trimpath", rootModule+"/cmd/handfast@"+publishedVersion)
 	cmd.Dir, cmd.Env = gopath, outsideEnv(t, proxy, gopath)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -44,18 +44,6 @@ func TestInstallFromProxy(t *testing.T) {
 	if err != nil || strings.Count(string(out), "SHA-256 equal") != 2 {
 		t.Errorf("%v: %s", err, out)
 	}
-}
-
-// compiledAsThis says whether this test has the race detector: what it needs was compiled so, and with -trimpath, which leaves
-// out where it was, the build cache has it.
-func compiledAsThis(t *testing.T) string {
-	t.Helper()
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		t.Fatal("no build information in this test")
-	}
-	race := slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
-	return fmt.Sprintf("-race=%v", race)
 }
 
 // outsideEnv is the environment of a go command that has modules from a directory, and those of others
@@ -86,7 +74,7 @@ func TestGetFromProxy(t *testing.T) {
 		t.Fatal(err)
 	}
 	told := ""
-	for _, args := range [][]string{{"mod", "init", "example.org/outside"}, {"get", rootModule + "@" + version}, {"run", compiledAsThis(t), "-trimpath", "."}} {
+	for _, args := range [][]string{{"mod", "init", "example.org/outside"}, {"get", rootModule + "@" + version}, {"run", alike.Race(), "-trimpath", "."}} {
 		cmd := exec.Command("go", args...)
 		cmd.Dir, cmd.Env = outside, outsideEnv(t, proxy, gopath)
 		out, err := cmd.CombinedOutput()

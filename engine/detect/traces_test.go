@@ -13,6 +13,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/engine/detect"
 	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/internal/alike"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write testdata/traces.txt anew")
@@ -103,7 +104,7 @@ func TestLabelledTraces(t *testing.T) {
 	if len(all) != len(labels)*tracesOfLabel {
 		t.Fatalf("%d traces", len(all))
 	}
-	if raceEnabled || testing.Short() { // nothing here is concurrent: make test plays them all without it
+	if alike.Raced || testing.Short() { // nothing here is concurrent: make test plays them all without it
 		all = some(all, 25)
 	}
 	judgeAll(t, "labelled", all)
@@ -113,7 +114,7 @@ func TestLabelledTraces(t *testing.T) {
 // what each of the sampled handshakes meets. The verdict is the same wherever that falls: the
 // crowds on lossy paths are the ones that came near a flood, at one threshold of nine.
 func TestLabelsHoldAtEveryThreshold(t *testing.T) {
-	if raceEnabled {
+	if alike.Raced {
 		t.Skip("nothing here is concurrent")
 	}
 	const most, thresholds = 2048, 8
@@ -145,7 +146,7 @@ func worstCrowd(all []trace) trace {
 // begin, HANDFAST_QUIET how many seconds a quiet trace lasts, and HANDFAST_LABEL
 // which traces to play only.
 func TestOtherSeeds(t *testing.T) {
-	if testing.Short() || raceEnabled {
+	if testing.Short() || alike.Raced {
 		t.Skip("the labelled set only")
 	}
 	for i := range number("HANDFAST_SEEDS", 1) {

@@ -10,6 +10,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/internal/alike"
 )
 
 // Floods of SYNs and ACKs, handshakes that are never accepted, cookies that come again, and
@@ -41,7 +42,7 @@ func TestFloodBesideATransfer(t *testing.T) {
 		if loud < quiet/2 {
 			t.Errorf("cookies %v: %d bytes without a flood, %d with one", mode, quiet, loud)
 		}
-		if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 1<<20 && !raceEnabled {
+		if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 1<<20 && !alike.Raced {
 			t.Errorf("cookies %v: memory grew by %d bytes", mode, grown)
 		}
 	}
@@ -160,7 +161,7 @@ func TestAckFlood(t *testing.T) {
 			}
 		}
 		flood()
-		if allocs := allocations(flood); allocs > 0 && !raceEnabled {
+		if allocs := allocations(flood); allocs > 0 && !alike.Raced {
 			t.Errorf("cookies %v: %v allocations", mode, allocs)
 		}
 		if looked := e.Counters().SyncookiesFailed; answers > n || looked > 0 || e.Len() > 0 {

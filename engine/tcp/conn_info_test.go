@@ -10,6 +10,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/internal/alike"
 )
 
 // watcher knows of one end what its segments on the wire tell, and nothing else.
@@ -201,7 +202,7 @@ func seenTalk(t *testing.T, seed uint64) (p *pair, ends [2]*Entry, seen [2]*watc
 // all that was written is delivered, and the times add up.
 func TestInfoIsWhatIsSeen(t *testing.T) {
 	seeds := uint64(400)
-	if raceEnabled || testing.Short() {
+	if alike.Raced || testing.Short() {
 		seeds = 12
 	}
 	for seed := range seeds {

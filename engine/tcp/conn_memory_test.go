@@ -9,6 +9,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/internal/alike"
 )
 
 // idleBytes is what is left of the KiB that an idle connection may take for what this
@@ -90,7 +91,7 @@ func newCrowd(t *testing.T, n int, ecn cc.ECNMode) *crowd {
 // the entry, its place in tables, the controller; also after data went both ways, when
 // all else must have been given back.
 func TestIdleMemory(t *testing.T) {
-	if raceEnabled {
+	if alike.Raced {
 		t.Skip("memory is counted")
 	}
 	for ecn, most := range map[cc.ECNMode]float64{cc.ECNDefault: idleBytes, cc.ECNOn: idleBytes, cc.ECNAccurate: idleBytes + 64} {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/internal/alike"
 )
 
 // many is n times HANDFAST_MANY, which is 1 where it is not set, and a quarter with
@@ -20,7 +21,7 @@ func many(n int) int {
 	if err != nil || times < 1 {
 		times = 1
 	}
-	if raceEnabled { // it is for other things
+	if alike.Raced { // it is for other things
 		return n / 20
 	}
 	return times * int(few(uint64(n)))

@@ -11,6 +11,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/internal/alike"
 )
 
 var (
@@ -196,7 +197,7 @@ func (p *pair) read(end int, en *Entry) []byte {
 
 func TestTransferOverBadWire(t *testing.T) {
 	seeds := uint64(60)
-	if raceEnabled || testing.Short() {
+	if alike.Raced || testing.Short() {
 		seeds = 15
 	}
 	for seed := range seeds {

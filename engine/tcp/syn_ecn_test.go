@@ -8,6 +8,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/internal/alike"
 )
 
 // ecnKind is what an end uses.
@@ -133,7 +134,7 @@ func TestECNIsAgreedOn(t *testing.T) {
 						p := newPair(t, cfg)
 						p.ends[0].cfg.ECN, p.ends[1].cfg.ECN = client, server
 						b := ecnBench{pair: p, v6: v6, change: path.change}
-						if count++; (testing.Short() || raceEnabled) && count%11 != 0 {
+						if count++; (testing.Short() || alike.Raced) && count%11 != 0 {
 							continue
 						}
 						if way.evict && path.name == "loses the first SYN-ACK" {

@@ -12,6 +12,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/secret"
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/internal/alike"
 )
 
 // spoofed returns the SYN of a source that does not exist.
@@ -109,7 +110,7 @@ func TestCompactEntrySizes(t *testing.T) {
 // window scale and SACK.
 func TestFloodKeepsHonestClients(t *testing.T) {
 	spoofs := 20000
-	if raceEnabled {
+	if alike.Raced {
 		spoofs = 6000
 	}
 	for _, mode := range []CookieMode{CookiesAuto, CookiesAlways} {

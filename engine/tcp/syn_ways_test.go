@@ -10,6 +10,7 @@ import (
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/internal/alike"
 )
 
 // There are several ways into an endpoint: an entry of the half-open cache, a
@@ -124,7 +125,7 @@ var lastACKs = []struct {
 func TestEveryWayInIsTheSame(t *testing.T) {
 	n := 0
 	for c := range clients {
-		if n++; (raceEnabled || testing.Short()) && n%9 != 0 { // it is for other things
+		if n++; (alike.Raced || testing.Short()) && n%9 != 0 { // it is for other things
 			continue
 		}
 		for _, last := range lastACKs {
