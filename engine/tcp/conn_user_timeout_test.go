@@ -131,3 +131,24 @@ func TestUserTimeoutsAgree(t *testing.T) {
 		}
 	}
 }
+
+// A user timeout that the program has set ends an attempt to connect, too, and has no SYN
+// repeated sooner.
+// https://www.rfc-editor.org/rfc/rfc9293#section-3.10.8
+func TestUserTimeoutOfSyn(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.newConn(Config{UserTimeout: time.Millisecond})
+		c.open()
+		c.want("our SYN", "S 0:0(0)")
+		c.advance(400 * time.Millisecond)
+		c.step("the program asks", func(n *Conn) { n.setUserTimeout(500 * time.Millisecond) })
+		c.step("for more", func(n *Conn) { n.setUserTimeout(2500 * time.Millisecond) })
+		c.wantAfter(600*time.Millisecond, "again, when its time has come", "S 0:0(0)")
+		c.advance(1500*time.Millisecond - 1)
+		c.wantState(SynSent)
+		c.advance(1)
+		c.wantState(Closed)
+		c.wantFailure(TimedOut)
+		c.wantIdle("no RST for who never answered")
+	})
+}
