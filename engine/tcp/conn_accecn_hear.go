@@ -86,8 +86,13 @@ func (m *accurate) heard(s *Segment, n int) {
 	if s.Options.Has(wire.OptTimestamps) {
 		m.heardAt = s.Options.TSVal
 	}
-	if n > 0 {
-		m.spread = uint16((int(m.spread)*31 + min(n, 1<<10)*32) / 32)
+	n = min(n, 1<<10) * 32
+	switch {
+	case n == 0:
+	case m.spread == 0: // the first: a peer that acknowledges many at once begins with that
+		m.spread = uint16(n)
+	default:
+		m.spread = uint16((int(m.spread)*31 + n) / 32)
 	}
 }
 
@@ -108,6 +113,7 @@ func (c *Conn) hearAccurately(s *Segment, d *recovery.Delivery) (h heard) {
 			m.set(deaf, true)
 		}
 	}
+	m.heard(s, n)
 	c.tryOption(s)
 	told := m.is(optionSeen) && s.Options.Has(wire.OptAccECN)
 	switch {
@@ -119,7 +125,6 @@ func (c *Conn) hearAccurately(s *Segment, d *recovery.Delivery) (h heard) {
 		}
 		h.bytes = c.guess(more, n, d.Bytes)
 	}
-	m.heard(s, n)
 	c.countHeard(more)
 	if told {
 		m.echoedCE = m.delivered
