@@ -72,6 +72,8 @@ const (
 	unsentFIN = "the program has closed, and the FIN waits behind text, or never leaves: it shows when it leaves"
 	lostAck   = "the ACK of the FIN alone is lost or overtaken: what follows has the same number"
 	lostReset = "the RST is lost, and nothing more is sent"
+	lateFIN   = "the peer's FIN is overtaken by the ACK that it sends later: that order shows"
+	lostThird = "the ACK of the handshake is lost, and a RST follows: the handshake shows"
 )
 
 // end is one of a run, as the capture is held against it.
@@ -80,6 +82,7 @@ type end struct {
 	tuple   wire.Tuple
 	ack     seq.Num    // what acknowledges its FIN
 	lastFIN clock.Time // when it was sent last
+	lastSYN clock.Time // when its SYN-ACK was
 	moves   []string
 	state   tcp.State
 	why     []string
@@ -99,6 +102,8 @@ func shownOf(r *lab.Result, tuple wire.Tuple) (moves, why []string) {
 				e.goes(map[bool]tcp.State{true: tcp.LastAck, false: tcp.FinWait1}[e.state == tcp.CloseWait])
 				waits = false
 			}
+		case v.Kind == tcp.SegmentSent && v.Segment.Flags.Has(wire.SYN):
+			e.lastSYN = v.Time
 		case v.Kind != tcp.StateChanged || slices.Contains(silent, v.Cause):
 		case v.Cause == tcp.CauseClose && v.From != tcp.SynReceived:
 			waits = true
@@ -129,6 +134,18 @@ func (e *end) move(v *trace.Event) {
 		to = tcp.CloseWait
 	case e.state == tcp.LastAck && to == tcp.TimeWait:
 		to = tcp.Closed
+	case v.From == tcp.SynReceived && v.Cause == tcp.CauseReset && e.established(v.Time):
+		e.goes(tcp.Established)
+		e.goes(tcp.Closed)
+		e.why = append(e.why, lostThird)
+		return
+	case e.state == tcp.FinWait1 && to == tcp.FinWait2 && e.finIsLate(v.Time):
+		e.goes(tcp.Closing)
+		e.why = append(e.why, lateFIN)
+		return
+	case e.state == tcp.Closing && v.From == tcp.FinWait2:
+		e.goes(to)
+		return
 	case e.state == tcp.FinWait1 && to != tcp.FinWait2 && e.overtaken(v.Time):
 		e.goes(tcp.FinWait2)
 		e.why = append(e.why, lostAck)
@@ -172,6 +189,35 @@ func (e *end) overtaken(left clock.Time) bool {
 	return ack != nil && ack.Time.Add(fastest) <= left && e.lastFIN <= ack.Time && (len(ack.Arrivals) == 0 || ack.Arrivals[0].Time >= left)
 }
 
+// established reports whether the peer has ended the handshake before the RST that came then,
+// and that did not come, nor was it asked for again.
+func (e *end) established(then clock.Time) (did bool) {
+	reset := false
+	e.sentTo(func(p *trace.Packet, s *wire.TCP) {
+		reset = reset || s.Flags.Has(wire.RST)
+		did = did || !reset && s.Flags.Has(wire.ACK) && !s.Flags.Has(wire.SYN) && p.Time >= e.lastSYN && (len(p.Arrivals) == 0 || p.Arrivals[0].Time >= then)
+	})
+	return did
+}
+
+// finIsLate reports whether the peer's FIN was sent before what acknowledged the end's own
+// then, and had not come.
+func (e *end) finIsLate(then clock.Time) (late bool) {
+	fin, over := (*trace.Packet)(nil), false
+	e.sentTo(func(p *trace.Packet, s *wire.TCP) {
+		if over {
+			return
+		}
+		if over = s.Flags.Has(wire.ACK) && !s.Ack.Less(e.ack) && len(p.Arrivals) > 0 && p.Arrivals[0].Time <= then; over {
+			late = fin != nil && len(fin.Arrivals) > 0 && fin.Arrivals[0].Time > then
+		}
+		if s.Flags.Has(wire.FIN) {
+			fin = p
+		}
+	})
+	return late
+}
+
 // hears adds what a RST that was lost would have done.
 func (e *end) hears() {
 	lost := false
@@ -182,14 +228,22 @@ func (e *end) hears() {
 	}
 }
 
+// found are runs beyond the thousand that showed what lateFIN and lostThird are, and a RST that
+// comes when an earlier one did not.
+var found = []uint64{1059, 1132, 1275, 1535, 1683, 2135, 2191, 2251, 2278, 2416, 2651, 3563, 3575}
+
 // Of a thousand random connections the inferred states of both ends are the engines', but
 // for what no capture shows.
 func TestStatesOfRandomRuns(t *testing.T) {
-	runs, hidden := 1000, map[string]int{}
+	runs, beyond, hidden := 1000, found, map[string]int{}
 	if testing.Short() {
-		runs = 40
+		runs, beyond = 40, nil
 	}
-	for seed := range uint64(runs) {
+	for i := range runs + len(beyond) {
+		seed := uint64(i)
+		if i >= runs {
+			seed = beyond[i-runs]
+		}
 		s, err := lab.Load("random", strings.NewReader(randomScenario(seed)))
 		if err != nil {
 			t.Fatal(err)
@@ -218,7 +272,7 @@ func TestStatesOfRandomRuns(t *testing.T) {
 		}
 	}
 	t.Logf("%d runs of two ends; not shown: %v", runs, hidden)
-	for why, most := range map[string]int{unsentFIN: 25, lostAck: 8, lostReset: 1} { // of a thousand ends
+	for why, most := range map[string]int{unsentFIN: 25, lostAck: 8, lostReset: 1, lateFIN: 5, lostThird: 3} { // of a thousand ends
 		if n := hidden[why]; n > max(2*runs*most/1000, 1) {
 			t.Errorf("%d of %d ends: %s", n, 2*runs, why)
 		}

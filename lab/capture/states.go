@@ -61,6 +61,17 @@ func (e *states) settled() tcp.State {
 	return at
 }
 
+// reachable is its state if what waits comes true, but for RSTs.
+func (e *states) reachable() tcp.State {
+	at := e.state
+	for i := range e.waiting {
+		if m := &e.waiting[i]; m.Cause != tcp.CauseReset {
+			at = after(at, m.Cause)
+		}
+	}
+	return at
+}
+
 // after is the state that an arrival leads to, and the same one when it changes nothing.
 func after(at tcp.State, why tcp.Cause) tcp.State {
 	switch {
@@ -80,14 +91,24 @@ func (e *states) does(s *segment, to tcp.State, why tcp.Cause) {
 	e.add(Move{Time: s.time, Packet: s.number, From: e.state, To: to, Cause: why, Seen: true})
 }
 
-// expect notes what s does when it arrives, unless the same is on its way already.
+// expect notes what s does when it arrives, unless the same is on its way already. Of RSTs the
+// last is on its way, too: it may arrive when the first did not.
 func (e *states) expect(s *segment, why tcp.Cause) {
+	m := Move{Time: s.time, Packet: s.number, Cause: why}
+	same := 0
 	for i := range e.waiting {
-		if e.waiting[i].Cause == why {
+		if e.waiting[i].Cause != why {
+			continue
+		}
+		if same++; why != tcp.CauseReset {
+			return
+		}
+		if same == 2 {
+			e.waiting[i] = m
 			return
 		}
 	}
-	e.waiting = append(e.waiting, Move{Time: s.time, Packet: s.number, Cause: why})
+	e.waiting = append(e.waiting, m)
 }
 
 func (e *states) add(m Move) {
@@ -140,7 +161,10 @@ func (c *Conn) move(from int, s *segment) {
 	f := s.tcp.Flags
 	for i := range me.waiting {
 		if me.denies(s, &me.waiting[i], c.slowest(from)) { // it did not arrive, nor did what was sent after it
-			me.waiting = me.waiting[:i]
+			last := me.waiting[len(me.waiting)-1]
+			if me.waiting = me.waiting[:i]; last.Cause == tcp.CauseReset && !me.denies(s, &last, c.slowest(from)) {
+				me.waiting = append(me.waiting, last) // it is on its way still
+			}
 			break
 		}
 	}
@@ -347,7 +371,7 @@ func (c *Conn) reset(from int, s *segment) {
 	default:
 		me.does(s, tcp.Closed, tcp.CauseAbort)
 	}
-	switch at := peer.settled(); {
+	switch at := peer.reachable(); {
 	case at == tcp.SynSent && s.tcp.Flags.Has(wire.ACK):
 		peer.expect(s, tcp.CauseRefused)
 	case at == tcp.SynReceived, at.Synchronized() && at != tcp.TimeWait && (!peer.hasAcked || s.tcp.Seq == peer.acked || s.tcp.Seq == me.next):
