@@ -18,7 +18,7 @@ type verdictsOut struct {
 }
 
 func (o *verdictsOut) addTo(f *pflag.FlagSet) {
-	f.StringVar(&o.where, "verdicts", "", "publish the flood detector's verdict on the subject of NATS `nats://host:4222/subject`, as JSON")
+	f.StringVar(&o.where, "verdicts", "", "publish the flood detector's verdict as JSON on a subject of NATS: a `url` like nats://host:4222/subject")
 }
 
 // publish begins to publish what look says, and returns what ends it.

@@ -17,7 +17,7 @@ import (
 // fields, options, names of protocols and of programs, units.
 var accepted = strings.Fields(`
 	SYN ACK SYN-ACK FIN RST PSH URG FP PU seq ack win len urg mss sack ts ws ao
-	TCP IP ICMP ICMPv6 IPv6 UDP NDP ARP EtherType RFC MSL MSS MTU SACK SO_LINGER PAWS Nagle BBR cookie Fast Open fo
+	TCP IP ICMP ICMPv6 IPv6 IGMP MLD UDP NDP ARP EtherType RFC MSL MSS MTU SACK SO_LINGER PAWS Nagle BBR cookie Fast Open fo
 	ECN ECE CWR CE ce SEW AccECN AE SEWe EWe Ee We PEe EW
 	ms s min handfast lab --seed
 	ca_state open disorder recovery loss cwnd ssthresh sacked lost retrans dsack_dups reordering reord_seen rtt minrtt pacing_rate
