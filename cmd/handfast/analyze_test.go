@@ -3,9 +3,7 @@ package main
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -37,61 +35,6 @@ func connsOf(t *testing.T, file []byte) []*capture.Conn {
 		byStream[c.Stream] = c
 	}
 	return byStream
-}
-
-// tsharkStreams says of each stream how complete it is, and its name for other tools.
-func tsharkStreams(t *testing.T, tshark, file string) (completeness map[int]int, names map[int]string) {
-	t.Helper()
-	out, err := exec.Command(tshark, "-2", "-r", file, "--enable-protocol", "communityid", "-T", "fields", "-E", "occurrence=f",
-		"-e", "tcp.stream", "-e", "tcp.completeness", "-e", "communityid").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	completeness, names = map[int]int{}, map[int]string{}
-	for line := range strings.Lines(string(out)) {
-		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		n, err := strconv.Atoi(f[0])
-		if err != nil {
-			continue // not TCP
-		}
-		completeness[n], _ = strconv.Atoi(f[1])
-		names[n] = f[2]
-	}
-	return completeness, names
-}
-
-// tshark counts the same streams, and finds the same parts of each.
-func TestAnalyzeBesideTshark(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a second for each scenario")
-	}
-	tshark, err := exec.LookPath("tshark")
-	if err != nil {
-		t.Skip("tshark is not installed")
-	}
-	for _, s := range lab.Scenarios() {
-		t.Run(s.Name, func(t *testing.T) {
-			t.Parallel()
-			file := captureOf(t, resultOf(t, s.Name, lab.Options{}))
-			name := filepath.Join(t.TempDir(), "capture.pcapng")
-			if err := os.WriteFile(name, file, 0o644); err != nil {
-				t.Fatal(err)
-			}
-			completeness, names := tsharkStreams(t, tshark, name)
-			conns := connsOf(t, file)
-			if len(conns) != len(completeness) {
-				t.Fatalf("%d connections, tshark has %d streams", len(conns), len(completeness))
-			}
-			for i, c := range conns {
-				if int(c.Completeness) != completeness[i] {
-					t.Errorf("stream %d: completeness %d, tshark has %d", i, c.Completeness, completeness[i])
-				}
-				if names[i] != "" && c.CommunityID() != names[i] {
-					t.Errorf("stream %d: Community ID %s, tshark has %s", i, c.CommunityID(), names[i])
-				}
-			}
-		})
-	}
 }
 
 // The cause of each scenario's connections is what its name says.

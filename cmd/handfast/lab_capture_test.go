@@ -16,6 +16,7 @@ import (
 	"github.com/gopacket/gopacket/pcapgo"
 
 	"github.com/handfast-tcp/handfast/lab"
+	"github.com/handfast-tcp/handfast/lab/capture"
 	"github.com/handfast-tcp/handfast/lab/trace"
 )
 
@@ -148,8 +149,8 @@ var verdictOf = map[string]verdict{
 var troubles = []string{"retransmission", "fast_retransmission", "spurious_retransmission", "duplicate_ack", "lost_segment",
 	"out_of_order", "zero_window", "zero_window_probe", "keep_alive", "reused_ports", "ack_lost_segment"}
 
-// tshark finds nothing broken in any scenario's packets, and says of each what
-// its name says.
+// tshark finds nothing broken in any scenario's packets, says of each what its name says, and counts the same connections
+// as we do.
 func TestCapturesInTshark(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a second for each scenario")
@@ -161,16 +162,39 @@ func TestCapturesInTshark(t *testing.T) {
 	for _, s := range lab.Scenarios() {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
-			want, ok := verdictOf[s.Name]
-			if !ok {
-				t.Skip("nothing is known of this scenario")
-			}
-			file := filepath.Join(t.TempDir(), "capture.pcapng")
-			if err := os.WriteFile(file, captureOf(t, resultOf(t, s.Name, lab.Options{})), 0o644); err != nil {
+			text, file := captureOf(t, resultOf(t, s.Name, lab.Options{})), filepath.Join(t.TempDir(), "capture.pcapng")
+			if err := os.WriteFile(file, text, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			want.check(t, readFields(t, tshark, file))
+			packets := readFields(t, tshark, file)
+			if want, ok := verdictOf[s.Name]; ok {
+				want.check(t, packets)
+			}
+			sameStreams(t, connsOf(t, text), packets)
 		})
+	}
+}
+
+// sameStreams compares our connections with tshark's streams: how complete each is, and its name for other tools.
+func sameStreams(t *testing.T, conns []*capture.Conn, packets []map[string]string) {
+	t.Helper()
+	completeness, names := map[int]int{}, map[int]string{}
+	for _, p := range packets {
+		if n, err := strconv.Atoi(p["tcp.stream"]); err == nil { // it is TCP
+			completeness[n], _ = strconv.Atoi(p["tcp.completeness"])
+			names[n] = p["communityid"]
+		}
+	}
+	if len(conns) != len(completeness) {
+		t.Fatalf("%d connections, tshark has %d streams", len(conns), len(completeness))
+	}
+	for i, c := range conns {
+		if int(c.Completeness) != completeness[i] {
+			t.Errorf("stream %d: completeness %d, tshark has %d", i, c.Completeness, completeness[i])
+		}
+		if names[i] != "" && c.CommunityID() != names[i] {
+			t.Errorf("stream %d: Community ID %s, tshark has %s", i, c.CommunityID(), names[i])
+		}
 	}
 }
 
@@ -178,12 +202,12 @@ func TestCapturesInTshark(t *testing.T) {
 // scenarios are not HTTP, so tshark must not put them together as if they were.
 func readFields(t *testing.T, tshark, file string) (packets []map[string]string) {
 	t.Helper()
-	names := []string{"tcp.stream", "tcp.completeness", "_ws.malformed", "tcp.checksum.status", "ip.checksum.status"}
+	names := []string{"tcp.stream", "tcp.completeness", "communityid", "_ws.malformed", "tcp.checksum.status", "ip.checksum.status"}
 	for _, f := range troubles {
 		names = append(names, "tcp.analysis."+f)
 	}
 	args := []string{"-2", "-r", file, "-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE", "--disable-protocol", "http",
-		"-T", "fields", "-E", "occurrence=f"}
+		"--enable-protocol", "communityid", "-T", "fields", "-E", "occurrence=f"}
 	for _, n := range names {
 		args = append(args, "-e", n)
 	}
