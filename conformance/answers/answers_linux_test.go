@@ -37,11 +37,11 @@ func (b *bench) ports(v6 bool) (here, there netip.AddrPort) {
 	return netip.AddrPortFrom(peerAddr(v6, asked/perPeer%250), port), netip.AddrPortFrom(stackAddr(v6), port)
 }
 
-// compare asks both. A difference that nothing explains has to show three times:
+// compare asks both. A difference that nothing explains has to show six times:
 // the kernel lives in a busy machine's time.
 func (b *bench) compare(q probe) (c comparison, why string) {
 	c.probe = q
-	for range 3 {
+	for range 6 {
 		c.kernels = b.askKernel(q)
 		p := newPeer(newOurs(), b.here, b.there, q.irs, q.offer)
 		c.ours = q.ask(p)
