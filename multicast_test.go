@@ -193,3 +193,16 @@ func TestMulticastByALink(t *testing.T) {
 		}
 	}
 }
+
+// A host that ends while it is in several groups leaves them all, in each shard.
+func TestCloseLeavesGroups(t *testing.T) {
+	client, _ := newNet(t, handfast.Config{Shards: 4}, pipe.Options{})
+	for i := range 5 {
+		if _, err := client.ListenMulticastUDP("udp4", nil, &net.UDPAddr{IP: net.IPv4(239, 1, 2, byte(i)), Port: 5000 + i}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := client.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -208,7 +208,7 @@ func (h *Host) leaveAll(s *UDPSocket) {
 
 // LeaveGroups tells that nobody here is a member any more: the host is about to end.
 func (h *Host) LeaveGroups(now clock.Time) {
-	for _, g := range h.groups.list {
+	for _, g := range slices.Clone(h.groups.list) { // which groupChanged shortens
 		if g.members > 0 {
 			g.members = 0
 			h.groupChanged(g)
