@@ -60,6 +60,17 @@ func parsePacketNetwork(name string, first network) (network, error) {
 
 func (n network) isPing() bool { return n >= netPing4 }
 
+// protocol is the network of n's addresses in package net.
+func (n network) protocol() string {
+	switch {
+	case n.isPing():
+		return "ip"
+	case n >= netUDP:
+		return "udp"
+	}
+	return "tcp"
+}
+
 // ip is what package net calls n without its protocol.
 func (n network) ip() string {
 	switch n {

@@ -261,6 +261,8 @@ var tcpScripts = []script{
 		w.do("Timeout below zero", dial(net.Dialer{Timeout: -1}, "tcp", at))
 		w.do("Deadline past", dial(net.Dialer{Deadline: time.Unix(1, 0)}, "tcp", at))
 		w.do("a foreign LocalAddr", dial(net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(w.foreign)}}, "tcp", at))
+		w.do("LocalAddr of a file", dial(net.Dialer{LocalAddr: &net.UnixAddr{Name: "/x", Net: "unixgram"}}, "tcp", at))
+		w.do("LocalAddr of IP", dial(net.Dialer{LocalAddr: &net.IPAddr{}}, "tcp", at))
 		w.do("LocalAddr of UDP", dial(net.Dialer{LocalAddr: &net.UDPAddr{}}, "tcp", at))
 		w.do("LocalAddr of the other family", dial(net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP("fd00::1")}}, "tcp", at))
 		w.do("no LocalAddr to speak of", dial(net.Dialer{LocalAddr: &net.TCPAddr{}}, "tcp", at))

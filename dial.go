@@ -91,7 +91,7 @@ type Dialer struct {
 // Config.Resolver is set; the port may be a service's name. It waits until the
 // connection is made or the engine gives up. Errors are those of package net.
 // On the networks ip4:icmp and ip6:ipv6-icmp the address is a host alone, and what is
-// returned is a *PingConn: of raw IP sockets there are none but for pings.
+// returned is a *PingConn. There are no other raw IP sockets.
 func (h *Host) Dial(network, address string) (net.Conn, error) {
 	return h.DialContext(context.Background(), network, address)
 }
@@ -181,7 +181,7 @@ func (d *Dialer) local(n network) (endpoint, error) {
 	case *net.IPAddr:
 		ip = a.IP
 	}
-	if kind := d.LocalAddr.Network(); kind != n.String()[:len(kind)] || n.isPing() != (kind == "ip") {
+	if d.LocalAddr.Network() != n.protocol() {
 		return endpoint{}, addrError("mismatched local address type", d.LocalAddr.String())
 	}
 	if len(ip) == 0 || ip.IsUnspecified() {
@@ -215,12 +215,12 @@ func (d *Dialer) control(ctx context.Context, n network, remote endpoint) error 
 	if d.ControlContext == nil && d.Control == nil {
 		return nil
 	}
-	network, address := n.String()[:3]+"6", tcpAddr(remote.addr, remote.port).String()
-	switch {
-	case n.isPing():
-		network, address = n.ip(), ipAddr(remote.addr).String()
-	case remote.addr.Is4():
-		network = n.String()[:3] + "4"
+	network, address := n.protocol()+"6", tcpAddr(remote.addr, remote.port).String()
+	if remote.addr.Is4() {
+		network = n.protocol() + "4"
+	}
+	if n.isPing() {
+		address = ipAddr(remote.addr).String()
 	}
 	if d.ControlContext != nil {
 		return d.ControlContext(ctx, network, address, noSocket{})

@@ -62,7 +62,7 @@
 //     SetNotSentLowat, SetUserTimeout, SetCongestionControl, WriteMore, WriteRecord, Peek,
 //     Queued) and
 //     fields of [Dialer] and [ListenOptions].
-//   - Of raw IP sockets there are those for pings, ip4:icmp and ip6:ipv6-icmp: see [PingConn].
+//   - Raw IP sockets are for pings only, ip4:icmp and ip6:ipv6-icmp: see [PingConn].
 //   - [UDPConn] has no SyscallConn and no control messages: [UDPConn.ReadFromTo]
 //     and [UDPConn.WriteFromTo] tell and choose the host's own address.
 //   - net.Buffers does not know our connections and calls Write for each piece.
