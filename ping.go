@@ -101,16 +101,13 @@ func echoID(p []byte) uint16 {
 }
 
 // setEchoID changes the identifier of a message, and the checksum by as much.
-// https://www.rfc-editor.org/rfc/rfc1624#section-3
 func setEchoID(p []byte, id uint16) {
 	if len(p) < echoIDAt+2 {
 		return
 	}
-	sum := uint32(^binary.BigEndian.Uint16(p[echoChecksumAt:])) + uint32(^echoID(p)) + uint32(id)
-	sum = sum&0xffff + sum>>16
-	sum = sum&0xffff + sum>>16
+	sum := wire.UpdateChecksum(binary.BigEndian.Uint16(p[echoChecksumAt:]), echoID(p), id)
 	binary.BigEndian.PutUint16(p[echoIDAt:], id)
-	binary.BigEndian.PutUint16(p[echoChecksumAt:], ^uint16(sum))
+	binary.BigEndian.PutUint16(p[echoChecksumAt:], sum)
 }
 
 // LocalAddr returns our address, a *net.IPAddr.
