@@ -53,7 +53,7 @@ func (h *Host) AddAddress(iface int, p netip.Prefix) error {
 	}
 	p = unmapPrefix(p)
 	a := address{addr: wire.AddrFrom(p.Addr()), iface: iface, network: makeNetwork(p)}
-	if !p.IsValid() || isUnspecified(a.addr) || isMulticast(a.addr) {
+	if !p.IsValid() || isUnspecified(a.addr) || a.addr.IsMulticast() {
 		return ErrDestination
 	}
 	a.broadcast = broadcastOf(p)
@@ -103,8 +103,6 @@ func isUnspecified(a wire.Addr) bool {
 	return hi == 0 && (lo == 0 || lo == 0xffff_0000_0000)
 }
 
-func isMulticast(a wire.Addr) bool { return a.IsMulticast() }
-
 // addressKind is what an address is to a host.
 type addressKind uint8
 
@@ -140,7 +138,7 @@ func (h *Host) kindOf(a wire.Addr) addressKind {
 	switch {
 	case isUnspecified(a):
 		return unspecified
-	case isMulticast(a):
+	case a.IsMulticast():
 		return multicast
 	case a == limitedBroadcast:
 		return broadcast

@@ -14,7 +14,7 @@ import (
 // all answers. What an error points at is a byte of the packet that it quotes.
 func (p *pair) raw(ip wire.IP, payload []byte) (answers string) {
 	e := wire.Ethernet{Dst: hwB, Src: hwA}
-	if isMulticast(ip.Dst) {
+	if ip.Dst.IsMulticast() {
 		e.Dst = wire.MulticastHW(ip.Dst)
 	}
 	p.b.Receive(p.now, 0, p.frame(e, ip, payload))

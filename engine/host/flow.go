@@ -152,7 +152,7 @@ func (k *FlowKey) icmpFlow(ip *wire.IP, p *buf.Packet, ethernet bool) (hash uint
 // of what anybody else sends. https://www.rfc-editor.org/rfc/rfc4861#section-7.1
 func isNeighbourly(ip *wire.IP, b []byte) bool {
 	return (b[0] == wire.ICMPv6NeighbourSolicitation || b[0] == wire.ICMPv6NeighbourAdvert) &&
-		ip.TTL == 255 && b[1] == 0 && !isMulticast(ip.Src)
+		ip.TTL == 255 && b[1] == 0 && !ip.Src.IsMulticast()
 }
 
 func isError4(kind byte) bool {

@@ -140,7 +140,7 @@ func (h *Host) JoinGroup(s *UDPSocket, iface int, a wire.Addr) error {
 	switch {
 	case !s.open:
 		return ErrClosed
-	case !isMulticast(a):
+	case !a.IsMulticast():
 		return ErrNoGroup
 	case iface < 0:
 		r := h.findRoute(a)
@@ -285,7 +285,7 @@ func (h *Host) receiveGroup(now clock.Time, in *inbound, m *wire.GroupMessage) w
 	case m.Type != wire.IGMPQuery && m.Type != wire.ICMPv6ListenerQuery:
 		h.otherReported(now, number, groupKey{m.Group, in.iface})
 		return wire.None
-	case isUnspecified(m.Group) && isMulticast(in.ip.Dst) && in.ip.Dst != allHosts4 && in.ip.Dst != allNodes6:
+	case isUnspecified(m.Group) && in.ip.Dst.IsMulticast() && in.ip.Dst != allHosts4 && in.ip.Dst != allNodes6:
 		return wire.BadMembership // who asks about all asks all
 	}
 	h.groups.learn(now, number, m)

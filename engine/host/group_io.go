@@ -118,7 +118,7 @@ func (h *Host) groupWay(c *casts, t *wire.Tuple) (*destination, error) {
 // the group on that link, and of what is for all hosts, or broadcast, each. Whoever has every
 // port gets what nobody else hears.
 func (h *Host) deliverToGroup(t wire.Tuple, iface int, ttl uint8, payload buf.View) wire.Drop {
-	forAll := !isMulticast(t.Local) || h.inGroup(t.Local)
+	forAll := !t.Local.IsMulticast() || h.inGroup(t.Local)
 	heard, drop := false, wire.None
 	for _, a := range [...]wire.Addr{anyIPv4, {}} {
 		for s := h.udp.bound[udpKey{a, t.LocalPort}]; s != nil; s = s.also {

@@ -125,7 +125,7 @@ func (m *meeting) header(group wire.Addr) wire.IP {
 	if m.v6 {
 		ip = wire.IP{Version: 6, TTL: 1, Proto: wire.ProtoICMPv6, Src: addr("fe80::99"), Dst: allNodes6}
 	}
-	if isMulticast(group) {
+	if group.IsMulticast() {
 		ip.Dst = group
 	}
 	return ip

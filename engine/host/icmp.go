@@ -49,7 +49,7 @@ func (h *Host) sendICMP(now clock.Time, ip *wire.IP, c *wire.ICMP, payload buf.V
 	// From the address that was asked, or its sender would not know the answer for one; a
 	// group has none to answer from.
 	t := wire.Tuple{Local: ip.Dst, Remote: ip.Src}
-	if isMulticast(t.Local) {
+	if t.Local.IsMulticast() {
 		t.Local = h.source(d)
 	}
 	m := message{payload: keep(payload)}

@@ -86,7 +86,7 @@ func (h *Host) receiveAdvert(now clock.Time, in *inbound, m *wire.Neighbour) wir
 	}
 	// An answer goes to the host that asked: one to a group is forged (RFC 4861
 	// §7.1.2). https://www.rfc-editor.org/rfc/rfc4861#section-7.1.2
-	if m.Solicited && isMulticast(in.ip.Dst) {
+	if m.Solicited && in.ip.Dst.IsMulticast() {
 		return wire.BadNeighbour
 	}
 	// Nobody has asked: an entry that strangers can make is a table that they can fill.

@@ -295,7 +295,7 @@ func (h *Host) reportUnreachable(now clock.Time, p *buf.Packet) {
 
 // groupHardware is the Ethernet address of a multicast group or of broadcast.
 func groupHardware(a wire.Addr) [6]byte {
-	if isMulticast(a) {
+	if a.IsMulticast() {
 		return wire.MulticastHW(a)
 	}
 	return wire.Broadcast

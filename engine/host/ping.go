@@ -67,7 +67,7 @@ func (h *Host) SendPing(now clock.Time, s *UDPSocket, dst wire.Addr, request []b
 	setEchoChecksum(&t, b.Bytes()[:v.Len()])
 	m := message{payload: v}
 	h.setHeader(&m.ip, &t, echoProto(t.Remote))
-	if isMulticast(t.Remote) {
+	if t.Remote.IsMulticast() {
 		m.ip.TTL = 1 // as for UDP
 	}
 	if err = h.send(now, d, &m); err != nil {

@@ -217,7 +217,7 @@ func (h *Host) findRoute(dst wire.Addr) *route {
 			return &all[i]
 		}
 	}
-	if dst == limitedBroadcast || isMulticast(dst) {
+	if dst == limitedBroadcast || dst.IsMulticast() {
 		return h.anyLink(dst)
 	}
 	return nil

@@ -401,7 +401,7 @@ func (h *Host) SendUDPFrom(now clock.Time, s *UDPSocket, src, dst wire.Addr, por
 		}
 		t.Local = src
 	}
-	if isMulticast(t.Remote) {
+	if t.Remote.IsMulticast() {
 		return h.sendToGroup(now, s, t, payload)
 	}
 	return h.sendUDP(now, t, payload)
