@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/natstest"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/verdicts"
 	"github.com/handfast-tcp/handfast/link"
 )
@@ -25,15 +26,7 @@ import (
 // heardVerdicts are those of all hosts of a NATS server, by process.
 func heardVerdicts(t *testing.T) (place string, heard <-chan verdicts.Message) {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoLog: true, NoSigs: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(untilLimit) {
-		t.Fatal("the NATS server does not start")
-	}
+	s := natstest.Start(t, &server.Options{Port: -1})
 	c, err := nats.Connect(s.ClientURL())
 	if err != nil {
 		t.Fatal(err)

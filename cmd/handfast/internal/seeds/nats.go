@@ -2,13 +2,13 @@ package seeds
 
 import (
 	"context"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/natsat"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 )
 
@@ -30,19 +30,16 @@ type natsStore struct {
 
 // openNATS connects to nats://user:password@host:port/bucket/key.
 func openNATS(where string) (*natsStore, error) {
-	u, err := url.Parse(where)
+	server, path, shown, known := natsat.Parse(where)
+	bucket, key, ok := strings.Cut(path, "/")
+	if !known || !ok {
+		return nil, say.Errorf(say.Text{"seeds: %s is not nats://host:4222/bucket/key", "seeds：%s 不是 nats://host:4222/bucket/key 的形式"}, shown)
+	}
+	conn, err := nats.Connect(server, nats.Name("handfast"), nats.MaxReconnects(-1), nats.ReconnectWait(patience))
 	if err != nil {
-		return nil, say.Errorf(say.All("seeds: %w"), err)
+		return nil, say.Errorf(say.All("seeds: %s: %w"), shown, err)
 	}
-	bucket, key, ok := strings.Cut(strings.Trim(u.Path, "/"), "/")
-	if !ok || u.Host == "" {
-		return nil, say.Errorf(say.Text{"seeds: %s is not nats://host:4222/bucket/key", "seeds：%s 不是 nats://host:4222/bucket/key 的形式"}, u.Redacted())
-	}
-	s := &natsStore{where: u.Redacted(), key: key}
-	u.Path = ""
-	if s.conn, err = nats.Connect(u.String(), nats.Name("handfast"), nats.MaxReconnects(-1), nats.ReconnectWait(patience)); err != nil {
-		return nil, say.Errorf(say.All("seeds: %s: %w"), s.where, err)
-	}
+	s := &natsStore{where: shown, key: key, conn: conn}
 	if err := s.find(bucket); err != nil {
 		s.conn.Close()
 		return nil, err

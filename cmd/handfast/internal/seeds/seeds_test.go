@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/natstest"
 	"github.com/handfast-tcp/handfast/keyring"
 )
 
@@ -88,16 +89,7 @@ func (*stub) Close() error               { return nil }
 // natsServer is a server with a store of its own, which lives on in its folder.
 func natsServer(t *testing.T, dir string, port int) *server.Server {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: dir, NoLog: true, NoSigs: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	if !s.ReadyForConnections(time.Minute) {
-		t.Fatal("the NATS server does not start")
-	}
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	return s
+	return natstest.Start(t, &server.Options{Port: port, JetStream: true, StoreDir: dir})
 }
 
 // put stores seeds as an operator does.
@@ -176,8 +168,8 @@ func TestNATS(t *testing.T) {
 
 // What is no place of a store is refused.
 func TestPlacesThatAreNone(t *testing.T) {
-	for _, where := range []string{"nats://127.0.0.1:1", "nats://127.0.0.1:1/bucket", "nats:///bucket/key", "nats://%zz/b/k"} {
-		if _, err := Open(where); err == nil || !strings.Contains(err.Error(), "seeds: ") {
+	for _, where := range []string{"nats://127.0.0.1:1", "nats://127.0.0.1:1/bucket", "nats:///bucket/key", "nats://%zz/b/k", "nats://me:word@%zz/b/k", "nats://me:word/b/k"} {
+		if _, err := Open(where); err == nil || !strings.Contains(err.Error(), "seeds: ") || strings.Contains(err.Error(), "word") {
 			t.Errorf("%s: %v", where, err)
 		}
 	}

@@ -4,10 +4,8 @@ package verdicts
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -16,6 +14,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/natsat"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/engine/detect"
 	"github.com/handfast-tcp/handfast/inspect"
@@ -58,25 +57,20 @@ type Publisher struct {
 // without a server, which is looked for again and again; what was to be said meanwhile is
 // counted and forgotten. Look may be asked by another goroutine until Close has returned.
 func Open(where, name string, look func() *inspect.Flood) (*Publisher, error) {
-	u, err := url.Parse(where)
-	if err != nil {
-		return nil, errors.Unwrap(err) // without what may be a password
+	server, subject, shown, known := natsat.Parse(where)
+	if !known || !isSubject(subject) {
+		return nil, say.Errorf(say.Text{"%s is not nats://host:4222/subject", "%s 不是 nats://host:4222/subject 的形式"}, shown)
 	}
-	subject := strings.Trim(u.Path, "/")
-	if u.Scheme != "nats" && u.Scheme != "tls" || u.Host == "" || !isSubject(subject) {
-		return nil, say.Errorf(say.Text{"%s is not nats://host:4222/subject", "%s 不是 nats://host:4222/subject 的形式"}, u.Redacted())
-	}
-	u.Path = ""
 	host, err := os.Hostname()
 	if err != nil {
 		return nil, err
 	}
 	p := &Publisher{subject: subject, look: look, says: Message{Host: host, Name: name, PID: os.Getpid()}, ended: make(chan struct{})}
 	// An old verdict is worth nothing: nothing is kept for a server that is away.
-	p.conn, err = nats.Connect(u.String(), nats.Name("handfast "+name), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(lookEvery),
+	p.conn, err = nats.Connect(server, nats.Name("handfast "+name), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(lookEvery),
 		nats.ReconnectBufSize(-1), nats.PingInterval(patience), nats.FlusherTimeout(patience))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", u.Redacted(), err)
+		return nil, fmt.Errorf("%s: %w", shown, err)
 	}
 	p.working.Go(p.work)
 	return p, nil
