@@ -430,7 +430,7 @@ func groupAddr(group net.Addr) wire.Addr {
 
 // ofGroups does something to all parts of a socket, with the number of a link, below zero for nil.
 // They are alike: only a link that goes meanwhile can make one refuse what another has done, and
-// what that has done on it is of no account.
+// then that has no effect.
 func (u *UDPConn) ofGroups(ifi *net.Interface, do func(h *host.Host, part *host.UDPSocket, iface int) error) error {
 	u.owner.mu.Lock()
 	defer u.owner.mu.Unlock()
