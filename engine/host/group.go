@@ -49,7 +49,7 @@ type group struct {
 	changes int        // reports of the last change that are still to come
 	change  clock.Time // when the next one does
 	answer  clock.Time // when a query is answered; Never: there is none
-	spoke   bool       // of older versions: no other host has reported since we did
+	spoke   bool       // we have reported it, and no other host since, in an older version
 }
 
 // querier is who asks, on a link, about the groups of a family.

@@ -82,6 +82,7 @@ func (h *Host) reportChanges(now clock.Time, number int) {
 		g.change = again
 		switch {
 		case newest && g.members > 0:
+			g.spoke = true
 			records = append(records, wire.GroupRecord{Type: wire.GroupJoined, Group: g.key.addr})
 		case newest:
 			records = append(records, wire.GroupRecord{Type: wire.GroupLeft, Group: g.key.addr})
@@ -110,6 +111,7 @@ func (h *Host) answerQueries(now clock.Time, number int) {
 			g.answer = now.Add(soonest)
 			continue
 		case newest:
+			g.spoke = true
 			records = append(records, wire.GroupRecord{Type: wire.GroupIsMember, Group: g.key.addr})
 		default:
 			h.reportOne(g, version)

@@ -471,6 +471,31 @@ func TestReportsOfOthers(t *testing.T) {
 	})
 }
 
+// A group that was reported in the newest version alone is left in an older one that was heard since: the
+// router knows of it, whatever it heard it by.
+func TestLeftInAnotherVersion(t *testing.T) {
+	onBoth(t, config{}, func(t *testing.T, m *meeting) {
+		newest := 3 - family(m.group)
+		for name, report := range map[string]func(){
+			"joined": func() {},
+			"asked":  func() { m.ask(query{newest, m.group, time.Second}) },
+		} {
+			s := m.share(m.a, 5353)
+			m.join(m.a, s, m.group)
+			m.said(m.a, time.Minute)
+			report()
+			m.said(m.a, time.Minute)
+			m.ask(query{newest - 1, m.group, time.Minute})
+			m.a.LeaveGroup(s, 0, m.group)
+			if got, _ := m.said(m.a, time.Second); len(got) != 1 {
+				t.Errorf("%s: said %v", name, got)
+			}
+			m.a.CloseUDP(s)
+			m.said(m.a, time.Hour)
+		}
+	})
+}
+
 // Of several shards the first one speaks, and hears; the packets are given to it.
 func TestOneShardSpeaksOfGroups(t *testing.T) {
 	onBoth(t, config{ethernet: true, host: Config{Shards: 2, Shard: 1}}, func(t *testing.T, m *meeting) {
