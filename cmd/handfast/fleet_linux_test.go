@@ -49,7 +49,7 @@ func newFleet(t *testing.T, kinds, seeds [fleetSize]string) *fleet {
 		t.Skip("namespaces beside each other need root")
 	}
 	for name, value := range map[string]string{"ip_forward": "1", "fib_multipath_hash_policy": "1", "conf/all/rp_filter": "0", "conf/default/rp_filter": "0"} {
-		routerSysctl(t, "/proc/sys/net/ipv4/"+name, value)
+		routerSysctl(t, "net/ipv4/"+name, value)
 	}
 	f := &fleet{}
 	f.attachClients(t)
@@ -101,20 +101,26 @@ func newFleet(t *testing.T, kinds, seeds [fleetSize]string) *fleet {
 
 // routerSysctl has a value for as long as the test lasts: other tests are in the router's namespace, too, and what
 // comes to one end of their cables it would send back by the other.
-func routerSysctl(t *testing.T, file, value string) {
+func routerSysctl(t *testing.T, name, value string) {
 	t.Helper()
-	before, err := os.ReadFile(file)
-	if err == nil {
-		err = os.WriteFile(file, []byte(value), 0o644)
-	}
+	back, err := changeSysctl(name, value)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := os.WriteFile(file, before, 0o644); err != nil {
+		if err := back(); err != nil {
 			t.Error(err)
 		}
 	})
+}
+
+// changeSysctl is setSysctl that can be taken back.
+func changeSysctl(name, value string) (back func() error, err error) {
+	before, err := os.ReadFile("/proc/sys/" + name)
+	if err != nil {
+		return nil, err
+	}
+	return func() error { return setSysctl(name, string(before)) }, setSysctl(name, value)
 }
 
 func newSpace(t *testing.T) *stage.Space {

@@ -284,16 +284,12 @@ func (x *trial) set(t *testing.T, ln *net.TCPListener) {
 	t.Helper()
 	for _, s := range x.settings {
 		name, value, _ := strings.Cut(s, "=")
-		file := "/proc/sys/net/ipv4/" + name
-		before, err := os.ReadFile(file)
-		if err == nil {
-			err = os.WriteFile(file, []byte(value), 0)
-		}
+		back, err := changeSysctl("net/ipv4/"+name, value)
 		if err != nil {
 			t.Log(err) // then it is a connection like others
 			continue
 		}
-		defer os.WriteFile(file, before, 0)
+		defer back()
 	}
 	x.dialled, _ = x.dial(ln)
 }

@@ -111,7 +111,7 @@ type verdict struct {
 	excused      string
 }
 
-// verdictOf are by scenario. tcp.analysis knows what was sent, not why: it sees
+// verdictOf is what is known of scenarios. tcp.analysis knows what was sent, not why: it sees
 // simultaneous SYN-ACKs as repeated SYNs, and smaller segments after an ICMP
 // message as data out of order.
 var verdictOf = map[string]verdict{
