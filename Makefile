@@ -5,7 +5,7 @@ PACKAGES     = $(shell go list -m -f '{{.Dir}}/...')
 
 # The packages that know no goroutine and no lock, which arch_test.go holds. The race detector has nothing to find there
 # but in the hands of the others, whose tests it watches. engine/buf counts references atomically.
-# So is what plays scenarios for a page, and what only reads or compiles sources.
+# Nor has it in what plays scenarios for a page, or only reads or compiles sources.
 PURE         = $(shell go list ./engine/... ./lab/... ./cmd/playground ./internal/mutate ./internal/documents ./conformance/api | grep -v /engine/buf)
 # Their tests are of crowds, which are smaller with the race detector: these run in both ways.
 CROWDS       = ./gateway
