@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"net/netip"
+	"time"
 
 	"github.com/cilium/ebpf"
 	bpflink "github.com/cilium/ebpf/link"
@@ -40,6 +41,8 @@ var (
 	hasProgram = say.Text{"%s has an XDP program already (ip link shows it): %w", "%s 已挂有 XDP 程序（ip link 可见）：%w"}
 	noXDP      = say.Text{"%s: this kernel has no AF_XDP, which Linux has from 5.9 on with CONFIG_XDP_SOCKETS: %w; --link packet works without",
 		"%s：此内核没有 AF_XDP（Linux 5.9 起，CONFIG_XDP_SOCKETS）：%w；可改用 --link packet"}
+	queueTaken = say.Text{"%s, queue %d is another program's, with AF_XDP of its own: %w; --link packet works beside it",
+		"%s，队列 %d 正被另一个使用 AF_XDP 的程序占用：%w；可改用 --link packet"}
 	noSocket = say.Text{"%s, queue %d: %w; --link packet works without AF_XDP", "%s，队列 %d：%w；可改用 --link packet"}
 )
 
@@ -88,7 +91,10 @@ func (d *Device) open(o Options, dev *netlink.LinkAttrs, size int) error {
 		if queue > 0 && errors.Is(err, unix.EINVAL) { // it has made fewer queues than there may be
 			break
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, unix.EBUSY):
+			return say.Errorf(queueTaken, o.Name, queue, err)
+		case err != nil:
 			return say.Errorf(noSocket, o.Name, queue, err)
 		}
 	}
@@ -144,7 +150,7 @@ func (d *Device) addSocket(queue, index, size int) error {
 		if !d.native {
 			a.Flags |= unix.XDP_COPY
 		}
-		if err = unix.Bind(int(fd), &a); err == nil {
+		if err = bindWhenFree(int(fd), &a); err == nil {
 			err = d.program.Maps["sockets"].Put(uint32(queue), uint32(fd))
 		}
 	}
@@ -153,6 +159,18 @@ func (d *Device) addSocket(queue, index, size int) error {
 	}
 	d.sockets = append(d.sockets, s)
 	return nil
+}
+
+// bindWhenFree binds a socket, and waits for up to two seconds for the queue of one that was closed: the kernel gives it back
+// a while after close has returned.
+func bindWhenFree(fd int, a *unix.SockaddrXDP) (err error) {
+	for wait := time.Millisecond; wait <= time.Second; wait *= 2 {
+		if err = unix.Bind(fd, a); !errors.Is(err, unix.EBUSY) {
+			break
+		}
+		time.Sleep(wait)
+	}
+	return err
 }
 
 // explain says what the kernel or the rights do not allow.
