@@ -10,7 +10,8 @@ PURE         = $(shell go list ./engine/... ./lab/... ./cmd/playground ./interna
 # Their tests are of crowds, which are smaller with the race detector: these run in both ways.
 CROWDS       = ./gateway
 CONCURRENT   = $(filter-out $(PURE),$(shell go list $(PACKAGES)))
-STATICCHECK := go run -exec 'env GOFLAGS=-race' honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# It compiles what others export as vet and the tests do, with the same flags: compiled otherwise, all would be compiled once more.
+STATICCHECK = go run -exec 'env "GOFLAGS=$(strip $(GOFLAGS) -race)"' honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # Tests of what handles packets run on these machines too, by an emulator: 32 bits, and the other byte order.
 EMULATED := arm s390x
