@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"os"
@@ -173,6 +174,43 @@ func TestCapturesInTshark(t *testing.T) {
 			sameStreams(t, connsOf(t, text), packets)
 		})
 	}
+}
+
+// Of captures that begin anywhere in a connection, too, we count the connections and call as complete what tshark does.
+func TestCapturesFromTheMiddleInTshark(t *testing.T) {
+	tshark, err := exec.LookPath("tshark")
+	if err != nil || testing.Short() {
+		t.Skip("-short, or tshark is not installed")
+	}
+	text := binary.LittleEndian.AppendUint32(nil, 0xa1b2c3d4)
+	for _, v := range []uint32{2 | 4<<16, 0, 0, 1 << 16, 101} {
+		text = binary.LittleEndian.AppendUint32(text, v)
+	}
+	streams := 0
+	for i, s := range lab.Scenarios() {
+		packets := resultOf(t, s.Name, lab.Options{}).Packets
+		for from := range min(len(packets), 6) {
+			for _, p := range packets[from:] {
+				if len(p.Data) < 20 || p.Data[0]>>4 != 4 {
+					continue
+				}
+				streams++
+				data := bytes.Clone(p.Data)
+				for _, at := range []int{12, 16} { // each has addresses of its own
+					data[at+1], data[at+2] = byte(i), byte(from)
+				}
+				for _, v := range []int{streams / 1000, streams % 1000 * 1000, len(data), len(data)} {
+					text = binary.LittleEndian.AppendUint32(text, uint32(v))
+				}
+				text = append(text, data...)
+			}
+		}
+	}
+	file := filepath.Join(t.TempDir(), "capture.pcap")
+	if err := os.WriteFile(file, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	sameStreams(t, connsOf(t, text), readFields(t, tshark, file))
 }
 
 // sameStreams compares our connections with tshark's streams: how complete each is, and its name for other tools.

@@ -86,7 +86,11 @@ func (d *Detector) now() *counts { return &d.ring[d.tick%history] }
 // first one of a handshake or a repeated one. flow is a keyed hash of the
 // four-tuple and of the peer's first sequence number.
 func (d *Detector) Syn(flow uint64, source wire.Addr, port uint16) {
-	n, h := d.now(), d.hash(source)
+	d.syn(flow, d.hash(source), port)
+}
+
+func (d *Detector) syn(flow, h uint64, port uint16) {
+	n := d.now()
 	n.arrived++
 	d.sources.add(h)
 	d.port.add(port)
@@ -141,9 +145,26 @@ func (d *Detector) Closed(source wire.Addr, port uint16) {
 	h := d.hash(source)
 	d.sources.add(h)
 	d.ports.add(mix(uint64(port)+1, d.seed))
-	if d.scans.probe(h, port, d.tick) {
+	if d.scans.probe(h, uint64(port)+1, d.tick) {
 		n.scanned++
 	}
+}
+
+// Silent notes a SYN that nothing has answered, as who looks at a network without knowing who
+// listens there sees it. place is a name of the address and port that it is for: a source
+// that asks at many places in vain scans, and its SYNs are for closed ports. Any other
+// counts as Syn.
+func (d *Detector) Silent(flow uint64, source wire.Addr, port uint16, place uint64) {
+	h := d.hash(source)
+	if !d.scans.probe(h, place, d.tick) {
+		d.syn(flow, h, port)
+		return
+	}
+	n := d.now()
+	n.closed++
+	n.scanned++
+	d.sources.add(h)
+	d.ports.add(mix(place, d.seed))
 }
 
 // SynAck notes that a SYN-ACK went out.

@@ -93,7 +93,7 @@ func TestScanTable(t *testing.T) {
 		first := 0
 		for port := 1; port <= 40 && first == 0; port++ {
 			for range 5 {
-				if s.probe(h, uint16(port*7+1), uint32(port)) {
+				if s.probe(h, uint64(port*7+1), uint32(port)) {
 					first = port
 				}
 			}
@@ -116,7 +116,7 @@ func TestScannerKeepsItsPlace(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	scanner := r.Uint64()
 	for port := range uint16(40) {
-		s.probe(scanner, port, uint32(port))
+		s.probe(scanner, uint64(port), uint32(port))
 		for range 100 {
 			s.probe(r.Uint64(), 23, uint32(port))
 		}

@@ -23,9 +23,9 @@ type scanSource struct {
 	seen  uint32 // tick
 }
 
-// probe notes that a source asked for a closed port, and reports whether it is
-// scanning.
-func (t *scanTable) probe(h uint64, port uint16, tick uint32) bool {
+// probe notes that a source asked for a closed port, by any name of it, and reports whether
+// it is scanning.
+func (t *scanTable) probe(h, port uint64, tick uint32) bool {
 	ways, id := t.set(h)
 	slot := &ways[0]
 	for i := range ways {
@@ -46,7 +46,7 @@ func (t *scanTable) probe(h uint64, port uint16, tick uint32) bool {
 	}
 	slot.seen = tick
 	// With the source's keyed hash: no list of ports falls on few bits for every source.
-	slot.ports |= 1 << (mix(uint64(port)+1, h) >> 58)
+	slot.ports |= 1 << (mix(port, h) >> 58)
 	return slot.scans()
 }
 

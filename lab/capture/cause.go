@@ -222,7 +222,7 @@ func (c *Conn) judge(now clock.Time) Verdict {
 
 func (c *Conn) stage() Stage {
 	switch {
-	case c.Completeness&(SawSYN|SawSYNACK) != 0 && c.Sides[Client].Moves == nil, !c.Sides[Client].reached(tcp.Established):
+	case c.Opened && c.Sides[Client].Moves == nil, !c.Sides[Client].reached(tcp.Established):
 		return PostSYN
 	case c.evidence.clientData == 0:
 		return PostACK

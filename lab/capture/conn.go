@@ -30,14 +30,16 @@ type Conn struct {
 	// way to the server and that to the client, seen from where the capture was made.
 	// 0: not seen.
 	Handshake [2]time.Duration
-	// Completeness has a bit for each part that was seen, as Wireshark's
-	// tcp.completeness.
+	// Completeness has a bit for each part that was seen, exactly as Wireshark's
+	// tcp.completeness has it.
 	Completeness Completeness
 	// Cut says that more may have come: it was forgotten because too many were open.
 	Cut bool
 	// Verdict is why it ended. It counts when the connection is told.
 	Verdict Verdict
 
+	held            Completeness // of a first segment that is no SYN
+	begun           bool         // something else than SYNs and SYN-ACKs was seen
 	history         history
 	kept            *kept
 	contents        *[2]contents // of both sides, where they are followed
@@ -57,11 +59,40 @@ type Completeness uint8
 const (
 	SawSYN Completeness = 1 << iota
 	SawSYNACK
-	SawACK
-	SawData
+	SawACK  // without text, which acknowledges something as well
+	SawData // not on a SYN
 	SawFIN
 	SawRST
 )
+
+// seen are the bits of a segment. Wireshark counts a SYN that it meets first.
+func seen(f wire.Flags, length int, first bool) (k Completeness) {
+	add := func(when bool, bit Completeness) {
+		if when {
+			k |= bit
+		}
+	}
+	syn, ack := f.Has(wire.SYN), f.Has(wire.ACK)
+	add(syn && !ack && first, SawSYN)
+	add(syn && ack, SawSYNACK)
+	add(!syn && ack && length == 0, SawACK)
+	add(!syn && length > 0, SawData)
+	add(f.Has(wire.FIN), SawFIN)
+	add(f.Has(wire.RST), SawRST)
+	return k
+}
+
+// complete adds a segment. The first of all counts together with the second, unless it is
+// a SYN: of a single segment Wireshark says 0.
+func (c *Conn) complete(s *segment) {
+	first := c.Sides[Client].Packets+c.Sides[Server].Packets == 0
+	k := seen(s.tcp.Flags, s.length, first)
+	if first && k&SawSYN == 0 {
+		c.held = k
+		return
+	}
+	c.Completeness |= k | c.held
+}
 
 // Duration is from the first to the last segment.
 func (c *Conn) Duration() time.Duration { return c.Last.Sub(c.First) }
@@ -138,34 +169,22 @@ func (c *Conn) keep(from int, s *segment, what SegmentKind) {
 func (c *Conn) note(from int, s *segment) {
 	f := s.tcp.Flags
 	syn, ack := f.Has(wire.SYN), f.Has(wire.ACK)
+	c.complete(s)
+	c.begun = c.begun || !syn
 	switch {
 	case syn && ack:
-		c.Completeness |= SawSYNACK
 		if c.synAt > 0 && c.synAckAt == 0 {
 			c.Handshake[0] = s.time.Sub(c.synAt)
 		}
 		c.synAckAt = s.time
 		c.Opened = true
 	case syn:
-		c.Completeness |= SawSYN
 		if c.synAckAt == 0 {
 			c.synAt = s.time
 		}
 		c.Opened = true
 	case ack && from == Client && c.synAckAt > 0 && c.Handshake[1] == 0 && !f.Has(wire.RST):
 		c.Handshake[1] = s.time.Sub(c.synAckAt)
-	}
-	if ack && !syn {
-		c.Completeness |= SawACK
-	}
-	if s.length > 0 {
-		c.Completeness |= SawData
-	}
-	if f.Has(wire.FIN) {
-		c.Completeness |= SawFIN
-	}
-	if f.Has(wire.RST) {
-		c.Completeness |= SawRST
 	}
 }
 

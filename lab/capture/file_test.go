@@ -260,3 +260,38 @@ func FuzzCapture(f *testing.F) {
 		}
 	})
 }
+
+// What a tunnel of IP in IP carries is followed; the connections are those within.
+func TestTunnels(t *testing.T) {
+	run := play(t, "four-way-close")
+	v4 := []byte{0x45, 0, 0, 0, 0, 0, 0, 0, 64, 4, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2}
+	v6 := append([]byte{0x60, 0, 0, 0, 0, 0, 4, 64}, make([]byte, 32)...)
+	for name, outer := range map[string][][]byte{"4in4": {v4}, "4in6": {v6}, "4in4in6": {v6, v4}, "too deep": {v4, v4, v4, v4}} {
+		var all []*capture.Conn
+		tr := capture.NewTracker(capture.Options{Ended: func(c *capture.Conn) { all = append(all, c) }})
+		for i := range run.Packets {
+			p := bytes.Clone(run.Packets[i].Data)
+			for j := range outer {
+				h := bytes.Clone(outer[len(outer)-1-j])
+				if h[0] == 0x45 {
+					binary.BigEndian.PutUint16(h[2:], uint16(20+len(p)))
+				} else {
+					binary.BigEndian.PutUint16(h[4:], uint16(len(p)))
+				}
+				p = append(h, p...)
+			}
+			tr.Packet(&capture.Packet{Number: i + 1, Time: run.Packets[i].Time, Link: capture.LinkRaw, Data: p, Size: len(p)})
+		}
+		tr.Finish()
+		if name == "too deep" {
+			if len(all) != 0 || tr.Counts.Other != len(run.Packets) {
+				t.Errorf("%s: %d connections, %d packets are something else", name, len(all), tr.Counts.Other)
+			}
+			continue
+		}
+		want, _ := analyze(t, captured(t, run), capture.Options{})
+		if len(all) != 1 || all[0].Tuple != want[0].Tuple || all[0].History() != want[0].History() || all[0].Sides[0].Payload != want[0].Sides[0].Payload {
+			t.Errorf("%s: %d connections: %+v", name, len(all), all)
+		}
+	}
+}

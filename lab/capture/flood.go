@@ -60,6 +60,7 @@ type asked struct {
 	time   clock.Time
 	flow   uint64
 	source wire.Addr
+	place  uint64 // of whom it is asked: a hash of address and port
 	port   uint16
 	told   bool // the detector knows what became of it
 }
@@ -94,7 +95,9 @@ func (w *watch) see(h *handshake, tuple *wire.Tuple, from int, answered bool, s 
 	syn, ack, rst := f.Has(wire.SYN), f.Has(wire.ACK), f.Has(wire.RST)
 	switch {
 	case syn && !ack && from == Client && !rst:
-		w.tell(h) // it may be repeated
+		if a := w.waiting(h); a != nil { // it is repeated
+			w.silent(a)
+		}
 		w.ask(h, tuple, s)
 	case h.shake != asking:
 	case from == Client && rst:
@@ -118,15 +121,18 @@ func (w *watch) see(h *handshake, tuple *wire.Tuple, from int, answered bool, s 
 	}
 }
 
-// flowOf names a handshake.
-func flowOf(t *wire.Tuple, isn seq.Num) uint64 {
-	h := uint64(isn)<<32 | uint64(t.LocalPort)<<16 | uint64(t.RemotePort)
-	for _, a := range [2]wire.Addr{t.Local, t.Remote} {
-		hi, lo := a.Words()
-		for _, v := range [2]uint64{hi, lo} {
-			x, y := bits.Mul64(h^v^0xa0761d6478bd642f, 0xe7037ed1a0b428db)
-			h = x ^ y
-		}
+// flowOf names a handshake, and the place where it is asked for.
+func flowOf(t *wire.Tuple, isn seq.Num) (flow, place uint64) {
+	place = fold(uint64(t.RemotePort), t.Remote)
+	return fold(place^(uint64(isn)<<32|uint64(t.LocalPort)), t.Local), place
+}
+
+// fold mixes an address into a hash.
+func fold(h uint64, a wire.Addr) uint64 {
+	hi, lo := a.Words()
+	for _, v := range [2]uint64{hi, lo} {
+		x, y := bits.Mul64(h^v^0xa0761d6478bd642f, 0xe7037ed1a0b428db)
+		h = x ^ y
 	}
 	return h
 }
@@ -141,8 +147,9 @@ func (w *watch) ask(h *handshake, tuple *wire.Tuple, s *segment) {
 			w.grow()
 		}
 	}
-	*h = handshake{asking, flowOf(tuple, s.tcp.Seq), w.gone + uint64(w.count)}
-	*w.place(w.count) = asked{time: s.time, flow: h.flow, source: tuple.Local, port: tuple.RemotePort}
+	flow, place := flowOf(tuple, s.tcp.Seq)
+	*h = handshake{asking, flow, w.gone + uint64(w.count)}
+	*w.place(w.count) = asked{time: s.time, flow: flow, source: tuple.Local, place: place, port: tuple.RemotePort}
 	w.count++
 }
 
@@ -170,22 +177,23 @@ func (w *watch) grow() {
 
 // shift takes the oldest SYN out of the ring: when it still waits, nothing has answered it.
 func (w *watch) shift() {
-	w.report(w.place(0))
+	if a := w.place(0); !a.told {
+		w.silent(a)
+	}
 	w.first = (w.first + 1) & (len(w.asked) - 1)
 	w.count--
 	w.gone++
 }
 
-// tell tells the detector of a handshake's SYN, once.
-func (w *watch) tell(h *handshake) {
-	if a := w.waiting(h); a != nil {
-		w.report(a)
-	}
+// silent tells the detector of a SYN that nothing has answered.
+func (w *watch) silent(a *asked) {
+	w.detector.Silent(a.flow, a.source, a.port, a.place)
+	a.told = true
 }
 
-// report tells the detector of a SYN that was answered, or will not be.
-func (w *watch) report(a *asked) {
-	if !a.told {
+// tell tells the detector of a handshake's SYN that was answered, once.
+func (w *watch) tell(h *handshake) {
+	if a := w.waiting(h); a != nil {
 		w.detector.Syn(a.flow, a.source, a.port)
 		a.told = true
 	}

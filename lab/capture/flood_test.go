@@ -72,6 +72,7 @@ func (s *scene) visit(now clock.Time, port uint16, answer wire.Flags) {
 // second. Numbers are packets a second.
 type minute struct {
 	visits, flood, scan int
+	silent, sweep       int    // scans that nothing answers: of the ports of one host, of one port of many hosts
 	answered            bool   // the flood's SYNs
 	sources             uint32 // of the flood
 	wrong               bool   // there is a flood
@@ -97,6 +98,14 @@ func (m *minute) play() *capture.Tracker {
 			s.packet(now+clock.Time(500_000+i), bare(0x0b000001, web, 40000, uint16(s.random.Uint32N(60000)), 1, 0, wire.SYN))
 			s.later = append(s.later, later{now + 20_500_000, bare(web, 0x0b000001, uint16(s.random.Uint32N(60000)), 40000, 0, 2, wire.RST|wire.ACK)})
 		}
+		for i := range often(m.silent) { // captured twice, as on Linux's any device
+			syn := bare(0x0b000002, web, 40001, uint16(s.random.Uint32N(60000)), 1, 0, wire.SYN)
+			s.packet(now+clock.Time(300_000+10*i), syn)
+			s.packet(now+clock.Time(300_001+10*i), syn)
+		}
+		for i := range often(m.sweep) {
+			s.packet(now+clock.Time(400_000+i), bare(0x0b000003, 0xc6000000|s.random.Uint32N(1<<16), 40002, 22, 1, 0, wire.SYN))
+		}
 		for i := range often(m.flood) {
 			src, from, isn := 0x50000000+s.random.Uint32N(m.sources), uint16(1024+s.random.Uint32N(60000)), s.random.Uint32()
 			s.packet(now+clock.Time(600_000+i), bare(src, web, from, 443, isn, 0, wire.SYN))
@@ -121,6 +130,11 @@ func TestFloodsOfCaptures(t *testing.T) {
 		"upstream":     {visits: 40, flood: 2000, sources: 1 << 31, wrong: true},
 		"nobody else":  {flood: 2000, sources: 1 << 31, answered: true, wrong: true},
 		"a few a tick": {visits: 40, flood: 8, sources: 1 << 31},
+		"scan":         {visits: 40, scan: 500},
+		"silent scan":  {visits: 40, silent: 500, short: true},
+		"nmap alone":   {silent: 700},
+		"sweep":        {visits: 40, sweep: 2000, short: true},
+		"in a scan":    {visits: 40, silent: 200, sweep: 200, flood: 5000, sources: 1 << 31, answered: true, wrong: true},
 	} {
 		if testing.Short() && !m.short {
 			continue
@@ -142,7 +156,7 @@ func TestFloodsOfCaptures(t *testing.T) {
 		if f.Port != 443 || f.Unanswered < 0.85 || f.Sources < 0.7*sources || f.Sources > 1.3*sources || f.Rate < 0.8*float64(m.flood) {
 			t.Errorf("%s: port %d, %.0f%% unanswered, %.0f sources, %.0f/s", name, f.Port, 100*f.Unanswered, f.Sources, f.Rate)
 		}
-		if all := float64(20 * (m.flood + m.visits)); float64(f.SYNs) < 0.9*all || float64(f.SYNs) > 1.15*all {
+		if all := float64(20 * (m.flood + m.visits + 2*m.silent + m.sweep)); float64(f.SYNs) < 0.9*all || float64(f.SYNs) > 1.15*all {
 			t.Errorf("%s: %d SYNs, of %.0f", name, f.SYNs, all)
 		}
 	}

@@ -7,8 +7,13 @@ import (
 
 const (
 	protoICMP   = 1
+	protoIPv4   = 4 // in a tunnel
 	protoTCP    = 6
+	protoIPv6   = 41 // in a tunnel
 	protoICMPv6 = 58
+
+	// maxTunnels bounds how many IP headers may stand before that of a connection.
+	maxTunnels = 3
 
 	// DefaultOpen is how many connections are followed at the same time unless
 	// Options.MaxOpen says another number. One takes about two kilobytes, and a
@@ -107,7 +112,7 @@ func (t *Tracker) Packet(p *Packet) {
 	b, before := p.Link.IP(p.Data)
 	s := &t.segment
 	s.number, s.time = p.Number, p.Time
-	if b == nil || !parseIP(b, p.Size-before, &s.ip) {
+	if b = s.packet(b, p.Size-before); b == nil {
 		c.Other++
 		return
 	}
@@ -121,6 +126,21 @@ func (t *Tracker) Packet(p *Packet) {
 	default:
 		c.Other++
 	}
+}
+
+// packet reads the IP header of a packet, and returns the packet: of a tunnel that carries IP
+// in IP (RFC 2003, 2473, 4213) the one within. It is nil when there is none.
+func (s *segment) packet(b []byte, size int) []byte {
+	for range 1 + maxTunnels {
+		if b == nil || !parseIP(b, size, &s.ip) {
+			return nil
+		}
+		if s.ip.Proto != protoIPv4 && s.ip.Proto != protoIPv6 || s.ip.IsFragment() {
+			return b
+		}
+		b, size = b[s.ip.HeaderLen:], size-s.ip.HeaderLen
+	}
+	return nil
 }
 
 // parseIP reads a header whose packet may be cut off, or be a super-segment too long for
@@ -177,7 +197,7 @@ func (t *Tracker) arrive(c *Conn, from int, s *segment) {
 // place is the list that a connection belongs into.
 func (t *Tracker) place(c *Conn) *list {
 	switch {
-	case c.Completeness&^(SawSYN|SawSYNACK) == 0:
+	case !c.begun:
 		return &t.opening
 	case c.over():
 		return &t.ended
