@@ -14,8 +14,8 @@ import (
 
 // WriteMetrics writes a host's figures in Prometheus' text format: base units,
 // _total for what only grows, and no label that holds an address. Counters keep
-// Linux's names, so that what is written for node_netstat_TcpExt_* can be
-// copied. The control socket answers GET /metrics with the same; this is for a
+// Linux's names, as a label: what is written for node_netstat_TcpExt_ListenDrops
+// asks here for handfast_netstat_total{counter="TcpExt_ListenDrops"}. The control socket answers GET /metrics with the same; this is for a
 // program that has an HTTP server of its own.
 //
 // https://prometheus.io/docs/instrumenting/exposition_formats/
@@ -94,13 +94,22 @@ func families(r *Report) []family {
 	if r.totals != nil {
 		all = append(all, endFamilies(r.totals)...)
 	}
-	for _, group := range counterGroups {
-		for _, name := range sortedNames(r.Counters[group]) {
-			all = append(all, family{fmt.Sprintf("handfast_netstat_%s_%s_total", group, name), "counter",
-				fmt.Sprintf("Linux's counter %s of %s.", name, group), []sample{{value: float64(r.Counters[group][name])}}})
-		}
+	if len(r.Counters) > 0 {
+		all = append(all, counterFamily(r))
 	}
 	return all
+}
+
+// counterFamily has Linux's counters by the names that nstat gives them. As parts of the
+// metric's name they would break Prometheus' rule for one, which is snake case.
+func counterFamily(r *Report) family {
+	f := family{name: "handfast_netstat_total", kind: "counter", help: "Linux's counters, by group and name."}
+	for _, group := range counterGroups {
+		for _, name := range sortedNames(r.Counters[group]) {
+			f.samples = append(f.samples, sample{labels: label("counter", group+"_"+name), value: float64(r.Counters[group][name])})
+		}
+	}
+	return f
 }
 
 func connectionFamily(r *Report) family {

@@ -197,7 +197,7 @@ func TestControlSocketMetrics(t *testing.T) {
 	for _, all := range []map[string]*metric{asked, parseMetrics(t, &text)} {
 		checkMetrics(t, all)
 	}
-	if m := inspect.Metrics(h); m[`handfast_connections{state="established"}`] != 1 || m["handfast_netstat_TcpExt_SyncookiesSent_total"] != 0 {
+	if m := inspect.Metrics(h); m[`handfast_connections{state="established"}`] != 1 || m[`handfast_netstat_total{counter="TcpExt_SyncookiesSent"}`] != 0 {
 		t.Error(m)
 	}
 }
@@ -211,7 +211,7 @@ func checkMetrics(t *testing.T, all map[string]*metric) {
 	}{
 		{"handfast_connections", `{state="established"}`, 1},
 		{"handfast_connections", `{state="listen"}`, 1},
-		{"handfast_netstat_Tcp_PassiveOpens_total", "", 1},
+		{"handfast_netstat_total", `{counter="Tcp_PassiveOpens"}`, 1},
 		{"handfast_listen_handshakes_total", `{port="80"}`, 1},
 		{"handfast_half_open_limit", "", 8192},
 		{"handfast_link_up", `{link="pipe-b"}`, 1},
@@ -350,7 +350,7 @@ func TestServeReports(t *testing.T) {
 	}}}
 	defer client.CloseIdleConnections()
 	for path, want := range map[string]string{"/v1/report?limit=1": `"omitted":2`, "/v1/summary": `"SyncookiesSent":7`, "/v1/capture": "not ours",
-		"/metrics": "handfast_netstat_TcpExt_SyncookiesSent_total 7\nmore 1\n"} {
+		"/metrics": "handfast_netstat_total{counter=\"TcpExt_SyncookiesSent\"} 7\nmore 1\n"} {
 		answer, err := client.Get("http://handfast" + path)
 		if err != nil {
 			t.Fatal(err)

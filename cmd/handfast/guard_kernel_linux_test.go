@@ -130,7 +130,7 @@ func checkKernelReports(t *testing.T, p *process, listen string) {
 	defer answer.Body.Close()
 	b, err := io.ReadAll(answer.Body)
 	for _, want := range []string{"handfast_guard_kernel_syns_total 10\n", "handfast_guard_kernel_cookies_sent_total 10\n", "handfast_guard_kernel_cookies_accepted_total 10\n",
-		"handfast_guard_kernel_cookies_bad_total 0\n", "handfast_netstat_TcpExt_SyncookiesSent_total 10\n", "handfast_sending_cookies 1\n"} {
+		"handfast_guard_kernel_cookies_bad_total 0\n", "handfast_netstat_total{counter=\"TcpExt_SyncookiesSent\"} 10\n", "handfast_sending_cookies 1\n"} {
 		if err != nil || !strings.Contains(string(b), want) {
 			t.Errorf("%v: no %q in\n%s", err, want, b)
 		}
