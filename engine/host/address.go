@@ -121,15 +121,32 @@ func (k addressKind) isGroup() bool { return k == multicast || k == broadcast }
 // isEndpoint reports whether such an address can be one end of a connection.
 func (k addressKind) isEndpoint() bool { return k < unspecified || k == loopback }
 
+// kindAmongOurs says whether a is an address of ours, or else the broadcast address of one of our networks.
+func (h *Host) kindAmongOurs(a wire.Addr) addressKind {
+	k := ordinary
+	for i := range h.addresses {
+		switch o := &h.addresses[i]; a {
+		case o.addr:
+			return own
+		case o.broadcast:
+			k = broadcast
+		}
+	}
+	return k
+}
+
+// end returns the bit in which the ends of addresses are noted for one with these last six bits.
+func end(a wire.Addr) uint64 {
+	_, lo := a.Words()
+	return 1 << (lo & 63)
+}
+
 // kindOf says what a is to h. Our own come first: the broadcast address of a network looks
 // like any host's.
 func (h *Host) kindOf(a wire.Addr) addressKind {
-	for i := range h.addresses {
-		switch o := &h.addresses[i]; {
-		case a == o.addr:
-			return own
-		case a == o.broadcast:
-			return broadcast
+	if h.ends&end(a) != 0 { // so nearly no stranger is compared with any
+		if k := h.kindAmongOurs(a); k != ordinary {
+			return k
 		}
 	}
 	if first := a.As4() >> 24; a.Is4() && first-1 < 223 && first != 127 {

@@ -103,6 +103,7 @@ type Host struct {
 	generation uint32 // entries of cache with another one are void
 	forwarded  forwarded
 	speaks     [2]bool // by family: we have an address of it
+	ends       uint64  // bit n: an address, or its broadcast address, ends in the six bits n
 
 	neighbours neighbours
 	conflicts  conflicts

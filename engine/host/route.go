@@ -140,9 +140,11 @@ func (c *destinationCache) grow(dst wire.Addr) *destination {
 // waits for it.
 func (h *Host) forget() {
 	h.generation++
-	h.speaks = [2]bool{}
+	h.speaks, h.ends = [2]bool{}, 0
 	for i := range h.addresses {
-		h.speaks[h.addresses[i].network.family] = true
+		a := &h.addresses[i]
+		h.speaks[a.network.family] = true
+		h.ends |= end(a.addr) | end(a.broadcast)
 	}
 }
 

@@ -114,7 +114,7 @@ func (e *Endpoint) Receive(now clock.Time, path Path, t *wire.Tuple, s *Segment)
 // arrival is a segment that arrived, until it is known who it is for.
 type arrival struct {
 	now     clock.Time
-	path    Path
+	path    *Path
 	tuple   *wire.Tuple
 	segment *Segment
 	flow    flow
@@ -138,7 +138,7 @@ func (e *Endpoint) dispatch(now clock.Time, path *Path, t *wire.Tuple, s *Segmen
 		e.update(now, en)
 		return v
 	}
-	a := arrival{now: now, path: *path, tuple: t, segment: s, flow: e.cookies.flow(t)}
+	a := arrival{now: now, path: path, tuple: t, segment: s, flow: e.cookies.flow(t)}
 	if en != nil {
 		held := en.holds()
 		en.closed(now, NoFailure, CauseReuse)

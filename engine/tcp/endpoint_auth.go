@@ -114,13 +114,11 @@ func (c *Conn) authenticate(a auth.Session, out *Output) {
 // signs reports whether the segments of t are signed.
 func (c *Config) signs(t *wire.Tuple) bool { return c.session(t) != nil }
 
-// mark prepares a reply for being signed, if it is to be. Of a stateless SYN-ACK, and of the
+// mark prepares a reply for being signed by s. Of a stateless SYN-ACK, and of the
 // RST for a SYN, the numbers say what is to be known.
-func (e *Endpoint) mark(r *statelessReply) {
-	if s := e.cfg.session(&r.tuple); s != nil {
-		s.Mark(&r.header.Options)
-		r.signer = uint8(s.Signer())
-	}
+func (r *statelessReply) mark(s auth.Session) {
+	s.Mark(&r.header.Options)
+	r.signer = uint8(s.Signer())
 }
 
 // sign has the host sign a reply.

@@ -55,7 +55,8 @@ func (e *Endpoint) stamp(now clock.Time, t *wire.Tuple, d wire.Drop) (o wire.Opt
 // The DiffServ field is that of the segment that it answers, as in Linux: who has sent that
 // wants it to be treated so.
 func (e *Endpoint) pushReset(now clock.Time, t *wire.Tuple, h wire.TCP, tos uint8) {
-	if !h.Flags.Has(wire.ACK) && e.cfg.signs(t) {
+	session := e.cfg.session(t)
+	if session != nil && !h.Flags.Has(wire.ACK) {
 		return // what could sign it is not known, and the peer would not believe it without
 	}
 	r := e.replies.extend()
@@ -66,7 +67,9 @@ func (e *Endpoint) pushReset(now clock.Time, t *wire.Tuple, h wire.TCP, tos uint
 	r.tuple, r.service = *t, wire.MakeService(tos, 0)
 	h.SrcPort, h.DstPort = t.LocalPort, t.RemotePort
 	r.header = h
-	e.mark(r)
+	if session != nil {
+		r.mark(session)
+	}
 	e.trace.add(Event{Time: now, Kind: SegmentSent, Tuple: *t, Segment: r.header})
 }
 

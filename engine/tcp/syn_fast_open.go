@@ -133,13 +133,13 @@ func (e *Endpoint) fastOpenRoom(now clock.Time, l *Listener) bool {
 // openEarly makes a whole connection of a SYN.
 func (e *Endpoint) openEarly(a *arrival, l *Listener, iss seq.Num, f synFast) {
 	en := &Entry{armed: clock.Never}
-	en.init(e.cfg, *a.tuple, a.path, a.flow.tsOffset(), e.trace)
+	en.init(e.cfg, *a.tuple, *a.path, a.flow.tsOffset(), e.trace)
 	en.ecn.mode = a.ecn
 	en.use(l.options)
 	en.fast = &fastOpen{listener: l, open: true, early: true, tell: f.tells(), old: a.segment.Options.FastOpenExperiment()}
 	e.trace.enroll(a.now, &en.Conn)
 	en.openPassive(a.now, iss)
-	en.Conn.receive(a.now, &a.path, a.segment)
+	en.Conn.receive(a.now, a.path, a.segment)
 	e.conns.insert(en)
 	e.stats.PassiveOpens++
 	e.stats.TCPFastOpenPassive++

@@ -173,12 +173,15 @@ func (e *Endpoint) answerByCookie(a *arrival, l *Listener, y *ourSyn) outcome {
 	}
 	o := l.options
 	r.tuple, r.service, y.plain = *a.tuple, o.service, 0
-	if e.cfg.signs(a.tuple) {
+	session := e.cfg.session(a.tuple)
+	if session != nil {
 		y.plain = 1 // as plainness says
 	}
 	y.mss, y.echo = o.full(int(a.path.linkMTU()), headerSize(a.tuple.Local)), a.segment.Options.TSVal
 	y.write(&r.header, a.tuple, e.cfg)
-	e.mark(r)
+	if session != nil {
+		r.mark(session)
+	}
 	e.cookies.needed(a.now)
 	e.stats.SyncookiesSent++
 	if e.trace.collects(SegmentReceived, a.tuple) {
@@ -192,6 +195,6 @@ func (e *Endpoint) answerByCookie(a *arrival, l *Listener, y *ourSyn) outcome {
 func (e *Endpoint) traceCookie(a *arrival, l *Listener, iss seq.Num) {
 	c := e.fresh(a, l)
 	c.openPassive(a.now, iss)
-	c.receive(a.now, &a.path, a.segment)
+	c.receive(a.now, a.path, a.segment)
 	c.NextSegment(a.now, &Output{})
 }

@@ -40,13 +40,13 @@ func (e *Endpoint) arrivedStray(a *arrival) outcome {
 		// §3.10.7.1 and §3.10.7.2).
 		c.openPassive(a.now, 0)
 	}
-	return c.receive(a.now, &a.path, s)
+	return c.receive(a.now, a.path, s)
 }
 
 // fresh returns a connection in CLOSED for who sent a segment to l, or to nobody.
 func (e *Endpoint) fresh(a *arrival, l *Listener) *Conn {
 	c := &e.scratch
-	c.init(e.cfg, *a.tuple, a.path, a.flow.tsOffset(), e.trace)
+	c.init(e.cfg, *a.tuple, *a.path, a.flow.tsOffset(), e.trace)
 	c.ecn.mode = a.ecn
 	c.use(e.accepted(l))
 	return c
@@ -86,7 +86,7 @@ func (e *Endpoint) arrivedSyn(a *arrival, l *Listener) outcome {
 // admits is the first decision about a SYN: not when the program is behind with
 // accepting, nor when there is no memory for another connection. It counts the SYN either way.
 func (e *Endpoint) admits(a *arrival, l *Listener) bool {
-	remote, port := a.tuple.Remote, a.tuple.LocalPort
+	t := a.tuple
 	switch {
 	// Dropped without a RST, as Linux does: the client repeats its SYN, and by then
 	// there may be room. A RST would tell it that nobody listens.
@@ -94,17 +94,17 @@ func (e *Endpoint) admits(a *arrival, l *Listener) bool {
 		e.stats.ListenOverflows++
 		e.stats.ListenDrops++
 		l.Overflows++
-		e.watcher().Refused(remote, port)
+		e.watcher().Refused(t.Remote, t.LocalPort)
 		return false
 	case !e.cfg.memory.admits():
 		e.stats.ConnsRefused++
 		e.stats.ListenDrops++
-		e.watcher().Refused(remote, port)
+		e.watcher().Refused(t.Remote, t.LocalPort)
 		return false
 	case l.Ask:
-		e.watcher().Asked(remote, port)
+		e.watcher().Asked(t.Remote, t.LocalPort)
 	default:
-		e.watcher().Syn(a.flow.id(a.segment.Seq), remote, port)
+		e.watcher().Syn(a.flow.id(a.segment.Seq), t.Remote, t.LocalPort)
 	}
 	return true
 }
@@ -172,7 +172,7 @@ func (e *Endpoint) cookiesFirst() bool {
 func (e *Endpoint) keep(a *arrival, l *Listener, iss seq.Num, p synPlace, f synFast) {
 	c := e.fresh(a, l)
 	c.openPassive(a.now, iss)
-	c.receive(a.now, &a.path, a.segment)
+	c.receive(a.now, a.path, a.segment)
 	if f.tells() {
 		c.fast = toTell(a.segment)
 	}
@@ -211,7 +211,7 @@ func (e *Endpoint) redeem(a *arrival, l *Listener) (h halfOpen, d wire.Drop) {
 		return h, d
 	}
 	e.stats.SyncookiesRecv++
-	return o.halfOpen(iss, irs, s, a.path), wire.None
+	return o.halfOpen(iss, irs, s, *a.path), wire.None
 }
 
 // arrivedHalfOpen handles a segment for a connection in SYN-RECEIVED: an entry of
@@ -238,7 +238,7 @@ func (e *Endpoint) arrivedHalfOpen(a *arrival, l *Listener, h *halfOpen, at ref)
 		return dropped(wire.NoMemory) // and so here
 	}
 	// From here on it is a connection like any other, with the same checks in the same order.
-	c := e.expand(a.now, a.tuple, a.flow, h, a.path, l.options)
+	c := e.expand(a.now, a.tuple, a.flow, h, *a.path, l.options)
 	c.ecn.mode = l.ecn(e.cfg)
 	if !c.answersSynAck(s) {
 		return dropped(wire.MissingTimestamp)
@@ -248,7 +248,7 @@ func (e *Endpoint) arrivedHalfOpen(a *arrival, l *Listener, h *halfOpen, at ref)
 		e.stats.TCPDeferAcceptDrop++
 		return dropped(wire.AcceptDeferred)
 	}
-	v := c.receive(a.now, &a.path, s)
+	v := c.receive(a.now, a.path, s)
 	switch {
 	case c.state > SynReceived || c.state == Closed && c.owes != 0:
 		e.watcher().Completed(a.flow.id(c.rcv.irs), c.tuple.Remote)

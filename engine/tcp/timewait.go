@@ -226,7 +226,7 @@ func (e *Endpoint) arrivedTimeWait(a *arrival, w ref) outcome {
 	}
 	// By the rules of a whole connection: TIME-WAIT has no code of its own that could
 	// know them otherwise.
-	v := c.receive(a.now, &a.path, a.segment)
+	v := c.receive(a.now, a.path, a.segment)
 	if c.state != TimeWait {
 		e.forgetTimeWait(a.flow, w, a.tuple)
 		return v
