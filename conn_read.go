@@ -21,16 +21,35 @@ func (c *TCPConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// takeViews is how many pieces of received data a call takes without
-// allocating.
-const takeViews = 32
+const (
+	// takeViews is how many pieces of received data a call takes without
+	// allocating.
+	takeViews = 32
+	// copyInside is up to how many bytes a call copies while it has the lock. To take
+	// the pieces out of the connection and give them back costs more than that copy, and
+	// the list of them would be most of a goroutine's first stack.
+	copyInside = 4 << 10
+)
 
-func (c *TCPConn) read(p []byte) (n int, err error) {
+func (c *TCPConn) read(p []byte) (int, error) {
+	if len(p) > copyInside {
+		return c.readOutside(p)
+	}
+	now, err := c.awaitText(len(p))
+	n := 0
+	if err == nil {
+		n = c.shard.tcp.Read(now, c.entry, p)
+	}
+	c.shard.flushAndUnlock(now)
+	return n, err
+}
+
+// readOutside copies without the lock: the views belong to this call, and a long copy would keep
+// the whole shard waiting.
+func (c *TCPConn) readOutside(p []byte) (n int, err error) {
 	var room [takeViews]buf.View
 	views, err := c.take(len(p), room[:0])
 	for _, v := range views {
-		// Outside the lock: the views belong to this call, and a long copy would keep
-		// the whole shard waiting.
 		n += copy(p[n:], v.Bytes())
 		v.Release()
 	}
@@ -40,22 +59,30 @@ func (c *TCPConn) read(p []byte) (n int, err error) {
 // take waits for received bytes and appends up to limit of them to dst. The
 // caller owns the views.
 func (c *TCPConn) take(limit int, dst []buf.View) ([]buf.View, error) {
+	now, err := c.awaitText(limit)
+	if err == nil {
+		dst = c.shard.tcp.Take(now, c.entry, limit, dst)
+	}
+	c.shard.flushAndUnlock(now)
+	return dst, err
+}
+
+// awaitText locks the shard, and waits there until received bytes can be read, or it is known
+// why none ever will. It does not wait for nothing, which a limit of 0 asks for.
+func (c *TCPConn) awaitText(limit int) (clock.Time, error) {
 	s := c.shard
 	now := s.lock()
 	for {
 		// A read of nothing succeeds at once, also past a deadline, as in package net.
 		if err := c.dead(); err != nil || limit == 0 {
-			s.flushAndUnlock(now)
-			return nil, err
+			return now, err
 		}
 		err := c.usable(now, c.readDeadline)
 		if err == nil {
-			dst = s.tcp.Take(now, c.entry, limit, dst)
-			err = c.endOfStream(len(dst))
+			err = c.endOfStream()
 		}
-		if err != nil || len(dst) > 0 {
-			s.flushAndUnlock(now)
-			return dst, err
+		if err != nil || c.entry.Buffered() > 0 {
+			return now, err
 		}
 		s.tcp.SendSyn(now, c.entry) // which may wait for a Write
 		now = s.wait(&c.readers, now, c.readDeadline)
@@ -63,13 +90,13 @@ func (c *TCPConn) take(limit int, dst []buf.View) ([]buf.View, error) {
 }
 
 // endOfStream returns how the stream has ended, nil when it has not or when
-// there were bytes to take.
-func (c *TCPConn) endOfStream(taken int) error {
+// there are bytes to take.
+func (c *TCPConn) endOfStream() error {
 	e := c.entry
 	switch {
 	// What has come is handed out before how it ended: a reset takes nothing back that
 	// had arrived in order.
-	case taken > 0:
+	case e.Buffered() > 0:
 		return nil
 	case e.EOF() || c.flags&connReadClosed != 0:
 		return io.EOF
@@ -85,23 +112,13 @@ func (c *TCPConn) endOfStream(taken int) error {
 // Peek reads what Read would read next, at most len(p) bytes, and leaves it to be read, as
 // recv(2) with MSG_PEEK does. It waits when there is nothing, and returns io.EOF at the end.
 func (c *TCPConn) Peek(p []byte) (n int, err error) {
-	s := c.shard
-	now := s.lock()
-	for {
-		if err = c.usable(now, c.readDeadline); err == nil {
-			err = c.endOfStream(c.entry.Buffered())
-		}
-		if err != nil || len(p) == 0 || c.entry.Buffered() > 0 {
-			break
-		}
-		now = s.wait(&c.readers, now, c.readDeadline)
-	}
 	var room [takeViews]buf.View
 	var views []buf.View
+	now, err := c.awaitText(len(p))
 	if err == nil {
 		views = c.entry.Peek(len(p), room[:0])
 	}
-	s.flushAndUnlock(now)
+	c.shard.flushAndUnlock(now)
 	for _, v := range views {
 		n += copy(p[n:], v.Bytes())
 		v.Release()

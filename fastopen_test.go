@@ -2,9 +2,9 @@ package handfast_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
-	"net"
-	"syscall"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,6 +61,20 @@ func TestFastOpen(t *testing.T) {
 	}
 }
 
+// alone is what comes of a call that reads before anything was written: it connects, and waits.
+func alone(read func(*handfast.TCPConn, []byte) (int, error)) func(*handfast.TCPConn) error {
+	return func(c *handfast.TCPConn) error {
+		c.SetReadDeadline(time.Now().Add(time.Second))
+		if _, err := read(c, make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			return fmt.Errorf("it returns %w", err)
+		}
+		if i, err := c.Info(); err != nil || i.State != tcp.Established {
+			return errors.New("it does not connect")
+		}
+		return nil
+	}
+}
+
 // What a program may do first with a connection that is not connected yet.
 func TestFastOpenFirstCalls(t *testing.T) {
 	for name, first := range map[string]func(c *handfast.TCPConn) error{
@@ -70,17 +84,11 @@ func TestFastOpenFirstCalls(t *testing.T) {
 			_, err := c.Read(make([]byte, 1))
 			return err
 		},
-		"read alone": func(c *handfast.TCPConn) error {
-			c.SetReadDeadline(time.Now().Add(time.Second))
-			if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ETIMEDOUT) && !err.(net.Error).Timeout() {
-				return err
-			}
-			if i, err := c.Info(); err != nil || i.State != tcp.Established {
-				return errors.New("a read does not connect")
-			}
-			return nil
-		},
-		"close": (*handfast.TCPConn).Close,
+		"read alone":      alone((*handfast.TCPConn).Read),
+		"read much alone": alone(func(c *handfast.TCPConn, b []byte) (int, error) { return c.Read(make([]byte, 1<<20)) }),
+		"peek alone":      alone((*handfast.TCPConn).Peek),
+		"copy alone":      alone(func(c *handfast.TCPConn, b []byte) (int, error) { n, err := c.WriteTo(io.Discard); return int(n), err }),
+		"close":           (*handfast.TCPConn).Close,
 		"write and close": func(c *handfast.TCPConn) error {
 			c.Write([]byte("x"))
 			return c.Close()

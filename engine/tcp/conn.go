@@ -239,7 +239,9 @@ func (c *Conn) readiness() Ready {
 
 // init makes c a connection in state CLOSED.
 func (c *Conn) init(cfg *Config, t wire.Tuple, path Path, tsOffset uint32, tr *Trace) {
-	*c = Conn{cfg: cfg, tuple: t, log: tr.log()}
+	// Cleared where it is: a value to copy here would be most of a goroutine's first stack.
+	*c = Conn{}
+	c.cfg, c.tuple, c.log = cfg, t, tr.log()
 	c.use(cfg.initial)
 	if cfg.Authenticator != nil {
 		c.signWith(cfg.session(&c.tuple))

@@ -162,6 +162,25 @@ func (q *recvQueue) take(dst views, n int) views {
 	return dst
 }
 
+// read copies up to len(p) bytes to p.
+func (q *recvQueue) read(p []byte) (n int) {
+	for n < len(p) && q.bytes > 0 {
+		v := &q.views[q.head]
+		k := copy(p[n:], v.Bytes())
+		n += k
+		q.bytes -= int32(k)
+		if k < v.Len() {
+			*v = v.Slice(k, v.Len())
+			break
+		}
+		v.Release()
+		*v = buf.View{}
+		q.head++
+	}
+	q.compact()
+	return n
+}
+
 // compact lets go of what was read. An idle connection keeps neither the slice nor a
 // block.
 func (q *recvQueue) compact() {

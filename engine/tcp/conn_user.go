@@ -51,6 +51,20 @@ func (c *Conn) markUrgent() {
 func (c *Conn) take(now clock.Time, n int, dst views) views {
 	before := c.in.buffered()
 	dst = c.in.take(dst, n)
+	c.wasRead(now, before)
+	return dst
+}
+
+// read is take by copying.
+func (c *Conn) read(now clock.Time, p []byte) int {
+	before := c.in.buffered()
+	n := c.in.read(p)
+	c.wasRead(now, before)
+	return n
+}
+
+// wasRead does what follows when the program has read: so many bytes waited before.
+func (c *Conn) wasRead(now clock.Time, before int) {
 	c.passMarks()
 	if c.in.buffered() < before {
 		c.tuneReceive(now)
@@ -58,7 +72,6 @@ func (c *Conn) take(now clock.Time, n int, dst views) views {
 			c.owes |= owesAck
 		}
 	}
-	return dst
 }
 
 // Peek appends to dst views of up to n bytes that arrived in order, and leaves them where they

@@ -46,6 +46,15 @@ func (e *Endpoint) Take(now clock.Time, en *Entry, max int, dst []buf.View) []bu
 	return dst
 }
 
+// Read copies up to len(p) bytes that arrived in order, which are then read.
+func (e *Endpoint) Read(now clock.Time, en *Entry, p []byte) int {
+	held := en.holds()
+	n := en.read(now, p)
+	e.charge(now, en, held)
+	e.update(now, en)
+	return n
+}
+
 // CloseWrite closes the sending side: a FIN follows what is queued.
 func (e *Endpoint) CloseWrite(now clock.Time, en *Entry) {
 	held := en.holds()
