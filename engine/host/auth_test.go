@@ -86,6 +86,7 @@ func TestSignedConnections(t *testing.T) {
 					data := bytes.Repeat([]byte("0123456789abcde"), 4000)
 					p.transfer(client, server, data)
 					p.transfer(server, client, data[:20000])
+					p.exchange(client, server, data, data) // who sends holds text out of order too
 					p.signed(0)
 					p.a.TCP().Close(p.now, client.Entry)
 					p.run()

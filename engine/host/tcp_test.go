@@ -50,25 +50,39 @@ func (p *pair) dial(to wire.Addr, port uint16) *tcp.Entry {
 // transfer sends all of data from one end to the other, which reads all the time.
 func (p *pair) transfer(from, to *stream, data []byte) {
 	p.Helper()
-	to.got = to.got[:0]
-	for rest := data; len(to.got) < len(data); {
-		if n := min(from.SendSpace(), len(rest), 60000); n > 0 {
-			from.host.TCP().SendCopy(p.now, from.Entry, rest[:n])
-			rest = rest[n:]
-		}
+	p.exchange(from, to, data, nil)
+}
+
+// exchange has both send what is for the other, at the same time.
+func (p *pair) exchange(one, other *stream, fromOne, fromOther []byte) {
+	p.Helper()
+	one.got, other.got = one.got[:0], other.got[:0]
+	restOne, restOther := fromOne, fromOther
+	for len(other.got) < len(fromOne) || len(one.got) < len(fromOther) {
+		restOne, restOther = one.write(p, restOne), other.write(p, restOther)
 		p.run()
-		before := len(to.got)
-		to.read(p)
-		if len(to.got) == before {
+		before := len(one.got) + len(other.got)
+		one.read(p)
+		other.read(p)
+		if len(one.got)+len(other.got) == before {
 			p.after(50 * time.Millisecond)
 		}
 		if p.now > 1<<62 {
 			p.Fatal("never")
 		}
 	}
-	if !bytes.Equal(to.got, data) {
-		p.Errorf("%d bytes that differ", len(to.got))
+	if !bytes.Equal(other.got, fromOne) || !bytes.Equal(one.got, fromOther) {
+		p.Errorf("%d and %d bytes that differ", len(other.got), len(one.got))
 	}
+}
+
+// write sends of data what there is room for, and returns the rest.
+func (s *stream) write(p *pair, data []byte) (rest []byte) {
+	n := min(s.SendSpace(), len(data), 60000)
+	if n > 0 {
+		s.host.TCP().SendCopy(p.now, s.Entry, data[:n])
+	}
+	return data[max(n, 0):]
 }
 
 func (s *stream) read(p *pair) {

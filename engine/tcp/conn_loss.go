@@ -159,7 +159,7 @@ func (c *Conn) limited() bool { return c.flight != nil && c.snd.una.Less(c.fligh
 func (c *Conn) filled() int {
 	flight, limits := c.inFlight(), c.cc.Limits()
 	switch open := limits.Window - flight; {
-	case open < int(c.path.mss) || c.path.maxGSO > 0 && c.deferred(open, flight, open):
+	case open < int(c.path.mss) || c.path.joins() && c.deferred(open, flight, open):
 		return int(c.snd.nxt.Sub(c.snd.una))
 	case limits.Window < limits.Threshold:
 		return max(2*flight-limits.Window, 0)

@@ -110,6 +110,10 @@ func (c *Conn) updateMSS() {
 	}
 }
 
+// joins reports whether segments leave together, as super-segments: the link may take none, and
+// where each has a signature of its own there are none.
+func (p *path) joins() bool { return p.super > p.mss }
+
 // largest is how many bytes segments of mss bytes each may carry together, below
 // headers of so many bytes without options: those that a full segment has for lack of
 // payload take their place.

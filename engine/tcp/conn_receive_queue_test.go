@@ -99,6 +99,57 @@ func (en *Entry) memory() int {
 	return n
 }
 
+// Who copies what has arrived reads the same as who takes it, for any sizes of segments and of
+// calls; and the peer sees the same windows.
+func TestReadIsTake(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 3))
+	var hosts [2]*testHost
+	var peers [2]*testPeer
+	var entries [2]*Entry
+	for i := range hosts {
+		hosts[i] = serving(t, Config{ReceiveBuffer: 20000}, 5)
+		peers[i] = hosts[i].from(1000, 0)
+		entries[i] = peers[i].handshake("S 0:0(0) <mss 1460>", ". 1:1(0) ack 1")
+	}
+	arrived, read := 1, 1
+	for range few(2000) {
+		if n := 1 + r.IntN(1400); r.IntN(3) > 0 && arrived-read < 15000 {
+			for i := range peers {
+				tiny(peers[i], seq.Num(arrived), n)
+			}
+			arrived += n
+		} else {
+			n := r.IntN(1 << (2 + r.IntN(13)))
+			var taken []byte
+			for _, v := range hosts[0].e.Take(hosts[0].now, entries[0], n, nil) {
+				taken = append(taken, v.Bytes()...)
+				v.Release()
+			}
+			copied := make([]byte, n)
+			copied = copied[:hosts[1].e.Read(hosts[1].now, entries[1], copied)]
+			if want := patternBytes(int64(read), min(n, arrived-read)); string(taken) != string(want) || string(copied) != string(want) {
+				t.Fatalf("of %d bytes from %d on %d are taken and %d copied, or others", n, read, len(taken), len(copied))
+			}
+			read += len(taken)
+		}
+		var sent [2]string
+		for i, h := range hosts {
+			var out Output
+			for h.e.Output(h.now, &out) {
+				sent[i] += fmt.Sprintf("%d %v %d;", out.Ack-seq.Num(peers[i].peer), out.Flags, out.Window)
+			}
+		}
+		if sent[0] != sent[1] || entries[0].Buffered() != entries[1].Buffered() || entries[0].memory() != entries[1].memory() {
+			t.Fatalf("who takes sends %s and has %d bytes in %d, who copies %s and %d in %d",
+				sent[0], entries[0].Buffered(), entries[0].memory(), sent[1], entries[1].Buffered(), entries[1].memory())
+		}
+	}
+	for i, h := range hosts {
+		h.e.Abort(h.now, entries[i])
+		h.drain()
+	}
+}
+
 // TestReassemblyHoldsWindow: a segment of any usual size that lies in the window and
 // comes out of order is kept, however many they are; small ones that follow each
 // other are one part.

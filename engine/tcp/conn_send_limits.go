@@ -97,7 +97,7 @@ func (c *Conn) worthSending(n, left, flight, open int) int {
 		return n
 	}
 	if n >= mss {
-		if c.path.maxGSO > 0 && c.deferred(n, flight, open) {
+		if c.path.joins() && c.deferred(n, flight, open) {
 			return 0
 		}
 		return n - n%mss
@@ -145,7 +145,7 @@ func (c *Conn) fallQuiet(now clock.Time) {
 // urgent pointer say the same in all of them.
 func (c *Conn) largestSegment() int {
 	switch mss := c.payload(); {
-	case c.path.maxGSO == 0 || c.is(urgentSent):
+	case !c.path.joins() || c.is(urgentSent):
 		return mss
 	case mss == int(c.path.mss):
 		return int(c.path.super)

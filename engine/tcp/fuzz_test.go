@@ -286,7 +286,10 @@ func (a *arena) call(side int, what byte) {
 		if en.SendSpace() > 0 && e.SendCopy(a.now, en, patternBytes(int64(a.sent[side]), n)) {
 			a.sent[side] += n
 		}
-	case 5, 6, 7, 8:
+	case 8:
+		b := make([]byte, 1+int(a.op())*64)
+		a.read(side, b[:e.Read(a.now, en, b)])
+	case 5, 6, 7:
 		for _, v := range e.Take(a.now, en, 1+int(a.op())*64, nil) {
 			a.read(side, v.Bytes())
 			v.Release()
