@@ -44,7 +44,14 @@ func TestEncode(t *testing.T) {
 		want   []byte
 	}{
 		{"full checksum", segment(0, 20, 4, 0x10, nil), header(0, 0, 0, 0, 0, 0)},
-		{"partial checksum", segment(0, 20, 4, 0x10, partial(20, 0)), header(1, 0, 0, 0, 20, 16)},
+		{"partial checksum", segment(0, 20, 4, 0x10, partial(20, 0)), header(1, 0, 52, 0, 20, 16)},
+		{"partial checksum of UDP", segment(0, 20, 4, 0x10, func(p *buf.Packet) {
+			p.Checksum, p.CsumStart, p.CsumOffset = buf.ChecksumPartial, 20, 6
+		}), header(1, 0, 0, 0, 20, 6)},
+		{"TCP header that says it is longer than the packet", segment(0, 20, 4, 0x10, func(p *buf.Packet) {
+			partial(20, 0)(p)
+			p.Data[20+tcpDataOffset] = 15 << 4
+		}), header(1, 0, 0, 0, 20, 16)},
 		{"IPv4", segment(0, 20, 4, 0x10, partial(20, 1448)), header(1, 1, 52, 1448, 20, 16)},
 		{"IPv6", segment(0, 40, 6, 0x10, partial(40, 1428)), header(1, 4, 72, 1428, 40, 16)},
 		{"IPv6 on Ethernet", segment(14, 40, 6, 0x10, partial(54, 1428)), header(1, 4, 86, 1428, 54, 16)},
