@@ -1,13 +1,17 @@
 package handfast
 
 import (
+	"errors"
+	"io"
 	"net"
 	"os"
 	"syscall"
 	"time"
 
+	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/internal/descriptor"
 )
 
 // TCPConn is a TCP connection. It is a net.Conn that behaves like a
@@ -185,4 +189,144 @@ func (c *TCPConn) shutdown(do func(now clock.Time)) error {
 	}
 	do(now)
 	return nil
+}
+
+// RelayFrom sends what it reads from r, and CloseWrite follows when r has ended: the FIN
+// goes with the last bytes where both are there at the same time. It is for programs that
+// carry a connection on. When it fails the direction is not closed.
+func (c *TCPConn) RelayFrom(r io.Reader) (int64, error) {
+	n, closed, err := c.relaySocket(r)
+	if errors.Is(err, errNoSocket) {
+		n, err = c.readFrom(r)
+	}
+	if err != nil {
+		return n, c.opError("readfrom", err)
+	}
+	if !closed {
+		c.CloseWrite() // fails where the connection has ended meanwhile: then nothing is left to say
+	}
+	return n, nil
+}
+
+// errNoSocket is of what has no descriptor that we could use: all is copied by its methods.
+var errNoSocket = errors.New("handfast: no socket")
+
+// fromSocket is a RelayFrom of a socket. It reads until there is nothing more before it sends:
+// so the FIN that follows an answer is found in time, and a read that finds nothing is made once.
+type fromSocket struct {
+	conn   *TCPConn
+	in     filler
+	total  int64
+	left   buf.View // what could not be queued at once
+	closed bool     // the FIN is queued
+	over   bool     // r has ended, or failed
+	err    error
+}
+
+// relaySocket is RelayFrom of a *net.TCPConn. Closed says that CloseWrite is done.
+func (c *TCPConn) relaySocket(r io.Reader) (n int64, closed bool, err error) {
+	t, ok := r.(*net.TCPConn)
+	if !ok || !descriptor.Works {
+		return 0, false, errNoSocket
+	}
+	raw, err := t.SyscallConn()
+	if err != nil {
+		return 0, false, err
+	}
+	p := fromSocket{conn: c}
+	defer p.in.release()
+	pump := p.pump
+	for !p.over {
+		// While the socket is locked nothing waits but for it: its Close waits for us.
+		if err := c.waitForSpace(); err != nil {
+			return p.total, false, err
+		}
+		if err := raw.Read(pump); err != nil {
+			return p.total, false, err
+		}
+		if err := p.sendLeft(); err != nil {
+			return p.total, false, err
+		}
+	}
+	return p.total, p.closed, p.err
+}
+
+// sendLeft sends what could not be queued at once.
+func (p *fromSocket) sendLeft() error {
+	n := p.left.Len()
+	if n == 0 {
+		return nil
+	}
+	v := p.left
+	p.left = buf.View{}
+	if err := p.conn.sendView(v); err != nil {
+		return err
+	}
+	p.total += int64(n)
+	return nil
+}
+
+// pump reads and sends what there is. It returns false when that is nothing.
+func (p *fromSocket) pump(fd uintptr) bool {
+	for p.conn.hasSpace() {
+		v, err := p.in.drain(fd)
+		p.over = err != nil && err != syscall.EAGAIN
+		if v.Len() > 0 && !p.send(v, err == io.EOF) {
+			return true
+		}
+		switch err {
+		case nil:
+		case syscall.EAGAIN:
+			p.in.release() // an idle connection holds no block
+			return false
+		case io.EOF:
+			return true
+		default:
+			p.err = os.NewSyscallError("read", err)
+			return true
+		}
+	}
+	return true
+}
+
+// send queues v, with the FIN behind it if this was the last. It reports false when somebody
+// else writes, or the connection has ended: sendLeft waits, and says why.
+func (p *fromSocket) send(v buf.View, last bool) bool {
+	c := p.conn
+	s := c.shard
+	now := s.lock()
+	if c.writable(now) != nil || c.flags&connWriting != 0 {
+		s.mu.Unlock()
+		p.left = v
+		return false
+	}
+	p.total += int64(v.Len())
+	s.tcp.Send(now, c.entry, v)
+	if last {
+		s.tcp.CloseWrite(now, c.entry)
+		c.writers.wakeAll()
+		p.closed = true
+	}
+	s.flushAndUnlock(now)
+	return true
+}
+
+// hasSpace reports whether something may be queued.
+func (c *TCPConn) hasSpace() bool {
+	c.shard.mu.Lock()
+	defer c.shard.mu.Unlock()
+	return c.dead() == nil && c.entry.SendSpace() > 0
+}
+
+// drain reads until the room is full (nil), nothing is there (EAGAIN) or nothing will
+// come: io.EOF, or the error. The caller owns the view.
+func (f *filler) drain(fd uintptr) (v buf.View, err error) {
+	room := f.room()
+	n := 0
+	for m := 0; n < len(room) && err == nil; n += m {
+		if m, err = descriptor.Read(fd, room[n:]); m == 0 && err == nil {
+			err = io.EOF
+		}
+	}
+	return f.view(n, len(room)), err
 }

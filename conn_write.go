@@ -353,6 +353,13 @@ type filler struct {
 
 // read reads once from r. The caller owns the view.
 func (f *filler) read(r io.Reader) (buf.View, error) {
+	room := f.room()
+	n, err := r.Read(room)
+	return f.view(n, len(room)), err
+}
+
+// room is where the next bytes go.
+func (f *filler) room() []byte {
 	if f.block == nil {
 		size := buf.MediumSize
 		if f.full {
@@ -361,21 +368,21 @@ func (f *filler) read(r io.Reader) (buf.View, error) {
 		f.block, f.used = buf.Get(size), 0
 	}
 	room := f.block.Bytes()[f.used:]
-	room = room[:min(len(room), chunkSize)]
-	n, err := r.Read(room)
+	return room[:min(len(room), chunkSize)]
+}
+
+// view is the n bytes that came, of so many for which there was room. The caller owns it.
+func (f *filler) view(n, room int) buf.View {
+	if f.full = n == room; n == 0 {
+		return buf.View{}
+	}
 	v := buf.MakeView(f.block, f.used, n)
-	f.used += n
-	f.full = n == len(room)
 	v.Retain()
 	// A small rest of a block would make small reads: it is given up.
-	if f.used > f.block.Cap()*3/4 {
+	if f.used += n; f.used > f.block.Cap()*3/4 {
 		f.release()
 	}
-	if n == 0 {
-		v.Release()
-		return buf.View{}, err
-	}
-	return v, err
+	return v
 }
 
 func (f *filler) release() {

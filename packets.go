@@ -200,8 +200,8 @@ func (s *shard) takeHandover() (all []handedOver) {
 	}
 }
 
-// sendAndUnlock sends until there is nothing more to send, and unlocks. The caller
-// holds the lock and has set sending.
+// sendAndUnlock sends until there is nothing more to send, unlocks, and delivers what is for
+// those of RelayTo. The caller holds the lock and has set sending.
 func (s *shard) sendAndUnlock(now clock.Time) {
 	for round := 1; s.pull(now); round++ {
 		s.mu.Unlock()
@@ -220,7 +220,9 @@ func (s *shard) sendAndUnlock(now clock.Time) {
 	s.sending = false
 	s.sendDone.wakeAll()
 	s.arm(now)
+	k := s.takeEager()
 	s.mu.Unlock()
+	k.deliverAll()
 }
 
 // pull fills the batch and reports whether there is anything in it.

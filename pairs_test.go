@@ -182,6 +182,8 @@ var pairCalls = map[string]func(p *playground){
 	"TCPConn.WriteRecord":          func(p *playground) { p.conn.WriteRecord([]byte("abc")) },
 	"TCPConn.Read":                 func(p *playground) { p.peer.Read(make([]byte, 1)) },
 	"TCPConn.ReadFrom":             func(p *playground) { p.conn.ReadFrom(strings.NewReader("abc")) },
+	"TCPConn.RelayFrom":            func(p *playground) { p.conn.RelayFrom(strings.NewReader("abc")) },
+	"TCPConn.RelayTo":              func(p *playground) { p.conn.RelayTo(io.Discard) },
 	"TCPConn.RemoteAddr":           func(p *playground) { p.peer.RemoteAddr() },
 	"TCPConn.SetCongestionControl": func(p *playground) { p.peer.SetCongestionControl("reno") },
 	"TCPConn.SetDeadline":          func(p *playground) { p.peer.SetDeadline(time.Now().Add(time.Microsecond)) },

@@ -44,6 +44,7 @@ type shard struct {
 	sendDone  waitList
 	lingering waitList // calls of Close that wait for an acknowledgement
 	waiters   waiterPool
+	eager     *eager     // those of RelayTo for whom something has come
 	armed     clock.Time // when the timer fires
 	timer     *time.Timer
 	mine      []*buf.Packet // those of a batch that came in which are for this shard
@@ -151,7 +152,9 @@ func (s *shard) flushAndUnlock(now clock.Time) {
 	// The goroutine that sends looks again after each batch: it finds what this one
 	// leaves.
 	if s.sending {
+		k := s.takeEager()
 		s.mu.Unlock()
+		k.deliverAll()
 	} else {
 		s.sending = true
 		s.sendAndUnlock(now)

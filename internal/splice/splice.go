@@ -43,7 +43,14 @@ type halfCloser interface{ CloseWrite() error }
 // half copies one direction to its end. An error is the end of both: whichever
 // side had it, the other one is reset.
 func half(to, from net.Conn) (n int64, err error) {
-	if n, err = io.Copy(to, from); err != nil {
+	closed := false
+	switch r, isOurs := from.(relayTo); {
+	case isOurs:
+		n, err = r.RelayTo(to)
+	default:
+		n, closed, err = relay(to, from)
+	}
+	if err != nil {
 		Abort(to)
 		Abort(from)
 		return n, err
@@ -51,12 +58,34 @@ func half(to, from net.Conn) (n int64, err error) {
 	// The end of one direction is passed on and the other goes on: a client that has sent
 	// its request and closed still waits for the answer. What cannot half-close, as TLS of
 	// old, ends whole.
-	if h, ok := to.(halfCloser); ok {
+	switch h, ok := to.(halfCloser); {
+	case closed:
+	case ok:
 		h.CloseWrite()
-	} else {
+	default:
 		to.Close()
 	}
 	return n, nil
+}
+
+// What our connections have, and the system's do not.
+type (
+	relayTo interface {
+		RelayTo(io.Writer) (int64, error)
+	}
+	relayFrom interface {
+		RelayFrom(io.Reader) (int64, error)
+	}
+)
+
+// relay copies what does not come from ours, and reports whether to was half-closed.
+func relay(to, from net.Conn) (n int64, closed bool, err error) {
+	if r, ok := to.(relayFrom); ok {
+		n, err = r.RelayFrom(from)
+		return n, true, err
+	}
+	n, err = io.Copy(to, from)
+	return n, false, err
 }
 
 // Abort closes c with a RST where it can: the peer must see that the stream was cut, and

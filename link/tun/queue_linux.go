@@ -29,6 +29,7 @@ type queue struct {
 	drain, send func(fd uintptr) bool
 	in          []*buf.Packet
 	got         int
+	waited      bool // this read found nothing at first
 	readError   error
 	spare       *buf.Packet // ready to receive; left over when a read found nothing
 
@@ -52,7 +53,7 @@ func newQueue(d *Device, fd int) (*queue, error) {
 }
 
 func (q *queue) read(batch []*buf.Packet) (int, error) {
-	q.in, q.got, q.readError = batch, 0, nil
+	q.in, q.got, q.readError, q.waited = batch, 0, nil, false
 	err := q.conn.Read(q.drain)
 	q.in = nil
 	if q.got > 0 {
@@ -68,8 +69,14 @@ func (q *queue) drainReady(fd uintptr) bool {
 	for q.got < len(q.in) {
 		switch err := q.readOne(int(fd)); err {
 		case nil, unix.EINTR:
+			// What ends a wait is mostly alone, and somebody waits for the answer. The next
+			// read, which finds out, has to ask the kernel in any case.
+			if q.waited && q.got > 0 {
+				return true
+			}
 		// Whoever has something does not wait for more.
 		case unix.EAGAIN:
+			q.waited = true
 			return q.got > 0
 		default:
 			q.readError = err
