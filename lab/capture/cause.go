@@ -108,7 +108,7 @@ type endEvidence struct {
 	rstACK                bool // it has an ACK: its sender knows the connection
 	afterRST              int  // packets behind its first RST that are none
 	last                  int  // its last packet that is no RST
-	finAck                seq.Num
+	finAck, finEnd        seq.Num
 	goesOn                bool // behind its FIN it has acknowledged more than by it
 	unheard               int  // segments that it has received since it sent text or a FIN
 
@@ -144,7 +144,7 @@ func (v *evidence) watch(c *Conn, from int, s *segment) {
 	case syn:
 		me.syn = s.number
 	case fin && me.fin == 0:
-		me.fin, me.finAck = s.number, s.tcp.Ack
+		me.fin, me.finAck, me.finEnd = s.number, s.tcp.Ack, s.end()
 	case me.fin > 0 && me.finAck.Less(s.tcp.Ack):
 		me.goesOn = true
 	}
@@ -433,7 +433,7 @@ func (c *Conn) closedWell(v *Verdict, now clock.Time) bool {
 	switch {
 	case a.fin > 0 && b.fin > 0:
 		v.Cause, v.Evidence = Closed, c.proof(a.fin, b.fin)
-		if b.fin < a.fin {
+		if b.closedBefore(a) {
 			v.By = Server
 		}
 	case v.OneSided && (a.fin > 0 || b.fin > 0): // its FIN is not sent again, so somebody answers
@@ -453,6 +453,16 @@ func (c *Conn) closedWell(v *Verdict, now clock.Time) bool {
 		return false
 	}
 	return true
+}
+
+// closedBefore tells of two sides that have closed which was first. A FIN that acknowledges the
+// other one was sent after it, whatever the order of the capture.
+func (e *endEvidence) closedBefore(o *endEvidence) bool {
+	knows, known := !e.finAck.Less(o.finEnd), !o.finAck.Less(e.finEnd)
+	if knows != known {
+		return known
+	}
+	return e.fin < o.fin
 }
 
 // proof returns packet numbers as evidence, and leaves out what is not known.

@@ -143,6 +143,7 @@ func (c *Conn) arrive(from int, s *segment) {
 	me, peer := &c.Sides[from], &c.Sides[1-from]
 	c.Last, c.LastPacket = s.time, s.number
 	c.note(from, s)
+	peer.choose(s)
 	c.move(from, s)
 	c.evidence.watch(c, from, s)
 	what := me.send(s, peer)

@@ -8,6 +8,10 @@ import (
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
+// maxWindow is the largest window that there is (RFC 7323 §2.3). What lies farther ahead, or
+// acknowledges more, is not of the stream as it is known.
+const maxWindow = 1 << 30
+
 // maxGaps is how many gaps of a stream are remembered at a time. Of more the oldest is
 // taken for missed.
 const maxGaps = 32
@@ -52,8 +56,12 @@ func (r *ranges) gap(first, end seq.Num) (since clock.Time, ok bool) {
 	return 0, false
 }
 
-// take notes a range, and returns how far the stream has gone on by it, in bytes.
+// take notes a range, and returns how far the stream has gone on by it, in bytes. From what
+// is out of any window it goes on, and what lies between is not counted.
 func (r *ranges) take(now clock.Time, first, end seq.Num, f wire.Flags) (bytes int64) {
+	if first.Diff(r.next) >= maxWindow {
+		r.next, r.gaps = first, r.gaps[:0]
+	}
 	if r.next.Less(first) {
 		if len(r.gaps) == maxGaps {
 			r.gaps = r.gaps[:copy(r.gaps, r.gaps[1:])]
@@ -100,10 +108,10 @@ func (r *ranges) fill(first, end seq.Num) {
 }
 
 // miss returns how many bytes an ACK acknowledges that were never seen, and forgets
-// them. They are part of the stream all the same.
-func (r *ranges) miss(ack seq.Num) (bytes int64) {
+// them. They are part of the stream all the same, and it has gone on by those at its end.
+func (r *ranges) miss(ack seq.Num) (bytes, on int64) {
 	if !r.begun {
-		return 0
+		return 0, 0
 	}
 	left := r.gaps[:0]
 	for _, g := range r.gaps {
@@ -116,10 +124,10 @@ func (r *ranges) miss(ack seq.Num) (bytes int64) {
 		}
 	}
 	r.gaps = left
-	if r.next.Less(ack) && ack.Diff(r.next) < 1<<30 {
-		bytes += int64(ack.Sub(r.next))
-		r.place += int64(ack.Sub(r.next))
+	if r.next.Less(ack) && ack.Diff(r.next) < maxWindow {
+		on = int64(ack.Sub(r.next))
+		r.place += on
 		r.next = ack
 	}
-	return bytes
+	return bytes + on, on
 }

@@ -43,6 +43,8 @@ type Side struct {
 	answers
 
 	isn        seq.Num
+	other      seq.Num // of a SYN-ACK before
+	doubtful   bool    // the peer may have taken that one
 	ttl        uint8
 	lastSent   clock.Time
 	lastPacket int
@@ -124,7 +126,7 @@ func (e *Side) send(s *segment, peer *Side) (what SegmentKind) {
 	f := s.tcp.Flags
 	e.Flags |= f
 	if f.Has(wire.SYN) {
-		e.offer(s)
+		e.offer(s, peer)
 	}
 	if f.Has(wire.RST) {
 		e.RSTs++
@@ -140,10 +142,16 @@ func (e *Side) send(s *segment, peer *Side) (what SegmentKind) {
 }
 
 // offer takes the options of a SYN.
-func (e *Side) offer(s *segment) {
+func (e *Side) offer(s *segment, peer *Side) {
 	o := &s.tcp.Options
 	if e.SYNs++; e.SYNs > 1 && e.isn == s.tcp.Seq {
 		return
+	}
+	if e.SYNs > 1 && s.tcp.Flags.Has(wire.ACK) {
+		if peer.hasAcked && e.isn.Less(peer.acked) {
+			return // the peer has taken the one before
+		}
+		e.other, e.doubtful = e.isn, true
 	}
 	e.isn, e.Offer = s.tcp.Seq, Offer{Scale: -1, SACK: o.Has(wire.OptSACKPermitted), Timestamps: o.Has(wire.OptTimestamps)}
 	e.ranges, e.Bytes, e.Missed = ranges{}, 0, 0 // what came before belongs to another connection
@@ -155,26 +163,32 @@ func (e *Side) offer(s *segment) {
 	}
 }
 
+// choose learns from an ACK of the peer which of two SYN-ACKs with different numbers it has
+// taken: who answers a repeated SYN anew, as some do that keep nothing, has sent both.
+func (e *Side) choose(s *segment) {
+	if !e.doubtful || s.tcp.Flags&(wire.ACK|wire.SYN|wire.RST) != wire.ACK {
+		return
+	}
+	e.doubtful = false
+	if s.tcp.Ack == e.other.Add(1) {
+		e.isn, e.ranges = e.other, ranges{}
+		e.begin(s.tcp.Ack)
+	}
+}
+
 // place says what a segment is beside what was sent before, and counts it.
 func (e *Side) place(s *segment, peer *Side) SegmentKind {
 	first, end := s.tcp.Seq, s.end()
-	if s.tcp.Flags.Has(wire.RST) {
+	if f := s.tcp.Flags; f.Has(wire.RST) || f.Has(wire.SYN) && first != e.isn {
 		return Plain
 	}
 	if !e.begun {
 		e.begin(first)
 	}
-	if s.length <= 1 && !s.tcp.Flags.Has(wire.SYN|wire.FIN) && e.begun && first == e.next-1 && e.Packets > 1 {
-		switch {
-		case peer.hasAcked && peer.window == 0:
-			e.WindowProbes++
-			return WindowProbe
-		case peer.hasAcked && peer.acked == e.next:
-			e.KeepAlives++
-			return KeepAlive
-		}
+	if what := e.probes(s, peer); what != Plain {
+		return what
 	}
-	if first == end {
+	if first == end || e.isLateFIN(s, end) {
 		return Plain
 	}
 	what := e.compare(s, peer, first, end)
@@ -197,6 +211,33 @@ func (e *Side) place(s *segment, peer *Side) SegmentKind {
 		e.RTT.time(s.time, end)
 	}
 	return what
+}
+
+// probes counts a segment that asks for an ACK alone.
+func (e *Side) probes(s *segment, peer *Side) SegmentKind {
+	if s.length > 1 || s.tcp.Flags&(wire.SYN|wire.FIN) != 0 || s.tcp.Seq != e.next-1 || e.Packets == 1 || !peer.hasAcked {
+		return Plain
+	}
+	switch {
+	case peer.window == 0:
+		e.WindowProbes++
+		return WindowProbe
+	case peer.acked == e.next:
+		e.KeepAlives++
+		return KeepAlive
+	}
+	return Plain
+}
+
+// isLateFIN takes a FIN that was acknowledged before it was captured: its number was taken
+// for a byte. It reports whether that is all of the segment.
+func (e *Side) isLateFIN(s *segment, end seq.Num) bool {
+	if !s.tcp.Flags.Has(wire.FIN) || e.FINs != 1 || end != e.next {
+		return false
+	}
+	e.Missed--
+	e.Bytes--
+	return s.length == 0
 }
 
 // compare finds the kind of a segment that has numbers.
@@ -240,7 +281,9 @@ func (e *Side) acknowledge(s *segment, peer *Side) {
 		e.acked, e.hasAcked, e.dups, e.sacks = ack, true, 0, false
 		peer.RTT.acknowledged(s.time, ack)
 		if peer.settled().Synchronized() {
-			peer.Missed += peer.miss(ack)
+			missed, on := peer.miss(ack)
+			peer.Missed += missed
+			peer.Bytes += on
 		}
 	case ack == e.acked && s.tcp.Seq == s.end() && window == e.window && peer.begun && ack != peer.next:
 		e.DupAcks++
