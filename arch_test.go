@@ -45,7 +45,7 @@ const layers = `
 	engine/cc             : engine/clock
 	engine/recovery       : engine/clock engine/seq engine/wire
 	engine/detect         : engine/clock engine/wire
-	engine/fastopen       : engine/clock engine/wire
+	engine/fastopen       : engine/clock engine/secret engine/wire
 	engine/account        : engine/clock engine/wire
 	engine/auth           : engine/buf engine/seq engine/wire
 	engine/ao             : engine/auth engine/seq engine/wire

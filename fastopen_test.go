@@ -61,6 +61,40 @@ func TestFastOpen(t *testing.T) {
 	}
 }
 
+// Listeners make cookies by the keys that they have: of another key they are replaced, and of the
+// second taken as well.
+func TestFastOpenKeysOfListeners(t *testing.T) {
+	one, two := fastopen.NewKey([16]byte{1}), fastopen.NewKey([16]byte{2})
+	client, server := newNet(t, handfast.Config{Shards: 2, TCP: tcp.Config{FastOpen: fastopen.Client | fastopen.Server}}, pipe.Options{})
+	d := &handfast.Dialer{Host: client, FastOpen: true}
+	for i, test := range []struct {
+		keys  fastopen.Keys
+		early bool // the cookie that the client has from before is good
+	}{{fastopen.Keys{one}, false}, {fastopen.Keys{one}, true}, {fastopen.Keys{two}, false}, {fastopen.Keys{one, two}, true}, {fastopen.Keys{one}, true}, {fastopen.Keys{}, false}} {
+		l, err := server.ListenTCP("tcp", ":80", handfast.ListenOptions{FastOpen: 100, FastOpenKeys: test.keys})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := server.Counters().TCP.TCPFastOpenPassive
+		c, err := d.Dial("tcp", serverIP+":80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Write([]byte("x"))
+		a, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.ReadFull(a, make([]byte, 1))
+		if got := server.Counters().TCP.TCPFastOpenPassive > before; got != test.early {
+			t.Errorf("listener %d: Fast Open %v", i, got)
+		}
+		a.Close()
+		c.Close()
+		l.Close()
+	}
+}
+
 // alone is what comes of a call that reads before anything was written: it connects, and waits.
 func alone(read func(*handfast.TCPConn, []byte) (int, error)) func(*handfast.TCPConn) error {
 	return func(c *handfast.TCPConn) error {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/fastopen"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/engine/wire"
 	"github.com/handfast-tcp/handfast/internal/ports"
@@ -67,6 +68,9 @@ type ListenOptions struct {
 	// SYN, and may be answered at once. Zero is none, unless there is fastopen.EveryListener.
 	// A listener with a Verdict has none.
 	FastOpen int
+	// FastOpenKeys make and check its cookies, TCP_FASTOPEN_KEY of Linux: hosts with the same key
+	// take each other's. Without a first one it has those of Config.TCP.
+	FastOpenKeys fastopen.Keys
 }
 
 // check refuses what is outside its range.
@@ -182,6 +186,7 @@ func (h *Host) bindPort(l *TCPListener) error {
 			b := l.options.beforehand()
 			b.listen(part)
 			part.FastOpen = (l.options.FastOpen + len(h.shards) - 1) / len(h.shards)
+			part.SetFastOpenKeys(l.options.FastOpenKeys)
 			part.DeferAccept = l.options.DeferAccept
 			part.CongestionControl, part.ECN = l.options.CongestionControl, l.options.ECN
 		}

@@ -22,7 +22,7 @@ func TestListenOptionsRanges(t *testing.T) {
 	ends := map[string][2]int64{"Backlog": {1, handfast.MaxBacklog}, "FastOpen": {1, handfast.MaxBacklog}, "ECN": {int64(cc.ECNOff), int64(cc.ECNAccurate)},
 		"TOS": {0, 255}, "TTL": {0, 255}, "MaxSegment": {tcp.MinMaxSegment, tcp.MaxMaxSegment},
 		"SynRetries": {0, tcp.MaxSynAckRetries}, "NotSentLowat": {0, tcp.MaxBuffer}, "DeferAccept": {0, int64(tcp.MaxTimeout)}}
-	other := map[string]bool{"Prefix": true, "Verdict": true, "Lost": true, "CongestionControl": true}
+	other := map[string]bool{"Prefix": true, "Verdict": true, "Lost": true, "CongestionControl": true, "FastOpenKeys": true}
 	h, _ := newNet(t, handfast.Config{}, pipe.Options{})
 	for i := range reflect.TypeFor[handfast.ListenOptions]().NumField() {
 		name := reflect.TypeFor[handfast.ListenOptions]().Field(i).Name

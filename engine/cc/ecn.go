@@ -37,6 +37,34 @@ func (m ECNMode) TakesAccurate() bool { return m >= ECNAccuratePassive }
 func (m ECNMode) Asks() bool         { return m == ECNOn || m >= ECNAccurateClassic }
 func (m ECNMode) AsksAccurate() bool { return m == ECNAccurate }
 
+// ECNOption says which segments have the option of AccECN.
+type ECNOption uint8
+
+// The four, and what net.ipv4.tcp_ecn_option of Linux calls them.
+const (
+	// ECNOptionChanges is where counts change, and while one grows after each 16 KiB: 1.
+	ECNOptionChanges ECNOption = iota
+	// ECNOptionAlways is wherever there is room, with all counts, once the peer's own options
+	// arrive: 2, Linux's default. Segments carry 12 bytes less.
+	ECNOptionAlways
+	// ECNOptionPersistent is the same, also where segments that have it seem to be dropped: 3.
+	ECNOptionPersistent
+	// ECNOptionOff is nowhere; the flags count all the same: 0.
+	ECNOptionOff
+)
+
+var ecnOptionText = [...]string{"changes", "always", "persistent", "off"}
+
+func (o ECNOption) String() string {
+	if int(o) < len(ecnOptionText) {
+		return ecnOptionText[o]
+	}
+	return strconv.Itoa(int(o))
+}
+
+// Always reports whether it is wherever there is room.
+func (o ECNOption) Always() bool { return o == ECNOptionAlways || o == ECNOptionPersistent }
+
 // WantsMarks reports whether the controller of that name is made for marks of the
 // network, and is nothing special without.
 func WantsMarks(name string) bool { return name == "dctcp" }

@@ -1,6 +1,6 @@
 // Package fastopen is what TCP Fast Open (RFC 7413) has beside connections: which sides of
-// it are used, and what a client knows of servers. Cookies and connections are package
-// tcp's.
+// it are used, the keys of a server's cookies, and what a client knows of servers. Connections
+// are package tcp's.
 package fastopen
 
 import "github.com/handfast-tcp/handfast/engine/wire"

@@ -89,16 +89,30 @@ type Config struct {
 	// net.ipv4.tcp_fastopen; a listener also needs room for it: Listener.FastOpen. Text that
 	// comes on a SYN may come twice, so programs have to be made for it. Default off.
 	FastOpen fastopen.Mode
+	// FastOpenKeys make and check the cookies of all listeners that have none of their own, as
+	// net.ipv4.tcp_fastopen_key of Linux, whose hosts then take them as well. Without a first one
+	// they follow from a secret, or from what CookieKeys share, and change about every nine hours.
+	FastOpenKeys fastopen.Keys
 
 	// Authenticator knows the peers with which all segments are signed, RFC 5925: see package
 	// ao. nil: there are none. SetAuthenticator replaces it.
 	Authenticator auth.Authenticator
+
+	// ChallengeInterval is the least time between two ACKs of a connection that answer segments
+	// which may be forged (RFC 5961 §7), as tcp_invalid_ratelimit of Linux; up to a minute,
+	// default 500 ms.
+	ChallengeInterval time.Duration
 
 	MaxTimeWait int // TIME-WAIT entries; the oldest goes first; 1 to MaxEntries, 2^24; default 65536
 
 	NoTimestamps  bool // do not offer RFC 7323 timestamps
 	NoSACK        bool // do not offer RFC 2018
 	NoWindowScale bool // do not offer RFC 7323 window scaling
+
+	// SynLinear is how many times a SYN that opens a connection is repeated after InitialRTO
+	// each, before the time doubles, as tcp_syn_linear_timeouts of Linux, where it is 4; 0 to
+	// MaxSynRetries. Default 0: it doubles from the first (RFC 6298 §5.5).
+	SynLinear int
 
 	// CongestionControl is the name of what connections begin with, one of
 	// cc.Names(); default cc.Default.
@@ -111,6 +125,18 @@ type Config struct {
 	// too, one of the modes; default cc.ECNPassive, or cc.ECNOn where CongestionControl is
 	// "dctcp".
 	ECN cc.ECNMode
+	// ECNOption says which segments tell by an option of AccECN how many bytes came with each
+	// mark, beside the flags that count segments; one of the four, default cc.ECNOptionChanges.
+	ECNOption cc.ECNOption
+	// NoECNFallback goes on asking for ECN by SYNs that are repeated, and sends what the network
+	// may mark though the handshake has shown that the path changes marks, as tcp_ecn_fallback=0
+	// of Linux (RFC 3168 §6.1.1.1, RFC 9768 §3.2.2.3): for paths that are known to carry them.
+	NoECNFallback bool
+	// ECNControl has also ACKs, FINs and what is sent again leave ECN-capable, where AccECN and
+	// SACK are agreed to, as Linux does and draft-ietf-tcpm-generalized-ecn allows: a network
+	// that is congested marks them, and does not drop them. Otherwise they leave without
+	// (RFC 3168 §6.1.4 and §6.1.5).
+	ECNControl bool
 
 	initial *settings // of connections for which nothing is set
 	shift   uint8     // the window scale that ReceiveBuffer needs: see withDefaults

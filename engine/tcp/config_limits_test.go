@@ -28,9 +28,12 @@ var inside = map[string][2]int64{
 	"MaxUserTimeout": {int64(time.Millisecond), int64(MaxTimeout)}, "MinUserTimeout": {int64(time.Millisecond), int64(time.Hour)}, // MaxUserTimeout's default
 	"MaxHalfOpen": {1, MaxEntries}, "Cookies": {0, int64(CookiesOff)},
 	"AttackEnter": {1, math.MaxInt32}, "AttackLeave": {1, 4096 / 2},
-	"FastOpen":       {0, int64(fastopen.All)},
-	"ECN":            {int64(cc.ECNDefault), int64(cc.ECNAccurate)},
-	"VerdictTimeout": {int64(time.Millisecond), int64(MaxTimeout)}, "MaxTimeWait": {1, MaxEntries},
+	"FastOpen":          {0, int64(fastopen.All)},
+	"ECN":               {int64(cc.ECNDefault), int64(cc.ECNAccurate)},
+	"ECNOption":         {0, int64(cc.ECNOptionOff)},
+	"ChallengeInterval": {1, int64(time.Minute)},
+	"SynLinear":         {0, MaxSynRetries},
+	"VerdictTimeout":    {int64(time.Millisecond), int64(MaxTimeout)}, "MaxTimeWait": {1, MaxEntries},
 }
 
 // Every number of Config is refused outside its range, in a sentence that names

@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"github.com/handfast-tcp/handfast/engine/cc"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
@@ -178,7 +179,16 @@ const optionEvery = 16 << 10
 
 // optionDue reports whether the next segment should have the option.
 // https://www.rfc-editor.org/rfc/rfc9768#section-3.2.3.3
-func (m *accurate) optionDue() bool {
+func (c *Conn) optionDue() bool {
+	m := c.ecn.marks
+	switch c.cfg.ECNOption {
+	case cc.ECNOptionOff:
+		return false
+	case cc.ECNOptionAlways:
+		return m.is(optionSeen|optionBroken) && !m.is(optionOff)
+	case cc.ECNOptionPersistent:
+		return m.is(optionSeen | optionBroken)
+	}
 	return m.fresh != 0 && !m.is(optionOff|optionHushed) &&
 		(m.due > 0 || m.fresh&echoCE != 0 || m.all()-m.atOption >= optionEvery)
 }
@@ -189,11 +199,10 @@ func (m *accurate) all() uint32 { return m.received[0] + m.received[1] + m.recei
 // has none when what is out was not acknowledged in time: the option may be the reason.
 // https://www.rfc-editor.org/rfc/rfc9768#section-3.2.3.2.2
 func (c *Conn) countersBesideText() int {
-	m := c.ecn.marks
-	if !c.has(accurateOK) || !m.optionDue() || !c.roomBesideText() {
+	if !c.has(accurateOK) || !c.optionDue() || !c.roomBesideText() {
 		return 0
 	}
-	return m.form().Size()
+	return c.countersForm().Size()
 }
 
 // roomBesideText reports whether text may have the option at all: not where little more than
@@ -208,8 +217,8 @@ const maxCounters = 12
 // and beside it text has no room for counters, which payload knows.
 // https://www.rfc-editor.org/rfc/rfc9768#section-3.2.3.3
 func (c *Conn) counters(out *Output) (form wire.AccECN, ok bool) {
-	m, o := c.ecn.marks, &out.Options
-	if !m.optionDue() || out.Len > 0 && (c.in.ooo != nil || !c.roomBesideText() || out.Len > int(c.path.mss)-m.form().Size()) {
+	o := &out.Options
+	if !c.optionDue() || out.Len > 0 && (c.in.ooo != nil || !c.roomBesideText() || out.Len > int(c.path.mss)-c.countersForm().Size()) {
 		return 0, false
 	}
 	room, n := min(int(c.path.ours), wire.MaxTCPOptions), int(o.SACKBlocks)
@@ -217,8 +226,8 @@ func (c *Conn) counters(out *Output) (form wire.AccECN, ok bool) {
 	if n > 0 {
 		room -= 4 + 8*min(n, 2)
 	}
-	if form = m.form(); form.Size() > room {
-		form = formOf(m.fresh)
+	if form = c.countersForm(); form.Size() > room {
+		form = c.shorterForm(room)
 	}
 	if form.Size() > room {
 		return 0, false
@@ -237,6 +246,32 @@ func (m *accurate) putCounters(o *wire.Options, form wire.AccECN) {
 	}
 	m.fresh, m.atOption = 0, m.all()
 	m.due -= min(m.due, 1)
+}
+
+// countersForm is the option as it should be: with all counts, or with those that need to be told.
+func (c *Conn) countersForm() wire.AccECN {
+	if c.cfg.ECNOption.Always() {
+		return wire.AccECN0 + 3
+	}
+	return c.ecn.form()
+}
+
+// shorterForm is the option where there is no room for that: it says what is new. Where all
+// should be told it has those counts that were ever not what they were at first, and one more,
+// if there is room for them.
+func (c *Conn) shorterForm(room int) wire.AccECN {
+	m := c.ecn.marks
+	form := formOf(m.fresh)
+	if !c.cfg.ECNOption.Always() {
+		return form
+	}
+	if ever := formOf(m.ever); ever.Size() <= room {
+		form = ever
+	}
+	if longer := form&wire.AccECN1 + 2; form.Count() == 1 && longer.Size() <= room {
+		form = longer
+	}
+	return form
 }
 
 // form is the shortest option that says all counts that are not what they were at first;
@@ -286,13 +321,16 @@ func (c *Conn) repeatedText() {
 // acceptAnswer follows the SYN-ACK of a peer that agrees to AccECN: how it was marked is
 // told before any text, in an ACK that says nothing else, and so is the option tried.
 // https://www.rfc-editor.org/rfc/rfc9768#section-3.2.2.1
-func (c *Conn) acceptAnswer(s *Segment) {
+func (c *Conn) acceptAnswer(now clock.Time, s *Segment) {
 	m := c.ecn.marks
 	m.set(untested, true)
 	c.tryOption(s)
 	// Ours are sent without marks. What the peer got of another kind the path has made.
 	if ace := s.Flags.ACE(); wire.ACEFlags(ace) != reflection(wire.NotECT) && ace != 5 { // 5: reserved, as if unchanged
-		c.set(unmarkable, true)
+		c.changedMark()
+	}
+	if wire.ACEFlags(s.Flags.ACE()) == reflection(wire.CE) {
+		c.yieldAtOnce(now)
 	}
 	m.due = 2
 	c.answered(s)

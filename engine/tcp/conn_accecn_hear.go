@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/recovery"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
@@ -17,7 +18,7 @@ const (
 
 // firstFeedback reads the ACK of our SYN-ACK: alone, it says how that was marked.
 // https://www.rfc-editor.org/rfc/rfc9768#section-3.2.2.1
-func (c *Conn) firstFeedback(s *Segment) {
+func (c *Conn) firstFeedback(now clock.Time, s *Segment) {
 	m, ace := c.ecn.marks, s.Flags.ACE()
 	c.tryOption(s)
 	switch {
@@ -28,9 +29,17 @@ func (c *Conn) firstFeedback(s *Segment) {
 		c.countHeard(int(ace-cepStart) & aceMask)
 	case wire.ACEFlags(ace) == reflection(wire.CE):
 		c.countHeard(1)
+		c.yieldAtOnce(now)
 		fallthrough
 	case wire.ACEFlags(ace) == reflection(wire.ECT0), wire.ACEFlags(ace) == reflection(wire.ECT1):
-		c.set(unmarkable, true) // it left without: https://www.rfc-editor.org/rfc/rfc9768#section-3.2.2.3
+		c.changedMark() // it left without: https://www.rfc-editor.org/rfc/rfc9768#section-3.2.2.3
+	}
+}
+
+// changedMark follows a SYN or SYN-ACK that has got a mark which it had not when it left.
+func (c *Conn) changedMark() {
+	if !c.cfg.NoECNFallback {
+		c.set(unmarkable, true)
 	}
 }
 

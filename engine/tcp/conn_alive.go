@@ -62,15 +62,14 @@ func (c *Conn) progress(now clock.Time) {
 	}
 }
 
-// challengeInterval is the least time between two ACKs that answer segments
-// which may be forged. The limit is each connection's own: one that is shared
+// challengeInterval is what Config.ChallengeInterval is by default. The limit is each connection's own: one that is shared
 // tells an attacker about other connections (CVE-2016-5696).
 const challengeInterval = 500 * time.Millisecond
 
 // challenge owes the peer an ACK that says where we are, RFC 5961 §7.
 // https://www.rfc-editor.org/rfc/rfc5961#section-7
 func (c *Conn) challenge(now clock.Time) {
-	if c.live.challenge != clock.Never && now.Sub(c.live.challenge) < challengeInterval {
+	if c.live.challenge != clock.Never && now.Sub(c.live.challenge) < c.cfg.ChallengeInterval {
 		return
 	}
 	c.live.challenge = now

@@ -261,7 +261,7 @@ func (c *Conn) checkAck(now clock.Time, s *Segment) outcome {
 		c.establish(now, CauseAckOfSyn)
 		c.loseTextOfSyn(now)
 		if c.has(accurateOK) {
-			c.firstFeedback(s)
+			c.firstFeedback(now, s)
 		}
 		return goOn
 	}

@@ -53,8 +53,8 @@ func (e *ecn) set(f ecnFlags, on bool) {
 }
 
 // mark puts what ECN has to say into a segment that is otherwise complete. New text may
-// be marked by the network; what is sent again, probes and ACKs may not.
-// https://www.rfc-editor.org/rfc/rfc3168#section-6.1.5
+// be marked by the network; what is sent again, probes and ACKs may not, but with
+// Config.ECNControl. https://www.rfc-editor.org/rfc/rfc3168#section-6.1.5
 func (c *Conn) mark(out *Output) {
 	if c.has(accurateOK) {
 		c.tellMarks(out)
@@ -62,7 +62,7 @@ func (c *Conn) mark(out *Output) {
 		out.Flags |= wire.ECE
 	}
 	c.ecn.other = 0
-	if out.Len == 0 || out.again || c.snd.wnd == 0 || c.is(unmarkable) {
+	if c.is(unmarkable) || (out.Len == 0 || out.again || c.snd.wnd == 0) && !c.marksControl() {
 		return
 	}
 	out.ECN = wire.ECT0
@@ -70,6 +70,13 @@ func (c *Conn) mark(out *Output) {
 		c.ecn.set(oweCWR, false)
 		out.Flags |= wire.CWR
 	}
+}
+
+// marksControl reports whether the network may mark ACKs and what is sent again. A peer that
+// counts marks acknowledges marked ACKs, and without SACK that would be taken for duplicates.
+// https://www.rfc-editor.org/rfc/rfc9768#section-3.2.2.5.1
+func (c *Conn) marksControl() bool {
+	return c.cfg.ECNControl && c.has(accurateOK) && c.has(sackOK)
 }
 
 // arrivedMark looks at what the network did to text that is taken. What is marked is
@@ -201,6 +208,14 @@ func (c *Conn) yield(now clock.Time, h heard, d *recovery.Delivery) {
 	// turns out to have been late only, there is nothing to take back.
 	c.loss.undo.Close()
 	c.cc.OnEvent(now, cc.Event{Kind: cc.Congestion, InFlight: c.flightSize(d.Acked)})
+}
+
+// yieldAtOnce reduces the first window, because the network has marked our SYN or SYN-ACK.
+// https://www.rfc-editor.org/rfc/rfc9768#section-3.2.2.2
+func (c *Conn) yieldAtOnce(now clock.Time) {
+	c.cc.OnEvent(now, cc.Event{Kind: cc.Congestion, InFlight: c.cc.Limits().Window})
+	c.noteReduced()
+	c.ecn.set(yielded, true)
 }
 
 // noteReduced follows a reduction of the window for whatever reason: the peer is told,

@@ -70,7 +70,7 @@ func (c *Conn) completeEarly(now clock.Time, s *Segment) outcome {
 	c.beginRound(now, c.firstUnread())
 	c.complete(now, CauseAckOfSyn)
 	if c.has(accurateOK) {
-		c.firstFeedback(s)
+		c.firstFeedback(now, s)
 	}
 	if f := c.flight; f != nil {
 		f.since = now
@@ -94,7 +94,7 @@ func (c *Conn) fastOption(again bool) *wire.FastOpenCookie {
 		if f == tellsCookie || f == tellsOldOption {
 			c.fast = nil
 		}
-		cookie := c.cfg.fastOpens.cookie(&c.tuple)
+		cookie := c.cfg.fastOpens.of(c.options)[0].Cookie(c.tuple.Remote, c.tuple.Local)
 		return &cookie
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 
 	"github.com/handfast-tcp/handfast/engine/auth"
 	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/fastopen"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
@@ -19,6 +20,8 @@ type settings struct {
 	syn     uint8  // how often a SYN or SYN-ACK is repeated; 0: as Config has it
 	lowat   int32  // so much may wait to be sent for the first time before a program has to
 	half    int32  // and with less a program that waits goes on
+
+	fastOpen *fastopen.Keys // of a listener that has its own; nil: as Config has them
 
 	fixedSend bool // the program has set its send buffer
 

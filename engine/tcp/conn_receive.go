@@ -153,7 +153,7 @@ func (c *Conn) arrivesInSynSent(now clock.Time, s *Segment) outcome {
 	c.loseTextOfSyn(now)
 	c.closeLate(now)
 	if c.has(accurateOK) {
-		c.acceptAnswer(s)
+		c.acceptAnswer(now, s)
 	}
 	if s.Options.Has(wire.OptUserTimeout) {
 		c.hearUserTimeout(s)

@@ -149,7 +149,7 @@ func (c *Conn) largestSegment() int {
 		return mss
 	case mss == int(c.path.mss):
 		return int(c.path.super)
-	case c.in.ooo == nil: // the counters of AccECN need not be in more than one
+	case c.in.ooo == nil && !c.cfg.ECNOption.Always(): // the counters of AccECN need not be in more than one
 		return mss
 	default:
 		return c.path.largest(mss, headerSize(c.tuple.Local))

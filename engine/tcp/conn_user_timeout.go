@@ -49,7 +49,11 @@ func (c *Conn) attemptEnds() clock.Time {
 
 // synDue is when a SYN of ours that was sent at some time is sent again, or given up.
 func (c *Conn) synDue(sent clock.Time) clock.Time {
-	return min(sent.Add(c.rtt.timeout(c.cfg)), c.attemptEnds())
+	r := c.rtt
+	if !c.has(passive) {
+		r.backoff -= min(r.backoff, uint8(c.cfg.SynLinear))
+	}
+	return min(sent.Add(r.timeout(c.cfg)), c.attemptEnds())
 }
 
 // setUserTimeout is for the program: from then on the peer's advice counts no more. It

@@ -102,7 +102,7 @@ func (s *storm) options(en *Entry, g *Segment) {
 			o.SetFastOpen(wire.FastOpenCookieOf(s.fast.Uint64()))
 		default:
 			s.e.cookies.turn(s.now)
-			s.e.cfg.fastOpens.turn(&s.e.cookies)
+			s.e.cfg.fastOpens.turn(&s.e.cookies, &s.e.cfg.FastOpenKeys)
 			o.SetFastOpen(s.e.cfg.fastOpens.cookie(&t))
 		}
 	}

@@ -40,10 +40,10 @@ func (e *Endpoint) SetECN(en *Entry, m cc.ECNMode) {
 // https://www.rfc-editor.org/rfc/rfc3168#section-6.1.1.1
 // https://www.rfc-editor.org/rfc/rfc9768#section-3.1.4.1
 func (c *Conn) synFlags() wire.Flags {
-	switch m := c.ecn.mode; {
-	case m.AsksAccurate() && c.rtt.backoff <= 1:
+	switch m, keep := c.ecn.mode, c.cfg.NoECNFallback; {
+	case m.AsksAccurate() && (c.rtt.backoff <= 1 || keep):
 		return wire.AE | wire.CWR | wire.ECE
-	case m.Asks() && !m.AsksAccurate() && c.rtt.backoff == 0:
+	case m.Asks() && !m.AsksAccurate() && (c.rtt.backoff == 0 || keep):
 		return wire.CWR | wire.ECE
 	}
 	return 0

@@ -5,7 +5,6 @@ import (
 
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/fastopen"
-	"github.com/handfast-tcp/handfast/engine/secret"
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
@@ -32,16 +31,21 @@ const resetCounts = time.Minute
 
 // fastOpens is what Fast Open needs of all connections of an endpoint.
 type fastOpens struct {
-	keys   [2]secret.Key // of this period and of the one before
+	keys   fastopen.Keys // of this period and of the one before, or those of Config
 	period uint32
 	made   bool
 	news   []fastopen.News
 }
 
 // turn ensures that the keys are those of the present period. They follow from the secret,
-// or from the base that hosts share, which then take each other's cookies.
-func (f *fastOpens) turn(k *cookies) {
+// or from the base that hosts share, which then take each other's cookies. Those that Config
+// has stay.
+func (f *fastOpens) turn(k *cookies, fixed *fastopen.Keys) {
 	p := k.epoch / fastOpenPeriod
+	if fixed[0].IsSet() {
+		f.keys, f.made = *fixed, false
+		return
+	}
 	if f.made && p == f.period {
 		return
 	}
@@ -51,22 +55,27 @@ func (f *fastOpens) turn(k *cookies) {
 		from = k.base
 	}
 	for i := range f.keys {
-		f.keys[i] = from.For("fast open", uint64(p-uint32(i)))
+		f.keys[i] = fastopen.KeyOf(from.For("fast open", uint64(p-uint32(i))))
 	}
 }
 
-// cookie returns what key makes of the addresses of a connection.
-func fastOpenCookie(key *secret.Key, t *wire.Tuple) wire.FastOpenCookie {
-	if t.Local.Is4() && t.Remote.Is4() {
-		return wire.FastOpenCookieOf(key.Pair(uint64(t.Local.As4())<<32|uint64(t.Remote.As4()), 8<<56))
+// of returns the keys for connections with those settings: a listener may have its own.
+func (f *fastOpens) of(s *settings) *fastopen.Keys {
+	if s.fastOpen != nil {
+		return s.fastOpen
 	}
-	aHi, aLo := t.Local.Words()
-	bHi, bLo := t.Remote.Words()
-	return wire.FastOpenCookieOf(key.Five(&[5]uint64{aHi, aLo, bHi, bLo, 32 << 56}))
+	return &f.keys
 }
 
-// cookie returns the present cookie of a peer.
-func (f *fastOpens) cookie(t *wire.Tuple) wire.FastOpenCookie { return fastOpenCookie(&f.keys[0], t) }
+// SetFastOpenKeys has l make and take cookies of Fast Open by keys of its own, TCP_FASTOPEN_KEY
+// of Linux, from the next SYN on. Without a first key it has those of Config again.
+func (l *Listener) SetFastOpenKeys(k fastopen.Keys) {
+	s := *l.options
+	if s.fastOpen = nil; k[0].IsSet() {
+		s.fastOpen = &k
+	}
+	l.change(s)
+}
 
 // synFast is what Fast Open makes of a SYN.
 type synFast uint8
@@ -92,7 +101,7 @@ func (e *Endpoint) fastOpens(a *arrival, l *Listener) synFast {
 	if !has && s.Len == 0 || l.Ask || e.cfg.signs(a.tuple) || e.cookiesFirst() || !e.fastOpenRoom(a.now, l) {
 		return noFastOpen
 	}
-	e.cfg.fastOpens.turn(&e.cookies)
+	e.cfg.fastOpens.turn(&e.cookies, &e.cfg.FastOpenKeys)
 	switch {
 	case e.cfg.FastOpen&fastopen.ServerNoCookie != 0:
 		return opensEarly
@@ -101,8 +110,9 @@ func (e *Endpoint) fastOpens(a *arrival, l *Listener) synFast {
 	case s.Options.FastOpen().Len() == 0:
 		return tellsOnly
 	}
-	for i := range e.cfg.fastOpens.keys {
-		if fastOpenCookie(&e.cfg.fastOpens.keys[i], a.tuple) == s.Options.FastOpen() {
+	keys := e.cfg.fastOpens.of(l.options)
+	for i := range keys {
+		if keys[i].IsSet() && keys[i].Cookie(a.tuple.Remote, a.tuple.Local) == s.Options.FastOpen() {
 			return opensEarly + synFast(i)
 		}
 	}

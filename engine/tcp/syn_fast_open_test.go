@@ -141,7 +141,7 @@ func TestFastOpenOfASyn(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			h := fastServer(t, test.cfg, test.room)
 			h.e.cookies.turn(h.now)
-			h.e.cfg.fastOpens.turn(&h.e.cookies)
+			h.e.cfg.fastOpens.turn(&h.e.cookies, &h.e.cfg.FastOpenKeys)
 			p := h.from(1000, 5)
 			cookie := h.e.cfg.fastOpens.cookie(&p.tuple)
 			option := map[string]string{right: ",FO " + cookie.String(), wrong: ",FO 0011223344556677", asks: ",FO"}[test.option]
@@ -315,10 +315,62 @@ func TestFastOpenClosesBeforeTheAck(t *testing.T) {
 	}
 }
 
+// cookie returns the present cookie of a peer, where its listener has no keys of its own.
+func (f *fastOpens) cookie(t *wire.Tuple) wire.FastOpenCookie {
+	return f.keys[0].Cookie(t.Remote, t.Local)
+}
+
+// A listener may have keys of its own, and the host: what a second one has made is taken and
+// replaced, and what neither has made is replaced only.
+func TestFastOpenKeys(t *testing.T) {
+	one, two, three := fastopen.NewKey([16]byte{1}), fastopen.NewKey([16]byte{2}), fastopen.NewKey([16]byte{3})
+	for _, test := range []struct {
+		name            string
+		host, listener  fastopen.Keys
+		makes           fastopen.Key
+		takes, replaces []fastopen.Key
+	}{
+		{"of the host", fastopen.Keys{one}, fastopen.Keys{}, one, []fastopen.Key{one}, []fastopen.Key{two}},
+		{"of the host, two", fastopen.Keys{one, two}, fastopen.Keys{}, one, []fastopen.Key{one, two}, []fastopen.Key{two, three}},
+		{"of the listener", fastopen.Keys{one}, fastopen.Keys{two}, two, []fastopen.Key{two}, []fastopen.Key{one}},
+		{"of the listener, two", fastopen.Keys{}, fastopen.Keys{two, three}, two, []fastopen.Key{two, three}, []fastopen.Key{one, three}},
+	} {
+		h := fastServer(t, Config{FastOpenKeys: test.host}, 100)
+		h.listener.SetFastOpenKeys(fastopen.Keys{three}) // and is taken back
+		h.listener.SetFastOpenKeys(test.listener)
+		port := uint16(1000)
+		ask := func(option string) (*testPeer, *Output) {
+			port++
+			p := h.from(port, 5)
+			p.receive("S 0:10(10) <mss 1460,FO" + option + ">")
+			out, ok := p.pull()
+			if !ok {
+				p.fail("%s: no SYN-ACK", test.name)
+			}
+			return p, out
+		}
+		p, out := ask("")
+		mine := func(k fastopen.Key) wire.FastOpenCookie { return k.Cookie(p.tuple.Remote, p.tuple.Local) }
+		if out.Options.FastOpen() != mine(test.makes) {
+			p.fail("%s: the cookie is %v", test.name, out.Options.FastOpen())
+		}
+		for _, k := range test.takes {
+			if _, out := ask(" " + mine(k).String()); out.Ack != 5+11 {
+				p.fail("%s: text with a cookie of its own is not taken", test.name)
+			}
+		}
+		for _, k := range test.replaces {
+			if _, out := ask(" " + mine(k).String()); out.Options.FastOpen() != mine(test.makes) {
+				p.fail("%s: a cookie of another key is not replaced", test.name)
+			}
+		}
+	}
+}
+
 // cookieAgain returns the peer's cookie without asking for it.
 func (h *testHost) cookieAgain(p *testPeer) string {
 	h.e.cookies.turn(h.now)
-	h.e.cfg.fastOpens.turn(&h.e.cookies)
+	h.e.cfg.fastOpens.turn(&h.e.cookies, &h.e.cfg.FastOpenKeys)
 	return h.e.cfg.fastOpens.cookie(&p.tuple).String()
 }
 
@@ -331,7 +383,7 @@ func TestFastOpenCookies(t *testing.T) {
 			e.ShareCookieKeys(CookieKeys{Epoch: 1 << 20, Base: [16]byte{9}})
 		}
 		e.cookies.turn(clock.Time(time.Hour))
-		e.cfg.fastOpens.turn(&e.cookies)
+		e.cfg.fastOpens.turn(&e.cookies, &e.cfg.FastOpenKeys)
 		return &e.cfg.fastOpens
 	}
 	seen := map[wire.FastOpenCookie]string{}

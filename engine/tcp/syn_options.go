@@ -133,7 +133,7 @@ func (y *ourSyn) write(h *wire.TCP, t *wire.Tuple, cfg *Config) {
 	}
 	// Both do not fit beside timestamps: the counters are the ones that a SYN-ACK may go
 	// without.
-	if accurate && y.plain == 0 && y.fast == nil {
+	if accurate && y.plain == 0 && y.fast == nil && cfg.ECNOption != cc.ECNOptionOff {
 		set |= wire.OptAccECN
 		o.AccECN, o.Echo = wire.AccECN0+3, echoStart
 	}

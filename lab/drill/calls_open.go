@@ -126,12 +126,9 @@ func callConnect(p *player, c *script.Call) (attempt, *waiting) {
 		return once(ok(0))
 	case s.listener != nil:
 		return once(failure("EISCONN"))
-	case s.entry != nil && s.connecting && s.nonBlocking && s.entry.State() == tcp.SynSent:
-		return once(failure("EALREADY"))
-	case s.entry != nil && !s.connecting && s.entry.State() == tcp.SynSent && s.entry.SynRoom() == 0: // its SYN has text
-		return once(failure("EALREADY"))
-	case s.entry != nil && !s.connecting:
-		return once(failure("EISCONN"))
+	}
+	if o, done := connectedAgain(s); done {
+		return once(o)
 	}
 	p.needs(c, 2)
 	if s.entry == nil && s.options[optFastConnect] != 0 {
@@ -148,6 +145,22 @@ func callConnect(p *player, c *script.Call) (attempt, *waiting) {
 	return try, w
 }
 
+// connectedAgain is connect on a socket that has called it before; not done: it may call it now.
+func connectedAgain(s *socket) (o outcome, done bool) {
+	switch {
+	case s.entry == nil:
+		return o, false
+	case s.connecting && s.nonBlocking && s.entry.State() == tcp.SynSent:
+		return failure("EALREADY"), true
+	case !s.connecting && s.entry.State() == tcp.SynSent && s.entry.SynRoom() == 0: // its SYN has text
+		return failure("EALREADY"), true
+	case s.untold && s.entry.State().Synchronized(): // as in Linux the next connect tells, and no other
+		s.untold = false
+		return ok(0), true
+	}
+	return failure("EISCONN"), !s.connecting
+}
+
 // disconnect makes a socket what it was before connect, accept or listen.
 func (p *player) disconnect(s *socket) {
 	if s.listener != nil {
@@ -155,7 +168,7 @@ func (p *player) disconnect(s *socket) {
 	}
 	p.act(s, func(e *tcp.Endpoint, now clock.Time) { e.Abort(now, s.entry) })
 	s.listener, s.entry, s.local = nil, nil, 0
-	s.connecting, s.failed, s.readClosed, s.writeClosed = false, false, false, false
+	s.connecting, s.untold, s.failed, s.readClosed, s.writeClosed = false, false, false, false, false
 	p.output()
 }
 
@@ -214,7 +227,7 @@ func (p *player) connected(s *socket) (outcome, bool) {
 		}
 		return o, true
 	case st.Synchronized():
-		s.connecting = false
+		s.connecting, s.untold = false, false
 		return ok(0), true
 	}
 	return outcome{}, false

@@ -2,6 +2,7 @@ package drill
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 
 	"github.com/handfast-tcp/handfast/engine/fastopen"
@@ -16,6 +17,7 @@ func (p *player) compare(f *flow, k *script.Packet, s *segment) script.Phrase {
 	if s.tcp.Flags.Has(wire.SYN) && k.Flags.Has(wire.SYN) {
 		f.learn(s.tcp.Seq, k.Seq)
 	}
+	p.forget(f, s)
 	first, ack := s.tcp.Seq-f.own, s.tcp.Ack-f.from(s.tcp.Flags)
 	switch {
 	case s.tcp.Flags != k.Flags:
@@ -88,38 +90,45 @@ func isCount(o script.Option) bool { return o.Kind == script.AccECN0 || o.Kind =
 // others in another order and pad with eol, and neither means anything.
 // https://www.rfc-editor.org/rfc/rfc9768#section-3.2.3
 // https://www.rfc-editor.org/rfc/rfc9293.html#section-3.1
-func arranged(all []script.Option) (out []script.Option) {
-	for _, o := range all {
-		switch {
-		case o.Kind == script.NOP || o.Kind == script.EOL:
-			continue
-		case isCount(o):
-			o.Kind = script.AccECN0
-			o.Data = countsOf(&o, all)
-		}
-		out = append(out, o)
-	}
-	slices.SortStableFunc(out, func(a, b script.Option) int { return int(a.Kind - b.Kind) })
-	return out
+func arranged(all []script.Option) []script.Option {
+	all = slices.DeleteFunc(slices.Clone(all), func(o script.Option) bool { return o.Kind == script.NOP || o.Kind == script.EOL })
+	slices.SortStableFunc(all, func(a, b script.Option) int { return int(arrangedKind(a) - arrangedKind(b)) })
+	return all
 }
 
-// countsOf returns the counts of an option, those of ECT(0) first.
-func countsOf(o *script.Option, all []script.Option) []byte {
-	if !slices.ContainsFunc(all, func(a script.Option) bool { return a.Kind == script.AccECN1 }) {
-		return o.Data
+// arrangedKind is the kind of an option, of counts whichever order they have.
+func arrangedKind(o script.Option) script.OptionKind {
+	if isCount(o) {
+		return script.AccECN0
 	}
-	var out []byte
-	for i := len(o.Data) - 3; i >= 0; i -= 3 {
-		out = append(out, o.Data[i:i+3]...)
+	return o.Kind
+}
+
+// sameCounts reports whether two options say the same of the same counts, in whatever order.
+func sameCounts(a, b *script.Option) bool {
+	return len(a.Data) == len(b.Data) && maps.Equal(countsOf(a), countsOf(b))
+}
+
+// countsOf returns what an option counts, by the name of the mark.
+func countsOf(o *script.Option) map[string]string {
+	counts := map[string]string{}
+	for i, name := range countNames(o.Kind) {
+		if len(o.Data) >= 3*i+3 {
+			counts[name] = string(o.Data[3*i : 3*i+3])
+		}
 	}
-	return out
+	return counts
 }
 
 func (p *player) compareOption(f *flow, want, got *script.Option) script.Phrase {
-	if want.Kind != got.Kind {
+	if arrangedKind(*want) != arrangedKind(*got) {
 		return script.Say("its options are others")
 	}
 	switch want.Kind {
+	case script.AccECN0, script.AccECN1:
+		if !sameCounts(want, got) {
+			return script.Say("its option %s is another", optionText(want, 0))
+		}
 	case script.SACK:
 		if len(want.Blocks) != len(got.Blocks) {
 			return script.Say("it has %d SACK blocks and not %d", len(got.Blocks), len(want.Blocks))

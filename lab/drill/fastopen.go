@@ -52,6 +52,26 @@ func (p *player) ownCookie(f *flow) []byte {
 	return p.cookie
 }
 
+// setFastOpenKeyOf gives a listener keys of its own: 16 bytes, or 32 for two.
+func (p *player) setFastOpenKeyOf(c *script.Call, s *socket) outcome {
+	p.needs(c, 5)
+	key, size := []byte(textOf(&c.Args[3])), numberOf(&c.Args[4])
+	if size != 16 && size != 32 {
+		return failure("EINVAL")
+	}
+	if len(key) != int(size) {
+		p.wrong(c.Args[3].Pos, "this is a key of %d bytes, and the call says %d: a byte is written \\x00 to \\xff", len(key), size)
+	}
+	s.fastOpenKeys = fastopen.Keys{}
+	for i := range int(size) / 16 {
+		s.fastOpenKeys[i] = fastopen.NewKey([16]byte(key[16*i:]))
+	}
+	if s.listener != nil {
+		s.listener.SetFastOpenKeys(s.fastOpenKeys)
+	}
+	return ok(0)
+}
+
 // openFast begins a connection whose SYN may carry what follows: sendto with MSG_FASTOPEN, and
 // connect where TCP_FASTOPEN_CONNECT is set. It reports whether it counts as connected, so that
 // text may follow at once.
@@ -64,7 +84,7 @@ func (p *player) openFast(s *socket, address *script.Value) (o outcome, early bo
 		e.FastOpen(now, s.entry, p.known.Hint(now, t.Local, t.Remote))
 	})
 	if early = s.entry.Writable(); early {
-		s.connecting = false
+		s.connecting, s.untold = false, true
 	}
 	return outcome{}, early
 }

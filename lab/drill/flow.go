@@ -117,6 +117,13 @@ func (p *player) meet(f *flow, called seq.Num, before tcp.State) {
 	}
 }
 
+// forget takes back the number of a SYN that a Kernel answers by a RST: it has begun nothing.
+func (p *player) forget(f *flow, s *segment) {
+	if p.Kernel != nil && s.tcp.Flags.Has(wire.RST) && !f.known {
+		f.peer, f.met = 0, false
+	}
+}
+
 // from is what 0 is on the wire, of the script's own stream, in a segment with such flags.
 func (f *flow) from(flags wire.Flags) seq.Num {
 	if flags.Has(wire.SYN) {

@@ -35,6 +35,7 @@ var (
 	optInfo           = named("SOL_TCP", "TCP_INFO")
 	optQueued         = named("SOL_TCP", "TCP_INQ")
 	optFastOpen       = named("SOL_TCP", "TCP_FASTOPEN")
+	optFastOpenKey    = named("SOL_TCP", "TCP_FASTOPEN_KEY")
 	optFastConnect    = named("SOL_TCP", "TCP_FASTOPEN_CONNECT")
 	optCork           = named("SOL_TCP", "TCP_CORK")
 	optQuickAck       = named("SOL_TCP", "TCP_QUICKACK")
@@ -44,6 +45,7 @@ var (
 	optTTL            = named("SOL_IP", "IP_TTL")
 	optHops           = named("SOL_IPV6", "IPV6_UNICAST_HOPS")
 	optZeroCopy       = named("SOL_SOCKET", "SO_ZEROCOPY")
+	optStamping       = named("SOL_SOCKET", "SO_TIMESTAMPING")
 	optSyncCount      = named("SOL_TCP", "TCP_SYNCNT")
 	optPorts          = named("SOL_IP", "IP_LOCAL_PORT_RANGE")
 	optDefer          = named("SOL_TCP", "TCP_DEFER_ACCEPT")
@@ -118,7 +120,7 @@ func lowat(n int64) int { return int(min(uint32(n), tcp.MaxBuffer)) }
 
 // keptOptions are those that the socket layer itself obeys, or that mean nothing here.
 var keptOptions = []option{
-	optLinger, optReceiveTimeout, optSendTimeout, optQueued, optFastOpen, optFastConnect, optDefer, optZeroCopy, optPorts, named("SOL_IP", "IP_FREEBIND"), named("SOL_SOCKET", "SO_REUSEADDR"), named("SOL_SOCKET", "SO_REUSEPORT"), named("SOL_SOCKET", "SO_PRIORITY"), named("SOL_SOCKET", "SO_DEBUG"),
+	optLinger, optReceiveTimeout, optSendTimeout, optQueued, optFastOpen, optFastConnect, optDefer, optZeroCopy, optStamping, optPorts, named("SOL_IP", "IP_FREEBIND"), named("SOL_SOCKET", "SO_REUSEADDR"), named("SOL_SOCKET", "SO_REUSEPORT"), named("SOL_SOCKET", "SO_PRIORITY"), named("SOL_SOCKET", "SO_DEBUG"),
 	named("SOL_SOCKET", "SO_MARK"), named("SOL_SOCKET", "SO_BUSY_POLL"), named("SOL_IPV6", "IPV6_V6ONLY"), named("SOL_IP", "IP_BIND_ADDRESS_NO_PORT"),
 	named("SOL_IP", "IP_MTU_DISCOVER"), named("SOL_IPV6", "IPV6_MTU_DISCOVER"),
 }
@@ -146,8 +148,11 @@ func callSetOption(p *player, c *script.Call) (attempt, *waiting) {
 	p.needs(c, 4)
 	o := option{c.Args[1].Number, c.Args[2].Number}
 	v := &c.Args[3]
-	if o == optCongestion {
+	switch o {
+	case optCongestion:
 		return once(p.setCongestionOf(s, textOf(v)))
+	case optFastOpenKey:
+		return once(p.setFastOpenKeyOf(c, s))
 	}
 	n := numberOf(v)
 	if o == optLinger {
@@ -166,7 +171,9 @@ func callSetOption(p *player, c *script.Call) (attempt, *waiting) {
 	if !known && !isKept(o) {
 		p.wrong(c.Args[2].Pos, "setsockopt of %s, %s is not played here: docs/DRILL.md names those that are", c.Args[1].Text, c.Args[2].Text)
 	}
-	s.options[o] = n
+	if s.options[o] = n; o == optStamping {
+		s.stamping.ask(s.flow, n)
+	}
 	if known && s.entry != nil {
 		p.act(s, func(e *tcp.Endpoint, now clock.Time) { set(p, e, now, s, n) })
 	}
@@ -270,6 +277,7 @@ func (p *player) applyToConn(s *socket) {
 
 // applyToListener gives a listener what its connections begin with.
 func (p *player) applyToListener(s *socket) {
+	s.listener.SetFastOpenKeys(s.fastOpenKeys)
 	s.listener.CongestionControl = s.congestion
 	for _, o := range sortedOptions(s.options) {
 		if set := listenerOptions[o]; set != nil {

@@ -270,10 +270,12 @@ func (p *player) output() {
 			p.fail("what leaves the host breaks a rule: %v", err)
 		}
 		p.checkText(data)
+		p.stampLeaving(data)
 		p.rec.sent(p, data)
 		p.left = append(p.left, departure{p.now, data})
 	}
 	p.rec.engine(p, 0)
+	p.stampAcked()
 	p.learnFastOpen()
 	for _, _, ok := p.host.NextReady(); ok; _, _, ok = p.host.NextReady() {
 		p.edges()

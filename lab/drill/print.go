@@ -3,7 +3,6 @@ package drill
 import (
 	"encoding/binary"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/handfast-tcp/handfast/engine/seq"
@@ -151,15 +150,19 @@ func optionText(o *script.Option, base seq.Num) string {
 
 // countsText writes the counters of AccECN, in the order in which they come.
 func countsText(o *script.Option) string {
-	names := []string{"e0b", "ceb", "e1b"}
-	if o.Kind == script.AccECN1 {
-		slices.Reverse(names)
-	}
-	s := "ECN"
+	names, s := countNames(o.Kind), "ECN"
 	for i := 0; i+3 <= len(o.Data) && i < 9; i += 3 {
 		s += fmt.Sprintf(" %s %d", names[i/3], int(o.Data[i])<<16|int(o.Data[i+1])<<8|int(o.Data[i+2]))
 	}
 	return s
+}
+
+// countNames are what the option of that kind counts, in their order.
+func countNames(k script.OptionKind) []string {
+	if k == script.AccECN1 {
+		return []string{"e1b", "ceb", "e0b"}
+	}
+	return []string{"e0b", "ceb", "e1b"}
 }
 
 func stampText(o *script.Option) string {

@@ -42,7 +42,7 @@ func (p *player) command(l *script.ShellLine) {
 	case strings.HasPrefix(name, "set_sysctls"):
 		p.sysctls(l, words[1:])
 	case name == "defaults.sh":
-		p.publicDefaults()
+		p.publicDefaults(words[0])
 	case strings.HasPrefix(name, "sysctl_restore"):
 	case name == "sleep":
 		p.sleep(l)
@@ -52,6 +52,9 @@ func (p *player) command(l *script.ShellLine) {
 		p.sockstat(l)
 	case name == "ip" && p.linkMTU(l):
 	case name == "ip" && len(words) > 2 && words[1] == "tcp_metrics" && words[2] == "flush":
+		if p.Kernel != nil && p.host != nil {
+			p.wrong(l.Pos, "%s stands behind the first event, which a kernel is not asked for", strings.Join(words, " "))
+		}
 		p.known = fastopen.Cache{BlackHole: p.known.BlackHole}
 	case harmless[name] != "":
 		p.note(l.Pos, "%s has no effect: %s", strings.Join(words, " "), harmless[name])
@@ -104,7 +107,7 @@ func (p *player) linkMTU(l *script.ShellLine) bool {
 func (p *player) initScripts(at script.Pos, v string) {
 	for _, name := range strings.Split(v, ",") {
 		if path.Base(name) == "defaults.sh" {
-			p.publicDefaults()
+			p.publicDefaults(name)
 		} else {
 			p.note(at, "%s is not run: what it sets must stand in the script", name)
 		}

@@ -2,6 +2,7 @@ package drill
 
 import (
 	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/fastopen"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 	"github.com/handfast-tcp/handfast/lab/drill/script"
 )
@@ -18,12 +19,16 @@ type socket struct {
 	flow        *flow
 	options     map[option]int64 // that the program has set
 	congestion  string
-	connecting  bool // connect has not told how it went
-	failed      bool // the program has been told of the failure
-	readClosed  bool
-	writeClosed bool
-	epoll       *epoll // nil: it is a socket
-	copies      zeroCopies
+	// Keys of Fast Open that the program has set.
+	fastOpenKeys fastopen.Keys
+	connecting   bool // connect has not told how it went
+	untold       bool // it has text on its SYN, so that it counts as connected, and connect has not said so
+	failed       bool // the program has been told of the failure
+	readClosed   bool
+	writeClosed  bool
+	epoll        *epoll // nil: it is a socket
+	copies       zeroCopies
+	stamping     stampings
 }
 
 // outcome is what a call gives.

@@ -43,7 +43,7 @@ func (p *player) sysctl(at script.Pos, name, value string) {
 }
 
 // changeable are the settings that connections have from their beginning, and the host not.
-var changeable = []string{"tcp_timestamps", "tcp_sack", "tcp_ecn", "tcp_fastopen", "tcp_syn_retries", "tcp_fastopen_blackhole_timeout_sec",
+var changeable = []string{"tcp_timestamps", "tcp_sack", "tcp_ecn", "tcp_ecn_option", "tcp_fastopen", "tcp_syn_retries", "tcp_fastopen_blackhole_timeout_sec",
 	"net.inet.tcp.rfc1323", "net.inet.tcp.sack.enable", "net.inet.tcp.ecn.enable", "net.inet.tcp.keepidle", "net.inet.tcp.keepintvl", "net.inet.tcp.keepcnt", "net.inet.tcp.keepinit"}
 
 // lastEvents reports whether nothing but commands follow: scripts put back what they have set.
@@ -58,10 +58,19 @@ func (p *player) lastEvents() bool {
 }
 
 // publicDefaults are the settings that public scripts begin with (defaults.sh), as far as
-// they are not the host's own.
-func (p *player) publicDefaults() {
+// they are not the host's own, and Linux's values of what those leave as it is. packetdrill's
+// own scripts, which have the file in a folder above, let each listener do Fast Open; Linux's,
+// which have it beside them, do not.
+func (p *player) publicDefaults(file string) {
+	p.config.TCP.ECNOption, p.config.TCP.ECNControl, p.config.TCP.SynLinear = cc.ECNOptionAlways, true, 4
+	p.config.TCP.NoSlowStartAfterIdle = true
 	p.config.TCP.ReceiveBuffer, p.config.TCP.SendBuffer = 15728640, 4<<20
-	p.config.TCP.ECN, p.config.TCP.SynRetries, p.config.TCP.FastOpen = cc.ECNOff, 5, fastopen.Client|fastopen.Server|fastopen.EveryListener
+	p.config.TCP.ECN, p.config.TCP.SynRetries, p.config.TCP.FastOpen = cc.ECNOff, 5, fastopen.Client|fastopen.Server
+	if strings.HasPrefix(file, "../") {
+		p.config.TCP.FastOpen |= fastopen.EveryListener
+	}
+	key, _ := fastopen.ParseKey("a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4")
+	p.config.TCP.FastOpenKeys = fastopen.Keys{key}
 }
 
 type sysctlFunc = func(p *player, at script.Pos, v string)
@@ -91,6 +100,10 @@ func init() {
 		"tcp_ecn":                            number(0, 5, setECN),
 		"tcp_congestion_control":             setCongestion,
 		"tcp_syn_retries":                    number(0, 127, func(p *player, n int) { p.config.TCP.SynRetries = orNone(n) }),
+		"tcp_slow_start_after_idle":          flag(func(t *tcp.Config, on bool) { t.NoSlowStartAfterIdle = !on }),
+		"tcp_syn_linear_timeouts":            number(0, tcp.MaxSynRetries, func(p *player, n int) { p.config.TCP.SynLinear = n }),
+		"tcp_ecn_fallback":                   flag(func(t *tcp.Config, on bool) { t.NoECNFallback = !on }),
+		"tcp_ecn_option":                     number(0, 3, setECNOption),
 		"tcp_synack_retries":                 number(0, 15, func(p *player, n int) { p.config.TCP.SynAckRetries = orNone(n) }),
 		"tcp_retries2":                       number(1, 255, func(p *player, n int) { p.config.TCP.UserTimeout = retriesTimeout(n) }),
 		"tcp_fin_timeout":                    span(time.Second, func(p *player, d time.Duration) { p.config.TCP.FinWait2 = d }),
@@ -105,6 +118,8 @@ func init() {
 		"tcp_tw_reuse_delay":                 span(time.Millisecond, func(p *player, d time.Duration) { p.reuseDelay = d; p.setReuse() }),
 		"tcp_max_tw_buckets":                 number(1, 1<<20, func(p *player, n int) { p.config.TCP.MaxTimeWait = n }),
 		"tcp_fastopen":                       number(0, 1<<31-1, func(p *player, n int) { p.config.TCP.FastOpen = fastopen.Mode(n) & fastopen.All }),
+		"tcp_fastopen_key":                   setFastOpenKey,
+		"tcp_invalid_ratelimit":              span(time.Millisecond, func(p *player, d time.Duration) { p.config.TCP.ChallengeInterval = max(d, 1) }),
 		"tcp_fastopen_blackhole_timeout_sec": span(time.Second, func(p *player, d time.Duration) { p.setBlackHole(d) }),
 		"tcp_notsent_lowat":                  number(0, 1<<32-1, func(p *player, n int) { p.config.TCP.NotSentLowat = lowat(int64(n)) }),
 		"tcp_rmem":                           setReceiveMemory,
@@ -158,6 +173,23 @@ func setECN(p *player, n int) {
 	p.config.TCP.ECN = [...]cc.ECNMode{cc.ECNOff, cc.ECNOn, cc.ECNPassive, cc.ECNAccurate, cc.ECNAccurateClassic, cc.ECNAccuratePassive}[n]
 }
 
+func setECNOption(p *player, n int) {
+	p.config.TCP.ECNOption = [...]cc.ECNOption{cc.ECNOptionOff, cc.ECNOptionChanges, cc.ECNOptionAlways, cc.ECNOptionPersistent}[n]
+}
+
+// setFastOpenKey takes one key, or two with a comma between them.
+func setFastOpenKey(p *player, at script.Pos, v string) {
+	keys := fastopen.Keys{}
+	for i, text := range strings.SplitN(v, ",", len(keys)) {
+		k, err := fastopen.ParseKey(text)
+		if err != nil {
+			p.wrong(at, "%v", err)
+		}
+		keys[i] = k
+	}
+	p.config.TCP.FastOpenKeys = keys
+}
+
 func setCookies(p *player, n int) {
 	p.config.TCP.Cookies = [...]tcp.CookieMode{tcp.CookiesOff, tcp.CookiesAuto, tcp.CookiesAlways}[n]
 }
@@ -204,12 +236,11 @@ func Reasons() (all []string) {
 // withoutEffect are settings that change nothing here, and why.
 var withoutEffect = map[string]string{
 	"tcp_fack": "it is long gone", "tcp_low_latency": "it is long gone", "tcp_tw_recycle": "it is long gone",
-	"tcp_early_retrans":         "loss probes are always on (RFC 8985)",
-	"tcp_recovery":              "RACK is always on (RFC 8985)",
-	"tcp_slow_start_after_idle": "the window begins anew after a silence (RFC 5681 §4.1)",
-	"tcp_dsack":                 "D-SACK is always on (RFC 2883)",
-	"tcp_frto":                  "a loss that was none is always undone (RFC 5682)",
-	"tcp_no_metrics_save":       "nothing is remembered of a peer", "tcp_no_ssthresh_metrics_save": "nothing is remembered of a peer",
+	"tcp_early_retrans":   "loss probes are always on (RFC 8985)",
+	"tcp_recovery":        "RACK is always on (RFC 8985)",
+	"tcp_dsack":           "D-SACK is always on (RFC 2883)",
+	"tcp_frto":            "a loss that was none is always undone (RFC 5682)",
+	"tcp_no_metrics_save": "nothing is remembered of a peer", "tcp_no_ssthresh_metrics_save": "nothing is remembered of a peer",
 	"tcp_moderate_rcvbuf":            "buffers follow need unless the program sets them",
 	"tcp_adv_win_scale":              "a byte of the buffer is a byte of the window",
 	"tcp_app_win":                    "a byte of the buffer is a byte of the window",
@@ -220,7 +251,6 @@ var withoutEffect = map[string]string{
 	"tcp_tso_rtt_log":                "every segment leaves by itself here",
 	"tcp_limit_output_bytes":         "there is no queue below the host",
 	"tcp_autocorking":                "there is no queue below the host",
-	"tcp_invalid_ratelimit":          "challenge ACKs have the limit of RFC 5961",
 	"tcp_challenge_ack_limit":        "challenge ACKs have the limit of RFC 5961",
 	"tcp_reordering":                 "it is measured",
 	"tcp_max_reordering":             "it is measured",
@@ -238,10 +268,8 @@ var withoutEffect = map[string]string{
 	"tcp_rfc1337":                    "a RST does not end TIME-WAIT (RFC 1337)",
 	"tcp_migrate_req":                "there is one host",
 	"tcp_backlog_ack_defer":          "segments arrive one by one",
-	"tcp_ecn_option":                 "the counts of AccECN are told wherever they may have changed (RFC 9768 §3.2.3)",
-	"tcp_ecn_option_beacon":          "the counts of AccECN are told wherever they may have changed (RFC 9768 §3.2.3)",
+	"tcp_ecn_option_beacon":          "the counts of AccECN are told where they change (RFC 9768 §3.2.3.3)",
 	"tcp_plb_enabled":                "there is one path",
-	"tcp_ecn_fallback":               "the SYN that is repeated does not ask for ECN (RFC 3168 §6.1.1.1)",
 	"ip_no_pmtu_disc":                "the path's MTU is always discovered",
 	"ip_forward":                     "there is one link",
 	"ip_local_port_range":            "ports are not compared",
@@ -251,7 +279,6 @@ var withoutEffect = map[string]string{
 	"tcp_base_mss":                   "how a black hole is probed is the engine's own",
 	"tcp_mtu_probe_floor":            "how a black hole is probed is the engine's own",
 	"tcp_mtu_probing":                "a black hole is always looked for (RFC 8899)",
-	"tcp_fastopen_key":               "cookies have the host's own key",
 	"tcp_tfo_blackhole_detect":       "there is no black hole here",
 	"tcp_reflect_tos":                "the SYN-ACK has the listener's TOS",
 	"tcp_rx_skb_cache":               "there is no such cache",

@@ -20,6 +20,7 @@ type zeroCopies struct {
 
 // copied notes a write of n bytes.
 func (p *player) copied(s *socket, flags, n int64) {
+	s.stamped(n)
 	if flags&constant("MSG_ZEROCOPY") == 0 || s.options[optZeroCopy] == 0 || n <= 0 {
 		return
 	}
@@ -44,6 +45,9 @@ func (z *zeroCopies) waiting() bool { return z.told != z.ready }
 
 // errorQueue is recvmsg with MSG_ERRQUEUE: the writes that are acknowledged, as one range.
 func (p *player) errorQueue(s *socket, c *script.Call) outcome {
+	if len(s.stamping.queue) > 0 {
+		return p.stampQueue(s, c)
+	}
 	z := &s.copies
 	if z.look(p, s); !z.waiting() {
 		return failure("EAGAIN")

@@ -229,6 +229,9 @@ func (r *reader) authentication() Option {
 	return o
 }
 
+// countOrders are what an option of each kind counts.
+var countOrders = map[OptionKind][]string{AccECN0: {"e0b", "ceb", "e1b"}, AccECN1: {"e1b", "ceb", "e0b"}}
+
 // accECN reads ECN e0b N ceb N e1b N, or from the other end. https://www.rfc-editor.org/rfc/rfc9768#section-3.2.3
 func (r *reader) accECN() Option {
 	o := Option{Kind: AccECN0}
@@ -237,9 +240,14 @@ func (r *reader) accECN() Option {
 		if w != "e0b" && w != "ceb" && w != "e1b" {
 			break
 		}
+		r.space()
+		at := r.here()
 		r.word()
 		if i == 0 && w == "e1b" {
 			o.Kind = AccECN1
+		}
+		if order := countOrders[o.Kind]; i >= len(order) || w != order[i] {
+			r.failAt(at, "%s stands in the wrong place: the counts of AccECN come as e0b ceb e1b or as e1b ceb e0b, and only from the end are some left out", w)
 		}
 		n := r.number("a count of bytes", 0, 1<<24-1)
 		o.Data = append(o.Data, byte(n>>16), byte(n>>8), byte(n))

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -123,8 +124,24 @@ func (k *Kernel) makeDevice() error {
 		bits, everything = 64, "::/0"
 	}
 	local := &net.IPNet{IP: k.machine.Local.AsSlice(), Mask: net.CIDRMask(bits, k.machine.Local.BitLen())}
-	return errors.Join(netlink.LinkSetMTU(l, k.machine.MTU), netlink.AddrAdd(l, &netlink.Addr{IPNet: local, Flags: unix.IFA_F_NODAD}),
+	err = errors.Join(netlink.LinkSetMTU(l, k.machine.MTU), netlink.AddrAdd(l, &netlink.Addr{IPNet: local, Flags: unix.IFA_F_NODAD}),
 		netlink.LinkSetUp(l), netlink.RouteAdd(&netlink.Route{LinkIndex: l.Attrs().Index, Dst: mustNet(everything)}))
+	if err == nil {
+		waitForAddress(l)
+	}
+	return err
+}
+
+// waitForAddress waits until the kernel takes what is sent to its address, which for IPv6 is a
+// little after the device is up, though nothing is asked of the link.
+func waitForAddress(l netlink.Link) {
+	for range 100 {
+		all, err := netlink.AddrList(l, netlink.FAMILY_ALL)
+		if err != nil || !slices.ContainsFunc(all, func(a netlink.Addr) bool { return a.Flags&unix.IFA_F_TENTATIVE != 0 }) {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 func mustNet(s string) *net.IPNet {
