@@ -1,6 +1,7 @@
 package drill_test
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -83,6 +84,41 @@ func mustFail(t *testing.T, s *script.Script, e *script.Event, what string) {
 	t.Helper()
 	if r := drill.Play(s, drill.Options{Strict: true}); r.Err == nil {
 		t.Errorf("line %d with %s passes", e.Pos.Line, what)
+	}
+}
+
+// What is wrong with a setting or a key is told where it stands.
+func TestMistakesInSettings(t *testing.T) {
+	for _, c := range []struct{ text, at, says string }{
+		{"`sysctl -q net.ipv4.tcp_sack=1 net.ipv4.tcp_sck=1`\n+0 close(3) = 0", "1:32", "did you mean net.ipv4.tcp_sack?"},
+		{"`sysctl net.ipv4.tcp_fastopen_key=1-2-3`\n+0 close(3) = 0", "1:9", "four hexadecimal numbers"},
+		{"`sysctl -q net.ipv4.tcp_ecn_option=4`\n+0 close(3) = 0", "1:12", "0 to 3"},
+		{"`sysctl net.ipv4.tcp_sack`\n+0 close(3) = 0", "1:9", "NAME=VALUE"},
+		{"`sleep 1x`\n+0 close(3) = 0", "1:8", "number of seconds"},
+		{"0 socket(..., SOCK_STREAM, 6) = 3\n+0 setsockopt(3, SOL_TCP, TCP_FASTOPEN_KEY, \"ab\", 16) = 0", "2:45", "a key of 2 bytes, and the call says 16"},
+	} {
+		s, err := script.Parse("x.pkt", c.text)
+		if err == nil {
+			err = drill.Play(s, drill.Options{}).Err
+		}
+		if got := fmt.Sprint(err); !strings.HasPrefix(got, "x.pkt:"+c.at+": ") || !strings.Contains(got, c.says) {
+			t.Errorf("%q: %s; want it at %s, with %q", c.text, got, c.at, c.says)
+		}
+	}
+}
+
+// Counts of AccECN are compared by what they count, whichever order they have.
+func TestCountsAreCompared(t *testing.T) {
+	for counts, same := range map[string]bool{"e0b 301 ceb 100": true, "e1b 1 ceb 100 e0b 301": false, "e1b 100 ceb 301": false, "e0b 301": false, "e0b 301 ceb 101": false, "e1b 301 ceb 100": false} {
+		s, err := script.Parse("x", "`sysctl -q net.ipv4.tcp_ecn=3`\n0 socket(..., SOCK_STREAM, 6) = 3\n+0 bind(3, ..., ...) = 0\n+0 listen(3, 1) = 0\n"+
+			"+0 < SEWA 0:0(0) win 65535 <mss 1000,sackOK,nop,nop>\n+0 > SW. 0:0(0) ack 1 <mss 1460,nop,nop,sackOK,nop,ECN e1b 1 ceb 0 e0b 1>\n"+
+			"+0 < W. 1:1(0) ack 1 win 65535\n+0 accept(3, ..., ...) = 4\n+0 < [ect0] P.5 1:301(300) ack 1 win 65535\n+0 > .5 1:1(0) ack 301 <...>\n"+
+			"+0 < [ce] P.5 301:401(100) ack 1 win 65535\n+0 > .6 1:1(0) ack 401 <ECN "+counts+strings.Repeat(",nop", (2-3*strings.Count(counts, "b ")+12)%4)+">")
+		if err != nil {
+			t.Error(err)
+		} else if r := drill.Play(s, drill.Options{}); (r.Err == nil) != same {
+			t.Errorf("%s: %v", counts, r.Err)
+		}
 	}
 }
 

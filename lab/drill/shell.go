@@ -38,16 +38,16 @@ func (p *player) command(l *script.ShellLine) {
 	words := l.Words
 	switch name := path.Base(words[0]); {
 	case name == "sysctl":
-		p.sysctls(l, words[1:])
+		p.sysctls(l)
 	case strings.HasPrefix(name, "set_sysctls"):
-		p.sysctls(l, words[1:])
+		p.sysctls(l)
 	case name == "defaults.sh":
 		p.publicDefaults(words[0])
 	case strings.HasPrefix(name, "sysctl_restore"):
 	case name == "sleep":
 		p.sleep(l)
 	case name == "echo" && len(words) == 4 && words[2] == ">" && strings.HasPrefix(words[3], "/proc/sys/"):
-		p.sysctl(l.Pos, words[3], words[1])
+		p.sysctl(l.At[3], words[3], words[1])
 	case name == "sockstat":
 		p.sockstat(l)
 	case name == "ip" && p.linkMTU(l):
@@ -64,19 +64,20 @@ func (p *player) command(l *script.ShellLine) {
 }
 
 // sysctls reads the arguments of sysctl: -q -w name=value, or name value.
-func (p *player) sysctls(l *script.ShellLine, words []string) {
-	for i := 0; i < len(words); i++ {
-		w := words[i]
+func (p *player) sysctls(l *script.ShellLine) {
+	words := l.Words
+	for i := 1; i < len(words); i++ {
+		w, at := words[i], l.At[i]
 		switch {
 		case strings.HasPrefix(w, "-"), w == ">", strings.HasPrefix(w, ">"), strings.HasPrefix(w, "/dev/"), strings.HasPrefix(w, "2>"):
 		case strings.Contains(w, "="):
 			name, value, _ := strings.Cut(w, "=")
-			p.sysctl(l.Pos, name, value)
+			p.sysctl(at, name, value)
 		case i+2 < len(words) && words[i+1] == "=":
-			p.sysctl(l.Pos, w, words[i+2])
+			p.sysctl(at, w, words[i+2])
 			i += 2
 		default:
-			p.wrong(l.Pos, "%q should be NAME=VALUE", w)
+			p.wrong(at, "%q should be NAME=VALUE", w)
 		}
 	}
 }
@@ -88,7 +89,7 @@ func (p *player) sleep(l *script.ShellLine) {
 	}
 	f, err := strconv.ParseFloat(strings.TrimSuffix(l.Words[1], "s"), 64)
 	if err != nil || f < 0 || f > 1e6 {
-		p.wrong(l.Pos, "%q is not a number of seconds", l.Words[1])
+		p.wrong(l.At[1], "%q is not a number of seconds", l.Words[1])
 	}
 	p.boot()
 	p.live(p.now.Add(time.Duration(f * float64(time.Second))))

@@ -157,6 +157,9 @@ func (r *reader) seconds() time.Duration {
 	f, err := strconv.ParseFloat(text, 64)
 	switch {
 	case text == "":
+		if r.take(";") {
+			r.failAt(p, "an event ends with its line, without ;")
+		}
 		r.failAt(p, "%s is not a time: %s", r.found(), times)
 	case err != nil || f > 1e8:
 		r.failAt(p, "%s seconds are too many", text)

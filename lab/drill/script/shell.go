@@ -5,10 +5,11 @@ import (
 	"strings"
 )
 
-// ShellLine is a command of a shell block: its words.
+// ShellLine is a command of a shell block: its words, and where each stands.
 type ShellLine struct {
 	Pos   Pos
 	Words []string
+	At    []Pos
 }
 
 // shell reads a block between backticks: commands by lines or semicolons. A backslash at the
@@ -53,6 +54,7 @@ func (s *Shell) addLine(r *reader, end int) {
 			if len(l.Words) == 0 {
 				l.Pos = r.here()
 			}
+			l.At = append(l.At, r.here())
 			l.Words = append(l.Words, r.shellWord(end))
 		}
 	}
