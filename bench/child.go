@@ -31,6 +31,8 @@ func (r row) grace() time.Duration {
 		return 20 * time.Second
 	case flood:
 		return floodGrace + time.Minute
+	case runBulk, runConnect, runPingPong:
+		return 2 * time.Minute
 	default:
 		return 4 * time.Minute
 	}
@@ -138,6 +140,8 @@ func measureCase(r row, p *peer, seed uint64, window time.Duration) (result, err
 		return measureBuild(r, p)
 	case badWire:
 		return measureWire(r, p, seed, window)
+	case runBulk, runConnect, runPingPong:
+		return measureBetween(r, p, window)
 	case idleBoth:
 		return measureBoth(r, p.attach[r.path])
 	case idle, halfOpen, timeWait:

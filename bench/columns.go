@@ -42,6 +42,8 @@ func columns(k kind) []column {
 			{key: "p99_ms", head: "ping p99 ms", of: func(r result) float64 { return r.P99 / 1e3 }},
 			{key: "cpu_s_per_gb", head: "CPU s/GB", of: func(r result) float64 { return r.CPU / float64(r.Bytes) * gigabyte }},
 		}
+	case runBulk, runConnect, runPingPong:
+		return betweenColumns(k)
 	case flood:
 		return []column{
 			{key: "cpu_ns_per_syn", head: "CPU ns/SYN", of: func(r result) float64 { return r.CPU * 1e9 / float64(r.Ops) }},

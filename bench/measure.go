@@ -32,10 +32,11 @@ type result struct {
 
 	Seconds float64 `json:"seconds"`
 	CPU     float64 `json:"cpu_seconds"`
-	Others  float64 `json:"others"`          // processors busy elsewhere
-	Mallocs uint64  `json:"mallocs"`         // heap objects
-	Bytes   int64   `json:"bytes,omitempty"` // payload; heap; size of a binary
-	Ops     int     `json:"ops,omitempty"`   // connections, round trips, entries, SYNs
+	Between float64 `json:"between,omitempty"` // of it, of what carries
+	Others  float64 `json:"others"`            // processors busy elsewhere
+	Mallocs uint64  `json:"mallocs"`           // heap objects
+	Bytes   int64   `json:"bytes,omitempty"`   // payload; heap; size of a binary
+	Ops     int     `json:"ops,omitempty"`     // connections, round trips, entries, SYNs
 	P50     float64 `json:"p50_us,omitempty"`
 	P99     float64 `json:"p99_us,omitempty"`
 

@@ -52,6 +52,9 @@ type peer struct {
 	objects map[kind][]string
 	// program is the directory below echo that has the peer's echo server.
 	program string
+	// between is what must be there for the rows out of a namespace; "" where the peer is
+	// not in them.
+	between string
 }
 
 // version names the release of p that is linked in.
@@ -73,9 +76,9 @@ func (p *peer) version() string {
 
 // peers lists all implementations, in the order of the table.
 func peers() []*peer {
-	return []*peer{
+	return append([]*peer{
 		handfastPeer(), handfastBBRPeer(), gvisorPeer(), gvisorVnetPeer(), wireguardPeer(), wgnetPeer(), lnetoPeer(), kernelPeer(), kernelVethPeer(), kernelBBRPeer(),
-	}
+	}, betweenPeers()...)
 }
 
 // findPeer returns the peer of that name.

@@ -36,6 +36,7 @@ type row struct {
 	forward bool // flood: at a forwarder of all addresses, not at a listener
 	once    bool // hardly varies: measured in one round only
 	peers   []string
+	theirs  string  // its name in forwarders
 	group   string  // the chart that shows it
 	seconds float64 // at least that many are measured, but with -quick
 
@@ -51,6 +52,8 @@ func (r row) measurable(p *peer) bool {
 		return p.attach[r.path] != nil
 	case badWire:
 		return p.attachWire != nil
+	case runBulk, runConnect, runPingPong:
+		return p.between != ""
 	case size, build:
 		return p.program != ""
 	case flood:
@@ -87,6 +90,7 @@ func rows() []row {
 	all := append(bulkRows(1), bulkRows(manyStreams)...)
 	all = append(all, connectRows()...)
 	all = append(all, tunnelRows()...)
+	all = append(all, betweenRows()...)
 	all = append(all, wireRows()...)
 	all = append(all, matrixRows()...)
 	all = append(all, memoryRows()...)

@@ -7,9 +7,12 @@
 // Rounds are interleaved: every peer of every row once, then all again. Processor time
 // is that of all processes: the client, the server and what is between. Figures are
 // medians with (least..most).
+//
+// The rows run-… of bench are these, beside all others.
 package main
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -33,6 +36,7 @@ type options struct {
 	client   string // this process is the client and does this row
 	server   bool   // this process is the server
 	inside   bool   // this process has its namespace
+	json     bool
 }
 
 func main() {
@@ -42,6 +46,7 @@ func main() {
 	flag.Float64Var(&o.seconds, "seconds", 1, "measured seconds of a transfer")
 	flag.StringVar(&o.rows, "rows", "", "measure rows whose names begin with this")
 	flag.StringVar(&o.peers, "peers", "handfast,pasta,slirp4netns,veth", "peers to measure")
+	flag.BoolVar(&o.json, "json", false, "print each figure as it comes, before it is divided by bytes, connections or round trips")
 	flag.StringVar(&o.client, "client", "", "be the client of a `row` (used by itself)")
 	flag.BoolVar(&o.server, "server", false, "be the server (used by itself)")
 	flag.BoolVar(&o.inside, "inside", false, "have a namespace (used by itself)")
@@ -106,9 +111,15 @@ func (o *options) measure() error {
 					continue
 				}
 				t.add(r.name, name, f)
+				if o.json {
+					json.NewEncoder(os.Stdout).Encode(f.raw)
+				}
 			}
 		}
 		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, o.rounds)
+	}
+	if o.json {
+		return nil
 	}
 	return t.write()
 }

@@ -14,9 +14,16 @@ import (
 
 // figure is what a case has shown.
 type figure struct {
+	raw
 	rate              float64
 	rateUnit, cpuUnit string
 	total, peer       float64 // processor time: of all, and of what is between
+}
+
+// raw is a figure before it is divided by anything, as -json prints it.
+type raw struct {
+	Amount, Seconds, P50 float64 // of the client's report
+	CPU, Between         float64 // seconds: of all, and of what is between
 }
 
 // clientReport is what a client prints.

@@ -36,6 +36,7 @@ const connects, roundTrips = 2000, 5000
 // the peer, and that of the server.
 func (r *row) figure(c clientReport, between, server float64) figure {
 	f := figure{total: between + server, peer: between - c.CPU}
+	f.raw = raw{Amount: c.Amount, Seconds: c.Seconds, P50: c.P50, CPU: f.total, Between: f.peer}
 	per := c.Amount
 	switch r.kind {
 	case 'c':
