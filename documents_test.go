@@ -1,6 +1,7 @@
 package handfast_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -84,25 +85,58 @@ func TestDocumentedGo(t *testing.T) {
 	if work, err := exec.Command("go", "env", "GOWORK").Output(); err != nil || !strings.Contains(string(work), "go.work") {
 		t.Skip("some pieces are of other modules, which only go.work joins")
 	}
-	dir, count := t.TempDir(), 0
+	dir, pieces := t.TempDir(), []documents.Code(nil)
 	for _, name := range documents.Names(t, ".") {
 		for _, c := range documents.CodeOf(t, name) {
-			if c.Language != "go" {
-				continue
-			}
-			count++
-			file := filepath.Join(dir, fmt.Sprintf("piece%d.go", count))
-			if err := os.WriteFile(file, []byte(program(c.Text)), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			if out, err := exec.Command("go", "vet", alike.Race(), file).CombinedOutput(); err != nil {
-				t.Errorf("%s: %v\n%s\n%s", c.At, err, out, program(c.Text))
+			if c.Language == "go" {
+				pieces = append(pieces, c)
 			}
 		}
 	}
-	if count < 2 {
-		t.Errorf("only %d pieces of Go were found", count)
+	if len(pieces) < 2 {
+		t.Errorf("only %d pieces of Go were found", len(pieces))
 	}
+	out, err := vetPieces(t, dir, pieces)
+	if err == nil {
+		return
+	}
+	t.Errorf("%v\n%s", err, out)
+	for i, c := range pieces {
+		if strings.Contains(string(out), pieceName(i)) {
+			t.Errorf("%s is %s:\n%s", c.At, pieceName(i), program(c.Text))
+		}
+	}
+}
+
+func pieceName(i int) string { return fmt.Sprintf("piece%d.go", i) }
+
+// vetPieces checks all at once: each is a package of a module that joins those of this workspace.
+func vetPieces(t *testing.T, dir string, pieces []documents.Code) (told []byte, err error) {
+	t.Helper()
+	modules, err := exec.Command("go", "list", "-m", "-f", "{{printf `%q` .Dir}}").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	work, err := os.ReadFile("go.work")
+	sums, err2 := os.ReadFile("go.work.sum")
+	if err = errors.Join(err, err2); err != nil {
+		t.Fatal(err)
+	}
+	version, _, _ := strings.Cut(string(work), "\n")
+	files := map[string]string{"go.mod": "module documented\n", "go.work.sum": string(sums),
+		"go.work": version + "\nuse (\n.\n" + string(modules) + ")\n"}
+	for i, c := range pieces {
+		files[filepath.Join(fmt.Sprint(i), pieceName(i))] = program(c.Text)
+	}
+	for name, text := range files {
+		err = errors.Join(err, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755), os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	vet := exec.Command("go", "vet", alike.Race(), "./...")
+	vet.Dir, vet.Env = dir, append(os.Environ(), "GOWORK="+filepath.Join(dir, "go.work"))
+	return vet.CombinedOutput()
 }
 
 var (
