@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,8 +31,7 @@ func TestInstallFromProxy(t *testing.T) {
 	proxy, gopath := t.TempDir(), t.TempDir()
 	publish(t, proxy, "../..", rootModule, requiredVersion(t))
 	publish(t, proxy, ".", rootModule+"/cmd/handfast", publishedVersion)
-	// Without paths in what is compiled, and compiled as this test is, the build cache has most of it.
-	cmd := exec.Command("go", "install", alike.Race(), "-trimpath", rootModule+"/cmd/handfast@"+publishedVersion)
+	cmd := exec.Command("go", slices.Concat([]string{"install"}, outsideFlags, []string{rootModule + "/cmd/handfast@" + publishedVersion})...)
 	cmd.Dir, cmd.Env = gopath, outsideEnv(t, proxy, gopath)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -46,12 +46,16 @@ func TestInstallFromProxy(t *testing.T) {
 	}
 }
 
+// outsideFlags are how what comes from a proxy is compiled: without paths, and as this test is, so that the build cache has
+// what others wrote. Ours is compiled anew, as quickly as can be.
+var outsideFlags = []string{alike.Race(), "-trimpath", "-gcflags=" + rootModule + "/...=-l"}
+
 // outsideEnv is the environment of a go command that has modules from a directory, and those of others
 // from the module cache or who else has them.
 func outsideEnv(t *testing.T, proxy, gopath string) []string {
 	t.Helper()
 	cached := filepath.Join(goEnv(t, "GOMODCACHE"), "cache", "download")
-	return append(os.Environ(), "GOPATH="+gopath, "GOMODCACHE=", "GOBIN=", "GOWORK=off", "GOSUMDB=off", "GOTOOLCHAIN=local",
+	return append(os.Environ(), "GOPATH="+gopath, "GOMODCACHE=", "GOBIN=", "GOWORK=off", "GOSUMDB=off", "GOGC=400", "GOTOOLCHAIN=local",
 		"GOFLAGS=-mod=mod -modcacherw", "GOCACHE="+goEnv(t, "GOCACHE"),
 		"GOPROXY=file://"+filepath.ToSlash(proxy)+",file://"+filepath.ToSlash(cached)+","+goEnv(t, "GOPROXY"))
 }
@@ -74,7 +78,7 @@ func TestGetFromProxy(t *testing.T) {
 		t.Fatal(err)
 	}
 	told := ""
-	for _, args := range [][]string{{"mod", "init", "example.org/outside"}, {"get", rootModule + "@" + version}, {"run", alike.Race(), "-trimpath", "."}} {
+	for _, args := range [][]string{{"mod", "init", "example.org/outside"}, {"get", rootModule + "@" + version}, slices.Concat([]string{"run"}, outsideFlags, []string{"."})} {
 		cmd := exec.Command("go", args...)
 		cmd.Dir, cmd.Env = outside, outsideEnv(t, proxy, gopath)
 		out, err := cmd.CombinedOutput()
