@@ -86,6 +86,8 @@ func TestFastOpenKeysOfListeners(t *testing.T) {
 			t.Fatal(err)
 		}
 		io.ReadFull(a, make([]byte, 1))
+		a.Write([]byte("y"))
+		io.ReadFull(c, make([]byte, 1)) // by now the client knows the cookie of the SYN-ACK
 		if got := server.Counters().TCP.TCPFastOpenPassive > before; got != test.early {
 			t.Errorf("listener %d: Fast Open %v", i, got)
 		}
