@@ -220,8 +220,11 @@ func (d *Detector) Advance(now clock.Time, def Defence) (changed bool) {
 	if d.due == 0 {
 		d.due = now.Add(Tick)
 	}
-	if behind := now.Sub(d.due); behind >= history*Tick {
-		d.skip(int64(behind / Tick))
+	if now == clock.Never {
+		return false // no tick ever ends there
+	}
+	if behind := now.Sub(d.due); behind >= history*Tick || behind < 0 && d.due <= now { // or more than fits into a Duration
+		d.skip(int64(max(behind, history*Tick) / Tick))
 		d.due = now.Add(Tick)
 		return d.judge.level != was
 	}

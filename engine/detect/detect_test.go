@@ -462,3 +462,21 @@ func TestChoiceFollowsTheRate(t *testing.T) {
 		t.Errorf("after it the mask is %b, and that of those looked up %b", f.mask, f.lookup)
 	}
 }
+
+// However far a clock goes at once, Advance returns, and ticks go on from there.
+func TestClockThatJumps(t *testing.T) {
+	for _, times := range [][2]clock.Time{{-clock.Never, clock.Never - 1}, {clock.Never, clock.Never}, {1, clock.Never}, {0, clock.Never - 1}} {
+		var d Detector
+		d.Init(1)
+		for _, now := range times {
+			d.Advance(now, Defence{})
+			if now < clock.Never-1 {
+				d.Syn(1, wire.Addr{}, 80)
+				d.Advance(now.Add(Tick), Defence{})
+			}
+		}
+		if l := d.Level(); l != Quiet {
+			t.Errorf("%v: %v", times, l)
+		}
+	}
+}

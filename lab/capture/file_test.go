@@ -135,6 +135,34 @@ func TestPcapngTimes(t *testing.T) {
 	}
 }
 
+// Times that no clock has shown are within bounds, and what follows packets that lie so far
+// apart comes to an end.
+func TestTimesOfNoClock(t *testing.T) {
+	var file []byte
+	for _, base := range []uint64{1, 1 << 63, 1<<63 - 1, 9_000_000_000, 0, 1<<64 - 1} {
+		file = append(file, section(binary.BigEndian, 9, base, 1<<31, 0)...)
+		file = append(file, section(binary.BigEndian, 0, base, 0, 7)...)
+	}
+	r, err := capture.NewReader(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr, n := capture.NewTracker(capture.Options{}), 0
+	for p, err := r.Next(); err == nil; p, err = r.Next() {
+		if n++; p.Time < 0 || p.Time > clock.Never/2 {
+			t.Errorf("packet %d: %d", n, p.Time)
+		}
+		for _, at := range []clock.Time{p.Time, clock.Never, -clock.Never} { // a program may say what it likes
+			syn := synFrom(n)
+			tr.Packet(&capture.Packet{Number: n, Time: at, Link: capture.LinkRaw, Data: syn, Size: len(syn)})
+		}
+	}
+	tr.Finish()
+	if n != 12 {
+		t.Errorf("%d packets were read", n)
+	}
+}
+
 // A file that is no capture, or contradicts itself, gives an error that says so, and one
 // that is cut gives all that came before.
 func TestBrokenFiles(t *testing.T) {

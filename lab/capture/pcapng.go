@@ -142,9 +142,17 @@ func (s *source) resolve(v byte) bool {
 	return n == 0
 }
 
-// time turns an interface's units into an instant. What lies beyond the year 2262 is the
-// last instant there is.
+// lastTime, in the year 2116, and 1970 bound the times of packets: they differ by no more than
+// a Duration holds, and something can come after each.
+const lastTime = clock.Never / 2
+
+// time turns an interface's units into an instant within the bounds.
 func (s *source) time(units uint64) clock.Time {
+	return max(0, min(s.unbounded(units), lastTime))
+}
+
+// unbounded is Never beyond the year 2262.
+func (s *source) unbounded(units uint64) clock.Time {
 	hi, lo := bits.Mul64(units, s.up)
 	if hi >= s.down {
 		return clock.Never
