@@ -1,10 +1,8 @@
 package handfast
 
 import (
-	"errors"
 	"io"
 	"net"
-	"os"
 	"syscall"
 
 	"github.com/handfast-tcp/handfast/engine/buf"
@@ -170,85 +168,6 @@ func (c *TCPConn) writeTo(w io.Writer) (total int64, err error) {
 			return total, err
 		}
 	}
-}
-
-// RelayTo is WriteTo for a w to which nobody else writes until it returns. What is little, and
-// goes to a *net.TCPConn, is written by the goroutine that has received it: another one would
-// have to be woken first.
-func (c *TCPConn) RelayTo(w io.Writer) (int64, error) {
-	n, err := c.relayToSocket(w)
-	if errors.Is(err, errNoSocket) {
-		n, err = c.writeTo(w)
-	}
-	if err != nil {
-		err = c.opError("writeto", err)
-	}
-	return n, err
-}
-
-// relayToSocket is RelayTo a *net.TCPConn.
-func (c *TCPConn) relayToSocket(w io.Writer) (int64, error) {
-	t, ok := w.(*net.TCPConn)
-	if !ok || !descriptor.Works {
-		return 0, errNoSocket
-	}
-	raw, err := t.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	out := toSocket{conn: t, raw: raw}
-	out.once = out.writeOnce
-	k := eager{conn: c, write: out.write}
-	return k.relayTo(w)
-}
-
-// toSocket writes without waiting.
-type toSocket struct {
-	conn *net.TCPConn
-	raw  syscall.RawConn
-	once func(fd uintptr) bool // made once
-
-	text []byte
-	n    int
-	err  error
-}
-
-// write writes what the socket takes, and returns the rest. It releases the others.
-func (o *toSocket) write(views []buf.View) (rest []buf.View, err error) {
-	for len(views) > 0 {
-		v := views[0]
-		o.text = v.Bytes()
-		if err := o.raw.Write(o.once); err != nil {
-			return views, err
-		}
-		switch {
-		case o.err == syscall.EAGAIN:
-			return views, nil
-		case o.err != nil:
-			err := os.NewSyscallError("write", o.err)
-			return views, &net.OpError{Op: "write", Net: "tcp", Source: o.conn.LocalAddr(), Addr: o.conn.RemoteAddr(), Err: err}
-		case o.n < v.Len():
-			views[0] = v.Slice(o.n, v.Len()) // it has v's reference
-			return views, nil
-		}
-		v.Release()
-		views = views[1:]
-	}
-	return nil, nil
-}
-
-// writeOnce is what a RawConn calls. It never asks to be called again.
-func (o *toSocket) writeOnce(fd uintptr) bool {
-	o.n, o.err = descriptor.Write(fd, o.text)
-	o.text = nil
-	return true
-}
-
-func length(views []buf.View) (n int64) {
-	for _, v := range views {
-		n += int64(v.Len())
-	}
-	return n
 }
 
 // writeViews writes views to w and releases them. Those at the front of what is

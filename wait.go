@@ -1,16 +1,13 @@
 package handfast
 
 import (
-	"io"
 	"math/bits"
 	"os"
 	"sync"
 	"time"
 
-	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/tcp"
-	"github.com/handfast-tcp/handfast/internal/descriptor"
 )
 
 // maxIdleWaiters is how many waiters a pool keeps for later; the rest is
@@ -73,163 +70,6 @@ func (w *waiter) await(done <-chan struct{}) {
 	}
 	// Which of them it was does not matter: the call looks again at what it waits for, and
 	// at the time.
-}
-
-// mostEager is how many bytes a goroutine writes that has something else to do: larger
-// amounts are worth one of their own, beside which more is received.
-const mostEager = 16 << 10
-
-// eager is a RelayTo that waits. When something has come for it, whoever has unlocked the
-// shard calls deliver. The shard's lock guards it.
-type eager struct {
-	conn  *TCPConn
-	write func(views []buf.View) (rest []buf.View, err error) // does not block
-
-	waiter   *waiter
-	deadline clock.Time // until which it waits
-	waiting  bool       // the goroutine of RelayTo does nothing else
-	queued   bool       // deliver is due, or runs
-	next     *eager
-
-	room  [takeViews]buf.View
-	left  []buf.View // what write did not take
-	total int64
-	err   error // of write
-}
-
-// wake has deliver called. The shard is locked.
-func (k *eager) wake() {
-	if s := k.conn.shard; !k.queued {
-		k.queued = true
-		k.next, s.eager = s.eager, k
-	}
-}
-
-// takeEager returns the list of those for whom something has come.
-func (s *shard) takeEager() *eager {
-	k := s.eager
-	s.eager = nil
-	return k
-}
-
-// deliverAll serves a list without the shard's lock.
-func (k *eager) deliverAll() {
-	for k != nil {
-		next := k.next // before deliver: then k may be on another list
-		k.deliver()
-		k = next
-	}
-}
-
-// deliver writes what has come while that is little. All else, an end and an error too, is
-// for the goroutine that waits.
-func (k *eager) deliver() {
-	c := k.conn
-	s := c.shard
-	now := s.lock()
-	for k.waiting && k.little() {
-		views := s.tcp.Take(now, c.entry, mostEager, k.room[:0])
-		s.flushAndUnlock(now)
-		n := length(views)
-		rest, err := k.write(views)
-		now = s.lock()
-		k.total += n - length(rest)
-		if k.left, k.err = rest, err; len(rest) > 0 || err != nil {
-			break
-		}
-	}
-	if k.queued = false; k.done() {
-		k.waiter.hand()
-	}
-	s.flushAndUnlock(now)
-}
-
-// done reports whether the goroutine that waits has something to do.
-func (k *eager) done() bool {
-	c := k.conn
-	return !k.waiting || len(k.left) > 0 || k.err != nil || c.dead() != nil ||
-		c.prospect() != descriptor.Nothing || c.readDeadline != k.deadline
-}
-
-// little reports whether so much waits that deliver may write it.
-func (k *eager) little() bool {
-	n := k.conn.entry.Buffered()
-	return n > 0 && n <= mostEager && k.conn.dead() == nil
-}
-
-// wait waits until there is something for the goroutine of RelayTo, and locks the shard again.
-func (k *eager) wait(now clock.Time) clock.Time {
-	c := k.conn
-	s := c.shard
-	w := s.waiters.begin(&c.readers, now, c.readDeadline)
-	w.eager, k.waiter, k.waiting, k.deadline = k, w, true, c.readDeadline
-	s.flushAndUnlock(now)
-	w.await(nil)
-	now = s.lock()
-	// A deadline may come while somebody delivers: what he has taken is written first.
-	for k.waiting = false; k.queued; now = s.lock() {
-		s.mu.Unlock()
-		<-w.wake
-	}
-	w.eager = nil
-	s.waiters.end(&c.readers, w)
-	return now
-}
-
-// nextViews takes what is for the goroutine of RelayTo: what write left, or what has come.
-func (k *eager) nextViews(dst []buf.View) ([]buf.View, error) {
-	c := k.conn
-	s := c.shard
-	now := s.lock()
-	for {
-		err := c.usable(now, c.readDeadline)
-		switch {
-		case k.err != nil || len(k.left) > 0:
-			views := append(dst, k.left...)
-			k.left = nil
-			s.flushAndUnlock(now)
-			return views, k.err
-		case err == nil:
-			if err = c.endOfStream(); err == nil {
-				dst = s.tcp.Take(now, c.entry, copyAtOnce, dst)
-			}
-		}
-		if err != nil || len(dst) > 0 {
-			s.flushAndUnlock(now)
-			return dst, err
-		}
-		s.tcp.SendSyn(now, c.entry) // which may wait for a Write
-		now = k.wait(now)
-	}
-}
-
-// relayTo writes to w until the stream ends.
-func (k *eager) relayTo(w io.Writer) (int64, error) {
-	var room [takeViews]buf.View
-	for {
-		views, err := k.nextViews(room[:0])
-		if err != nil {
-			for _, v := range views {
-				v.Release()
-			}
-			if err == io.EOF {
-				err = nil
-			}
-			return k.sum(0), err
-		}
-		n, err := writeViews(w, views)
-		if total := k.sum(n); err != nil {
-			return total, err
-		}
-	}
-}
-
-// sum counts n more bytes, and returns how many were written.
-func (k *eager) sum(n int64) int64 {
-	k.conn.shard.mu.Lock()
-	defer k.conn.shard.mu.Unlock()
-	k.total += n
-	return k.total
 }
 
 // waitList is the calls that are blocked on the same thing, the oldest first.
