@@ -52,7 +52,6 @@ func (o *guardOptions) runKernel(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, g.armed.Close())
 	}
-	o.greetKernel()
 	err = g.work(ctx)
 	stop()
 	counted, failed := g.armed.Counters()
@@ -96,6 +95,7 @@ func (g *kernelGuard) work(ctx context.Context) error {
 	again := make(chan os.Signal, 1)
 	signal.Notify(again, syscall.SIGHUP)
 	defer signal.Stop(again)
+	g.greetKernel() // now that Ctrl-C does what it says
 	turn, look := time.NewTicker(keysAsked), time.NewTicker(countersAsked)
 	defer turn.Stop()
 	defer look.Stop()
