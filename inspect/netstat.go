@@ -97,8 +97,15 @@ func (p *Process) netstat() string {
 	if p == nil {
 		return "-"
 	}
-	return fmt.Sprintf("%d/%s", p.PID, cmp.Or(p.Program, p.Name))
+	s := fmt.Sprintf("%d/%s", p.PID, cmp.Or(p.Program, p.Name))
+	if len(s) > programWidth { // as netstat does
+		s = strings.ToValidUTF8(s[:programWidth], "")
+	}
+	return s
 }
+
+// programWidth is how many bytes netstat has for PID and name.
+const programWidth = 19
 
 // netstatTimers are netstat's names where they are not those of ss.
 var netstatTimers = map[string]string{"": "off", "persist": "probe"}

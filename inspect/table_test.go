@@ -269,3 +269,12 @@ func TestDetailsOfECN(t *testing.T) {
 		}
 	}
 }
+
+// netstat has 19 bytes for PID and name, which may end within a letter of the name.
+func TestNetstatCutsProgramNames(t *testing.T) {
+	for name, want := range map[string]string{"curl": "12345/curl", "handfast.test": "12345/handfast.test", "handfast-relay": "12345/handfast-rela", "abcdefghijkl这": "12345/abcdefghijkl"} {
+		if got := (&Process{PID: 12345, Name: name}).netstat(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
