@@ -217,7 +217,7 @@ func (o *analyzeOptions) run(ctx context.Context, files []string) error {
 			err = nil
 		}
 		if err != nil {
-			return say.Errorf(say.All("%s: %w"), name, err)
+			return fileError(name, err)
 		}
 	}
 	if err := a.finish(); err != nil {

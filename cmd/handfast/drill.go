@@ -138,10 +138,8 @@ func scriptFiles(args []string) (files []string, err error) {
 	for _, a := range args {
 		found, err := filesBelow(a)
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return nil, say.Errorf(say.Text{"there is no file %s", "没有文件 %s"}, a)
 		case err != nil:
-			return nil, err
+			return nil, fileError(a, err)
 		case len(found) == 0:
 			return nil, say.Errorf(say.Text{"in %s there is no file that ends in .pkt", "%s 中没有以 .pkt 结尾的文件"}, a)
 		}

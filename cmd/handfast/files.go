@@ -107,3 +107,15 @@ func (s *fileServer) store(name string, body io.Reader) error {
 	}
 	return err
 }
+
+// fileError says what became of a file that was named, and names it once.
+func fileError(name string, err error) error {
+	var at *fs.PathError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return say.Errorf(say.Text{"there is no file %s", "没有文件 %s"}, name)
+	case errors.As(err, &at) && at.Path == name:
+		return err
+	}
+	return say.Errorf(say.All("%s: %w"), name, err)
+}

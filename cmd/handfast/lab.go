@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -276,10 +275,8 @@ func (o *labOptions) find(name string) (*lab.Scenario, error) {
 		return s, nil
 	}
 	f, err := os.Open(name)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, say.Errorf(say.Text{"there is no file %s", "没有文件 %s"}, name)
-	} else if err != nil {
-		return nil, err
+	if err != nil {
+		return nil, fileError(name, err)
 	}
 	defer f.Close()
 	return lab.Load(filepath.Base(name), f)

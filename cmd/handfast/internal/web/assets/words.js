@@ -5,7 +5,7 @@ export const words = {
 		hold: "Hold", release: "Go on", light: "Light", dark: "Dark", other: "中文",
 		halfOpen: "half-open", cookies: {off: "cookies off", auto: "cookies when needed", always: "cookies always"}, sending: "sending cookies", attack: "attack mode",
 		levels: {quiet: "quiet", elevated: "elevated", "flash crowd": "flash crowd", "port scan": "port scan", "broken path": "broken path", flood: "flood"},
-		rate: "throughput", rtt: "round trip", again: "retransmits", half: "half-open", syns: "SYN, cookie", in: "in", out: "out", syn: "SYN", cookie: "cookie", inSign: "↓ ", outSign: "↑ ", synSign: "", cookieSign: "",
+		rate: "rate", rtt: "round trip", again: "retransmits", half: "half-open", syns: "SYN, cookie", in: "in", out: "out", syn: "SYN", cookie: "cookie", inSign: "↓ ", outSign: "↑ ", synSign: "", cookieSign: "",
 		now: "Connections", recent: "Recent", every: "all states", filter: "filter: address, port, state", news: "What happened", opened: "opened", ended: "ended", verdict: "verdict",
 		skipped: n => `${n} events skipped`, missed: "skipped",
 		state: "state", local: "local", peer: "peer", columnIn: "in", columnOut: "out", columnRTT: "RTT", columnAgain: "retr.", queue: "queue", trend: "trend", began: "began", lasted: "lasted", cause: "last change",
