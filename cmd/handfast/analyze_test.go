@@ -129,7 +129,7 @@ func TestAnalyzeErrors(t *testing.T) {
 	}
 	for args, want := range map[string]string{
 		"":                                  "name a capture file",
-		"nothing.pcap":                      "no such file",
+		"nothing.pcap":                      "there is no file nothing.pcap",
 		"analyze_test.go":                   "not a capture file: it begins with 7061636b",
 		file + " --sort size":               "it is one of stream, bytes",
 		file + " --where dport":             "--where dport: filter, column",

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
@@ -375,4 +376,34 @@ func TestNothingAfterTheEnd(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Nor that both have opened at the same time, and the peer acknowledges another SYN.
+func TestRefusalCarriesTimestamp(t *testing.T) {
+	p := newPair(t, Config{})
+	tuple := wire.Tuple{Local: wire.AddrFrom4(0x0a000001), Remote: wire.AddrFrom4(0x0a000002), LocalPort: 1000, RemotePort: 80}
+	en, err := p.ends[0].Connect(p.now, p.path, tuple, "client")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exchange := func(flags wire.Flags, ack seq.Num) (out Output) {
+		s := Segment{TCP: wire.TCP{SrcPort: 80, DstPort: 1000, Seq: 5, Ack: ack, Flags: flags, Window: 1000,
+			Options: wire.Options{Set: wire.OptTimestamps, TSVal: 20}}}
+		if flags == wire.ACK {
+			s.Seq++
+		}
+		p.ends[0].Receive(p.now, p.path, &tuple, &s)
+		p.ends[0].Output(p.now, &out)
+		return out
+	}
+	var syn Output
+	p.ends[0].Output(p.now, &syn)
+	if out := exchange(wire.SYN, 0); out.Flags != wire.SYN|wire.ACK || en.State() != SynReceived {
+		t.Fatalf("%v, %v", &out.TCP, en.State())
+	}
+	out := exchange(wire.ACK, syn.Seq+1000)
+	if o := out.Options; out.Flags != wire.RST || o.Set != wire.OptTimestamps || o.TSVal != en.ts.value(p.now) || o.TSEcr != 20 {
+		t.Errorf("the RST is %v", &out.TCP)
+	}
+	p.ends[0].Abort(p.now, en)
 }

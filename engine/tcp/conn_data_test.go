@@ -189,3 +189,29 @@ func TestOldMarks(t *testing.T) {
 		t.Errorf("only %d bytes", c.conn.rcv.nxt-c.peer)
 	}
 }
+
+// An ACK that is delayed leaves at its time, however much comes meanwhile that is less than a segment.
+func TestDelayIsNotProlonged(t *testing.T) {
+	everywhere(t, func(w world) {
+		c, next := w.settled()
+		for i := range 4 {
+			c.receive(fmt.Sprintf(". %d:%d(10) ack 1", next+10*i, next+10*i+10))
+			c.wantIdle("delayed")
+			if i < 3 {
+				c.advance(12 * time.Millisecond)
+			}
+		}
+		c.wantAfter(4*time.Millisecond, "40 ms after the first", fmt.Sprintf(". 1:1(0) ack %d", next+40))
+	})
+}
+
+// However small what fills a gap is, its ACK does not wait: the peer is in recovery.
+func TestFilledGapIsAcknowledgedAtOnce(t *testing.T) {
+	everywhere(t, func(w world) {
+		c, next := w.settled()
+		c.receive(fmt.Sprintf(". %d:%d(10) ack 1", next+10, next+20))
+		c.wantFlags("a duplicate ACK", wire.ACK)
+		c.receive(fmt.Sprintf(". %d:%d(10) ack 1", next, next+10))
+		c.want("the gap is filled", fmt.Sprintf(". 1:1(0) ack %d", next+20))
+	})
+}

@@ -273,3 +273,22 @@ func TestPathOfAnotherConnection(t *testing.T) {
 		c.wantEqual("up again", int(c.conn.path.mss), 1460)
 	})
 }
+
+// An ACK of a part of the quoted segment refutes the message as well: a timeout for another
+// reason does not make segments smaller.
+func TestPartialProgressRefutesPacketTooBig(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.opened(Config{NoTimestamps: true, SendBuffer: 1 << 20}, "S. 0:0(0) ack 1 <mss 1460,wscale 7>")
+		c.write(14600)
+		c.flush()
+		c.receive(". 1:1(0) ack 14601")
+		c.write(14600)
+		c.flush()
+		c.tooBig(14601, 600)
+		c.receive(". 1:1(0) ack 15301")
+		c.flush()
+		c.advance(10 * time.Second)
+		c.want("the segment size is as before", ". 15301:16761(1460) ack 1")
+		c.flush()
+	})
+}

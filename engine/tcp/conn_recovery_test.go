@@ -222,3 +222,24 @@ func TestTailLossProbeWithTimestamps(t *testing.T) {
 		t.Errorf("%d timeouts, %d probes, %d segments sent again", c.TCPTimeouts, c.TCPLossProbes, c.RetransSegs)
 	}
 }
+
+// What only the tail loss probe has repaired was a loss: the window falls as for any other.
+// https://www.rfc-editor.org/rfc/rfc8985#section-7.4.2
+func TestRepairedTailIsALoss(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.lossyWithSACK()
+		c.receive(". 1:1(0) ack 10001")
+		c.flush()
+		c.receive(". 1:1(0) ack 28001")
+		before := c.conn.cc.Limits().Window
+		c.wantAfter(2*c.conn.rtt.smoothed, "the last one again", "P. 29001:30001(1000) ack 1")
+		c.advance(100 * time.Millisecond)
+		c.write(1000)
+		c.flush()
+		c.receive(". 1:1(0) ack 30001")
+		c.receive(". 1:1(0) ack 31001") // and no D-SACK, although the probe must have arrived
+		if got := c.conn.cc.Limits().Window; got > before*3/4 {
+			c.fail("the window was %d and is %d", before, got)
+		}
+	})
+}

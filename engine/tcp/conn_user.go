@@ -166,9 +166,8 @@ func (c *Conn) close(now clock.Time) {
 	}
 	c.closeWrite(now)
 	c.armFinWait2(now)
-	if c.timers.armed(TimerPersist) { // from now on the peer has the user timeout
+	if c.timers.armed(TimerPersist) { // from now on the peer has the user timeout; the next probe is due before that ends
 		c.live.stalled = now
-		c.hastenPersist()
 	}
 }
 
@@ -202,10 +201,7 @@ func (c *Conn) setQuickAck(on bool) {
 // setReceiveBuffer changes what is offered; what was offered already stays
 // offered, and the window scale of the handshake bounds it.
 func (c *Conn) setReceiveBuffer(n int) {
-	most := 0xffff
-	if c.has(scaling) || c.state < SynReceived {
-		most <<= c.rcv.shift
-	}
+	most := 0xffff << c.rcv.shift // which is 0 once the peer's SYN came without a scale
 	c.rcv.limit = int32(min(max(n, MinBuffer, c.leastReceive()), most))
 	c.set(fixedBuffer, true)
 	if c.windowUpdateDue() {

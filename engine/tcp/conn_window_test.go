@@ -428,3 +428,13 @@ func TestUpdatesAreNoDuplicates(t *testing.T) {
 		c.want("now it is", ". 1:1001(1000) ack 1")
 	})
 }
+
+// Without a scale 64 KiB are all that a peer can be offered, whatever the program asks for: a
+// larger buffer would only make the updates rare that let the peer go on.
+func TestReceiveBufferWithoutScale(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.opened(Config{ReceiveBuffer: 1 << 20}, "S. 0:0(0) ack 1 <mss 1460>")
+		c.step("set buffer", func(n *Conn) { n.setReceiveBuffer(1 << 20) })
+		c.wantEqual("the buffer", int(c.conn.rcv.limit), 0xffff)
+	})
+}

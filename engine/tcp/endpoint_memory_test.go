@@ -256,6 +256,35 @@ func TestPressureIsLifted(t *testing.T) {
 	}
 }
 
+// A connection that has a large buffer when memory becomes short gives back what it does not use, and goes
+// on: what it has offered it takes, and its window never falls below what a peer needs to go on.
+func TestPressureTakesWhatIsNotPromised(t *testing.T) {
+	p := newPair(t, Config{BufferMemory: 64 << 20, SendBuffer: 4 << 20, ReceiveBuffer: 4 << 20})
+	p.path.MaxGSO, p.delay = 65535, 25*time.Millisecond
+	client, server := p.connect()
+	stream(p, client, server, 1<<20, time.Millisecond, time.Second, true)
+	if n := int(server.rcv.limit); n < 1<<20 {
+		t.Fatalf("the receive buffer is %d", n)
+	}
+	e := p.ends[1]
+	e.cfg.memory.used += 60 << 20 // as if others held it
+	e.press(p.now)
+	before := server.rcv.nxt
+	for range 100 {
+		edge := server.rcv.edge
+		stream(p, client, server, 1<<20, time.Millisecond, 10*time.Millisecond, true)
+		if server.rcv.edge.Less(edge) {
+			t.Fatal("the window's edge went back")
+		}
+	}
+	if n := int(server.rcv.limit); n != pressedReceive {
+		t.Errorf("the receive buffer is %d while memory is short", n)
+	}
+	if n := server.rcv.nxt.Diff(before); n < 256<<10 {
+		t.Errorf("only %d bytes came in a second", n)
+	}
+}
+
 // The scale that a handshake settles is the one that the ceiling of the receive buffer
 // needs, in whatever form the half-open connection was kept: 16 MiB by default.
 func TestScaleReachesCeiling(t *testing.T) {
