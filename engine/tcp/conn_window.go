@@ -42,7 +42,7 @@ func (c *Conn) worthOffering(next seq.Num) bool {
 // should hear of it: a quarter of the buffer, or anything worth offering when
 // the peer has less than two segments left.
 func (c *Conn) windowUpdateDue() bool {
-	if c.is(finReceived) || c.state < Established {
+	if c.is(finReceived) || c.state < Established || c.opening() { // then offer would not say it
 		return false
 	}
 	next := c.rcv.nxt.Add(c.freeWindow())

@@ -94,6 +94,28 @@ func TestFastOpenServes(t *testing.T) {
 	}
 }
 
+// While our SYN is not acknowledged the window stays what it offered, also after the program has closed
+// its side: a larger buffer is nothing to tell.
+func TestFastOpenTellsNoWindow(t *testing.T) {
+	for _, closes := range []bool{false, true} {
+		h := fastServer(t, Config{ReceiveBuffer: 20000}, 2)
+		cookie := h.cookieOf(1000)
+		p := h.from(1001, 4000)
+		p.receive("SP 0:100(100) win 3000 <mss 1000,FO " + cookie + ">")
+		p.want("the SYN-ACK", "S. 0:0(0) ack 101 win 20000 <mss 1460>")
+		en := p.accepted()
+		if closes {
+			p.e.CloseWrite(p.now, en)
+			p.want("our FIN", "F. 1:1(0) ack 101 win 20000")
+		}
+		p.reads(en, 1, 100)
+		h.e.SetReceiveBuffer(p.now, en, 60000)
+		h.wantNothing("the handshake is not complete")
+		h.e.Abort(p.now, en)
+		p.wantAny("a RST", wire.RST|wire.ACK)
+	}
+}
+
 // What a SYN may bring, and what becomes of it: which number the SYN-ACK acknowledges,
 // whether it says a cookie, and whether the program gets the connection at once.
 func TestFastOpenOfASyn(t *testing.T) {

@@ -18,7 +18,8 @@ type digest struct {
 	keep  bool
 	// vague says that a SYN-ACK was repeated out of turn, because a SYN was: its echo tells
 	// the round trip to half a second, and the half seconds begin where the numbers do. Or that a RST at
-	// number 0 may belong to a connection, or to none.
+	// number 0 may belong to a connection, or to none. Or that a Fast Open cookie was replaced, as those of
+	// the last period of keys are, which the clock divides.
 	vague bool
 }
 
@@ -35,19 +36,27 @@ type base struct {
 	isn       seq.Num
 	timestamp uint32
 	stamped   bool
-	answered  clock.Time // when the last SYN-ACK with a timestamp was sent; 0: never
+	answered  clock.Time    // when the last SYN-ACK with a timestamp was sent; 0: never
+	waited    time.Duration // from the one before it
+	cookie    bool          // its SYN brought one of Fast Open
 }
 
 // answers notes a SYN-ACK.
 func (g *digest) answers(now clock.Time, b *base) {
-	if b.answered != 0 && !inTurn(now.Sub(b.answered)) {
-		g.vague = true
+	if b.answered != 0 {
+		gap := now.Sub(b.answered)
+		g.vague = g.vague || !inTurn(gap, b.waited)
+		b.waited = gap
 	}
 	b.answered = now
 }
 
-// inTurn reports whether so much time lies between two SYN-ACKs that a timer repeats.
-func inTurn(gap time.Duration) bool {
+// inTurn reports whether so much time lies between two SYN-ACKs that a timer repeats, which never
+// waits for less than before it.
+func inTurn(gap, before time.Duration) bool {
+	if gap < before-20*time.Millisecond {
+		return false
+	}
 	for turn := time.Second; turn <= 2*time.Minute; turn *= 2 {
 		if (gap - turn).Abs() < 20*time.Millisecond {
 			return true
@@ -63,12 +72,16 @@ func (g *digest) add(now clock.Time, side int, ip *wire.IP, h *wire.TCP, n int) 
 	s := stream{side, h.SrcPort, h.DstPort}
 	b := g.base(s)
 	if h.Flags.Has(wire.SYN) {
-		*b = base{isn: h.Seq, answered: b.answered}
+		*b = base{isn: h.Seq, answered: b.answered, waited: b.waited}
 	}
 	if h.Flags.Has(wire.SYN|wire.ACK) && h.Options.Has(wire.OptTimestamps) {
 		g.answers(now, b)
 	}
 	far := g.base(s.reverse())
+	if h.Flags.Has(wire.SYN) && h.Options.Has(wire.OptFastOpen) {
+		b.cookie = h.Options.FastOpen().Len() > 0
+		g.vague = g.vague || h.Flags.Has(wire.ACK) && far.cookie
+	}
 	number := h.Seq - b.isn
 	if h.Flags.Has(wire.RST) && h.Seq == 0 { // of who knows of no connection: that is no place in a stream
 		g.vague = g.vague || number <= 1<<26 // unless it is, where the stream passes zero

@@ -2,7 +2,9 @@ package soak
 
 import (
 	"testing"
+	"time"
 
+	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
@@ -27,5 +29,48 @@ func TestResetOfNobody(t *testing.T) {
 	}
 	if g := digestOf(7); g.vague || g.sum != usual.sum {
 		t.Errorf("behind zero: %v, %v", g.vague, g.lines)
+	}
+}
+
+// SYN-ACKs that a timer repeats come at intervals that grow: one that comes sooner answers a repeated SYN, and what
+// its echo tells of the round trip depends on where the numbers begin.
+func TestSynAckOutOfTurn(t *testing.T) {
+	for _, c := range []struct {
+		at    []time.Duration
+		vague bool
+	}{
+		{[]time.Duration{0, 1, 3, 7, 15}, false},
+		{[]time.Duration{0, 1, 3, 7, 8}, true},
+		{[]time.Duration{0, 1, 2}, false}, // in linear steps, as SynLinear has it
+		{[]time.Duration{0, 3}, true},
+	} {
+		g, ip := newDigest(true), &wire.IP{}
+		for _, at := range c.at {
+			g.add(clock.Time((at+1)*time.Second), 1, ip, &wire.TCP{SrcPort: 2, DstPort: 1, Flags: wire.SYN | wire.ACK, Options: wire.Options{Set: wire.OptTimestamps}}, 0)
+		}
+		if g.vague != c.vague {
+			t.Errorf("%v: %v", c.at, g.vague)
+		}
+	}
+}
+
+// A Fast Open cookie that is replaced is of the last period, and periods are of clocks: lives of other clocks are not
+// compared then.
+func TestReplacedCookieIsVague(t *testing.T) {
+	for _, asks := range []bool{false, true} {
+		g, ip := newDigest(true), &wire.IP{}
+		syn, synAck := &wire.TCP{SrcPort: 1, DstPort: 2, Flags: wire.SYN}, &wire.TCP{SrcPort: 2, DstPort: 1, Flags: wire.SYN | wire.ACK, Ack: 1}
+		cookie := wire.FastOpenCookieOf(12345678)
+		syn.Options.Set, synAck.Options.Set = wire.OptFastOpen, wire.OptFastOpen
+		if synAck.Options.SetFastOpen(cookie); asks {
+			syn.Options.SetFastOpen(wire.FastOpenCookie{})
+		} else {
+			syn.Options.SetFastOpen(cookie)
+		}
+		g.add(1, 0, ip, syn, 0)
+		g.add(2, 1, ip, synAck, 0)
+		if g.vague == asks {
+			t.Errorf("asks %v: %v", asks, g.lines)
+		}
 	}
 }
