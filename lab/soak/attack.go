@@ -142,13 +142,14 @@ func (x *life) ammunition(d dice, s shot) []byte {
 // opened reports whether a host opens no connection with a plan's ports, any more. Whoever
 // knows them can end one that has sent its SYN: his own makes it a simultaneous open, and
 // the peer, which knows nothing of it, refuses.
+// A program that opens fast, or does not wait, has started before its SYN is answered.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.5
 func (x *life) opened(plan *visitPlan, side int) bool {
 	if side == 1 && !x.plan.both {
 		return true
 	}
 	for _, v := range x.visits {
-		if v.plan == plan && (plan.ends[side].hasty || !v.ends[side].started) {
+		if v.plan == plan && (plan.ends[side].hasty || plan.fast || !v.ends[side].started) {
 			return false
 		}
 	}

@@ -2,7 +2,6 @@ package soak
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/seq"
@@ -16,7 +15,7 @@ type digest struct {
 	bases map[stream]*base
 	lines []string // what it is made of, for who asks why two differ
 	keep  bool
-	// vague says that a SYN-ACK was repeated out of turn, because a SYN was: its echo tells
+	// vague says that a SYN-ACK was repeated, perhaps because a SYN was, and not by a timer: its echo tells
 	// the round trip to half a second, and the half seconds begin where the numbers do. Or that a RST at
 	// number 0 may belong to a connection, or to none. Or that a Fast Open cookie was replaced, as those of
 	// the last period of keys are, which the clock divides.
@@ -36,33 +35,23 @@ type base struct {
 	isn       seq.Num
 	timestamp uint32
 	stamped   bool
-	answered  clock.Time    // when the last SYN-ACK with a timestamp was sent; 0: never
-	waited    time.Duration // from the one before it
-	cookie    bool          // its SYN brought one of Fast Open
+	syns      int  // how many with that number were sent
+	cookie    bool // its SYN brought one of Fast Open
 }
 
-// answers notes a SYN-ACK.
-func (g *digest) answers(now clock.Time, b *base) {
-	if b.answered != 0 {
-		gap := now.Sub(b.answered)
-		g.vague = g.vague || !inTurn(gap, b.waited)
-		b.waited = gap
+// opens notes a SYN or a SYN-ACK of b, whose peer is far.
+func (g *digest) opens(h *wire.TCP, b, far *base) {
+	if h.Seq != b.isn {
+		*b = base{isn: h.Seq}
 	}
-	b.answered = now
-}
-
-// inTurn reports whether so much time lies between two SYN-ACKs that a timer repeats, which never
-// waits for less than before it.
-func inTurn(gap, before time.Duration) bool {
-	if gap < before-20*time.Millisecond {
-		return false
+	b.syns++
+	if h.Flags.Has(wire.ACK) && h.Options.Has(wire.OptTimestamps) {
+		g.vague = g.vague || b.syns > 1 && far.syns > 1
 	}
-	for turn := time.Second; turn <= 2*time.Minute; turn *= 2 {
-		if (gap - turn).Abs() < 20*time.Millisecond {
-			return true
-		}
+	if h.Options.Has(wire.OptFastOpen) {
+		b.cookie = h.Options.FastOpen().Len() > 0
+		g.vague = g.vague || h.Flags.Has(wire.ACK) && far.cookie
 	}
-	return (gap - 2*time.Minute).Abs() < 20*time.Millisecond // the longest
 }
 
 func newDigest(keep bool) *digest { return &digest{bases: map[stream]*base{}, keep: keep} }
@@ -71,16 +60,9 @@ func newDigest(keep bool) *digest { return &digest{bases: map[stream]*base{}, ke
 func (g *digest) add(now clock.Time, side int, ip *wire.IP, h *wire.TCP, n int) {
 	s := stream{side, h.SrcPort, h.DstPort}
 	b := g.base(s)
-	if h.Flags.Has(wire.SYN) {
-		*b = base{isn: h.Seq, answered: b.answered, waited: b.waited}
-	}
-	if h.Flags.Has(wire.SYN|wire.ACK) && h.Options.Has(wire.OptTimestamps) {
-		g.answers(now, b)
-	}
 	far := g.base(s.reverse())
-	if h.Flags.Has(wire.SYN) && h.Options.Has(wire.OptFastOpen) {
-		b.cookie = h.Options.FastOpen().Len() > 0
-		g.vague = g.vague || h.Flags.Has(wire.ACK) && far.cookie
+	if h.Flags.Has(wire.SYN) {
+		g.opens(h, b, far)
 	}
 	number := h.Seq - b.isn
 	if h.Flags.Has(wire.RST) && h.Seq == 0 { // of who knows of no connection: that is no place in a stream
