@@ -88,7 +88,10 @@ type LinkInfo struct {
 	Addresses []netip.Prefix  // the host's own on it, with their networks
 	Lost      []*AddressError // addresses that another host turned out to have
 	Routes    []Route         // that lead there, the one by LinkOptions.Gateway among them
-	Err       error           // a *LinkError after the link has gone, and nil while it works
+	// Groups are the multicast groups that somebody on the host is in there, and how many: sockets, or of
+	// a solicited-node group the host's own addresses.
+	Groups map[netip.Addr]int
+	Err    error // a *LinkError after the link has gone, and nil while it works
 }
 
 // Links returns the links that were attached, in their order, also those that
@@ -107,7 +110,25 @@ func (h *Host) Links() []LinkInfo {
 		}
 		all = append(all, info)
 	}
+	h.addGroups(all)
 	return all
+}
+
+// addGroups notes the groups of all links. Each shard knows them.
+func (h *Host) addGroups(all []LinkInfo) {
+	s := h.shards[0]
+	now := s.lock()
+	defer s.flushAndUnlock(now)
+	s.host.Groups(func(iface int, group wire.Addr, members int) {
+		if iface >= len(all) {
+			return // attached since
+		}
+		l := &all[iface]
+		if l.Groups == nil {
+			l.Groups = map[netip.Addr]int{}
+		}
+		l.Groups[group.Netip()] = members
+	})
 }
 
 // isLost reports whether another host has an address that was ours.

@@ -3,8 +3,10 @@ package handfast_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -204,5 +206,39 @@ func TestCloseLeavesGroups(t *testing.T) {
 	}
 	if err := client.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A host tells of its groups, by link, with how many sockets are in each; one that was left is none.
+func TestLinksTellGroups(t *testing.T) {
+	client, _ := newNet(t, handfast.Config{Shards: 4}, pipe.Options{})
+	join := func(group string, port int) *handfast.UDPConn {
+		u, err := client.ListenMulticastUDP("udp", nil, &net.UDPAddr{IP: net.ParseIP(group), Port: port})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	told := func() (all string) {
+		for _, l := range client.Links() {
+			for _, a := range slices.SortedFunc(maps.Keys(l.Groups), netip.Addr.Compare) {
+				all += fmt.Sprint(a, " ", l.Groups[a], ";")
+			}
+		}
+		return all
+	}
+	join("239.1.2.3", 5000)
+	second := join("239.1.2.3", 5000)
+	join("ff15::7", 5001)
+	if got, want := told(), "239.1.2.3 2;ff15::7 1;"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	second.Close()
+	if got, want := told(), "239.1.2.3 1;ff15::7 1;"; got != want {
+		t.Errorf("after one was closed: %s, want %s", got, want)
+	}
+	client.Close()
+	if got := told(); got != "" {
+		t.Errorf("after the end: %s", got)
 	}
 }

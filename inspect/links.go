@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -14,13 +15,14 @@ import (
 
 // Link is one of the host's links, or a kernel's device.
 type Link struct {
-	Name      string         `json:"name"`
-	Gone      string         `json:"gone,omitempty"` // why it no longer works
-	MTU       int            `json:"mtu,omitempty"`
-	Flags     string         `json:"flags,omitempty"` // one letter each, as netstat -i has them
-	Addresses []netip.Prefix `json:"addresses,omitempty"`
-	Routes    []Route        `json:"routes,omitempty"`
-	Packets   *Packets       `json:"packets,omitempty"` // nil: not counted for each link
+	Name      string             `json:"name"`
+	Gone      string             `json:"gone,omitempty"` // why it no longer works
+	MTU       int                `json:"mtu,omitempty"`
+	Flags     string             `json:"flags,omitempty"` // one letter each, as netstat -i has them
+	Addresses []netip.Prefix     `json:"addresses,omitempty"`
+	Routes    []Route            `json:"routes,omitempty"`
+	Groups    map[netip.Addr]int `json:"groups,omitempty"`  // multicast, with how many are in each: netstat's RefCnt
+	Packets   *Packets           `json:"packets,omitempty"` // nil: not counted for each link
 }
 
 // Packets are what a link has received and sent. Errors and so on are not
@@ -48,7 +50,7 @@ type Route struct {
 // links returns what is known of a host's links.
 func links(h *handfast.Host, c *handfast.Counters) (all []Link) {
 	for _, l := range h.Links() {
-		n := Link{Name: l.Name, MTU: l.MTU, Flags: "RU", Addresses: l.Addresses, Routes: routes(&l)}
+		n := Link{Name: l.Name, MTU: l.MTU, Flags: "RU", Addresses: l.Addresses, Routes: routes(&l), Groups: l.Groups}
 		if l.Err != nil {
 			n.Gone, n.Flags = l.Err.Error(), ""
 		}
@@ -122,6 +124,26 @@ func (p *Packets) cells() (c [8]string) {
 		}
 	}
 	return c
+}
+
+// WriteGroups writes what groups somebody is in on links, as netstat -gn does: those of IPv4, and then those of IPv6; of one
+// family, 4 or 6, alone, unless that is 0.
+func WriteGroups(w io.Writer, links []Link, family int) error {
+	out := bufio.NewWriter(w)
+	fmt.Fprintln(out, "IPv6/IPv4 Group Memberships\nInterface       RefCnt Group\n--------------- ------ ---------------------")
+	for _, bits := range []int{32, 128} {
+		if family == 4 && bits != 32 || family == 6 && bits != 128 {
+			continue
+		}
+		for _, l := range links {
+			for _, a := range slices.SortedFunc(maps.Keys(l.Groups), netip.Addr.Compare) {
+				if a.BitLen() == bits {
+					fmt.Fprintf(out, "%-15s %-6d %v\n", l.Name, l.Groups[a], a)
+				}
+			}
+		}
+	}
+	return out.Flush()
 }
 
 // LinkOptions say what WriteRoutes and WriteInterfaces show.

@@ -278,3 +278,15 @@ func TestNetstatCutsProgramNames(t *testing.T) {
 		}
 	}
 }
+
+func TestWriteGroups(t *testing.T) {
+	links := []Link{{Name: "tun0", Groups: map[netip.Addr]int{netip.MustParseAddr("ff15::7"): 1, netip.MustParseAddr("239.1.2.3"): 2}}, {Name: "a-long-name-of-16"}}
+	const head = "IPv6/IPv4 Group Memberships\nInterface       RefCnt Group\n--------------- ------ ---------------------\n"
+	four, six := "tun0            2      239.1.2.3\n", "tun0            1      ff15::7\n"
+	for family, want := range map[int]string{0: four + six, 4: four, 6: six} {
+		var b bytes.Buffer
+		if err := WriteGroups(&b, links, family); err != nil || b.String() != head+want {
+			t.Errorf("%d: %v\n%s", family, err, &b)
+		}
+	}
+}

@@ -140,7 +140,7 @@ func TestBesideOtherTools(t *testing.T) {
 			"-tan src ::/0", "-tan src 0.0.0.0/0", "-tan src [::ffff:127.0.0.1]:9090", "-tan dport lt 1024", "-uan state unconnected", "-tan dev lo",
 			"-tan dev != lo", "-tuanmie", "-HtuanpO"},
 		"netstat": {"-antW", "-antpW", "-tulpn", "-antWe", "-antoW", "-tanueW", "-rn", "-rne", "-rn6", "-i", "-ia", "-s", "-st", "-su", "-lntW", "-nuW",
-			"-antepW", "-tulpenW", "-4tanW", "-6 -lntW", "-nat --wide", "-nuoW", "-se", "-A inet -ntW", "--inet6 -ntaW", "-tanpoW", "-tanpoeW", "-rn4"},
+			"-antepW", "-tulpenW", "-4tanW", "-6 -lntW", "-nat --wide", "-nuoW", "-se", "-A inet -ntW", "--inet6 -ntaW", "-tanpoW", "-tanpoeW", "-rn4", "-gn"},
 	} {
 		t.Run(tool, func(t *testing.T) {
 			if _, err := exec.LookPath(tool); err != nil {

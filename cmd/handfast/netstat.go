@@ -37,7 +37,8 @@ type netstatOptions struct {
 	source
 	all, listening, numeric, tcp, udp, timers bool
 	ipv4, ipv6, extended, wide, continuous    bool
-	statistics, routes, interfaces, json      bool
+	statistics, routes, interfaces, groups    bool
+	json                                      bool
 	proto, style, family                      string
 	process, programs, version                bool
 }
@@ -82,6 +83,7 @@ func newNetstat() *cobra.Command {
 	f.BoolVarP(&o.statistics, "statistics", "s", false, "counters; with -t or -u those of the protocol")
 	f.BoolVarP(&o.routes, "route", "r", false, "the routing table")
 	f.BoolVarP(&o.interfaces, "interfaces", "i", false, "links, or the kernel's devices")
+	f.BoolVarP(&o.groups, "groups", "g", false, "multicast groups, as numbers")
 	f.StringVarP(&o.proto, "protocol", "p", "", "whose it is; or, with tcp or udp behind it, the protocol")
 	f.Lookup("protocol").NoOptDefVal = "program"
 	f.BoolVar(&o.programs, "programs", false, "as -p alone: a column with PID and name")
@@ -89,7 +91,7 @@ func newNetstat() *cobra.Command {
 	f.Bool("numeric-hosts", false, "addresses as numbers; they always are")
 	f.BoolVarP(&o.version, "version", "V", false, "print the version")
 	f.StringVar(&o.style, "style", "linux", "how states are written: linux, bsd, windows")
-	f.BoolVar(&o.json, "json", false, "JSON: one socket a line; with -s the counters, with -r and -i the links")
+	f.BoolVar(&o.json, "json", false, "JSON: one socket a line; with -s the counters, with -r, -i and -g the links")
 	for _, always := range []string{"verbose", "numeric-hosts", "programs"} {
 		f.Lookup(always).Hidden = true
 	}
@@ -160,7 +162,7 @@ func (o *netstatOptions) run(ctx context.Context, w io.Writer) error {
 	switch {
 	case !o.kernel:
 		countEstablished(all)
-	case o.routes || o.interfaces:
+	case o.ofLinks():
 		if all[0].Links, err = kernel.Links(); err != nil {
 			return err
 		}
@@ -170,8 +172,10 @@ func (o *netstatOptions) run(ctx context.Context, w io.Writer) error {
 		return eachJSON(w, all, func(a answer) any { return a.Counters })
 	case o.statistics:
 		return each(w, all, func(a answer) error { return inspect.WriteStatistics(w, a.Counters, o.chosenProtocols()...) })
-	case (o.routes || o.interfaces) && o.json:
+	case o.ofLinks() && o.json:
 		return eachJSON(w, all, func(a answer) any { return a.Links })
+	case o.groups:
+		return each(w, all, func(a answer) error { return inspect.WriteGroups(w, a.Links, o.onlyFamily()) })
 	case o.routes:
 		return each(w, all, func(a answer) error {
 			return inspect.WriteRoutes(w, a.Links, inspect.LinkOptions{IPv6: o.ipv6, Extended: o.extended, Numeric: o.numeric, Kernel: o.kernel})
@@ -183,6 +187,20 @@ func (o *netstatOptions) run(ctx context.Context, w io.Writer) error {
 	}
 	return o.table(w, all)
 }
+
+// onlyFamily is 4 or 6 when that was asked for alone, and 0 otherwise.
+func (o *netstatOptions) onlyFamily() int {
+	switch {
+	case o.ipv4 == o.ipv6:
+		return 0
+	case o.ipv4:
+		return 4
+	}
+	return 6
+}
+
+// ofLinks reports whether it is about links, and not about sockets.
+func (o *netstatOptions) ofLinks() bool { return o.routes || o.interfaces || o.groups }
 
 // countEstablished adds the one of netstat's counters that is no counter of ours,
 // but a look at the connections.

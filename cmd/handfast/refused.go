@@ -41,7 +41,6 @@ var ssRefusals = []refusal{
 
 // netstatRefusals are the options of netstat that are not here.
 var netstatRefusals = []refusal{
-	{"g", "groups", false, "the groups of a handfast are not listed; the kernel's: netstat -g"},
 	{"M", "masquerade", false, "a handfast translates no addresses; the kernel's: conntrack -L -n"},
 	{"N", "symbolic", false, "hardware is never looked up: names of devices are the system's"},
 	{"F", "fib", false, "-r shows the one routing table that there is"},

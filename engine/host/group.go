@@ -168,6 +168,16 @@ func (h *Host) JoinGroup(s *UDPSocket, iface int, a wire.Addr) error {
 	return nil
 }
 
+// Groups calls f for each group that somebody here is in, in the order in which they were joined,
+// with its link and how many memberships there are.
+func (h *Host) Groups(f func(iface int, group wire.Addr, members int)) {
+	for _, g := range h.groups.list {
+		if g.members > 0 {
+			f(g.key.iface, g.key.addr, g.members)
+		}
+	}
+}
+
 // LeaveGroup ends a membership of s; with a link below zero the first in that group. It fails
 // with ErrClosed or ErrNotMember.
 func (h *Host) LeaveGroup(s *UDPSocket, iface int, a wire.Addr) error {

@@ -27,11 +27,12 @@ func Links() ([]inspect.Link, error) {
 	routes := map[string][]inspect.Route{}
 	readLines("/proc/net/route", 1, func(words []string) { readRoute(words, routes) })
 	readLines("/proc/net/ipv6_route", 0, func(words []string) { readRoute6(words, routes) })
+	groups := groupsOf()
 	var all []inspect.Link
 	for _, d := range devices {
 		a := d.Attrs()
 		l := inspect.Link{Name: a.Name, MTU: a.MTU, Flags: deviceFlags(a.RawFlags), Packets: packets(a.Statistics),
-			Addresses: addresses(d), Routes: routes[a.Name]}
+			Addresses: addresses(d), Routes: routes[a.Name], Groups: groups[a.Name]}
 		all = append(all, l)
 	}
 	slices.SortFunc(all, func(a, b inspect.Link) int { return strings.Compare(a.Name, b.Name) })
@@ -39,6 +40,41 @@ func Links() ([]inspect.Link, error) {
 		all = append(all, inspect.Link{Name: "*", Routes: lost})
 	}
 	return all, nil
+}
+
+// groupsOf returns the groups that somebody is in, by device: /proc/net/igmp has a line for each device and then one for each
+// of its groups, in hexadecimal and the machine's byte order; /proc/net/igmp6 has a line for each group.
+func groupsOf() map[string]map[netip.Addr]int {
+	all, device := map[string]map[netip.Addr]int{}, ""
+	add := func(device string, a netip.Addr, members string) {
+		if all[device] == nil {
+			all[device] = map[netip.Addr]int{}
+		}
+		all[device][a], _ = strconv.Atoi(members)
+	}
+	readLines("/proc/net/igmp", 1, func(words []string) {
+		if len(words) < 2 {
+			return
+		}
+		n, err := strconv.ParseUint(words[0], 16, 32)
+		if len(words[0]) != 8 || err != nil { // a device, with its number
+			device = strings.TrimSuffix(words[1], ":")
+			return
+		}
+		var b [4]byte
+		binary.NativeEndian.PutUint32(b[:], uint32(n))
+		add(device, netip.AddrFrom4(b), words[1])
+	})
+	readLines("/proc/net/igmp6", 0, func(words []string) {
+		if len(words) < 4 {
+			return
+		}
+		b, err := hex.DecodeString(words[2])
+		if a, ok := netip.AddrFromSlice(b); ok && err == nil {
+			add(words[1], a, words[3])
+		}
+	})
+	return all
 }
 
 func addresses(d netlink.Link) (all []netip.Prefix) {
