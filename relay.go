@@ -17,7 +17,7 @@ import (
 // have to be woken first.
 func (c *TCPConn) RelayTo(w io.Writer) (int64, error) {
 	n, err := c.relayToSocket(w)
-	if errors.Is(err, errNoSocket) {
+	if errors.Is(err, descriptor.ErrNoSocket) { // none that we could use: all is copied by its methods
 		n, err = c.writeTo(w)
 	}
 	if err != nil {
@@ -30,7 +30,7 @@ func (c *TCPConn) RelayTo(w io.Writer) (int64, error) {
 func (c *TCPConn) relayToSocket(w io.Writer) (int64, error) {
 	t, ok := w.(*net.TCPConn)
 	if !ok || !descriptor.Works {
-		return 0, errNoSocket
+		return 0, descriptor.ErrNoSocket
 	}
 	raw, err := t.SyscallConn()
 	if err != nil {
@@ -253,7 +253,7 @@ func (k *eager) sum(n int64) int64 {
 // carry a connection on. When it fails the direction is not closed.
 func (c *TCPConn) RelayFrom(r io.Reader) (int64, error) {
 	n, closed, err := c.relaySocket(r)
-	if errors.Is(err, errNoSocket) {
+	if errors.Is(err, descriptor.ErrNoSocket) {
 		n, err = c.readFrom(r)
 	}
 	if err != nil {
@@ -264,9 +264,6 @@ func (c *TCPConn) RelayFrom(r io.Reader) (int64, error) {
 	}
 	return n, nil
 }
-
-// errNoSocket is of what has no descriptor that we could use: all is copied by its methods.
-var errNoSocket = errors.New("handfast: no socket")
 
 // fromSocket is a RelayFrom of a socket. It reads until there is nothing more before it sends:
 // so the FIN that follows an answer is found in time, and a read that finds nothing is made once.
@@ -284,7 +281,7 @@ type fromSocket struct {
 func (c *TCPConn) relaySocket(r io.Reader) (n int64, closed bool, err error) {
 	t, ok := r.(*net.TCPConn)
 	if !ok || !descriptor.Works {
-		return 0, false, errNoSocket
+		return 0, false, descriptor.ErrNoSocket
 	}
 	raw, err := t.SyscallConn()
 	if err != nil {

@@ -53,6 +53,22 @@ func relay(f func() (int64, error)) chan relayed {
 	return done
 }
 
+// says has c write amounts of those sizes and close, and returns what they are together.
+func says(c net.Conn, sizes []int) (all []byte) {
+	for _, n := range sizes {
+		all = append(all, random(n)...)
+	}
+	go func() {
+		rest := all
+		for _, n := range sizes {
+			c.Write(rest[:n])
+			rest = rest[n:]
+		}
+		c.Close()
+	}()
+	return all
+}
+
 // await waits for how much a connection holds: what came, and what was never sent.
 func await(t *testing.T, c *handfast.TCPConn, enough func(in, notSent int) bool) {
 	t.Helper()
@@ -75,18 +91,7 @@ func TestRelayFrom(t *testing.T) {
 			near, far := newSockets(t)
 			c, s := newConns(t, handfast.Config{}, pipe.Options{})
 			done := relay(func() (int64, error) { return c.RelayFrom(near) })
-			var all []byte
-			for _, n := range sizes {
-				all = append(all, random(n)...)
-			}
-			go func() {
-				rest := all
-				for _, n := range sizes {
-					far.Write(rest[:n])
-					rest = rest[n:]
-				}
-				far.Close()
-			}()
+			all := says(far, sizes)
 			if slow {
 				await(t, c, func(in, notSent int) bool { return notSent > 0 || len(all) < 1<<20 })
 			}
@@ -123,18 +128,7 @@ func TestRelayTo(t *testing.T) {
 		near, far := newSockets(t)
 		c, s := newConns(t, handfast.Config{}, pipe.Options{})
 		done := relay(func() (int64, error) { return c.RelayTo(near) })
-		var all []byte
-		for _, n := range sizes {
-			all = append(all, random(n)...)
-		}
-		go func() {
-			rest := all
-			for _, n := range sizes {
-				s.Write(rest[:n])
-				rest = rest[n:]
-			}
-			s.Close()
-		}()
+		all := says(s, sizes)
 		// The socket is full, or all has been said.
 		await(t, c, func(in, notSent int) bool { return in > 100<<10 || len(all) < 1<<20 })
 		go func() { <-done; near.CloseWrite() }()

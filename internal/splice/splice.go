@@ -42,14 +42,8 @@ type halfCloser interface{ CloseWrite() error }
 
 // half copies one direction to its end. An error is the end of both: whichever
 // side had it, the other one is reset.
-func half(to, from net.Conn) (n int64, err error) {
-	closed := false
-	switch r, isOurs := from.(relayTo); {
-	case isOurs:
-		n, err = r.RelayTo(to)
-	default:
-		n, closed, err = relay(to, from)
-	}
+func half(to, from net.Conn) (int64, error) {
+	n, closed, err := relay(to, from)
 	if err != nil {
 		Abort(to)
 		Abort(from)
@@ -78,14 +72,17 @@ type (
 	}
 )
 
-// relay copies what does not come from ours, and reports whether to was half-closed.
+// relay copies, and reports whether to was half-closed.
 func relay(to, from net.Conn) (n int64, closed bool, err error) {
-	if r, ok := to.(relayFrom); ok {
+	if r, ok := from.(relayTo); ok {
+		n, err = r.RelayTo(to)
+	} else if r, ok := to.(relayFrom); ok {
 		n, err = r.RelayFrom(from)
-		return n, true, err
+		closed = true
+	} else {
+		n, err = io.Copy(to, from)
 	}
-	n, err = io.Copy(to, from)
-	return n, false, err
+	return n, closed, err
 }
 
 // Abort closes c with a RST where it can: the peer must see that the stream was cut, and
