@@ -132,10 +132,8 @@ func buildBetween(room string) error {
 		return err
 	}
 	for _, p := range []string{"../forwarders", "../../cmd/handfast"} {
-		c := exec.Command("go", "build", "-trimpath", "-o", room+"/", "./"+p)
-		c.Dir = dir
-		if text, err := c.CombinedOutput(); err != nil {
-			return fmt.Errorf("go build %s: %w: %s", p, err, text)
+		if _, err := goBuild(filepath.Join(dir, p), filepath.Join(room, filepath.Base(p)), "GOWORK="); err != nil {
+			return err
 		}
 	}
 	return nil
