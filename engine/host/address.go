@@ -135,8 +135,8 @@ func (h *Host) kindAmongOurs(a wire.Addr) addressKind {
 	return k
 }
 
-// end returns the bit in which the ends of addresses are noted for one with these last six bits.
-func end(a wire.Addr) uint64 {
+// endBit returns the bit in which the ends of addresses are noted for one with these last six bits.
+func endBit(a wire.Addr) uint64 {
 	_, lo := a.Words()
 	return 1 << (lo & 63)
 }
@@ -144,7 +144,7 @@ func end(a wire.Addr) uint64 {
 // kindOf says what a is to h. Our own come first: the broadcast address of a network looks
 // like any host's.
 func (h *Host) kindOf(a wire.Addr) addressKind {
-	if h.ends&end(a) != 0 { // so nearly no stranger is compared with any
+	if h.ends&endBit(a) != 0 { // so nearly no stranger is compared with any
 		if k := h.kindAmongOurs(a); k != ordinary {
 			return k
 		}

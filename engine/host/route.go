@@ -144,7 +144,7 @@ func (h *Host) forget() {
 	for i := range h.addresses {
 		a := &h.addresses[i]
 		h.speaks[a.network.family] = true
-		h.ends |= end(a.addr) | end(a.broadcast)
+		h.ends |= endBit(a.addr) | endBit(a.broadcast)
 	}
 }
 
