@@ -18,7 +18,7 @@ type defenceOptions struct {
 	synAckRetries     int
 	cookies           cookieMode
 	attackMode        string
-	seeds             string // a file, or a key in NATS
+	seeds             string // a file, or a key in NATS or etcd
 	store             *seeds.Watched
 }
 
@@ -32,7 +32,7 @@ func (o *defenceOptions) addTo(f *pflag.FlagSet) {
 	f.IntVar(&o.synAckRetries, "synack-retries", o.synAckRetries, "how often a SYN-ACK is repeated, 1 to 15")
 	f.Var(&o.cookies, "cookies", "SYN cookies: off, auto (when the half-open queue is full, or under attack), always")
 	f.StringVar(&o.attackMode, "attack-mode", o.attackMode, "auto: when the half-open queue is half full, cookies first and fewer SYN-ACKs; off: never")
-	f.StringVar(&o.seeds, "cookie-seeds", "", "`file` of the seeds that several hosts share, so that they accept each other's cookies, or nats://host:4222/bucket/key; one a line, followed as it changes")
+	f.StringVar(&o.seeds, "cookie-seeds", "", "`file` of the seeds that several hosts share, so that they accept each other's cookies, or nats://host:4222/bucket/key, or etcd://host:2379/key; one a line, followed as it changes")
 	f.IntVar(&o.backlog, "backlog", o.backlog, "connections that wait at most until the program takes them")
 }
 

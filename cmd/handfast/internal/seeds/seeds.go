@@ -1,6 +1,6 @@
 // Package seeds gets the seeds of SYN cookies, which several hosts share, from where an
-// operator keeps them: a file, such as a mounted secret of Kubernetes, or the key-value store
-// of NATS.
+// operator keeps them: a file, such as a mounted secret of Kubernetes, the key-value store
+// of NATS, or etcd.
 package seeds
 
 import (
@@ -23,17 +23,21 @@ type Store interface {
 	Close() error
 }
 
-// Open opens the store that a text names: nats://host:port/bucket/key or tls://…, and anything
-// else is a file. It waits for the first seeds.
+// Open opens the store that a text names: nats://host:port/bucket/key or tls://…, etcd://host:port/key
+// or etcds://…, and anything else is a file. It waits for the first seeds.
 func Open(where string) (*Watched, error) {
-	if strings.HasPrefix(where, "nats://") || strings.HasPrefix(where, "tls://") {
-		s, err := openNATS(where)
-		if err != nil {
-			return nil, err
-		}
-		return Watch(s), nil
+	var s Store = file{keyring.File(where)}
+	var err error
+	switch {
+	case strings.HasPrefix(where, "nats://") || strings.HasPrefix(where, "tls://"):
+		s, err = openNATS(where)
+	case isEtcd(where):
+		s, err = openEtcd(where)
 	}
-	return Watch(file{keyring.File(where)}), nil
+	if err != nil {
+		return nil, err
+	}
+	return Watch(s), nil
 }
 
 // file reads a file by its name each time: a secret of Kubernetes is a link to another file

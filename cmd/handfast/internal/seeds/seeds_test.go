@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -136,7 +137,18 @@ func TestNATS(t *testing.T) {
 	if _, err := Open(url + "/handfast/other"); err == nil || !strings.Contains(err.Error(), "key not found") {
 		t.Errorf("no key: %v", err)
 	}
-	w, err := Open(url + "/handfast/seeds")
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	follow(t, url+"/handfast/seeds", func(text string) { put(t, url, text) },
+		func() { s.Shutdown(); s.WaitForShutdown() }, func() { natsServer(t, dir, n) })
+}
+
+// follow reads the seed of a store, which put changes, while its server goes and comes back.
+func follow(t *testing.T, where string, put func(text string), stop, start func()) {
+	t.Helper()
+	w, err := Open(where)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,28 +159,28 @@ func TestNATS(t *testing.T) {
 	}
 	now := time.Unix(64_000_000, 0)
 	one, _ := ring.Keys(now)
-	put(t, url, twoSeeds)
+	put(twoSeeds)
 	until(t, "the second seed did not come", func() bool { k, _ := ring.Keys(now); return k.Next != one.Next })
 	two, _ := ring.Keys(now)
-	s.Shutdown()
-	s.WaitForShutdown()
+	stop()
 	until(t, "the server is away, and that is no error", func() bool { _, err := ring.Keys(now); return errors.Is(err, errAway) })
 	if k, _ := ring.Keys(now); k != two {
 		t.Error("other keys while the server is away")
 	}
-	var n int
-	for _, digit := range port {
-		n = n*10 + int(digit-'0')
+	if age, failures := w.Age(); age <= 0 || failures == 0 {
+		t.Errorf("away, and the seeds are %v old, after %d failures", age, failures)
 	}
-	natsServer(t, dir, n)
+	start()
 	until(t, "the server is back, and that is not seen", func() bool { _, err := ring.Keys(now); return err == nil })
-	put(t, url, twoSeeds+"\nand-a-third-seed-of-more-than-sixteen-bytes")
+	put(twoSeeds + "\nand-a-third-seed-of-more-than-sixteen-bytes")
 	until(t, "the third seed did not come", func() bool { k, _ := ring.Keys(now); return k.Next != two.Next })
 }
 
 // What is no place of a store is refused.
 func TestPlacesThatAreNone(t *testing.T) {
-	for _, where := range []string{"nats://127.0.0.1:1", "nats://127.0.0.1:1/bucket", "nats:///bucket/key", "nats://%zz/b/k", "nats://me:word@%zz/b/k", "nats://me:word/b/k"} {
+	for _, where := range []string{"nats://127.0.0.1:1", "nats://127.0.0.1:1/bucket", "nats:///bucket/key", "nats://%zz/b/k", "nats://me:word@%zz/b/k", "nats://me:word/b/k",
+		"etcd://127.0.0.1:1/key", "etcd://127.0.0.1:1", "etcd://127.0.0.1:1/", "etcd:///key", "etcd://me:word/k", "etcd://me:word@%zz/k", "etcd://a:1,me:word@b:x/k",
+		"etcd://127.0.0.1:1/key?ca=x", "etcds://127.0.0.1:1/key?way=x", "etcds://me:word@127.0.0.1:1/key?ca=nothing", "etcds://127.0.0.1:1/key?cert=nothing"} {
 		if _, err := Open(where); err == nil || !strings.Contains(err.Error(), "seeds: ") || strings.Contains(err.Error(), "word") {
 			t.Errorf("%s: %v", where, err)
 		}
