@@ -155,6 +155,7 @@ type Gateway struct {
 	mu      sync.Mutex
 	closed  bool
 	running sync.WaitGroup
+	crew    crew
 }
 
 // New starts a gateway. It fails when cfg has a number outside its range, and when
@@ -168,6 +169,7 @@ func New(cfg Config) (*Gateway, error) {
 	g.dials.init(cfg.MaxDials)
 	g.sessions.init(cfg.MaxSessions)
 	g.pings.init(cfg.MaxSessions)
+	g.crew.init()
 	if err := g.open(); err != nil {
 		return nil, err
 	}
@@ -201,10 +203,17 @@ func (g *Gateway) open() (err error) {
 func (g *Gateway) start(f func()) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.closed {
-		g.running.Go(f)
+	if !g.closed && !g.crew.offer(f) {
+		g.running.Go(func() { g.crew.serve(f) })
 	}
 	return !g.closed
+}
+
+// beside is start for a part of what Close waits for already: it runs f in any case.
+func (g *Gateway) beside(f func()) {
+	if !g.start(f) {
+		go f()
+	}
 }
 
 // Close ends all flows: connections are reset. It returns when no goroutine of the
@@ -213,7 +222,10 @@ func (g *Gateway) Close() error {
 	// First nothing new may start, then what dials gives up, what listens ends, and at last
 	// what waits in a session wakes up: so each goroutine has its end before it is waited for.
 	g.mu.Lock()
-	g.closed = true
+	if !g.closed {
+		g.closed = true
+		g.crew.dismiss()
+	}
 	g.mu.Unlock()
 	g.end()
 	err := cmp.Or(g.listener.Close(), g.socket.Close(), g.echo.Close())

@@ -142,7 +142,7 @@ type pair struct {
 func (g *Gateway) relay(f Flow, began time.Time, p pair) {
 	g.carried.Add(1)
 	end := End{Flow: f, Began: began}
-	end.Sent, end.Received, end.Err = splice.Both(g.ctx, p.client, p.other)
+	end.Sent, end.Received, end.Err = splice.Both(g.ctx, p.client, p.other, g.beside)
 	end.Info, _ = p.ours.Info() // fails when the connection was reset by us
 	p.client.Close()
 	p.other.Close()

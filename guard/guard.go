@@ -154,11 +154,11 @@ func (g *Guard) carry(c *handfast.TCPConn, client netip.AddrPort) {
 		return
 	}
 	g.counts.carried.Add(1)
-	sent, received, err := splice.Both(g.ctx, c, other)
+	sent, received, err := splice.Both(g.ctx, c, other, splice.Go)
+	other.Close() // first: its FIN may still be due
 	// Until the client has all of it: a guard that has drained takes its host with it.
 	c.SetLinger(lastWords) // fails on one that was reset
 	c.Close()
-	other.Close()
 	g.counts.sent.Add(sent)
 	g.counts.received.Add(received)
 	if err != nil {

@@ -8,12 +8,14 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 )
 
 // Both copies both ways until both have ended, and returns how many bytes of client's
 // went to other, and how many came back. err is nil when both directions ended with a FIN. When
-// ctx ends both connections are reset. The caller closes them.
-func Both(ctx context.Context, client, other net.Conn) (sent, received int64, err error) {
+// ctx ends both connections are reset. The caller closes them at once: with that the FIN of the
+// direction that ends last may go. Beside runs the second direction in a goroutine; see Go.
+func Both(ctx context.Context, client, other net.Conn, beside func(func())) (sent, received int64, err error) {
 	// Two copies that wait for their peers hear of ctx only by their connections' end.
 	stop := context.AfterFunc(ctx, func() {
 		Abort(client)
@@ -21,12 +23,20 @@ func Both(ctx context.Context, client, other net.Conn) (sent, received int64, er
 	})
 	defer stop()
 	var failed error
+	var ended atomic.Int32 // directions
 	var back sync.WaitGroup
-	back.Go(func() { received, failed = half(client, other) })
-	sent, err = half(other, client)
+	back.Add(1)
+	beside(func() {
+		defer back.Done()
+		received, failed = half(client, other, &ended)
+	})
+	sent, err = half(other, client, &ended)
 	back.Wait()
 	return sent, received, cause(err, failed)
 }
+
+// Go runs f in a goroutine of its own.
+func Go(f func()) { go f() }
 
 // cause is why a connection ended, of what its two directions say: who has it first
 // closes both sides, and the other one only says so.
@@ -41,9 +51,10 @@ func cause(sent, received error) error {
 type halfCloser interface{ CloseWrite() error }
 
 // half copies one direction to its end. An error is the end of both: whichever
-// side had it, the other one is reset.
-func half(to, from net.Conn) (int64, error) {
+// side had it, the other one is reset. Ended counts directions that have.
+func half(to, from net.Conn, ended *atomic.Int32) (int64, error) {
 	n, closed, err := relay(to, from)
+	last := ended.Add(1) == 2
 	if err != nil {
 		Abort(to)
 		Abort(from)
@@ -53,7 +64,7 @@ func half(to, from net.Conn) (int64, error) {
 	// its request and closed still waits for the answer. What cannot half-close, as TLS of
 	// old, ends whole.
 	switch h, ok := to.(halfCloser); {
-	case closed:
+	case closed, last: // Close, which follows, says the same by itself
 	case ok:
 		h.CloseWrite()
 	default:
