@@ -136,6 +136,7 @@ type Info struct {
 	Passive             bool   // a SYN from outside opened it
 	FinSent             bool   // our FIN is out: its number is below SndNxt
 	EarlyFin            bool   // the peer's FIN came, and text before it did not
+	Paced               bool   // text waits until its pace lets it leave
 }
 
 // Info returns what c looks like.
@@ -170,6 +171,7 @@ func (c *Conn) infoNumbers(i *Info) {
 		i.SndUna = i.ISS // it counts as heard for the sake of text alone
 	}
 	i.Passive, i.EarlyFin = c.has(passive), c.in.ooo != nil && c.in.ooo.hasFin
+	i.Paced = c.flight != nil && c.flight.held
 	i.FinSent = c.is(finQueued) && c.state >= FinWait1 && !c.opening() && c.snd.nxt == c.finEnd()
 }
 

@@ -292,3 +292,21 @@ func TestPartialProgressRefutesPacketTooBig(t *testing.T) {
 		c.flush()
 	})
 }
+
+// What the host has learnt of the way lets no text leave with the answer to a segment that
+// is dropped. The next that counts does.
+func TestDroppedSegmentFreesNoText(t *testing.T) {
+	everywhere(t, func(w world) {
+		c := w.reach(Established)
+		c.write(100)
+		c.want("all of it", "P. 1:101(100) ack 1")
+		c.write(700)
+		c.wantIdle("RFC 1122 §4.2.3.4 holds what fills no segment")
+		c.path.MTU = headerSize(w.tuple.Local) + 600
+		c.receive(". 2000000:2000000(0) ack 1")
+		c.want("a challenge", ". 101:101(0) ack 1")
+		c.wantIdle("and nothing else")
+		c.receive(". 1:1(0) ack 1")
+		c.want("a segment of the new size is there", ". 101:701(600) ack 1")
+	})
+}

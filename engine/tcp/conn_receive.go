@@ -49,10 +49,18 @@ func ignoredOrRefused(s *Segment, why wire.Drop) outcome {
 // receive is SEGMENT ARRIVES of RFC 9293 §3.10.7.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7
 func (c *Conn) receive(now clock.Time, path *Path, s *Segment) outcome {
-	// The path comes first: what the segment lets us send is counted in segments of
-	// the size that the path allows.
-	c.setPath(path)
 	c.tally.received(s)
+	o := c.judge(now, s)
+	// A new size of segments may let text leave. What is dropped causes nothing but its
+	// answer, so the path is looked at behind the checks.
+	if o.fate <= isTaken {
+		c.setPath(path)
+	}
+	return o
+}
+
+// judge is arrives, told to who wants to hear of it.
+func (c *Conn) judge(now clock.Time, s *Segment) outcome {
 	if c.log.wanted() {
 		return c.log.arrives(now, c, s)
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 // Look returns what a segment of a four-tuple would meet: of a connection, in whatever
-// form it is kept, the state and the variables of the protocol (ISS up to EarlyFin,
+// form it is kept, the state and the variables of the protocol (ISS up to Paced,
 // RcvWnd, Timestamps and Orphan of Info), or else LISTEN or CLOSED. It is for those who judge from outside what
 // a segment brings about, and it changes nothing.
 func (e *Endpoint) Look(t wire.Tuple) (i Info) {

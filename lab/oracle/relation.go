@@ -44,6 +44,7 @@ type View struct {
 	FinSent    bool // our FIN is out: it has the number before Next
 	EarlyFin   bool // the peer's FIN came, and text before it did not
 	Orphan     bool // the program has let go of it
+	Paced      bool // text waits for its time, and leaves then, whatever arrives
 }
 
 // opening reports whether our SYN is not acknowledged.

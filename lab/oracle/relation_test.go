@@ -137,6 +137,25 @@ func (k *sample) follow(t *testing.T) (allowed, refused int) {
 	return allowed, refused
 }
 
+// Text that waits for its time leaves when that has come, whatever arrives then. Without a
+// pace nothing but an ACK lets it leave, and an answer that is due it does not replace.
+func TestPacedText(t *testing.T) {
+	for _, paced := range []bool{false, true} {
+		v := View{State: Established, ISS: 100, Una: 200, Next: 300, MaxWindow: 1000, IRS: 500, RcvNext: 600, Window: 1000,
+			Timestamps: true, TSRecent: 70, Paced: paced}
+		old := Segment{Seq: 600, Ack: 200, Flags: flagACK, Stamped: true, Stamp: 60}
+		step := Step{Before: v, After: v, Segment: old, Replies: []Segment{{Seq: 300, Ack: 600, Flags: flagACK, Len: 10}}}
+		step.After.Next += 10
+		if err := new(Relation).Check(&step); (err == nil) != paced {
+			t.Errorf("paced %v: text beside an old timestamp: %v", paced, err)
+		}
+		step.Segment.Len, step.Replies = 5, nil
+		if err := new(Relation).Check(&step); err == nil {
+			t.Errorf("paced %v: text with an old timestamp needs no answer", paced)
+		}
+	}
+}
+
 // What a segment says may move SND.UNA and RCV.NXT, and nothing else.
 func TestNumbersThatNothingMoves(t *testing.T) {
 	v := View{State: Established, ISS: 100, Una: 200, Next: 300, MaxWindow: 1000, IRS: 500, RcvNext: 600, Window: 1000}

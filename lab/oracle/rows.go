@@ -43,7 +43,11 @@ func (o *outcome) allows(k *Step, got reply) bool {
 	if o.next&(1<<k.After.State) == 0 && !(o.next&same != 0 && k.After.State == k.Before.State) {
 		return false
 	}
-	return k.Unheard || got&^(o.must|o.may) == 0 && (o.must == 0 || got&o.must != 0)
+	may := o.must | o.may
+	if k.Before.Paced {
+		may |= aText
+	}
+	return k.Unheard || got&^may == 0 && (o.must == 0 || got&o.must != 0)
 }
 
 // What comes of many kinds.
