@@ -181,10 +181,10 @@ type analysis struct {
 	sink     *captureFlows // nil: nobody asked for flows
 }
 
-func newAnalysis(o *analyzeOptions) (*analysis, error) {
+func newAnalysis(ctx context.Context, o *analyzeOptions) (*analysis, error) {
 	a := &analysis{analyzeOptions: o, causes: map[capture.Cause]int{}}
 	var err error
-	if a.sink, err = newCaptureFlows(o.flows.collector); err != nil {
+	if a.sink, err = newCaptureFlows(ctx, &o.flows, o.device != ""); err != nil {
 		return nil, err
 	}
 	a.tracker = capture.NewTracker(capture.Options{MaxOpen: o.maxOpen, Ended: a.ended, Contents: a.carried,
@@ -205,7 +205,7 @@ func (a *analysis) drop(c *capture.Conn) error {
 }
 
 func (o *analyzeOptions) run(ctx context.Context, files []string) error {
-	a, err := newAnalysis(o)
+	a, err := newAnalysis(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -232,7 +232,7 @@ func (o *analyzeOptions) run(ctx context.Context, files []string) error {
 // finish tells what was asked for, when nothing more comes.
 func (a *analysis) finish() error {
 	a.tracker.Finish()
-	a.sink.close(a.flows.collector, a.stderr)
+	a.sink.close(a.stderr)
 	if a.failed != nil {
 		return a.failed
 	}

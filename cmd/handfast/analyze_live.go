@@ -48,7 +48,7 @@ func (o *analyzeOptions) live(ctx context.Context) error {
 		defer stop()
 	}
 	o.stderr.printf(liveListens, o.device)
-	a, err := newAnalysis(o)
+	a, err := newAnalysis(ctx, o)
 	if err != nil {
 		return err
 	}

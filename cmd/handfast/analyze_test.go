@@ -22,7 +22,7 @@ func connsOf(t *testing.T, file []byte) []*capture.Conn {
 	if err := os.WriteFile(name, file, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	a, err := newAnalysis(&o)
+	a, err := newAnalysis(t.Context(), &o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,13 +108,13 @@ func (o *carrying) network(s segment, attach func(*handfast.Host) error) (*netwo
 		n.gateway, err = gateway.New(gateway.Config{Host: n.host, Policy: policy, Ended: n.flows.add})
 	}
 	if err == nil {
-		n.exported, err = o.export.export(n.host, o.stderr)
+		n.exported, err = o.export.export(n.host, s.command, o.stderr)
 	}
 	if err != nil {
 		n.host.Close()
 		return nil, err
 	}
-	control, page := openControl(n.host, s.command, o.stderr), o.web.serve(n.host, s.command, o.stderr)
+	control, page := openControlWith(n.host, s.command, o.stderr, o.export.writeMetrics), o.web.serve(n.host, s.command, o.stderr)
 	n.stop = func() { page(); control() }
 	return n, nil
 }

@@ -208,7 +208,7 @@ func (o *guardOptions) run(ctx context.Context, flags *pflag.FlagSet) (err error
 		return errors.Join(err, l.Close())
 	}
 	defer o.defence.close()
-	export, err := o.flows.export(g.host, o.stderr)
+	export, err := o.flows.export(g.host, "guard", o.stderr)
 	if err != nil {
 		return errors.Join(err, g.host.Close())
 	}

@@ -106,6 +106,7 @@ func writeFamily(w io.Writer, name, kind, help string, value any) {
 func (g *guarding) writeMetrics(w io.Writer) {
 	g.defence.writeMetrics(w)
 	g.verdicts.writeMetrics(w)
+	g.flows.writeMetrics(w)
 	s := g.guard.Stats()
 	family := func(name, kind, help string) { fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind) }
 	one := func(name, kind, help string, value any) { writeFamily(w, name, kind, help, value) }

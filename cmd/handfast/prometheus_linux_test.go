@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -11,13 +12,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kafka"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/natstest"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/verdicts"
 	"github.com/handfast-tcp/handfast/link"
@@ -64,19 +69,24 @@ func freeAddress(t *testing.T) string {
 }
 
 // Two guards, of which one is flooded, say so on a subject of NATS, each by itself; Prometheus
-// scrapes both, and its rules sum them.
+// scrapes both, and its rules sum them. A topic of Kafka has a record of the flood, and not one of each SYN.
 func TestFleetIsWatched(t *testing.T) {
 	prometheus, err := exec.LookPath("prometheus")
 	if err != nil {
 		t.Skip("prometheus (Debian: prometheus) is not here")
 	}
 	place, heard := heardVerdicts(t)
+	brokers, err := kfake.NewCluster(kfake.SeedTopics(1, "flows"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer brokers.Close()
 	var hosts []*process
 	var targets []string
 	for i := range 2 {
 		targets = append(targets, freeAddress(t))
 		p, at := guarded(t, 7+i, "--listen", fmt.Sprintf("10.78.%d.2:80", 7+i), "--to", backend(t, "b", false), "--proxy-protocol", "v1",
-			"--half-open", "256", "--metrics", targets[i], "--verdicts", place)
+			"--half-open", "256", "--metrics", targets[i], "--verdicts", place, "--kafka", "kafka://"+strings.Join(brokers.ListenAddrs(), ",")+"/flows")
 		hosts = append(hosts, p)
 		c, err := net.Dial("tcp", at+":80")
 		if err != nil {
@@ -108,6 +118,8 @@ func TestFleetIsWatched(t *testing.T) {
 		`handfast:levelled_hosts:sum{job="handfast",level="quiet"}`:                 "1",
 		`count(handfast_connection_duration_seconds_bucket) > bool 1`:               "1",
 		`min(handfast_verdicts_published_total) > bool 0`:                           "1",
+		`max(handfast_flow_records_sent_total{to="kafka"}) > bool 0`:                "1",
+		`max(handfast_flow_records_lost_total{to="kafka"})`:                         "0",
 		`ALERTS{alertname="HandfastFleetFlood"}`:                                    "1",
 	} {
 		for end := time.Now().Add(untilLimit); ; time.Sleep(50 * time.Millisecond) {
@@ -125,6 +137,30 @@ func TestFleetIsWatched(t *testing.T) {
 				break
 			}
 		}
+	}
+	checkFloodRecord(t, brokers.ListenAddrs())
+}
+
+// checkFloodRecord checks that the first record of a topic is that of a flood of port 80.
+func checkFloodRecord(t *testing.T, brokers []string) {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumeTopics("flows"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, give := context.WithTimeout(t.Context(), untilLimit)
+	defer give()
+	got := client.PollFetches(ctx)
+	if err := got.Err(); err != nil {
+		t.Fatal(err)
+	}
+	var m kafka.Message
+	if err := json.Unmarshal(got.Records()[0].Value, &m); err != nil {
+		t.Fatal(err)
+	}
+	if m.Name != "guard" || m.Source != "0.0.0.0" || m.DestinationPort != 80 || m.Forward.Packets < 256 || m.Forward.Flags != "S" || m.EndReason != "active timeout" {
+		t.Errorf("%+v", m)
 	}
 }
 

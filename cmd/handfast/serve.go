@@ -233,7 +233,7 @@ func (o *serveOptions) serve(ctx context.Context, l link.Link, files http.Handle
 		return errors.Join(err, l.Close())
 	}
 	defer o.defence.close()
-	export, err := o.flows.export(h, o.stderr)
+	export, err := o.flows.export(h, "serve", o.stderr)
 	if err != nil {
 		return errors.Join(err, h.Close())
 	}
@@ -270,6 +270,7 @@ func (o *serveOptions) serve(ctx context.Context, l link.Link, files http.Handle
 func (o *serveOptions) writeMetrics(w io.Writer) {
 	o.defence.writeMetrics(w)
 	o.verdicts.writeMetrics(w)
+	o.flows.writeMetrics(w)
 }
 
 var ctrlCEnds = say.Text{"\nCtrl-C ends it.\n", "\n按 Ctrl-C 结束。\n"}

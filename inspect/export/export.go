@@ -1,4 +1,4 @@
-// Package export sends flow records of a host's connections to a collector.
+// Package export sends flow records of a host's connections: to a collector by IPFIX, or to any other sink.
 package export
 
 import (
@@ -16,17 +16,24 @@ import (
 
 // Options say how flows are exported. The zero value is a good one.
 type Options struct {
-	Domain   uint32        // observation domain
-	Refresh  time.Duration // of templates; default ipfix.DefaultRefresh
+	Domain   uint32        // observation domain of IPFIX
+	Refresh  time.Duration // of IPFIX templates; default ipfix.DefaultRefresh
 	Interval time.Duration // of the records of handshakes that were not completed; default 10 s
 }
 
-// Exporter sends IPFIX of a host's connections to a collector.
+// Sink is where records go.
+type Sink interface {
+	// Send sends records, and says how many messages they were. While it works nothing else is
+	// sent, and 65,536 connections may end before a record is lost.
+	Send(records []ipfix.Record) (messages int, err error)
+	Close() error
+}
+
+// Exporter sends records of a host's connections.
 type Exporter struct {
 	host   *handfast.Host
 	watch  *handfast.EventWatch
-	conn   net.Conn
-	ipfix  ipfix.Exporter
+	sink   Sink
 	wait   time.Duration
 	since  time.Time // when halfOpen was counted
 	counts map[netip.AddrPort]uint64
@@ -47,31 +54,63 @@ type Stats struct {
 // maxFlows is how many flows wait to be sent at most.
 const maxFlows = 1 << 16
 
-// Flows sends a record of each connection of h, when it has ended, to the collector at
+// Flows sends a record of each connection of h, when it has ended, to the IPFIX collector at
 // address, host:port, by UDP over the system's own network. The host needs Config.Account. Handshakes
 // that nobody completes have no record of their own: of a flood there is one for each
 // interval and listener, with the number of its SYNs.
 func Flows(h *handfast.Host, address string, o Options) (*Exporter, error) {
-	c, err := net.Dial("udp", address)
+	c, err := Collector(address, o)
 	if err != nil {
 		return nil, fmt.Errorf("IPFIX: %w", err)
 	}
+	return To(h, c, o), nil
+}
+
+// To sends the same records to a sink, which it closes at the end.
+func To(h *handfast.Host, sink Sink, o Options) *Exporter {
 	if o.Interval <= 0 {
 		o.Interval = 10 * time.Second
 	}
-	x := &Exporter{host: h, conn: c, wait: o.Interval, since: time.Now(), done: make(chan struct{}), counts: map[netip.AddrPort]uint64{},
-		ipfix: ipfix.Exporter{Domain: o.Domain, Refresh: o.Refresh}}
+	x := &Exporter{host: h, sink: sink, wait: o.Interval, since: time.Now(), done: make(chan struct{}), counts: map[netip.AddrPort]uint64{}}
 	x.watch = h.WatchEvents(handfast.EventFilter{Flows: true, Queue: maxFlows})
 	x.unanswered() // what was before is not told
 	go x.run()
-	return x, nil
+	return x
 }
+
+// Collector is the IPFIX collector at address, host:port, by UDP.
+func Collector(address string, o Options) (Sink, error) {
+	c, err := net.Dial("udp", address)
+	if err != nil {
+		return nil, err
+	}
+	return &collector{conn: c, ipfix: ipfix.Exporter{Domain: o.Domain, Refresh: o.Refresh}}, nil
+}
+
+type collector struct {
+	conn  net.Conn
+	ipfix ipfix.Exporter
+}
+
+// Send sends messages. A collector that is not there answers by ICMP, which is an error of a
+// later message: the next one may find it.
+func (c *collector) Send(records []ipfix.Record) (messages int, failed error) {
+	all := c.ipfix.Messages(time.Now(), records)
+	for _, m := range all {
+		if _, err := c.conn.Write(m); err != nil {
+			failed = err
+		}
+	}
+	return len(all), failed
+}
+
+func (c *collector) Close() error { return c.conn.Close() }
 
 // Close sends what is left and ends.
 func (x *Exporter) Close() error {
 	x.watch.Close()
 	<-x.done
-	return x.conn.Close()
+	return x.sink.Close()
 }
 
 // Stats returns what was sent so far.
@@ -103,20 +142,12 @@ func (x *Exporter) run() {
 	}
 }
 
-// send sends records. A collector that is not there answers by ICMP, which is an error of a
-// later message: the next one may find it.
 func (x *Exporter) send(records []ipfix.Record, lost uint64) {
-	all := x.ipfix.Messages(time.Now(), records)
-	var failed error
-	for _, m := range all {
-		if _, err := x.conn.Write(m); err != nil {
-			failed = err
-		}
-	}
+	messages, failed := x.sink.Send(records)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.stats.Records += uint64(len(records))
-	x.stats.Messages += uint64(len(all))
+	x.stats.Messages += uint64(messages)
 	x.stats.Lost += lost
 	if failed != nil {
 		x.stats.Err = failed

@@ -12,37 +12,46 @@ import (
 	"time"
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/servers"
 )
 
 // maxAnswer bounds what a server says: etcd's own bound of what a key holds is 1.5 MiB.
 const maxAnswer = 4 << 20
 
+// inEtcd is how a place in etcd is written.
+var inEtcd = servers.Form{Plain: "etcd", TLS: "etcds", Port: "2379", What: "key"}
+
 // etcdStore asks a key of etcd, by the JSON that each of its servers speaks beside gRPC
 // (docs/decisions/0011-clients-of-stores.md). The answer needs most servers of a cluster, so one that is cut
 // off does not go on with what is old.
 type etcdStore struct {
-	place  etcdPlace
+	place  servers.Place
 	client *http.Client
 
 	mu      sync.Mutex
-	servers []string // the first one is asked first
+	servers []string // their URLs: the first one is asked first
 	token   string   // what a server gave for the password
 }
 
 // openEtcd finds a key at etcd://user:password@host:2379,host:2379/key.
 func openEtcd(where string) (*etcdStore, error) {
-	place, err := parseEtcd(where)
+	place, err := inEtcd.Parse(where)
 	if err != nil {
-		return nil, err
+		return nil, say.Errorf(say.All("seeds: %w"), err)
 	}
 	// A server that sends us elsewhere does not get the password there.
-	s := &etcdStore{place: place, servers: place.servers, client: &http.Client{Transport: &http.Transport{TLSClientConfig: place.tls, ForceAttemptHTTP2: true,
+	s := &etcdStore{place: place, client: &http.Client{Transport: &http.Transport{TLSClientConfig: place.TLS, ForceAttemptHTTP2: true,
 		MaxIdleConnsPerHost: 1}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	for _, server := range place.Servers {
+		if s.servers = append(s.servers, "http://"+server); place.TLS != nil {
+			s.servers[len(s.servers)-1] = "https://" + server
+		}
+	}
 	ctx, give := context.WithTimeout(context.Background(), firstPatience)
 	defer give()
 	if _, err = s.get(ctx); err != nil {
 		s.Close()
-		return nil, say.Errorf(say.All("seeds: %s: %w"), place.shown, err)
+		return nil, say.Errorf(say.All("seeds: %s: %w"), place.Shown, err)
 	}
 	return s, nil
 }
@@ -56,9 +65,9 @@ func (s *etcdStore) Seeds() ([][]byte, error) {
 		err = errAway // whichever of the servers it was asked of: it is said once
 	}
 	if err != nil {
-		return nil, say.Errorf(say.All("seeds: %s: %w"), s.place.shown, err)
+		return nil, say.Errorf(say.All("seeds: %s: %w"), s.place.Shown, err)
 	}
-	return parse(s.place.shown, text)
+	return parse(s.place.Shown, text)
 }
 
 // Close ends the connections.
@@ -92,7 +101,7 @@ func (s *etcdStore) ask(ctx context.Context) ([]byte, error) {
 	had := s.token != ""
 	err := s.authenticate(ctx)
 	if err == nil {
-		err = s.call(ctx, "kv/range", map[string][]byte{"key": []byte(s.place.key)}, &got)
+		err = s.call(ctx, "kv/range", map[string][]byte{"key": []byte(s.place.What)}, &got)
 	}
 	if _, said := errors.AsType[*etcdError](err); said && had {
 		s.token = ""
@@ -103,19 +112,19 @@ func (s *etcdStore) ask(ctx context.Context) ([]byte, error) {
 		return nil, err
 	case len(got.Kvs) == 0:
 		return nil, &etcdError{say.Errorf(say.Text{`no key %q (etcdctl put %s < seeds makes one)`, `没有键 %q（可用 etcdctl put %s < seeds 创建）`},
-			s.place.key, s.place.key)}
+			s.place.What, s.place.What)}
 	}
 	return got.Kvs[0].Value, nil
 }
 
 // authenticate gets a token for the password, where there is one.
 func (s *etcdStore) authenticate(ctx context.Context) error {
-	if s.place.user == nil || s.token != "" {
+	if s.place.User == nil || s.token != "" {
 		return nil
 	}
-	password, _ := s.place.user.Password()
+	password, _ := s.place.User.Password()
 	var got struct{ Token string }
-	err := s.call(ctx, "auth/authenticate", map[string]string{"name": s.place.user.Username(), "password": password}, &got)
+	err := s.call(ctx, "auth/authenticate", map[string]string{"name": s.place.User.Username(), "password": password}, &got)
 	s.token = got.Token
 	return err
 }

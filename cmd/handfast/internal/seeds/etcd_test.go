@@ -2,15 +2,9 @@ package seeds
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
-	mathrand "math/rand/v2"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -19,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/tlstest"
 	"github.com/handfast-tcp/handfast/keyring"
 )
 
@@ -57,7 +52,7 @@ func etcdMembers(t *testing.T, scheme string, n int, args ...string) []*etcdMemb
 func freePort(t *testing.T) string {
 	t.Helper()
 	for {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+mathrand.IntN(20_000)))
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)))
 		if err == nil {
 			l.Close()
 			return l.Addr().String()
@@ -161,9 +156,9 @@ func TestEtcdCluster(t *testing.T) {
 // Over TLS a server is one that the named authority has signed, and a client too.
 func TestEtcdOverTLS(t *testing.T) {
 	dir := t.TempDir()
-	ca := newAuthority(t, dir)
-	ca.sign(t, dir, "server")
-	ca.sign(t, dir, "client")
+	ca := tlstest.New(t, dir)
+	ca.Sign(t, "server")
+	ca.Sign(t, "client")
 	file := func(name string) string { return filepath.Join(dir, name) }
 	m := etcdMembers(t, "https", 1, "--cert-file", file("server.pem"), "--key-file", file("server.key"), "--client-cert-auth", "--trusted-ca-file", file("ca.pem"))[0]
 	etcdctl(t, m, "--cacert", file("ca.pem"), "--cert", file("client.pem"), "--key", file("client.key"), "put", "seeds", oneSeed)
@@ -180,47 +175,5 @@ func TestEtcdOverTLS(t *testing.T) {
 	defer w.Close()
 	if s, err := w.Seeds(); err != nil || len(s) != 1 || string(s[0]) != oneSeed {
 		t.Errorf("%q, %v", s, err)
-	}
-}
-
-// authority signs certificates for 127.0.0.1.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newAuthority(t *testing.T, dir string) *authority {
-	t.Helper()
-	a := &authority{cert: &x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}}
-	a.sign(t, dir, "ca")
-	return a
-}
-
-// sign writes the certificate and the key of a name to files. The first one is the authority's own.
-func (a *authority) sign(t *testing.T, dir, name string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}, KeyUsage: x509.KeyUsageDigitalSignature,
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
-	if a.key == nil {
-		c, a.key = a.cert, key
-	}
-	c.SerialNumber, c.NotBefore, c.NotAfter = big.NewInt(mathrand.Int64()), time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	c.Subject.CommonName = name
-	signed, err := x509.CreateCertificate(rand.Reader, c, a.cert, &key.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for file, b := range map[string]*pem.Block{name + ".pem": {Type: "CERTIFICATE", Bytes: signed}, name + ".key": {Type: "PRIVATE KEY", Bytes: private}} {
-		if err := os.WriteFile(filepath.Join(dir, file), pem.EncodeToMemory(b), 0o600); err != nil {
-			t.Fatal(err)
-		}
 	}
 }

@@ -31,7 +31,7 @@ func Open(where string) (*Watched, error) {
 	switch {
 	case strings.HasPrefix(where, "nats://") || strings.HasPrefix(where, "tls://"):
 		s, err = openNATS(where)
-	case isEtcd(where):
+	case inEtcd.Is(where):
 		s, err = openEtcd(where)
 	}
 	if err != nil {

@@ -14,6 +14,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/handfast-tcp/handfast/lab"
 )
 
@@ -125,6 +128,44 @@ func TestAnalyzeFlows(t *testing.T) {
 	}
 	if _, _, err := analyzed(t, file, "--ipfix", "nowhere"); err == nil || !strings.Contains(err.Error(), "127.0.0.1:4739") {
 		t.Errorf("a collector without a port: %v", err)
+	}
+}
+
+// The same records go to Kafka, of a flood one, too; a broker that nobody has is said at once.
+func TestAnalyzeFlowsToKafka(t *testing.T) {
+	c, err := kfake.NewCluster(kfake.SeedTopics(1, "flows"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	brokers := strings.Join(c.ListenAddrs(), ",")
+	file := filepath.Join(t.TempDir(), "half-close")
+	if err := os.WriteFile(file, captureOf(t, resultOf(t, "half-close", lab.Options{})), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{file, floodFile(t)} {
+		if _, errs, err := analyzed(t, file, "--kafka", "kafka://"+brokers+"/flows"); err != nil || strings.Contains(errs, "--kafka") {
+			t.Fatalf("%v: %s", err, errs)
+		}
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.ConsumeTopics("flows"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	var texts []string
+	for len(texts) < 2 {
+		got := client.PollFetches(t.Context())
+		if err := got.Err(); err != nil {
+			t.Fatal(err)
+		}
+		got.EachRecord(func(r *kgo.Record) { texts = append(texts, string(r.Value)) })
+	}
+	if !strings.Contains(texts[0], `"end_reason":"end of flow detected"`) || !strings.Contains(texts[1], `"forward":{"packets":20000,"octets":800000,"flags":"S"}`) {
+		t.Error(texts)
+	}
+	if _, _, err := analyzed(t, file, "--kafka", "kafka://127.0.0.1:1/flows"); err == nil || !strings.Contains(err.Error(), "no broker answers") {
+		t.Errorf("no broker: %v", err)
 	}
 }
 

@@ -1,11 +1,14 @@
 package main
 
 import (
-	"net"
+	"context"
 	"net/netip"
 	"time"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kafka"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/engine/wire"
+	"github.com/handfast-tcp/handfast/inspect/export"
 	"github.com/handfast-tcp/handfast/lab/capture"
 	"github.com/handfast-tcp/handfast/lab/ipfix"
 )
@@ -22,17 +25,17 @@ const (
 	maxSilent = 4096
 )
 
-// captureFlows sends a record of each connection of a capture to a collector, and of
+// captureFlows sends a record of each connection of a capture to a collector or to Kafka, and of
 // handshakes that nobody has completed one for each server and interval: a flood is
 // millions.
 type captureFlows struct {
-	conn   net.Conn
-	ipfix  ipfix.Exporter
-	wait   []ipfix.Record
-	silent map[silentKey]*ipfix.Record
-	sent   int
-	lost   int
-	err    error // the last one of sending
+	collector export.Sink     // nil: none
+	producer  *kafka.Producer // nil: none
+	wait      []ipfix.Record
+	silent    map[silentKey]*ipfix.Record
+	sent      int // to the collector
+	lost      int
+	err       error // the last one of sending
 }
 
 // silentKey is what one record tells of.
@@ -41,16 +44,26 @@ type silentKey struct {
 	interval int64
 }
 
-// newCaptureFlows is for the collector at address, host:port; of none it is nil.
-func newCaptureFlows(address string) (*captureFlows, error) {
-	if address == "" {
+// newCaptureFlows is for what flags name; of nothing it is nil. A file waits for Kafka, until ctx ends, and an interface does not.
+func newCaptureFlows(ctx context.Context, o *flowsOut, live bool) (x *captureFlows, err error) {
+	if o.collector == "" && o.topic == "" {
 		return nil, nil
 	}
-	conn, err := net.Dial("udp", address)
-	if err != nil {
-		return nil, usagef(noCollector, address, err)
+	x = &captureFlows{silent: map[silentKey]*ipfix.Record{}}
+	if o.collector != "" {
+		if x.collector, err = export.Collector(o.collector, export.Options{}); err != nil {
+			return nil, usagef(noCollector, o.collector, err)
+		}
 	}
-	return &captureFlows{conn: conn, silent: map[silentKey]*ipfix.Record{}}, nil
+	if o.topic == "" {
+		return x, nil
+	}
+	if x.producer, err = openKafka(o.topic, "analyze"); err == nil && !live {
+		if err = x.producer.Whole(ctx); err != nil {
+			err = say.Errorf(say.Text{"--kafka: no broker answers: %w", "--kafka：没有 broker 应答：%w"}, err)
+		}
+	}
+	return x, err
 }
 
 // add takes a connection that has ended.
@@ -106,33 +119,41 @@ func (x *captureFlows) put(r ipfix.Record) {
 	}
 }
 
-// send sends what waits. A collector that is not there answers by ICMP, which is an error of
-// a later message.
+// send sends what waits.
 func (x *captureFlows) send() {
-	failed := false
-	for _, m := range x.ipfix.Messages(time.Now(), x.wait) {
-		if _, err := x.conn.Write(m); err != nil {
-			x.err, failed = err, true
+	if x.collector != nil {
+		if _, err := x.collector.Send(x.wait); err != nil {
+			x.lost += len(x.wait)
+			x.err = err
+		} else {
+			x.sent += len(x.wait)
 		}
 	}
-	if failed {
-		x.lost += len(x.wait)
-	} else {
-		x.sent += len(x.wait)
+	if x.producer != nil {
+		x.producer.Send(x.wait) // what became of it is in its figures
 	}
 	x.wait = x.wait[:0]
 }
 
 // close sends what is left, and says what was lost.
-func (x *captureFlows) close(address string, stderr terminal) {
+func (x *captureFlows) close(stderr terminal) {
 	if x == nil {
 		return
 	}
 	x.putSilent()
 	x.send()
-	x.conn.Close()
+	if x.collector != nil {
+		x.collector.Close()
+	}
 	if x.err != nil {
-		stderr.printf(lostFlows, address, formatCount(x.sent), formatCount(x.lost), x.err)
+		stderr.printf(lostFlows, "ipfix", formatCount(x.sent), formatCount(x.lost), x.err)
+	}
+	if x.producer == nil {
+		return
+	}
+	x.producer.Close()
+	if s := x.producer.Stats(); s.Err != nil {
+		stderr.printf(lostFlows, "kafka", formatCount(int(s.Sent)), formatCount(int(s.Lost)), s.Err)
 	}
 }
 
