@@ -50,6 +50,9 @@ func (h *Host) Attach(l link.Link, o LinkOptions) error {
 			return err
 		}
 	}
+	for from := range iface {
+		h.moveGroups(from, iface)
+	}
 	// Read only when every shard knows the link, or its first packets would find no
 	// addresses.
 	for q := range a.queues {
@@ -152,6 +155,7 @@ func (h *Host) unplug(a *attachment, iface int) {
 	for _, s := range h.shards {
 		s.unplug(iface)
 	}
+	h.inherit(iface)
 	h.cfg.Logger.Error("link is gone", "link", a.attributes.Name, "error", gone.Err, "left", left)
 }
 
@@ -159,6 +163,39 @@ func (s *shard) unplug(iface int) {
 	now := s.lock()
 	defer s.flushAndUnlock(now)
 	s.host.Unplug(iface)
+}
+
+// inherit looks for a link that was attached before the one went whose place it takes.
+func (h *Host) inherit(from int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for to := len(*h.attached.Load()) - 1; to > from; to-- {
+		h.moveGroups(from, to)
+	}
+}
+
+// moveGroups moves memberships from a link that is gone to one that takes its place: it was
+// attached later, works, and has its name or an address of it. The caller holds the host's lock.
+func (h *Host) moveGroups(from, to int) {
+	attached := *h.attached.Load()
+	a, b := attached[from], attached[to]
+	if !a.unplugged || a.replaced || b.unplugged || !b.isLike(a) {
+		return
+	}
+	a.replaced = true
+	for _, s := range h.shards {
+		now := s.lock()
+		s.host.MoveGroups(from, to)
+		s.flushAndUnlock(now)
+	}
+}
+
+// isLike reports whether two links have one name, or an address in common.
+func (a *attachment) isLike(b *attachment) bool {
+	if a.attributes.Name != "" && a.attributes.Name == b.attributes.Name {
+		return true
+	}
+	return slices.ContainsFunc(a.addresses, func(own wire.Addr) bool { return slices.Contains(b.addresses, own) })
 }
 
 // forgetLink takes a link's addresses from the host's, and returns how many

@@ -191,8 +191,14 @@ func joinTwice(t *testing.T, cfg handfast.Config) *joined {
 // attach lays the wire of a network.
 func (j *joined) attach(network int) {
 	j.Helper()
+	j.attachAs("net"+string(rune('0'+network)), network)
+}
+
+// attachAs is attach with the links' name.
+func (j *joined) attachAs(name string, network int) {
+	j.Helper()
 	n := networks[network]
-	a, b := pipe.New(pipe.Options{Name: "net" + string(rune('0'+network)), Queues: 2})
+	a, b := pipe.New(pipe.Options{Name: name, Queues: 2})
 	j.wires[network] = [2]*pipe.End{a, b}
 	for i, h := range j.hosts {
 		o := handfast.LinkOptions{Addresses: []netip.Prefix{netip.MustParsePrefix(n.addresses[i] + "/24")},

@@ -242,3 +242,48 @@ func TestLinksTellGroups(t *testing.T) {
 		t.Errorf("after the end: %s", got)
 	}
 }
+
+// Who is in a group stays in it when a link with the name or an address of one that has gone
+// takes its place, whether that comes before or after.
+func TestMembershipsMove(t *testing.T) {
+	for _, shards := range []int{1, 4} {
+		for _, name := range []string{"net0", "other"} {
+			j := joinTwice(t, handfast.Config{Shards: shards})
+			to := &net.UDPAddr{IP: net.IPv4(239, 1, 2, 3), Port: 5353}
+			u, err := j.hosts[1].ListenMulticastUDP("udp", &net.Interface{Name: "net0-b"}, to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := j.hosts[0].ListenPacket("udp", ":0")
+			if err == nil {
+				err = c.SetMulticastInterface(&net.Interface{Name: "net0-a"})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			say := func(text string) {
+				t.Helper()
+				if _, err := c.WriteTo([]byte(text), to); err != nil {
+					t.Fatal(err)
+				}
+				hear(t, u, text)
+			}
+			say("before")
+			if name == "net0" {
+				j.cut(0)
+				j.attachAs(name, 0)
+			} else {
+				old := j.wires[0]
+				j.attachAs(name, 0)
+				fresh := j.wires[0]
+				j.wires[0] = old
+				j.cut(0)
+				j.wires[0] = fresh
+			}
+			say("after")
+			if groups := j.hosts[1].Links(); len(groups[0].Groups) != 0 || groups[2].Groups[netip.MustParseAddr("239.1.2.3")] != 1 {
+				t.Errorf("%d shards, %s: the links' groups are %+v", shards, name, groups)
+			}
+		}
+	}
+}

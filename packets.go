@@ -123,6 +123,7 @@ type attachment struct {
 	lost      atomic.Pointer[[]*AddressError]
 	gone      atomic.Pointer[LinkError]
 	unplugged bool // the host knows; under its lock
+	replaced  bool // another link has its memberships; under the host's lock
 }
 
 // write sends packets by the queue that shard s uses: a flow keeps its order.

@@ -361,7 +361,8 @@ func (u *UDPConn) setError(err error) error {
 // named by ifi.Name; nil leaves the choice to the routes. It is what JoinGroup of a PacketConn of
 // golang.org/x/net/ipv4 and ipv6 does. It fails with EADDRINUSE when the socket is a member, with
 // ENODEV when there is no such link, or no way to the group, and with ENOBUFS when the host is in
-// 256 groups.
+// 256 groups. When the link has gone the membership waits for one that takes its place: it has
+// its name, or an address that it had.
 func (u *UDPConn) JoinGroup(ifi *net.Interface, group net.Addr) error {
 	a := groupAddr(group)
 	return u.ofGroups(ifi, func(h *host.Host, part *host.UDPSocket, iface int) error {
