@@ -3,6 +3,7 @@ package host
 import (
 	"testing"
 
+	"github.com/handfast-tcp/handfast/engine/account"
 	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
@@ -15,6 +16,7 @@ func BenchmarkStream(b *testing.B) {
 		config
 	}{
 		{"mtu1500", config{}},
+		{"mtu1500 events kept", config{keep: account.Keep{Connections: 1}}},
 		{"mtu1500/checksum offload", config{link: LinkConfig{ChecksumOffload: true}}},
 		{"mtu1500/ethernet/v6", config{ethernet: true, v6: true}},
 		{"gso64k", config{link: LinkConfig{ChecksumOffload: true, MaxGSO: 65535}}},

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/handfast-tcp/handfast/engine/account"
 	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/tcp"
@@ -43,6 +44,7 @@ type config struct {
 	mtu          int
 	host         Config
 	link         LinkConfig
+	keep         account.Keep
 }
 
 func newPair(t testing.TB, c config) *pair {
@@ -61,6 +63,12 @@ func newPair(t testing.TB, c config) *pair {
 func (p *pair) newHost(c config, v4, v6 string, hw [6]byte) *Host {
 	c.host.TCP.Secret[15] += hw[5]
 	h := New(c.host)
+	if c.keep.Connections > 0 {
+		trace := new(tcp.Trace)
+		trace.CollectNothing()
+		trace.Keep(c.keep)
+		h.TCP().SetTrace(trace)
+	}
 	c.link.Name, c.link.Ethernet, c.link.MTU, c.link.HardwareAddr = "wire", p.ethernet, p.mtu, hw
 	iface := h.AddLink(c.link)
 	for _, a := range []string{v4, v6} {

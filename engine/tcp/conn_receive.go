@@ -50,21 +50,18 @@ func ignoredOrRefused(s *Segment, why wire.Drop) outcome {
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.10.7
 func (c *Conn) receive(now clock.Time, path *Path, s *Segment) outcome {
 	c.tally.received(s)
-	o := c.judge(now, s)
+	var o outcome
+	if c.log.wanted() {
+		o = c.log.arrives(now, c, s)
+	} else {
+		o = c.arrives(now, s)
+	}
 	// A new size of segments may let text leave. What is dropped causes nothing but its
 	// answer, so the path is looked at behind the checks.
 	if o.fate <= isTaken {
 		c.setPath(path)
 	}
 	return o
-}
-
-// judge is arrives, told to who wants to hear of it.
-func (c *Conn) judge(now clock.Time, s *Segment) outcome {
-	if c.log.wanted() {
-		return c.log.arrives(now, c, s)
-	}
-	return c.arrives(now, s)
 }
 
 func (c *Conn) arrives(now clock.Time, s *Segment) outcome {

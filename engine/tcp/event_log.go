@@ -68,24 +68,38 @@ func (t *Trace) enrollAccepted(a *arrival, c *Conn) {
 // arrives tells of a segment before it arrives, so that a trace reads from cause to
 // effect. What became of it is filled in afterwards.
 func (l *connLog) arrives(now clock.Time, c *Conn, s *Segment) outcome {
+	event := -1
+	if l.account != nil || !l.trace.wish.none {
+		event = l.begins(now, c, s)
+	}
+	r := l.ring
+	if r == nil || r.n == r.room {
+		r = l.roomy(c)
+	}
+	if r == nil {
+		o := c.arrives(now, s)
+		l.trace.finish(event, c, o.why)
+		return o
+	}
+	n, from := r.n, c.state
+	r.next().segment(now, SegmentReceived, from, s)
+	o := c.arrives(now, s)
+	if c.state != from || o.why != wire.None {
+		l.ring.at(n).judged(c.state, o.why)
+	}
+	l.trace.finish(event, c, o.why)
+	return o
+}
+
+// begins has a segment that arrives accounted for and traced, and returns which event it is.
+func (l *connLog) begins(now clock.Time, c *Conn, s *Segment) int {
 	if l.account != nil {
 		l.account.received(now, c, s)
 	}
-	n, k := uint32(0), l.record(c)
-	if k != nil {
-		k.segment(now, SegmentReceived, c.state, s)
-		n = l.ring.n - 1
+	if l.trace.wish.none {
+		return -1
 	}
-	event := -1
-	if !l.trace.wish.none {
-		event = l.trace.begin(now, c, s)
-	}
-	o := c.arrives(now, s)
-	l.trace.finish(event, c, o.why)
-	if k != nil {
-		l.ring.at(n).judged(c.state, o.why)
-	}
-	return o
+	return l.trace.begin(now, c, s)
 }
 
 // sent tells of a segment that leaves.

@@ -28,20 +28,23 @@ type record struct {
 	size     uint16 // of text; a super-segment has less than 64 KiB
 	window   uint16
 	flags    wire.Flags
-	mss      uint16
 	options  wire.OptionSet
+	mss      uint16
 	shift    uint8
+	again    bool
+	why      uint8 // the Cause, the Drop or the Timer
 	kind     EventKind
 	state    State
 	from     State
-	why      uint8 // the Cause, the Drop or the Timer
-	again    bool
 }
 
-// segment fills k in for a segment.
+// segment fills k in for a segment. It sets one field after the other: a whole value would
+// be made elsewhere first, and this is done for each segment.
 func (k *record) segment(now clock.Time, kind EventKind, state State, s *Segment) {
-	*k = record{at: now, seq: s.Seq, ack: s.Ack, size: uint16(s.Len), window: s.Window, flags: s.Flags,
-		options: s.Options.Set, kind: kind, state: state, from: state}
+	k.at, k.seq, k.ack = now, s.Seq, s.Ack
+	k.size, k.window, k.flags, k.options = uint16(s.Len), s.Window, s.Flags, s.Options.Set
+	k.mss, k.shift, k.again, k.why = 0, 0, false, 0
+	k.kind, k.state, k.from = kind, state, state
 	if s.Flags&wire.SYN != 0 {
 		k.mss, k.shift = s.Options.MSS, s.Options.WindowScale
 	}
@@ -145,6 +148,11 @@ func (l *connLog) record(c *Conn) *record {
 			return nil
 		}
 	}
+	return r.next()
+}
+
+// next is the room for the next event; there is some.
+func (r *eventRing) next() *record {
 	r.used = true
 	k := r.at(r.n)
 	r.n++
