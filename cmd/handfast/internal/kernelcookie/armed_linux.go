@@ -60,6 +60,8 @@ type settings struct {
 	LinkHeader, Shift             uint8
 	SACK, Timestamps, ECN         uint8
 	Always, Shared, _             uint8
+	First                         place
+	_                             uint32
 }
 
 // state is what struct state of the programs is: times are of the kernel's monotonic clock.
@@ -70,6 +72,8 @@ type place struct {
 	Addr [16]byte
 	Port uint32
 }
+
+func placeOf(a netip.AddrPort) place { return place{Addr: a.Addr().As16(), Port: uint32(a.Port())} }
 
 // Arm loads the programs and attaches them to a device. It says what the kernel or the rights do
 // not allow.
@@ -120,8 +124,7 @@ func readObject(machine binary.ByteOrder) (*ebpf.CollectionSpec, error) {
 func (a *Armed) guard(listen []netip.AddrPort) error {
 	words := map[uint32]uint64{}
 	for _, l := range listen {
-		p := place{Addr: l.Addr().As16(), Port: uint32(l.Port())}
-		if err := a.maps.Maps["places"].Put(p, uint8(1)); err != nil {
+		if err := a.maps.Maps["places"].Put(placeOf(l), uint8(1)); err != nil {
 			return err
 		}
 		words[uint32(l.Port()/64)] |= 1 << (l.Port() % 64)

@@ -149,7 +149,7 @@ func TestEpochsTurn(t *testing.T) {
 		}
 	}
 	for family, to := range s.listen {
-		w := &wired{s.device, stage.OurAddrs[family].Addr(), to, 6000}
+		w := &wired{s.device, stage.OurAddrs[family].Addr(), to, 6000, ""}
 		for _, turn := range []struct {
 			made, back int
 			good       bool

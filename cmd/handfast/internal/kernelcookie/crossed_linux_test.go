@@ -29,6 +29,7 @@ type wired struct {
 	client netip.Addr
 	server netip.AddrPort
 	port   uint16
+	filler string // behind each packet, as Ethernet makes short frames longer
 }
 
 // send sends a segment.
@@ -40,7 +41,7 @@ func (w *wired) send(t *testing.T, h wire.TCP) {
 	}
 	h.SrcPort, h.DstPort, h.Window = w.port, w.server.Port(), 60000
 	p := buf.NewPacket()
-	p.Data = wire.AppendSegment(p.Data, &ip, &h, 0, 0, false)
+	p.Data = append(wire.AppendSegment(p.Data, &ip, &h, 0, 0, false), w.filler...)
 	if err := w.link.Write(0, []*buf.Packet{p}); err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +177,7 @@ func TestCookiesCross(t *testing.T) {
 	}()
 	for family, to := range s.listen {
 		for i, m := range mixtures() {
-			w := wired{s.device, stage.OurAddrs[family].Addr(), to, uint16(2000 + i)}
+			w := wired{s.device, stage.OurAddrs[family].Addr(), to, uint16(2000 + i), "filler"[:i%4]}
 			o := w
 			o.link = theirs
 			syn := m.syn(uint32(i+1) * 0x9e3779b9)
@@ -256,7 +257,7 @@ func TestBadCookies(t *testing.T) {
 	s := newSide(t, false)
 	a := s.arm(t, Options{Always: true})
 	for family, to := range s.listen {
-		w := wired{s.device, stage.OurAddrs[family].Addr(), to, 3000}
+		w := wired{s.device, stage.OurAddrs[family].Addr(), to, 3000, ""}
 		syn := mixture{1460, 7, true, true, false}.syn(1e9)
 		w.send(t, syn)
 		good := w.answer(t)
@@ -297,7 +298,7 @@ func TestMultipathPasses(t *testing.T) {
 	}
 	a := s.arm(t, Options{Always: true})
 	for family, to := range s.listen {
-		w := wired{s.device, stage.OurAddrs[family].Addr(), to, 3500}
+		w := wired{s.device, stage.OurAddrs[family].Addr(), to, 3500, ""}
 		syn := mixture{1460, 7, true, true, false}.syn(1e9)
 		w.send(t, syn)
 		w.acknowledge(t, syn, w.answer(t))

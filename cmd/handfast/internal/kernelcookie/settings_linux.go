@@ -26,6 +26,9 @@ func settingsOf(dev *net.Interface, o Options) (settings, error) {
 	}
 	s := settings{Shift: noScaling, SACK: one(read("ipv4/tcp_sack") != 0), Timestamps: one(read("ipv4/tcp_timestamps") != 0),
 		ECN: one(read("ipv4/tcp_ecn") != 0), Always: one(o.Always), Shared: one(o.Shared), Hold: uint64(cmp.Or(o.Hold, usualHold))}
+	if len(o.Listen) > 0 {
+		s.First = placeOf(o.Listen[0])
+	}
 	if read("ipv4/tcp_window_scaling") != 0 {
 		// As tcp_select_initial_window has it.
 		space := max(read("ipv4/tcp_rmem"), read("core/rmem_max"))

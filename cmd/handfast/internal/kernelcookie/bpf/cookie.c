@@ -5,6 +5,9 @@
 
 enum { PREVIOUS, CURRENT, NEXT };
 
+/* One address and port that is guarded. */
+struct place { u64 addr[2]; u32 port; } __attribute__((packed, aligned(4)));
+
 /* All of it changes at once: see turn. As Go's type settings. */
 struct settings {
 	struct key base, keys[3];
@@ -17,10 +20,8 @@ struct settings {
 	u8 always;          /* cookies always, or in an attack */
 	u8 shared;          /* the keys: cookies may come that we have not made */
 	u8 pad;
+	struct place first; /* mostly there are no others, and a look in the map costs more */
 };
-
-/* One address and port that is guarded. */
-struct place { u32 addr[4]; u32 port; };
 
 /* What is remembered: of an attack, and no more. As Go's type state. */
 struct state {
@@ -50,10 +51,27 @@ struct iphdr { u8 vihl, tos; u16 len, id, frag; u8 ttl, protocol; u16 check; u32
 struct ip6hdr { u32 flow; u16 len; u8 next, hops; u32 saddr[4], daddr[4]; };
 struct tcphdr { u16 sport, dport; u32 seq, ack; u8 doff, flags; u16 window, check, urgent; };
 
-/* What both programs read of a packet. */
+/* What a segment's options say. */
+struct offer {
+	u8 bytes[40] __attribute__((aligned(4))); /* of them, and what comes then */
+	u32 at, end;        /* what of them is to be read */
+	u32 bad;
+	u32 stamps_at;      /* where TSval is */
+	u32 tsval, tsecr;
+	u16 mss;
+	u8 shift, has_mss, has_shift, sack, timestamps;
+};
+
+/* What both programs read of a packet, at once: each call to read costs as much as what is then done with it. TCP's
+ * header is in one place whichever IP comes before it. */
 struct head {
-	struct bpf_sock_tuple tuple;
+	union {
+		struct ip6hdr ip6;
+		struct { u8 none[sizeof(struct ip6hdr) - sizeof(struct iphdr)]; struct iphdr ip4; };
+	};
 	struct tcphdr tcp;
+	struct offer offer; /* begins with the options */
+	struct bpf_sock_tuple tuple;
 	u16 length;         /* of TCP's header and text */
 	u8 v6, ect;
 	u32 at;             /* where TCP begins */
@@ -66,6 +84,20 @@ INLINE struct settings *current(void)
 	return slot ? bpf_map_lookup_elem(&slots, slot) : 0;
 }
 
+/* read reads what of a packet is there from at on, up to the end of TCP's longest header, and returns 0
+ * where TCP's shortest is not. */
+INLINE int read(struct __sk_buff *skb, u32 at, void *ip, u32 size)
+{
+	u32 n = skb->len - at;
+
+	if (skb->len < at + size + sizeof(struct tcphdr))
+		return 0;
+	if (n > size + 60)
+		n = size + 60;
+	asm volatile("" : "+r"(n)); /* the verifier sees this one bounded */
+	return n <= size + 60 && n > 0 && !bpf_skb_load_bytes(skb, at, ip, n);
+}
+
 /* read_head reads a packet for one of our ports, and returns 0 for any other: those with IP options,
  * fragments, extension headers and VLAN tags are the kernel's. */
 INLINE int read_head(struct __sk_buff *skb, const struct settings *s, struct head *h)
@@ -76,44 +108,32 @@ INLINE int read_head(struct __sk_buff *skb, const struct settings *s, struct hea
 	if (skb->pkt_type != 0 || skb->vlan_present)
 		return 0;
 	if (skb->protocol == htons(0x0800)) {
-		struct iphdr ip;
-
-		if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)) || ip.vihl != 0x45 || ip.protocol != 6 || ip.frag & htons(0x3fff))
+		if (!read(skb, at, &h->ip4, sizeof(h->ip4)) || h->ip4.vihl != 0x45 || h->ip4.protocol != 6 || h->ip4.frag & htons(0x3fff))
 			return 0;
 		h->v6 = 0;
-		h->ect = ip.tos & 3;
-		h->tuple.ipv4.saddr = ip.saddr;
-		h->tuple.ipv4.daddr = ip.daddr;
-		h->length = ntohs(ip.len) - sizeof(ip);
-		at += sizeof(ip);
-	} else if (skb->protocol == htons(0x86dd)) {
-		struct ip6hdr ip;
-
-		if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)) || ip.next != 6)
-			return 0;
-		h->v6 = 1;
-		h->ect = ntohl(ip.flow) >> 20 & 3;
-		__builtin_memcpy(h->tuple.ipv6.saddr, ip.saddr, 32);
-		h->length = ntohs(ip.len);
-		at += sizeof(ip);
-	} else {
-		return 0;
-	}
-	if (bpf_skb_load_bytes(skb, at, &h->tcp, sizeof(h->tcp)))
-		return 0;
-	h->at = at;
-	word = ntohs(h->tcp.dport) >> 6;
-	bits = bpf_map_lookup_elem(&ports, &word);
-	if (!bits || !(*bits >> (ntohs(h->tcp.dport) & 63) & 1))
-		return 0;
-	if (h->v6) {
-		h->tuple.ipv6.sport = h->tcp.sport;
-		h->tuple.ipv6.dport = h->tcp.dport;
-	} else {
+		h->ect = h->ip4.tos & 3;
+		h->tuple.ipv4.saddr = h->ip4.saddr;
+		h->tuple.ipv4.daddr = h->ip4.daddr;
 		h->tuple.ipv4.sport = h->tcp.sport;
 		h->tuple.ipv4.dport = h->tcp.dport;
+		h->length = ntohs(h->ip4.len) - sizeof(h->ip4);
+		h->at = at + sizeof(h->ip4);
+	} else if (skb->protocol == htons(0x86dd)) {
+		if (!read(skb, at, &h->ip6, sizeof(h->ip6)) || h->ip6.next != 6)
+			return 0;
+		h->v6 = 1;
+		h->ect = ntohl(h->ip6.flow) >> 20 & 3;
+		__builtin_memcpy(h->tuple.ipv6.saddr, h->ip6.saddr, 32);
+		h->tuple.ipv6.sport = h->tcp.sport;
+		h->tuple.ipv6.dport = h->tcp.dport;
+		h->length = ntohs(h->ip6.len);
+		h->at = at + sizeof(h->ip6);
+	} else {
+		return 0;
 	}
-	return 1;
+	word = ntohs(h->tcp.dport) >> 6;
+	bits = bpf_map_lookup_elem(&ports, &word);
+	return bits && *bits >> (ntohs(h->tcp.dport) & 63) & 1;
 }
 
 /* version is the index of a family, and the verifier sees that it is one. */
@@ -126,17 +146,18 @@ INLINE u32 version(const struct head *h)
 }
 
 /* guarded says whether the packet is for one of our addresses, and not to be forwarded. */
-INLINE int guarded(const struct head *h)
+INLINE int guarded(const struct settings *s, const struct head *h)
 {
-	struct place p = {};
+	struct place p = {.port = ntohs(h->tcp.dport)};
 
 	if (h->v6) {
 		__builtin_memcpy(p.addr, h->tuple.ipv6.daddr, 16);
 	} else {
-		p.addr[2] = htonl(0xffff);
-		p.addr[3] = h->tuple.ipv4.daddr;
+		p.addr[0] = 0;
+		p.addr[1] = (u64)h->tuple.ipv4.daddr << 32 | htonl(0xffff);
 	}
-	p.port = ntohs(h->tcp.dport);
+	if (p.addr[1] == s->first.addr[1] && p.addr[0] == s->first.addr[0] && p.port == s->first.port)
+		return 1;
 	return bpf_map_lookup_elem(&places, &p) != 0;
 }
 
@@ -168,17 +189,6 @@ INLINE u64 flow_of(const struct settings *s, const struct head *h)
 }
 
 INLINE u32 milliseconds(u64 ns) { return ns / 1000000; }
-
-/* What a segment's options say. */
-struct offer {
-	u8 bytes[40] __attribute__((aligned(8))); /* of them */
-	u32 at, end;        /* what of them is to be read */
-	u32 bad;
-	u32 stamps_at;      /* where TSval is */
-	u32 tsval, tsecr;
-	u16 mss;
-	u8 shift, has_mss, has_shift, sack, timestamps;
-};
 
 INLINE u32 word_at(const struct offer *o, u32 at)
 {
@@ -256,8 +266,15 @@ INLINE int attacked(const struct settings *s, struct state *st, struct tcp_sock 
 	return 1;
 }
 
-/* A SYN-ACK's TCP header. */
-struct answer { struct tcphdr tcp; u32 options[5]; };
+/* A SYN-ACK, laid out as struct head is. */
+struct answer {
+	union {
+		struct ip6hdr ip6;
+		struct { u8 none[sizeof(struct ip6hdr) - sizeof(struct iphdr)]; struct iphdr ip4; };
+	};
+	struct tcphdr tcp;
+	u32 options[5];
+};
 
 /* write_options arranges them as engine/wire does, and returns how many bytes they are. */
 INLINE u32 write_options(u32 *w, const struct settings *s, const struct head *h, const struct offer *o, u8 options, u32 stamp)
@@ -283,52 +300,61 @@ INLINE u32 write_options(u32 *w, const struct settings *s, const struct head *h,
 	return scaling ? 8 : 4;
 }
 
-/* turn_ip makes the headers before TCP those of an answer. */
-INLINE int turn_ip(struct __sk_buff *skb, const struct settings *s, const struct head *h, u32 length)
+/* turn_link sends a frame back. */
+INLINE int turn_link(struct __sk_buff *skb)
 {
-	if (s->link_header) {
-		u8 mac[12], back[12];
+	u8 mac[12], back[12];
 
-		if (bpf_skb_load_bytes(skb, 0, mac, 12))
-			return 0;
-		__builtin_memcpy(back, mac + 6, 6);
-		__builtin_memcpy(back + 6, mac, 6);
-		if (bpf_skb_store_bytes(skb, 0, back, 12, 0))
-			return 0;
-	}
-	if (h->v6) {
-		struct ip6hdr ip = {.flow = htonl(6u << 28), .len = htons(length), .next = 6, .hops = 64};
+	if (bpf_skb_load_bytes(skb, 0, mac, 12))
+		return 0;
+	__builtin_memcpy(back, mac + 6, 6);
+	__builtin_memcpy(back + 6, mac, 6);
+	return !bpf_skb_store_bytes(skb, 0, back, 12, 0);
+}
 
-		__builtin_memcpy(ip.saddr, h->tuple.ipv6.daddr, 16);
-		__builtin_memcpy(ip.daddr, h->tuple.ipv6.saddr, 16);
-		return !bpf_skb_store_bytes(skb, h->at - sizeof(ip), &ip, sizeof(ip), 0);
-	}
-	struct iphdr ip = {.vihl = 0x45, .len = htons(sizeof(ip) + length), .frag = htons(0x4000), .ttl = 64, .protocol = 6,
-		.saddr = h->tuple.ipv4.daddr, .daddr = h->tuple.ipv4.saddr};
-	u32 sum = bpf_csum_diff(0, 0, &ip, sizeof(ip), 0);
+/* ip_sum is the checksum of an IPv4 header. */
+INLINE u16 ip_sum(const struct iphdr *ip)
+{
+	const u32 *w = (const u32 *)ip;
+	u64 sum = (u64)w[0] + w[1] + w[2] + w[3] + w[4];
 
+	sum = (sum & 0xffffffff) + (sum >> 32);
 	sum = (sum & 0xffff) + (sum >> 16);
-	ip.check = ~((sum & 0xffff) + (sum >> 16));
-	return !bpf_skb_store_bytes(skb, h->at - sizeof(ip), &ip, sizeof(ip), 0);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~((sum & 0xffff) + (sum >> 16));
+}
+
+/* write makes a packet the answer, of which size bytes are TCP's. */
+INLINE int write(struct __sk_buff *skb, const struct head *h, struct answer *a, u32 size)
+{
+	if (h->v6) {
+		a->ip6 = (struct ip6hdr){.flow = htonl(6u << 28), .len = htons(size), .next = 6, .hops = 64};
+		__builtin_memcpy(a->ip6.saddr, h->tuple.ipv6.daddr, 16);
+		__builtin_memcpy(a->ip6.daddr, h->tuple.ipv6.saddr, 16);
+		return !bpf_skb_store_bytes(skb, h->at - sizeof(a->ip6), &a->ip6, sizeof(a->ip6) + size, 0);
+	}
+	a->ip4 = (struct iphdr){.vihl = 0x45, .len = htons(sizeof(a->ip4) + size), .frag = htons(0x4000), .ttl = 64, .protocol = 6,
+		.saddr = h->tuple.ipv4.daddr, .daddr = h->tuple.ipv4.saddr};
+	a->ip4.check = ip_sum(&a->ip4);
+	return !bpf_skb_store_bytes(skb, h->at - sizeof(a->ip4), &a->ip4, sizeof(a->ip4) + size, 0);
 }
 
 /* send makes the SYN its answer. The checksum is changed by what differs: so it is right also where
  * the device is to fill it in, and what it was not right for goes on being wrong. */
-INLINE int send(struct __sk_buff *skb, const struct settings *s, struct head *h, struct offer *o, struct answer *a, u32 size)
+INLINE int send(struct __sk_buff *skb, const struct settings *s, struct head *h, struct answer *a, u32 size)
 {
-	u32 was = htonl(h->length), is = htonl(size), old = h->length - sizeof(h->tcp);
+	u32 was = htonl(h->length), is = htonl(size), old = h->length;
 	int grows;
 	s64 diff;
 
-	if (old > sizeof(o->bytes) || size < sizeof(a->tcp) || size > sizeof(*a))
+	if (old > sizeof(h->tcp) + sizeof(h->offer.bytes) || size < sizeof(a->tcp) || size > sizeof(a->tcp) + sizeof(a->options))
 		return TC_ACT_SHOT;
 	/* As long as the SYN, as those of most are: nothing but what it says changes. */
-	grows = size != h->length;
+	grows = size != old;
 	a->tcp.check = h->tcp.check;
-	diff = bpf_csum_diff((void *)&h->tcp, sizeof(h->tcp), (void *)&a->tcp, sizeof(a->tcp), 0);
-	diff = bpf_csum_diff((void *)o->bytes, sizeof(o->bytes), (void *)a->options, sizeof(a->options), diff);
-	if ((grows && bpf_skb_change_tail(skb, h->at + size, 0)) || !turn_ip(skb, s, h, size) ||
-	    bpf_skb_store_bytes(skb, h->at, a, size, 0) || bpf_l4_csum_replace(skb, h->at + 16, 0, diff, 0) ||
+	diff = bpf_csum_diff((void *)&h->tcp, old & ~3, (void *)&a->tcp, sizeof(a->tcp) + sizeof(a->options), 0);
+	if ((grows && bpf_skb_change_tail(skb, h->at + size, 0)) || (s->link_header && !turn_link(skb)) || !write(skb, h, a, size) ||
+	    bpf_l4_csum_replace(skb, h->at + 16, 0, diff, 0) ||
 	    (grows && bpf_l4_csum_replace(skb, h->at + 16, 0, bpf_csum_diff(&was, 4, &is, 4, 0), BPF_F_PSEUDO_HDR)))
 		return TC_ACT_SHOT;
 	return bpf_redirect(skb->ifindex, 0);
@@ -354,7 +380,7 @@ INLINE int answer_by_cookie(struct __sk_buff *skb, const struct settings *s, str
 	a.tcp.flags = SYN | ACK | ((options & KIND_BITS) == WITH_ECN ? ECE : 0);
 	/* As the kernel has it: whole segments. */
 	a.tcp.window = htons(mss ? 65535 / mss * mss : 65535);
-	return send(skb, s, h, o, &a, size);
+	return send(skb, s, h, &a, size);
 }
 
 /* listens says whether h is for a listener whose connections we can open, and whether it is to be
@@ -400,15 +426,15 @@ SEC("tcx/ingress") int syn(struct __sk_buff *skb)
 	struct settings *s = current();
 	struct state *st = bpf_map_lookup_elem(&states, &zero);
 	struct counters *n = bpf_map_lookup_elem(&counted, &zero);
-	struct offer o = {};
 	struct head h = {};
+	struct offer *o = &h.offer;
 	u64 now;
 
 	/* One with text asks for more than we can give. */
 	if (!s || !st || !n || !read_head(skb, s, &h) || (h.tcp.flags & (SYN | ACK | RST | FIN)) != SYN)
 		return TCX_NEXT;
 	size = (h.tcp.doff >> 4) * 4;
-	if (size != h.length || size < sizeof(h.tcp) || skb->len < h.at + size || !guarded(&h))
+	if (size != h.length || size < sizeof(h.tcp) || skb->len < h.at + size || !guarded(s, &h))
 		return TCX_NEXT;
 	n->syns++;
 	now = bpf_ktime_get_ns();
@@ -417,17 +443,15 @@ SEC("tcx/ingress") int syn(struct __sk_buff *skb)
 	case MPTCP: n->mptcp++; return TCX_NEXT;
 	case NOT_OURS: return TCX_NEXT;
 	}
-	o.end = size - sizeof(h.tcp);
-	if (o.end > sizeof(o.bytes) || (o.end > 0 && bpf_skb_load_bytes(skb, h.at + sizeof(h.tcp), o.bytes, o.end)))
-		return TCX_NEXT;
-	if (!read_usual(&o))
-		bpf_loop(40, next_option, &o, 0);
-	if (o.bad)
+	o->end = size - sizeof(h.tcp);
+	if (!read_usual(o))
+		bpf_loop(40, next_option, o, 0);
+	if (o->bad)
 		return TC_ACT_SHOT;
 	if (st->sent + SECOND < now)
 		st->sent = now;
 	n->sent++;
-	return answer_by_cookie(skb, s, &h, &o, now);
+	return answer_by_cookie(skb, s, &h, o, now);
 }
 
 /* check reads a cookie back: what it says, and in said how; 0 when it is none. */
@@ -476,25 +500,24 @@ struct stamps { u32 val, echo, at; };
 
 /* read_stamps reads timestamps: alone, as nearly all send them, or among others. It returns 0 where
  * there are none, and -1 where the options are broken. */
-INLINE int read_stamps(struct __sk_buff *skb, const struct head *h, u32 size, struct stamps *t)
+INLINE int read_stamps(struct head *h, u32 size, struct stamps *t)
 {
-	u32 options = h->at + sizeof(h->tcp), alone[3];
-	struct offer o = {};
+	u32 options = h->at + sizeof(h->tcp);
+	struct offer *o = &h->offer;
+	u32 *alone = (u32 *)o->bytes;
 
-	if (size == sizeof(alone) && !bpf_skb_load_bytes(skb, options, alone, sizeof(alone)) && alone[0] == htonl(0x0101080a)) {
+	if (size == 12 && alone[0] == htonl(0x0101080a)) {
 		t->val = ntohl(alone[1]);
 		t->echo = ntohl(alone[2]);
 		t->at = options + 8;
 		return 1;
 	}
-	o.end = size;
-	if (o.end > sizeof(o.bytes) || (o.end > 0 && bpf_skb_load_bytes(skb, options, o.bytes, o.end)))
-		return -1;
-	bpf_loop(40, next_option, &o, 0);
-	t->val = o.tsval;
-	t->echo = o.tsecr;
-	t->at = options + o.stamps_at + 4;
-	return o.bad ? -1 : o.timestamps;
+	o->end = size;
+	bpf_loop(40, next_option, o, 0);
+	t->val = o->tsval;
+	t->echo = o->tsecr;
+	t->at = options + o->stamps_at + 4;
+	return o->bad ? -1 : o->timestamps;
 }
 
 SEC("tcx/ingress") int ack(struct __sk_buff *skb)
@@ -520,16 +543,16 @@ SEC("tcx/ingress") int ack(struct __sk_buff *skb)
 	if (!read_head(skb, s, &h) || (h.tcp.flags & (SYN | ACK | RST)) != ACK)
 		return TCX_NEXT;
 	size = (h.tcp.doff >> 4) * 4;
-	if (size < sizeof(h.tcp) || size > h.length)
+	if (size < sizeof(h.tcp) || size > h.length || skb->len < h.at + size)
 		return TCX_NEXT;
-	found = read_stamps(skb, &h, size - sizeof(h.tcp), &t);
+	found = read_stamps(&h, size - sizeof(h.tcp), &t);
 	if (found < 0)
 		return TCX_NEXT;
 	timestamps = found && s->timestamps;
 	flow = flow_of(s, &h);
 	/* The hash costs less than the look-up, and tells a connection that is open from a cookie. */
 	good = check(s, &h, flow, timestamps, t.echo, &said);
-	if ((!good && !s->always && now >= st->until) || !guarded(&h))
+	if ((!good && !s->always && now >= st->until) || !guarded(s, &h))
 		return TCX_NEXT;
 	skc = socket_of(skb, &h);
 	if (!skc)
