@@ -67,6 +67,9 @@ func icmpPacket(ip wire.IP, m wire.ICMP, mtu int, quote []byte) []byte {
 
 // describeICMP says in words what a packet that is not TCP says.
 func describeICMP(ip *wire.IP, data []byte) string {
+	if text := describeGroups(ip, data[ip.HeaderLen:]); text != "" {
+		return text
+	}
 	var m wire.ICMP
 	if wire.ParseICMP(data[ip.HeaderLen:], &m) != wire.None {
 		return fmt.Sprintf("IP protocol %d", ip.Proto)

@@ -37,6 +37,7 @@ type packet struct {
 	v6       bool
 	fragment bool // a part of a packet, or behind headers that are not read
 	whole    bool // of IPv4: DF is set
+	alert    bool // routers are to look at it
 	ttl      byte
 	proto    byte
 	size     int    // in bytes
@@ -79,7 +80,7 @@ func parse(b []byte) (p packet, usable bool, err error) {
 	switch p.proto {
 	case protoTCP:
 		usable, above = p.parseTCP()
-	case protoICMP, protoICMPv6, protoUDP:
+	case protoICMP, protoICMPv6, protoUDP, protoIGMP:
 		usable, above = p.parseOther()
 	}
 	if err == nil {
@@ -106,6 +107,7 @@ func (p *packet) parse4(b []byte) (usable bool, err error) {
 	p.src, p.dst = mapped(b[12:16]), mapped(b[16:20])
 	p.fragment, p.whole = fragment&0x3fff != 0, fragment&0x4000 != 0
 	p.ttl, p.proto, p.size, p.body = b[8], b[9], total, b[header:total]
+	p.alert = hasAlert4(b[20:header])
 	return true, err
 }
 
@@ -124,6 +126,9 @@ func (p *packet) parse6(b []byte) (usable bool, err error) {
 	copy(p.dst[:], b[24:])
 	p.v6, p.whole = true, true
 	p.proto, p.ttl, p.size, p.body = b[6], b[7], total, b[40:total]
+	if p.proto == 0 {
+		p.openHops()
+	}
 	switch p.proto {
 	case 0, 43, 44, 60: // headers that TCP may lie behind
 		p.fragment = true
@@ -180,7 +185,7 @@ func (p *packet) checkFlags() error {
 
 // parseOther looks at lengths and checksums of what is not TCP.
 func (p *packet) parseOther() (usable bool, err error) {
-	name := map[byte]string{protoICMP: "ICMP", protoICMPv6: "ICMPv6", protoUDP: "UDP"}[p.proto]
+	name := map[byte]string{protoICMP: "ICMP", protoICMPv6: "ICMPv6", protoUDP: "UDP", protoIGMP: "IGMP"}[p.proto]
 	switch {
 	case len(p.body) < 8:
 		return false, fault("W1", "RFC 1122 §3.2.2", "%d bytes are no %s message", len(p.body), name)
@@ -197,7 +202,7 @@ func (p *packet) parseOther() (usable bool, err error) {
 // summed reports whether the checksum of what the packet carries is right.
 func (p *packet) summed() bool {
 	var pseudo uint64
-	if p.proto != protoICMP { // the only one without a pseudo-header
+	if p.proto != protoICMP && p.proto != protoIGMP { // they have no pseudo-header
 		pseudo = words(p.src[:]) + words(p.dst[:]) + uint64(p.proto) + uint64(len(p.body))
 		if !p.v6 {
 			pseudo -= 2 * 0xffff // the prefixes of both

@@ -20,6 +20,7 @@ func TestEveryRuleIsBroken(t *testing.T) {
 	for _, rule := range []string{"O2", "S3", "R2", "R1", "R9", "M6"} {
 		broken[rule] = true // by the tests of the relation, and of streams
 	}
+	broken["G1"] = true // by TestGroupRule
 	named := map[string]bool{}
 	files, err := filepath.Glob("*.go")
 	if err != nil || len(files) == 0 {

@@ -16,6 +16,8 @@ func (w *Wire) Sent(now clock.Time, data []byte) error {
 	switch {
 	case !usable || p.fragment:
 		return err
+	case p.isAboutGroups():
+		return first(err, p.checkGroups())
 	case p.proto == protoICMP || p.proto == protoICMPv6:
 		return first(err, p.checkICMP())
 	case p.proto != protoTCP:

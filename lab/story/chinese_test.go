@@ -17,7 +17,7 @@ import (
 // fields, options, names of protocols and of programs, units.
 var accepted = strings.Fields(`
 	SYN ACK SYN-ACK FIN RST PSH URG FP PU seq ack win len urg mss sack ts ws ao
-	TCP IP ICMP ICMPv6 IPv6 IGMP MLD UDP NDP ARP EtherType RFC MSL MSS MTU SACK SO_LINGER PAWS Nagle BBR cookie Fast Open fo
+	TCP IP ICMP ICMPv6 IPv6 IGMP IGMPv1 IGMPv2 IGMPv3 MLD MLDv1 MLDv2 UDP NDP ARP EtherType RFC MSL MSS MTU SACK SO_LINGER PAWS Nagle BBR cookie Fast Open fo
 	ECN ECE CWR CE ce SEW AccECN AE SEWe EWe Ee We PEe EW
 	ms s min handfast lab --seed
 	ca_state open disorder recovery loss cwnd ssthresh sacked lost retrans dsack_dups reordering reord_seen rtt minrtt pacing_rate
@@ -154,7 +154,8 @@ func TestNamesInChinese(t *testing.T) {
 	for _, text := range []string{w.Help, w.Together, w.Steps, w.First, w.Back, w.Step, w.On, w.End, w.States, w.Queue, w.All, w.Where, w.Differences} {
 		check("page", text)
 	}
-	for _, text := range []string{"ICMP: fragmentation needed, next link takes 1400", "ICMPv6: packet too big, next link takes 1400", "ICMP type 3 code 1", "IP protocol 47"} {
+	for _, text := range []string{"ICMP: fragmentation needed, next link takes 1400", "ICMPv6: packet too big, next link takes 1400", "ICMP type 3 code 1", "IP protocol 47",
+		"IGMPv3: joins 239.1.2.3, leaves 239.1.2.4", "IGMPv1: is in 239.1.2.3", "MLDv2: leaves 239.1.2.3", "IGMPv2: asks who is in any group"} {
 		check(text, messageText(text, Chinese))
 	}
 }

@@ -90,7 +90,8 @@ func FailureText(failed string, l Lang) string {
 // messagesZH are the words of ICMP messages.
 var messagesZH = strings.NewReplacer("fragmentation needed", "需要分片", "packet too big", "报文过大",
 	", next link takes ", "，下一段链路最多 ", "ICMP: ", "ICMP：", "ICMPv6: ", "ICMPv6：",
-	"IP protocol ", "IP 协议 ", "ICMP type ", "ICMP 类型 ", " code ", " 代码 ")
+	"IP protocol ", "IP 协议 ", "ICMP type ", "ICMP 类型 ", " code ", " 代码 ",
+	": asks who is in ", "：询问谁在组 ", "any group", "任意", ": ", "：", ", ", "，", "joins ", "加入 ", "leaves ", "离开 ", "is in ", "在组 ")
 
 func messageText(text string, l Lang) string {
 	if l == Chinese {
