@@ -39,6 +39,10 @@ type states struct {
 	sentFIN event // the first time
 	refill  event // when what its FIN waits behind, or the FIN, was last sent again; 0: never
 	both    event // when the peer's FIN was first sent that acknowledges this one's; 0: never
+
+	// All text of the peer from here on acknowledges the FIN: who has such text has the ACK.
+	ackedFrom    seq.Num
+	hasAckedFrom bool
 }
 
 // event is a packet and its time.
@@ -160,9 +164,9 @@ func (c *Conn) move(from int, s *segment) {
 	me, peer := &c.Sides[from], &c.Sides[1-from]
 	f := s.tcp.Flags
 	for i := range me.waiting {
-		if me.denies(s, &me.waiting[i], c.slowest(from)) { // it did not arrive, nor did what was sent after it
+		if me.denies(s, &me.waiting[i], c.reaction(from), c.slowest(from)) { // it did not arrive, nor did what was sent after it
 			last := me.waiting[len(me.waiting)-1]
-			if me.waiting = me.waiting[:i]; last.Cause == tcp.CauseReset && !me.denies(s, &last, c.slowest(from)) {
+			if me.waiting = me.waiting[:i]; last.Cause == tcp.CauseReset && !me.denies(s, &last, c.reaction(from), c.slowest(from)) {
 				me.waiting = append(me.waiting, last) // it is on its way still
 			}
 			break
@@ -181,6 +185,7 @@ func (c *Conn) move(from int, s *segment) {
 	if f.Has(wire.ACK) {
 		me.acknowledges(s, peer, until)
 		peer.isAcknowledged(s)
+		peer.isTold(s, me.next)
 	}
 	if f.Has(wire.FIN) {
 		me.closes(s)
@@ -229,10 +234,13 @@ func (c *Conn) slowest(side int) time.Duration {
 	return max(c.Handshake[1-side], c.Sides[1-side].RTT.Max)
 }
 
-// denies reports whether an end's segment shows that something did not arrive, which an
-// end answers within some time.
-func (e *Side) denies(s *segment, what *Move, within time.Duration) bool {
+// denies reports whether an end's segment shows that something did not arrive, which takes
+// so long at least, and which an end answers within some time.
+func (e *Side) denies(s *segment, what *Move, atLeast, within time.Duration) bool {
 	f := s.tcp.Flags
+	if s.time.Sub(what.Time) < atLeast { // it is on its way
+		return false
+	}
 	switch what.Cause {
 	case tcp.CauseReset, tcp.CauseRefused: // what was sent before it arrives is on the way beside it
 		return !f.Has(wire.RST) && s.time.Sub(what.Time) > within
@@ -268,6 +276,10 @@ func (e *Side) opens(s *segment, ack bool, peer *Side) {
 func (e *Side) acknowledges(s *segment, peer *Side, until clock.Time) {
 	if e.state == tcp.SynSent && (peer.SYNs == 0 || peer.isn.Less(s.tcp.Ack)) { // a SYN-ACK may have been missed
 		e.does(s, tcp.Established, tcp.CauseSynAck)
+	}
+	if e.state == tcp.FinWait1 && e.hasAckedFrom && e.ackedFrom.Less(s.tcp.Ack) {
+		e.waiting = slices.DeleteFunc(e.waiting, func(m Move) bool { return m.Cause == tcp.CauseAckOfFin })
+		e.does(s, tcp.FinWait2, tcp.CauseAckOfFin)
 	}
 	if !peer.hasFIN || s.tcp.Ack.Less(peer.fin) {
 		return
@@ -330,6 +342,14 @@ func (e *Side) isAcknowledged(s *segment) {
 	}
 	if after(e.settled(), tcp.CauseAckOfFin) != e.settled() {
 		e.expect(s, tcp.CauseAckOfFin)
+	}
+}
+
+// isTold follows text that is on its way to an end whose FIN it acknowledges, if it begins where
+// nothing was sent before.
+func (e *states) isTold(s *segment, next seq.Num) {
+	if e.hasFIN && !e.hasAckedFrom && !s.tcp.Ack.Less(e.fin) && s.length > 0 && !s.tcp.Flags.Has(wire.FIN) && next.LessEq(s.tcp.Seq) {
+		e.ackedFrom, e.hasAckedFrom = s.tcp.Seq, true
 	}
 }
 
