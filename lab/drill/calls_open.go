@@ -194,13 +194,34 @@ func (p *player) open(s *socket, address *script.Value) outcome {
 	return outcome{}
 }
 
+// localPorts is the range of ports that IP_LOCAL_PORT_RANGE asks for; zeros: it asks for none.
+// A bound of 0, or outside those of net.ipv4.ip_local_port_range, is no bound.
+func (s *socket) localPorts() (first, last uint16) {
+	const lowest, highest = 32768, 60999
+	within := func(port uint16) bool { return lowest <= port && port <= highest }
+	ports := uint32(s.options[optPorts])
+	low, high := uint16(ports), uint16(ports>>16)
+	if !within(low) && !within(high) {
+		return 0, 0
+	}
+	first, last = lowest, highest
+	if within(low) {
+		first = low
+	}
+	if within(high) {
+		last = high
+	}
+	return first, last
+}
+
 // connectFrom connects from the port that a socket is bound to, or else from the first of
 // those that it may have which is free.
 func (p *player) connectFrom(s *socket, port uint16) (en *tcp.Entry, err error) {
 	first, last := s.local, s.local
-	if ports := uint32(s.options[optPorts]); first == 0 && ports != 0 {
-		first, last = uint16(ports), uint16(ports>>16) // the lower one in the lower half
-	} else if first == 0 {
+	if first == 0 {
+		first, last = s.localPorts()
+	}
+	if first == 0 {
 		first, last = p.nextLocal, p.nextLocal
 		p.nextLocal++
 	}

@@ -199,6 +199,9 @@ func refused(o option, n int64) (outcome, bool) {
 		bad = n == 0 || n < -1 || n > 255
 	case optClass, optHops:
 		bad = n < -1 || n > 255
+	case optPorts:
+		lowest, highest := uint16(n), uint16(n>>16)
+		bad = lowest != 0 && highest != 0 && lowest > highest
 	}
 	return failure("EINVAL"), bad
 }
