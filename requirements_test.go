@@ -152,7 +152,7 @@ func drillScripts(t *testing.T) (all []drillScript) {
 		text, err := os.ReadFile(path)
 		line, _, _ := strings.Cut(string(text), "\n")
 		if !section.MatchString(line) {
-			t.Errorf("%s: the first line is %q, and should be // RFC N §S: what is shown", path, line)
+			t.Fatalf("%s: the first line is %q, and should be // RFC N §S: what is shown", path, line)
 		}
 		all = append(all, drillScript{filepath.ToSlash(path), strings.TrimPrefix(line, "// ")})
 		return err
