@@ -137,7 +137,7 @@ func (o *oddity) judge(c *testConn, e *effect) {
 		o.Fatalf("%v: answered by %v", o, &e.answer)
 	case changed && !o.mayChange(&c.conn):
 		o.Fatalf("%v: %+v", o, *e)
-	case e.state != o.state && !CanMove(o.state, e.state) && !(o.state == SynReceived && CanMove(Established, e.state)):
+	case e.state != o.state && !CanMove(o.state, e.state) && !(o.state < Established && CanMove(Established, e.state)):
 		o.Fatalf("%v: to %v", o, e.state)
 	case e.readable > 0 && (!acks || o.flags.Has(wire.RST) || o.flags.Has(wire.SYN) && o.state != SynSent && o.state != SynReceived):
 		o.Fatalf("%v: %d bytes are read", o, e.readable)
@@ -175,7 +175,7 @@ func (o *oddity) mayChange(c *Conn) bool {
 	case Listen:
 		return syn && !rst && !ack && !o.flags.Has(wire.FIN)
 	case SynSent:
-		return rst && o.acceptableAck(c) || syn && !rst && !o.flags.Has(wire.FIN) && (!ack || o.acceptableAck(c))
+		return rst && o.acceptableAck(c) || syn && !rst && (!ack && !o.flags.Has(wire.FIN) || o.acceptableAck(c))
 	case SynReceived:
 		return inside && (rst && o.seq == nxt || syn && !rst || o.acceptableAck(c))
 	case TimeWait:

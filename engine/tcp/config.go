@@ -114,6 +114,16 @@ type Config struct {
 	// MaxSynRetries. Default 0: it doubles from the first (RFC 6298 §5.5).
 	SynLinear int
 
+	// AsLinux decides as Linux does where RFCs leave it to a host, for who compares with it, or
+	// would be taken for it. ACKs of a connection whose program answers wait for its answers, also
+	// that of a FIN. After a loss, or a mark of ECN, the threshold of slow start follows from the
+	// window, and not from what was in flight (RFC 9438 §4.6 knows both). A shut window is probed
+	// by an old number without text. A tail loss probe waits for two round trips and 2 ms,
+	// however short they are. What is sent again takes no new text along, and has Nagle's
+	// algorithm hold nothing back. A SYN-ACK that echoes a timestamp of no SYN is refused.
+	// Of what a super-segment repeats the first is told by D-SACK.
+	AsLinux bool
+
 	// CongestionControl is the name of what connections begin with, one of
 	// cc.Names(); default cc.Default.
 	CongestionControl string

@@ -388,7 +388,7 @@ func (c *Conn) takeFin(now clock.Time) {
 		c.rcv.edge = c.rcv.nxt
 	}
 	c.set(finReceived, true)
-	c.owes |= owesAck
+	c.ackFin(now)
 	switch c.state {
 	case Established:
 		c.setState(now, CloseWait, CauseFin)

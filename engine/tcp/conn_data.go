@@ -1,6 +1,8 @@
 package tcp
 
 import (
+	"math"
+
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
@@ -39,7 +41,12 @@ func (c *Conn) arrivedText(now clock.Time, s *Segment) wire.Drop {
 	nxt, fin, hadGap := c.rcv.nxt.Add(seq.Size(s.Len)), false, c.in.ooo != nil
 	if hadGap {
 		var twice wire.SACKBlock
+		size := s.GSOSize
+		if c.cfg.AsLinux { // there what was joined on the way is one segment
+			s.GSOSize = 0
+		}
 		nxt, fin, twice = c.in.fillGap(c.rcv.nxt, s)
+		s.GSOSize = size
 		c.repeated(twice.Left, twice.Right)
 		c.in.tidy()
 	} else {
@@ -96,10 +103,46 @@ func (c *Conn) scheduleAck(now clock.Time, s *Segment, hadGap bool) {
 	// https://www.rfc-editor.org/rfc/rfc5681#section-4.2
 	case hadGap, waiting >= ackEvery*mss, waiting > mss && mss >= surelyFull, s.cut:
 		c.owes |= owesAck
+	default:
+		c.ackSoon(now)
+	}
+}
+
+// ackSoon has what came acknowledged: at once while the connection is young, or else when
+// something leaves, or time is up.
+func (c *Conn) ackSoon(now clock.Time) {
+	switch {
 	case int(c.live.quick) < c.cfg.QuickAcks:
 		c.live.quick++
 		c.owes |= owesAck
 	case !c.timers.armed(TimerDelayedAck):
 		c.timers.arm(TimerDelayedAck, now.Add(c.cfg.DelayedAck))
 	}
+}
+
+// answering is the count of quick ACKs of a connection whose program answers what comes
+// before an ACK would have to leave by itself: with Config.AsLinux ACKs wait for its answers from
+// then on, also that of a FIN, which it answers by its own. So a request and its response are two
+// segments, and not three. It ends when an ACK has waited in vain. Linux calls this pingpong.
+const answering = math.MaxUint8
+
+// answers notes that text leaves, which may be such an answer. Text that goes with the ACK of
+// a SYN-ACK is one where the SYN had text too: both ends have spoken.
+func (c *Conn) answers(now clock.Time) {
+	heard := c.tally.bytesReceived > 0 || c.fast != nil && c.owes&owesAck != 0
+	if heard && now.Milliseconds()-c.ts.textAt < uint32(c.cfg.DelayedAck.Milliseconds()) {
+		c.live.quick = answering
+	}
+}
+
+// ackFin has the peer's FIN acknowledged.
+func (c *Conn) ackFin(now clock.Time) {
+	if c.state != Established || !c.cfg.AsLinux {
+		c.owes |= owesAck
+		return
+	}
+	if c.live.quick > 0 { // there was text before: the program will answer by a FIN of its own
+		c.live.quick = answering
+	}
+	c.ackSoon(now)
 }

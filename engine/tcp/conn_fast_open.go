@@ -50,15 +50,16 @@ func (c *Conn) early() bool { return c.fast != nil && c.fast.early }
 func (c *Conn) takeEarly(now clock.Time, s *Segment) {
 	c.equip(now)
 	c.takeTextOfSyn(now, s)
+	c.live.quick = 0 // the SYN-ACK acknowledges it
 	c.fast.acked = c.rcv.nxt != c.rcv.irs.Add(1)
 }
 
 // takeTextOfSyn takes what follows the SYN in its segment.
-func (c *Conn) takeTextOfSyn(now clock.Time, s *Segment) {
+func (c *Conn) takeTextOfSyn(now clock.Time, s *Segment) wire.Drop {
 	s.Flags &^= wire.SYN
 	s.Seq = c.rcv.nxt
 	c.trim(s)
-	c.arrivedText(now, s)
+	return c.arrivedText(now, s)
 }
 
 // completeEarly is the fifth check where the ACK is the first one: what it acknowledges

@@ -44,8 +44,17 @@ func (c *Conn) persistTimeout(now clock.Time) {
 		return
 	}
 	c.rtt.backoff = min(c.rtt.backoff+1, mostBackoff)
-	c.probe(owesProbe)
+	c.probe(c.persistProbe())
 	c.armPersist(now)
+}
+
+// persistProbe is what asks a peer whose window is shut: the first octet of what waits, as the
+// RFC has it. Linux asks by a number that was acknowledged, as its keep-alive probes do.
+func (c *Conn) persistProbe() owes {
+	if c.cfg.AsLinux && c.state.Synchronized() {
+		return owesAlive
+	}
+	return owesProbe
 }
 
 // persistEnd is when probing has lasted for the user timeout: since it began, if

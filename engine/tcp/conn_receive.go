@@ -129,6 +129,9 @@ func (c *Conn) arrivesInSynSent(now clock.Time, s *Segment) outcome {
 	if hasAck && (s.Ack.LessEq(c.snd.iss) || c.snd.nxt.Less(s.Ack)) {
 		return ignoredOrRefused(s, wire.BadAck)
 	}
+	if hasAck && c.cfg.AsLinux && !c.echoesSyn(now, s) {
+		return ignoredOrRefused(s, wire.PAWS)
+	}
 	if s.Flags.Has(wire.RST) {
 		if !hasAck { // RFC 5961 §3: a RST that acknowledges nothing is blind
 			return dropped(wire.BadSequence)
@@ -136,7 +139,9 @@ func (c *Conn) arrivesInSynSent(now clock.Time, s *Segment) outcome {
 		c.closed(now, Refused, CauseRefused)
 		return taken
 	}
-	if !s.Flags.Has(wire.SYN) || s.Flags.Has(wire.FIN) {
+	// With an ACK the FIN counts, as what follows the sixth step says; without one nobody has
+	// heard of us who could have anything to end.
+	if !s.Flags.Has(wire.SYN) || s.Flags.Has(wire.FIN) && !hasAck {
 		return dropped(wire.BadFlags)
 	}
 	c.learnPeer(now, s)
@@ -163,8 +168,21 @@ func (c *Conn) arrivesInSynSent(now clock.Time, s *Segment) outcome {
 	if s.Options.Has(wire.OptUserTimeout) {
 		c.hearUserTimeout(s)
 	}
-	c.takeTextOfSyn(now, s)
+	if c.takeTextOfSyn(now, s) != wire.NoMemory {
+		c.checkFin(now, s)
+	}
 	return taken
+}
+
+// echoesSyn reports whether s, which acknowledges our SYN, echoes a timestamp that a SYN of ours
+// had, if it echoes any: an answer to a connection before this one does not, and who forges one
+// has to guess 32 bits more.
+func (c *Conn) echoesSyn(now clock.Time, s *Segment) bool {
+	if !s.Options.Has(wire.OptTimestamps) || s.Options.TSEcr == 0 || c.cfg.NoTimestamps || c.live.stalled == clock.Never {
+		return true
+	}
+	age := c.ts.value(now) - s.Options.TSEcr
+	return age <= uint32(now.Sub(c.live.stalled).Milliseconds())+1
 }
 
 // establish enters ESTABLISHED.

@@ -77,6 +77,9 @@ func (c *Conn) beginRecovery(now clock.Time, d *recovery.Delivery) {
 // a repair whose first segment is still to come: no loss raises a window.
 // https://www.rfc-editor.org/rfc/rfc5681#section-3.2
 func (c *Conn) flightSize(acked int) int {
+	if c.cfg.AsLinux {
+		return c.cc.Limits().Window
+	}
 	return min(c.flight.Out()+acked, c.cc.Limits().Window)
 }
 

@@ -65,6 +65,9 @@ func (c *Conn) tailAfter() time.Duration {
 // probe, 10 ms by default: on the shortest paths the timer must not fire all the time.
 const tailShare = 20
 
+// linuxTail is what Linux adds to two round trips, the least time of its timers.
+const linuxTail = 2 * time.Millisecond
+
 // armRetransmit keeps the rule of RFC 6298 §5.1 to §5.3: the timer runs while
 // something is unacknowledged. Where the peer's window holds us back, the persist
 // timer has its place: see persists.
@@ -172,7 +175,10 @@ func (c *Conn) retransmitTimeout(now clock.Time) {
 		c.armRetransmit(now)
 		return
 	}
-	f, flight := c.flight, min(c.inFlight(), c.cc.Limits().Window)
+	f, flight := c.flight, c.cc.Limits().Window
+	if !c.cfg.AsLinux {
+		flight = min(c.inFlight(), flight)
+	}
 	switch {
 	case c.rtt.backoff > 0:
 		flight = 0                 // RFC 5681 §3.1: ssthresh falls once for a segment

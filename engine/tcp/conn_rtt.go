@@ -46,6 +46,9 @@ func (r *rtt) tail(cfg *Config) time.Duration {
 	if r.smoothed == 0 {
 		return 0
 	}
+	if cfg.AsLinux {
+		return 2*r.smoothed + linuxTail
+	}
 	return max(2*r.smoothed, time.Duration(uint64(cfg.MinRTO)/tailShare)) // unsigned: fewer steps
 }
 

@@ -208,8 +208,11 @@ func (c *Conn) buildText(now clock.Time, out *Output, pos seq.Num, n int) bool {
 	if c.in.ooo != nil && c.sackSize() > 0 {
 		c.addBlocks(out, c.in.ooo.blocks[:c.in.ooo.count])
 	}
+	if c.cfg.AsLinux && out.Len > 0 && int(c.live.quick) < c.cfg.QuickAcks {
+		c.answers(now)
+	}
 	c.finish(now, out)
-	if c.sent(now, out, end); small {
+	if c.sent(now, out, end); small && !(out.again && c.cfg.AsLinux) {
 		c.flight.small = end
 	}
 	return true

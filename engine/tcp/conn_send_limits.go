@@ -69,7 +69,7 @@ func (c *Conn) allowedAgain(pos seq.Num, lost int) (n int, ok bool) {
 		if n = min(text, open, room, c.largestSegment()); n > mss {
 			n -= n % mss
 		}
-	case pos.Add(seq.Size(lost)) == c.snd.nxt && left > text:
+	case pos.Add(seq.Size(lost)) == c.snd.nxt && left > text && !c.cfg.AsLinux: // new text goes along
 		n = min(left, open, room, mss)
 		n = max(c.worthSending(n, left, flight, min(open, room)), min(n, text))
 	default:

@@ -66,6 +66,9 @@ func (c *Conn) fire(now clock.Time, n Timer) {
 		c.persistTimeout(now)
 	case TimerDelayedAck:
 		c.owes |= owesAck
+		if c.live.quick == answering && c.cfg.AsLinux {
+			c.live.quick = 0
+		}
 	case TimerKeepAlive:
 		c.keepAliveTimeout(now)
 	case TimerLife:

@@ -1,8 +1,6 @@
 package tcp
 
 import (
-	"math"
-
 	"github.com/handfast-tcp/handfast/engine/buf"
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/seq"
@@ -189,7 +187,7 @@ func (c *Conn) abort(now clock.Time) {
 // what waits acknowledged now.
 func (c *Conn) setQuickAck(on bool) {
 	if !on {
-		c.live.quick = math.MaxUint8
+		c.live.quick = answering
 		return
 	}
 	c.live.quick = 0

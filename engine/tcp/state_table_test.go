@@ -61,7 +61,7 @@ var arrivals = [NumStates][]cell{
 	SynSent: {
 		{"SYN", "S 0:0(0)", "S. 0:0(0) ack 1", SynReceived, wire.None, "3.10.7.3 fourth"},
 		{"SYN-ACK", "S. 0:0(0) ack 1", ". 1:1(0) ack 1", Established, wire.None, "3.10.7.3 fourth"},
-		{"SYN-ACK with FIN", "SF. 0:0(0) ack 1", "", SynSent, wire.BadFlags, "3.10.7.3 fourth"},
+		{"SYN-ACK with FIN", "SF. 0:0(0) ack 1", ". 1:1(0) ack 2", CloseWait, wire.None, "3.10.7.3 fourth"},
 		{"ACK", ". 1:1(0) ack 1", "", SynSent, wire.BadFlags, "3.10.7.3 fifth"},
 		{"data", "P. 1:11(10) ack 1", "", SynSent, wire.BadFlags, "3.10.7.3 fifth"},
 		{"FIN", "F. 1:1(0) ack 1", "", SynSent, wire.BadFlags, "3.10.7.3 fifth"},

@@ -100,7 +100,7 @@ func TestToldInChinese(t *testing.T) {
 		t.Fatal(err)
 	}
 	f, ok := drill.Play(s, drill.Options{}).Err.(*drill.Failure)
-	want := "my.pkt:5：0.000000 秒：选项 mss 1400 不同\n  应为  > S. 0:0(0) ack 1 <mss 1400>\n  实为  > S. 0:0(0) ack 1 win 65535 <mss 1460>"
+	want := "my.pkt:5:23：0.000000 秒：选项 mss 1400 不同\n  应为  > S. 0:0(0) ack 1 <mss 1400>\n  实为  > S. 0:0(0) ack 1 win 65535 <mss 1460>"
 	if !ok || f.Chinese() != want {
 		t.Errorf("%v", f.Chinese())
 	}

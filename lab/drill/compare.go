@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/handfast-tcp/handfast/engine/fastopen"
 	"github.com/handfast-tcp/handfast/engine/seq"
@@ -192,4 +193,37 @@ func (p *player) compareStamp(f *flow, want, got *script.Option) script.Phrase {
 		return script.Say("its timestamp is %d ticks after the first, and not %d", passed, should)
 	}
 	return script.Phrase{}
+}
+
+// blame says behind what stands, in the line of a packet, that of which a difference is: the
+// first of those that fits.
+var blame = []struct{ difference, behind string }{
+	{"it acknowledges", "ack"}, {"its window", "win"}, {"its urgent pointer", "urg"}, {"its SACK", "sack"}, {"its option", "<"},
+	{"it echoes", "ecr"}, {"its ECN", "["}, {"its TOS", "["}, {"its TTL", "["}, {"its flow label", "["}, {"it has", "("}, {"it begins", ">."}, {"the flags", ">"},
+}
+
+// blamed is the place in the script of what is different, as far as the line says it.
+func (p *player) blamed(e *script.Event, difference script.Phrase) script.Pos {
+	at := e.Pos
+	line := p.script.Line(at.Line)
+	from := max(strings.Index(line, ">"), 0)
+	for _, b := range blame {
+		if !difference.Begins(b.difference) {
+			continue
+		}
+		rest := line[from:]
+		if b.behind == ">." { // behind the flags
+			rest = strings.TrimLeft(rest[1:], " \t")
+			rest = rest[max(strings.IndexAny(rest, " \t"), 0):]
+		} else if i := strings.Index(rest[1:], b.behind); b.behind != ">" && i >= 0 {
+			rest = rest[1+i+len(b.behind):]
+		} else if b.behind == ">" {
+			rest = rest[1:]
+		} else {
+			break // it is missing there
+		}
+		at.Col = len(line) - len(strings.TrimLeft(rest, " \t")) + 1
+		break
+	}
+	return at
 }

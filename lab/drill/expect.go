@@ -28,7 +28,7 @@ func (p *player) expect(e *script.Event, at, until clock.Time) {
 	f := p.flowTo(s.tuple)
 	p.pushed(k, &s, d.at)
 	if difference := p.compare(f, k, &s); !difference.None() {
-		p.failWith(&Failure{Problem: difference, Expected: quoted(p.printExpected(k)), Got: quoted(p.printSegment(&s))})
+		p.failWith(&Failure{Pos: p.blamed(e, difference), Problem: difference, Expected: quoted(p.printExpected(k)), Got: quoted(p.printSegment(&s))})
 	}
 	if d.at < at.Add(-p.tolerance) || d.at > until.Add(p.tolerance) {
 		p.failWith(&Failure{Problem: p.wrongTime(d.at, at), Expected: p.span(at, until), Got: script.Say("at %.6f s", d.at.Sub(start).Seconds())})

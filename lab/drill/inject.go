@@ -41,7 +41,11 @@ func (p *player) injectTCP(k *script.Packet) {
 	if k.Flags.Has(wire.SYN) {
 		first++ // the SYN has a number of its own
 	}
-	p.arrive(p.packet(k, &h, text(first, k.Len)))
+	size := 0
+	if p.mss > 0 && k.Len > p.mss && !k.Flags.Has(wire.SYN) {
+		size = p.mss
+	}
+	p.arrive(p.packet(k, &h, text(first, k.Len)), size)
 	if k.Flags.Has(wire.SYN) {
 		p.meet(f, k.Seq, before)
 	}
@@ -175,16 +179,13 @@ func (p *player) injectICMP(k *script.Packet) {
 		proto, sum = wire.ProtoICMPv6, wire.PseudoSum(r.Local, r.Remote, wire.ProtoICMPv6, len(b))
 	}
 	binary.BigEndian.PutUint16(b[2:], wire.Checksum(wire.Sum(b, sum)))
-	p.arrive(p.wrap(k, r, proto, b))
+	p.arrive(p.wrap(k, r, proto, b), 0)
 }
 
 // quote returns the start of the segment that an error is about: of the one that the script
-// names, or else the oldest that is not acknowledged.
+// names, or else of the SYN, as in packetdrill.
 func (p *player) quote(f *flow, k *script.Packet) []byte {
-	first, n := seq.Num(p.host.TCP().Look(f.tuple).SndUna), 0
-	if p.Kernel != nil {
-		first = f.acked
-	}
+	first, n := f.own, 0
 	if k.ICMP.Quoted {
 		first, n = k.Seq+f.own, k.Len
 	}

@@ -65,9 +65,9 @@ func (f *Failure) Chinese() string { return f.text().Chinese() }
 
 func (f *Failure) text() script.Phrase {
 	if !f.Expected.None() || !f.Got.None() {
-		return script.Say("%s:%d: at %.6f s: %s\n  expected  %s\n  got       %s", f.File, f.Pos.Line, f.Time.Seconds(), f.Problem, f.Expected, f.Got)
+		return script.Say("%s:%d:%d: at %.6f s: %s\n  expected  %s\n  got       %s", f.File, f.Pos.Line, f.Pos.Col, f.Time.Seconds(), f.Problem, f.Expected, f.Got)
 	}
-	return script.Say("%s:%d: at %.6f s: %s\n  in        %s", f.File, f.Pos.Line, f.Time.Seconds(), f.Problem, f.Line)
+	return script.Say("%s:%d:%d: at %.6f s: %s\n  in        %s", f.File, f.Pos.Line, f.Pos.Col, f.Time.Seconds(), f.Problem, f.Line)
 }
 
 // quoted is what stands in a script, or would.
@@ -147,7 +147,9 @@ func (p *player) fail(format string, args ...any) {
 func (p *player) failWith(f *Failure) {
 	f.File, f.Time = p.script.Name, p.now.Sub(start)
 	if p.event != nil {
-		f.Pos = p.event.Pos
+		if f.Pos.Line == 0 {
+			f.Pos = p.event.Pos
+		}
 		f.Line = p.script.Line(f.Pos.Line)
 	}
 	panic(stop{f})
@@ -285,7 +287,7 @@ func (p *player) output() {
 }
 
 // arrive gives the host a packet.
-func (p *player) arrive(data []byte) {
+func (p *player) arrive(data []byte, size int) {
 	if p.Kernel != nil {
 		p.rec.arrives(p, data)
 		if err := p.Kernel.Arrive(data); err != nil {
@@ -296,6 +298,7 @@ func (p *player) arrive(data []byte) {
 	k := buf.NewPacket()
 	m := k.ReceiveInto(len(data))
 	k.Data = m[:copy(m, data)]
+	k.GSOSize = uint16(size)
 	p.judge.Delivered(p.now, data)
 	id := p.rec.arrives(p, data)
 	p.host.Receive(p.now, 0, k)

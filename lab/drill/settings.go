@@ -17,6 +17,7 @@ import (
 type settings struct {
 	version     int // of IP
 	mtu         int
+	mss         int // what arrives is text in segments so large, at once; 0: in one
 	tolerance   time.Duration
 	tick        time.Duration // of the host's timestamps; 0: they are not compared
 	local       netip.Addr
@@ -63,6 +64,7 @@ var fileOptions = map[string]fileOption{
 	"tolerance_usecs":   {"a number of microseconds", (*player).setTolerance},
 	"tolerance":         {"a number of microseconds", (*player).setTolerance},
 	"mtu":               {"a number of bytes", (*player).setMTU},
+	"mss":               {"a number of bytes", func(p *player, at script.Pos, v string) { p.mss = int(p.integer(at, v, 1, 65535)) }},
 	"local_ip":          {"an address", func(p *player, at script.Pos, v string) { p.local = p.address(at, v) }},
 	"remote_ip":         {"an address", func(p *player, at script.Pos, v string) { p.remote = p.address(at, v) }},
 	"bind_port":         {"a port", func(p *player, at script.Pos, v string) { p.bindPort = uint16(p.integer(at, v, 1, 65535)) }},
@@ -72,7 +74,7 @@ var fileOptions = map[string]fileOption{
 	"strict":            {"", func(p *player, _ script.Pos, _ string) { p.Strict = true }},
 	"gateway_ip":        {}, "netmask_ip": {}, "speed": {}, "verbose": {}, "quiet": {}, "dry_run": {}, "debug": {}, "non_fatal": {},
 	"wire_client": {}, "wire_server": {}, "persistent_tun_dev": {}, "code_command": {}, "code_format": {}, "code_sockopt": {},
-	"socket_ip_version": {}, "tcp_ts_ecr_scaled": {}, "define": {}, "D": {}, "use_send_omit_free": {}, "send_omit_free": {}, "tun_ip": {}, "fuzz_seed": {}, "fuzz_options": {}, "so_filename": {}, "so_flags": {}, "is_anyip": {}, "mss": {}, "tolerance_percent": {}, "strict_segments": {}, "wire_client_device": {}, "flowlabel": {},
+	"socket_ip_version": {}, "tcp_ts_ecr_scaled": {}, "define": {}, "D": {}, "use_send_omit_free": {}, "send_omit_free": {}, "tun_ip": {}, "fuzz_seed": {}, "fuzz_options": {}, "so_filename": {}, "so_flags": {}, "is_anyip": {}, "tolerance_percent": {}, "strict_segments": {}, "wire_client_device": {}, "flowlabel": {},
 }
 
 // fileOptions takes the options at the top of the file.
@@ -91,7 +93,7 @@ func (p *player) fileOptions() {
 		case f.meaning != "" && o.Value == "":
 			p.wrong(o.Pos, "--%s needs %s, behind =", o.Name, f.meaning)
 		default:
-			f.set(p, o.Pos, o.Value)
+			f.set(p, o.Pos, strings.Trim(o.Value, `"`))
 		}
 	}
 }

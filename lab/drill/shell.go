@@ -16,9 +16,34 @@ func (p *player) shell(e *script.Event) {
 		at, _ := p.when(e)
 		p.live(at)
 	}
-	for _, l := range e.Shell.Lines {
-		p.command(&l)
+	done := false
+	for i := range e.Shell.Lines {
+		l := &e.Shell.Lines[i]
+		switch {
+		case i > 0 && e.Shell.Lines[i-1].OrElse && done:
+		case l.OrElse && p.unknownTo(l):
+			done = false
+		default:
+			p.command(l)
+			done = true
+		}
 	}
+}
+
+// unknownTo reports whether a command sets what is not known here, which another behind || is
+// for: scripts for several kernels have such.
+func (p *player) unknownTo(l *script.ShellLine) bool {
+	if path.Base(l.Words[0]) != "sysctl" {
+		return false
+	}
+	for i, w := range l.Words {
+		name, _, ok := strings.Cut(w, "=")
+		if ok && sysctls[name] == nil && withoutEffect[name] == "" {
+			p.note(l.At[i], "%s has no effect: %s", name, "it is not known here, and the command behind || is for that")
+			return true
+		}
+	}
+	return false
 }
 
 // harmless are commands without an effect here, and why.

@@ -139,7 +139,7 @@ func (p *player) returned(w *waiting, o outcome) {
 		want.errno = o.errno // = -1 is any error
 	}
 	if c.Result.Kind != script.Any && o != want {
-		p.failWith(&Failure{Problem: script.Say("the call gives something else"), Expected: quoted(c.Name + " = " + outcomeText(want)), Got: quoted(c.Name + " = " + outcomeText(o))})
+		p.failWith(&Failure{Pos: c.Result.Pos, Problem: script.Say("the call gives something else"), Expected: quoted(c.Name + " = " + outcomeText(want)), Got: quoted(c.Name + " = " + outcomeText(o))})
 	}
 	if end := p.end(w); p.now < end.Add(-p.tolerance) || p.now > end.Add(p.tolerance) {
 		if c.End >= 0 {

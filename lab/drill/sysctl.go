@@ -63,7 +63,7 @@ func (p *player) lastEvents() bool {
 // which have it beside them, do not.
 func (p *player) publicDefaults(file string) {
 	p.config.TCP.ECNOption, p.config.TCP.ECNControl, p.config.TCP.SynLinear = cc.ECNOptionAlways, true, 4
-	p.config.TCP.NoSlowStartAfterIdle = true
+	p.config.TCP.NoSlowStartAfterIdle, p.config.TCP.AsLinux = true, true
 	p.config.TCP.ReceiveBuffer, p.config.TCP.SendBuffer = 15728640, 4<<20
 	p.config.TCP.ECN, p.config.TCP.SynRetries, p.config.TCP.FastOpen = cc.ECNOff, 5, fastopen.Client|fastopen.Server
 	if strings.HasPrefix(file, "../") {
@@ -85,6 +85,15 @@ func flag(set func(t *tcp.Config, on bool)) sysctlFunc {
 	return number(0, 255, func(p *player, n int) { set(&p.config.TCP, n != 0) })
 }
 
+// beacon takes how often counts of AccECN are told in a round trip at least.
+func beacon(p *player, at script.Pos, v string) {
+	n := p.integer(at, v, 0, 255)
+	if n == 0 || n > 3 {
+		p.wrong(at, "tcp_ecn_option_beacon=%d is not played here: counts of AccECN are told by each ACK where they have changed, which is tcp_ecn_option_beacon=3, or less", n)
+	}
+	p.note(at, "tcp_ecn_option_beacon has no effect: counts of AccECN are told by each ACK where they have changed (RFC 9768 §3.2.3.3)")
+}
+
 // span makes a setting of one that is a time.
 func span(unit time.Duration, set func(p *player, d time.Duration)) sysctlFunc {
 	return number(0, 1<<31-1, func(p *player, n int) { set(p, time.Duration(n)*unit) })
@@ -102,6 +111,7 @@ func init() {
 		"tcp_syn_retries":                    number(0, 127, func(p *player, n int) { p.config.TCP.SynRetries = orNone(n) }),
 		"tcp_slow_start_after_idle":          flag(func(t *tcp.Config, on bool) { t.NoSlowStartAfterIdle = !on }),
 		"tcp_syn_linear_timeouts":            number(0, tcp.MaxSynRetries, func(p *player, n int) { p.config.TCP.SynLinear = n }),
+		"tcp_ecn_option_beacon":              beacon,
 		"tcp_ecn_fallback":                   flag(func(t *tcp.Config, on bool) { t.NoECNFallback = !on }),
 		"tcp_ecn_option":                     number(0, 3, setECNOption),
 		"tcp_synack_retries":                 number(0, 15, func(p *player, n int) { p.config.TCP.SynAckRetries = orNone(n) }),
@@ -268,7 +278,6 @@ var withoutEffect = map[string]string{
 	"tcp_rfc1337":                    "a RST does not end TIME-WAIT (RFC 1337)",
 	"tcp_migrate_req":                "there is one host",
 	"tcp_backlog_ack_defer":          "segments arrive one by one",
-	"tcp_ecn_option_beacon":          "the counts of AccECN are told where they change (RFC 9768 §3.2.3.3)",
 	"tcp_plb_enabled":                "there is one path",
 	"ip_no_pmtu_disc":                "the path's MTU is always discovered",
 	"ip_forward":                     "there is one link",

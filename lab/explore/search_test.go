@@ -172,7 +172,7 @@ func TestPrint(t *testing.T) {
 	if a, b := play(r, 0, 1, way), play(r, 0, 1, way+", deliver 0"); a == b {
 		t.Errorf("%x, whether a packet has arrived or not", a)
 	}
-	const gone = "call 0, deliver 0, mutate 0.0, deliver 0, pass, deliver 1, call 0, call 0, deliver 1, call 1, call 1, deliver 1, " +
+	const gone = "call 0, deliver 0, mutate 0.1, deliver 0, pass, deliver 1, call 0, call 0, deliver 1, call 1, call 1, deliver 1, " +
 		"deliver 0, deliver 0, deliver 0, deliver 0, deliver 0, deliver 1, deliver 1"
 	reset := unread(Budget{Mutate: 1}).probing()
 	if a, b := play(reset, 0, 1, gone), play(reset, 0, 1, gone+", call 1"); a == b {

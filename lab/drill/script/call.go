@@ -23,10 +23,13 @@ func (r *reader) call() *Call {
 	for !r.take(")") {
 		c.Args = append(c.Args, r.value())
 		if !r.take(",") && !r.next(")") {
-			r.fail("arguments are separated by commas and end with a parenthesis; here is %s", r.found())
+			r.failAt(r.missing(), "arguments are separated by commas and end with a parenthesis; here is %s", r.found())
 		}
 	}
 	r.want("=", "and what the call gives")
+	if w := r.peekWord(); Errnos[w] != 0 {
+		r.fail("a call that fails gives -1: = -1 %s", w)
+	}
 	c.Result = r.value()
 	r.outcome(c)
 	c.Text = strings.Join(strings.Fields(r.text[from:r.at]), " ")
@@ -101,7 +104,7 @@ func (r *reader) items(v *Value, end string) {
 		}
 		v.Items, v.Names = append(v.Items, r.value()), append(v.Names, name)
 		if !r.take(",") && !r.next(end) {
-			r.fail("items are separated by commas and end with %s; here is %s", end, r.found())
+			r.failAt(r.missing(), "items are separated by commas and end with %s; here is %s", end, r.found())
 		}
 	}
 }

@@ -53,6 +53,9 @@ func (r *reader) statement(c *Code) {
 		r.space()
 		from = r.at
 		s := Statement{Pos: at, value: r.expression()}
+		if r.next("=") {
+			r.fail("a comparison is written with ==: = gives a name a value")
+		}
 		s.Text = strings.TrimSpace(r.text[from:r.at])
 		if r.takeOnLine(",") {
 			r.skipStatement() // what Python would print

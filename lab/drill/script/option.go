@@ -75,11 +75,11 @@ func (r *reader) tcpOptions(p *Packet) {
 	}
 	for !r.next(">") {
 		p.Options = append(p.Options, r.option())
-		if !r.take(",") {
-			break
+		if !r.take(",") && !r.next(">") {
+			r.failAt(r.missing(), "options are separated by commas and end with >; here is %s", r.found())
 		}
 	}
-	r.want(">", "behind the options")
+	r.take(">")
 	n := 0
 	for i := range p.Options {
 		n += p.Options[i].Size()
@@ -98,6 +98,9 @@ var optionNames = []string{"mss", "nop", "wscale", "sackOK", "sack", "TS", "FO",
 func (r *reader) option() Option {
 	r.space()
 	at := r.here()
+	if r.next(",") {
+		r.failAt(at, "an option is missing between two commas")
+	}
 	switch w := r.word(); w {
 	case "nop":
 		return Option{Kind: NOP}

@@ -111,6 +111,8 @@ func (r *reader) tcp(p *Packet) {
 		r.space()
 		at := r.here()
 		switch w := r.peekWord(); {
+		case w == "ack" && p.HasAck, w == "win" && p.Window >= 0:
+			r.failAt(at, "%s stands here twice", w)
 		case w == "ack":
 			r.word()
 			p.HasAck, p.Ack = true, seq.Num(r.number("the acknowledgement number", -1<<31, 1<<32-1))
@@ -163,6 +165,9 @@ func (r *reader) flags(p *Packet) {
 	}
 	if word == "" {
 		r.failAt(at, "the flags are missing: S, S., P., ., F., R, …, or - for none")
+	}
+	if strings.Contains(word, ":") {
+		r.failAt(at, "a blank is missing between the flags and the numbers, as in S 0:0(0): here is %q", word)
 	}
 	for _, c := range word {
 		i := strings.IndexRune(flagLetters, c)

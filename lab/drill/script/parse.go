@@ -125,6 +125,9 @@ func (r *reader) when(w *When) (end time.Duration) {
 	}
 	w.At = r.seconds()
 	w.Until = w.At
+	if r.at < len(r.text) && r.text[r.at] == '-' {
+		r.fail("a range is written with ~: +.1~+.2 or 1.0~1.2")
+	}
 	if r.take("~") {
 		r.space()
 		p := r.here()
@@ -156,6 +159,10 @@ func (r *reader) seconds() time.Duration {
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	switch {
+	case text != "" && r.dotDigit():
+		r.failAt(p, "%q is not a time: %s", text+"."+r.text[r.at+1:r.at+2]+"…", times)
+	case text != "" && r.at < len(r.text) && isLetter(r.text[r.at]):
+		r.fail("a time has no unit: 1 is a second, .001 a millisecond, .000001 a microsecond")
 	case text == "":
 		if r.take(";") {
 			r.failAt(p, "an event ends with its line, without ;")

@@ -56,6 +56,20 @@ func TestMistakes(t *testing.T) {
 		{"/* a", "1:1", "has no end"},
 		{"+0 close(3) = 0\n--mtu=5\n", "2:1", "at the top"},
 		{"+0", "1:3", "what happens here?"},
+		// What is missing at the end of a line is missing there, and not where the next begins.
+		{"+0 < S 0:0(0) win 1 <mss 1000,nop\n+0 close(3) = 0", "1:34", "options are separated by commas and end with >"},
+		{"+0 close(3\n+0 close(4) = 0", "1:11", "end with a parenthesis"},
+		{"+0 close(3) // all\n+0 close(4) = 0", "1:12", "= is missing"},
+		{"+0 < S 0:0(0) win 1 <mss 1000 nop>", "1:31", "options are separated by commas"},
+		{"+0 < S 0:0(0) win 1 <nop,,nop>", "1:26", "between two commas"},
+		{"+0 read(3, ..., 10) = EAGAIN", "1:23", "= -1 EAGAIN"},
+		{"+0 <S0:0(0) win 1", "1:5", "a blank is missing between the flags and the numbers"},
+		{"+0 < . 1:1(0) ack 1 ack 2 win 1", "1:21", "ack stands here twice"},
+		{"+0 < . 1:1(0) ack 1 win 1 win 1", "1:27", "win stands here twice"},
+		{"+1s close(3) = 0", "1:3", "a time has no unit"},
+		{"0.1.2 close(3) = 0", "1:1", "is not a time"},
+		{"+.1-+.2 > . 1:1(0) ack 1", "1:4", "a range is written with ~"},
+		{"+0 %{ assert a = 1 }%", "1:16", "=="},
 		{"// ä\n+0 close(3) = 0\n\t+0 < é 0:0(0) win 1", "3:7", "is no flag"},
 	} {
 		_, err := script.Parse("x.pkt", c.text)

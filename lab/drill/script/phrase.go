@@ -1,6 +1,9 @@
 package script
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Phrase is what is said to who writes a script: a format and what is put into it. It is
 // English unless somebody wants it otherwise, so it can be told in another language when all
@@ -9,6 +12,9 @@ type Phrase struct {
 	format string
 	args   []any
 }
+
+// Begins reports whether a phrase begins with words.
+func (p Phrase) Begins(with string) bool { return strings.HasPrefix(p.format, with) }
 
 // Say makes a phrase. Phrases, and words that stand in the table of the other language, are
 // told in the language of the whole.

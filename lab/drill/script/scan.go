@@ -39,6 +39,8 @@ type reader struct {
 	python bool              // // is a division here, and no comment
 	words  map[string]string // see ParseWith
 	bsd    bool              // see Script.BSD
+	tail   int               // where the latest blanks begin,
+	head   int               // and end
 }
 
 func newReader(name, text string) *reader {
@@ -84,8 +86,25 @@ func caught(err *error) {
 	}
 }
 
-// space skips blanks and comments.
+// space skips blanks and comments, and notes where they began.
 func (r *reader) space() {
+	from := r.at
+	if r.blanks(); r.at > from {
+		r.tail, r.head = from, r.at
+	}
+}
+
+// missing is where something is missing that should stand before what comes: behind the last
+// line, where a new one begins.
+func (r *reader) missing() Pos {
+	r.space()
+	if r.head == r.at && strings.Contains(r.text[r.tail:r.at], "\n") {
+		return r.pos(r.tail)
+	}
+	return r.here()
+}
+
+func (r *reader) blanks() {
 	for r.at < len(r.text) {
 		rest := r.text[r.at:]
 		switch {
@@ -142,7 +161,7 @@ func (r *reader) take(s string) bool {
 // want reads s, or fails.
 func (r *reader) want(s, what string) {
 	if !r.take(s) {
-		r.fail("%s is missing %s, before %s", s, what, r.found())
+		r.failAt(r.missing(), "%s is missing %s, before %s", s, what, r.found())
 	}
 }
 

@@ -7,9 +7,10 @@ import (
 
 // ShellLine is a command of a shell block: its words, and where each stands.
 type ShellLine struct {
-	Pos   Pos
-	Words []string
-	At    []Pos
+	Pos    Pos
+	Words  []string
+	At     []Pos
+	OrElse bool // || stands behind it: the next command is for where this one fails
 }
 
 // shell reads a block between backticks: commands by lines or semicolons. A backslash at the
@@ -46,6 +47,11 @@ func (s *Shell) addLine(r *reader, end int) {
 			return
 		case strings.HasPrefix(r.text[r.at:end], "&&"):
 			r.at += 2
+			s.keep(l)
+			return
+		case strings.HasPrefix(r.text[r.at:end], "||"):
+			r.at += 2
+			l.OrElse = true
 			s.keep(l)
 			return
 		case c == '#':
