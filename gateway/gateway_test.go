@@ -68,7 +68,11 @@ func inWorld(t *testing.T, cfg gateway.Config, f func(w *world)) {
 
 // host has the default routes to the other end of its link.
 func (w *world) host(l link.Link, addresses ...string) *handfast.Host {
-	h, err := handfast.New(handfast.Config{})
+	return w.hostWith(handfast.Config{}, l, addresses...)
+}
+
+func (w *world) hostWith(cfg handfast.Config, l link.Link, addresses ...string) *handfast.Host {
+	h, err := handfast.New(cfg)
 	if err != nil {
 		w.Fatal(err)
 	}
