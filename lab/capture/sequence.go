@@ -2,6 +2,7 @@ package capture
 
 import (
 	"slices"
+	"time"
 
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/seq"
@@ -29,7 +30,27 @@ type ranges struct {
 // gap is what was not seen, since a later number was.
 type gap struct {
 	from, to seq.Num
-	since    clock.Time
+	since    moment
+}
+
+// moment is when a segment was seen, and its timestamp, which tells when it was sent.
+type moment struct {
+	time    clock.Time
+	stamp   uint32
+	stamped bool
+}
+
+func (s *segment) moment() moment {
+	return moment{s.time, s.tcp.Options.TSVal, s.tcp.Options.Has(wire.OptTimestamps)}
+}
+
+// overtaken reports whether a segment was sent before another one that was seen first. Where
+// timestamps do not tell, it was if it comes soon after that: what is sent again takes longer.
+func (m moment) overtaken(by moment, soon time.Duration) bool {
+	if m.stamped && by.stamped && m.stamp != by.stamp {
+		return int32(m.stamp-by.stamp) < 0
+	}
+	return m.time.Sub(by.time) < soon
 }
 
 func (r *ranges) begin(first seq.Num) { r.begun, r.next, r.place = true, first, r.placeOf(first) }
@@ -47,18 +68,18 @@ func (r *ranges) placeOf(n seq.Num) int64 {
 }
 
 // gap returns since when a range lies in a gap.
-func (r *ranges) gap(first, end seq.Num) (since clock.Time, ok bool) {
+func (r *ranges) gap(first, end seq.Num) (since moment, ok bool) {
 	for i := range r.gaps {
 		if g := &r.gaps[i]; g.from.LessEq(first) && end.LessEq(g.to) {
 			return g.since, true
 		}
 	}
-	return 0, false
+	return since, false
 }
 
 // take notes a range, and returns how far the stream has gone on by it, in bytes. From what
 // is out of any window it goes on, and what lies between is not counted.
-func (r *ranges) take(now clock.Time, first, end seq.Num, f wire.Flags) (bytes int64) {
+func (r *ranges) take(now moment, first, end seq.Num, f wire.Flags) (bytes int64) {
 	if first.Diff(r.next) >= maxWindow {
 		r.next, r.gaps = first, r.gaps[:0]
 	}

@@ -85,7 +85,7 @@ const (
 	FastRepeat             // as Repeats has it, and the next two
 	TimeoutRepeat
 	SpuriousRepeat
-	OutOfOrder // it fills a gap at once
+	OutOfOrder // it fills a gap, and was overtaken
 	BehindGap  // something before it was not seen
 	KeepAlive
 	WindowProbe
@@ -206,7 +206,7 @@ func (e *Side) place(s *segment, peer *Side) SegmentKind {
 		e.RepeatedBytes += int64(s.length)
 		e.RTT.forget()
 	}
-	e.Bytes += e.take(s.time, first, end, s.tcp.Flags)
+	e.Bytes += e.take(s.moment(), first, end, s.tcp.Flags)
 	if !what.Repeat() && what != OutOfOrder {
 		e.RTT.time(s.time, end)
 	}
@@ -248,7 +248,7 @@ func (e *Side) compare(s *segment, peer *Side, first, end seq.Num) SegmentKind {
 	case e.next.Less(first):
 		return BehindGap
 	}
-	if since, ok := e.gap(first, end); ok && s.time.Sub(since) < max(e.RTT.Min, 3e6) {
+	if since, ok := e.gap(first, end); ok && s.moment().overtaken(since, max(e.RTT.Min, 3e6)) {
 		return OutOfOrder
 	}
 	switch {
