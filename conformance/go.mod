@@ -5,6 +5,7 @@ go 1.26.3
 require (
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
+	github.com/containers/gvisor-tap-vsock v0.8.9
 	github.com/go-sql-driver/mysql v1.10.1
 	github.com/handfast-tcp/handfast v0.0.0
 	github.com/redis/go-redis/v9 v9.23.0
@@ -12,6 +13,13 @@ require (
 	golang.org/x/net v0.62.0
 	golang.org/x/sys v0.49.0
 	gvisor.dev/gvisor v0.0.0-20260905035102-160fafc42237
+)
+
+require (
+	github.com/apparentlymart/go-cidr v1.1.1 // indirect
+	github.com/google/gopacket v1.1.19 // indirect
+	github.com/sirupsen/logrus v1.9.4 // indirect
+	golang.org/x/tools v0.43.0 // indirect
 )
 
 require (
