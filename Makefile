@@ -26,7 +26,7 @@ COMMANDS := linux/arm64 darwin/arm64 windows/amd64 freebsd/amd64
 
 # What the tests call, and the Debian package that has it, as command:package.
 TOOLS := unshare:util-linux script:bsdutils ip:iproute2 netstat:net-tools curl:curl nc:netcat-openbsd tmux:tmux tshark:tshark ping:iputils-ping dig:bind9-dnsutils \
-	iperf3:iperf3 git:git nft:nftables nfcapd:nfdump prometheus:prometheus etcd:etcd-server etcdctl:etcd-client \
+	iperf3:iperf3 git:git nft:nftables nfcapd:nfdump prometheus:prometheus etcd:etcd-server etcdctl:etcd-client nginx:nginx-light haproxy:haproxy \
 	$(EMULATED:%=qemu-%-static:qemu-user-static)
 
 # How many parts of make test run beside each other. Most wait half of their time: for timers, packages, or

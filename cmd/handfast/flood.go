@@ -3,8 +3,11 @@ package main
 import (
 	"cmp"
 	"context"
+	"math/bits"
 	"math/rand/v2"
 	"net/netip"
+	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -56,6 +59,7 @@ type floodOptions struct {
 	web      webOptions
 	recorder *live.Recorder // of the last round, with out
 	defence  defenceOptions
+	shards   int // of the server; 0: as usual
 
 	streams
 }
@@ -168,10 +172,22 @@ func (o *floodOptions) run(ctx context.Context) error {
 	if o.costs {
 		return o.cost(ctx)
 	}
+	defer o.forThree()()
 	if err = o.rounds(ctx); o.recorder == nil {
 		return err
 	}
 	return afterRun(err, o.out.write(o.recorder, say.Text{"A SYN flood against ", "SYN 泛洪："}[o.stdout.lang]+o.address().String()))
+}
+
+// forThree has as many threads run as three machines would have. The attacker, the clients and the server are one process here,
+// and of the two that a small machine lets run the attacker often has one and the server the other: a client's answer
+// would then wait until the scheduler takes one away from them. The server has as many shards as without.
+func (o *floodOptions) forThree() (restore func()) {
+	were := runtime.GOMAXPROCS(0)
+	if o.shards = min(1<<(bits.Len(uint(were))-1), 8); os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(max(were, 8))
+	}
+	return func() { runtime.GOMAXPROCS(were) }
 }
 
 // record has the host's first connections kept, those of the clients and those

@@ -55,7 +55,7 @@ type battle struct {
 
 // round floods a fresh server with these settings.
 func (o *floodOptions) round(ctx context.Context, r *floodReport, number int, f *floodRound) (*floodResult, error) {
-	var cfg handfast.Config
+	cfg := handfast.Config{Shards: o.shards}
 	if err := f.settings.apply(&cfg); err != nil {
 		return nil, err
 	}

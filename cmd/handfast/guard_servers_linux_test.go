@@ -21,6 +21,7 @@ import (
 	proxyproto "github.com/pires/go-proxyproto"
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/tlstest"
 	"github.com/handfast-tcp/handfast/guard"
 	"github.com/handfast-tcp/handfast/link"
 )
@@ -65,8 +66,8 @@ func started(t *testing.T, dir, config, network, address, command string, args .
 }
 
 // startNginx answers each client with its address, as the PROXY protocol tells it, and keeps a
-// log of them in the file that is returned.
-func startNginx(t *testing.T, network, address string) (log string) {
+// log of them in the file that is returned. With the certificate of a folder it does so over TLS.
+func startNginx(t *testing.T, network, address, certificate string) (log string) {
 	t.Helper()
 	dir, listen := t.TempDir(), address
 	if network == "unix" {
@@ -78,6 +79,10 @@ func startNginx(t *testing.T, network, address string) (log string) {
 		fmt.Fprintf(&config, "%s_temp_path %s/%s;\n", kind, dir, kind)
 	}
 	fmt.Fprintf(&config, "log_format who '$proxy_protocol_addr $proxy_protocol_port'; access_log %s/log who;\n", dir)
+	if certificate != "" {
+		fmt.Fprintf(&config, "ssl_certificate %[1]s/server.pem; ssl_certificate_key %[1]s/server.key;\n", certificate)
+		listen += " ssl"
+	}
 	fmt.Fprintf(&config, "server { listen %s proxy_protocol; location / { return 200 '$proxy_protocol_addr $proxy_protocol_port'; } }\n}\n", listen)
 	started(t, dir, config.String(), network, address, "nginx", "-p", dir, "-e", "stderr", "-c", filepath.Join(dir, "conf"))
 	return filepath.Join(dir, "log")
@@ -115,7 +120,7 @@ func startGoProxyproto(t *testing.T, network, address string) {
 // is, and take those that stand for none.
 func TestHeadersForOthers(t *testing.T) {
 	for name, start := range map[string]func(t *testing.T, network, address string){
-		"nginx": func(t *testing.T, network, address string) { startNginx(t, network, address) }, "haproxy": startHAProxy, "go-proxyproto": startGoProxyproto,
+		"nginx": func(t *testing.T, network, address string) { startNginx(t, network, address, "") }, "haproxy": startHAProxy, "go-proxyproto": startGoProxyproto,
 	} {
 		t.Run(name, func(t *testing.T) {
 			socket := filepath.Join(t.TempDir(), "socket")
@@ -156,20 +161,28 @@ func askThrough(socket string, header []byte) (answer string, err error) {
 	return string(b), err
 }
 
-// nginx as it is, behind a guard in a flood: all clients are served, its log has each of them,
+// nginx as it is, behind a guard in a flood: every curl is served, over HTTP and TLS, its log has each of them,
 // and its kernel has neither sent a cookie nor dropped a SYN.
 func TestGuardBeforeNginx(t *testing.T) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip(err)
 	}
-	server := free.Addr().String()
-	free.Close()
-	log := startNginx(t, "tcp", server)
-	_, at := guarded(t, 6, "--listen", "10.78.6.2:80", "--to", server, "--proxy-protocol", "v2", "--check-interval", "1h")
+	for i, scheme := range []string{"http", "https"} {
+		t.Run(scheme, func(t *testing.T) { guardNginx(t, 20+i, scheme) })
+	}
+}
+
+func guardNginx(t *testing.T, n int, scheme string) {
+	server, certificate := freeAddress(t), ""
+	if scheme == "https" {
+		certificate = t.TempDir()
+		tlstest.New(t, certificate).Sign(t, "server", net.IPv4(10, 78, byte(n), 2))
+	}
+	log := startNginx(t, "tcp", server, certificate)
+	_, at := guarded(t, n, "--listen", fmt.Sprintf("10.78.%d.2:80", n), "--to", server, "--proxy-protocol", "v2", "--check-interval", "1h")
 	before := kernel.Counters()["TcpExt"]
 	began := time.Now()
-	stop := floodDevice(t, "hfg6", link.Attributes{}, netip.MustParseAddrPort(at+":80"), *guardSYNs)
+	stop := floodDevice(t, fmt.Sprintf("hfg%d", n), link.Attributes{}, netip.MustParseAddrPort(at+":80"), *guardSYNs)
 	clients := honest{count: *guardClients}
 	var mu sync.Mutex
 	var came []string
@@ -177,14 +190,11 @@ func TestGuardBeforeNginx(t *testing.T) {
 	for range clients.count {
 		time.Sleep(*guardOver / time.Duration(clients.count))
 		all.Go(func() {
-			asked := time.Now()
-			answer, from, err := visit("http://" + at + "/")
-			took := time.Since(asked)
+			answer, who, took, err := curl(scheme+"://"+at+":80/", "--cacert", filepath.Join(certificate, "ca.pem"))
 			mu.Lock()
 			defer mu.Unlock()
-			who := strings.Replace(from, ":", " ", 1)
 			if came, clients.took = append(came, who), append(clients.took, took); err != nil || answer != who {
-				t.Errorf("%q, %v; the client is %s", answer, err, from)
+				t.Errorf("%q, %v; the client is %s", answer, err, who)
 			}
 		})
 	}
@@ -206,6 +216,20 @@ func TestGuardBeforeNginx(t *testing.T) {
 		}
 	}
 	w := clients.times()
-	t.Logf("%d SYNs in %.0f s; the answers took %v, p99 %v, longest %v; SYNs repeated: %d", sent, time.Since(began).Seconds(),
+	t.Logf("%d SYNs in %.0f s; %d curls: the answers took %v, p99 %v, longest %v; SYNs repeated: %d", sent, time.Since(began).Seconds(), len(came),
 		w.median, w.p99, w.longest, grown["TCPSynRetrans"])
+}
+
+// curl asks for a page, and returns the answer, from which address and port it asked, and how long it says that it took.
+func curl(url string, options ...string) (answer, who string, took time.Duration, err error) {
+	out, err := exec.Command("curl", append(options, "-s", "--max-time", "60", "-w", "\n%{local_ip} %{local_port}\n%{time_total}", url)...).Output()
+	lines := strings.Split(string(out), "\n")
+	if err == nil && len(lines) != 3 {
+		err = fmt.Errorf("curl says %q", out)
+	}
+	if err != nil {
+		return "", "", 0, err
+	}
+	took, err = time.ParseDuration(lines[2] + "s")
+	return lines[0], lines[1], took, err
 }

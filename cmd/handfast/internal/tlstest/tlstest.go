@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Authority signs certificates for 127.0.0.1, of servers and of clients.
+// Authority signs certificates of servers and of clients.
 type Authority struct {
 	dir  string
 	cert *x509.Certificate
@@ -30,15 +30,18 @@ func New(t testing.TB, dir string) *Authority {
 	return a
 }
 
-// Sign writes the certificate of a name, to name.pem, and its key, to name.key.
-func (a *Authority) Sign(t testing.TB, name string) {
+// Sign writes the certificate of a name, to name.pem, and its key, to name.key: for 127.0.0.1, or for other addresses.
+func (a *Authority) Sign(t testing.TB, name string, addresses ...net.IP) {
 	t.Helper()
+	if len(addresses) == 0 {
+		addresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}, KeyUsage: x509.KeyUsageDigitalSignature,
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+		IPAddresses: addresses}
 	if a.key == nil { // its own is the first
 		c, a.key = a.cert, key
 	}
