@@ -23,7 +23,7 @@ func (n *node) begin(data []byte) *hearing {
 		return nil
 	}
 	k := &hearing{back: flow.Reverse()}
-	k.Segment, k.Unheard, k.Signed = s, n.Prompt, n.Host.TCP.Authenticator != nil
+	k.Segment, k.Unheard, k.Delays, k.Signed = s, n.Prompt, n.Host.TCP.AsLinux, n.Host.TCP.Authenticator != nil
 	k.tuple = wire.Tuple{Local: wire.AddrFrom16(flow.Dst), Remote: wire.AddrFrom16(flow.Src), LocalPort: flow.DstPort, RemotePort: flow.SrcPort}
 	k.Before = look.View(n.host.TCP().Look(k.tuple))
 	return k

@@ -107,6 +107,9 @@ type Step struct {
 	// before anything else happened. Unheard says that they are not known.
 	Replies []Segment
 	Unheard bool
+	// Delays says that the ACK of a FIN may wait, as any other, for text or a FIN of the host's
+	// own to go with. https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.3
+	Delays bool
 	// Signed says that the host signs what it sends to the peer. The RST for an ACK that
 	// belongs to no connection cannot be, as nobody knows the numbers that keys are made of.
 	// https://www.rfc-editor.org/rfc/rfc5925#section-7.7
@@ -146,6 +149,9 @@ func (row *row) judge(k *Step, c *class) error {
 	// Who is in SYN-RECEIVED may not fit into the queue of those that wait to be accepted.
 	// Then what comes is dropped, and comes again. A RST makes room.
 	if b := &k.Before; b.State == SynReceived && b.Passive && !k.Segment.has(flagRST) && ignored[0].allows(k, got) {
+		return row.checkNumbers(k)
+	}
+	if k.Delays && k.After.State == CloseWait && k.Segment.has(flagFIN) && got == nothing {
 		return row.checkNumbers(k)
 	}
 	if k.Signed && k.Segment.has(flagACK) && row.outcomes[0].must == aReset && ignored[0].allows(k, got) {

@@ -156,6 +156,22 @@ func TestPacedText(t *testing.T) {
 	}
 }
 
+// The ACK of a FIN may wait where the host says so, and nowhere else.
+func TestDelayedAckOfFin(t *testing.T) {
+	for _, delays := range []bool{false, true} {
+		v := View{State: Established, ISS: 100, Una: 200, Next: 200, MaxWindow: 1000, IRS: 500, RcvNext: 600, Window: 1000}
+		step := Step{Before: v, After: v, Segment: Segment{Seq: 600, Ack: 200, Flags: flagFIN | flagACK}, Delays: delays}
+		step.After.State, step.After.RcvNext = CloseWait, 601
+		if err := new(Relation).Check(&step); (err == nil) != delays {
+			t.Errorf("delays %v: %v", delays, err)
+		}
+		step.Before.State, step.After.State = FinWait2, TimeWait
+		if err := new(Relation).Check(&step); err == nil {
+			t.Errorf("delays %v: nothing answers the last FIN", delays)
+		}
+	}
+}
+
 // What a segment says may move SND.UNA and RCV.NXT, and nothing else.
 func TestNumbersThatNothingMoves(t *testing.T) {
 	v := View{State: Established, ISS: 100, Una: 200, Next: 300, MaxWindow: 1000, IRS: 500, RcvNext: 600, Window: 1000}

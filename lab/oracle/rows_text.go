@@ -20,21 +20,19 @@ func rowsOfText() (all []row) {
 		ack      ackClass
 		stays    State // without a FIN
 		finished State
-		must     reply // to a FIN; the program may close soon, and its FIN carry that ACK (§3.8.6.3)
 	}{
-		{"", Established, 0, Established, CloseWait, nothing},
-		{" and ACK of ours", FinWait1, ackFin, FinWait2, TimeWait, aAck | aText},
-		{"", FinWait1, 0, FinWait1, Closing, aAck | aText},
-		{"", FinWait2, 0, FinWait2, TimeWait, aAck | aText},
+		{"", Established, 0, Established, CloseWait},
+		{" and ACK of ours", FinWait1, ackFin, FinWait2, TimeWait},
+		{"", FinWait1, 0, FinWait1, Closing},
+		{"", FinWait2, 0, FinWait2, TimeWait},
 	} {
-		fin := outcome{of(k.finished), k.must, aAck | aText}
 		all = append(all,
 			row{name: "text and FIN" + k.name, source: eighth, states: of(k.from), ack: k.ack, on: finHere | withText,
-				outcomes: []outcome{fin, {of(k.stays), aAck | aText, nothing}}},
-			row{name: "FIN" + k.name, source: eighth, states: of(k.from), ack: k.ack, on: finHere, outcomes: []outcome{fin}},
-			row{name: "FIN behind the window" + k.name, source: eighth, states: of(k.from), ack: k.ack, on: finAtEdge, outcomes: []outcome{fin, {of(k.stays), aAck | aText, nothing}}},
+				outcomes: []outcome{{of(k.finished), aAck | aText, nothing}, {of(k.stays), aAck | aText, nothing}}},
+			row{name: "FIN" + k.name, source: eighth, states: of(k.from), ack: k.ack, on: finHere, outcomes: []outcome{{of(k.finished), aAck | aText, nothing}}},
+			row{name: "FIN behind the window" + k.name, source: eighth, states: of(k.from), ack: k.ack, on: finAtEdge, outcomes: []outcome{{of(k.finished, k.stays), aAck | aText, nothing}}},
 			row{name: "text before a FIN that came" + k.name, source: eighth, states: of(k.from), ack: k.ack, on: textHere | earlyFin,
-				outcomes: []outcome{fin, {of(k.stays), nothing, aAck | aText}}},
+				outcomes: []outcome{{of(k.finished), aAck | aText, nothing}, {of(k.stays), nothing, aAck | aText}}},
 			row{name: "text ahead" + k.name, source: seventh, states: of(k.from), ack: k.ack, on: textAhead, outcomes: []outcome{{of(k.stays), aAck | aText, nothing}}},
 			row{name: "text that overlaps" + k.name, source: seventh, states: of(k.from), ack: k.ack, on: overlap, outcomes: []outcome{{of(k.stays), aAck | aText, nothing}}},
 			row{name: "text" + k.name, source: seventh, states: of(k.from), ack: k.ack, on: textHere, outcomes: []outcome{{of(k.stays), nothing, aAck | aText}}},

@@ -19,6 +19,10 @@ func (p *plan) drawHosts(d dice, seed uint64) {
 		h.tcp.CongestionControl = names[(seed/uint64(1+i*len(names)))%uint64(len(names))]
 		h.tcp.ECN = cc.ECNMode((seed/2 + uint64(i)) % uint64(cc.ECNAccurate+1))
 		h.tcp.ECNOption, h.tcp.ECNControl = cc.ECNOption(seed/3%uint64(cc.ECNOptionOff+1)), seed%7 == 0
+		turn := seed/5 + uint64(i)
+		h.tcp.AsLinux, h.tcp.NoSlowStartAfterIdle, h.tcp.NoECNFallback = turn%4 == 3, turn%7 == 3, turn%11 == 3
+		h.tcp.SynLinear, h.tcp.UserTimeoutOption = int(turn%6), turn%9 == 3
+		h.tcp.TimeWaitReuse = []time.Duration{0, 0, 0, -1, time.Millisecond}[turn%5]
 		h.clock = lab.Clock{Offset: d.time(72 * time.Hour)}
 		if d.chance(0.2) {
 			h.clock.Tick = oneOf(d, 500*time.Microsecond, time.Millisecond, 15*time.Millisecond)
