@@ -111,7 +111,8 @@ type Config struct {
 
 	// SynLinear is how many times a SYN that opens a connection is repeated after InitialRTO
 	// each, before the time doubles, as tcp_syn_linear_timeouts of Linux, where it is 4; 0 to
-	// MaxSynRetries. Default 0: it doubles from the first (RFC 6298 §5.5).
+	// MaxSynRetries. They do not count for SynRetries, but the attempt takes
+	// no longer for them. Default 0: it doubles from the first (RFC 6298 §5.5).
 	SynLinear int
 
 	// AsLinux decides as Linux does where RFCs leave it to a host, for who compares with it, or

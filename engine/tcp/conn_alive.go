@@ -84,7 +84,7 @@ func (c *Conn) giveUp(now clock.Time) bool {
 	c.live.retries++
 	switch {
 	case c.opening():
-		over := int(c.live.retries) > c.synRetries() || now >= c.attemptEnds()
+		over := int(c.live.retries) > c.synRetries(now) || now >= c.attemptEnds()
 		if c.silentFast(over); !over {
 			return false
 		}
@@ -106,14 +106,23 @@ func (c *Conn) giveUp(now clock.Time) bool {
 
 // synRetries is how often our SYN is repeated. A SYN-ACK is repeated less often than a
 // SYN: it answers what anyone can forge.
-func (c *Conn) synRetries() int {
-	switch {
-	case c.options.syn > 0:
-		return int(c.options.syn)
-	case c.has(passive):
-		return c.cfg.SynAckRetries
+func (c *Conn) synRetries(now clock.Time) int {
+	n := c.cfg.SynRetries
+	if c.has(passive) {
+		n = c.cfg.SynAckRetries
 	}
-	return c.cfg.SynRetries
+	if c.options.syn > 0 {
+		n = int(c.options.syn)
+	}
+	// SYNs that are repeated without doubling the wait do not count, but no attempt takes longer
+	// for them than it would take without.
+	if extra := c.cfg.SynLinear; extra > 0 && n > 0 && !c.has(passive) {
+		if c.live.stalled != clock.Never && now.Sub(c.live.stalled) >= c.cfg.InitialRTO<<min(n+1, 30)-c.cfg.InitialRTO {
+			return 0
+		}
+		n += extra
+	}
+	return n
 }
 
 // fail ends the connection and tells the peer, should it be alive after all. The program

@@ -59,15 +59,17 @@ func (p *player) lastEvents() bool {
 
 // publicDefaults are the settings that public scripts begin with (defaults.sh), as far as
 // they are not the host's own, and Linux's values of what those leave as it is. packetdrill's
-// own scripts, which have the file in a folder above, let each listener do Fast Open; Linux's,
-// which have it beside them, do not.
+// own scripts, which have the file in a folder above, let each listener do Fast Open, and are of
+// a time when the wait for a SYN's answer doubled from the first; Linux's have it beside them.
 func (p *player) publicDefaults(file string) {
-	p.config.TCP.ECNOption, p.config.TCP.ECNControl, p.config.TCP.SynLinear = cc.ECNOptionAlways, true, 4
+	p.config.TCP.ECNOption, p.config.TCP.ECNControl = cc.ECNOptionAlways, true
 	p.config.TCP.NoSlowStartAfterIdle, p.config.TCP.AsLinux = true, true
 	p.config.TCP.ReceiveBuffer, p.config.TCP.SendBuffer = 15728640, 4<<20
 	p.config.TCP.ECN, p.config.TCP.SynRetries, p.config.TCP.FastOpen = cc.ECNOff, 5, fastopen.Client|fastopen.Server
 	if strings.HasPrefix(file, "../") {
 		p.config.TCP.FastOpen |= fastopen.EveryListener
+	} else {
+		p.config.TCP.SynLinear = 4
 	}
 	key, _ := fastopen.ParseKey("a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4")
 	p.config.TCP.FastOpenKeys = fastopen.Keys{key}
