@@ -136,7 +136,7 @@ func TestBrokerAway(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	port := netip.MustParseAddrPort(address).Port()
-	c = cluster(t, kfake.NumBrokers(1), kfake.Ports(int(port)))
+	cluster(t, kfake.NumBrokers(1), kfake.Ports(int(port)))
 	if s := until(t, p, func(s Stats) bool { return s.Waiting == 0 }); s.Sent == 0 || s.Sent+s.Lost != 3*maxWaiting {
 		t.Errorf("%+v", s)
 	}
