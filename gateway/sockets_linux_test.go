@@ -273,7 +273,7 @@ func (w *world) wantEnds(ended <-chan gateway.End, each int) {
 }
 
 // A hundred thousand sessions by sockets of this system go through the table; what it holds goes
-// with the gateway.
+// with the gateway, and those that wait have no room for what may come.
 func TestManySessionsBySockets(t *testing.T) {
 	n := many(100_000)
 	server, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -317,7 +317,11 @@ func TestManySessionsBySockets(t *testing.T) {
 			t.Fatalf("%d sessions, at most %d", s, limit)
 		}
 	}
-	t.Logf("at the end: %+v", holds(t))
+	full := holds(t)
+	t.Logf("at the end: %+v", full)
+	if each := (full.heap - min(before.heap, full.heap)) / uint64(limit); each > 24<<10 {
+		t.Errorf("%d bytes for each of %d sessions that wait", each, limit)
+	}
 	w.end()
 	told.Wait()
 	wantNothingLeft(t, before, n)

@@ -138,18 +138,19 @@ func (g *Gateway) answer(n *session[net.Conn], c net.Conn) {
 	if n.flow.Destination.Port() == 53 {
 		idle = g.cfg.DNSIdle
 	}
-	p := make([]byte, largest)
+	in := readerOf(c)
 	for {
 		until, ended := g.sessions.expired(n, idle)
 		if ended || g.ctx.Err() != nil {
 			return
 		}
 		c.SetReadDeadline(until)
-		size, err := c.Read(p)
+		p, err := in.read()
 		switch {
 		case err == nil:
-			g.sessions.heard(n, size)
-			g.reply(n, p[:size])
+			g.sessions.heard(n, len(p))
+			g.reply(n, p)
+			in.release()
 		case errors.Is(err, syscall.ECONNREFUSED):
 			g.refuse(n, 0, host.PortUnreachable)
 		// A deadline only asks again whether the session is idle: its client may have spoken
