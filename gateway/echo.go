@@ -122,14 +122,13 @@ func (g *Gateway) servePings(n *session[Pinger], c Pinger) {
 
 func (g *Gateway) passPongs(n *session[Pinger], c Pinger) {
 	to := handfast.Echo{From: n.flow.Source.Addr(), To: n.flow.Destination.Addr(), ID: n.flow.Source.Port()}
-	p := make([]byte, largest)
 	for {
 		until, ended := g.pings.expired(n, g.cfg.UDPIdle)
 		if ended || g.ctx.Err() != nil {
 			return
 		}
 		c.SetReadDeadline(until)
-		pong, err := c.Receive(p)
+		text, r, pong, err := receivePong(c)
 		to.Seq = pong.Seq
 		switch {
 		// Only to ask again whether the session is idle: see answer.
@@ -139,10 +138,31 @@ func (g *Gateway) passPongs(n *session[Pinger], c Pinger) {
 		case pong.Failed:
 			g.echo.Refuse(to, pong.Bytes, router(pong.By, to.To), pong.Why)
 		default:
-			g.pings.heard(n, pong.Bytes)
-			g.echo.Reply(to, p[:pong.Bytes])
+			g.pings.heard(n, len(text))
+			g.echo.Reply(to, text)
+		}
+		if r != nil {
+			rooms.Put(r)
 		}
 	}
+}
+
+// lender is a Pinger that needs no room while it waits.
+type lender interface {
+	receive() (text []byte, r *room, p Pong, err error)
+}
+
+// receivePong waits for what a Pinger receives. A reply's text is in r, unless that is nil.
+func receivePong(c Pinger) (text []byte, r *room, p Pong, err error) {
+	if c, ok := c.(lender); ok {
+		return c.receive()
+	}
+	r = rooms.Get().(*room)
+	if p, err = c.Receive(r[:]); err != nil || p.Failed {
+		rooms.Put(r)
+		return nil, nil, p, err
+	}
+	return r[:p.Bytes], r, p, nil
 }
 
 // router is who the client hears an error from: who says so, or the destination where

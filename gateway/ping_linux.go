@@ -23,7 +23,6 @@ type pingSocket struct {
 	to   netip.Addr
 	ttl  int    // that the socket is set to
 	out  []byte // Send's
-	in   []byte // Receive's, as long as the caller's and a header
 }
 
 // DialPing opens a ping socket of the system's (net.ipv4.ping_group_range in Linux).
@@ -102,27 +101,36 @@ func (s *pingSocket) send(fd, ttl int) error {
 
 // Receive waits for a reply, or an error of a router's.
 func (s *pingSocket) Receive(p []byte) (Pong, error) {
-	if need := len(p) + wire.ICMPSize; len(s.in) != need {
-		s.in = make([]byte, need)
+	text, r, pong, err := s.receive()
+	if r != nil {
+		pong.Bytes = copy(p, text)
+		rooms.Put(r)
 	}
-	var pong Pong
-	var ok bool
-	for !ok {
+	return pong, err
+}
+
+// receive is Receive to a room that it takes when there is a reply: text is in it.
+func (s *pingSocket) receive() (text []byte, r *room, pong Pong, err error) {
+	for ok := false; !ok; {
 		// The error queue is looked at each time: its signal may have been taken by Send.
 		if err := s.raw.Read(func(fd uintptr) (done bool) {
 			if pong, ok = s.takeError(int(fd)); ok {
 				return true
 			}
-			n, from, err := unix.Recvfrom(int(fd), s.in, 0)
+			r = rooms.Get().(*room)
+			n, from, err := unix.Recvfrom(int(fd), r[:], 0)
 			if ok = err == nil && n >= wire.ICMPSize && address(from) == s.to; ok {
-				pong = Pong{Seq: binary.BigEndian.Uint16(s.in[6:]), Bytes: copy(p, s.in[wire.ICMPSize:n])}
+				text, pong = r[wire.ICMPSize:n], Pong{Seq: binary.BigEndian.Uint16(r[6:]), Bytes: n - wire.ICMPSize}
+				return true
 			}
+			rooms.Put(r)
+			r = nil
 			return err != unix.EAGAIN
 		}); err != nil {
-			return Pong{}, err
+			return nil, nil, Pong{}, err
 		}
 	}
-	return pong, nil
+	return text, r, pong, nil
 }
 
 // SetReadDeadline sets until when Receive waits.
