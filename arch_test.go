@@ -90,7 +90,7 @@ const layers = `
 	link/bridge           : engine/clock engine/buf link internal/setting link/pipe
 	link/impair           : engine/clock engine/buf engine/wire link lab/netem
 	.                     : engine/clock engine/seq engine/buf engine/wire engine/auth engine/cc engine/detect engine/fastopen engine/account engine/tcp engine/host link internal/setting internal/random internal/descriptor internal/nameserver internal/ports
-	gateway               : engine/wire engine/tcp engine/host . internal/setting internal/splice
+	gateway               : engine/wire engine/tcp engine/host . internal/setting internal/splice internal/descriptor
 	inspect/export        : engine/wire lab/ipfix .
 	inspect/internal/flows : engine/account link/pipe .
 	inspect               : engine/account lab/trace engine/clock engine/seq engine/wire engine/detect engine/tcp engine/host .
