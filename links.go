@@ -50,9 +50,7 @@ func (h *Host) Attach(l link.Link, o LinkOptions) error {
 			return err
 		}
 	}
-	for from := range iface {
-		h.moveGroups(from, iface)
-	}
+	h.moveGroups()
 	// Read only when every shard knows the link, or its first packets would find no
 	// addresses.
 	for q := range a.queues {
@@ -155,7 +153,9 @@ func (h *Host) unplug(a *attachment, iface int) {
 	for _, s := range h.shards {
 		s.unplug(iface)
 	}
-	h.inherit(iface)
+	h.mu.Lock()
+	h.moveGroups()
+	h.mu.Unlock()
 	h.cfg.Logger.Error("link is gone", "link", a.attributes.Name, "error", gone.Err, "left", left)
 }
 
@@ -165,28 +165,21 @@ func (s *shard) unplug(iface int) {
 	s.host.Unplug(iface)
 }
 
-// inherit looks for a link that was attached before the one went whose place it takes.
-func (h *Host) inherit(from int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for to := len(*h.attached.Load()) - 1; to > from; to-- {
-		h.moveGroups(from, to)
-	}
-}
-
-// moveGroups moves memberships from a link that is gone to one that takes its place: it was
+// moveGroups moves memberships from each link that is gone to the one that takes its place: it was
 // attached later, works, and has its name or an address of it. The caller holds the host's lock.
-func (h *Host) moveGroups(from, to int) {
+func (h *Host) moveGroups() {
 	attached := *h.attached.Load()
-	a, b := attached[from], attached[to]
-	if !a.unplugged || a.replaced || b.unplugged || !b.isLike(a) {
-		return
-	}
-	a.replaced = true
-	for _, s := range h.shards {
-		now := s.lock()
-		s.host.MoveGroups(from, to)
-		s.flushAndUnlock(now)
+	for from, a := range attached {
+		for to := len(attached) - 1; to > from && a.unplugged && !a.replaced; to-- {
+			if b := attached[to]; !b.unplugged && b.isLike(a) {
+				a.replaced = true
+				for _, s := range h.shards {
+					now := s.lock()
+					s.host.MoveGroups(from, to)
+					s.flushAndUnlock(now)
+				}
+			}
+		}
 	}
 }
 

@@ -122,7 +122,8 @@ type Config struct {
 	// by an old number without text. A tail loss probe waits for two round trips and 2 ms,
 	// however short they are. What is sent again takes no new text along, and has Nagle's
 	// algorithm hold nothing back. A SYN-ACK that echoes a timestamp of no SYN is refused.
-	// Of what a super-segment repeats the first is told by D-SACK.
+	// Of what a super-segment repeats the first is told by D-SACK. Text that was overtaken by a
+	// retransmission is dropped by PAWS.
 	AsLinux bool
 
 	// CongestionControl is the name of what connections begin with, one of

@@ -53,11 +53,28 @@ func (c *Conn) checkTimestamp(now clock.Time, s *Segment) outcome {
 	if !c.has(stamping) || !s.Options.Has(wire.OptTimestamps) || s.Flags.Has(wire.RST) {
 		return goOn
 	}
-	if !c.ts.outdates(now, s.Options.TSVal) {
+	if !c.ts.outdates(now, s.Options.TSVal) || c.wasOvertaken(s) {
 		return goOn
 	}
 	c.answerOld(now, s)
 	return dropped(wire.PAWS)
+}
+
+// mostOvertaken is by how many ticks of the peer's clock, most of which have a millisecond, text
+// may be older than TS.Recent that was overtaken; and unwrapped in how many bytes of a stream no
+// number comes twice.
+const (
+	mostOvertaken = 64
+	unwrapped     = 1 << 31
+)
+
+// wasOvertaken lets text through that the wire has reordered: it fills a gap. A retransmission into
+// another gap moves TS.Recent past what was sent before it and is still on its way. R1 would make
+// a loss of each such segment, and the peer would reduce its window again and again. R1 is against
+// numbers of 4 GiB ago, which are not there yet: so what is missing is taken, if it is hardly older.
+func (c *Conn) wasOvertaken(s *Segment) bool {
+	return c.in.ooo != nil && s.Len > 0 && !s.Flags.Has(wire.SYN) && c.rcv.nxt.LessEq(s.Seq) &&
+		c.ts.recent-s.Options.TSVal <= mostOvertaken && c.tally.bytesReceived < unwrapped && !c.cfg.AsLinux
 }
 
 // noteTimestamp updates TS.Recent from a segment that has passed the sequence

@@ -138,3 +138,43 @@ func TestTimestampMissing(t *testing.T) {
 		c.want("ACK without the option", ". 1:1(0) ack 11 <>")
 	})
 }
+
+// A retransmission moves TS.Recent past text that was sent before it and comes later. That is
+// no old duplicate, as long as no number has come twice: it is taken when it fills a gap and is hardly
+// older, and dropped by R1 otherwise.
+func TestOvertakenByRetransmission(t *testing.T) {
+	for _, k := range []struct {
+		name   string
+		text   string
+		change func(c *testConn)
+		taken  bool
+	}{
+		{"fills a gap", ". 101:201(100) ack 1 <TS val 1090 ecr 3600000>", nil, true},
+		{"fills the next one", ". 301:401(100) ack 1 <TS val 1090 ecr 3600000>", nil, true},
+		{"as old as may be", ". 101:201(100) ack 1 <TS val 1036 ecr 3600000>", nil, true},
+		{"older", ". 101:201(100) ack 1 <TS val 1035 ecr 3600000>", nil, false},
+		{"what came before", ". 1:101(100) ack 1 <TS val 1090 ecr 3600000>", nil, false},
+		{"no text", ". 101:101(0) ack 1 <TS val 1090 ecr 3600000>", nil, false},
+		{"after 4 GiB", ". 101:201(100) ack 1 <TS val 1090 ecr 3600000>", func(c *testConn) { c.conn.tally.bytesReceived += 1 << 32 }, false},
+		{"as Linux", ". 101:201(100) ack 1 <TS val 1090 ecr 3600000>", func(c *testConn) { c.conn.cfg.AsLinux = true }, false},
+		{"nothing is missing", ". 501:601(100) ack 1 <TS val 1090 ecr 3600000>", func(c *testConn) {
+			c.receiveBatch(". 101:201(100) ack 1 <TS val 1100 ecr 3600000>", ". 301:401(100) ack 1 <TS val 1100 ecr 3600000>")
+		}, false},
+	} {
+		everywhere(t, func(w world) {
+			c := w.stamped()
+			c.receiveBatch(". 201:301(100) ack 1 <TS val 1080 ecr 3600000>", ". 401:501(100) ack 1 <TS val 1080 ecr 3600000>",
+				". 1:101(100) ack 1 <TS val 1100 ecr 3600000>") // again
+			c.flush()
+			if k.change != nil {
+				k.change(c)
+				c.flush()
+			}
+			c.receive(k.text)
+			why := c.last.why
+			if c.flush(); k.taken && why != wire.None || !k.taken && why != wire.PAWS {
+				c.fail("%s: dropped: %v", k.name, why)
+			}
+		})
+	}
+}

@@ -127,6 +127,18 @@ func (t *Trace) add(e Event) {
 	}
 }
 
+// next adds an event of a connection, for the caller to complete; nil: it is not wanted.
+func (t *Trace) next(now clock.Time, c *Conn, k EventKind) *Event {
+	if !t.collects(k, &c.tuple) {
+		return nil
+	}
+	t.events = append(t.events, Event{})
+	e := &t.events[len(t.events)-1]
+	e.Time, e.Kind, e.Tuple, e.State, e.From = now, k, c.tuple, c.state, c.state
+	e.ISS, e.IRS = uint32(c.snd.iss), uint32(c.rcv.irs)
+	return e
+}
+
 // len returns how many events there are.
 func (t *Trace) len() int {
 	if t == nil {
@@ -143,10 +155,11 @@ func (t *Trace) dropped(now clock.Time, tuple *wire.Tuple, s *Segment, d wire.Dr
 // begin notes a segment that arrives, before what it causes, and returns where. Whether
 // it is used is known only afterwards, and finish adds that.
 func (t *Trace) begin(now clock.Time, c *Conn, s *Segment) int {
-	if !t.collects(SegmentReceived, &c.tuple) {
+	e := t.next(now, c, SegmentReceived)
+	if e == nil {
 		return -1
 	}
-	t.add(Event{Time: now, Kind: SegmentReceived, Tuple: c.tuple, From: c.state, Segment: s.TCP, Len: s.Len})
+	e.Segment, e.Len = s.TCP, s.Len
 	return len(t.events) - 1
 }
 

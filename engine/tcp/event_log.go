@@ -111,9 +111,11 @@ func (l *connLog) sent(now clock.Time, c *Conn, out *Output) {
 		k.segment(now, SegmentSent, c.state, &out.Segment)
 		k.again = out.again
 	}
-	if !l.trace.wish.none && l.trace.collects(SegmentSent, &c.tuple) {
-		l.trace.add(Event{Time: now, Kind: SegmentSent, Tuple: c.tuple, State: c.state, From: c.state,
-			Segment: out.TCP, Len: out.Len, Retransmit: out.again, ACE: out.ACE, ISS: uint32(c.snd.iss), IRS: uint32(c.rcv.irs)})
+	if l.trace.wish.none {
+		return
+	}
+	if e := l.trace.next(now, c, SegmentSent); e != nil {
+		e.Segment, e.Len, e.Retransmit, e.ACE = out.TCP, out.Len, out.again, out.ACE
 	}
 }
 
@@ -126,8 +128,9 @@ func (l *connLog) moved(now clock.Time, c *Conn, from State, why Cause) {
 		*k = record{at: now, kind: StateChanged, from: from, state: c.state, why: uint8(why)}
 		l.ring.moved(c, why)
 	}
-	l.trace.add(Event{Time: now, Kind: StateChanged, Tuple: c.tuple, State: c.state, From: from,
-		Cause: why, ISS: uint32(c.snd.iss), IRS: uint32(c.rcv.irs)})
+	if e := l.trace.next(now, c, StateChanged); e != nil {
+		e.From, e.Cause = from, why
+	}
 }
 
 // fired tells of a timer.
@@ -135,8 +138,9 @@ func (l *connLog) fired(now clock.Time, c *Conn, n Timer) {
 	if k := l.record(c); k != nil {
 		*k = record{at: now, kind: TimerFired, from: c.state, state: c.state, why: uint8(n)}
 	}
-	l.trace.add(Event{Time: now, Kind: TimerFired, Tuple: c.tuple, State: c.state, From: c.state,
-		Timer: n, ISS: uint32(c.snd.iss), IRS: uint32(c.rcv.irs)})
+	if e := l.trace.next(now, c, TimerFired); e != nil {
+		e.Timer = n
+	}
 }
 
 // end is for a whole connection that leaves the table.

@@ -66,6 +66,7 @@ const (
 	withText                     // there is text
 	withSize                     // SEG.LEN is not 0
 	asksECN                      // flags of ECN are set
+	overtaken                    // its timestamp is hardly older than TS.Recent, and its text is missing
 )
 
 // classify says what a segment is to a connection.
@@ -78,6 +79,7 @@ func classify(v *View, s *Segment) class {
 	}
 	age := int32(s.Stamp - v.TSRecent)
 	note(v.Timestamps && s.Stamped && age < 0, stale)
+	note(c.facts&stale != 0 && age >= -64 && s.Len > 0 && int32(s.Seq-v.RcvNext) >= 0, overtaken)
 	note(v.Timestamps && s.Stamped && (age > 0 || age == -1<<31 && v.State == TimeWait), fresh) // half the space away may be either
 	note(s.Seq == v.IRS && v.State == SynReceived || s.Seq == v.IRS && v.opening() && v.State == FinWait1, fromIRS)
 	note(v.opening(), opening)

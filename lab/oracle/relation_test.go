@@ -142,7 +142,7 @@ func (k *sample) follow(t *testing.T) (allowed, refused int) {
 func TestPacedText(t *testing.T) {
 	for _, paced := range []bool{false, true} {
 		v := View{State: Established, ISS: 100, Una: 200, Next: 300, MaxWindow: 1000, IRS: 500, RcvNext: 600, Window: 1000,
-			Timestamps: true, TSRecent: 70, Paced: paced}
+			Timestamps: true, TSRecent: 700, Paced: paced}
 		old := Segment{Seq: 600, Ack: 200, Flags: flagACK, Stamped: true, Stamp: 60}
 		step := Step{Before: v, After: v, Segment: old, Replies: []Segment{{Seq: 300, Ack: 600, Flags: flagACK, Len: 10}}}
 		step.After.Next += 10
@@ -152,6 +152,26 @@ func TestPacedText(t *testing.T) {
 		step.Segment.Len, step.Replies = 5, nil
 		if err := new(Relation).Check(&step); err == nil {
 			t.Errorf("paced %v: text with an old timestamp needs no answer", paced)
+		}
+	}
+}
+
+// Text that a retransmission has overtaken may be taken, or dropped and answered; what is older is
+// dropped.
+func TestOvertakenText(t *testing.T) {
+	for _, k := range []struct {
+		stamp uint32
+		taken bool
+		ok    bool
+	}{{690, true, true}, {690, false, true}, {636, true, true}, {635, true, false}, {635, false, true}} {
+		v := View{State: Established, ISS: 100, Una: 200, Next: 200, MaxWindow: 1000, IRS: 500, RcvNext: 600, Window: 1000, Timestamps: true, TSRecent: 700}
+		step := Step{Before: v, After: v, Segment: Segment{Seq: 600, Ack: 200, Flags: flagACK, Len: 5, Stamped: true, Stamp: k.stamp}}
+		if step.After.RcvNext = 600; k.taken {
+			step.After.RcvNext = 605
+		}
+		step.Replies = []Segment{{Seq: 200, Ack: step.After.RcvNext, Flags: flagACK}}
+		if err := new(Relation).Check(&step); (err == nil) != k.ok {
+			t.Errorf("%+v: %v", k, err)
 		}
 	}
 }
