@@ -40,8 +40,9 @@ type Producer struct {
 	says   Message
 	whole  context.Context // of waiting while the queue is full; nil: what finds no room is lost
 
-	mu    sync.Mutex
-	stats Stats
+	unsettled sync.WaitGroup // records of which it is not known what became of them
+	mu        sync.Mutex
+	stats     Stats
 }
 
 // Stats are what a producer has done.
@@ -135,6 +136,7 @@ func (p *Producer) Whole(ctx context.Context) error {
 
 // Send sends records. How many are lost, and why, Stats tells.
 func (p *Producer) Send(records []ipfix.Record) (messages int, err error) {
+	p.unsettled.Add(len(records))
 	p.mu.Lock()
 	p.stats.Waiting += uint64(len(records))
 	p.mu.Unlock()
@@ -155,6 +157,7 @@ func (p *Producer) Send(records []ipfix.Record) (messages int, err error) {
 
 // settled counts a record of which it is known what became of it.
 func (p *Producer) settled(_ *kgo.Record, err error) {
+	defer p.unsettled.Done()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stats.Waiting--
@@ -173,12 +176,14 @@ func (p *Producer) Stats() Stats {
 	return p.stats
 }
 
-// Close sends what is left, for some seconds at most, and ends.
+// Close sends what is left, for some seconds at most, and ends. Stats know then of each record
+// what became of it.
 func (p *Producer) Close() error {
 	ctx, give := context.WithTimeout(context.Background(), p.end)
 	defer give()
 	err := p.client.Flush(ctx)
 	p.client.Close()
+	p.unsettled.Wait() // the client tells of what it gives up behind our back
 	return err
 }
 
