@@ -23,8 +23,14 @@ func observe(cfg *handfast.Config) {
 type flowsOut struct {
 	collector string // of IPFIX
 	topic     string // of Kafka
-	exporters []*export.Exporter
-	producer  *kafka.Producer
+	ways      []flowWay
+}
+
+// flowWay is one of them.
+type flowWay struct {
+	flag     string
+	exporter *export.Exporter
+	producer *kafka.Producer // nil: to a collector, of which nobody knows what it has taken
 }
 
 func (o *flowsOut) addTo(f *pflag.FlagSet) {
@@ -36,10 +42,11 @@ func (o *flowsOut) addTo(f *pflag.FlagSet) {
 // last connections are told then.
 func (o *flowsOut) export(h *handfast.Host, name string, stderr terminal) (stop func(), err error) {
 	if o.topic != "" {
-		if o.producer, err = openKafka(o.topic, name); err != nil {
+		p, err := openKafka(o.topic, name)
+		if err != nil {
 			return nil, err
 		}
-		o.exporters = append(o.exporters, export.To(h, o.producer, export.Options{}))
+		o.ways = append(o.ways, flowWay{"kafka", export.To(h, p, export.Options{}), p})
 	}
 	if o.collector != "" {
 		x, err := export.Flows(h, o.collector, export.Options{})
@@ -47,15 +54,15 @@ func (o *flowsOut) export(h *handfast.Host, name string, stderr terminal) (stop 
 			o.stop(stderr)
 			return nil, usagef(noCollector, o.collector, err)
 		}
-		o.exporters = append(o.exporters, x)
+		o.ways = append(o.ways, flowWay{flag: "ipfix", exporter: x})
 	}
 	return func() { o.stop(stderr) }, nil
 }
 
 // stop sends what is left, and says what was lost.
 func (o *flowsOut) stop(stderr terminal) {
-	for _, x := range o.exporters {
-		x.Close() // what it says is in the figures
+	for _, way := range o.ways {
+		way.exporter.Close() // what it says is in the figures
 	}
 	for _, s := range o.stats() {
 		if s.err != nil || s.lost > 0 {
@@ -73,12 +80,12 @@ type flowStats struct {
 
 // stats are those of each way that is used.
 func (o *flowsOut) stats() (all []flowStats) {
-	for i, x := range o.exporters {
-		n := x.Stats()
-		s := flowStats{flag: "ipfix", sent: n.Records, lost: n.Lost, err: n.Err}
-		if i == 0 && o.producer != nil {
-			k := o.producer.Stats()
-			s = flowStats{flag: "kafka", sent: k.Sent, lost: n.Lost + k.Lost, waiting: k.Waiting, err: k.Err}
+	for _, way := range o.ways {
+		n := way.exporter.Stats()
+		s := flowStats{flag: way.flag, sent: n.Records, lost: n.Lost, err: n.Err}
+		if way.producer != nil {
+			k := way.producer.Stats()
+			s.sent, s.lost, s.waiting, s.err = k.Sent, n.Lost+k.Lost, k.Waiting, k.Err
 		}
 		all = append(all, s)
 	}

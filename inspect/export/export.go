@@ -35,7 +35,7 @@ type Exporter struct {
 	watch  *handfast.EventWatch
 	sink   Sink
 	wait   time.Duration
-	since  time.Time // when halfOpen was counted
+	since  time.Time // when counts was made
 	counts map[netip.AddrPort]uint64
 	done   chan struct{}
 
