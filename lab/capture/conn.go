@@ -147,10 +147,11 @@ func (c *Conn) arrive(from int, s *segment) {
 	c.move(from, s)
 	c.evidence.watch(c, from, s)
 	what := me.send(s, peer)
+	var missed holes
 	if s.tcp.Flags.Has(wire.ACK) {
-		me.acknowledge(s, peer)
+		missed = me.acknowledge(s, peer)
 	}
-	c.history.add(from, s, what)
+	c.history.add(from, s, missed, [2]bool{len(c.Sides[Client].gaps) > 0, len(c.Sides[Server].gaps) > 0})
 	if c.kept != nil {
 		c.keep(from, s, what)
 	}

@@ -128,16 +128,23 @@ func (r *ranges) fill(first, end seq.Num) {
 	r.gaps = left
 }
 
-// miss returns how many bytes an ACK acknowledges that were never seen, and forgets
-// them. They are part of the stream all the same, and it has gone on by those at its end.
-func (r *ranges) miss(ack seq.Num) (bytes, on int64) {
+// holes are what an ACK acknowledges and was never seen.
+type holes struct {
+	count int
+	bytes int64
+}
+
+// miss returns what an ACK acknowledges that was never seen, and forgets it. It is part
+// of the stream all the same, and that has gone on by what is at its end.
+func (r *ranges) miss(ack seq.Num) (missed holes, on int64) {
 	if !r.begun {
-		return 0, 0
+		return missed, 0
 	}
 	left := r.gaps[:0]
 	for _, g := range r.gaps {
 		if to := seq.Min(g.to, ack); g.from.Less(to) {
-			bytes += int64(to.Sub(g.from))
+			missed.count++
+			missed.bytes += int64(to.Sub(g.from))
 			g.from = to
 		}
 		if g.from.Less(g.to) {
@@ -147,8 +154,10 @@ func (r *ranges) miss(ack seq.Num) (bytes, on int64) {
 	r.gaps = left
 	if r.next.Less(ack) && ack.Diff(r.next) < maxWindow {
 		on = int64(ack.Sub(r.next))
+		missed.count++
+		missed.bytes += on
 		r.place += on
 		r.next = ack
 	}
-	return bytes + on, on
+	return missed, on
 }

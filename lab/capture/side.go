@@ -263,11 +263,12 @@ func (e *Side) compare(s *segment, peer *Side, first, end seq.Num) SegmentKind {
 // leastRTO is the shortest timeout that is in use: Linux's.
 const leastRTO = 200 * time.Millisecond
 
-// acknowledge takes the ACK, the window and the SACK blocks of a segment.
-func (e *Side) acknowledge(s *segment, peer *Side) {
+// acknowledge takes the ACK, the window and the SACK blocks of a segment. It returns what is
+// acknowledged of the peer's stream and was never seen.
+func (e *Side) acknowledge(s *segment, peer *Side) (missed holes) {
 	f := s.tcp.Flags
 	if f.Has(wire.RST) {
-		return
+		return missed
 	}
 	window := int(s.tcp.Window)
 	if !f.Has(wire.SYN) && e.Offer.Scale >= 0 && peer.Offer.Scale >= 0 {
@@ -281,8 +282,9 @@ func (e *Side) acknowledge(s *segment, peer *Side) {
 		e.acked, e.hasAcked, e.dups, e.sacks = ack, true, 0, false
 		peer.RTT.acknowledged(s.time, ack)
 		if peer.settled().Synchronized() {
-			missed, on := peer.miss(ack)
-			peer.Missed += missed
+			var on int64
+			missed, on = peer.miss(ack)
+			peer.Missed += missed.bytes
 			peer.Bytes += on
 		}
 	case ack == e.acked && s.tcp.Seq == s.end() && window == e.window && peer.begun && ack != peer.next:
@@ -291,6 +293,7 @@ func (e *Side) acknowledge(s *segment, peer *Side) {
 	}
 	e.window, e.MaxWindow = window, max(e.MaxWindow, window)
 	e.hearSACK(s)
+	return missed
 }
 
 // hearSACK takes SACK blocks: of a gap, or first of something that came twice.

@@ -248,7 +248,7 @@ func (t *Tracker) begin(key wire.Tuple, hash uint64, stream int, s *segment) *Co
 	syn, ack := s.tcp.Flags.Has(wire.SYN), s.tcp.Flags.Has(wire.ACK)
 	if syn && ack || !syn && sent.LocalPort < sent.RemotePort {
 		c.Tuple = sent.Reverse()
-		c.history.flipped = syn
+		c.history.flipped = true
 	}
 	c.start(syn)
 	if t.options.Keep != nil && t.options.Keep(c.Stream) {

@@ -38,13 +38,13 @@ func WriteZeekHeader(w io.Writer) error {
 func (c *Conn) WriteZeek(w io.Writer) error {
 	o, r := &c.Sides[Client], &c.Sides[Server]
 	duration, sent, received := "-", "-", "-"
-	if c.LastPacket != c.FirstPacket {
-		duration, sent, received = seconds(c.Duration()), count(o.Bytes), count(r.Bytes)
+	if lasted := c.history.last.Sub(c.First); lasted > 0 {
+		duration, sent, received = seconds(lasted), count(o.Bytes), count(r.Bytes)
 	}
 	fields := []string{
 		instant(c.First), c.UID(), c.Tuple.Local.String(), strconv.Itoa(int(c.Tuple.LocalPort)), c.Tuple.Remote.String(), strconv.Itoa(int(c.Tuple.RemotePort)),
 		"tcp", "-", duration, sent, received,
-		c.State(), "-", "-", count(o.Missed + r.Missed), c.History(),
+		c.State(), "-", "-", count(c.history.missed), c.History(),
 		count(o.Packets), count(o.IPBytes), count(r.Packets), count(r.IPBytes),
 		"-", strconv.Itoa(protoTCP), c.CommunityID(),
 	}
