@@ -54,30 +54,6 @@ func betweenRows() (all []row) {
 	return all
 }
 
-// betweenColumns are the measures of a kind of these rows.
-func betweenColumns(k kind) []column {
-	per := func(r result, cpu float64) float64 { return cpu * 1e6 / float64(r.Ops) }
-	switch k {
-	case runBulk:
-		return []column{
-			{key: "cpu_s_per_gb", head: "CPU s/GB", of: func(r result) float64 { return r.CPU / float64(r.Bytes) * gigabyte }},
-			{key: "between_s_per_gb", head: "of it between", of: func(r result) float64 { return r.Between / float64(r.Bytes) * gigabyte }},
-			{key: "gbit_per_s", head: "Gbit/s", of: func(r result) float64 { return float64(r.Bytes) * 8 / gigabyte / r.Seconds }},
-		}
-	case runConnect:
-		return []column{
-			{key: "cpu_us_per_conn", head: "CPU µs/conn", of: func(r result) float64 { return per(r, r.CPU) }},
-			{key: "between_us_per_conn", head: "of it between", of: func(r result) float64 { return per(r, r.Between) }},
-			{key: "conn_per_s", head: "conn/s", of: func(r result) float64 { return float64(r.Ops) / r.Seconds }},
-		}
-	}
-	return []column{
-		{key: "p50_us", head: "p50 µs", of: func(r result) float64 { return r.P50 }},
-		{key: "cpu_us_per_trip", head: "CPU µs/trip", of: func(r result) float64 { return per(r, r.CPU) }},
-		{key: "between_us_per_trip", head: "of it between", of: func(r result) float64 { return per(r, r.Between) }},
-	}
-}
-
 // isBetween reports whether forwarders measures a kind.
 func (k kind) isBetween() bool { return k == runBulk || k == runConnect || k == runPingPong }
 

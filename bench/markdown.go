@@ -14,7 +14,7 @@ func (rep report) markdown(w io.Writer) {
 		fmt.Fprintf(w, "- %s: %s\n", name, rep.Versions[name])
 	}
 	for i, r := range rep.Rows {
-		cols := columns(r.Kind)
+		cols := columns[r.Kind]
 		if i == 0 || rep.Rows[i-1].table() != r.table() {
 			markdownHead(w, cols)
 		}
@@ -23,7 +23,7 @@ func (rep report) markdown(w io.Writer) {
 }
 
 // table names what rows share that stand in one table: their columns.
-func (r rowReport) table() string { return columns(r.Kind)[0].key }
+func (r rowReport) table() string { return columns[r.Kind][0].key }
 
 func markdownHead(w io.Writer, cols []column) {
 	fmt.Fprint(w, "\n| row | peer |")

@@ -63,7 +63,7 @@ func (rep report) grid(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', tabwriter.AlignRight)
 	for i, r := range rep.Rows {
 		if i == 0 || rep.Rows[i-1].table() != r.table() {
-			cols := columns(r.Kind)
+			cols := columns[r.Kind]
 			fmt.Fprintf(w, "%s, %s\t", cols[0].head, cols[1].head)
 			for _, p := range r.Peers {
 				fmt.Fprintf(w, "%s\t\t", p.Peer)
@@ -72,7 +72,7 @@ func (rep report) grid(out io.Writer) error {
 		}
 		fmt.Fprintf(w, "%s\t", r.Name)
 		for _, p := range r.Peers {
-			cols := columns(r.Kind)
+			cols := columns[r.Kind]
 			fmt.Fprintf(w, "%s\t%s\t", p.cell(cols[0].key), p.cell(cols[1].key))
 		}
 		fmt.Fprintln(w)

@@ -97,7 +97,7 @@ func condense(s spec, k kind, results []result) peerReport {
 		return p
 	}
 	p.Figures = make(map[string]figure)
-	for _, c := range columns(k) {
+	for _, c := range columns[k] {
 		p.Figures[c.key] = spread(good, c.of)
 	}
 	p.Others = spread(good, func(r result) float64 { return r.Others }).Median
@@ -163,7 +163,7 @@ func (rep report) print(w io.Writer) error {
 
 func (r rowReport) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	cols := columns(r.Kind)
+	cols := columns[r.Kind]
 	fmt.Fprint(w, "  \t")
 	for _, c := range cols {
 		fmt.Fprintf(w, "%s\t", c.head)

@@ -87,7 +87,7 @@ func (rep report) chart(title string, rows []rowReport) []byte {
 	text(&body, "title", chartMargin, y, title)
 	y += 20
 	better := "Less"
-	if columns(rows[0].Kind)[0].more {
+	if columns[rows[0].Kind][0].more {
 		better = "More"
 	}
 	text(&body, "note", chartMargin, y, better+" is better. Medians of one interleaved run, on one machine.")
@@ -110,7 +110,7 @@ func (rep report) chart(title string, rows []rowReport) []byte {
 
 // panel draws a row from y on and returns where it ends.
 func (r rowReport) panel(b *bytes.Buffer, y int) int {
-	c := columns(r.Kind)[0]
+	c := columns[r.Kind][0]
 	text(b, "head", chartMargin, y+14, fmt.Sprintf("%s, %s", r.Title, c.head))
 	y += panelHead - 8
 	room := chartWidth - 2*chartMargin - labelWidth - valueWidth

@@ -98,7 +98,11 @@ func newLab() *cobra.Command {
 			return o.run(args[0])
 		},
 	}
-	f := cmd.Flags()
+	o.addFlags(cmd.Flags())
+	return cmd
+}
+
+func (o *labOptions) addFlags(f *pflag.FlagSet) {
 	settingFlags(f, &o.Options)
 	f.StringToStringVar(&o.beside, "beside", nil, "play it once more, with these `settings`, and show both: cookies=auto,half-open=64")
 	f.Lookup("beside").DefValue = "" // pflag would print that it is empty
@@ -114,7 +118,6 @@ func newLab() *cobra.Command {
 	f.StringSliceVar(&o.hide, "hide", nil, "leave these fields out: "+strings.Join(hideable, ", "))
 	f.IntVar(&o.width, "width", 0, "columns of the text (default: the terminal's, $COLUMNS, or 80)")
 	f.BoolVar(&o.ascii, "ascii", false, "draw with ASCII characters only")
-	return cmd
 }
 
 // settingFlags are those that change how a scenario runs.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/kernel"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
@@ -67,7 +68,12 @@ func newNetstat() *cobra.Command {
 			return o.repeat(cmd.Context(), cmd.OutOrStdout())
 		},
 	}
-	f := cmd.Flags()
+	o.addFlags(cmd.Flags())
+	o.addTo(cmd)
+	return cmd
+}
+
+func (o *netstatOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVarP(&o.all, "all", "a", false, "listeners too; of -i also what is down")
 	f.BoolVarP(&o.listening, "listening", "l", false, "listeners only")
 	f.BoolVarP(&o.numeric, "numeric", "n", false, "ports and users as numbers")
@@ -96,8 +102,6 @@ func newNetstat() *cobra.Command {
 		f.Lookup(always).Hidden = true
 	}
 	addRefusals(f, netstatRefusals)
-	o.addTo(cmd)
-	return cmd
 }
 
 // protocols takes the word behind -p.

@@ -214,8 +214,8 @@ func (o *serveOptions) open(r *live.Recorder) (link.Link, error) {
 	return openServeLink(o.tun, o.addrs, o.hostAddrs, r)
 }
 
-// serve serves until Ctrl-C.
-func (o *serveOptions) serve(ctx context.Context, l link.Link, files http.Handler, r *live.Recorder) error {
+// newHost makes the host, with l attached; l is closed if that fails.
+func (o *serveOptions) newHost(l link.Link, r *live.Recorder) (*handfast.Host, error) {
 	cfg := handfast.Config{Logger: slog.New(slog.NewTextHandler(o.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	observe(&cfg)
 	if r != nil {
@@ -230,7 +230,16 @@ func (o *serveOptions) serve(ctx context.Context, l link.Link, files http.Handle
 		err = h.Attach(l, handfast.LinkOptions{Addresses: o.addrs})
 	}
 	if err != nil {
-		return errors.Join(err, l.Close())
+		return nil, errors.Join(err, l.Close())
+	}
+	return h, nil
+}
+
+// serve serves until Ctrl-C.
+func (o *serveOptions) serve(ctx context.Context, l link.Link, files http.Handler, r *live.Recorder) error {
+	h, err := o.newHost(l, r)
+	if err != nil {
+		return err
 	}
 	defer o.defence.close()
 	export, err := o.flows.export(h, "serve", o.stderr)

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -37,6 +38,32 @@ func (a attempt) run(b *build, number int, limit time.Duration, which selection)
 	if name == "" {
 		return r
 	}
+	cmd := exec.Command(name, a.args(which)...)
+	cmd.Dir = filepath.Join(b.top, filepath.FromSlash(a.pkg))
+	cmd.Env = append(b.environment(), fmt.Sprint(variable, "=", number))
+	out, err := cmd.StdoutPipe()
+	cmd.Stderr = cmd.Stdout
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		r.verdict, r.said = broken, err.Error()
+		return r
+	}
+	var seen reader
+	stuck := seen.follow(out, limit, cmd.Process.Kill)
+	if err := cmd.Wait(); err != nil || seen.verdict != survived {
+		r.verdict, r.test, r.said = seen.outcome()
+	}
+	if stuck {
+		r.verdict, r.test = hung, seen.running
+	}
+	r.quick, r.slowest = seen.quick, seen.slowest
+	return r
+}
+
+// args are those of the test program.
+func (a attempt) args(which selection) []string {
 	args := []string{"-test.v", "-test.failfast", "-test.timeout=0"}
 	if a.short {
 		args = append(args, "-test.short")
@@ -47,45 +74,29 @@ func (a attempt) run(b *build, number int, limit time.Duration, which selection)
 	if which.without != "" {
 		args = append(args, "-test.skip="+which.without)
 	}
-	cmd := exec.Command(name, args...)
-	cmd.Dir = filepath.Join(b.top, filepath.FromSlash(a.pkg))
-	cmd.Env = append(b.environment(), fmt.Sprint(variable, "=", number))
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		r.verdict, r.said = broken, err.Error()
-		return r
-	}
-	cmd.Stderr = cmd.Stdout
-	if err := cmd.Start(); err != nil {
-		r.verdict, r.said = broken, err.Error()
-		return r
-	}
-	var seen reader
-	var stuck atomic.Bool
+	return args
+}
+
+// follow reads what a test program prints until it ends. It kills the program when there is
+// nothing more to learn, or when it was silent for as long as the limit: then it is stuck.
+func (r *reader) follow(out io.Reader, limit time.Duration, kill func() error) (stuck bool) {
+	var silent atomic.Bool
 	alarm := time.AfterFunc(limit, func() {
-		stuck.Store(true)
-		cmd.Process.Kill()
+		silent.Store(true)
+		kill()
 	})
 	defer alarm.Stop()
 	lines := bufio.NewReader(out)
 	for {
 		line, err := lines.ReadString('\n')
 		alarm.Reset(limit)
-		if seen.take(line) { // there is nothing more to learn
-			cmd.Process.Kill()
+		if r.take(line) {
+			kill()
 		}
 		if err != nil {
-			break
+			return silent.Load()
 		}
 	}
-	if err := cmd.Wait(); err != nil || seen.verdict != survived {
-		r.verdict, r.test, r.said = seen.outcome()
-	}
-	if stuck.Load() {
-		r.verdict, r.test = hung, seen.running
-	}
-	r.quick, r.slowest = seen.quick, seen.slowest
-	return r
 }
 
 // reader finds in what a test program prints which test failed first, or where it hung.
