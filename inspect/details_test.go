@@ -2,13 +2,29 @@ package inspect
 
 import (
 	"bytes"
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/handfast-tcp/handfast"
 	"github.com/handfast-tcp/handfast/engine/tcp"
 )
+
+// What is sent is marked under IPv4's name, or under that of IPv6, as ss has it.
+func TestTOSInTheWordsOfSS(t *testing.T) {
+	for local, want := range map[string]string{"10.0.0.1:80": " tos:0x10\n", "[fd77::1]:80": " tclass:0x10\n"} {
+		c := handfast.ConnInfo{State: tcp.Established, Local: netip.MustParseAddrPort(local), Info: tcp.Info{SndMSS: 1448, TOS: 0x10}}
+		var b bytes.Buffer
+		if err := WriteSS(&b, []Row{connRow(&c)}, SSOptions{TOS: true, Headless: true}); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(b.String(), want) {
+			t.Errorf("%s: got %q, want it to end in %q", local, b.String(), want)
+		}
+	}
+}
 
 // What a connection of ours tells has ss's names and order, every field of it: the
 // line is that of ss for the same struct tcp_info.

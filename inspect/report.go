@@ -93,13 +93,18 @@ func (r *Row) UDP() bool { return strings.HasPrefix(r.Proto, "udp") }
 // netid is what ss calls the protocol: of both families the same.
 func (r *Row) netid() string { return strings.TrimSuffix(r.Proto, "6") }
 
-// Socket is what ss -e shows of the socket itself.
+// Socket is what ss -e and ss --tos show of the socket itself.
 type Socket struct {
 	Cookie   uint64 `json:"cookie,omitempty"` // the kernel's
 	Mark     uint32 `json:"mark,omitempty"`
 	Cgroup   string `json:"cgroup,omitempty"`
 	V6Only   *bool  `json:"v6only,omitempty"`   // nil: not of IPv6
 	Shutdown *uint8 `json:"shutdown,omitempty"` // 1: nothing more is received, 2: nothing more is sent; nil: not known
+
+	// The octet that DiffServ and ECN share in what is sent, of IPv4 and of IPv6; nil: not known.
+	TOS    *uint8  `json:"tos,omitempty"`
+	TClass *uint8  `json:"tclass,omitempty"`
+	Class  *uint32 `json:"class_id,omitempty"` // the kernel's: of net_cls, or else the priority
 }
 
 // Fill is how full a queue is.
@@ -301,8 +306,13 @@ func connRow(c *handfast.ConnInfo) Row {
 	}
 	if c.Info.SndMSS > 0 {
 		r.Details = details(&c.Info)
-		shut := shutdownOf(c.State)
+		shut, tos := shutdownOf(c.State), c.Info.TOS
 		r.Socket = &Socket{Shutdown: &shut}
+		if r.Local.Addr.Is4() {
+			r.Socket.TOS = &tos
+		} else {
+			r.Socket.TClass = &tos
+		}
 	}
 	return r
 }

@@ -19,6 +19,7 @@ type SSOptions struct {
 	Info     bool // -i
 	Memory   bool // -m
 	Process  bool // -p
+	TOS      bool // --tos
 	Headless bool // -H
 	OneLine  bool // -O
 	OneState bool // all rows are in one state, which needs no column then
@@ -157,6 +158,9 @@ func (o *SSOptions) extra(r *Row) string {
 	if o.Extended && r.Listen != nil {
 		r.Listen.words(&w)
 	}
+	if o.TOS && r.Socket != nil {
+		r.Socket.service(&w)
+	}
 	if o.Extended && r.Defence != nil {
 		w.add(true, "defence:(%s)", r.Defence.brief(r.Queue))
 	}
@@ -183,6 +187,27 @@ func (r *Row) words(w *words) {
 	if s.Shutdown != nil {
 		w.add(true, "%s", [...]string{"<->", "-->", "<--", "---"}[*s.Shutdown&3])
 	}
+}
+
+// service has what routers are told of how to treat what the socket sends.
+func (s *Socket) service(w *words) {
+	if s.TOS != nil {
+		w.add(true, "tos:%s", hex(uint32(*s.TOS)))
+	}
+	if s.TClass != nil {
+		w.add(true, "tclass:%s", hex(uint32(*s.TClass)))
+	}
+	if s.Class != nil {
+		w.add(true, "class_id:%s", hex(*s.Class))
+	}
+}
+
+// hex writes like C's %#x, which puts nothing before 0.
+func hex(n uint32) string {
+	if n == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("%#x", n)
 }
 
 // command is whose row it is, where several commands run.

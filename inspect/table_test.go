@@ -59,13 +59,13 @@ func samples() []Row {
 
 // kernelSamples are what only a kernel tells, UDP sockets, and two commands.
 func kernelSamples() []Row {
-	yes, no, fd, shut := true, false, 7, uint8(1)
+	yes, no, fd, shut, mark, class := true, false, 7, uint8(1), uint8(0xb8), uint32(0x100001)
 	return []Row{
 		{Proto: "udp6", State: State(tcp.Closed), Local: Endpoint{Port: 53}, RecvQ: 832, Device: "hf0", Process: &Process{Name: "handfast", PID: 42}, Command: "serve",
 			Socket: &Socket{V6Only: &no, Shutdown: new(uint8)}, Details: &Details{Memory: &[9]uint32{832, 1 << 20}}},
 		{Proto: "udp", State: State(tcp.Established), Local: at("10.77.0.2:40000"), Remote: at("10.77.0.1:53"), Autobound: true},
 		{Proto: "tcp6", State: State(tcp.Listen), Local: at("[::]:9092"), Remote: at("[::]:0"), RecvQ: 1, SendQ: 5, UID: 33, Inode: 23585, Queue: &Fill{8, 5},
-			Process: &Process{Name: "python3", PID: 7, FD: &fd}, Sharers: []Process{{Name: "python3", PID: 8, FD: &fd}}, Socket: &Socket{Cookie: 0xa0f, Mark: 16, Cgroup: "/web", V6Only: &yes, Shutdown: new(uint8)},
+			Process: &Process{Name: "python3", PID: 7, FD: &fd}, Sharers: []Process{{Name: "python3", PID: 8, FD: &fd}}, Socket: &Socket{Cookie: 0xa0f, Mark: 16, Cgroup: "/web", V6Only: &yes, Shutdown: new(uint8), TOS: new(uint8), TClass: &mark, Class: &class},
 			Details: &Details{Congestion: "bbr", Cwnd: 10, Unacked: 1}},
 		{Proto: "tcp", State: State(tcp.CloseWait), Local: at("127.0.0.1:54428"), Remote: at("127.0.0.1:9090"), RecvQ: 1, Inode: 23592,
 			Socket: &Socket{Cookie: 8, Shutdown: &shut}, Details: &Details{Options: []string{"ts", "sack", "ecn"}, Congestion: "bbr", RTO: second(3), RTT: second(0.000039), RTTVar: second(0.000019),
@@ -83,7 +83,7 @@ func TestSSOfKernel(t *testing.T) {
 	report := Report{Header: Header{Defence: defence}, Rows: kernelSamples()}
 	report.Defend()
 	for name, o := range map[string]SSOptions{
-		"ss-kernel-eip.txt": {Netid: true, Extended: true, Info: true, Process: true},
+		"ss-kernel-eip.txt": {Netid: true, Extended: true, Info: true, Process: true, TOS: true},
 		"ss-kernel-iO.txt":  {Netid: true, Command: true, Info: true, OneLine: true, Memory: true, Service: names},
 	} {
 		var b bytes.Buffer

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"net"
 	"net/netip"
@@ -63,14 +64,16 @@ func kernelSockets(t *testing.T) (all []io.Closer) {
 	udp("udp6", "[::]:5355")
 	c, err := net.Dial("udp", "127.0.0.1:5353")
 	io.WriteString(must(c, err).(net.Conn), "hello")
-	bound := net.ListenConfig{Control: bindToLoopback}
+	bound := net.ListenConfig{Control: onLoopback}
 	u, err := bound.ListenPacket(t.Context(), "udp4", "0.0.0.0:5356")
 	must(u, err)
 	return all
 }
 
-func bindToLoopback(_, _ string, raw syscall.RawConn) (err error) {
-	raw.Control(func(fd uintptr) { err = unix.BindToDevice(int(fd), "lo") })
+func onLoopback(_, _ string, raw syscall.RawConn) (err error) {
+	raw.Control(func(fd uintptr) {
+		err = cmp.Or(unix.BindToDevice(int(fd), "lo"), unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_TOS, 0x10))
+	})
 	return err
 }
 
@@ -138,7 +141,7 @@ func TestBesideOtherTools(t *testing.T) {
 			"-tan state big", "-tan exclude time-wait", "-tan state close-wait state time-wait", "-tan not sport = 9090", "-tan sport gt 9090",
 			"-tan ( sport = :9090 and dst 127.0.0.1 )", "-tan src :9091", "-tan dst 127.0.0.1:9091", "-tan src [::]:9090", "-tan src [::]", "-tan dst [::]:*",
 			"-tan src ::/0", "-tan src 0.0.0.0/0", "-tan src [::ffff:127.0.0.1]:9090", "-tan dport lt 1024", "-uan state unconnected", "-tan dev lo",
-			"-tan dev != lo", "-tuanmie", "-HtuanpO"},
+			"-tan dev != lo", "-tuanmie", "-HtuanpO", "--tos -tuan", "-tanei --tos", "-lntu --tos"},
 		"netstat": {"-antW", "-antpW", "-tulpn", "-antWe", "-antoW", "-tanueW", "-rn", "-rne", "-rn6", "-i", "-ia", "-s", "-st", "-su", "-lntW", "-nuW",
 			"-antepW", "-tulpenW", "-4tanW", "-6 -lntW", "-nat --wide", "-nuoW", "-se", "-A inet -ntW", "--inet6 -ntaW", "-tanpoW", "-tanpoeW", "-rn4", "-gn"},
 	} {

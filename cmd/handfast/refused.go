@@ -33,7 +33,6 @@ var ssRefusals = []refusal{
 	{"", "vsock", false, onlyTCPAndUDP + "; the kernel's: ss --vsock"},
 	{"", "xdp", false, onlyTCPAndUDP + "; the kernel's: ss --xdp"},
 	{"", "tipcinfo", false, onlyTCPAndUDP + "; the kernel's: ss --tipcinfo"},
-	{"", "tos", false, "no socket of ours has a type of service or a priority; -i says whether it uses ECN. The kernel's: ss --tos"},
 	{"", "cgroup", false, "-e shows the cgroup of a socket of the kernel's; one of ours is in its process's: cat /proc/PID/cgroup, with the PID of -p"},
 	{"", "inet-sockopt", false, "a socket of ours has none of the kernel's options: -oi shows what it has. The kernel's: ss --inet-sockopt"},
 	{"D", "diag", true, "there is no binary dump: --json writes all that is known of each socket. The kernel's: ss -D FILE"},

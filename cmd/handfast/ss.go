@@ -100,6 +100,7 @@ func (o *ssOptions) addFlags(cmd *cobra.Command) {
 	f.BoolVarP(&o.show.Timers, "options", "o", false, "timers; with -i also options that both sides agreed on")
 	f.BoolVarP(&o.show.Extended, "extended", "e", false, "more: user, inode, what is shut down; of listeners what they were asked for, and the defence against floods")
 	f.BoolVarP(&o.show.Process, "processes", "p", false, "whose it is")
+	f.BoolVar(&o.show.TOS, "tos", false, "the type of service, or traffic class, of what is sent")
 	f.BoolVarP(&o.bpf, "bpf", "b", false, "filters of sockets: TCP and UDP have none; like ss, shows timers")
 	f.BoolVarP(&o.kill, "kill", "K", false, "end the connections that the filter chooses with a reset, and show them; not the kernel's")
 	f.BoolVarP(&o.show.Headless, "no-header", "H", false, "without the line of names")

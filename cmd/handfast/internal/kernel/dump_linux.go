@@ -21,15 +21,18 @@ const (
 	diagInfo     = 2
 	diagVegas    = 3 // asks for what the congestion control tells
 	diagCong     = 4
+	diagTOS      = 5
+	diagTClass   = 6 // asks for diagClass, too
 	diagSKMem    = 7
 	diagShutdown = 8
 	diagV6Only   = 11
 	diagMark     = 15
 	diagBBR      = 16
+	diagClass    = 17
 	diagULP      = 19
 	diagCgroup   = 21
 
-	diagWanted = 1<<(diagInfo-1) | 1<<(diagVegas-1) | 1<<(diagCong-1) | 1<<(diagSKMem-1) | 1<<(diagShutdown-1)
+	diagWanted = 1<<(diagInfo-1) | 1<<(diagVegas-1) | 1<<(diagCong-1) | 1<<(diagTOS-1) | 1<<(diagTClass-1) | 1<<(diagSKMem-1) | 1<<(diagShutdown-1)
 )
 
 const diagMessage = 72 // size of struct inet_diag_msg in bytes
@@ -135,7 +138,7 @@ func end(family uint8, addr, port []byte) inspect.Endpoint {
 
 // readAttributes reads the parts that follow.
 func readAttributes(r *inspect.Row, attrs []syscall.NetlinkRouteAttr) {
-	d, s := inspect.Details{}, r.Socket
+	d := inspect.Details{}
 	for _, a := range attrs {
 		v := a.Value
 		switch {
@@ -151,19 +154,34 @@ func readAttributes(r *inspect.Row, attrs []syscall.NetlinkRouteAttr) {
 			d.BBR = readBBR(v)
 		case a.Attr.Type == diagULP:
 			d.ULP = upperProtocol(v)
-		case a.Attr.Type == diagShutdown && len(v) > 0:
-			s.Shutdown = &v[0]
-		case a.Attr.Type == diagV6Only && len(v) > 0:
-			only := v[0] != 0
-			s.V6Only = &only
-		case a.Attr.Type == diagMark && len(v) >= 4:
-			s.Mark = binary.NativeEndian.Uint32(v)
-		case a.Attr.Type == diagCgroup && len(v) >= 8:
-			s.Cgroup = cgroupPath(binary.NativeEndian.Uint64(v))
+		default:
+			readSocket(r.Socket, a.Attr.Type, v)
 		}
 	}
 	if r.Details != nil && tcp.State(r.State) == tcp.Listen {
 		d.Sacked = 0 // of a listener it is the backlog
+	}
+}
+
+// readSocket reads a part that tells of the socket itself.
+func readSocket(s *inspect.Socket, kind uint16, v []byte) {
+	switch {
+	case kind == diagTOS && len(v) > 0:
+		s.TOS = &v[0]
+	case kind == diagTClass && len(v) > 0:
+		s.TClass = &v[0]
+	case kind == diagClass && len(v) >= 4:
+		class := binary.NativeEndian.Uint32(v)
+		s.Class = &class
+	case kind == diagShutdown && len(v) > 0:
+		s.Shutdown = &v[0]
+	case kind == diagV6Only && len(v) > 0:
+		only := v[0] != 0
+		s.V6Only = &only
+	case kind == diagMark && len(v) >= 4:
+		s.Mark = binary.NativeEndian.Uint32(v)
+	case kind == diagCgroup && len(v) >= 8:
+		s.Cgroup = cgroupPath(binary.NativeEndian.Uint64(v))
 	}
 }
 
