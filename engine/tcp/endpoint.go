@@ -130,6 +130,10 @@ func (e *Endpoint) dispatch(now clock.Time, path *Path, t *wire.Tuple, s *Segmen
 	// hash. The hash of the other tables is a cryptographic one: only what is not
 	// found here pays for it.
 	en := e.conns.find(t)
+	if en != nil && en.state == Closed && !s.Flags.Has(wire.ACK) {
+		e.makeWay(now, en, s)
+		en = nil
+	}
 	if en != nil && (en.state != TimeWait || !e.reopens(&en.Conn, s)) {
 		e.stats.InSegs += uint64(s.Count() - 1)
 		held := en.holds()
@@ -155,6 +159,17 @@ func (e *Endpoint) dispatch(now clock.Time, path *Path, t *wire.Tuple, s *Segmen
 		return e.arrivedTimeWait(&a, w)
 	}
 	return e.arrivedStray(&a)
+}
+
+// makeWay leaves s, which has no ACK, to a listener. Its connection, en, ended with a segment
+// of the same batch and is still in the table until the next Output. A SYN that follows the
+// RST, or the last ACK, belongs to a connection of its own: en goes at once, and so
+// does a RST that it still has to send, since its peer has forgotten it.
+func (e *Endpoint) makeWay(now clock.Time, en *Entry, s *Segment) {
+	if s.Flags&(wire.SYN|wire.RST) == wire.SYN {
+		en.owes = 0
+		e.remove(now, en)
+	}
 }
 
 // ReceiveICMP takes an ICMP error that quotes a segment of t. Half-open connections

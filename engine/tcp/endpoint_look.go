@@ -10,7 +10,7 @@ import (
 // RcvWnd, Timestamps and Orphan of Info), or else LISTEN or CLOSED. It is for those who judge from outside what
 // a segment brings about, and it changes nothing.
 func (e *Endpoint) Look(t wire.Tuple) (i Info) {
-	if en := e.conns.find(&t); en != nil {
+	if en := e.conns.find(&t); en != nil && (en.state != Closed || e.listener(&t) == nil) {
 		i.State, i.Timestamps, i.Orphan = en.state, en.has(stamping), en.is(orphan)
 		i.RcvWnd = int(en.rcv.edge.Sub(en.rcv.nxt))
 		en.infoNumbers(&i)
