@@ -198,9 +198,6 @@ type opening struct {
 
 // dialTCP opens a connection and waits for it.
 func (h *Host) dialTCP(ctx context.Context, n network, local, remote endpoint, o opening) (*TCPConn, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, contextError(err)
-	}
 	// No program can listen there, and the kernel answers so without a packet.
 	if remote.port == 0 {
 		return nil, os.NewSyscallError("connect", syscall.ECONNREFUSED)

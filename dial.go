@@ -210,8 +210,12 @@ func (d *Dialer) probes() probes {
 	return p
 }
 
-// control asks the program about an address.
+// control asks the program about an address, unless the dial is over: UDP and pings, which
+// wait for nothing, would not see that otherwise.
 func (d *Dialer) control(ctx context.Context, n network, remote endpoint) error {
+	if err := ctx.Err(); err != nil {
+		return contextError(err)
+	}
 	if d.ControlContext == nil && d.Control == nil {
 		return nil
 	}

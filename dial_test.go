@@ -66,6 +66,38 @@ func TestDialGivesUp(t *testing.T) {
 	}
 }
 
+// A dial that is over before it begins opens nothing, also where it would have to wait for
+// nothing, and the program is not asked about addresses.
+func TestDialThatIsOver(t *testing.T) {
+	h := newLonelyHost(t)
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	late, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancel()
+	d := handfast.Dialer{Host: h, Control: func(string, string, syscall.RawConn) error {
+		t.Error("the program is asked")
+		return nil
+	}}
+	for network, address := range map[string]string{"tcp": serverIP + ":80", "udp": serverIP + ":80", "ip4:icmp": serverIP} {
+		for _, c := range []struct {
+			ctx  context.Context
+			is   error
+			text string
+		}{
+			{cancelled, context.Canceled, "operation was canceled"},
+			{late, context.DeadlineExceeded, "i/o timeout"},
+		} {
+			want := "dial " + network + " " + address + ": " + c.text // as in package net
+			if _, err := d.DialContext(c.ctx, network, address); !errors.Is(err, c.is) || err.Error() != want {
+				t.Errorf("%v, want %s", err, want)
+			}
+		}
+	}
+	for range h.PacketConns() {
+		t.Error("a socket is left over")
+	}
+}
+
 // Towards one destination ports go up one by one, from a place that cannot be
 // guessed; those in use are left out, and the range has an end.
 func TestPorts(t *testing.T) {

@@ -85,6 +85,14 @@ func withCode(code byte) func(string, []byte) []byte {
 	}
 }
 
+// refers sends who asks to others, as a server does that is for some domain alone.
+func refers(_ string, q []byte) []byte {
+	a := answerName(q, nil)
+	a[2] &^= 4
+	a[3] &^= 0x80
+	return a
+}
+
 func short(_ string, q []byte) []byte { return q[:3] }
 
 func silent(string, []byte) []byte { return nil }
@@ -131,6 +139,8 @@ func TestNameServers(t *testing.T) {
 		"no such name":              {servers: []answers{withCode(3), knows(v4)}, err: "no such host", notFound: true},
 		"a server that fails":       {servers: []answers{withCode(2), knows(v4)}, want: v4},
 		"one that refuses":          {servers: []answers{withCode(5), withCode(2), knows(v6)}, want: v6},
+		"one that refers":           {servers: []answers{refers, knows(v4)}, want: v4},
+		"all refer":                 {servers: []answers{refers, refers}, err: "lame referral"},
 		"one that is silent":        {servers: []answers{silent, knows(v4)}, want: v4, within: 3 * time.Second},
 		"all but the last":          {servers: []answers{silent, withCode(5), knows(v4)}, want: v4, within: 3 * time.Second},
 		"all fail":                  {servers: []answers{withCode(2), withCode(5)}, err: "server misbehaving"},

@@ -168,7 +168,16 @@ func (q *question) isAnswer(b []byte) bool {
 // isTrouble reports whether an answer says nothing of the name.
 func isTrouble(answer []byte) bool {
 	code := answer[3] & 0xf
-	return code != 0 && code != noSuchName
+	return code != 0 && code != noSuchName || isReferral(answer)
+}
+
+// isReferral reports whether an answer only says that others are to be asked: it comes from a
+// server which does not know the name and asks nobody else, so that it is none for a
+// client like us. Package net takes it for an error, and does not come to our next server.
+func isReferral(answer []byte) bool {
+	const authoritative, recursive = 4, 0x80
+	return answer[3]&0xf == 0 && answer[2]&authoritative == 0 && answer[3]&recursive == 0 &&
+		answer[6] == 0 && answer[7] == 0 // no records that answer
 }
 
 func (q *question) Close() error { return nil }
