@@ -37,8 +37,11 @@ type states struct {
 	fin     seq.Num // behind its FIN
 	hasFIN  bool
 	sentFIN event // the first time
-	refill  event // when what its FIN waits behind, or the FIN, was last sent again; 0: never
-	both    event // when the peer's FIN was first sent that acknowledges this one's; 0: never
+	refills refills
+	both    event // when the peer's FIN was first sent that acknowledges this one's, and may have arrived; 0: never
+	lostFIN bool  // the FIN did not arrive when it was sent the first time
+	// when it last sent something that does not acknowledge the peer's FIN, which was sent; and at another time before that
+	without [2]clock.Time
 
 	// All text of the peer from here on acknowledges the FIN: who has such text has the ACK.
 	ackedFrom    seq.Num
@@ -53,6 +56,17 @@ type event struct {
 
 func (s *segment) event() event { return event{s.number, s.time} }
 
+// refills are when what a FIN waits behind, or the FIN, was sent again: the last at each of
+// the latest times, newest first.
+type refills [4]event
+
+func (r *refills) add(at event) {
+	if r[0].time != at.time {
+		copy(r[1:], r[:])
+	}
+	r[0] = at
+}
+
 // State is the end's last state.
 func (e *states) State() tcp.State { return e.state }
 
@@ -65,11 +79,11 @@ func (e *states) settled() tcp.State {
 	return at
 }
 
-// reachable is its state if what waits comes true, but for RSTs.
-func (e *states) reachable() tcp.State {
+// but is its state if what waits comes true, but for one cause.
+func (e *states) but(why tcp.Cause) tcp.State {
 	at := e.state
 	for i := range e.waiting {
-		if m := &e.waiting[i]; m.Cause != tcp.CauseReset {
+		if m := &e.waiting[i]; m.Cause != why {
 			at = after(at, m.Cause)
 		}
 	}
@@ -95,8 +109,11 @@ func (e *states) does(s *segment, to tcp.State, why tcp.Cause) {
 	e.add(Move{Time: s.time, Packet: s.number, From: e.state, To: to, Cause: why, Seen: true})
 }
 
-// expect notes what s does when it arrives, unless the same is on its way already. Of RSTs the
-// last is on its way, too: it may arrive when the first did not.
+// twice reports whether the last segment with such a cause is on its way, too: it may arrive when
+// the first did not.
+func twice(why tcp.Cause) bool { return why == tcp.CauseReset || why == tcp.CauseAckOfFin }
+
+// expect notes what s does when it arrives, unless the same is on its way already.
 func (e *states) expect(s *segment, why tcp.Cause) {
 	m := Move{Time: s.time, Packet: s.number, Cause: why}
 	same := 0
@@ -104,7 +121,7 @@ func (e *states) expect(s *segment, why tcp.Cause) {
 		if e.waiting[i].Cause != why {
 			continue
 		}
-		if same++; why != tcp.CauseReset {
+		if same++; !twice(why) {
 			return
 		}
 		if same == 2 {
@@ -163,17 +180,20 @@ func (e *states) passive() bool {
 func (c *Conn) move(from int, s *segment) {
 	me, peer := &c.Sides[from], &c.Sides[1-from]
 	f := s.tcp.Flags
+	atLeast, within := c.reaction(from), c.slowest(from)
 	for i := range me.waiting {
-		if me.denies(s, &me.waiting[i], c.reaction(from), c.slowest(from)) { // it did not arrive, nor did what was sent after it
+		if me.denies(s, &me.waiting[i], atLeast, within) { // it did not arrive, nor did what was sent after it
 			last := me.waiting[len(me.waiting)-1]
-			if me.waiting = me.waiting[:i]; last.Cause == tcp.CauseReset && !me.denies(s, &last, c.reaction(from), c.slowest(from)) {
+			if me.waiting = me.waiting[:i]; twice(last.Cause) && !me.denies(s, &last, atLeast, within) {
 				me.waiting = append(me.waiting, last) // it is on its way still
 			}
 			break
 		}
 	}
-	until := s.time.Add(-c.reaction(from))
+	me.deniesBoth(s, peer, atLeast)
+	until := s.time.Add(-atLeast)
 	me.settle(me.certain(s, peer, until))
+	me.notesFIN(s, peer)
 	switch {
 	case f.Has(wire.RST):
 		c.reset(from, s)
@@ -195,7 +215,8 @@ func (c *Conn) move(from int, s *segment) {
 
 // certain is until when what was sent to an end has come true, by a segment of it. A
 // reset has not: its receiver would send nothing else. Nor has the ACK of its FIN when
-// the peer's FIN was sent before that, and is not acknowledged: it comes first.
+// the peer's FIN was sent before that, and is not acknowledged: it comes first, unless it waits
+// behind what was lost.
 func (e *Side) certain(s *segment, peer *Side, until clock.Time) clock.Time {
 	if !s.tcp.Flags.Has(wire.RST) {
 		for _, why := range [2]tcp.Cause{tcp.CauseReset, tcp.CauseRefused} {
@@ -204,10 +225,31 @@ func (e *Side) certain(s *segment, peer *Side, until clock.Time) clock.Time {
 			}
 		}
 	}
-	if at := e.wait(tcp.CauseAckOfFin); at.packet > 0 && peer.hasFIN && max(peer.sentFIN.packet, peer.refill.packet) < at.packet {
+	if at := e.wait(tcp.CauseAckOfFin); at.packet > 0 && peer.hasFIN && peer.arrival(until).packet < at.packet && !e.outruns(at, peer.sentFIN, s, until) {
 		until = min(until, at.time-1)
 	}
 	return until
+}
+
+// outruns reports whether an ACK that could have arrived until then has come before the peer's FIN that was sent
+// earlier: that waits behind something, as the end has sent what does not acknowledge it when it could have come.
+func (e *states) outruns(ack, fin event, s *segment, until clock.Time) bool {
+	last := e.without[0]
+	if last == s.time {
+		last = e.without[1]
+	}
+	return last > 0 && fin.time.Add(s.time.Sub(until)) <= last && ack.time < until
+}
+
+// notesFIN notes when an end does not acknowledge the peer's FIN.
+func (e *states) notesFIN(s *segment, peer *Side) {
+	if !peer.hasFIN || !s.tcp.Flags.Has(wire.ACK) || !s.tcp.Ack.Less(peer.fin) {
+		return
+	}
+	if e.without[0] != s.time {
+		e.without[1] = e.without[0]
+	}
+	e.without[0] = s.time
 }
 
 // sendsAgain notes what an end sends behind its FIN, if the peer has not acknowledged it:
@@ -215,7 +257,7 @@ func (e *Side) certain(s *segment, peer *Side, until clock.Time) clock.Time {
 func (e *Side) sendsAgain(s *segment, peer *Side) {
 	end := s.end()
 	if e.hasFIN && s.number > e.sentFIN.packet && end != s.tcp.Seq && !(peer.hasAcked && end.LessEq(peer.acked)) {
-		e.refill = s.event()
+		e.refills.add(s.event())
 	}
 }
 
@@ -248,6 +290,14 @@ func (e *Side) denies(s *segment, what *Move, atLeast, within time.Duration) boo
 		return f.Has(wire.SYN)
 	}
 	return f.Has(wire.FIN) && e.hasFIN && s.end() == e.fin // it repeats its FIN
+}
+
+// deniesBoth follows an end that repeats its FIN: the peer's that acknowledges it did not arrive.
+func (e *Side) deniesBoth(s *segment, peer *Side, atLeast time.Duration) {
+	if e.both.packet > 0 && e.denies(s, &Move{Time: e.both.time, Cause: tcp.CauseAckOfFin}, atLeast, 0) {
+		peer.lostFIN = peer.lostFIN || e.both == peer.sentFIN
+		e.both = event{}
+	}
 }
 
 // opens follows a SYN, with ACK or without.
@@ -297,13 +347,21 @@ func (e *Side) acknowledges(s *segment, peer *Side, until clock.Time) {
 	}
 }
 
-// arrival is the packet that has made an end's FIN arrive: what was last sent again, if
-// that can have arrived, or else the FIN.
+// arrival is the packet that has made an end's FIN arrive: what was last sent again and can
+// have arrived, or else the FIN.
 func (e *states) arrival(until clock.Time) event {
-	if e.refill.packet > 0 && e.refill.time <= until {
-		return e.refill
+	first := e.sentFIN
+	for _, r := range e.refills {
+		switch {
+		case r.packet == 0:
+			return first
+		case r.time <= until:
+			return r
+		case e.lostFIN: // it is faster than it ever was
+			first = r
+		}
 	}
-	return e.sentFIN
+	return first
 }
 
 // takesFIN follows an end that acknowledges the peer's FIN when its own was not known to
@@ -340,7 +398,7 @@ func (e *Side) isAcknowledged(s *segment) {
 		}
 		return
 	}
-	if after(e.settled(), tcp.CauseAckOfFin) != e.settled() {
+	if at := e.but(tcp.CauseAckOfFin); after(at, tcp.CauseAckOfFin) != at {
 		e.expect(s, tcp.CauseAckOfFin)
 	}
 }
@@ -387,14 +445,33 @@ func (c *Conn) reset(from int, s *segment) {
 		me.accepted()
 	}
 	switch me.state {
-	case tcp.Closed, tcp.Listen, tcp.TimeWait, tcp.SynSent: // it answers what belongs to nothing
+	case tcp.Closed:
+		me.rethinks(s, peer)
+	case tcp.Listen, tcp.TimeWait, tcp.SynSent: // it answers what belongs to nothing
 	default:
 		me.does(s, tcp.Closed, tcp.CauseAbort)
 	}
-	switch at := peer.reachable(); {
+	switch at := peer.but(tcp.CauseReset); {
 	case at == tcp.SynSent && s.tcp.Flags.Has(wire.ACK):
 		peer.expect(s, tcp.CauseRefused)
 	case at == tcp.SynReceived, at.Synchronized() && at != tcp.TimeWait && (!peer.hasAcked || s.tcp.Seq == peer.acked || s.tcp.Seq == me.next):
 		peer.expect(s, tcp.CauseReset)
 	}
+}
+
+// rethinks follows a RST of an end that is gone, whose number is that of the ACK that it answers: the
+// end's FIN was acknowledged. When it comes at once behind the RST that has closed the end, that
+// one answers the same: the ACK had come, faster than the end has ever answered.
+func (e *states) rethinks(s *segment, peer *Side) {
+	last, ack := len(e.Moves)-1, e.wait(tcp.CauseAckOfFin)
+	if last < 0 || ack.packet == 0 || !e.hasFIN || s.tcp.Flags.Has(wire.ACK) || s.tcp.Seq != e.fin || peer.hasFIN && peer.sentFIN.packet < ack.packet {
+		return
+	}
+	m := &e.Moves[last]
+	if m.From != tcp.FinWait1 || m.Cause != tcp.CauseAbort || s.time.Sub(m.Time) > m.Time.Sub(ack.time)/8 {
+		return
+	}
+	m.From = tcp.FinWait2
+	e.Moves = slices.Insert(e.Moves, last, Move{Time: ack.time, Packet: ack.packet, From: tcp.FinWait1, To: tcp.FinWait2, Cause: tcp.CauseAckOfFin})
+	e.waiting = e.waiting[:0]
 }
