@@ -14,7 +14,7 @@ import (
 
 var (
 	floodLine = say.Text{"a SYN flood%s from %s to %s: %s SYNs, up to %s a second, from about %s sources, %.0f %% unanswered",
-		"SYN 洪水%s：%s 至 %s，共 %s 个 SYN，最高每秒 %s 个，约 %s 个来源，%.0f%% 没有得到回应"}
+		"SYN 泛洪%s：%s 至 %s，共 %s 个 SYN，最高每秒 %s 个，约 %s 个来源，%.0f%% 没有得到回应"}
 	floodPort = say.Text{" against port %d", "（端口 %d）"}
 	floodWhy  = say.Text{"Of %d handshakes that were followed at its height %d came to nothing without a trace, and %d were reset; %d clients repeated their SYN. %s handshakes a second were completed, where %s were usual before.",
 		"在其高峰，跟踪的 %d 次握手中有 %d 次毫无后续，%d 次被重置，%d 个客户端重发了 SYN。每秒完成的握手为 %s 次，此前通常为 %s 次。"}

@@ -46,7 +46,7 @@ func TestAnalyzeFlood(t *testing.T) {
 	if _, errs, err := analyzed(t, file, "--limit", "3", "--explain"); err != nil || !told.MatchString(errs) || !strings.Contains(errs, "came to nothing without a trace") {
 		t.Errorf("%v\n%s", err, errs)
 	}
-	if _, errs, err := analyzed(t, file, "--limit", "3", "--lang", "zh"); err != nil || !strings.HasPrefix(errs, "SYN 洪水（端口 443）") {
+	if _, errs, err := analyzed(t, file, "--limit", "3", "--lang", "zh"); err != nil || !strings.HasPrefix(errs, "SYN 泛洪（端口 443）") {
 		t.Errorf("%v\n%s", err, errs)
 	}
 	out, _, err := analyzed(t, file, "--json", "--where", "dport = :80")

@@ -77,10 +77,12 @@ func TestOptionsOfTheRealTools(t *testing.T) {
 
 // A refusal says what to do: it names an option or a command.
 func TestRefusalsTeach(t *testing.T) {
-	teaches := regexp.MustCompile(`(^|[ (])-{1,2}[a-z]|: (ss|netstat|ip|cat|ps|conntrack) |the system's$`)
+	teaches := regexp.MustCompile(`(^|[ (：])-{1,2}[a-z]|[:：] ?(ss|netstat|ip|cat|ps|conntrack) |the system's$`)
 	for _, r := range slices.Concat(ssRefusals, netstatRefusals) {
-		if !teaches.MatchString(r.instead) {
-			t.Errorf("%s: %q", r.name, r.instead)
+		for _, text := range r.instead {
+			if !teaches.MatchString(text) {
+				t.Errorf("%s: %q", r.name, text)
+			}
 		}
 	}
 }

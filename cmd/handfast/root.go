@@ -84,17 +84,28 @@ func newRoot() *cobra.Command {
 	return root
 }
 
-// flagError says what is wrong with a number or a time, and not which function
-// found out; and which flag may have been meant.
+// flagError says what is wrong with a flag, and not which function found out; and
+// which flag may have been meant.
 func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
-	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
-		return say.Errorf(say.All("%w%s"), err, didYouMean(nearestFlags(unknown.GetSpecifiedName(), cmd.Flags())))
-	}
+	var lacking *pflag.ValueRequiredError
 	var invalid *pflag.InvalidValueError
-	if !errors.As(err, &invalid) {
-		return err
+	switch {
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
+		name := unknown.GetSpecifiedName()
+		return say.Errorf(say.Text{"unknown flag: --%s%s", "没有选项 --%s%s"}, name, didYouMean(nearestFlags(name, cmd.Flags())))
+	case errors.As(err, &unknown):
+		return say.Errorf(say.Text{"unknown shorthand flag: %q in -%s", "没有选项 %q（在 -%s 中）"}, rune(unknown.GetSpecifiedName()[0]), unknown.GetSpecifiedShortnames())
+	case errors.As(err, &lacking):
+		return say.Errorf(say.Text{"flag needs an argument: --%s", "选项后面要有值：--%s"}, lacking.GetFlag().Name)
+	case errors.As(err, &invalid):
+		return invalidValue(invalid, err)
 	}
+	return err
+}
+
+// invalidValue says what is wrong with the value of a flag.
+func invalidValue(invalid *pflag.InvalidValueError, err error) error {
 	kind, what := invalid.GetFlag().Value.Type(), say.Text{}
 	switch {
 	case kind == "duration":

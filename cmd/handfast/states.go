@@ -54,11 +54,12 @@ func (o *statesOptions) run(out terminal, args []string) error {
 	var wanted []tcp.State
 	for _, name := range args {
 		s, err := tcp.ParseState(name)
-		if close := nearestStates(name); err != nil && len(close) > 0 {
+		switch close := nearestStates(name); {
+		case err == nil:
+		case len(close) > 0:
 			return usagef(say.Text{"no state is called %q%s", "没有名为 %q 的状态%s"}, name, didYouMean(close))
-		}
-		if err != nil {
-			return usagef(say.All("%v"), err)
+		default:
+			return usagef(say.Text{"no state is called %q; it is one of %s", "没有名为 %q 的状态；可选 %s"}, name, stateNames())
 		}
 		wanted = append(wanted, s)
 	}
@@ -72,6 +73,15 @@ func (o *statesOptions) run(out terminal, args []string) error {
 		return usagef(say.Text{"--format %s: it is one of text, svg", "--format %s：可选 text, svg"}, o.format)
 	}
 	return o.text(out, wanted)
+}
+
+// stateNames are those of the RFC.
+func stateNames() string {
+	var all []string
+	for s := range tcp.State(tcp.NumStates) {
+		all = append(all, s.String())
+	}
+	return strings.Join(all, ", ")
 }
 
 func (o *statesOptions) diagram(theme story.Theme) story.Diagram {
