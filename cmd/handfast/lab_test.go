@@ -97,7 +97,7 @@ func TestPictureOfReadme(t *testing.T) {
 	o := labOptions{lang: "en", theme: "auto"}
 	r := resultOf(t, "simultaneous-close", lab.Options{Seed: 1})
 	v := story.Tell(&r.Run, o.tell())
-	const file = "../../docs/images/simultaneous-close.svg"
+	const file = "../../docs/book/images/simultaneous-close.svg"
 	shown, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
