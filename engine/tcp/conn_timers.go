@@ -84,19 +84,3 @@ func (c *Conn) lifeOver(now clock.Time) {
 	}
 	c.closed(now, TimedOut, CauseFinWait2Over)
 }
-
-// enterTimeWait starts the 2MSL wait (MUST-13), RFC 9293 §3.10.7.4: all other timers
-// are turned off. So long the peer may still need our last ACK again, and segments of
-// this connection may still be under way that would fit into the next one's window.
-// https://www.rfc-editor.org/rfc/rfc9293#section-3.6.1
-func (c *Conn) enterTimeWait(now clock.Time, why Cause) {
-	c.setState(now, TimeWait, why)
-	c.timers.disarmAll()
-	c.restartTimeWait(now)
-}
-
-// restartTimeWait begins the wait, and begins it again with every FIN of the peer:
-// that much longer something of the connection may be under way.
-func (c *Conn) restartTimeWait(now clock.Time) {
-	c.timers.arm(TimerLife, now.Add(2*c.cfg.MSL))
-}

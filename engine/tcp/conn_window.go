@@ -4,6 +4,8 @@ import (
 	"github.com/handfast-tcp/handfast/engine/seq"
 )
 
+// This is our window; the peer's, in which we send, is taken by updateWindow.
+
 // offer returns the window field of the next segment and moves the right edge
 // to where the field says it is. The edge never moves left, and it moves right
 // only by steps worth a segment: silly window avoidance, RFC 9293 §3.8.6.2.2 (MUST-39). In
