@@ -336,7 +336,7 @@ func (o *LinkOptions) check() error {
 	return nil
 }
 
-// maxLinks is how many links a host can have, those that are gone among them.
+// maxLinks is how many links a host can have, counting those that are gone.
 const maxLinks = 256
 
 // Limits of the links that Attach takes.

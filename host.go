@@ -81,8 +81,8 @@ func New(cfg Config) (*Host, error) {
 	return h, nil
 }
 
-// stop ends the host, and resets its connections when reset says
-// so. It reports whether the host did work so far.
+// stop ends the host, and resets its connections when reset says so. It reports whether
+// the host was running.
 func (h *Host) stop(err error, reset bool) bool {
 	h.mu.Lock()
 	if h.err != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/handfast-tcp/handfast/internal/setting"
 )
 
-// ListenOptions are what Listen has no words for.
+// ListenOptions are options of ListenTCP.
 type ListenOptions struct {
 	// Backlog is how many established connections wait at most for Accept, and
 	// more have to try again: 1 to MaxBacklog. Default Config.Backlog.

@@ -14,7 +14,7 @@ import (
 // batchIn is a batch of packets on the way in.
 type batchIn struct {
 	packets [batchSize]*buf.Packet
-	shards  [batchSize]uint8 // whose each packet is
+	shards  [batchSize]uint8 // the shard of each packet
 	desk    host.Desk
 	touched byte
 }

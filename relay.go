@@ -182,7 +182,7 @@ func (k *eager) wait(now clock.Time) clock.Time {
 	s.flushAndUnlock(now)
 	w.await(nil)
 	now = s.lock()
-	// A deadline may come while somebody delivers: what he has taken is written first.
+	// A deadline may come while another goroutine delivers: what that has taken is written first.
 	for k.waiting = false; k.queued; now = s.lock() {
 		s.mu.Unlock()
 		<-w.wake

@@ -285,8 +285,8 @@ func tcpCounterName(field string) [2]string {
 
 // FloodVerdict returns what the host makes of the handshakes that it is asked
 // for: whether there is a SYN flood, a flash crowd, a port scan or a broken
-// path, why, and what is done about it. All shards speak with one voice; each
-// tells of one moment of its own.
+// path, why, and what is done about it. It merges the verdicts of all shards, of which
+// each is its own snapshot.
 func (h *Host) FloodVerdict() detect.Verdict {
 	all := make([]detect.Verdict, len(h.shards))
 	for i, s := range h.shards {

@@ -61,8 +61,8 @@ type Conflict struct {
 	Lost bool
 }
 
-// maxConflicts is how many of them wait for NextConflict; more are not told. Anybody on the
-// link can claim as often as he likes.
+// maxConflicts is how many of them wait for NextConflict; more are not told. Any host on
+// the link can claim as often as it likes.
 const maxConflicts = 64
 
 // conflicts are the checks of a host's addresses.

@@ -10,7 +10,7 @@ import (
 
 // Sockets are in multicast groups, each on a link. Routers and switches that carry a group's
 // datagrams only to where a member is learn of us by IGMP, and by MLD for IPv6: we report when a
-// socket is the first to join and when the last has left, and answer who asks. We speak the
+// socket is the first to join and when the last has left, and answer queries. We speak the
 // newest version, and an older one where somebody asks in that. Shard 0 speaks for all.
 //
 // There are no lists of sources: a member wants what everybody sends to the group.

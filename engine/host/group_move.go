@@ -7,8 +7,8 @@ import (
 	"github.com/handfast-tcp/handfast/engine/clock"
 )
 
-// MoveGroups makes who is in a group on one link, which is gone or about to be, a member of it on
-// another that takes its place, and tells the new one's routers and switches. A socket that sends
+// MoveGroups makes sockets that are in a group on one link, which is gone or about to be, members of
+// it on another that takes its place, and tells the new one's routers and switches. A socket that sends
 // to groups by the one does so by the other.
 func (h *Host) MoveGroups(from, to int) {
 	if move := h.groups.mover; move != nil {

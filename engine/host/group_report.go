@@ -126,8 +126,8 @@ func (h *Host) answerQueries(now clock.Time, number int) {
 }
 
 // addSolicited adds the groups of solicitations that our addresses make us a member of: a switch
-// that carries groups to members only would otherwise keep neighbours from finding us. Who asks
-// is told of them. https://www.rfc-editor.org/rfc/rfc4861#section-7.2.1
+// that carries groups to members only would otherwise keep neighbours from finding us. Queriers
+// are told of them. https://www.rfc-editor.org/rfc/rfc4861#section-7.2.1
 func (h *Host) addSolicited(records []wire.GroupRecord, number, version int) []wire.GroupRecord {
 	for i := range h.addresses {
 		a := &h.addresses[i]

@@ -71,8 +71,8 @@ type LinkConfig struct {
 	// carries IP packets.
 	Ethernet     bool
 	HardwareAddr [6]byte // ours, for Ethernet
-	// AnswerFor are other hosts' addresses for which we answer who asks on the link where
-	// they are, for Ethernet. What is then sent to them concerns us as SetForwarded says.
+	// AnswerFor are other hosts' addresses that we tell neighbours on the link are ours, for
+	// Ethernet. What is then sent to them concerns us as SetForwarded says.
 	AnswerFor []netip.Prefix
 	// DetectConflicts says that addresses on the link are checked, for Ethernet:
 	// whether another host has them (RFC 4862 §5.4, RFC 5227).

@@ -2,11 +2,11 @@ package host
 
 import "github.com/handfast-tcp/handfast/engine/wire"
 
-// Who stands in for other hosts answers, on an Ethernet, where they are: here. So what its
+// A host that stands in for others answers, on an Ethernet, where they are: here. So what its
 // neighbours send to them comes to a forwarder, and no neighbour needs a route
 // (https://www.rfc-editor.org/rfc/rfc1027, https://www.rfc-editor.org/rfc/rfc4861#section-7.2.8).
-// Who probes whether an address is free, or announces that it is his, gets no answer: he may have
-// any of them.
+// A host that probes whether an address is free, or announces that it has one, gets no answer: it
+// may have any of them.
 
 // standsInARP reports whether a question is about a host for which we answer.
 func (h *Host) standsInARP(iface int, m *wire.ARP) bool {

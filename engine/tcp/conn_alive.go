@@ -128,7 +128,7 @@ func (c *Conn) synRetries(now clock.Time) int {
 // fail ends the connection and tells the peer, should it be alive after all. The program
 // learns why, as it does when a RST ends it (MUST-12).
 func (c *Conn) fail(now clock.Time, f Failure, why Cause) {
-	if c.state.Synchronized() && !c.early() { // who has never answered may never have asked
+	if c.state.Synchronized() && !c.early() { // a peer that never answered may never have asked
 		c.owes |= owesReset
 	}
 	c.closed(now, f, why)

@@ -148,8 +148,8 @@ func (c *Conn) SendSpace() int {
 	return min(space, max(out/unsentShare, minUnsent)-c.notSent())
 }
 
-// pressedSpace is SendSpace while memory is short. Who has something queued hears of
-// its end by the ACK of that.
+// pressedSpace is SendSpace while memory is short. A program that has text queued learns
+// that this is over by the ACK of the text.
 func (c *Conn) pressedSpace() int {
 	if c.cfg.memory.full() {
 		return c.cfg.memory.least() - c.out.len()

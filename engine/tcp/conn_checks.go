@@ -20,7 +20,7 @@ func (c *Conn) opening() bool {
 // has not come.
 func (c *Conn) halfOpen() bool { return c.state == SynReceived && c.has(passive) && !c.early() }
 
-// checkSynAgain meets the SYN that opened the connection again: its
+// checkSynAgain handles the SYN that opened the connection when it comes again: its
 // SYN-ACK was lost, or both ends open at the same time and this is the peer's
 // SYN-ACK, whose SYN we have already.
 func (c *Conn) checkSynAgain(now clock.Time, s *Segment) outcome {
@@ -77,8 +77,8 @@ func (c *Conn) checkSequence(now clock.Time, s *Segment) outcome {
 	return c.unacceptable(now, s)
 }
 
-// acceptable is the table of four cases of RFC 9293 §3.4, except for two: text that
-// meets a window of 0, and a number just behind the window.
+// acceptable is the table of four cases of RFC 9293 §3.4, with two exceptions: text while
+// the window is 0, and a number just behind the window.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.4-15
 func (c *Conn) acceptable(s *Segment, wnd seq.Size) bool {
 	n := s.SeqLen()
@@ -98,7 +98,7 @@ func (c *Conn) acceptable(s *Segment, wnd seq.Size) bool {
 
 // unacceptable answers with an ACK that tells the peer where we are. Text is
 // always answered, or the peer would repeat it forever; segments without text
-// at a limited rate, or two confused ends would shout at each other.
+// at a limited rate, or two confused ends would exchange ACKs forever.
 func (c *Conn) unacceptable(now clock.Time, s *Segment) outcome {
 	why := wire.BadSequence
 	if s.Seq.Add(s.SeqLen()).LessEq(c.rcv.nxt) {
@@ -132,7 +132,8 @@ func (c *Conn) helpStuckPeer(now clock.Time, s *Segment) {
 	if c.state < Established || c.opening() || !s.Flags.Has(wire.ACK) || s.Seq.Add(s.SeqLen()) != c.rcv.nxt {
 		return
 	}
-	if (s.Ack - 1).In(c.snd.una, c.snd.nxt.Sub(c.snd.una)) { // never by comparing: half the space away is on both sides
+	// In, not Less: of a number half the space away Less holds both ways.
+	if (s.Ack - 1).In(c.snd.una, c.snd.nxt.Sub(c.snd.una)) {
 		edge := c.snd.una.Add(c.snd.wnd)
 		c.acknowledge(now, s, c.snd.wnd)
 		c.snd.wnd = seq.Size(max(edge.Diff(c.snd.una), 0))
@@ -146,7 +147,7 @@ func (c *Conn) trim(s *Segment) {
 	if s.Seq.Less(c.rcv.nxt) {
 		n := c.rcv.nxt.Sub(s.Seq)
 		if s.GSOSize > 0 && int(n) >= s.GSOSize {
-			c.owes |= owesAck // a whole one of those that s stands for: see unacceptable
+			c.owes |= owesAck // a whole segment of those merged into s is old: see unacceptable
 			c.repeatedText()
 		}
 		s.cutFront(int(n))

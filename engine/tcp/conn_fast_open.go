@@ -180,7 +180,7 @@ func (c *Conn) silentFast(gaveUp bool) {
 // fastMost is how much text goes on a SYN at most: what the server has said that it takes,
 // as far as the path carries it, less all options that a SYN may have. Of a server that has
 // said nothing the least is assumed, but where no cookie is needed the path decides, as in
-// Linux: who asks for that knows both ends.
+// Linux: a program that asks for that knows both ends.
 func (c *Conn) fastMost(k fastopen.Hint) uint16 {
 	mss := k.MSS
 	switch {

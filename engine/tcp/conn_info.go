@@ -10,7 +10,7 @@ import (
 )
 
 // tally is what a connection has done so far. It is counted all the time and not only when
-// somebody looks: who asks of a connection in trouble wants to know how it came to it.
+// somebody looks: of a connection in trouble one wants to know how it came to that.
 type tally struct {
 	bytesRetrans  uint64
 	bytesAcked    uint64

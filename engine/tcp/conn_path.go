@@ -68,8 +68,8 @@ func (p *Path) linkMTU() uint16 { return max(p.Link, uint16(min(p.MTU, math.MaxU
 // mssOf is how much text a packet of mtu bytes carries behind headers of so many. The link's
 // MTU gives what our MSS option says (MUST-67), whatever is known of the way: the option is of
 // what we can receive, and packets to us may come by another way. The path's gives what we send.
-// Options of IP and TCP are not subtracted: who sends them subtracts them, or they would
-// be subtracted twice. https://www.rfc-editor.org/rfc/rfc6691#section-2
+// Options of IP and TCP are not subtracted: their sender does that, or they would be
+// subtracted twice. https://www.rfc-editor.org/rfc/rfc6691#section-2
 func mssOf(mtu, headers int) uint16 {
 	return uint16(max(min(mtu, math.MaxUint16)-headers, narrowMSS))
 }

@@ -174,7 +174,7 @@ func (e *Endpoint) makeWay(now clock.Time, en *Entry, s *Segment) {
 
 // ReceiveICMP takes an ICMP error that quotes a segment of t. Half-open connections
 // and those in TIME-WAIT are not asked: an error can end an active open only, and a
-// smaller MTU is of use only to who sends text, and neither has a compact form.
+// smaller MTU matters only to a sender of text, and neither has a compact form.
 func (e *Endpoint) ReceiveICMP(now clock.Time, t wire.Tuple, icmp ICMPError) wire.Drop {
 	en := e.conns.find(&t)
 	if en == nil {

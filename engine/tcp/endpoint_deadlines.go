@@ -9,8 +9,7 @@ import "github.com/handfast-tcp/handfast/engine/clock"
 //
 // It is a heap. Where items are many, those that are not due soon wait in slots, in
 // no order, and a slot goes into the heap when its first item is due: so the heap is
-// small, and who is put off by the idle time of many connections is written down at
-// the end of a list.
+// small, and a connection that is put off by a long idle time goes to the end of a list.
 type deadlines[K any] struct {
 	items []deadline[K]
 	later *later[K] // nil until items are many

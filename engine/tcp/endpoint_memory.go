@@ -136,7 +136,7 @@ func (e *Endpoint) press(now clock.Time) {
 	}
 }
 
-// prune gives up what came out of order, of all connections: who has sent it must keep
+// prune gives up what came out of order, of all connections: its senders must keep
 // it until it is acknowledged. https://www.rfc-editor.org/rfc/rfc2018#section-8
 func (e *Endpoint) prune() {
 	e.cfg.stats.PruneCalled++

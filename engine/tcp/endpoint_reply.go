@@ -52,8 +52,8 @@ func (e *Endpoint) stamp(now clock.Time, t *wire.Tuple, d wire.Drop) (o wire.Opt
 // pushReset queues a RST from t. When too many wait it is dropped: nobody relies on
 // one, and a flood must not make us send as much as it does.
 //
-// The DiffServ field is that of the segment that it answers, as in Linux: who has sent that
-// wants it to be treated so.
+// The DiffServ field is that of the segment that it answers, as in Linux: its sender wants
+// the flow to be treated so.
 func (e *Endpoint) pushReset(now clock.Time, t *wire.Tuple, h wire.TCP, tos uint8) {
 	session := e.cfg.session(t)
 	if session != nil && !h.Flags.Has(wire.ACK) {

@@ -16,10 +16,10 @@ import (
 // another and the hold time is over. Each time that it is entered again soon, the hold time
 // doubles.
 //
-// Both numbers are drawn by a key, anew each time. Who keeps the cache filled up to a
-// threshold that he knows would learn by a forged SYN whether that made an entry, and so
-// whether its four-tuple is in use. As it is a SYN more moves what he sees by what is as
-// likely anyway; and who has found a threshold has used it up.
+// Both numbers are drawn by a key, anew each time. An attacker who knew a threshold could
+// fill the cache up to it, and would learn by one more forged SYN whether that made an
+// entry, and so whether its four-tuple is in use. With a secret threshold one SYN more changes
+// nothing that is not as likely without it, and a threshold that was found is used up.
 type attack struct {
 	on    bool
 	since clock.Time // when it was entered or left last
@@ -70,7 +70,7 @@ func (a *attack) turn(now clock.Time, halfOpen int, cfg *Config) {
 	}
 }
 
-// draw returns a number below n that nobody can know who has not the key; 0 when n is less
+// draw returns a number below n that nobody can predict without the key; 0 when n is less
 // than 2.
 func (a *attack) draw(n int) int {
 	if n < 2 {

@@ -14,7 +14,7 @@ func ecnDefault(cfg *Config) cc.ECNMode {
 	return cc.ECNPassive
 }
 
-// ecn returns the mode of those who connect to l.
+// ecn returns the mode of connections to l.
 func (l *Listener) ecn(cfg *Config) cc.ECNMode {
 	switch {
 	case l.ECN != cc.ECNDefault:

@@ -12,8 +12,8 @@ import (
 // Like compactTable it grows and shrinks by one bucket at a time (linear
 // hashing): no segment waits until a table of twice the size is filled, and
 // after a burst the memory goes back, however many connections live on. A bucket
-// is a cache line with a byte of the hash of each entry, so that who is not
-// there is missed without a look at anybody else's connection.
+// is a cache line with a byte of the hash of each entry, so that what is
+// not there is missed without a look at any connection.
 type connTable struct {
 	chunks  []*[chunkLen]connBucket
 	buckets uint32

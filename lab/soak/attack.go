@@ -139,9 +139,9 @@ func (x *life) ammunition(d dice, s shot) []byte {
 	return segment(from, to, &h)
 }
 
-// opened reports whether a host opens no connection with a plan's ports, any more. Whoever
-// knows them can end one that has sent its SYN: his own makes it a simultaneous open, and
-// the peer, which knows nothing of it, refuses.
+// opened reports whether a host opens no connection with a plan's ports, any more. An
+// attacker who knows them can end one that has sent its SYN: a forged one makes it a
+// simultaneous open, and the peer, which knows nothing of it, refuses.
 // A program that opens fast, or does not wait, has started before its SYN is answered.
 // https://www.rfc-editor.org/rfc/rfc9293#section-3.5
 func (x *life) opened(plan *visitPlan, side int) bool {

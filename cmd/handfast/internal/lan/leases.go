@@ -64,8 +64,8 @@ func (l *leases) give(now time.Time, machine string, wanted netip.Addr, time tim
 	return a, true
 }
 
-// choose finds an address for a new machine. One that nobody has had comes first: whoever
-// comes back finds his own free for as long as possible.
+// choose finds an address for a new machine. One that nobody has had comes first: a machine
+// that comes back finds its own free for as long as possible.
 func (l *leases) choose(now time.Time) (best netip.Addr) {
 	var ended time.Time
 	for a := l.first; !l.last.Less(a); a = a.Next() {
