@@ -34,6 +34,8 @@ func explainEnd(err error) error {
 	switch {
 	case errors.Is(err, syscall.ECONNRESET):
 		return say.Errorf(say.Text{"the peer has reset the connection: its program died, or closed before it had read everything: %w", "对端复位了连接：其程序已终止，或在读完全部数据之前就关闭了：%w"}, err)
+	case errors.Is(err, syscall.ECONNABORTED):
+		return say.Errorf(say.Text{"the connection was ended at this end, as ss -K does: %w", "连接在本端被终止，例如被 ss -K：%w"}, err)
 	case errors.Is(err, syscall.ETIMEDOUT):
 		return say.Errorf(say.Text{"the peer has stopped answering: %w", "对端不再应答：%w"}, err)
 	}
