@@ -1,21 +1,33 @@
-// Package natsat reads where on a NATS server something is.
+// Package natsat reads where on a NATS server something is, and connects to it.
 package natsat
 
 import (
 	"net/url"
 	"strings"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/servers"
 )
 
-// Parse takes nats://user:password@host:4222/path, or tls://…, apart: into the server, which NATS' client connects to,
-// and the path, without slashes around it. Shown is what may be printed, without a password: nothing of a text that is
-// no URL, because where the password in it is nobody knows. It reports whether there are a server and a path.
-func Parse(where string) (server, path, shown string, ok bool) {
-	u, err := url.Parse(where)
-	if err != nil {
-		return "", "", "nats://…", false
+// Form is how a place is written whose path is called what: nats://user:password@host:4222,host:4222/what, or
+// tls://….
+func Form(what string) servers.Form {
+	return servers.Form{Plain: "nats", TLS: "tls", Port: "4222", What: what}
+}
+
+// Path is what stands behind the servers, without slashes around it.
+func Path(p *servers.Place) string { return strings.Trim(p.What, "/") }
+
+// Connect connects to one of the servers of a place.
+func Connect(p *servers.Place, more ...nats.Option) (*nats.Conn, error) {
+	all := make([]string, 0, len(p.Servers))
+	for _, server := range p.Servers {
+		u := url.URL{Scheme: "nats", User: p.User, Host: server}
+		all = append(all, u.String())
 	}
-	path, shown = strings.Trim(u.Path, "/"), u.Redacted()
-	known := (u.Scheme == "nats" || u.Scheme == "tls") && u.Host != ""
-	u.Path = ""
-	return u.String(), path, shown, known && path != ""
+	if p.TLS != nil {
+		more = append(more, nats.Secure(p.TLS))
+	}
+	return nats.Connect(strings.Join(all, ","), more...)
 }

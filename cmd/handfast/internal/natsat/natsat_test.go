@@ -1,30 +1,67 @@
 package natsat
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/natstest"
 )
 
 func TestParse(t *testing.T) {
-	for _, c := range []struct {
-		where, server, path string
-		ok                  bool
-	}{
-		{"nats://10.0.0.5:4222/bucket/key", "nats://10.0.0.5:4222", "bucket/key", true},
-		{"tls://me:secret@host/a.b/", "tls://me:secret@host", "a.b", true},
-		{"nats://10.0.0.5:4222", "nats://10.0.0.5:4222", "", false},
-		{"nats:///bucket/key", "nats:", "bucket/key", false},
-		{"http://host/a", "http://host", "a", false},
-		{"nats://me:secret@%zz/a", "", "", false},
-		{"nats://me:secret/a", "", "", false}, // who forgets the host has a password for a port
-		{"nats://me:secret@host:x/a", "", "", false},
+	for where, want := range map[string]string{ // servers, path; "": none
+		"nats://10.0.0.5:4222/bucket/key": "10.0.0.5:4222 bucket/key",
+		"tls://me:secret@host/a.b/":       "host:4222 a.b",
+		"nats://a,b:1/x":                  "a:4222,b:1 x",
+		"nats://10.0.0.5:4222":            "",
+		"nats:///bucket/key":              "",
+		"http://host/a":                   "",
+		"nats://me:secret@%zz/a":          "",
+		"nats://me:secret/a":              "", // who forgets the host has a password for a port
+		"nats://me:secret@host:x/a":       "",
+		"nats://me:secret@host/a?ca=x":    "",
 	} {
-		server, path, shown, ok := Parse(c.where)
-		if server != c.server || path != c.path || ok != c.ok {
-			t.Errorf("%s: %q, %q, %v", c.where, server, path, ok)
+		p, err := Form("path").Parse(where)
+		got := ""
+		if err == nil {
+			got = strings.Join(p.Servers, ",") + " " + Path(&p)
 		}
-		if shown == "" || strings.Contains(shown, "secret") {
-			t.Errorf("%s: shown as %q", c.where, shown)
+		if got != want || err != nil && strings.Contains(err.Error(), "secret") || strings.Contains(p.Shown, "secret") {
+			t.Errorf("%s: %q, %v, shown as %q", where, got, err, p.Shown)
+		}
+	}
+}
+
+// Over TLS a server is one that the named authority has signed, and a client too; and of a cluster one that lives is enough.
+func TestTLS(t *testing.T) {
+	dir := t.TempDir()
+	options := natstest.TLS(t, dir)
+	options.Username, options.Password = "me", "a/secret"
+	s := natstest.Start(t, options)
+	file := func(name string) string { return filepath.Join(dir, name) }
+	own := "&cert=" + file("client.pem") + "&key=" + file("client.key")
+	for query, want := range map[string]string{
+		"?ca=" + file("ca.pem") + own: "",
+		"?ca=" + file("ca.pem"):       "certificate",
+		"?" + own[1:]:                 "unknown authority",
+		"":                            "unknown authority",
+		"?ca=" + file("client.key"):   "holds no certificate",
+		"?ca=" + file("ca.pem") + own + "&keyy=none": "none of the options",
+	} {
+		where := s.Addr().String()
+		if want == "" {
+			where = "127.0.0.1:1," + where // which nobody is
+		}
+		p, err := Form("subject").Parse("tls://me:a%2fsecret@" + where + "/x" + query)
+		if err == nil {
+			conn, failed := Connect(&p)
+			if err = failed; err == nil {
+				err = conn.Flush()
+				conn.Close()
+			}
+		}
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v, want %q", query, err, want)
 		}
 	}
 }

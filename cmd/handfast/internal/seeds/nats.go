@@ -28,18 +28,24 @@ type natsStore struct {
 	bucket jetstream.KeyValue
 }
 
-// openNATS connects to nats://user:password@host:port/bucket/key.
+// inNATS is how a place in NATS is written.
+var inNATS = natsat.Form("bucket/key")
+
+// openNATS connects to nats://user:password@host:port,host:port/bucket/key.
 func openNATS(where string) (*natsStore, error) {
-	server, path, shown, known := natsat.Parse(where)
-	bucket, key, ok := strings.Cut(path, "/")
-	if !known || !ok {
-		return nil, say.Errorf(say.Text{"seeds: %s is not nats://host:4222/bucket/key", "seeds：%s 不是 nats://host:4222/bucket/key 的形式"}, shown)
-	}
-	conn, err := nats.Connect(server, nats.Name("handfast"), nats.MaxReconnects(-1), nats.ReconnectWait(patience))
+	place, err := inNATS.Parse(where)
 	if err != nil {
-		return nil, say.Errorf(say.All("seeds: %s: %w"), shown, err)
+		return nil, say.Errorf(say.All("seeds: %w"), err)
 	}
-	s := &natsStore{where: shown, key: key, conn: conn}
+	bucket, key, ok := strings.Cut(natsat.Path(&place), "/")
+	if !ok {
+		return nil, say.Errorf(say.Text{"seeds: %s is not nats://host:4222/bucket/key", "seeds：%s 不是 nats://host:4222/bucket/key 的形式"}, place.Shown)
+	}
+	conn, err := natsat.Connect(&place, nats.Name("handfast"), nats.MaxReconnects(-1), nats.ReconnectWait(patience))
+	if err != nil {
+		return nil, say.Errorf(say.All("seeds: %s: %w"), place.Shown, err)
+	}
+	s := &natsStore{where: place.Shown, key: key, conn: conn}
 	if err := s.find(bucket); err != nil {
 		s.conn.Close()
 		return nil, err

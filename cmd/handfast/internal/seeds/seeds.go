@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
@@ -29,7 +28,7 @@ func Open(where string) (*Watched, error) {
 	var s Store = file{keyring.File(where)}
 	var err error
 	switch {
-	case strings.HasPrefix(where, "nats://") || strings.HasPrefix(where, "tls://"):
+	case inNATS.Is(where):
 		s, err = openNATS(where)
 	case inEtcd.Is(where):
 		s, err = openEtcd(where)

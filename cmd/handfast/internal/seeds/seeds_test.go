@@ -94,9 +94,9 @@ func natsServer(t *testing.T, dir string, port int) *server.Server {
 }
 
 // put stores seeds as an operator does.
-func put(t *testing.T, url, text string) {
+func put(t *testing.T, url, text string, with ...nats.Option) {
 	t.Helper()
-	c, err := nats.Connect(url)
+	c, err := nats.Connect(url, with...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,6 +143,31 @@ func TestNATS(t *testing.T) {
 	}
 	follow(t, url+"/handfast/seeds", func(text string) { put(t, url, text) },
 		func() { s.Shutdown(); s.WaitForShutdown() }, func() { natsServer(t, dir, n) })
+}
+
+// Over TLS a server is one that the named authority has signed, and a client too.
+func TestNATSOverTLS(t *testing.T) {
+	dir := t.TempDir()
+	o := natstest.TLS(t, dir)
+	o.JetStream, o.StoreDir = true, filepath.Join(dir, "store")
+	s := natstest.Start(t, o)
+	file := func(name string) string { return filepath.Join(dir, name) }
+	put(t, s.ClientURL(), oneSeed, nats.RootCAs(file("ca.pem")), nats.ClientCert(file("client.pem"), file("client.key")))
+	where := "tls://" + s.Addr().String() + "/handfast/seeds"
+	own := "cert=" + file("client.pem") + "&key=" + file("client.key")
+	for _, with := range []string{"", "?ca=" + file("ca.pem"), "?" + own, "?ca=" + file("client.key")} {
+		if _, err := Open(where + with); err == nil {
+			t.Errorf("let in with %q", with)
+		}
+	}
+	w, err := Open(where + "?ca=" + file("ca.pem") + "&" + own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if s, err := w.Seeds(); err != nil || len(s) != 1 || string(s[0]) != oneSeed {
+		t.Errorf("%q, %v", s, err)
+	}
 }
 
 // follow reads the seed of a store, which put changes, while its server goes and comes back.

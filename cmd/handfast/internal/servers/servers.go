@@ -64,13 +64,19 @@ func (f Form) Parse(where string) (p Place, err error) {
 	return p, nil
 }
 
+// ofTLS are the options of TLS.
+var ofTLS = []string{"ca", "cert", "key"}
+
 // tls is whom to believe, and who we are: the system's authorities and nobody, or what options say.
 func (f Form) tls(options url.Values, scheme string) (*tls.Config, error) {
 	known := f.Options
 	if scheme == f.TLS {
-		known = append([]string{"ca", "cert", "key"}, known...)
+		known = slices.Concat(ofTLS, known)
 	}
 	for name := range options {
+		if scheme != f.TLS && slices.Contains(ofTLS, name) {
+			return nil, say.Errorf(say.Text{"%q goes with %s://", "%q 须与 %s:// 一起使用"}, name, f.TLS)
+		}
 		if !slices.Contains(known, name) {
 			return nil, say.Errorf(say.Text{"%q is none of the options of %s://: %s", "%q 不是 %s:// 的选项：%s"}, name, scheme, strings.Join(known, ", "))
 		}

@@ -39,7 +39,8 @@ func TestRefused(t *testing.T) {
 		"etcd://me:secret/k":          "write it as", // who forgets the host has a password for a port
 		"etcd://a:1,me:secret@b:x/k":  "write it as",
 		"etcd://me:secret@%zz/k":      "write it as",
-		"etcd://me:secret@a/k?ca=x":   `"ca" is none of the options of etcd://: way`,
+		"etcd://me:secret@a/k?ca=x":   `"ca" goes with etcds://`,
+		"etcd://me:secret@a/k?sa=x":   `"sa" is none of the options of etcd://: way`,
 		"etcds://me:secret@a/k?sa=x":  `"sa" is none of the options of etcds://: ca, cert, key, way`,
 		"etcds://me:secret@a/k?ca=x":  "open x",
 		"etcds://me:secret@a/k?key=x": "open",

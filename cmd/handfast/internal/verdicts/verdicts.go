@@ -57,9 +57,13 @@ type Publisher struct {
 // without a server, which is looked for again and again; what was to be said meanwhile is
 // counted and forgotten. Look may be asked by another goroutine until Close has returned.
 func Open(where, name string, look func() *inspect.Flood) (*Publisher, error) {
-	server, subject, shown, known := natsat.Parse(where)
-	if !known || !isSubject(subject) {
-		return nil, say.Errorf(say.Text{"%s is not nats://host:4222/subject", "%s 不是 nats://host:4222/subject 的形式"}, shown)
+	place, err := natsat.Form("subject").Parse(where)
+	if err != nil {
+		return nil, err
+	}
+	subject := natsat.Path(&place)
+	if !isSubject(subject) {
+		return nil, say.Errorf(say.Text{"%s is not nats://host:4222/subject", "%s 不是 nats://host:4222/subject 的形式"}, place.Shown)
 	}
 	host, err := os.Hostname()
 	if err != nil {
@@ -67,10 +71,10 @@ func Open(where, name string, look func() *inspect.Flood) (*Publisher, error) {
 	}
 	p := &Publisher{subject: subject, look: look, says: Message{Host: host, Name: name, PID: os.Getpid()}, ended: make(chan struct{})}
 	// An old verdict is worth nothing: nothing is kept for a server that is away.
-	p.conn, err = nats.Connect(server, nats.Name("handfast "+name), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(lookEvery),
+	p.conn, err = natsat.Connect(&place, nats.Name("handfast "+name), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(lookEvery),
 		nats.ReconnectBufSize(-1), nats.PingInterval(patience), nats.FlusherTimeout(patience))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", shown, err)
+		return nil, fmt.Errorf("%s: %w", place.Shown, err)
 	}
 	p.working.Go(p.work)
 	return p, nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -26,9 +27,9 @@ func natsServer(t *testing.T, port int) (s *server.Server, url string) {
 }
 
 // listen has the messages of a subject, as whoever watches a fleet.
-func listen(t *testing.T, url string) chan *nats.Msg {
+func listen(t *testing.T, url string, with ...nats.Option) chan *nats.Msg {
 	t.Helper()
-	c, err := nats.Connect(url)
+	c, err := nats.Connect(url, with...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,6 +59,21 @@ func next(t *testing.T, heard chan *nats.Msg, level string) (m Message) {
 			t.Fatalf("nobody says %s", level)
 		}
 	}
+}
+
+// Over TLS it is heard as well, with a certificate of an authority of one's own.
+func TestOverTLS(t *testing.T) {
+	dir := t.TempDir()
+	s := natstest.Start(t, natstest.TLS(t, dir))
+	ca, cert, key := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "client.pem"), filepath.Join(dir, "client.key")
+	heard := listen(t, s.ClientURL(), nats.RootCAs(ca), nats.ClientCert(cert, key))
+	look := func() *inspect.Flood { return inspect.FloodOf(detect.Verdict{}) }
+	p, err := Open("tls://"+s.Addr().String()+"/handfast.verdicts?ca="+ca+"&cert="+cert+"&key="+key, "guard", look)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	next(t, heard, "quiet")
 }
 
 // What a detector says is heard by who listens: at once when it changes, and again when the
