@@ -220,3 +220,17 @@ func TestWrongKeys(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// An algorithm is found by its name, that of the RFC and that of Linux, and no other is.
+func TestAlgorithmNames(t *testing.T) {
+	for _, a := range []Algorithm{HMACSHA1, AESCMAC} {
+		for _, name := range []string{a.String(), strings.ToLower(a.String()), map[Algorithm]string{HMACSHA1: "hmac(sha1)", AESCMAC: "cmac(aes128)"}[a]} {
+			if got, err := ParseAlgorithm(name); got != a || err != nil {
+				t.Errorf("%s is %v, %v", name, got, err)
+			}
+		}
+	}
+	if a, err := ParseAlgorithm("MD5"); err == nil {
+		t.Errorf("MD5 is %v", a)
+	}
+}
