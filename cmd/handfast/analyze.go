@@ -122,7 +122,7 @@ func newAnalyze() *cobra.Command {
 
 func (o *analyzeOptions) check(args []string) (err error) {
 	if o.filter, err = inspect.ParseFilter(o.where, inspect.ShowAll); err != nil {
-		return usagef(say.All("--where %s: %v"), o.where, err)
+		return usagef(say.All("--where %s: %s"), o.where, say.Filter(err))
 	}
 	switch {
 	case o.device != "" && len(args) > 0:

@@ -18,6 +18,7 @@ import (
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/engine/detect"
 	"github.com/handfast-tcp/handfast/engine/tcp"
+	"github.com/handfast-tcp/handfast/inspect"
 	"github.com/handfast-tcp/handfast/lab"
 	"github.com/handfast-tcp/handfast/lab/soak"
 	"github.com/handfast-tcp/handfast/lab/story"
@@ -137,6 +138,42 @@ func TestChineseVerdicts(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Whatever is wrong with a filter has Chinese words, with what was typed as it is.
+func TestChineseFilters(t *testing.T) {
+	words := []string{"", "state", "exclude", "established", "dst", "sport", "dev", "10.0.0.1", "=", ":80", "and", "or", "not", "(", ")", "write", "bogus; write a or b", `"`}
+	names := regexp.MustCompile(`[a-z0-9-]+(, [a-z0-9-]+)+`)
+	wrong := map[string]bool{}
+	for _, a := range words {
+		for _, b := range words {
+			for _, c := range words {
+				text := strings.TrimSpace(a + " " + b + " " + c)
+				_, err := inspect.ParseFilter(text, inspect.ShowAll)
+				if err == nil {
+					continue
+				}
+				told := say.Filter(err)
+				first, typed, _ := strings.Cut(told[story.Chinese], "\n")
+				if _, want, _ := strings.Cut(err.Error(), "\n"); typed != want || told[story.English] != err.Error() {
+					t.Fatalf("%q: %q", err, told)
+				}
+				if bare := names.ReplaceAllString(literal.ReplaceAllString(first, "·"), "·"); englishRun.MatchString(bare) || regexp.MustCompile(`: |; `).MatchString(bare) {
+					t.Fatalf("%q is told as %q", err, first)
+				}
+				wrong[reasonOf(first)] = true
+			}
+		}
+	}
+	if len(wrong) < 9 {
+		t.Errorf("only %d kinds of mistakes: %v", len(wrong), wrong)
+	}
+}
+
+// reasonOf is what a mistake in a filter is, without its place and what was typed.
+func reasonOf(told string) string {
+	_, reason, _ := strings.Cut(told, "：")
+	return regexp.MustCompile(`".*"`).ReplaceAllString(reason, "·")
 }
 
 // Every relation that soak tries has its Chinese words.

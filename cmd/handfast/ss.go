@@ -194,7 +194,7 @@ func (o *ssOptions) run(ctx context.Context, w io.Writer, text string) error {
 	}
 	f, err := inspect.ParseFilter(text, o.states())
 	if err != nil {
-		return usageError{err}
+		return usagef(say.All("%s"), say.Filter(err))
 	}
 	if o.summary && o.kernel && !o.json { // first of all: to ask for sockets takes sockets, which would be counted
 		return o.writeKernelSummary(w)
