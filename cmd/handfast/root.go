@@ -74,7 +74,12 @@ func newRoot() *cobra.Command {
 		Args:          knownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{flagError(cmd, err)} })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if words := cmd.Flags().Args(); cmd == root && len(words) > 0 { // a flag of a command that there is not
+			return knownCommand(cmd, words)
+		}
+		return usageError{flagError(cmd, err)}
+	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newTry(), newRun(), newVM(), newServe(), newGuard(), newConnect(), newLab(), newStates(), newSS(), newNetstat(), newTop(), newCapture(), newFlood(), newSoak(), newDrill(), newAnalyze(), newVersion(), newMan())
 	root.SetVersionTemplate(versionLine() + "\n")
