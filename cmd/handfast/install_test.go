@@ -67,18 +67,54 @@ func TestGetFromProxy(t *testing.T) {
 		t.Skip("it compiles the library")
 	}
 	t.Parallel()
-	proxy, gopath, outside := t.TempDir(), t.TempDir(), t.TempDir()
+	proxy := t.TempDir()
 	version := requiredVersion(t)
 	publish(t, proxy, "../..", rootModule, version)
-	program, err := os.ReadFile("testdata/outside/main.go")
+	told, mod := getAndRun(t, proxy, "testdata/outside/main.go", rootModule+"@"+version)
+	if told != "1048576 bytes came as they were sent\n" {
+		t.Error(told)
+	}
+	required := regexp.MustCompile(`(?m)^(?:require|\t)\s*(\S+) v`).FindAllStringSubmatch(mod, -1)
+	for _, r := range required {
+		if r[1] != rootModule && r[1] != "golang.org/x/sys" {
+			t.Errorf("it needs %s, too", r[1])
+		}
+	}
+	if len(required) == 0 {
+		t.Error(mod)
+	}
+}
+
+// The modules beside the library are got in the same way, each by its own version, and work with the library's.
+func TestGetModulesFromProxy(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it compiles the library")
+	}
+	t.Parallel()
+	proxy := t.TempDir()
+	publish(t, proxy, "../..", rootModule, requiredVersion(t))
+	var modules []string
+	for _, name := range []string{"wgnet", "metrics"} {
+		publish(t, proxy, filepath.Join("../..", name), rootModule+"/"+name, publishedVersion)
+		modules = append(modules, rootModule+"/"+name+"@"+publishedVersion)
+	}
+	if told, mod := getAndRun(t, proxy, "testdata/adapters/main.go", modules...); told != "a page, and 1 handshake\n" {
+		t.Errorf("%s\n%s", told, mod)
+	}
+}
+
+// getAndRun has a new module of others get what its program needs from a proxy, and returns what the program tells, and its go.mod.
+func getAndRun(t *testing.T, proxy, program string, modules ...string) (told, mod string) {
+	t.Helper()
+	gopath, outside := t.TempDir(), t.TempDir()
+	text, err := os.ReadFile(program)
 	if err == nil {
-		err = os.WriteFile(filepath.Join(outside, "main.go"), program, 0o644)
+		err = os.WriteFile(filepath.Join(outside, "main.go"), text, 0o644)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := ""
-	for _, args := range [][]string{{"mod", "init", "example.org/outside"}, {"get", rootModule + "@" + version}, slices.Concat([]string{"run"}, outsideFlags, []string{"."})} {
+	for _, args := range [][]string{{"mod", "init", "example.org/outside"}, append([]string{"get"}, modules...), slices.Concat([]string{"run"}, outsideFlags, []string{"."})} {
 		cmd := exec.Command("go", args...)
 		cmd.Dir, cmd.Env = outside, outsideEnv(t, proxy, gopath)
 		out, err := cmd.CombinedOutput()
@@ -87,19 +123,11 @@ func TestGetFromProxy(t *testing.T) {
 		}
 		told = string(out)
 	}
-	if told != "1048576 bytes came as they were sent\n" {
-		t.Error(told)
+	text, err = os.ReadFile(filepath.Join(outside, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	mod, err := os.ReadFile(filepath.Join(outside, "go.mod"))
-	required := regexp.MustCompile(`(?m)^(?:require|\t)\s*(\S+) v`).FindAllStringSubmatch(string(mod), -1)
-	for _, r := range required {
-		if r[1] != rootModule && r[1] != "golang.org/x/sys" {
-			t.Errorf("it needs %s, too", r[1])
-		}
-	}
-	if err != nil || len(required) == 0 {
-		t.Errorf("%v\n%s", err, mod)
-	}
+	return told, string(text)
 }
 
 const rootModule = "github.com/handfast-tcp/handfast"

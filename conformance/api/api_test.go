@@ -4,6 +4,7 @@ package api
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/build"
@@ -99,7 +100,10 @@ func (t *tree) Import(name string) (*types.Package, error) {
 	return p, err
 }
 
-// public lists the packages that others may import: not those of modules inside, and of what is
+// inside are modules that are released with the library, for others to import.
+var inside = []string{"metrics", "wgnet"}
+
+// public lists the packages that others may import: not those of other modules, and of what is
 // internal, commands and tests.
 func (t *tree) public() (names []string, err error) {
 	err = filepath.WalkDir(t.dir, func(name string, d fs.DirEntry, err error) error {
@@ -107,7 +111,7 @@ func (t *tree) public() (names []string, err error) {
 			return err
 		}
 		_, nested := os.Stat(filepath.Join(name, "go.mod"))
-		if base := d.Name(); name != t.dir && (nested == nil || base == "internal" || base == "testdata" || strings.HasPrefix(base, ".")) {
+		if base := d.Name(); name != t.dir && (nested == nil && !slices.Contains(inside, base) || base == "internal" || base == "testdata" || strings.HasPrefix(base, ".")) {
 			return fs.SkipDir
 		}
 		if p, err := build.ImportDir(name, 0); err == nil && p.Name != "main" && len(p.GoFiles) > 0 {
@@ -184,33 +188,97 @@ func untold(changes []string, changelog string) (left []string) {
 	return left
 }
 
+// errNoRelease is of a repository without a tag.
+var errNoRelease = errors.New("there is no release yet, or its tag is not here")
+
+// sinceRelease lists what programs on the last release of a repository may miss, and its changelog does not name.
+func sinceRelease(repository, work string) (tag string, left []string, err error) {
+	out, err := exec.Command("git", "-C", repository, "describe", "--tags", "--abbrev=0", "--match", "v*").Output()
+	if err != nil {
+		return "", nil, errNoRelease
+	}
+	tag = strings.TrimSpace(string(out))
+	if err := unpack(repository, tag, work); err != nil {
+		return tag, nil, err
+	}
+	changes, err := broken(newTree(work), newTree(repository))
+	if err != nil {
+		return tag, nil, err
+	}
+	changelog, err := os.ReadFile(filepath.Join(repository, "CHANGELOG.md"))
+	return tag, untold(changes, string(changelog)), err
+}
+
+// unpack writes what counts of a commit's files to a folder.
+func unpack(repository, commit, dir string) error {
+	archive, err := exec.Command("git", "-C", repository, "archive", commit, "--", "*.go", "*.mod", "CHANGELOG.md").Output()
+	if err != nil {
+		return err
+	}
+	tar := exec.Command("tar", "-x", "-C", dir)
+	tar.Stdin = bytes.NewReader(archive)
+	return tar.Run()
+}
+
 // Whatever programs on the last release may miss is named in the changelog as breaking.
 func TestAPI(t *testing.T) {
-	tag, err := exec.Command("git", "-C", top, "describe", "--tags", "--abbrev=0", "--match", "v*").Output()
+	tag, left, err := sinceRelease(top, t.TempDir())
+	if errors.Is(err, errNoRelease) {
+		t.Skip(err)
+	}
 	if err != nil {
-		t.Skip("there is no release yet, or its tag is not here")
+		t.Fatal(err)
+	}
+	for _, c := range left {
+		t.Errorf("since %s programs may break: %s; take it back, or name it in CHANGELOG.md under Breaking", tag, c)
+	}
+}
+
+// A release of this very library, with a break in it and one in each module beside it since: all are found, and the changelog
+// can allow them.
+func TestBreaksSinceARelease(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it packs and unpacks thousands of files")
 	}
 	dir := t.TempDir()
-	archive, err := exec.Command("git", "-C", top, "archive", strings.TrimSpace(string(tag))).Output()
-	if err != nil {
-		t.Fatal(err)
+	if err := unpack(top, "HEAD", dir); err != nil {
+		t.Skip("this is no clone")
 	}
-	unpack := exec.Command("tar", "-x", "-C", dir)
-	unpack.Stdin = bytes.NewReader(archive)
-	if err := unpack.Run(); err != nil {
-		t.Fatal(err)
+	for _, args := range [][]string{{"init", "-q"}, {"add", "-A"}, {"-c", "user.name=x", "-c", "user.email=x", "commit", "-q", "-m", "x"}, {"tag", "v0.1.0"}, {"tag", "wgnet/v0.1.0"}} {
+		if out, err := exec.Command("git", append([]string{"-C", dir}, args...)...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
 	}
-	changes, err := broken(newTree(dir), newTree(top))
-	if err != nil {
-		t.Fatal(err)
+	check := func(what string, want ...string) {
+		t.Helper()
+		tag, left, err := sinceRelease(dir, t.TempDir())
+		for i := range left {
+			left[i], _, _ = strings.Cut(left[i], ": ")
+		}
+		if slices.Sort(left); err != nil || tag != "v0.1.0" || !slices.Equal(left, want) {
+			t.Errorf("%s: since %s %q, %v", what, tag, left, err)
+		}
 	}
-	changelog, err := os.ReadFile(filepath.Join(top, "CHANGELOG.md"))
-	if err != nil {
-		t.Fatal(err)
+	check("as it was released")
+	replace := func(file, was, is string) {
+		t.Helper()
+		text, err := os.ReadFile(filepath.Join(dir, file))
+		if err == nil && strings.Count(string(text), was) != 1 {
+			err = fmt.Errorf("%s has %d times %q", file, strings.Count(string(text), was), was)
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, file), []byte(strings.Replace(string(text), was, is, 1)), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
-	for _, c := range untold(changes, string(changelog)) {
-		t.Errorf("since %s programs may break: %s; take it back, or name it in CHANGELOG.md under Breaking", bytes.TrimSpace(tag), c)
-	}
+	replace("listen.go", "func (h *Host) Listen(network, address string)", "func (h *Host) Listen(network string, port int)")
+	replace("wgnet/ping.go", "func PingAddrFromAddr(", "func PingAddrOf(")
+	replace("metrics/collector.go", "func NewCollector(h *handfast.Host)", "func NewCollector(h *handfast.Host, name string)")
+	check("broken", "(*Host).Listen", "metrics.NewCollector", "wgnet.PingAddrFromAddr")
+	replace("CHANGELOG.md", "## Unreleased\n", "## Unreleased\n\n- Breaking: `Host.Listen` has a port, `wgnet.PingAddrFromAddr` is `PingAddrOf`.\n")
+	check("told of two", "metrics.NewCollector")
 }
 
 // planted is a library as it was, and is: a function goes, a method has another result, a
