@@ -152,6 +152,13 @@ func (c *Conn) arrivesInSynSent(now clock.Time, s *Segment) outcome {
 		c.closeLate(now)
 		return taken
 	}
+	c.takeSynAck(now, s)
+	return taken
+}
+
+// takeSynAck takes the answer to our SYN, which learnPeer has read: the connection is
+// established, and takes the text and the FIN that came along.
+func (c *Conn) takeSynAck(now clock.Time, s *Segment) {
 	// The round trip of our SYN is measured before establish asks whether there is
 	// one.
 	if c.fast != nil {
@@ -171,12 +178,11 @@ func (c *Conn) arrivesInSynSent(now clock.Time, s *Segment) outcome {
 	if c.takeTextOfSyn(now, s) != wire.NoMemory {
 		c.checkFin(now, s)
 	}
-	return taken
 }
 
 // echoesSyn reports whether s, which acknowledges our SYN, echoes a timestamp that a SYN of ours
-// had, if it echoes any: an answer to a connection before this one does not, and who forges one
-// has to guess 32 bits more.
+// had, if it echoes any: an answer to a connection before this one does not, and a forger has to
+// guess 32 bits more.
 func (c *Conn) echoesSyn(now clock.Time, s *Segment) bool {
 	if !s.Options.Has(wire.OptTimestamps) || s.Options.TSEcr == 0 || c.cfg.NoTimestamps || c.live.stalled == clock.Never {
 		return true

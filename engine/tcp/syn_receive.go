@@ -59,7 +59,7 @@ func (e *Endpoint) arrivedSyn(a *arrival, l *Listener) outcome {
 	if !e.admits(a, l) {
 		return l.counted(dropped(wire.ListenFull))
 	}
-	// Before this SYN is answered: the one that begins an attack is met as those after it.
+	// Before this SYN is answered: the one that begins an attack is treated as those after it.
 	e.attack.watch(a.now, e.halfOpen.count, e.cfg)
 	a.ecn = l.ecn(e.cfg)
 	var y ourSyn
