@@ -11,9 +11,9 @@ import (
 // Segments that come in one batch are all taken before anything leaves. What becomes of
 // the connection must be what becomes of it when they come one by one.
 func TestSegmentsThatComeTogether(t *testing.T) {
-	for _, s := range []State{SynReceived, Established, FinWait1, FinWait2, Closing, TimeWait, CloseWait, LastAck} {
+	for _, s := range []State{SynSent, SynReceived, Established, FinWait1, FinWait2, Closing, TimeWait, CloseWait, LastAck} {
 		for _, held := range []bool{true, false} {
-			if !held && (s == SynReceived || s == Established || s == CloseWait) {
+			if !held && (s == SynSent || s == SynReceived || s == Established || s == CloseWait) {
 				continue // a program that lets go has left the state
 			}
 			for _, first := range togetherKinds(s) {
@@ -54,7 +54,14 @@ type togetherEnd struct {
 
 func comeTogether(t *testing.T, s State, held, together bool, segments ...string) (end togetherEnd) {
 	p := serving(t, Config{}, 5).from(1000, 0)
-	p.reaches(s, held)
+	if s == SynSent {
+		if _, err := p.e.Connect(p.now, p.path, p.tuple, p); err != nil {
+			t.Fatal(err)
+		}
+		p.wantAny("SYN", wire.SYN)
+	} else {
+		p.reaches(s, held)
+	}
 	leaves := func() {
 		for {
 			out, ok := p.pull()
@@ -73,7 +80,8 @@ func comeTogether(t *testing.T, s State, held, together bool, segments ...string
 	}
 	leaves()
 	for en := range p.e.All {
-		end.whole += en.State().String() + " "
+		i := p.e.Look(p.tuple)
+		end.whole += fmt.Sprint(en.State(), " una ", i.SndUna-uint32(p.own), " next ", i.SndNxt-uint32(p.own), " rcv ", i.RcvNxt, "+", i.RcvWnd, " in ", en.Buffered(), " ")
 	}
 	for _, i := range p.e.Compact(p.now) {
 		end.compact += i.State.String() + " "
