@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
@@ -180,6 +181,54 @@ func parseIP(n network, host string) (wire.Addr, error) {
 		return wire.Addr{}, addrError("no suitable address found", host)
 	}
 	return a, nil
+}
+
+// useZone has a link-local address reached by the link that its zone names, as package net has
+// it. Of other addresses the routes say that, and a zone means nothing.
+// https://www.rfc-editor.org/rfc/rfc4007#section-6
+func (h *Host) useZone(ip netip.Addr) error {
+	if ip.Zone() == "" || !ip.IsLinkLocalUnicast() {
+		return nil
+	}
+	h.mu.Lock()
+	iface, a := h.linkNamed(ip.Zone())
+	h.mu.Unlock()
+	if a == nil {
+		return addrError("no link has the name that its zone is; see Host.Links", ip.String())
+	}
+	for _, s := range h.shards {
+		now := s.lock()
+		ok := s.host.Scope(now, wire.AddrFrom(ip), iface, clock.Never)
+		s.flushAndUnlock(now)
+		if !ok {
+			return addrError("another host has the same address on another link; only one of them can be reached at a time", ip.String())
+		}
+	}
+	return nil
+}
+
+// shareScope has all shards know by which link a link-local address was heard: otherwise only
+// the shard does where its packets arrive, and an answer may leave by another one.
+func (h *Host) shareScope(a wire.Addr) {
+	if len(h.shards) == 1 || len(*h.attached.Load()) < 2 || !a.Netip().IsLinkLocalUnicast() {
+		return
+	}
+	heard := -1
+	for _, s := range h.shards {
+		s.mu.Lock()
+		heard = max(heard, s.host.Scoped(a))
+		s.mu.Unlock()
+	}
+	if heard < 0 {
+		return
+	}
+	for _, s := range h.shards {
+		now := s.lock()
+		if s.host.Scoped(a) < 0 {
+			s.host.Scope(now, a, heard, now)
+		}
+		s.mu.Unlock()
+	}
 }
 
 func tcpAddr(a wire.Addr, port uint16) *net.TCPAddr {

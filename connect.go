@@ -233,6 +233,7 @@ func (h *Host) connect(n network, local, remote endpoint, o opening) (*TCPConn, 
 // source returns the address that a flow to remote leaves from, which decides
 // on the shard. Any shard can say: all have the same addresses and routes.
 func (h *Host) source(local, remote wire.Addr) (wire.Addr, error) {
+	h.shareScope(remote)
 	s := h.shards[0]
 	s.mu.Lock()
 	defer s.mu.Unlock()

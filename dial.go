@@ -271,6 +271,9 @@ func (h *Host) parseRemote(n network, host string) (all []wire.Addr, err error) 
 	var a wire.Addr
 	if host != "" {
 		if a, err = parseIP(n, host); err != nil || !isAny(a) {
+			if ip, _ := netip.ParseAddr(host); err == nil {
+				err = h.useZone(ip)
+			}
 			return []wire.Addr{a}, err
 		}
 	}

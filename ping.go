@@ -79,6 +79,9 @@ func (h *Host) openPing(local, remote netip.Addr, call string) (*PingConn, error
 		from.addr = wire.AddrFrom(local)
 	}
 	if call == "connect" {
+		if err := h.useZone(remote); err != nil {
+			return nil, err
+		}
 		u, err := h.dialUDP(n, from, endpoint{addr: wire.AddrFrom(remote)})
 		return &PingConn{u}, err
 	}

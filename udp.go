@@ -156,6 +156,9 @@ func (u *UDPConn) openAnywhere(call string) error {
 			return err
 		}
 	}
+	if call == "bind" {
+		return os.NewSyscallError(call, syscall.EADDRINUSE) // as of a listener of TCP
+	}
 	return os.NewSyscallError(call, syscall.EADDRNOTAVAIL)
 }
 

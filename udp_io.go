@@ -117,7 +117,7 @@ func (u *UDPConn) WriteTo(p []byte, a net.Addr) (int, error) {
 	case *net.IPAddr:
 		if u.ping {
 			ip, _ := netip.AddrFromSlice(to.IP)
-			return u.writeTo(p, netip.AddrPort{}, netip.AddrPortFrom(ip, 0), "sendto")
+			return u.writeTo(p, netip.AddrPort{}, netip.AddrPortFrom(ip.WithZone(to.Zone), 0), "sendto")
 		}
 	}
 	return 0, u.opError("write", a, syscall.EINVAL)
@@ -211,6 +211,10 @@ func (u *UDPConn) sendTo(p []byte, from, to netip.AddrPort, call string) error {
 	case e.port == 0 && !u.ping, u.ping && isAny(e.addr):
 		return os.NewSyscallError(call, syscall.EINVAL)
 	}
+	if err := u.owner.useZone(to.Addr()); err != nil {
+		return err
+	}
+	u.owner.shareScope(e.addr)
 	var source endpoint
 	if from.IsValid() {
 		source = endpoint{wire.AddrFrom(from.Addr()), from.Port()}

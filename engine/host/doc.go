@@ -8,8 +8,8 @@
 // makes void; so a packet asks one question, and nothing has to be kept in step.
 //
 // The files: receive.go is the way in, up to TCP, output.go the way out; gro.go and
-// gso.go join and cut segments where a link does not. address.go, route.go and mtu.go
-// say where packets go, neighbour.go with arp.go and ndp.go to which station, and
+// gso.go join and cut segments where a link does not. address.go, route.go, scope.go
+// and mtu.go say where packets go, neighbour.go with arp.go and ndp.go to which station, and
 // conflict.go whether an address is ours. icmp*.go hear and send errors, quote.go
 // reads what they bring back. udp*.go, ping.go and echo.go are sockets, forward.go
 // what is taken for addresses of others, group.go who is in which group, group_report.go

@@ -160,6 +160,9 @@ func (h *Host) AddLink(l LinkConfig) (iface int) {
 	l.MTU, l.MaxGSO = min(l.MTU, localMTU), min(l.MaxGSO, localMTU)
 	l.path, l.standIn = h.pathOf(&l), makeNetworks(l.AnswerFor)
 	h.links = append(h.links, &l)
+	if len(h.links) == 2 {
+		h.neighbours.scopes = make([]scope, maxScopes)
+	}
 	h.forget()
 	return len(h.links) - 1
 }

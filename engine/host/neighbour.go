@@ -67,6 +67,7 @@ type neighbours struct {
 	maxBytes int        // of memory that packets which wait may hold
 	bytes    int        // that they do
 	deadline clock.Time // not later than the earliest timer
+	scopes   []scope    // by which link link-local addresses are reached, on hosts with several
 }
 
 func (t *neighbours) init(limit, maxBytes int) {

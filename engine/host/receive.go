@@ -162,6 +162,10 @@ func (h *Host) receiveIP(now clock.Time, in *inbound) wire.Drop {
 		return h.answerBadHeader(now, in, d)
 	}
 	h.counters.ecn(in.ip.ECN(), 1)
+	// Before the way back is looked up: who speaks is answered by that link.
+	if isLinkLocal(in.ip.Src) {
+		h.Scope(now, in.ip.Src, in.iface, now)
+	}
 	if d := h.checkAddresses(in); d != wire.None {
 		return d
 	}

@@ -213,9 +213,13 @@ func (h *Host) source(d *destination) wire.Addr {
 // findRoute walks a list: a host has a handful of routes, and each destination asks once
 // in a generation.
 func (h *Host) findRoute(dst wire.Addr) *route {
+	scope := -1
+	if isLinkLocal(dst) {
+		scope = h.Scoped(dst)
+	}
 	all := h.routes[family(dst)]
 	for i := range all {
-		if all[i].network.contains(dst) {
+		if all[i].network.contains(dst) && (scope < 0 || all[i].iface == scope) {
 			return &all[i]
 		}
 	}

@@ -17,12 +17,15 @@ import (
 func (h *Host) Unplug(iface int) {
 	h.addresses = slices.DeleteFunc(h.addresses, func(a address) bool { return a.iface == iface })
 	h.links[iface].gone = true
+	clear(h.neighbours.scopes) // who speaks by another link is heard again
 	h.conflicts.forget(func(c *check) bool { return c.iface == iface })
 	old := h.routes
 	h.routes = [2][]route{}
-	for _, r := range slices.Concat(old[:]...) {
-		r.gone = r.gone || r.iface == iface
-		h.addRoute(r)
+	for _, all := range old {
+		for _, r := range all {
+			r.gone = r.gone || r.iface == iface
+			h.addRoute(r)
+		}
 	}
 	h.forget()
 }
