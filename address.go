@@ -184,10 +184,11 @@ func parseIP(n network, host string) (wire.Addr, error) {
 }
 
 // useZone has a link-local address reached by the link that its zone names, as package net has
-// it. Of other addresses the routes say that, and a zone means nothing.
+// it. Of other addresses the routes say that, and a zone means nothing; nor does it on a host
+// that never had a second link, where it may be the kernel's name of an interface.
 // https://www.rfc-editor.org/rfc/rfc4007#section-6
 func (h *Host) useZone(ip netip.Addr) error {
-	if ip.Zone() == "" || !ip.IsLinkLocalUnicast() {
+	if ip.Zone() == "" || !ip.IsLinkLocalUnicast() || len(*h.attached.Load()) < 2 {
 		return nil
 	}
 	h.mu.Lock()

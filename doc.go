@@ -68,10 +68,10 @@
 //   - net.Buffers does not know our connections and calls Write for each piece.
 //     Small pieces go together all the same when they come fast;
 //     [TCPConn.WriteBuffers], and ReadFrom of a *net.Buffers, write them at once.
-//   - The zone of a link-local address is the name of a link, as [Host.Links] tells it; without
-//     one the address is where it was heard, or on the first link. Addresses that are told
-//     have no zone, and two hosts with the same link-local address on two links cannot both
-//     be reached.
+//   - On a host with several links the zone of a link-local address is the name of one, as
+//     [Host.Links] tells it; without one the address is where it was heard, or on the first
+//     link. Addresses that are told have no zone, and two hosts with the same link-local
+//     address on two links cannot both be reached.
 //   - A connection that was reset goes on failing with ECONNRESET when it is
 //     read; the kernel says so once and then io.EOF, as if all had come.
 //   - A dial that takes too long is a context.DeadlineExceeded. In package net it

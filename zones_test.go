@@ -126,6 +126,18 @@ func TestZones(t *testing.T) {
 	}
 }
 
+// With one link any zone is that one.
+func TestZoneOfTheOnlyLink(t *testing.T) {
+	a, b := pipe.New(pipe.Options{})
+	h := newTestHost(t, handfast.Config{}, a, "fe80::1/64")
+	serveName(t, newTestHost(t, handfast.Config{}, b, "fe80::a/64"), "a")
+	for _, network := range []string{"tcp", "udp"} {
+		if got, err := askName(h, network, "[fe80::a%wlan0]:7"); got != "a" || err != nil {
+			t.Errorf("%s: %q, %v", network, got, err)
+		}
+	}
+}
+
 // A zone that is no link is an error, and so is one whose link cannot be meant.
 func TestZonesThatAreNone(t *testing.T) {
 	h, ends := twoLinks(t, link.Ethernet, 0, "fe80::c/64", "fe80::c/64")
