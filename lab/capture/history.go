@@ -51,7 +51,6 @@ type zeekState uint8
 const (
 	inactive zeekState = iota
 	synSent
-	synAckSent
 	partial
 	established
 	ended
@@ -95,9 +94,6 @@ func (h *history) add(from int, s *segment, gaps holes, pending [2]bool) {
 	if !me.closed || !peer.closed {
 		h.last = s.time
 	}
-	if f.Has(wire.ACK) && peer.state == inactive {
-		peer.start, peer.behind = s.tcp.Ack-1, s.tcp.Ack-1
-	}
 	if me.advance(f, end) && s.length > 0 {
 		h.scaled(from, 't', &me.again)
 	}
@@ -109,7 +105,7 @@ func (h *history) add(from int, s *segment, gaps holes, pending [2]bool) {
 		}
 	}
 	for i := range h.ends {
-		h.ends[i].close(pending, i)
+		h.ends[i].close(pending[i])
 	}
 }
 
@@ -127,10 +123,6 @@ func (e *zeekEnd) place(f wire.Flags, first, end seq.Num) {
 	case inactive:
 		if e.start, e.behind = first, end; !syn {
 			e.start, e.behind = first-1, first
-		}
-	case synSent, synAckSent:
-		if syn && first != e.start {
-			e.start, e.behind = first, end
 		}
 	case established, partial:
 		if syn {
@@ -233,7 +225,7 @@ func (h *history) states(from int, s *segment) {
 	switch me.state {
 	case inactive:
 		h.begin(from, s)
-	case synSent, synAckSent:
+	case synSent:
 		if fin {
 			me.goes(ended)
 		}
@@ -259,8 +251,6 @@ func (h *history) states(from int, s *segment) {
 func (h *history) begin(from int, s *segment) {
 	me, peer, f := &h.ends[from], &h.ends[1-from], s.tcp.Flags
 	switch syn := f.Has(wire.SYN); {
-	case syn && from == Client && f.Has(wire.ACK):
-		me.goes(synAckSent)
 	case syn && from == Client:
 		me.goes(synSent)
 	case syn:
@@ -285,9 +275,9 @@ func (h *history) begin(from int, s *segment) {
 }
 
 // close notes that an end has closed, once nothing of its stream is missing: what comes when
-// both have is not part of the duration. Who resets does not wait for what its peer has sent.
-func (e *zeekEnd) close(missing [2]bool, side int) {
-	e.closed = e.closed || !missing[side] && (e.state == reset || e.state == ended && !missing[1-side])
+// both have is not part of the duration.
+func (e *zeekEnd) close(missing bool) {
+	e.closed = e.closed || !missing && (e.state == ended || e.state == reset)
 }
 
 // History is Zeek's history of the connection, such as ShADadFf: a SYN, its SYN-ACK, an
@@ -306,7 +296,7 @@ func (c *Conn) State() string {
 		return "RSTO"
 	case o == reset && c.startsOnly():
 		return "RSTOS0"
-	case o == ended && r != ended && server.silent():
+	case o == ended && server.silent():
 		return "SH"
 	case r == ended && client.silent():
 		return "SHR"
@@ -326,7 +316,7 @@ var (
 // resetByServer is the state of what the server has reset.
 func (c *Conn) resetByServer(client zeekState) string {
 	switch empty := c.Sides[Client].Bytes+c.Sides[Server].Bytes == 0; {
-	case client == synSent, client == synAckSent, client == reset && empty:
+	case client == synSent, client == reset && empty:
 		return "REJ"
 	case client == inactive, client == partial:
 		return "RSTRH"

@@ -95,6 +95,8 @@ var zeekRules = []struct {
 	{"a keep-alive without", with(crafted{from: 1, flags: ".", seq: 501, ack: 101}, crafted{flags: ".", seq: 100, ack: 501}), "ShAa", "S1", ""},
 	{"a SYN with text counts as text again", []crafted{{flags: "S", seq: 100, text: 5}}, "ST", "S0", ""},
 	{"a RST with text, too", with(crafted{from: 1, flags: "R", seq: 501, text: 5}), "ShArt", "RSTR", ""},
+	{"but not one whose number is a megabyte off", with(crafted{from: 1, flags: "R", seq: 1<<32 + 501 - 2<<20, text: 5}), "ShAr", "RSTR", ""},
+	{"nor a FIN of a long stream of which nothing else was captured", with(crafted{flags: "F.", seq: 101 + 3<<30, ack: 501, text: 5}), "ShAF", "S2", ""},
 	{"text behind a RST does not", with(crafted{flags: ".", seq: 101, ack: 501, text: 5}, crafted{flags: "R", seq: 106}, crafted{flags: ".", seq: 101, ack: 501, text: 5}), "ShADR", "RSTO", ""},
 
 	{"a window that is shut", with(crafted{from: 1, flags: ".", seq: 501, ack: 101, shut: true}), "ShAaw", "S1", ""},
@@ -121,6 +123,7 @@ var zeekRules = []struct {
 	{"the client's side alone", []crafted{{flags: "S", seq: 100}, {flags: ".", seq: 101, ack: 501}, {flags: ".", seq: 101, ack: 501, text: 9}, {flags: "F.", seq: 110, ack: 801}}, "SADF", "SH", "0.003000 9 0 0"},
 	{"the server's side alone", []crafted{{from: 1, flags: "S.", seq: 500, ack: 101}, {from: 1, flags: ".", seq: 501, ack: 111, text: 9}, {from: 1, flags: "F.", seq: 510, ack: 111}}, "^hdf", "SHR", "0.002000 0 9 0"},
 
+	{"a RST that somebody else has sent, a SYN-ACK, and a RST with the number behind it", []crafted{{flags: "S", seq: 100}, {from: 1, flags: "R.", ack: 101}, {from: 1, flags: "S.", seq: 500, ack: 101}, serverRST}, "Srh", "REJ", ""},
 	{"refused", []crafted{{flags: "S", seq: 100}, {from: 1, flags: "R.", ack: 101}}, "Sr", "REJ", ""},
 	{"both reset before any text", with(clientRST, serverRST), "ShARr", "REJ", ""},
 	{"both reset behind some", with(crafted{flags: ".", seq: 101, ack: 501, text: 5}, clientRST, serverRST), "ShADRr", "RSTR", ""},
@@ -132,6 +135,7 @@ var zeekRules = []struct {
 	{"the server has closed", with(crafted{from: 1, flags: "F.", seq: 501, ack: 101}), "ShAf", "S3", ""},
 	{"a RST after both FINs", with(append(slices.Clone(bothFINs), clientRST)...), "ShAFfR", "SF", "0.004000 0 0 0"},
 	{"a FIN, a RST, and the other FIN", with(crafted{flags: "F.", seq: 101, ack: 501}, clientRST, crafted{from: 1, flags: "F.", seq: 501, ack: 102}), "ShAFRf", "SF", ""},
+	{"the same, and a gap that no longer counts", with(crafted{from: 1, flags: "F.", seq: 521, ack: 101}, crafted{from: 1, flags: "R", seq: 522}, crafted{flags: "F.", seq: 101, ack: 522}), "ShAfrF", "SF", "0.005000 0 20 0"},
 	{"a RST, a FIN, and the other FIN", with(clientRST, crafted{flags: "F.", seq: 101, ack: 501}, crafted{from: 1, flags: "F.", seq: 501, ack: 102}), "ShARFf", "RSTO", ""},
 	{"a FIN and the peer's RST", with(crafted{flags: "F.", seq: 101, ack: 501}, serverRST), "ShAFr", "RSTR", ""},
 	{"a FIN and the own RST", with(crafted{flags: "F.", seq: 101, ack: 501}, clientRST), "ShAFR", "RSTO", ""},
