@@ -22,6 +22,7 @@
 //	summary: One line that says what can be seen.
 //	summary-zh: The same in Chinese.
 //	see: Where to read about it.
+//	see-zh: The same in Chinese, if it has words.
 //	try: loss=0.2: What to change, settings or a line more, and what to look for.
 //	try-zh: The latter in Chinese.
 //	limit 5m                     # how long the world lives at most; default 1h

@@ -78,7 +78,9 @@ func (p *parser) title(text string) bool {
 	case "summary-zh":
 		p.SummaryZH = value
 	case "see":
-		p.See = value
+		p.See, p.SeeZH = value, value
+	case "see-zh":
+		p.SeeZH = value
 	case "try":
 		with, question, ok := strings.Cut(value, ": ")
 		if !ok {

@@ -15,7 +15,7 @@ type Scenario struct {
 	Name               string
 	Title, TitleZH     string // a few words each; Title is Name when the file gives none
 	Summary, SummaryZH string // one line each
-	See                string // where to read about it
+	See, SeeZH         string // where to read about it
 	Tries              []Try  // what a reader may want to change
 
 	limit    time.Duration

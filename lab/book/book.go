@@ -99,7 +99,7 @@ func page(files map[string][]byte, all []lab.Info, i int, l story.Lang) error {
 	for i := range s.Tries {
 		b.WriteString(try(name, &s.Tries[i], l))
 	}
-	fmt.Fprintf(&b, "%s\n\n## %s\n\n%s\n", w.alone, w.read, sources(s.See))
+	fmt.Fprintf(&b, "%s\n\n## %s\n\n%s\n", w.alone, w.read, sources(s, l))
 	fmt.Fprintf(&b, "\n## %s\n\n[lab/scenarios/%s.txt](../../lab/scenarios/%s.txt)\n\n```\n%s```\n", w.text, name, name, source(s))
 	files[name+w.suffix+".md"] = []byte(b.String())
 	return nil
@@ -153,9 +153,9 @@ func try(name string, t *lab.Try, l story.Lang) string {
 }
 
 // sources are what a scenario says of where to read, with links.
-func sources(see string) string {
+func sources(scenario *lab.Scenario, l story.Lang) string {
 	var b strings.Builder
-	for _, s := range play.Sources(see) {
+	for _, s := range play.Sources(scenario, l) {
 		if s.URL == "" {
 			b.WriteString(escaped(s.Text))
 			continue
@@ -171,7 +171,7 @@ func source(s *lab.Scenario) string {
 	for line := range strings.Lines(s.Source()) {
 		key, _, _ := strings.Cut(line, ":")
 		switch key {
-		case "title", "title-zh", "summary", "summary-zh", "see", "try", "try-zh":
+		case "title", "title-zh", "summary", "summary-zh", "see", "see-zh", "try", "try-zh":
 		default:
 			b.WriteString(line)
 		}

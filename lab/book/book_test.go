@@ -92,3 +92,33 @@ func TestPages(t *testing.T) {
 		}
 	}
 }
+
+var (
+	block   = regexp.MustCompile("(?s)```.*?```")
+	code    = regexp.MustCompile("`[^`]*`|\"[^\"]*\"|&lt;mss [^&]*&gt;|\\]\\([^)]*\\)")
+	english = regexp.MustCompile(`[A-Za-z][a-z']+,? [a-z']{2,},? [a-z']{2,}`)
+)
+
+// A reader of a Chinese page finds no English: three words in a row, beside what is code, what a
+// program says, and options of a segment.
+func TestChinesePagesHaveNoEnglish(t *testing.T) {
+	files, err := Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages := 0
+	for name, text := range files {
+		if !strings.HasSuffix(name, ".zh-CN.md") {
+			continue
+		}
+		pages++
+		for line := range strings.Lines(code.ReplaceAllString(block.ReplaceAllString(string(text), ""), "·")) {
+			if found := english.FindString(line); found != "" {
+				t.Errorf("%s: %q in %s", name, found, line)
+			}
+		}
+	}
+	if pages < 40 {
+		t.Errorf("only %d pages are Chinese", pages)
+	}
+}

@@ -252,7 +252,7 @@ func TestSources(t *testing.T) {
 		"":                                       "",
 	} {
 		got := ""
-		for _, s := range Sources(see) {
+		for _, s := range sources(see) {
 			if s.URL == "" {
 				got += s.Text
 				continue

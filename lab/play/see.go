@@ -1,6 +1,11 @@
 package play
 
-import "regexp"
+import (
+	"regexp"
+
+	"github.com/handfast-tcp/handfast/lab"
+	"github.com/handfast-tcp/handfast/lab/story"
+)
 
 // Source is a part of what a scenario says of where to read about it.
 type Source struct {
@@ -10,9 +15,17 @@ type Source struct {
 
 var rfcSection = regexp.MustCompile(`RFC (\d+)(?: §([\d.]*\d))?|§([\d.]*\d)`)
 
-// Sources splits a scenario's line "see" into parts, of which those that name an RFC, or a
+// Sources says where to read about a scenario.
+func Sources(s *lab.Scenario, l story.Lang) []Source {
+	if l == story.Chinese {
+		return sources(s.SeeZH)
+	}
+	return sources(s.See)
+}
+
+// sources splits a scenario's line "see" into parts, of which those that name an RFC, or a
 // section of the one before, lead there.
-func Sources(see string) (all []Source) {
+func sources(see string) (all []Source) {
 	at, rfc := 0, ""
 	for _, m := range rfcSection.FindAllStringSubmatchIndex(see, -1) {
 		section := ""

@@ -241,7 +241,7 @@ func (s *Stage) play(t *story.Telling, l story.Lang) (*Scene, error) {
 	r := s.result
 	title, summary := Words(r.Scenario, l)
 	run := PageRun(r, t, l, title)
-	scene := &Scene{Title: title, Summary: summary, See: Sources(r.Scenario.See), Source: s.source, Footer: run.Footer,
+	scene := &Scene{Title: title, Summary: summary, See: Sources(r.Scenario, l), Source: s.source, Footer: run.Footer,
 		Aims: Aims(&r.Run), Cast: castOf(r), Reel: run.Reel(l)}
 	for _, f := range r.Failed {
 		scene.Failed = append(scene.Failed, story.FailureText(f, l))
