@@ -66,6 +66,21 @@ func TestDialGivesUp(t *testing.T) {
 	}
 }
 
+// A connection that was reset has no port any more, on either side: the next one from there begins
+// though its SYN comes with the RST, in one batch.
+func TestPortIsFreeAfterReset(t *testing.T) {
+	client, server := newNet(t, handfast.Config{FirstPort: 5000, LastPort: 5000}, pipe.Options{})
+	listen(t, server, ":80")
+	for i := range 300 {
+		c, err := client.Dial("tcp", serverIP+":80")
+		if err != nil {
+			t.Fatalf("connection %d: %v", i, err)
+		}
+		c.(*handfast.TCPConn).SetLinger(0)
+		c.Close()
+	}
+}
+
 // A dial that is over before it begins opens nothing, also where it would have to wait for
 // nothing, and the program is not asked about addresses.
 func TestDialThatIsOver(t *testing.T) {

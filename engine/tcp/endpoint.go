@@ -87,10 +87,12 @@ func (e *Endpoint) SetTrace(t *Trace) { e.trace = t }
 // Len returns how many connections there are, half-open and TIME-WAIT ones included.
 func (e *Endpoint) Len() int { return e.conns.count + e.halfOpen.count + e.timeWait.count }
 
-// InUse reports whether a connection with this four-tuple exists.
+// InUse reports whether a connection with this four-tuple exists, so that Connect would refuse
+// another one: one that has ended and is still to send its RST is in nobody's way.
 func (e *Endpoint) InUse(t wire.Tuple) bool {
 	f := e.cookies.flow(&t)
-	return e.conns.find(&t) != nil || e.halfOpen.find(f, &t) != 0 || e.timeWait.find(f, &t) != 0
+	en := e.conns.find(&t)
+	return en != nil && en.state != Closed || e.halfOpen.find(f, &t) != 0 || e.timeWait.find(f, &t) != 0
 }
 
 // Receive takes a segment that arrived for t, named from our side. What it
@@ -198,6 +200,9 @@ func (e *Endpoint) ReceiveICMP(now clock.Time, t wire.Tuple, icmp ICMPError) wir
 // §3.10.1. It fails with ErrInUse when the four-tuple is taken, and with ErrNoMemory
 // when there is none for another connection.
 func (e *Endpoint) Connect(now clock.Time, path Path, t wire.Tuple, owner any) (*Entry, error) {
+	if en := e.conns.find(&t); en != nil && en.state == Closed {
+		e.remove(now, en) // it ended a moment ago; its RST, if it has one to send, leaves before our SYN
+	}
 	w := e.reusable(now, &t)
 	if w == 0 && e.InUse(t) {
 		return nil, ErrInUse

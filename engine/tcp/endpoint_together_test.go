@@ -124,3 +124,27 @@ func (p *testPeer) reaches(s State, held bool) {
 	}
 	p.wantNothing(s.String())
 }
+
+// A four-tuple is free when its connection has ended, also before the RST has left that says so. The
+// RST then leaves before the SYN, or it would end the new connection.
+func TestConnectBehindAbort(t *testing.T) {
+	p := newTestHost(t, Config{}).from(1000, 0)
+	for range 3 {
+		en, err := p.e.Connect(p.now, p.path, p.tuple, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.wantAny("SYN", wire.SYN)
+		p.arrive("S. 0:0(0) ack 1")
+		p.wantAny("ACK", wire.ACK)
+		p.e.Abort(p.now, en)
+		next, err := p.e.Connect(p.now, p.path, p.tuple, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.wantAny("RST first", wire.RST|wire.ACK)
+		p.wantAny("then the SYN", wire.SYN)
+		p.e.Abort(p.now, next)
+		p.wantLen("none", 0)
+	}
+}
