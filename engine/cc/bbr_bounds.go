@@ -69,8 +69,7 @@ func (b *bbr) adaptShortTerm() {
 	if !n.start {
 		return
 	}
-	draining := b.rounds.count <= b.full.drainRound+bbrDrainRounds
-	if b.lossyRound() && !b.state.accelerating() && !draining {
+	if b.lossyRound() && !b.state.accelerating() && !b.draining() {
 		if n.shortRate == math.MaxUint64 {
 			n.shortRate = b.rate.max()
 		}
@@ -100,9 +99,11 @@ func (b *bbr) lossyRound() bool {
 	return b.excess(n.lost, sent) || n.lossy && int64(n.lost+n.marked)*1000 > int64(sent)*int64(b.noise.rate()*3/2)
 }
 
-// excess reports whether more is lost than noise explains.
+// excess reports whether more is lost than noise explains. Of few segments chance alone loses
+// several at a time: two standard deviations more than usual are no sign of anything.
 func (b *bbr) excess(lost, of int) bool {
-	return int64(lost)*1000 > int64(of)*int64(b.noise.allowed())
+	chance := 2 * math.Sqrt(float64(of)*float64(b.mss)*float64(b.noise.rate())/1000)
+	return float64(lost)*1000 > float64(of)*float64(b.noise.allowed())+1000*chance
 }
 
 // tooHigh reports whether what was in flight when a segment was sent was too much.

@@ -21,6 +21,7 @@ type bbrNoise struct {
 const (
 	bbrNoiseSegments = 3000
 	bbrNoiseMost     = 50 // in 1/1000
+	bbrNoiseBorne    = 10
 	bbrNoQueue       = 16 // up to this part of a round trip more, at least bbrNoJitter, is no queue
 	bbrNoJitter      = time.Millisecond
 	bbrNoiseRounds   = 2 // of a part
@@ -31,7 +32,8 @@ func (b *bbr) updateNoise(now clock.Time, s *bbrSample) {
 	if s.RTT > 0 {
 		n.look(now, s.RTT, b.rtt.least)
 	}
-	if n.queued || b.rtt.least == 0 {
+	// What Startup loses is no noise, though the round trips that show its queue come later.
+	if n.queued || b.rtt.least == 0 || !b.full.reached || b.draining() {
 		return
 	}
 	n.delivered += s.Delivered
@@ -52,6 +54,16 @@ func (n *bbrNoise) look(now clock.Time, rtt, least time.Duration) {
 // rate returns how much is lost by noise, in 1/1000 of what is sent.
 func (n *bbrNoise) rate() int {
 	return min(int(int64(n.lost)*1000/max(int64(n.delivered)+int64(n.lost), 1)), bbrNoiseMost)
+}
+
+// missing returns how much more has to leave for the rate to arrive, in 1/1000: nothing
+// where a queue keeps the bottleneck busy. A little is what flows on a short queue take from
+// each other, and none of them makes that good.
+func (n *bbrNoise) missing() int {
+	if n.queued {
+		return 0
+	}
+	return max(n.rate()-bbrNoiseBorne, 0)
 }
 
 // allowed returns how much may be lost before that is too much, in 1/1000: behind a

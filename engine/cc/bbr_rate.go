@@ -38,10 +38,12 @@ func (b *bbr) bandwidth() uint64 { return min(b.rate.max(), b.bounds.shortRate) 
 // measured a little too high would otherwise build a queue that nothing takes away.
 const bbrMargin = 1
 
-// pace sets the pacing rate. Until the path was full it only rises: a rate that the
-// program limited says nothing. https://www.ietf.org/archive/id/draft-ietf-ccwg-bbr-06.html#section-5.6.2
+// pace sets the pacing rate. What is lost on the way is sent on top: it reaches neither the
+// bottleneck, if it is lost before, nor the peer, whose rate this is, if it is lost behind.
+// Until the path was full it only rises: a rate that the program limited says nothing.
+// https://www.ietf.org/archive/id/draft-ietf-ccwg-bbr-06.html#section-5.6.2
 func (b *bbr) pace(gain uint64) {
-	rate := mulDiv(b.bandwidth(), gain*(100-bbrMargin), 100*100)
+	rate := mulDiv(b.bandwidth(), gain*(100-bbrMargin)*10, 100*uint64(1000-b.noise.missing()))
 	if rate > 0 && (b.full.reached || rate > b.pacing) {
 		b.pacing = rate
 	}

@@ -88,10 +88,13 @@ func (b *bbr) checkHighLoss(s *bbrSample) {
 	}
 }
 
+// draining reports whether what is heard of losses may be Startup's.
+func (b *bbr) draining() bool { return b.rounds.count <= b.full.drainRound+bbrDrainRounds }
+
 // checkDrained ends Drain when the queue is gone, and after some rounds in any case: where
 // others fill the queue it never goes, and at half the rate we would starve.
 func (b *bbr) checkDrained(s *bbrSample) {
-	if b.state == bbrDrain && (s.InFlight <= b.inflight(100) || b.rounds.count > b.full.drainRound+bbrDrainRounds) {
+	if b.state == bbrDrain && (s.InFlight <= b.inflight(100) || !b.draining()) {
 		b.span = bbrWindowGain
 		b.probe.restart = true
 	}

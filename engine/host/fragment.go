@@ -162,7 +162,9 @@ func (r *reassembly) add(d *datagram, f fragment, last bool) wire.Drop {
 	if last {
 		d.total = f.end
 	}
-	d.pieces = slices.Insert(d.pieces, i, f)
+	d.pieces = append(d.pieces, f)
+	copy(d.pieces[i+1:], d.pieces[i:])
+	d.pieces[i] = f
 	d.have += f.end - f.offset
 	d.bytes += held(f.packet)
 	r.bytes += held(f.packet)

@@ -45,7 +45,9 @@ func (h *Host) addRoute(r route) {
 		i++
 	}
 	r.direct, r.link = isUnspecified(r.gateway), h.links[r.iface]
-	*all = slices.Insert(*all, i, r)
+	*all = append(*all, r)
+	copy((*all)[i+1:], (*all)[i:])
+	(*all)[i] = r
 	h.forget()
 }
 

@@ -20,6 +20,25 @@ const (
 // shortestTrip is the least that counts for a round trip, in which little is read.
 const shortestTrip = 20 * time.Microsecond
 
+// A peer is nearby whose text arrives within a millisecond. What is read in so short a time tells
+// of who had a processor, and not of a path: the window would grow as long as it does, the text
+// would leave the caches of the machine, and each byte would cost twice. So there it
+// grows while that helps, where a quarter more is read than at the best before, and up to
+// nearbyMost, which is 8 Gbit/s or more. So many windows are read before that counts.
+const (
+	nearbyMost    = 1 << 20
+	nearbyWindows = 4
+)
+
+// nearby reports whether the peer is, although a text may just have taken a trip that is
+// longer: a path would take as long for each of the windows that were read.
+func (c *Conn) nearby(trip, elapsed time.Duration) bool {
+	if trip >= time.Millisecond && (c.loss.least == 0 || c.loss.least >= time.Millisecond) {
+		return c.has(stamping) && c.echoAge() <= 1
+	}
+	return trip > 0 && (trip < time.Millisecond || elapsed < nearbyWindows*trip)
+}
+
 // beginTuning lets the receive buffer grow with need.
 func (c *Conn) beginTuning(now clock.Time) {
 	c.beginRound(now, c.rcv.nxt)
@@ -65,16 +84,25 @@ func (c *Conn) tuneReceive(now clock.Time) {
 	}
 	first := c.firstUnread()
 	read, trip := int64(first.Sub(c.rcv.read)), c.receiverRTT()
+	near := c.nearby(trip, elapsed)
+	if near && read < nearbyWindows*int64(c.rcv.limit) {
+		return
+	}
 	if trip == 0 && read >= int64(c.rcv.limit) {
 		trip = elapsed // a window: it took a round trip, or longer
 	}
 	if elapsed < trip || trip == 0 {
 		return
 	}
-	c.beginRound(now, first)
 	inTrip := read * int64(trip) / int64(elapsed)
+	helped := inTrip > int64(c.rcv.space)*5/4
+	c.beginRound(now, first)
 	c.rcv.space = max(c.rcv.space, int32(min(inTrip, cc.MaxWindow)))
-	if need := 2*inTrip + 16*int64(c.path.ours); need > int64(c.rcv.limit) {
+	if near {
+		if helped && 2*read*int64(time.Millisecond)/int64(elapsed) > int64(c.rcv.limit) {
+			c.rcv.limit = max(c.rcv.limit, min(2*c.rcv.limit, nearbyMost, int32(c.cfg.ReceiveBuffer)))
+		}
+	} else if need := 2*inTrip + 16*int64(c.path.ours); need > int64(c.rcv.limit) {
 		c.rcv.limit = int32(min(2*need, 4*int64(c.rcv.limit), int64(c.cfg.ReceiveBuffer)))
 	}
 }
@@ -94,7 +122,7 @@ func (c *Conn) pressReceive() {
 // which takes a second when a SYN is lost. 0: nothing is known.
 func (c *Conn) receiverRTT() time.Duration {
 	if c.has(stamping) {
-		if age := int32(c.ts.textAt+c.ts.offset-c.ts.echoed) - 1; age > 0 {
+		if age := c.echoAge() - 1; age > 0 {
 			return time.Duration(age) * time.Millisecond
 		}
 	}
@@ -108,6 +136,9 @@ func (c *Conn) receiverRTT() time.Duration {
 	}
 	return 0
 }
+
+// echoAge is how many milliseconds our timestamp had that came back with the last text.
+func (c *Conn) echoAge() int32 { return int32(c.ts.textAt + c.ts.offset - c.ts.echoed) }
 
 // noteEcho remembers which of our timestamps came back with text.
 func (c *Conn) noteEcho(s *Segment) {

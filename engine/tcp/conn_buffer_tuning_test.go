@@ -36,6 +36,7 @@ func TestReceiveBufferFollowsNeed(t *testing.T) {
 		{"far and fast", Config{}, 25 * time.Millisecond, 1 << 20, true, most, most},
 		{"far and slow", Config{}, 25 * time.Millisecond, 1 << 10, true, initialReceive, initialReceive},
 		{"near", Config{}, 10 * time.Microsecond, 100 << 10, true, initialReceive, initialReceive},
+		{"near, as much as it takes", Config{}, 10 * time.Microsecond, 4 << 20, true, initialReceive, nearbyMost},
 		{"nobody reads", Config{}, 25 * time.Millisecond, 1 << 20, false, initialReceive, initialReceive},
 		{"no timestamps, fast", Config{NoTimestamps: true}, 25 * time.Millisecond, 1 << 20, true, most, most},
 		{"no timestamps, slow", Config{NoTimestamps: true}, 25 * time.Millisecond, 1 << 10, true, initialReceive, initialReceive},

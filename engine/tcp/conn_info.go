@@ -215,7 +215,7 @@ func (c *Conn) infoTimes(now clock.Time, i *Info) {
 	}
 	came := i.BytesReceived > 0 || i.RcvOOOPack > 0
 	full := came && i.RcvMSS+timestampSize >= i.AdvMSS // the text of a peer with little to say may wait for its program
-	if trip := int32(c.ts.textAt + c.ts.offset - c.ts.echoed); full && c.has(stamping) && trip > 0 {
+	if trip := c.echoAge(); full && c.has(stamping) && trip > 0 {
 		i.RcvRTT = time.Duration(trip) * time.Millisecond
 	}
 	i.LastAckRecv = now.Sub(c.live.heard)

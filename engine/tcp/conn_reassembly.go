@@ -102,7 +102,9 @@ func (q *recvQueue) insertView(in *insertion, s seq.Num, v buf.View) {
 			if o.extend(i, at, piece) { // the one before took it: part i is still the next
 				i--
 			} else {
-				o.parts = slices.Insert(o.parts, i, part{at, piece})
+				o.parts = append(o.parts, part{})
+				copy(o.parts[i+1:], o.parts[i:])
+				o.parts[i] = part{at, piece}
 			}
 			in.fresh = true
 		} else {

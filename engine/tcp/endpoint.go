@@ -37,6 +37,7 @@ type Endpoint struct {
 	narrowed []narrowed           // see NextNarrowed
 	shared   [maxShared]*settings // those that were set last: see share
 	cookies  cookies
+	endings  endings
 	attack   attack
 	scratch  Conn   // a compact connection, expanded
 	touched  uint64 // see touch
@@ -161,17 +162,6 @@ func (e *Endpoint) dispatch(now clock.Time, path *Path, t *wire.Tuple, s *Segmen
 		return e.arrivedTimeWait(&a, w)
 	}
 	return e.arrivedStray(&a)
-}
-
-// makeWay leaves s, which has no ACK, to a listener. Its connection, en, ended with a segment
-// of the same batch and is still in the table until the next Output. A SYN that follows the
-// RST, or the last ACK, belongs to a connection of its own: en goes at once, and so
-// does a RST that it still has to send, since its peer has forgotten it.
-func (e *Endpoint) makeWay(now clock.Time, en *Entry, s *Segment) {
-	if s.Flags&(wire.SYN|wire.RST) == wire.SYN {
-		en.owes = 0
-		e.remove(now, en)
-	}
 }
 
 // ReceiveICMP takes an ICMP error that quotes a segment of t. Half-open connections
@@ -466,6 +456,7 @@ func (e *Endpoint) remove(now clock.Time, en *Entry) {
 	if en.fast != nil && en.fast.listener != nil {
 		e.endEarly(now, en)
 	}
+	e.noteEnd(now, &en.Conn)
 	en.log.end(now, &en.Conn)
 	e.conns.remove(en)
 	en.set(gone, true)

@@ -121,7 +121,9 @@ func (t *listenerTable) add(l *Listener) {
 	for at < len(*all) && (*all)[at].narrower(l) {
 		at++
 	}
-	*all = slices.Insert(*all, at, l)
+	*all = append(*all, l)
+	copy((*all)[at+1:], (*all)[at:])
+	(*all)[at] = l
 }
 
 // narrower reports whether l listens on fewer addresses than o: it comes first.

@@ -2,12 +2,13 @@ package tcp
 
 import (
 	"github.com/handfast-tcp/handfast/engine/clock"
+	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
 // Parts calls yield for each part of what decides what the endpoint will do: every
-// whole connection (*Conn), every one in compact form, and what is known of attacks.
-// An exploration reads them by reflection, to see whether it was in a state before;
+// whole connection (*Conn), every one in compact form, how others ended, and what is
+// known of attacks. An exploration reads them by reflection, to see whether it was in a state before;
 // it may not keep or change them. The order is that of the tables, and Owner,
 // counters and the detector of floods, which decide nothing, are not among them.
 func (e *Endpoint) Parts(yield func(part any) bool) {
@@ -27,6 +28,11 @@ func (e *Endpoint) Parts(yield func(part any) bool) {
 			return
 		}
 	}
+	for i := range e.endings.slots {
+		if at := &e.endings.slots[i]; at.until != 0 && !yield(&endingPart{at.until, at.iss, at.nxt}) {
+			return
+		}
+	}
 	yield(&attackPart{e.attack.on, e.attack.draws, e.cookies.until})
 }
 
@@ -42,6 +48,10 @@ type (
 		tuple wire.Tuple
 		ends  clock.Time
 		value timeWait
+	}
+	endingPart struct {
+		until    clock.Time
+		iss, nxt seq.Num
 	}
 	attackPart struct {
 		on    bool

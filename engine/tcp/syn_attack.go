@@ -93,6 +93,7 @@ func (e *Endpoint) ShareCookieKeys(k CookieKeys) {
 		return
 	}
 	e.cfg.fastOpens.made = false // they follow from what has changed, whatever the period
+	e.endings = endings{}
 	e.halfOpen.rehash()
 	e.timeWait.rehash()
 	for range e.compact.len() {

@@ -273,12 +273,14 @@ func TestECNOfAListener(t *testing.T) {
 // A cookie that says ECN is not believed where ECN is never agreed to.
 func TestCookieOfNoECN(t *testing.T) {
 	e := NewEndpoint(&Config{Cookies: CookiesAlways, NoTimestamps: true})
-	now, tuple := clock.Time(time.Hour), numbered(false, 5)
-	l, _ := e.Listen(wire.Addr{}, tuple.LocalPort, 10, "listener")
-	syn := synSegment(tuple, 1000, false)
-	syn.Flags |= wire.ECE | wire.CWR
-	syn.Options.Set |= wire.OptSACKPermitted
-	for _, m := range []cc.ECNMode{cc.ECNPassive, cc.ECNOff} {
+	now := clock.Time(time.Hour)
+	l, _ := e.Listen(wire.Addr{}, 80, 10, "listener")
+	for i, m := range []cc.ECNMode{cc.ECNPassive, cc.ECNOff} {
+		tuple := numbered(false, 5+i) // one that was used a moment ago is not answered by a cookie
+		syn := synSegment(tuple, 1000, false)
+		syn.Flags |= wire.ECE | wire.CWR
+		syn.Options.Set |= wire.OptSACKPermitted
+		l.ECN = cc.ECNPassive
 		e.Receive(now, path1500, &tuple, &syn)
 		out, _ := drain(e, now)
 		if out.Flags != wire.SYN|wire.ACK|wire.ECE {

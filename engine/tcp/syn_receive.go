@@ -121,7 +121,10 @@ func (e *Endpoint) answerTo(a *arrival, y *ourSyn) (beyond bool) {
 	// A cookie may lie anywhere. Where the four-tuple was used a moment ago, an old
 	// segment that is still under way must not fit: the number goes past the old ones
 	// then, and the entry has to be kept, because nothing else proves the handshake.
-	if a.reused && y.iss.LessEq(a.beyond) {
+	if old := e.endings.find(a.now, a.flow, &e.cookies); old != nil && !a.reused {
+		a.reused, a.beyond = true, old.nxt
+	}
+	if a.reused {
 		y.iss, beyond = a.beyond.Add(beyondOld), true
 	}
 	if y.offer.timestamps {
@@ -209,6 +212,9 @@ func (e *Endpoint) redeem(a *arrival, l *Listener) (h halfOpen, d wire.Drop) {
 		e.stats.SyncookiesFailed++
 		e.watcher().CookieFailed()
 		return h, d
+	}
+	if old := e.endings.find(a.now, a.flow, &e.cookies); old != nil && old.iss == iss {
+		return h, wire.NoSocket
 	}
 	e.stats.SyncookiesRecv++
 	return o.halfOpen(iss, irs, s, *a.path), wire.None

@@ -96,9 +96,6 @@ func (s *sum) add(r *explore.Rung, rep *explore.Report, took time.Duration) {
 		s.incomplete++
 		said = "  not to its end"
 	}
-	if rep.Strays > 0 {
-		said += fmt.Sprintf("  %d strays", rep.Strays)
-	}
 	if rep.Usurped > 0 {
 		said += fmt.Sprintf("  %d without a FIN", rep.Usurped)
 	}

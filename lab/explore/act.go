@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/handfast-tcp/handfast/engine/clock"
@@ -234,6 +235,10 @@ func (w *world) watch(x *explorer, i int, f func()) {
 	}
 	if w.wrong == nil {
 		w.wrong = audit()
+	}
+	// Old duplicates must not open one: RFC 9293 §3.4.1.
+	if w.wrong == nil && e.at == len(x.rung.Scripts[i]) && e.listener != nil && e.listener.Waiting() > 0 {
+		w.wrong = errors.New("a connection that nobody opened waits to be accepted")
 	}
 }
 

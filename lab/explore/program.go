@@ -25,13 +25,9 @@ const (
 	CloseWrite           // shutdown(SHUT_WR)
 	Close
 	Abort
-	// TurnAway is what a server does when its script is over: it accepts who comes and
-	// closes at once. Old duplicates can make such a connection, because a SYN that comes
-	// again within an epoch gets the number that it got before, and so the old ACK fits it.
-	TurnAway
 )
 
-var opText = [...]string{"open", "accept", "write", "read", "read to the end", "sleep", "shutdown", "close", "abort", "turn away"}
+var opText = [...]string{"open", "accept", "write", "read", "read to the end", "sleep", "shutdown", "close", "abort"}
 
 func (o Op) String() string { return opText[o] }
 
@@ -43,7 +39,7 @@ const nap = time.Minute
 func (w *world) pending(r *Rung, i int) (o Op, ready bool) {
 	e := w.ends[i]
 	if e.at == len(r.Scripts[i]) {
-		return TurnAway, e.listener != nil && e.listener.Waiting() > 0
+		return 0, false
 	}
 	o = r.Scripts[i][e.at]
 	switch o {
@@ -85,11 +81,6 @@ func (w *world) tuple(r *Rung, i int) wire.Tuple {
 func (w *world) call(r *Rung, i int) {
 	e := w.ends[i]
 	o, _ := w.pending(r, i)
-	if o == TurnAway {
-		w.strays++
-		e.tcp.Close(w.now, e.tcp.Accept(e.listener))
-		return
-	}
 	e.at++
 	if e.at < len(r.Scripts[i]) && r.Scripts[i][e.at] == Sleep {
 		e.until = w.now.Add(nap)

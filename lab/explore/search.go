@@ -16,7 +16,6 @@ type Report struct {
 	States, Steps int           // different ones, and what leads from one to the next
 	Depth         int           // of the longest path that was taken
 	Ends          int           // worlds in which nothing can happen any more, all as they have to be
-	Strays        int           // of these, worlds in which old duplicates made a connection that nobody opened
 	Usurped       int           // ways without an end: what was changed is text, and has the number of a FIN
 	Longest       time.Duration // that a world lived, in virtual time
 	// Relation has held each segment that arrived against RFC 9293, and counts the rows.
@@ -123,7 +122,6 @@ func (x *explorer) enter(stack []frame, w *world, parent uint32, a act) []frame 
 	acts := w.choices(x.rung)
 	if len(acts) == 0 {
 		x.report.Ends++
-		x.report.Strays += min(w.strays, 1)
 		if err := w.over(x.rung); err != nil {
 			x.fail(err, parent, a)
 		}

@@ -133,7 +133,7 @@ func endsOrComesBack(t *testing.T, x *explorer, w *world) int {
 // The fingerprint does not change with where in time and in the number space a world
 // is, and does with what decides what comes next.
 func TestPrint(t *testing.T) {
-	play := func(r *Rung, later time.Duration, secret byte, p string) uint64 {
+	reach := func(r *Rung, later time.Duration, secret byte, p string) (*explorer, *world) {
 		x := newExplorer(r)
 		w := newWorld(r, false)
 		for i, e := range w.ends {
@@ -155,6 +155,10 @@ func TestPrint(t *testing.T) {
 		if w.wrong != nil {
 			t.Fatal(w.wrong)
 		}
+		return x, w
+	}
+	play := func(r *Rung, later time.Duration, secret byte, p string) uint64 {
+		x, w := reach(r, later, secret, p)
 		return w.print(x.printer)
 	}
 	const way = "call 0, deliver 0, deliver 0, call 0, deliver 0"
@@ -172,11 +176,18 @@ func TestPrint(t *testing.T) {
 	if a, b := play(r, 0, 1, way), play(r, 0, 1, way+", deliver 0"); a == b {
 		t.Errorf("%x, whether a packet has arrived or not", a)
 	}
-	const gone = "call 0, deliver 0, mutate 0.1, deliver 0, pass, deliver 1, call 0, call 0, deliver 1, call 1, call 1, deliver 1, " +
-		"deliver 0, deliver 0, deliver 0, deliver 0, deliver 0, deliver 1, deliver 1"
-	reset := unread(Budget{Mutate: 1}).probing()
-	if a, b := play(reset, 0, 1, gone), play(reset, 0, 1, gone+", call 1"); a == b {
-		t.Errorf("%x, whether one that was reset waits to be accepted or not", a)
+	x, w := reach(aborts(Budget{}), 0, 1, "call 0, deliver 0, deliver 0, deliver 0, call 0, call 0, deliver 0, deliver 0")
+	server := w.ends[1]
+	if n := server.listener.Waiting(); n != 1 {
+		t.Fatalf("%d connections wait to be accepted", n)
+	}
+	waits := w.print(x.printer)
+	if c := server.tcp.Accept(server.listener); c.State() != tcp.Closed {
+		t.Fatalf("%v waited to be accepted, and not one that was reset", c.State())
+	}
+	server.printed = print{}
+	if waits == w.print(x.printer) {
+		t.Errorf("%x, whether one that was reset waits to be accepted or not", waits)
 	}
 	forged := stamped(Budget{Mutate: 2})
 	const old = "call 0, mutate 0."

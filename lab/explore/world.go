@@ -31,10 +31,9 @@ type world struct {
 	wire []packet
 	left Budget
 
-	sent   int  // packets so far: their names
-	strays int  // connections that were turned away
-	bent   bool // a packet was changed: what follows is an attacker's doing
-	wrong  error
+	sent  int  // packets so far: their names
+	bent  bool // a packet was changed: what follows is an attacker's doing
+	wrong error
 }
 
 // end is one endpoint, and the program that uses it.

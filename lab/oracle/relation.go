@@ -165,7 +165,8 @@ func (row *row) judge(k *Step, c *class) error {
 	if b := &k.Before; b.State == SynReceived && b.Passive && !k.Segment.has(flagRST) && ignored[0].allows(k, got) {
 		return row.checkNumbers(k)
 	}
-	if k.Delays && k.After.State == CloseWait && k.Segment.has(flagFIN) && got == nothing {
+	waits := k.Delays && k.After.State == CloseWait && k.Segment.has(flagFIN)
+	if waits && got == nothing {
 		return row.checkNumbers(k)
 	}
 	if k.Signed && k.Segment.has(flagACK) && row.outcomes[0].must == aReset && ignored[0].allows(k, got) {
@@ -173,7 +174,7 @@ func (row *row) judge(k *Step, c *class) error {
 	}
 	for _, o := range row.outcomes {
 		if o.allows(k, got) {
-			return first(row.checkNumbers(k), k.checkAcks(o.must&aAck != 0))
+			return first(row.checkNumbers(k), k.checkAcks(o.must&aAck != 0 && !waits))
 		}
 	}
 	return fault("O2", row.source, "%s: %v in %v became %v, answered by %v (%s)", row.name, &k.Segment, k.Before.State, k.After.State, got, numbers(k))

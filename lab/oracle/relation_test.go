@@ -185,6 +185,12 @@ func TestDelayedAckOfFin(t *testing.T) {
 		if err := new(Relation).Check(&step); (err == nil) != delays {
 			t.Errorf("delays %v: %v", delays, err)
 		}
+		// What the network has marked may be told at once, of what came before the FIN.
+		early := step
+		early.Replies = []Segment{{Seq: 200, Ack: 600, Flags: flagACK}}
+		if err := new(Relation).Check(&early); (err == nil) != delays {
+			t.Errorf("delays %v, what came before is acknowledged: %v", delays, err)
+		}
 		step.Before.State, step.After.State = FinWait2, TimeWait
 		if err := new(Relation).Check(&step); err == nil {
 			t.Errorf("delays %v: nothing answers the last FIN", delays)

@@ -79,11 +79,6 @@ func (p *plan) drawAims(d dice) {
 	for side := range p.aim.on {
 		stream := p.visits[0].ends[side].total
 		p.aim.on[side] = d.chance([2]float64{0.3, 0.05}[side] + float64(side)*toFloat(p.both)*0.25)
-		// Hosts that share keys always believe in cookies: where the port is still open, the
-		// ACK of a handshake that comes after the end of its connection opens another one.
-		if side == 1 && !p.both && p.visits[0].rounds > 1 {
-			p.aim.on[side] = false
-		}
 		p.aim.want[side] = oneOf(d, edges...) - seq.Num(oneOf(d, 0, 1, d.upTo(stream+2)))
 	}
 }
