@@ -439,7 +439,7 @@ func (e *Endpoint) settle(now clock.Time, en *Entry, sent bool) {
 	case en.state == TimeWait && en.is(orphan) && en.options.auth == nil: // whose numbers a compact form forgets
 		// A program that still holds it may read what came before the FIN; without
 		// one, dozens of bytes are enough for the wait.
-		e.keepTimeWait(&en.Conn)
+		e.keepTimeWait(now, &en.Conn)
 		e.remove(now, en)
 	default:
 		e.schedule(en)

@@ -39,7 +39,7 @@ func (e *Endpoint) LoseAddress(now clock.Time, local wire.Addr) {
 			e.halfOpen.remove(f, at)
 		}
 		if w := e.timeWait.find(f, &t); w != 0 {
-			e.forgetTimeWait(f, w, &t)
+			e.forgetTimeWait(now, f, w, &t)
 		}
 	}
 }

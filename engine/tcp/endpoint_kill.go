@@ -36,7 +36,7 @@ func (e *Endpoint) Kill(now clock.Time, t wire.Tuple) bool {
 	// hurt a new connection of the same name.
 	if w := e.timeWait.find(f, &t); w != 0 {
 		c := e.expandWaiting(now, &t, f, w)
-		e.forgetTimeWait(f, w, &t)
+		e.forgetTimeWait(now, f, w, &t)
 		c.closed(now, Aborted, CauseAbort)
 		return true
 	}

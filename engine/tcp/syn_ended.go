@@ -8,12 +8,14 @@ import (
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
-// endings remembers where the numbers of connections ended that leave no TIME-WAIT behind.
+// endings remembers where the numbers of connections ended that leave no TIME-WAIT behind,
+// or whose TIME-WAIT ended early.
 // The clock of RFC 6528 would bring the next connection of a four-tuple beyond them. A
 // cookie does not: within an epoch the same SYN gets the same number. So a SYN and an ACK
 // that the network delivers twice, the second time after the end of a short connection,
 // would make another one of it, and its text would reach a program twice. What stands here
-// gets a number beyond the last one, and its own cookie is no longer believed.
+// gets a number beyond the last one, which is no cookie; and no cookie is believed of it, that
+// of the last connection as little as those of the ones before.
 //
 // It is a cache of one place for each hash, which begins with nothing and grows while
 // endings put each other out: what it forgets is as if it had never been there.
@@ -24,9 +26,9 @@ type endings struct {
 
 // ending is how a connection ended. Until is when nothing of it can be under way any more.
 type ending struct {
-	until    clock.Time
-	flow     flow
-	iss, nxt seq.Num
+	until clock.Time
+	flow  flow
+	nxt   seq.Num
 }
 
 const (
@@ -37,7 +39,7 @@ const (
 func (m *endings) slot(hash uint32) *ending { return &m.slots[int(hash)&(len(m.slots)-1)] }
 
 // note remembers a connection for the two MSL that its segments may live.
-func (m *endings) note(now clock.Time, msl time.Duration, f flow, k *cookies, iss, nxt seq.Num) {
+func (m *endings) note(now clock.Time, msl time.Duration, f flow, k *cookies, nxt seq.Num) {
 	if m.slots == nil {
 		m.slots = make([]ending, fewestEndings)
 	}
@@ -48,7 +50,7 @@ func (m *endings) note(now clock.Time, msl time.Duration, f flow, k *cookies, is
 			at = m.slot(k.slot(f))
 		}
 	}
-	*at = ending{until: now.Add(2 * msl), flow: f, iss: iss, nxt: nxt}
+	*at = ending{until: now.Add(2 * msl), flow: f, nxt: nxt}
 }
 
 // grow makes room for twice as many.
@@ -77,7 +79,7 @@ func (m *endings) find(now clock.Time, f flow, k *cookies) *ending {
 // it: the others have theirs from the clock.
 func (e *Endpoint) noteEnd(now clock.Time, c *Conn) {
 	if c.state == Closed && c.has(passive) {
-		e.endings.note(now, e.cfg.MSL, e.cookies.flow(&c.tuple), &e.cookies, c.snd.iss, c.snd.nxt)
+		e.endings.note(now, e.cfg.MSL, e.cookies.flow(&c.tuple), &e.cookies, c.snd.nxt)
 	}
 }
 

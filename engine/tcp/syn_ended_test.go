@@ -25,7 +25,7 @@ func TestConnectionThatComesTwice(t *testing.T) {
 				t.Run(fmt.Sprintf("%v,believed=%v,timestamps=%v,without=%s", c.mode, c.believed, stamps, without), func(t *testing.T) {
 					e, l := server(t, Config{Cookies: c.mode})
 					now, tuple := clock.Time(time.Hour), numbered(false, 5)
-					all := clientCloses(t, e, l, now, tuple, stamps)
+					all := clientCloses(t, e, l, now, tuple, 1000, stamps)
 					drain(e, now)
 					if c.believed {
 						e.cookies.needed(now)
@@ -34,16 +34,7 @@ func TestConnectionThatComesTwice(t *testing.T) {
 						t.Fatalf("%d connections live", e.conns.count)
 					}
 					now = now.Add(100 * time.Millisecond)
-					for i, name := range []string{"SYN", "ACK", "text", "FIN"} {
-						if name == without {
-							continue
-						}
-						e.Receive(now, path1500, &tuple, &all[i])
-						drain(e, now)
-						if en := e.Accept(l); en != nil {
-							t.Fatalf("the %s that comes again opens a connection in %v", name, en.State())
-						}
-					}
+					opensNothing(t, e, l, now, tuple, all, without)
 				})
 			}
 		}
@@ -53,17 +44,9 @@ func TestConnectionThatComesTwice(t *testing.T) {
 // clientCloses is a connection whose client says something and closes first. It returns the
 // client's segments: a SYN, the last ACK of the handshake, one with text, and a FIN. Nothing was sent
 // since the last ACK.
-func clientCloses(t *testing.T, e *Endpoint, l *Listener, now clock.Time, tuple wire.Tuple, stamps bool) [4]Segment {
+func clientCloses(t *testing.T, e *Endpoint, l *Listener, now clock.Time, tuple wire.Tuple, isn seq.Num, stamps bool) [4]Segment {
 	t.Helper()
-	syn := synSegment(tuple, 1000, stamps)
-	e.Receive(now, path1500, &tuple, &syn)
-	answer, _ := drain(e, now)
-	ack := ackOf(tuple, syn.Seq, answer.TCP)
-	e.Receive(now, path1500, &tuple, &ack)
-	en := e.Accept(l)
-	if en == nil {
-		t.Fatal("no connection")
-	}
+	syn, ack, en := asked(t, e, l, now, tuple, isn, stamps)
 	text, fin := ack, ack
 	text.Views, text.Len = twoViews([]byte("a question")), 10
 	fin.Seq, fin.Flags = ack.Seq.Add(10), wire.FIN|wire.ACK
@@ -81,6 +64,123 @@ func clientCloses(t *testing.T, e *Endpoint, l *Listener, now clock.Time, tuple 
 	return [4]Segment{syn, ack, text, fin}
 }
 
+// Old segments may be those of a connection before the last of its four-tuple, and TIME-WAIT may
+// be over before its time: they open nothing either.
+func TestConnectionThatComesAfterAnother(t *testing.T) {
+	ways := map[string]func(*testing.T, *Endpoint, *Listener, clock.Time, wire.Tuple) [4]Segment{
+		"two of them": func(t *testing.T, e *Endpoint, l *Listener, now clock.Time, tuple wire.Tuple) [4]Segment {
+			old := clientCloses(t, e, l, now, tuple, 1000, true)
+			drain(e, now)
+			clientCloses(t, e, l, now, tuple, 500_000, true)
+			return old
+		},
+		"TIME-WAIT is reopened": func(t *testing.T, e *Endpoint, l *Listener, now clock.Time, tuple wire.Tuple) [4]Segment {
+			old := serverCloses(t, e, l, now, tuple)
+			clientCloses(t, e, l, now, tuple, 500_000, true)
+			return old
+		},
+		"TIME-WAIT is reopened, and the SYN taken back": func(t *testing.T, e *Endpoint, l *Listener, now clock.Time, tuple wire.Tuple) [4]Segment {
+			old := serverCloses(t, e, l, now, tuple)
+			syn := synSegment(tuple, 500_000, true)
+			e.Receive(now, path1500, &tuple, &syn)
+			drain(e, now)
+			syn.Seq, syn.Flags = syn.Seq+1, wire.RST
+			e.Receive(now, path1500, &tuple, &syn)
+			return old
+		},
+		"TIME-WAIT has no room": func(t *testing.T, e *Endpoint, l *Listener, now clock.Time, tuple wire.Tuple) [4]Segment {
+			old := serverCloses(t, e, l, now, tuple)
+			tuple.RemotePort++
+			serverCloses(t, e, l, now, tuple)
+			return old
+		},
+		"TIME-WAIT is challenged, and ended": func(t *testing.T, e *Endpoint, l *Listener, now clock.Time, tuple wire.Tuple) [4]Segment {
+			old := serverCloses(t, e, l, now, tuple)
+			syn := synSegment(tuple, 900, true)
+			syn.Options.TSVal = old[1].Options.TSVal
+			e.Receive(now, path1500, &tuple, &syn)
+			challenge, _ := drain(e, now)
+			syn.Seq, syn.Flags, syn.Options = challenge.Ack, wire.RST, wire.Options{}
+			e.Receive(now, path1500, &tuple, &syn)
+			return old
+		},
+		"TIME-WAIT is killed": func(t *testing.T, e *Endpoint, l *Listener, now clock.Time, tuple wire.Tuple) [4]Segment {
+			old := serverCloses(t, e, l, now, tuple)
+			if !e.Kill(now, tuple) {
+				t.Error("there is none")
+			}
+			return old
+		},
+	}
+	for name, happens := range ways {
+		for _, without := range []string{"", "SYN"} {
+			t.Run(name+", without "+without, func(t *testing.T) {
+				e, l := server(t, Config{MaxTimeWait: 1})
+				now, tuple := clock.Time(time.Hour), numbered(false, 5)
+				all := happens(t, e, l, now, tuple)
+				drain(e, now)
+				e.cookies.needed(now)
+				tuple.RemotePort = 5
+				if e.InUse(tuple) {
+					t.Fatal("there is still one")
+				}
+				opensNothing(t, e, l, now.Add(100*time.Millisecond), tuple, all, without)
+			})
+		}
+	}
+}
+
+// opensNothing lets all come again, but one.
+func opensNothing(t *testing.T, e *Endpoint, l *Listener, now clock.Time, tuple wire.Tuple, all [4]Segment, without string) {
+	t.Helper()
+	for i, name := range []string{"SYN", "ACK", "text", "FIN"} {
+		if name == without {
+			continue
+		}
+		e.Receive(now, path1500, &tuple, &all[i])
+		drain(e, now)
+		if en := e.Accept(l); en != nil {
+			t.Fatalf("the %s that comes again opens a connection in %v", name, en.State())
+		}
+	}
+}
+
+// serverCloses is a connection whose server closes first, and waits. It returns what
+// clientCloses does.
+func serverCloses(t *testing.T, e *Endpoint, l *Listener, now clock.Time, tuple wire.Tuple) [4]Segment {
+	t.Helper()
+	syn, ack, en := asked(t, e, l, now, tuple, 1000, true)
+	text := ack
+	text.Views, text.Len = twoViews([]byte("a question")), 10
+	e.Receive(now, path1500, &tuple, &text)
+	e.Read(now, en, make([]byte, 10))
+	e.Close(now, en)
+	last, _ := drain(e, now)
+	fin := ack
+	fin.Seq, fin.Ack, fin.Flags = ack.Seq.Add(10), last.Seq+1, wire.FIN|wire.ACK
+	e.Receive(now, path1500, &tuple, &fin)
+	drain(e, now)
+	if e.timeWait.count == 0 {
+		t.Fatal("nothing waits")
+	}
+	text.Views, text.Len = twoViews([]byte("a question")), 10
+	return [4]Segment{syn, ack, text, fin}
+}
+
+// asked is a connection that was accepted, and the client's segments.
+func asked(t *testing.T, e *Endpoint, l *Listener, now clock.Time, tuple wire.Tuple, isn seq.Num, stamps bool) (syn, ack Segment, en *Entry) {
+	t.Helper()
+	syn = synSegment(tuple, isn, stamps)
+	e.Receive(now, path1500, &tuple, &syn)
+	answer, _ := drain(e, now)
+	ack = ackOf(tuple, syn.Seq, answer.TCP)
+	e.Receive(now, path1500, &tuple, &ack)
+	if en = e.Accept(l); en == nil {
+		t.Fatal("no connection")
+	}
+	return syn, ack, en
+}
+
 // Whoever opens a connection of the same four-tuple in earnest gets one: with the last ACK of
 // the one before it, a moment later, and after the time in which old segments may come.
 func TestConnectionAfterTheSame(t *testing.T) {
@@ -89,7 +189,7 @@ func TestConnectionAfterTheSame(t *testing.T) {
 			for _, same := range []bool{false, true} { // its number is that of the one before
 				e, l := server(t, Config{Cookies: mode})
 				now, tuple := clock.Time(time.Hour), numbered(true, 5)
-				old := clientCloses(t, e, l, now, tuple, true)
+				old := clientCloses(t, e, l, now, tuple, 1000, true)
 				if later >= 0 {
 					drain(e, now)
 				}
@@ -121,7 +221,7 @@ func TestEndingsAreBounded(t *testing.T) {
 	note := func(n int) {
 		for i := range n {
 			tuple := numbered(false, i)
-			e.endings.note(now, 30*time.Second, e.cookies.flow(&tuple), &e.cookies, seq.Num(i), seq.Num(i+7))
+			e.endings.note(now, 30*time.Second, e.cookies.flow(&tuple), &e.cookies, seq.Num(i+7))
 		}
 	}
 	note(fewestEndings / 2)
@@ -134,13 +234,13 @@ func TestEndingsAreBounded(t *testing.T) {
 	}
 	tuple := numbered(false, 100_000-1)
 	f := e.cookies.flow(&tuple)
-	if got := e.endings.find(now.Add(time.Minute-1), f, &e.cookies); got == nil || got.iss != 100_000-1 || got.nxt != 100_000+6 {
+	if got := e.endings.find(now.Add(time.Minute-1), f, &e.cookies); got == nil || got.nxt != 100_000+6 {
 		t.Errorf("the last one is %+v", got)
 	}
 	for i := range 100 { // the others have found other places, or gone
 		tuple := numbered(false, i)
-		if got := e.endings.find(now, e.cookies.flow(&tuple), &e.cookies); got != nil && got.iss != seq.Num(i) {
-			t.Errorf("of %d that of %d is known", i, got.iss)
+		if got := e.endings.find(now, e.cookies.flow(&tuple), &e.cookies); got != nil && got.nxt != seq.Num(i+7) {
+			t.Errorf("of %d that of another is known, %d", i, got.nxt)
 		}
 	}
 	if e.endings.find(now.Add(time.Minute), f, &e.cookies) != nil {

@@ -213,8 +213,8 @@ func (e *Endpoint) redeem(a *arrival, l *Listener) (h halfOpen, d wire.Drop) {
 		e.watcher().CookieFailed()
 		return h, d
 	}
-	if old := e.endings.find(a.now, a.flow, &e.cookies); old != nil && old.iss == iss {
-		return h, wire.NoSocket
+	if e.endings.find(a.now, a.flow, &e.cookies) != nil {
+		return h, wire.NoSocket // no SYN-ACK of this four-tuple was a cookie since
 	}
 	e.stats.SyncookiesRecv++
 	return o.halfOpen(iss, irs, s, *a.path), wire.None

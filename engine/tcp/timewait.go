@@ -211,11 +211,11 @@ func (w *waiting) inOrder(yield func(ref) bool) {
 
 // keepTimeWait stores c, which is in TIME-WAIT and whose program has gone, in
 // compact form. At the limit the wait that is nearest its end makes room.
-func (e *Endpoint) keepTimeWait(c *Conn) {
+func (e *Endpoint) keepTimeWait(now clock.Time, c *Conn) {
 	if e.timeWait.count >= e.cfg.MaxTimeWait {
 		first := e.timeWait.order.first
 		t := e.timeWait.tuple(first)
-		e.forgetTimeWait(e.cookies.flow(&t), first, &t)
+		e.forgetTimeWait(now, e.cookies.flow(&t), first, &t)
 		e.stats.TimeWaitOverflow++
 	}
 	e.putTimeWait(e.cookies.flow(&c.tuple), c)
@@ -226,7 +226,11 @@ func (e *Endpoint) putTimeWait(f flow, c *Conn) {
 	e.trace.keepOrigin(&c.tuple, c.snd.iss, c.rcv.irs)
 }
 
-func (e *Endpoint) forgetTimeWait(f flow, w ref, t *wire.Tuple) {
+// forgetTimeWait forgets an entry. If that is before its end, old segments may still be under way.
+func (e *Endpoint) forgetTimeWait(now clock.Time, f flow, w ref, t *wire.Tuple) {
+	if e.timeWait.ends(w) > now {
+		e.endings.note(now, e.cfg.MSL, f, &e.cookies, e.timeWait.at(w).sndNxt)
+	}
 	e.timeWait.remove(f, w)
 	e.trace.forgetOrigin(t)
 }
@@ -237,14 +241,14 @@ func (e *Endpoint) arrivedTimeWait(a *arrival, w ref) outcome {
 	if e.reopens(c, a.segment) {
 		a.reused, a.beyond = true, c.snd.nxt
 		c.closed(a.now, NoFailure, CauseReuse)
-		e.forgetTimeWait(a.flow, w, a.tuple)
+		e.forgetTimeWait(a.now, a.flow, w, a.tuple)
 		return e.arrivedStray(a)
 	}
 	// By the rules of a whole connection: TIME-WAIT has no code of its own that could
 	// know them otherwise.
 	v := c.receive(a.now, a.path, a.segment)
 	if c.state != TimeWait {
-		e.forgetTimeWait(a.flow, w, a.tuple)
+		e.forgetTimeWait(a.now, a.flow, w, a.tuple)
 		return v
 	}
 	e.putTimeWait(a.flow, c)
@@ -293,7 +297,7 @@ func (e *Endpoint) advanceTimeWait(now clock.Time) {
 		t := e.timeWait.tuple(w)
 		f := e.cookies.flow(&t)
 		c := e.expandWaiting(now, &t, f, w)
-		e.forgetTimeWait(f, w, &t)
+		e.forgetTimeWait(now, f, w, &t)
 		c.Advance(now)
 	}
 }

@@ -38,7 +38,7 @@ func (e *Endpoint) endWait(now clock.Time, t *wire.Tuple, w ref) (last seq.Num, 
 	f := e.cookies.flow(t)
 	last, ahead = e.timeWait.at(w).sndNxt, e.timeWait.at(w).more.ahead()
 	e.expandWaiting(now, t, f, w).closed(now, NoFailure, CauseReuse)
-	e.forgetTimeWait(f, w, t)
+	e.forgetTimeWait(now, f, w, t)
 	e.stats.TWRecycled++
 	return last, ahead
 }
