@@ -177,6 +177,9 @@ func parseIP(n network, host string) (wire.Addr, error) {
 		return wire.Addr{}, addrError("not a numeric address; resolve the name first, or set Config.NameServers, Config.Resolver or Dialer.Resolver", host)
 	}
 	a := wire.AddrFrom(ip)
+	if a == (wire.Addr{}) {
+		a = n.any() // "[::]:80" of tcp4 is every address of IPv4, also in package net
+	}
 	if !n.allows(a) {
 		return wire.Addr{}, addrError("no suitable address found", host)
 	}

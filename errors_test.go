@@ -333,6 +333,34 @@ var scenarios = map[string]func(t *testing.T, w *world){
 		w.note("SetDeadline after Close", deadline.SetDeadline(time.Time{}))
 		w.note("Close again", l.Close())
 	},
+	"every address, in other words": func(t *testing.T, w *world) {
+		for _, network := range []string{"tcp", "tcp4", "tcp6"} {
+			for _, address := range []string{":0", "0.0.0.0:0", "[::]:0", "[::ffff:0.0.0.0]:0"} {
+				l, err := w.listen(network, address)
+				w.note("Listen "+network+" "+address, err)
+				if err == nil {
+					w.note("is "+l.Addr().(*net.TCPAddr).IP.String(), l.Close())
+				}
+				u, err := w.packet("udp"+network[3:], address)
+				w.note("ListenPacket", err)
+				if err == nil {
+					w.note("is "+u.LocalAddr().(*net.UDPAddr).IP.String(), u.Close())
+				}
+			}
+		}
+		l, err := w.listen("tcp4", "[::]:0")
+		w.note("Listen", err)
+		if err != nil {
+			return
+		}
+		_, port, _ := net.SplitHostPort(l.Addr().String())
+		c, err := w.dial(t.Context(), "tcp4", w.local+":"+port)
+		w.note("Dial", err)
+		if err == nil {
+			c.Close()
+		}
+		w.note("Close", l.Close())
+	},
 	"bad dials": func(t *testing.T, w *world) {
 		for _, d := range [][2]string{
 			{"tcp", ""}, {"tcp", "10.0.0.9"}, {"tcp6", w.local + ":80"}, {"tcp4", "[fd00::9]:80"},
