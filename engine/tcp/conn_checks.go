@@ -249,7 +249,12 @@ func (c *Conn) checkAck(now clock.Time, s *Segment) outcome {
 	}
 	if c.opening() {
 		// Nothing but our SYN is out, so only an ACK of that proves that the peer saw
-		// our number. RFC 9293 §3.10.7.4, fifth, answers any other with a RST.
+		// our number. RFC 9293 §3.10.7.4, fifth, answers any other with a RST. Our SYN
+		// counts from when the peer's came (§3.10.7.2), also while it waits behind what came
+		// together with that: a cookie is the same again, and the peer may have it already.
+		if c.halfOpen() && s.Ack == c.snd.iss.Add(1) {
+			c.snd.nxt = s.Ack
+		}
 		if s.Ack.LessEq(c.snd.iss) || c.snd.nxt.Less(s.Ack) {
 			return refused(wire.BadAck)
 		}

@@ -12,10 +12,11 @@ import (
 // virtual time: what must be true of them after every step, whatever has come
 // before. Each call of the check compares with how things were at the call before,
 // and returns what is wrong, which is a fault of this package; nil when nothing is.
-// The endpoint must have no output left to give.
+// While connections are in the queue of those that send, as within a batch, it leaves out
+// what is true only when there is no output left to give.
 func (e *Endpoint) Audit() func() error {
 	a := new(audit)
-	return func() error { return a.check(e, true) }
+	return func() error { return a.check(e, e.sending.first == nil) }
 }
 
 // audit remembers how each connection was the last time.

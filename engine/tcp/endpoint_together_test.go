@@ -3,6 +3,7 @@ package tcp
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/handfast-tcp/handfast/engine/wire"
@@ -30,6 +31,31 @@ func TestSegmentsThatComeTogether(t *testing.T) {
 						}
 					})
 				}
+			}
+		}
+	}
+}
+
+// A half-open connection was forgotten, and the ACK of its SYN-ACK comes together with a SYN
+// that the network has delayed. The cookie is the same again, so the ACK completes the
+// handshake, though the SYN-ACK of this SYN has not left. Any other number is refused.
+func TestAckBehindItsSyn(t *testing.T) {
+	for _, mode := range []CookieMode{CookiesOff, CookiesAuto, CookiesAlways} {
+		for _, last := range []string{". 1:1(0) ack 1", "P. 1:11(10) ack 1", "F. 1:1(0) ack 1", ". 1:1(0) ack 2", ". 1:1(0) ack 0"} {
+			p := serving(t, Config{Cookies: mode}, 5).from(1000, 0)
+			p.receive("S 0:0(0)")
+			p.want("SYN-ACK", "S. 0:0(0) ack 1")
+			p.receive("R 1:1(0)")
+			p.arrive("S 0:0(0)")
+			p.arrive(last)
+			completes := strings.HasSuffix(last, "ack 1")
+			for out, ok := p.pull(); ok; out, ok = p.pull() {
+				if out.Flags.Has(wire.RST) == completes && out.Flags&wire.SYN == 0 {
+					t.Errorf("cookies %v, %s: it is answered by %v", mode, last, out.Flags)
+				}
+			}
+			if en := p.e.Accept(p.listener); (en != nil) != completes {
+				t.Errorf("cookies %v, %s: accepted %v, want %v", mode, last, en != nil, completes)
 			}
 		}
 	}

@@ -27,7 +27,7 @@ const leastSeen = 0.98
 func main() {
 	states := flag.Int("states", math.MaxInt, "explore no more states of a rung than this")
 	only := flag.String("rung", "", "explore only the rungs whose names contain this")
-	level := flag.Int("level", 0, "explore only the rungs of this level, 1 to 7; 0: all")
+	level := flag.Int("level", 0, "explore only the rungs of this level, 1 to 8; 0: all")
 	missing := flag.Bool("missing", false, "print the rows of the relation that were not seen")
 	flag.Parse()
 	var rungs []*explore.Rung

@@ -21,6 +21,7 @@ func TestExplorationFindsFaults(t *testing.T) {
 		{"fin-not-repeated-in-closing", "both close: 1 lost", "sees an error (reset)"},
 		{"outside-unanswered", "the client closes first", "RFC 9293 §3.10.7.4"},
 		{"probes-counted-for-ever", "a minute of silence", "sees an error (timed out)"},
+		{"batch-syn-meets-closed", "again, after a RST: 1 lost, 1 together", "that came together"},
 	}
 	var planted []*mutant
 	for _, p := range plants {
@@ -53,7 +54,7 @@ func TestExplorationFindsFaults(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	explore := func(number int, rung string) (string, error) {
-		cmd := exec.Command(program, "-rung", rung, "-states", "5000")
+		cmd := exec.Command(program, "-rung", rung, "-states", "10000")
 		cmd.Env = append(b.environment(), fmt.Sprint(variable, "=", number))
 		out, err := cmd.CombinedOutput()
 		return string(out), err

@@ -15,7 +15,7 @@ import (
 // act is one thing that can happen.
 type act struct {
 	kind actKind
-	at   uint8 // call: the end; deliver, drop, duplicate, mutate: the place in world.wire
+	at   uint8 // call: the end; of a packet: the place in world.wire
 	how  uint8 // mutate: which of mutations
 }
 
@@ -29,6 +29,8 @@ const (
 	drop              // a packet is lost
 	duplicate         // a packet arrives, and stays under way
 	mutate            // a packet is changed on its way
+	together          // a packet arrives in one batch with what happens next
+	twice             // the same, and stays under way
 )
 
 // Budget is how much may go wrong in one world.
@@ -37,6 +39,9 @@ type Budget struct {
 	// Early is how often a timer may fire although a packet is under way or a program
 	// could call.
 	Early uint8
+	// Together is how many segments may be in a batch with what comes behind them: the end
+	// takes in the next one, or its program calls, before what it has to send is taken.
+	Together uint8
 }
 
 // mutation is a way to change a packet.
@@ -70,6 +75,9 @@ func makeMutations() (all []mutation) {
 // can, packets arrive in order, and time passes when there is nothing else. nothing
 // when that is all: the world has ended.
 func (w *world) fair(r *Rung) act {
+	if w.batch.open {
+		return w.goesOn(r, w.batch.at)
+	}
 	for i := range w.ends {
 		if _, ready := w.pending(r, i); ready {
 			return act{kind: call, at: uint8(i)}
@@ -99,6 +107,10 @@ func (w *world) choices(r *Rung) []act {
 			acts = append(acts, a)
 		}
 	}
+	if w.batch.open {
+		w.choicesInBatch(r, add)
+		return acts
+	}
 	for i := range w.ends {
 		if _, ready := w.pending(r, i); ready {
 			add(act{kind: call, at: uint8(i)})
@@ -113,23 +125,38 @@ func (w *world) choices(r *Rung) []act {
 		if passed[to]++; passed[to] > r.Reorder {
 			continue
 		}
-		at := uint8(i)
-		add(act{kind: deliver, at: at})
-		if w.left.Drop > 0 {
-			add(act{kind: drop, at: at})
-		}
-		if w.left.Duplicate > 0 {
-			add(act{kind: duplicate, at: at})
-		}
-		if w.left.Mutate > 0 {
-			for how := range mutations {
-				if how < unstamped || !r.Config.NoTimestamps {
-					add(act{kind: mutate, at: at, how: uint8(how)})
-				}
+		w.arrivals(r, uint8(i), add)
+		w.accidents(r, uint8(i), add)
+	}
+	return acts
+}
+
+// accidents adds what may befall a packet on its way.
+func (w *world) accidents(r *Rung, at uint8, add func(act)) {
+	if w.left.Drop > 0 {
+		add(act{kind: drop, at: at})
+	}
+	if w.left.Mutate > 0 {
+		for how := range mutations {
+			if how < unstamped || !r.Config.NoTimestamps {
+				add(act{kind: mutate, at: at, how: uint8(how)})
 			}
 		}
 	}
-	return acts
+}
+
+// arrivals adds the ways in which a packet can arrive.
+func (w *world) arrivals(r *Rung, at uint8, add func(act)) {
+	add(act{kind: deliver, at: at})
+	if w.left.Together > 0 && w.mayHold(r, &w.wire[at]) {
+		add(act{kind: together, at: at})
+	}
+	if w.left.Duplicate > 0 {
+		add(act{kind: duplicate, at: at})
+		if w.left.Together > 0 {
+			add(act{kind: twice, at: at})
+		}
+	}
 }
 
 // step returns the world after a.
@@ -137,7 +164,11 @@ func (w *world) step(x *explorer, a act) *world {
 	n := w.next()
 	switch a.kind {
 	case call:
+		n.batch = batch{}
 		n.watch(x, int(a.at), func() { n.call(x.rung, int(a.at)) })
+	case together, twice:
+		n.batch.print = x.printer.after(w.print(x.printer), a)
+		n.arrive(x, a)
 	case deliver, duplicate:
 		n.arrive(x, a)
 	case drop:
@@ -162,16 +193,18 @@ func (w *world) take(at uint8) packet {
 
 func (w *world) arrive(x *explorer, a act) {
 	k := w.take(a.at)
-	if a.kind == duplicate {
+	if a.kind == duplicate || a.kind == twice {
 		w.left.Duplicate--
 		w.wire = append(w.wire, k)
 	}
 	t, s, before := k.tuple, k.segment, len(w.wire)
 	judged := oracle.Step{Before: look.View(w.ends[k.to].tcp.Look(t)), Segment: segmentOf(&s)}
+	w.batch.open = false
 	w.watch(x, k.to, func() {
 		x.views = appendStream(x.views[:0], k.life, k.offset, s.Len)
 		s.Views = x.views
 		w.ends[k.to].tcp.Receive(w.now, tcp.Path{MTU: mtu}, &t, &s)
+		w.holdsBack(x.rung, a, k.to)
 	})
 	if w.wrong != nil {
 		return
@@ -183,9 +216,7 @@ func (w *world) arrive(x *explorer, a act) {
 		}
 	}
 	judged.Replies, judged.After = x.replies, look.View(w.ends[k.to].tcp.Look(k.tuple))
-	if err := x.report.Relation.Check(&judged); err != nil {
-		w.wrong = err
-	}
+	w.wrong = w.judge(x, &judged)
 }
 
 func segmentOf(s *tcp.Segment) oracle.Segment {
@@ -221,7 +252,7 @@ func (w *world) pass(x *explorer, early bool) {
 }
 
 // watch does something to one end, with the audit before and after, and puts what it
-// sends on the wire.
+// sends on the wire, unless the batch goes on.
 func (w *world) watch(x *explorer, i int, f func()) {
 	e := w.touch(x.copier, i)
 	audit := e.tcp.Audit()
@@ -230,7 +261,7 @@ func (w *world) watch(x *explorer, i int, f func()) {
 		return
 	}
 	f()
-	if w.wrong == nil {
+	if w.wrong == nil && !w.batch.open {
 		w.settle(x, i)
 	}
 	if w.wrong == nil {

@@ -1,7 +1,8 @@
 // Package explore takes two endpoints of engine/tcp, as they are shipped, with programs
 // and a wire between them, and goes every way that they can go: each of the first
 // packets under way may be the next to arrive, a packet may be lost, arrive twice, or be
-// changed; programs call early or late; timers fire although a packet is under way. What
+// changed; several packets may come in one batch, before what the end has to send is
+// taken; programs call early or late; timers fire although a packet is under way. What
 // may go wrong in one world is bounded (Budget), and within the bounds nothing is left
 // out: a state that was seen before is known by its fingerprint.
 //

@@ -166,13 +166,18 @@ func shutInText(b Budget) *Rung {
 func cookies() (all []*Rung) {
 	for _, mode := range []tcp.CookieMode{tcp.CookiesAlways, tcp.CookiesOff} {
 		for _, b := range []Budget{loses, doubles} {
-			r := oneListens("cookies "+mode.String(), b, false, []Op{Open, Write, CloseWrite, ReadEnd, Close}, []Op{Accept, ReadEnd, Close})
-			r.Config.Cookies, r.Config.SynAckRetries = mode, 1
+			r := openedWith(mode, b)
 			r.Prompt = b == doubles
 			all = append(all, r.probing())
 		}
 	}
 	return all
+}
+
+func openedWith(mode tcp.CookieMode, b Budget) *Rung {
+	r := oneListens("cookies "+mode.String(), b, false, []Op{Open, Write, CloseWrite, ReadEnd, Close}, []Op{Accept, ReadEnd, Close})
+	r.Config.Cookies, r.Config.SynAckRetries = mode, 1
+	return r
 }
 
 // incarnations: the same four-tuple again, TIME-WAIT on either side. Old duplicates may make
@@ -210,4 +215,32 @@ func forged() (all []*Rung) {
 		all = append(all, r.probing())
 	}
 	return all
+}
+
+// batches: what comes together is answered when all of it was taken in. The first levels, and a
+// peer that opens again at once, behind its RST or behind the last ACK. Both sides probe, since
+// a RST may be lost, or for nobody any more.
+func batches() (all []*Rung) {
+	lost, late, copied, bent := Budget{Drop: 1, Together: 1}, Budget{Drop: 1, Early: 1, Together: 1}, Budget{Duplicate: 1, Together: 1}, Budget{Mutate: 1, Together: 1}
+	three := Budget{Drop: 1, Together: 2} // three segments may be in one
+	for _, r := range []*Rung{
+		clientCloses(late), clientCloses(copied), clientCloses(bent), serverCloses(late), serverCloses(copied), serverCloses(bent),
+		bothClose(three), bothClose(copied), bothClose(bent), opensTwice(three), opensTwice(copied), opensToItself(late), opensAndGoes(lost),
+		segments(Budget{Together: 1}).prompt(), crossing(lost).prompt(), oneWay(three).prompt(), unread(three), aborts(three), lateForNobody(three).prompt(),
+		stamped(copied).prompt(), shutExactly(lost).prompt(), openedWith(tcp.CookiesAlways, copied).prompt(), openedWith(tcp.CookiesOff, copied).prompt(),
+		abortedAgain(lost), abortedAgain(copied), abortedAgain(bent).prompt(), waitAborted(lost), waitAborted(copied),
+	} {
+		all = append(all, r.probing())
+	}
+	return all
+}
+
+func abortedAgain(b Budget) *Rung {
+	return oneListens("again, after a RST", b, false,
+		[]Op{Open, Abort, Open, CloseWrite, ReadEnd, Close}, []Op{Accept, ReadEnd, Close, Accept, ReadEnd, Close})
+}
+
+func waitAborted(b Budget) *Rung {
+	return oneListens("again, after TIME-WAIT was aborted", b, false,
+		[]Op{Open, CloseWrite, ReadEnd, Abort, Open, CloseWrite, ReadEnd, Close}, []Op{Accept, ReadEnd, Close, Accept, ReadEnd, Close})
 }

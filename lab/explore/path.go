@@ -10,12 +10,12 @@ import (
 // played again: see ParsePath.
 type Path []act
 
-var kindText = [...]string{call: "call", deliver: "deliver", pass: "pass", drop: "drop", duplicate: "duplicate", mutate: "mutate"}
+var kindText = [...]string{call: "call", deliver: "deliver", pass: "pass", drop: "drop", duplicate: "duplicate", mutate: "mutate", together: "together", twice: "twice"}
 
 // String writes each act as a word and the place that it means: "call 0" is the next
 // call of the first end's program, "deliver 1" has the second of the packets under way
-// arrive, "mutate 0.3" changes the first one in the fourth way, "pass" lets time pass to
-// the next deadline.
+// arrive, "together 1" has it arrive in one batch with what happens next, "mutate 0.3" changes
+// the first one in the fourth way, "pass" lets time pass to the next deadline.
 func (p Path) String() string {
 	words := make([]string, len(p))
 	for i, a := range p {
@@ -43,7 +43,7 @@ func ParsePath(s string) (p Path, err error) {
 		}
 		switch a.kind {
 		case nothing:
-			return nil, fmt.Errorf("%q is nothing that can happen: say call, deliver, drop, duplicate or mutate with a number behind it, or pass", word)
+			return nil, fmt.Errorf("%q is nothing that can happen: say call, deliver, together, twice, drop, duplicate or mutate with a number behind it, or pass", word)
 		case pass:
 		case mutate:
 			_, err = fmt.Sscanf(place, "%d.%d", &a.at, &a.how)
@@ -84,7 +84,9 @@ func (b Budget) upTo() (all []Budget) {
 		for u := range b.Duplicate + 1 {
 			for e := range b.Early + 1 {
 				for m := range b.Mutate + 1 {
-					all = append(all, Budget{Drop: d, Duplicate: u, Early: e, Mutate: m})
+					for g := range b.Together + 1 {
+						all = append(all, Budget{Drop: d, Duplicate: u, Early: e, Mutate: m, Together: g})
+					}
 				}
 			}
 		}
@@ -93,7 +95,9 @@ func (b Budget) upTo() (all []Budget) {
 	return all
 }
 
-func (b Budget) sum() int { return int(b.Drop) + int(b.Duplicate) + int(b.Early) + int(b.Mutate) }
+func (b Budget) sum() int {
+	return int(b.Drop) + int(b.Duplicate) + int(b.Early) + int(b.Mutate) + int(b.Together)
+}
 
 // nearestFirst explores in the order of the distance from the beginning. Worlds are made
 // again from their ways, since all that wait for their turn would not fit into memory.

@@ -89,6 +89,13 @@ func (p *printer) feed(v uint64) {
 	p.h = (hi ^ lo) + 0x632be59bd9b4e019
 }
 
+// after returns the fingerprint of a world by that of another one, and what happened there.
+func (p *printer) after(print uint64, a act) uint64 {
+	p.h = print
+	p.feed(uint64(a.kind)<<16 | uint64(a.at)<<8 | uint64(a.how))
+	return p.h
+}
+
 // time adds an instant, seen from now.
 func (p *printer) time(t clock.Time) {
 	switch t {

@@ -10,7 +10,7 @@ import (
 // Rung is what is explored: who there is, what their programs do, and how much may go
 // wrong.
 type Rung struct {
-	Level   int // 1 to 7: what kind of thing it looks at
+	Level   int // 1 to 8: what kind of thing it looks at
 	Name    string
 	Hosts   []string
 	Listens []int // backlog of each host's listener; 0: it has none
@@ -30,7 +30,7 @@ type Rung struct {
 // Rungs returns all rungs, which climb from a handshake to two incarnations and forged
 // segments. The name of each says what it bears.
 func Rungs() (all []*Rung) {
-	for level, rungs := range [][]*Rung{openAndClose(), bothOpen(), text(), shutWindow(), cookies(), incarnations(), forged()} {
+	for level, rungs := range [][]*Rung{openAndClose(), bothOpen(), text(), shutWindow(), cookies(), incarnations(), forged(), batches()} {
 		for _, r := range rungs {
 			r.Level = level + 1
 			r.Name += ": " + r.bounds()
@@ -46,7 +46,7 @@ func (r *Rung) bounds() string {
 	for _, b := range []struct {
 		n    uint8
 		what string
-	}{{r.Budget.Drop, "lost"}, {r.Budget.Duplicate, "twice"}, {r.Budget.Mutate, "changed"}, {r.Budget.Early, "early"}} {
+	}{{r.Budget.Drop, "lost"}, {r.Budget.Duplicate, "twice"}, {r.Budget.Mutate, "changed"}, {r.Budget.Early, "early"}, {r.Budget.Together, "together"}} {
 		if b.n > 0 {
 			said = append(said, fmt.Sprintf("%d %s", b.n, b.what))
 		}

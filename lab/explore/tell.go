@@ -61,7 +61,7 @@ func (t *telling) step(w *world, a act) *world {
 	case call:
 		o, _ := w.pending(t.rung, int(a.at))
 		t.add(w, trace.Event{Host: t.rung.Hosts[a.at], Class: trace.Call, Text: o.String()})
-	case deliver, duplicate:
+	case deliver, duplicate, together, twice:
 		k = w.wire[a.at]
 	case drop:
 		t.fate(w, &w.wire[a.at], trace.Lost)
@@ -73,11 +73,14 @@ func (t *telling) step(w *world, a act) *world {
 	if k.sent != 0 {
 		p := &t.run.Packets[t.ids[k.id]-1]
 		p.Lost, p.Arrivals = false, append(p.Arrivals, trace.Arrival{Time: t.at(n), Data: k.bytes()})
-		if a.kind == duplicate {
+		if a.kind == duplicate || a.kind == twice {
 			t.fate(w, &k, trace.Duplicated)
 		}
 	}
 	t.events(n, t.ids[k.id])
+	if n.batch.open {
+		t.add(n, trace.Event{Host: t.rung.Hosts[n.batch.at], Class: trace.Note, Text: "in one batch with what follows"})
+	}
 	return n
 }
 

@@ -24,12 +24,13 @@ const start = clock.Time(time.Hour)
 // them. A step makes a new world from it; of the ends it copies only those which the
 // step touches.
 type world struct {
-	now  clock.Time
-	ends []*end
-	own  []bool   // ends that are this world's alone
-	made []copied // what they were made of: see recycle
-	wire []packet
-	left Budget
+	now   clock.Time
+	ends  []*end
+	own   []bool   // ends that are this world's alone
+	made  []copied // what they were made of: see recycle
+	wire  []packet
+	left  Budget
+	batch batch
 
 	sent  int  // packets so far: their names
 	bent  bool // a packet was changed: what follows is an attacker's doing
@@ -190,6 +191,9 @@ func (w *world) deadline() clock.Time {
 
 // print returns the fingerprint of the world.
 func (w *world) print(p *printer) uint64 {
+	if w.batch.open {
+		return w.batch.print
+	}
 	h := [2]uint64{}
 	for i, e := range w.ends {
 		h[i] = e.print(p, w.now, w.ends[w.peer(i)].iss)
@@ -201,7 +205,7 @@ func (w *world) print(p *printer) uint64 {
 		w.wire[i].print(p, w)
 	}
 	b := w.left
-	p.feed(uint64(b.Drop) | uint64(b.Duplicate)<<8 | uint64(b.Early)<<16 | uint64(b.Mutate)<<24)
+	p.feed(uint64(b.Drop) | uint64(b.Duplicate)<<8 | uint64(b.Early)<<16 | uint64(b.Mutate)<<24 | uint64(b.Together)<<32)
 	return p.h
 }
 
