@@ -2,6 +2,7 @@ package host
 
 import (
 	"testing"
+	"time"
 
 	"github.com/handfast-tcp/handfast/engine/account"
 	"github.com/handfast-tcp/handfast/engine/buf"
@@ -76,5 +77,49 @@ func BenchmarkFlowHash(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		testFlows.FlowHash(false, packet)
+	}
+}
+
+// BenchmarkConnect is a whole connection between two hosts, both of them counted: it opens,
+// a byte goes each way, the client closes first.
+func BenchmarkConnect(b *testing.B) {
+	p := newPair(b, config{})
+	l, err := p.b.TCP().Listen(wire.Addr{}, 80, 16, "listener")
+	if err != nil {
+		b.Fatal(err)
+	}
+	run := func() { // as pair.run, without a look at who called
+		for sides, quiet := [2]*Host{p.a, p.b}, 0; quiet < 2; sides[0], sides[1] = sides[1], sides[0] {
+			quiet++
+			for packet, _ := sides[0].Output(p.now); packet != nil; packet, _ = sides[0].Output(p.now) {
+				sides[1].Receive(p.now, 0, packet)
+				quiet = 0
+			}
+		}
+	}
+	var taken [4]buf.View
+	one := []byte{1}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		client, err := p.a.Connect(p.now, wire.Addr{}, uint16(1024+i%60000), p.addrB, 80, "client")
+		if err != nil {
+			b.Fatal(err)
+		}
+		run()
+		server := p.b.TCP().Accept(l)
+		p.a.TCP().SendCopy(p.now, client, one)
+		run()
+		p.b.TCP().SendCopy(p.now, server, one)
+		run()
+		if len(p.a.TCP().Take(p.now, client, 9, taken[:0])) != 1 || len(p.b.TCP().Take(p.now, server, 9, taken[:0])) != 1 {
+			b.Fatal("not each byte arrived")
+		}
+		p.a.TCP().Close(p.now, client)
+		run()
+		p.b.TCP().Close(p.now, server)
+		run()
+		p.now = p.now.Add(2 * time.Millisecond)
+		p.a.Advance(p.now)
+		p.b.Advance(p.now)
 	}
 }
