@@ -29,7 +29,7 @@ func (e *Endpoint) Parts(yield func(part any) bool) {
 		}
 	}
 	for i := range e.endings.slots {
-		if at := &e.endings.slots[i]; at.until != 0 && !yield(&endingPart{at.until, at.nxt}) {
+		if at := &e.endings.slots[i]; at.until != 0 && !yield(&endingPart{at.until, at.nxt, at.rcv}) {
 			return
 		}
 	}
@@ -50,8 +50,8 @@ type (
 		value timeWait
 	}
 	endingPart struct {
-		until clock.Time
-		nxt   seq.Num
+		until    clock.Time
+		nxt, rcv seq.Num
 	}
 	attackPart struct {
 		on    bool

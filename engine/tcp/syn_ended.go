@@ -26,9 +26,9 @@ type endings struct {
 
 // ending is how a connection ended. Until is when nothing of it can be under way any more.
 type ending struct {
-	until clock.Time
-	flow  flow
-	nxt   seq.Num
+	until    clock.Time
+	flow     flow
+	nxt, rcv seq.Num // what would have been next, from us and from the peer
 }
 
 const (
@@ -39,7 +39,7 @@ const (
 func (m *endings) slot(hash uint32) *ending { return &m.slots[int(hash)&(len(m.slots)-1)] }
 
 // note remembers a connection for the two MSL that its segments may live.
-func (m *endings) note(now clock.Time, msl time.Duration, f flow, k *cookies, nxt seq.Num) {
+func (m *endings) note(now clock.Time, msl time.Duration, f flow, k *cookies, nxt, rcv seq.Num) {
 	if m.slots == nil {
 		m.slots = make([]ending, fewestEndings)
 	}
@@ -50,7 +50,7 @@ func (m *endings) note(now clock.Time, msl time.Duration, f flow, k *cookies, nx
 			at = m.slot(k.slot(f))
 		}
 	}
-	*at = ending{until: now.Add(2 * msl), flow: f, nxt: nxt}
+	*at = ending{until: now.Add(2 * msl), flow: f, nxt: nxt, rcv: rcv}
 }
 
 // grow makes room for twice as many.
@@ -79,8 +79,16 @@ func (m *endings) find(now clock.Time, f flow, k *cookies) *ending {
 // it: the others have theirs from the clock.
 func (e *Endpoint) noteEnd(now clock.Time, c *Conn) {
 	if c.state == Closed && c.has(passive) {
-		e.endings.note(now, e.cfg.MSL, e.cookies.flow(&c.tuple), &e.cookies, c.snd.nxt)
+		e.endings.note(now, e.cfg.MSL, e.cookies.flow(&c.tuple), &e.cookies, c.snd.nxt, c.rcv.nxt)
 	}
+}
+
+// comesAgain reports whether a SYN may be that of the connection before, or of an older one: what
+// opens early would have its text read a second time. One that is new and yet has a lower number
+// only waits for a round trip.
+func (e *Endpoint) comesAgain(a *arrival) bool {
+	old := e.endings.find(a.now, a.flow, &e.cookies)
+	return old != nil && a.segment.Seq.Less(old.rcv)
 }
 
 // makeWay leaves s, which has no ACK, to a listener. Its connection, en, ended with a segment

@@ -221,7 +221,7 @@ func TestEndingsAreBounded(t *testing.T) {
 	note := func(n int) {
 		for i := range n {
 			tuple := numbered(false, i)
-			e.endings.note(now, 30*time.Second, e.cookies.flow(&tuple), &e.cookies, seq.Num(i+7))
+			e.endings.note(now, 30*time.Second, e.cookies.flow(&tuple), &e.cookies, seq.Num(i+7), seq.Num(i))
 		}
 	}
 	note(fewestEndings / 2)
@@ -234,7 +234,7 @@ func TestEndingsAreBounded(t *testing.T) {
 	}
 	tuple := numbered(false, 100_000-1)
 	f := e.cookies.flow(&tuple)
-	if got := e.endings.find(now.Add(time.Minute-1), f, &e.cookies); got == nil || got.nxt != 100_000+6 {
+	if got := e.endings.find(now.Add(time.Minute-1), f, &e.cookies); got == nil || got.nxt != 100_000+6 || got.rcv != 100_000-1 {
 		t.Errorf("the last one is %+v", got)
 	}
 	for i := range 100 { // the others have found other places, or gone

@@ -17,7 +17,7 @@ import (
 // (Listener.FastOpen): connections that wait for the ACK of their SYN-ACK, and, for a
 // minute, those of them that a RST has ended, because a RST is what the victim of a stolen
 // cookie answers. Beyond it, under attack, where cookies of SYNs are all that is kept, and
-// where the program is asked about each SYN, a SYN is answered as if it had no such option
+// where the program is asked about each SYN, and where a SYN may be an old one, it is answered as if it had no such option
 // and no text: the client sends that again.
 // https://www.rfc-editor.org/rfc/rfc7413#section-5
 
@@ -98,7 +98,7 @@ func (e *Endpoint) fastOpens(a *arrival, l *Listener) synFast {
 	if has && s.Options.FastOpen().Len() == 0 {
 		n.TCPFastOpenCookieReqd++
 	}
-	if !has && s.Len == 0 || l.Ask || e.cfg.signs(a.tuple) || e.cookiesFirst() || !e.fastOpenRoom(a.now, l) {
+	if !has && s.Len == 0 || l.Ask || e.cfg.signs(a.tuple) || e.cookiesFirst() || e.comesAgain(a) || !e.fastOpenRoom(a.now, l) {
 		return noFastOpen
 	}
 	e.cfg.fastOpens.turn(&e.cookies, &e.cfg.FastOpenKeys)

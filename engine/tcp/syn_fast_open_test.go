@@ -57,6 +57,36 @@ func (p *testPeer) reads(en *Entry, from, n int) {
 	}
 }
 
+// A SYN with text that the network delivers again when its connection is over has nobody read that
+// text again: it waits for a handshake, which never comes. The next one of the client's opens early.
+func TestFastOpenComesAgain(t *testing.T) {
+	h := fastServer(t, Config{}, 2)
+	cookie := h.cookieOf(1000)
+	p := h.from(1001, 4000)
+	syn := "SP 0:100(100) win 3000 <mss 1000,FO " + cookie + ">"
+	p.receive(syn)
+	p.want("the SYN-ACK acknowledges the text", "S. 0:0(0) ack 101")
+	en := p.accepted()
+	p.reads(en, 1, 100)
+	p.receive("F. 101:101(0) ack 1")
+	p.wantAny("ACK of the FIN", wire.ACK)
+	p.e.Close(p.now, en)
+	p.want("FIN", "F. 1:1(0) ack 102")
+	p.receive(". 102:102(0) ack 2")
+	p.wantLen("it is over", 0)
+
+	p.receive(syn)
+	p.wantAny("it is answered as any SYN", wire.SYN|wire.ACK)
+	if p.e.Accept(p.listener) != nil {
+		p.fail("its text is read again")
+	}
+	p.receive("R 1:1(0)")
+	p.wantLen("a client that knows nothing of it resets it", 0)
+	p = h.from(1001, 400_000)
+	p.receive(syn)
+	p.reads(p.accepted(), 1, 100)
+}
+
 // The second connection of a client brings its request on the SYN, and the answer leaves
 // before the client has acknowledged anything.
 // https://www.rfc-editor.org/rfc/rfc7413#section-4.2.2

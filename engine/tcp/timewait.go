@@ -229,7 +229,7 @@ func (e *Endpoint) putTimeWait(f flow, c *Conn) {
 // forgetTimeWait forgets an entry. If that is before its end, old segments may still be under way.
 func (e *Endpoint) forgetTimeWait(now clock.Time, f flow, w ref, t *wire.Tuple) {
 	if e.timeWait.ends(w) > now {
-		e.endings.note(now, e.cfg.MSL, f, &e.cookies, e.timeWait.at(w).sndNxt)
+		e.endings.note(now, e.cfg.MSL, f, &e.cookies, e.timeWait.at(w).sndNxt, e.timeWait.at(w).rcvNxt)
 	}
 	e.timeWait.remove(f, w)
 	e.trace.forgetOrigin(t)
