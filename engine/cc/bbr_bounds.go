@@ -102,7 +102,7 @@ func (b *bbr) lossyRound() bool {
 // excess reports whether more is lost than noise explains. Of few segments chance alone loses
 // several at a time: two standard deviations more than usual are no sign of anything.
 func (b *bbr) excess(lost, of int) bool {
-	chance := 2 * math.Sqrt(float64(of)*float64(b.mss)*float64(b.noise.rate())/1000)
+	chance := 2 * math.Sqrt(float64(of)*float64(b.mss)*float64(b.noise.sure.rate())/1000)
 	return float64(lost)*1000 > float64(of)*float64(b.noise.allowed())+1000*chance
 }
 

@@ -114,6 +114,12 @@ func comeTogether(t *testing.T, s State, held, together bool, segments ...string
 	}
 	// A SYN-ACK is not repeated when the ACK of the first one has come in the meantime.
 	end.syn = end.syn && end.compact != ""
+	// What it holds unread may lie in a block that the other host has had: it goes, before that
+	// looks whether its blocks are free.
+	for _, en := range slices.Collect(p.e.All) {
+		p.e.Abort(p.now, en)
+	}
+	p.drain()
 	return end
 }
 
