@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/handfast-tcp/handfast/cmd/handfast/internal/say"
 	"github.com/handfast-tcp/handfast/cmd/handfast/internal/servers"
 )
 
@@ -29,5 +30,11 @@ func Connect(p *servers.Place, more ...nats.Option) (*nats.Conn, error) {
 	if p.TLS != nil {
 		more = append(more, nats.Secure(p.TLS))
 	}
-	return nats.Connect(strings.Join(all, ","), more...)
+	conn, err := nats.Connect(strings.Join(all, ","), more...)
+	// Since TLS 1.3 a server looks for the client's certificate when the client is done: that
+	// hears of it by an alert, or only that the connection has ended.
+	if err != nil && p.TLS != nil && len(p.TLS.Certificates) == 0 && strings.Contains(err.Error(), "after TLS handshake") {
+		err = say.Errorf(say.Text{"%w; the server may ask for a certificate: ?cert=FILE&key=FILE", "%w；服务器可能要求客户端证书：?cert=FILE&key=FILE"}, err)
+	}
+	return conn, err
 }
