@@ -1,6 +1,7 @@
 package soak
 
 import (
+	"slices"
 	"time"
 
 	"github.com/handfast-tcp/handfast/engine/seq"
@@ -104,8 +105,15 @@ func (p *plan) clean() bool {
 // first segment after the SYN is lost or overtaken, the next one cannot prove the handshake,
 // and is answered with a RST (RFC 4987 §3.6). Under a flood it is the same with those that
 // the flood has pushed out, and without cookies their SYNs find no place.
+// A segment that somebody sends again may be such a next one, and come before the first.
 // https://www.rfc-editor.org/rfc/rfc4987#section-3.6
 func (p *plan) mercy() bool {
-	remembers := p.hosts[1].tcp.Cookies != tcp.CookiesAlways && p.flood.count == 0 || p.clean() && p.hosts[1].tcp.Cookies != tcp.CookiesOff
+	remembers := p.hosts[1].tcp.Cookies != tcp.CookiesAlways && p.flood.count == 0 ||
+		p.clean() && !p.repeats() && p.hosts[1].tcp.Cookies != tcp.CookiesOff
 	return (p.cutFrom == 0 || p.cutFor > 0) && p.reboots == [2]time.Duration{} && remembers
+}
+
+// repeats reports whether somebody sends again what has been under way.
+func (p *plan) repeats() bool {
+	return slices.ContainsFunc(p.shots, func(s shot) bool { return s.kind == oldSegment })
 }
