@@ -7,7 +7,6 @@ import (
 	"github.com/handfast-tcp/handfast/engine/clock"
 	"github.com/handfast-tcp/handfast/engine/detect"
 	"github.com/handfast-tcp/handfast/engine/secret"
-	"github.com/handfast-tcp/handfast/engine/seq"
 	"github.com/handfast-tcp/handfast/engine/wire"
 )
 
@@ -122,8 +121,6 @@ type arrival struct {
 	segment *Segment
 	flow    flow
 	ecn     cc.ECNMode // of its listener
-	reused  bool       // of a four-tuple that had a connection until now,
-	beyond  seq.Num    // whose numbers end here
 }
 
 // dispatch finds who the segment is for: a connection, a half-open one, one in
@@ -152,7 +149,6 @@ func (e *Endpoint) dispatch(now clock.Time, path *Path, t *wire.Tuple, s *Segmen
 		e.charge(now, en, held)
 		e.update(now, en)
 		e.remove(now, en) // at once: the next segment may come before any output
-		a.reused, a.beyond = true, en.snd.nxt
 		return e.arrivedStray(&a)
 	}
 	if at := e.halfOpen.find(a.flow, t); at != 0 {

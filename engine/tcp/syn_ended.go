@@ -75,10 +75,10 @@ func (m *endings) find(now clock.Time, f flow, k *cookies) *ending {
 	return nil
 }
 
-// noteEnd remembers where the numbers of c ended, if it did and a SYN from outside opened
-// it: the others have theirs from the clock.
+// noteEnd remembers where the numbers of c ended, if it did and a SYN from outside opened it or may
+// open the next one: the others have theirs from the clock.
 func (e *Endpoint) noteEnd(now clock.Time, c *Conn) {
-	if c.state == Closed && c.has(passive) {
+	if c.state == Closed && (c.has(passive) || e.listener(&c.tuple) != nil) {
 		e.endings.note(now, e.cfg.MSL, e.cookies.flow(&c.tuple), &e.cookies, c.snd.nxt, c.rcv.nxt)
 	}
 }

@@ -253,3 +253,37 @@ func TestEndingsAreBounded(t *testing.T) {
 		t.Errorf("%d of 100 have put others out, whose time was over", e.endings.lost)
 	}
 }
+
+// A port may be both dialled from and listened on. A SYN that reopens such a connection in TIME-WAIT,
+// which this end has opened, gets a number beyond the old ones, too.
+func TestDialledConnectionIsReopened(t *testing.T) {
+	for _, held := range []bool{false, true} {
+		e, l := server(t, Config{})
+		now, tuple := clock.Time(time.Hour), numbered(false, 5)
+		en, err := e.Connect(now, path1500, tuple, "dialled")
+		if err != nil {
+			t.Fatal(err)
+		}
+		syn, _ := drain(e, now)
+		s := ackOf(tuple, 999, syn.TCP)
+		s.Seq, s.Flags, s.Window = 1000, wire.SYN|wire.ACK, 64240
+		e.Receive(now, path1500, &tuple, &s)
+		if e.CloseWrite(now, en); !held {
+			e.Close(now, en)
+		}
+		last, _ := drain(e, now)
+		fin := s
+		fin.Seq, fin.Ack, fin.Flags = 1001, last.Seq+1, wire.FIN|wire.ACK
+		e.Receive(now, path1500, &tuple, &fin)
+		drain(e, now)
+		again := synSegment(tuple, 500_000, false)
+		e.Receive(now, path1500, &tuple, &again)
+		answer, _ := drain(e, now)
+		if answer.Flags != wire.SYN|wire.ACK || answer.Seq != fin.Ack.Add(beyondOld) {
+			t.Errorf("held %v: answered by %v, and %d was used", held, answer.TCP, fin.Ack)
+		}
+		if finish(t, e, l, now, tuple, again.Seq, answer.TCP).State() != Established {
+			t.Errorf("held %v: no connection", held)
+		}
+	}
+}

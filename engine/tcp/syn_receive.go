@@ -121,11 +121,8 @@ func (e *Endpoint) answerTo(a *arrival, y *ourSyn) (beyond bool) {
 	// A cookie may lie anywhere. Where the four-tuple was used a moment ago, an old
 	// segment that is still under way must not fit: the number goes past the old ones
 	// then, and the entry has to be kept, because nothing else proves the handshake.
-	if old := e.endings.find(a.now, a.flow, &e.cookies); old != nil && !a.reused {
-		a.reused, a.beyond = true, old.nxt
-	}
-	if a.reused {
-		y.iss, beyond = a.beyond.Add(beyondOld), true
+	if old := e.endings.find(a.now, a.flow, &e.cookies); old != nil {
+		y.iss, beyond = old.nxt.Add(beyondOld), true
 	}
 	if y.offer.timestamps {
 		y.stamp = cookieTimestamp(a.now.Milliseconds()+a.flow.tsOffset(), said)

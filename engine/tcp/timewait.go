@@ -239,7 +239,6 @@ func (e *Endpoint) forgetTimeWait(now clock.Time, f flow, w ref, t *wire.Tuple) 
 func (e *Endpoint) arrivedTimeWait(a *arrival, w ref) outcome {
 	c := e.expandWaiting(a.now, a.tuple, a.flow, w)
 	if e.reopens(c, a.segment) {
-		a.reused, a.beyond = true, c.snd.nxt
 		c.closed(a.now, NoFailure, CauseReuse)
 		e.forgetTimeWait(a.now, a.flow, w, a.tuple)
 		return e.arrivedStray(a)
