@@ -94,17 +94,17 @@ func (c *Conn) tuneReceive(now clock.Time) {
 	if elapsed < trip || trip == 0 {
 		return
 	}
-	inTrip := read * int64(trip) / int64(elapsed)
-	helped := inTrip > int64(c.rcv.space)*5/4
 	c.beginRound(now, first)
-	c.rcv.space = max(c.rcv.space, int32(min(inTrip, cc.MaxWindow)))
-	if near {
-		if helped && 2*read*int64(time.Millisecond)/int64(elapsed) > int64(c.rcv.limit) {
-			c.rcv.limit = max(c.rcv.limit, min(2*c.rcv.limit, nearbyMost, int32(c.cfg.ReceiveBuffer)))
-		}
-	} else if need := 2*inTrip + 16*int64(c.path.ours); need > int64(c.rcv.limit) {
-		c.rcv.limit = int32(min(2*need, 4*int64(c.rcv.limit), int64(c.cfg.ReceiveBuffer)))
+	inTrip, inMillisecond := read*int64(trip)/int64(elapsed), read*int64(time.Millisecond)/int64(elapsed)
+	best, limit := int64(c.rcv.space), int64(c.rcv.limit)
+	c.rcv.space = int32(max(best, min(inTrip, cc.MaxWindow)))
+	switch need := 2*inTrip + 16*int64(c.path.ours); {
+	case !near && need > limit:
+		limit = min(2*need, 4*limit)
+	case near && inTrip > best*5/4 && 2*inMillisecond > limit:
+		limit = max(limit, min(2*limit, nearbyMost))
 	}
+	c.rcv.limit = int32(min(limit, int64(c.cfg.ReceiveBuffer)))
 }
 
 // pressReceive takes back what is neither held nor promised to the peer: what the
