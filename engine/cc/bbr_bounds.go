@@ -96,7 +96,7 @@ func (b *bbr) noteLoss(queue bool) {
 func (b *bbr) lossyRound() bool {
 	n := &b.bounds
 	sent := n.delivered + n.lost
-	return b.excess(n.lost, sent) || n.lossy && int64(n.lost+n.marked)*1000 > int64(sent)*int64(b.noise.rate()*3/2)
+	return b.excess(n.lost, sent) || n.lossy && int64(n.lost+n.marked)*1000 > int64(sent)*int64(b.noise.seen.rate()*3/2)
 }
 
 // excess reports whether more is lost than noise explains. Of few segments chance alone loses

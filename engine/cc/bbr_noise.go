@@ -38,7 +38,7 @@ func (l *bbrLosses) rate() int {
 const (
 	bbrNoiseSegments = 3000
 	bbrNoiseMost     = 50 // in 1/1000
-	bbrNoiseBorne    = 10
+	bbrNoiseBorne    = 10 // likewise: so much is not made good
 	bbrNoQueue       = 16 // up to this part of a round trip more, at least bbrNoJitter, is no queue
 	bbrNoJitter      = time.Millisecond
 	bbrNoiseRounds   = 2 // of a part
@@ -75,9 +75,6 @@ func (n *bbrNoise) without(least time.Duration) time.Duration {
 	return least + max(least/bbrNoQueue, bbrNoJitter)
 }
 
-// rate returns how much is lost by noise, in 1/1000 of what is sent.
-func (n *bbrNoise) rate() int { return n.seen.rate() }
-
 // missing returns how much more has to leave for the rate to arrive, in 1/1000: nothing
 // where a queue keeps the bottleneck busy. A little is what flows on a short queue take from
 // each other, and none of them makes that good.
@@ -92,7 +89,7 @@ func (n *bbrNoise) missing() int {
 // queue more than is usual there, without one more than noise is.
 func (n *bbrNoise) allowed() int {
 	if n.queued {
-		return bbrLoss + n.rate()
+		return bbrLoss + n.seen.rate()
 	}
 	return bbrLoss + bbrNoiseMost
 }

@@ -122,9 +122,10 @@ func (c *Conn) ahead(is bool, end seq.Num) int {
 }
 
 // closeWrite is CLOSE of §3.10.4, a half-close (§3.6): a FIN follows what is queued, and the
-// peer may go on sending. The state says at once that the program has closed. In SYN-RECEIVED, which a program sees only after a
-// simultaneous open, §3.10.4 sends the FIN at once where no text waits. Here it follows the
-// ACK of our SYN, as it has to behind text: a peer without our SYN could not take it.
+// peer may go on sending. The state says at once that the program has closed. In
+// SYN-RECEIVED, which a program sees only after a simultaneous open, §3.10.4 sends the FIN at
+// once where no text waits. Here it follows the ACK of our SYN, as it has to behind text: a
+// peer without our SYN could not take it.
 func (c *Conn) closeWrite(now clock.Time) {
 	if c.is(finQueued) {
 		return

@@ -16,9 +16,9 @@ import (
 // What others may do with that is bounded by what a listener has room for
 // (Listener.FastOpen): connections that wait for the ACK of their SYN-ACK, and, for a
 // minute, those of them that a RST has ended, because a RST is what the victim of a stolen
-// cookie answers. Beyond it, under attack, where cookies of SYNs are all that is kept, and
-// where the program is asked about each SYN, and where a SYN may be an old one, it is answered as if it had no such option
-// and no text: the client sends that again.
+// cookie answers. Beyond it, under attack, where cookies of SYNs are all that is kept, where
+// the program is asked about each SYN, and where a SYN may be an old one, it is answered as
+// if it had no such option and no text: the client sends that again.
 // https://www.rfc-editor.org/rfc/rfc7413#section-5
 
 // fastOpenPeriod is for how many epochs of cookies one key makes those of Fast Open, about

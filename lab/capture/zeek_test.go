@@ -96,7 +96,7 @@ var zeekRules = []struct {
 	{"a SYN with text counts as text again", []crafted{{flags: "S", seq: 100, text: 5}}, "ST", "S0", ""},
 	{"a RST with text, too", with(crafted{from: 1, flags: "R", seq: 501, text: 5}), "ShArt", "RSTR", ""},
 	{"but not one whose number is a megabyte off", with(crafted{from: 1, flags: "R", seq: 1<<32 + 501 - 2<<20, text: 5}), "ShAr", "RSTR", ""},
-	{"nor a FIN of a long stream of which nothing else was captured", with(crafted{flags: "F.", seq: 101 + 3<<30, ack: 501, text: 5}), "ShAF", "S2", ""},
+	{"a FIN far ahead: the capture lacks the text before it", with(crafted{flags: "F.", seq: 101 + 3<<30, ack: 501, text: 5}), "ShAF", "S2", ""},
 	{"text behind a RST does not", with(crafted{flags: ".", seq: 101, ack: 501, text: 5}, crafted{flags: "R", seq: 106}, crafted{flags: ".", seq: 101, ack: 501, text: 5}), "ShADR", "RSTO", ""},
 
 	{"a window that is shut", with(crafted{from: 1, flags: ".", seq: 501, ack: 101, shut: true}), "ShAaw", "S1", ""},
