@@ -68,7 +68,6 @@ type groups struct {
 	queriers []querier
 	tokens   bucket
 	deadline clock.Time
-	mover    func(h *Host, from, to int) // nil: no socket has to do with groups, nor is it linked
 }
 
 func (t *groups) init() {
@@ -162,7 +161,7 @@ func (h *Host) JoinGroup(s *UDPSocket, iface int, a wire.Addr) error {
 		return ErrGroups
 	}
 	c := s.ownCasts()
-	c.joined, h.groups.mover = append(c.joined, key), (*Host).moveGroups
+	c.joined = append(c.joined, key)
 	if g.members++; g.members == 1 {
 		h.groupChanged(g)
 	}

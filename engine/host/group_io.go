@@ -46,7 +46,6 @@ func (h *Host) SetGroupLink(s *UDPSocket, iface int) error {
 	}
 	c := s.ownCasts()
 	c.iface, c.way = iface, destination{}
-	h.groups.mover = (*Host).moveGroups
 	return nil
 }
 

@@ -11,12 +11,6 @@ import (
 // it on another that takes its place, and tells the new one's routers and switches. A socket that sends
 // to groups by the one does so by the other.
 func (h *Host) MoveGroups(from, to int) {
-	if move := h.groups.mover; move != nil {
-		move(h, from, to)
-	}
-}
-
-func (h *Host) moveGroups(from, to int) {
 	for _, g := range h.groups.move(from, to) {
 		h.groupChanged(g)
 	}
